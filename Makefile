@@ -1,0 +1,47 @@
+# Two commands do everything on a fresh Debian or Ubuntu machine (root or sudo): `make demo` and `make test`.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: demo test setup check quick bench down lock format parity
+
+setup: $(VENV)/.ready  ## install what is missing, nothing else
+
+$(VENV)/.ready: requirements-dev.lock pyproject.toml tools/setup.sh tools/compile_protos.py
+	@tools/setup.sh
+	@touch $@
+
+check: setup  ## format, lint, types, import contracts, tidy
+	$(BIN)/ruff format --check src tests bench examples tools
+	$(BIN)/ruff check src tests bench examples tools
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/tidy
+
+quick: check  ## every test that needs no root: under two minutes
+	$(BIN)/pytest -q -m "not real and not slow" tests --ignore tests/tidy
+
+test: check  ## the whole suite
+	$(SUDO) $(BIN)/pytest -v --durations=25 tests
+
+bench: setup
+	$(SUDO) $(BIN)/python -m bench
+
+demo: setup
+	@$(SUDO) $(BIN)/python examples/demo.py
+
+down: setup
+	@$(SUDO) $(BIN)/hatoba down
+
+format: setup
+	$(BIN)/ruff format src tests bench examples tools
+	$(BIN)/ruff check --fix src tests bench examples tools
+
+parity: setup  ## regenerate docs/parity.md and the typed shapes from the models
+	$(BIN)/python tools/parity.py
+
+lock: setup
+	tools/lock.sh

@@ -1,0 +1,1 @@
+"""Compile containerd's API stubs from the .proto files that Debian ships."""
