@@ -1,7 +1,7 @@
 """Values that are never in clear outside this process: sealed in the journal, hidden in logs and errors.
 
-A record's field of type `Secret` is encrypted (AES-256-GCM, a fresh nonce each time) whenever the record is written. The key
-lives in its own file (mode 600) or in the environment, never in the journal.
+A record's field of type `Secret` is encrypted (AES-256-GCM, a fresh nonce each time) whenever the record is
+written. The key lives in its own file (mode 600) or in the environment, never in the journal.
 """
 
 from __future__ import annotations
