@@ -1,0 +1,281 @@
+"""The words of the proxy engine: what a balancer should be (wanted) and what became of its targets (facts).
+
+`Wanted` is everything that one network namespace's proxy carries; it is a plain value, so it can be sent to a node,
+compared and kept. `Health` is what a target's checker found out. `Proxy` is the port: the real one drives an Envoy,
+the simulated one stands in for it in the control plane's simulation.
+
+Ids are the caller's own, stable and unique: a listener that keeps its id keeps its sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
+from typing import Protocol as Port
+
+import msgspec
+
+from hatoba.core.errors import PortError
+
+Kind = Literal["http", "network"]
+Protocol = Literal["HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP"]
+ProtocolVersion = Literal["HTTP1", "HTTP2", "GRPC"]
+
+
+# --- what a request meets: conditions and actions -----------------------------------------------------------------
+
+
+class HostIs(msgspec.Struct, frozen=True, kw_only=True, tag="host"):
+    """Any of the patterns (`*` and `?`) matches the Host header, without regard to case."""
+
+    values: tuple[str, ...]
+
+
+class PathIs(msgspec.Struct, frozen=True, kw_only=True, tag="path"):
+    """Any of the patterns (`*` and `?`) matches the path, query excluded, with regard to case."""
+
+    values: tuple[str, ...]
+
+
+class HeaderIs(msgspec.Struct, frozen=True, kw_only=True, tag="header"):
+    """Any of the patterns (`*` and `?`) matches the header's value, without regard to case."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+class MethodIs(msgspec.Struct, frozen=True, kw_only=True, tag="method"):
+    values: tuple[str, ...]
+
+
+class QueryHas(msgspec.Struct, frozen=True, kw_only=True, tag="query"):
+    """Any of the (key, value) patterns is in the query; an empty key matches every key."""
+
+    values: tuple[tuple[str, str], ...]
+
+
+class SourceIn(msgspec.Struct, frozen=True, kw_only=True, tag="source"):
+    """The connection's peer is in any of the blocks (CIDR)."""
+
+    values: tuple[str, ...]
+
+
+Condition = HostIs | PathIs | HeaderIs | MethodIs | QueryHas | SourceIn
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """A target group's part of the requests; the weights are relative to their sum."""
+
+    group: str
+    weight: int = 1  # 0..999
+
+
+class Forward(msgspec.Struct, frozen=True, kw_only=True, tag="forward"):
+    shares: tuple[Share, ...]
+    sticky_seconds: int | None = None  # a client stays with the group it got first
+
+
+class Redirect(msgspec.Struct, frozen=True, kw_only=True, tag="redirect"):
+    """Parts that are None stay as the request had them."""
+
+    status: Literal[301, 302] = 302
+    protocol: Literal["HTTP", "HTTPS"] | None = None
+    host: str | None = None
+    port: int | None = None
+    path: str | None = None
+    query: str | None = None
+
+
+class FixedResponse(msgspec.Struct, frozen=True, kw_only=True, tag="fixed"):
+    status: int
+    content_type: str = "text/plain"
+    body: str = ""
+
+
+Action = Forward | Redirect | FixedResponse
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """All conditions must hold; the lowest priority number is tried first."""
+
+    id: str
+    priority: int
+    conditions: tuple[Condition, ...]
+    action: Action
+
+
+# --- what is wanted -----------------------------------------------------------------------------------------------
+
+
+class Listener(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    port: int
+    protocol: Protocol = "HTTP"
+    default: Action
+    rules: tuple[Rule, ...] = ()
+
+
+class BalancerAttributes(msgspec.Struct, frozen=True, kw_only=True):
+    idle_timeout: float = 60.0  # seconds without a byte on either side
+    client_keep_alive: float = 3600.0  # the longest life of a client's connection, seconds
+    forwarded_for: Literal["append", "preserve", "remove"] = "append"
+    forwarded_for_port: bool = False  # the client's port too, in X-Forwarded-For
+    preserve_host: bool = True  # False appends the listener's port where it is not the protocol's own
+    http2: bool = True
+    drop_invalid_headers: bool = False
+    desync: Literal["monitor", "defensive", "strictest"] = "defensive"
+
+
+class Balancer(msgspec.Struct, frozen=True, kw_only=True):
+    """`addresses` are those of the balancer's interfaces in this network namespace: it listens on each, and connects
+    to its targets from the first of the target's address family."""
+
+    id: str
+    kind: Kind = "http"
+    addresses: tuple[str, ...]
+    listeners: tuple[Listener, ...] = ()
+    attributes: BalancerAttributes = BalancerAttributes()
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """`draining`: no new requests, those under way may finish; the caller drops the target when its delay is over."""
+
+    id: str
+    address: str
+    port: int
+    weight: int = 1
+    state: Literal["active", "draining"] = "active"
+
+
+class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """How a group's targets are asked. `codes` are ranges, both ends included: `((200, 299), (301, 301))`."""
+
+    enabled: bool = True
+    protocol: Literal["HTTP", "HTTPS", "TCP"] = "HTTP"
+    path: str = "/"
+    port: int | None = None  # None: the port on which the target receives traffic
+    interval: float = 30.0
+    timeout: float = 5.0
+    healthy_threshold: int = 5
+    unhealthy_threshold: int = 2
+    codes: tuple[tuple[int, int], ...] = ((200, 200),)
+
+
+class GroupAttributes(msgspec.Struct, frozen=True, kw_only=True):
+    deregistration_delay: float = 300.0  # kept by the caller: it decides when a draining target is dropped
+    slow_start: float = 0.0  # seconds over which a newly healthy target's share grows; 0: at once
+    algorithm: Literal["round_robin", "least_outstanding_requests", "weighted_random"] = "round_robin"
+    sticky_seconds: int | None = None  # a client stays with the target it got first
+    sticky_cookie: str | None = None  # the application's own cookie; None: one that the balancer makes
+
+
+class TargetGroup(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    protocol: Protocol = "HTTP"
+    protocol_version: ProtocolVersion = "HTTP1"
+    targets: tuple[Target, ...] = ()
+    health_check: HealthCheck = HealthCheck()
+    attributes: GroupAttributes = GroupAttributes()
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the proxy of one network namespace carries. Groups that no listener names are not checked."""
+
+    balancers: tuple[Balancer, ...] = ()
+    groups: tuple[TargetGroup, ...] = ()
+
+
+# --- what became of it --------------------------------------------------------------------------------------------
+
+HealthState = Literal["initial", "healthy", "unhealthy", "draining", "unavailable"]
+HealthReason = Literal[
+    "",  # healthy: nothing to explain
+    "registering",  # known, not yet asked
+    "checking",  # asked, not yet enough answers
+    "code_mismatch",  # answered with other codes than those wanted
+    "timeout",
+    "failed",  # no connection, a broken answer
+    "deregistering",
+    "disabled",  # health checks are switched off
+]
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known about a target, and in one sentence why."""
+
+    state: HealthState
+    reason: HealthReason = ""
+    text: str = ""
+
+
+class TargetKey(NamedTuple):
+    group: str
+    target: str
+
+
+class HealthFact(msgspec.Struct, frozen=True, kw_only=True):
+    """A target's health changed. `at` is wall time."""
+
+    group: str
+    target: str
+    health: Health
+    at: float
+
+
+OnHealth = Callable[[HealthFact], None]
+
+
+class GroupTraffic(msgspec.Struct, frozen=True, kw_only=True):
+    """Counters of one balancer's use of one group, since its proxy started."""
+
+    requests: int = 0
+    codes: Mapping[str, int] = {}  # by class: {"2xx": 10}
+    connect_failures: int = 0
+    active_requests: int = 0
+    active_connections: int = 0
+
+
+class BalancerTraffic(msgspec.Struct, frozen=True, kw_only=True):
+    """Counters of one balancer, since its proxy started."""
+
+    requests: int = 0
+    codes: Mapping[str, int] = {}  # what clients got, by class
+    connections: int = 0
+    active_connections: int = 0
+    groups: Mapping[str, GroupTraffic] = {}
+
+
+class Rejected(PortError):
+    """Envoy refused a resource; the last accepted configuration stays in force. `resource` names its kind."""
+
+    def __init__(self, resource: str, message: str) -> None:
+        super().__init__("Rejected", f"{resource}: {message}")
+        self.resource = resource
+
+
+class Proxy(Port):
+    """The balancers of one network namespace."""
+
+    async def apply(self, wanted: Wanted) -> None:
+        """Makes `wanted` effective; returns once the proxy has acknowledged it.
+
+        Raises `Rejected` when it refuses it, `PortError("Timeout")` when it does not answer. Applying the same value
+        again changes nothing. A newer call overtakes an older one that still waits.
+        """
+        ...
+
+    def health(self) -> Mapping[TargetKey, Health]:
+        """What is known about each checked target now; changes arrive through the `OnHealth` given at the start."""
+        ...
+
+    async def traffic(self) -> Mapping[str, BalancerTraffic]:
+        """Counters by balancer id."""
+        ...
+
+    async def release(self) -> None:
+        """Lets go of the proxy without stopping it: traffic flows on, and a later start adopts it."""
+        ...
+
+    async def stop(self) -> None:
+        """Ends the proxy and removes what it left."""
+        ...
