@@ -319,14 +319,14 @@ class Runtime(Protocol):
 
     async def wait(self, id: str) -> Exit: ...
 
-    async def list(self) -> list[Container]:
+    async def containers(self) -> list[Container]:
         """Every container of this instance, also those made before a restart."""
         ...
 
     def events(self) -> AsyncIterator[Event]:
         """What happens from the call on; an exit is told at least once, also across a restart of containerd.
 
-        Start listening, then `list`: nothing is missed in between.
+        Start listening, then ask for `containers`: nothing is missed in between.
         """
         ...
 
