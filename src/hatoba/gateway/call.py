@@ -1,0 +1,199 @@
+"""What an operation is handed beside its request: who asks, where, and what it may use.
+
+A `Call` is made per request and is cheap: it points at the control plane's `Platform`, which is made once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, Protocol, TypeVar
+
+import msgspec
+
+from hatoba.core import arn
+from hatoba.core.clock import Clock
+from hatoba.core.errors import AwsError
+from hatoba.core.ids import Ids
+from hatoba.core.keys import Key, Scope
+from hatoba.core.pages import BadToken, Pager
+from hatoba.core.records import Record
+from hatoba.store import Index, Store, Table, Tx
+
+T = TypeVar("T")
+
+IDEMPOTENCY_SECONDS = 24 * 3600.0  # how long a client token is remembered
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks. `arn` is what GetCallerIdentity says; `id` the unique id (`AIDA…`, `AROA…:session`, account)."""
+
+    kind: Literal["root", "user", "role", "service"]
+    account: str
+    arn: str
+    id: str
+    role: str | None = None  # the role's ARN, of an assumed role or a service
+    access_key: str | None = None
+
+
+class Idempotent(Record, frozen=True, kw_only=True):
+    """The answer to a request that carried a client token."""
+
+    request: bytes  # hash of the request without its token
+    result: bytes  # the answer, as MessagePack
+    expires: float
+
+
+idempotent = Table(
+    "gateway.idempotent", Idempotent, indexes=(Index("hour", lambda record: int(record.expires // 3600)),)
+)
+
+
+class Client(Protocol):
+    """One service, through the front door: `await client.register_targets(TargetGroupArn=…, Targets=[…])`."""
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]: ...
+
+
+class Door(Protocol):
+    """The services, as attributes: `door.elbv2`. Bound to a scope and to the service role that asks."""
+
+    def __getattr__(self, service: str) -> Client: ...
+
+
+class Platform(Protocol):
+    """What the control plane's composition root provides to every call."""
+
+    store: Store
+    clock: Clock
+    ids: Ids
+    pager: Pager
+
+    def door(self, scope: Scope, service: str) -> Door:
+        """The front door for `service` (its service-linked role), in a scope."""
+        ...
+
+    def get(self, kind: type[T]) -> T:
+        """An engine or a setting by its type: `platform.get(Streams)`."""
+        ...
+
+
+class Call:
+    """One operation being carried out."""
+
+    __slots__ = ("operation", "platform", "principal", "request_id", "scope", "service", "source_ip", "user_agent")
+
+    def __init__(
+        self,
+        platform: Platform,
+        *,
+        scope: Scope,
+        service: str,
+        operation: str,
+        principal: Principal,
+        request_id: str,
+        source_ip: str = "",
+        user_agent: str = "",
+    ) -> None:
+        self.platform = platform
+        self.scope = scope
+        self.service = service  # botocore's name
+        self.operation = operation  # the model's name
+        self.principal = principal
+        self.request_id = request_id
+        self.source_ip = source_ip
+        self.user_agent = user_agent
+
+    # --- what it may use
+
+    @property
+    def store(self) -> Store:
+        return self.platform.store
+
+    def tx(self) -> Tx:
+        return self.platform.store.tx()
+
+    @property
+    def now(self) -> float:
+        return self.platform.clock.now()
+
+    @property
+    def ids(self) -> Ids:
+        return self.platform.ids
+
+    @property
+    def aws(self) -> Door:
+        """Other rooms, asked by this one under its service role, in the caller's account and region."""
+        return self.platform.door(self.scope, self.service)
+
+    def get(self, kind: type[T]) -> T:
+        return self.platform.get(kind)
+
+    def arn(self, resource: str, service: str | None = None) -> str:
+        return arn.make(self.scope, service or self.service, resource)
+
+    # --- paging
+
+    def page(
+        self,
+        rows: Iterable[T],
+        *,
+        order: Callable[[T], str],
+        token: str | None,
+        limit: int,
+        filters: object = None,
+        bad_token: Callable[[], AwsError] | None = None,
+    ) -> tuple[list[T], str | None]:
+        """One page of sorted rows and the next token. A token that is not ours raises `bad_token()`."""
+        try:
+            return self.platform.pager.page(
+                rows, order=order, scope=self.scope, operation=self.operation, filters=filters, token=token, limit=limit
+            )
+        except BadToken:
+            raise (
+                bad_token() if bad_token else AwsError("The specified nextToken is invalid.", code="InvalidNextToken")
+            ) from None
+
+    # --- idempotency
+
+    def _token_key(self, token: str) -> Key:
+        return idempotent.key(self.scope, f"{self.service}:{self.operation}:{token}")
+
+    @staticmethod
+    def _request_hash(req: Mapping[str, Any], token: str) -> bytes:
+        rest = {name: value for name, value in req.items() if value != token}
+        return hashlib.blake2b(msgspec.msgpack.encode(rest, order="deterministic"), digest_size=16).digest()
+
+    def earlier(
+        self, tx: Tx, req: Mapping[str, Any], token: str | None, *, mismatch: Callable[[], AwsError]
+    ) -> Any | None:
+        """The answer given before to the same request with this client token; `mismatch()` for another request."""
+        if token is None:
+            return None
+        record = tx.get(idempotent, self._token_key(token))
+        if record is None or record.expires <= self.now:
+            return None
+        if record.request != self._request_hash(req, token):
+            raise mismatch()
+        return msgspec.msgpack.decode(record.result)
+
+    def remember(self, tx: Tx, req: Mapping[str, Any], token: str | None, result: T) -> T:
+        """Keeps the answer for a repeated request, in the same transaction as what it did."""
+        if token is not None:
+            key = self._token_key(token)
+            stored = tx.get(idempotent, key)
+            record = Idempotent(
+                key=key,
+                version=stored.version if stored else 0,
+                request=self._request_hash(req, token),
+                result=msgspec.msgpack.encode(result),
+                expires=self.now + IDEMPOTENCY_SECONDS,
+            )
+            tx.put(idempotent, record)
+            # An hour that has passed is forgotten by whoever comes along: at most a few records a call.
+            for old in tx.index(idempotent, "hour", int(self.now // 3600) - 1)[:4]:
+                tx.forget(idempotent, old.key)
+        return result
+
+
+__all__ = ["Call", "Client", "Door", "Platform", "Principal", "idempotent"]

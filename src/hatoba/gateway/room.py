@@ -1,0 +1,54 @@
+"""How a room declares what it can do.
+
+    ecs = Service("ecs")
+
+    @ecs.operation
+    async def delete_cluster(req: t.DeleteClusterRequest, call: Call) -> t.DeleteClusterResponse: ...
+
+The function's name is the operation, in the snake case of the SDKs (`delete_cluster` → `DeleteCluster`); it is checked
+against the model when the model is first loaded, and for every room by a test. The request has been parsed, validated
+and authorised before; the answer is sent once everything that the call committed is durable.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from hatoba.gateway.call import Call
+
+Handler = Callable[[Any, Call], Awaitable[Any]]
+H = TypeVar("H", bound=Handler)
+
+_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def snake(operation: str) -> str:
+    """The SDKs' name of an operation: `DescribeDBInstances` → `describe_db_instances`."""
+    return _WORD.sub("_", operation).lower()
+
+
+class Service:
+    """A room's operations. `name` is botocore's service name, also the attribute's name on the front door."""
+
+    def __init__(self, name: str, *, alias: str | None = None) -> None:
+        self.name = name
+        self.alias = alias or name  # elasticloadbalancingv2's is botocore's `elbv2`
+        self._handlers: dict[str, Handler] = {}
+
+    def operation(self, handler: H) -> H:
+        name = handler.__name__
+        if name in self._handlers:
+            raise TypeError(f"{self.name}.{name} is declared twice")
+        self._handlers[name] = handler
+        return handler
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """By snake-case name."""
+        return self._handlers
+
+    def handler(self, operation: str) -> Handler | None:
+        """The handler of an operation by the model's name, or None when it is not implemented yet."""
+        return self._handlers.get(snake(operation))

@@ -1,0 +1,256 @@
+"""The store: transactions over the working set, the commit rule, and waiting for durability.
+
+    with store.tx() as tx:                      # synchronous; an `await` inside raises
+        task = tx.get(tasks, key)
+        tx.put(tasks, replace(task, want="STOPPED"))
+    await store.durable()                       # now it may be answered
+
+A transaction writes into the working set at once and keeps what it replaced; an exception puts everything back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from types import TracebackType
+from typing import Any, TypeVar
+
+from hatoba.core.errors import HatobaError
+from hatoba.core.keys import Key, Scope
+from hatoba.core.records import Record, replace
+from hatoba.core.secret import Sealer
+from hatoba.store.codec import Codec, TableDecoder, check_schemas, decode_key, encode_key
+from hatoba.store.feed import Change, Feed
+from hatoba.store.journal import Entry, Journal, Row, Write
+from hatoba.store.tables import Table
+from hatoba.store.working import Rows
+from hatoba.store.writer import Writer, end_process
+
+R = TypeVar("R", bound=Record)
+
+
+class Conflict(HatobaError):
+    """The record was changed since it was read. Read again and decide again."""
+
+
+class View:
+    """Reading, inside a transaction or outside of one (between two `await`s everything read is one state)."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get(self, table: Table[R], key: Key) -> R | None:
+        return self._store.rows(table).by_key.get(key)
+
+    def find(self, table: Table[R], scope: Scope, id_: str) -> R | None:
+        return self._store.rows(table).by_key.get(table.key(scope, id_))
+
+    def scan(self, table: Table[R], scope: Scope, after: str | None = None) -> Iterator[R]:
+        """The scope's records in the order of their ids, from the first one past `after`."""
+        return self._store.rows(table).scan(scope, after)
+
+    def all(self, table: Table[R]) -> list[R]:
+        """Every record of every scope, in no order."""
+        return list(self._store.rows(table).by_key.values())
+
+    def index(self, table: Table[R], index: str, value: Hashable) -> list[R]:
+        """The records found under `value`, in the order of their keys."""
+        return self._store.rows(table).found(index, value)
+
+    def count(self, table: Table[R], index: str, value: Hashable) -> int:
+        return self._store.rows(table).count(index, value)
+
+
+class Tx(View):
+    """One transaction. Use it as a context manager, with no `await` inside."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self._undo: list[tuple[Table[Any], Key, Record | None]] = []
+        self._touched: dict[tuple[str, Key], tuple[Table[Any], Record | None]] = {}
+        self._yielded = False
+        self._guard: asyncio.Handle | None = None
+        self.seq: int | None = None  # after commit: the sequence number, or None when nothing was written
+
+    def __enter__(self) -> Tx:
+        self._store.enter(self)
+        try:
+            self._guard = asyncio.get_running_loop().call_soon(self._has_yielded)
+        except RuntimeError:  # no loop: a synchronous test or tool
+            self._guard = None
+        return self
+
+    def _has_yielded(self) -> None:
+        # The loop ran while the transaction was open: somebody awaited inside it.
+        self._yielded = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._guard is not None:
+            self._guard.cancel()
+        if kind is None and not self._yielded:
+            try:
+                self.seq = self._store.commit(self._touched)
+            except BaseException:  # a record that cannot be encoded: nothing may stay behind in memory
+                self._roll_back()
+                raise
+            return
+        self._roll_back()
+        if kind is None:
+            raise RuntimeError("there was an await inside a transaction; nothing was written")
+
+    def _roll_back(self) -> None:
+        for table, key, before in reversed(self._undo):
+            rows = self._store.rows(table)
+            if before is None:
+                rows.remove(key)
+            else:
+                rows.set(before)
+        self._store.leave()
+
+    def put(self, table: Table[R], record: R) -> R:
+        """Writes a record. Its version must be the stored one's (0 for a new record), else `Conflict`."""
+        rows = self._store.rows(table)
+        before = rows.by_key.get(record.key)
+        if record.version != (before.version if before is not None else 0):
+            raise Conflict(f"{table.name} {record.key.id}: version {record.version} is not the stored one")
+        if record.key.type != table.name:
+            raise TypeError(f"a key of type {record.key.type} in table {table.name}")
+        record = replace(record, version=record.version + 1)
+        rows.set(record)
+        self._remember(table, record.key, before)
+        return record
+
+    def forget(self, table: Table[R], key: Key) -> R | None:
+        """Removes a record for good."""
+        before = self._store.rows(table).remove(key)
+        if before is not None:
+            self._remember(table, key, before)
+        return before
+
+    def _remember(self, table: Table[Any], key: Key, before: Record | None) -> None:
+        self._undo.append((table, key, before))
+        self._touched.setdefault((table.name, key), (table, before))
+
+
+class Store(View):
+    """The tables it serves are handed in once; `open` loads them."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        tables: Iterable[Table[Any]],
+        sealer: Sealer,
+        *,
+        failed: Callable[[BaseException], None] = end_process,
+    ) -> None:
+        super().__init__(self)
+        self._journal = journal
+        self._codec = Codec(sealer)
+        self._failed = failed
+        self._tables = {table.name: table for table in tables}
+        self._rows: dict[str, Rows[Any]] = {name: Rows(table) for name, table in self._tables.items()}
+        self._current: Tx | None = None
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._unpublished: deque[tuple[int, list[Change[Any]]]] = deque()
+        self._writer: Writer | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.feed = Feed()
+        self.epoch = 0
+        self.seq = 0  # the last transaction committed in memory
+        self.durable_seq = 0  # the last transaction on disk
+
+    # --- opening and closing
+
+    def open(self) -> None:
+        """Takes the writer's lease, migrates what is older, and loads everything. Raises `Refused`."""
+        schemas = {name: table.schema for name, table in self._tables.items()}
+        self.epoch, self.seq, written = self._journal.open(schemas)
+        self.durable_seq = self.seq
+        stale = check_schemas(self._tables, dict(written))
+        decoders = {name: self._codec.decoder(table) for name, table in self._tables.items()}
+        if stale:
+            rows = [row for row in self._journal.rows() if row.table in stale]
+            migrated = (Row(r.table, r.key, decoders[r.table].migrate(r.data, stale[r.table])) for r in rows)
+            self._journal.migrated(migrated, {name: schemas[name] for name in stale})
+        for row in self._journal.rows():
+            self._load(decoders[row.table], row)
+        self._loop = asyncio.get_running_loop()
+        self._writer = Writer(self._journal, self.epoch, self.seq, self._written, self._failed)
+
+    def _load(self, decoder: TableDecoder[Any], row: Row) -> None:
+        record = decoder.decode(row.data)
+        if record.key != decode_key(row.key):
+            raise HatobaError(f"the journal's row {row.table} {row.key!r} holds another record: {record.key}")
+        self._rows[row.table].set(record)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        self._journal.close()
+
+    # --- transactions
+
+    def rows(self, table: Table[R]) -> Rows[R]:
+        return self._rows[table.name]
+
+    def tx(self) -> Tx:
+        return Tx(self)
+
+    def enter(self, tx: Tx) -> None:
+        if self._current is not None:
+            raise RuntimeError("a transaction is open already: transactions do not nest")
+        self._current = tx
+
+    def leave(self) -> None:
+        self._current = None
+
+    def commit(self, touched: dict[tuple[str, Key], tuple[Table[Any], Record | None]]) -> int | None:
+        if not touched:
+            self._current = None
+            return None
+        if self._writer is None:
+            raise HatobaError("the store is not open")
+        seq = self.seq + 1
+        writes, changes = [], []
+        for (name, key), (table, before) in touched.items():
+            after = self._rows[name].by_key.get(key)
+            writes.append(Write(name, encode_key(key), None if after is None else self._codec.encode(after)))
+            changes.append(Change(table, key, before, after, seq))
+        self._current = None
+        self.seq = seq
+        self._unpublished.append((seq, changes))
+        self._writer.put(Entry(seq, tuple(writes)))
+        return seq
+
+    # --- durability
+
+    async def durable(self, seq: int | None = None) -> None:
+        """Returns once everything up to `seq` (by default: all that is committed now) is on disk."""
+        seq = self.seq if seq is None else seq
+        if self.durable_seq >= seq:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((seq, future))
+        await future
+
+    def _written(self, seq: int) -> None:
+        # From the writer thread. The loop may be closed already when the process is going down.
+        assert self._loop is not None
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._advance, seq)
+
+    def _advance(self, seq: int) -> None:
+        self.durable_seq = seq
+        while self._unpublished and self._unpublished[0][0] <= seq:
+            self.feed.publish(self._unpublished.popleft()[1])
+        still: deque[tuple[int, asyncio.Future[None]]] = deque()
+        for wanted, future in self._waiting:
+            if wanted > seq:
+                still.append((wanted, future))
+            elif not future.done():
+                future.set_result(None)
+        self._waiting = still

@@ -1,0 +1,83 @@
+"""The working set: every record in memory, in order within its scope, and found by its indexes.
+
+Plain data structures with no notion of transactions; `Store` is their only user.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterator
+from typing import Generic, TypeVar
+
+from sortedcontainers import SortedDict
+
+from hatoba.core.keys import Key, Scope
+from hatoba.core.records import Record
+from hatoba.store.tables import Table
+
+R = TypeVar("R", bound=Record)
+
+
+class Rows(Generic[R]):
+    """One table's records."""
+
+    def __init__(self, table: Table[R]) -> None:
+        self.table = table
+        self.by_key: dict[Key, R] = {}
+        self._scopes: defaultdict[Scope, SortedDict[str, R]] = defaultdict(SortedDict)
+        self._indexes: dict[str, dict[Hashable, SortedDict[Key, R]]] = {name: {} for name in table.indexes}
+
+    def set(self, record: R) -> R | None:
+        """Insert or replace; the record that was there before."""
+        key = record.key
+        before = self.by_key.get(key)
+        self.by_key[key] = record
+        self._scopes[key.scope][key.id] = record
+        for name, index in self.table.indexes.items():
+            buckets = self._indexes[name]
+            now = index.values(record)
+            if before is not None:
+                for value in index.values(before):
+                    if value not in now:
+                        self._leave(buckets, value, key)
+            for value in now:
+                bucket = buckets.get(value)
+                if bucket is None:
+                    bucket = buckets[value] = SortedDict()
+                bucket[key] = record
+        return before
+
+    def remove(self, key: Key) -> R | None:
+        record = self.by_key.pop(key, None)
+        if record is None:
+            return None
+        rows = self._scopes[key.scope]
+        del rows[key.id]
+        if not rows:
+            del self._scopes[key.scope]
+        for name, index in self.table.indexes.items():
+            for value in index.values(record):
+                self._leave(self._indexes[name], value, key)
+        return record
+
+    @staticmethod
+    def _leave(buckets: dict[Hashable, SortedDict[Key, R]], value: Hashable, key: Key) -> None:
+        bucket = buckets[value]
+        del bucket[key]
+        if not bucket:
+            del buckets[value]
+
+    def scan(self, scope: Scope, after: str | None) -> Iterator[R]:
+        rows = self._scopes.get(scope)
+        if rows is None:
+            return iter(())
+        if after is None:
+            return iter(list(rows.values()))
+        return (rows[id_] for id_ in list(rows.irange(after, inclusive=(False, True))))
+
+    def found(self, index: str, value: Hashable) -> list[R]:
+        bucket = self._indexes[index].get(value)
+        return list(bucket.values()) if bucket else []
+
+    def count(self, index: str, value: Hashable) -> int:
+        return len(self._indexes[index].get(value, ()))
