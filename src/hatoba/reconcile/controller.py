@@ -1,0 +1,34 @@
+"""What a controller is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Protocol
+
+from hatoba.core.keys import Key
+from hatoba.store import Change, Table
+
+
+class Wake(NamedTuple):
+    """A change of `table` is a hint for the keys that `keys(change)` names."""
+
+    table: Table[Any]
+    keys: Callable[[Change[Any]], Iterable[Key]]
+
+
+class Controller(Protocol):
+    """Converges what is observed to what is wanted, key by key."""
+
+    name: str
+    wakes: tuple[Wake, ...]
+
+    def keys(self) -> Iterable[Key]:
+        """Everything there is to look after: asked at the start and by the slow period."""
+        ...
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One pass over one key. Returns the wall time (seconds since the epoch) to look again, or None.
+
+        The time must follow from records, so that a restart finds the same deadline. Raising means: back off.
+        """
+        ...
