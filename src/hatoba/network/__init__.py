@@ -1,0 +1,6 @@
+"""The VPC fabric of one node: routers, network interfaces, security groups, ways to the host, outside and other nodes.
+
+base        the port and its values          addresses  which address is free, which MAC goes with it
+groups      security groups, as a decision   ruleset    the same, as nftables text
+fabric      the real one (netlink, nft)      simulated  the same semantics in memory
+"""

@@ -1,0 +1,214 @@
+"""The port between a node agent and its networks.
+
+A *router* is one VPC's network namespace on this node; an *interface* is a task's network namespace with one `eth0`
+routed to it; an *address* belongs to the router itself (a load balancer's interface). A *peer* is an interface or
+address of the same VPC on another node. *Policies* are the security groups' rules; who is a member of a group is said
+by the interfaces, addresses and peers themselves.
+
+Every `ensure_*` and `set_*` states what is wanted and may be repeated: it changes what differs, nothing else, and
+completes whatever a crash left half made. Addresses and networks are text ("10.0.0.5", "10.0.0.0/16"), as records and
+messages carry them; a malformed value raises `ValueError`. Everything else that fails raises `PortError` (codes:
+"kernel", "rules", "unknown_vpc", "closed"), or `Refused` when only the operator can mend it.
+"""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Literal, Protocol
+
+import msgspec
+
+Transport = Literal["tcp", "udp"]
+
+
+class HostService(msgspec.Struct, frozen=True, kw_only=True):
+    """A port of the host that tasks may reach, at `Settings.host_address`. Everything else of the host is closed."""
+
+    port: int
+    protocol: Transport = "tcp"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What one node's fabric is given once.
+
+    `instance` names the owner: devices, tables and files are named after it, so instances share a host. Tests give
+    every node its own, and every node its own `run_dir`.
+    """
+
+    instance: str
+    run_dir: Path  # on a tmpfs: what is below it must not outlive the kernel's state
+    host_address: str = "100.64.0.1"  # the host's end of every uplink: where tasks reach `host_services`
+    transit: str = "100.64.0.0/22"  # this node's routers take their uplink addresses from here
+    pool: str = "100.64.0.0/16"  # all public addresses (and `transit`), of all nodes
+    host_services: tuple[HostService, ...] = ()
+    outside: tuple[str, ...] | None = None  # devices that lead outside; None: those of the default routes
+    underlay: str | None = None  # this node's address for the other nodes; None: it has none, and no vxlan is made
+    vxlan_port: int = 14789
+    mtu: int = 1450  # of a task's interface: 1500 less the vxlan header
+
+
+class RouterService(msgspec.Struct, frozen=True, kw_only=True):
+    """An address and port on which the router itself serves every task of its VPC, whatever the security groups say.
+
+    For the resolver and the metadata endpoint. The sockets come from `open_socket`.
+    """
+
+    address: str
+    port: int
+    protocol: Transport = "tcp"
+
+
+class VpcSpec(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    cidrs: tuple[str, ...]  # IPv4 and IPv6; may overlap with any other VPC's
+    vni: int  # the VPC's number between the nodes, 1 … 2**24 - 1
+    services: tuple[RouterService, ...] = ()
+
+
+class InterfaceSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A task's network interface: `eth0` in a network namespace of its own."""
+
+    id: str
+    vpc: str
+    address: str
+    mac: str
+    gateway: str  # e.g. the subnet's base + 1; answered by the router
+    groups: tuple[str, ...] = ()
+    address6: str | None = None
+    gateway6: str = "fe80::1"
+    public: str | None = None  # of `Settings.pool`; routed from the host, translated by the router
+    egress: bool = False  # may go outside the VPC (to public addresses, and to the outside through the host)
+
+
+class AddressSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """An address of the router itself, which a process started in the router's namespace may bind: a load balancer's."""
+
+    id: str
+    vpc: str
+    address: str
+    groups: tuple[str, ...] = ()
+    address6: str | None = None
+    public: str | None = None
+    egress: bool = False
+
+
+class Peer(msgspec.Struct, frozen=True, kw_only=True):
+    """An interface or address of the VPC that another node holds."""
+
+    address: str
+    node: str  # that node's underlay address
+    groups: tuple[str, ...] = ()
+    address6: str | None = None
+
+
+class RemotePublic(msgspec.Struct, frozen=True, kw_only=True):
+    """A public address that another node holds; the host routes it there."""
+
+    address: str
+    node: str
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """Allows traffic with the given networks or members of the given groups (the far end, in both directions).
+
+    `protocol` is "any", "tcp", "udp", "icmp", "icmpv6" or an IP protocol number. Ports count for tcp and udp; for icmp
+    `from_port` is the type and `to_port` the code. None is "all".
+    """
+
+    protocol: str = "any"
+    from_port: int | None = None
+    to_port: int | None = None
+    cidrs: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+class PolicySet(msgspec.Struct, frozen=True, kw_only=True):
+    """One security group's rules. Traffic passes when any group of the source lets it out, and any of the target in.
+
+    A group without a `PolicySet` has no rules and therefore allows nothing.
+    """
+
+    id: str
+    ingress: tuple[Rule, ...] = ()
+    egress: tuple[Rule, ...] = ()
+
+
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an interface is: a container runtime joins the namespace by this path."""
+
+    netns: Path
+    device: str = "eth0"
+
+
+class Inventory(msgspec.Struct, frozen=True, kw_only=True):
+    """What this node's fabric holds, complete or half made: what `ensure_*` was called for and `remove_*` was not."""
+
+    vpcs: tuple[VpcSpec, ...] = ()
+    interfaces: tuple[InterfaceSpec, ...] = ()
+    addresses: tuple[AddressSpec, ...] = ()
+
+
+class Fabric(Protocol):
+    """One node's networks. Real: `fabric.KernelFabric`. In memory: `simulated.SimulatedFabric`.
+
+    Calls for one VPC are carried out in order, calls for different VPCs side by side; none blocks the event loop.
+    """
+
+    async def start(self) -> Inventory:
+        """Takes over what an earlier process of this instance left, without a moment of changed traffic.
+
+        Must be called before containerd is started: the folder of the namespaces becomes a shared mount point, so that
+        namespaces made later are seen in containerd's own mount namespace (which must be a slave). Raises `Refused`
+        when the address pool collides with a route of the host.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Lets go of everything and leaves all of it standing: tasks go on communicating."""
+        ...
+
+    async def teardown(self) -> None:
+        """Removes everything this instance ever made here, also after a crash; restores the host. Then closed."""
+        ...
+
+    async def ensure_vpc(self, spec: VpcSpec) -> Path:
+        """Makes the VPC's router; answers its network namespace (for `launcher`)."""
+        ...
+
+    async def remove_vpc(self, vpc: str) -> None:
+        """Also removes what is still attached to it. Nothing to do when it is unknown."""
+        ...
+
+    async def set_policies(self, vpc: str, policies: tuple[PolicySet, ...]) -> None:
+        """All security groups of the VPC that matter here. Connections that stand stay; new ones meet the new rules."""
+        ...
+
+    async def ensure_interface(self, spec: InterfaceSpec) -> Attachment:
+        """Groups, public address and egress of a standing interface change in place; a new address makes it anew."""
+        ...
+
+    async def remove_interface(self, vpc: str, interface: str) -> None: ...
+
+    async def ensure_address(self, spec: AddressSpec) -> None: ...
+
+    async def remove_address(self, vpc: str, address_id: str) -> None: ...
+
+    async def set_peers(self, vpc: str, peers: tuple[Peer, ...]) -> None:
+        """All of the VPC's interfaces and addresses on other nodes."""
+        ...
+
+    async def set_remote_publics(self, publics: tuple[RemotePublic, ...]) -> None:
+        """All public addresses on other nodes."""
+        ...
+
+    async def open_socket(self, vpc: str, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
+        """A socket inside the router's namespace, non-blocking and not yet bound."""
+        ...
+
+    async def inventory(self) -> Inventory: ...
+
+
+def launcher(netns: Path) -> tuple[str, ...]:
+    """The words to put before a command so that it runs in a router's namespace: `[*launcher(path), "envoy", ...]`."""
+    return ("nsenter", f"--net={netns}", "--")
