@@ -76,7 +76,7 @@ class _Lane:
             # Somebody wrote in between: not a failure, look again at once.
             self.queue.done(key, None)
             self.queue.hint(key)
-        except Exception as error:  # noqa: BLE001  a controller must not die; it is logged, counted and shown
+        except Exception as error:  # a controller must not die; it is logged, counted and shown
             self.failures += 1
             delay = self.queue.failed(key, self._clock.now())
             level = logging.ERROR if self.queue.failing.get(key, 0) == 1 else logging.WARNING
