@@ -1,0 +1,11 @@
+"""How rooms reach the nodes without meeting: the node-facing tables, and what each node must have.
+
+    model      the tables: what is wanted of the nodes (one writing room each) and what they observed (fleet only)
+    items      what one node is told, as values: a pure function of the tables
+    assemble   keeps each node's items current, change by change
+    messages   the node protocol: snapshot and deltas down, reports up
+    session    the control plane's end of a node's session
+    enrol      join tokens and the certificates of nodes
+
+A room writes its slice in its own transaction. What a node observed comes back as records that wake the rooms.
+"""
