@@ -1,0 +1,35 @@
+"""The wire formats, each behind the same seam: bytes to values (`parse`), values to bytes (`render`, `render_error`).
+
+`detect` tells which of a service's formats a request speaks: some services take several.
+"""
+
+from __future__ import annotations
+
+from hatoba.aws.models import ServiceModel
+from hatoba.aws.protocols.base import Params, WireProtocol, not_implemented, unknown_operation
+from hatoba.aws.protocols.json import JsonProtocol
+from hatoba.aws.wire import WireRequest
+
+__all__ = ["PROTOCOLS", "Params", "WireProtocol", "detect", "not_implemented", "unknown_operation"]
+
+_all: tuple[WireProtocol, ...] = (JsonProtocol(),)
+PROTOCOLS: dict[str, WireProtocol] = {protocol.name: protocol for protocol in _all}
+
+
+def detect(model: ServiceModel, request: WireRequest) -> WireProtocol:
+    """The format of a request to a service: what its headers say if the service speaks it, else the service's own."""
+    said = _said(request)
+    if said == "query" and "ec2" in model.protocols:
+        said = "ec2"
+    return PROTOCOLS[said if said in model.protocols else model.protocol]
+
+
+def _said(request: WireRequest) -> str | None:
+    headers = request.headers
+    if headers.get("smithy-protocol") == "rpc-v2-cbor":
+        return "smithy-rpc-v2-cbor"
+    if "x-amz-target" in headers:
+        return "json"
+    if headers.get("content-type", "").startswith("application/x-www-form-urlencoded") or "Action=" in request.query:
+        return "query"
+    return None
