@@ -1,0 +1,17 @@
+"""The HTTP server: an asyncio protocol on llhttp (httptools) and uvloop. Knows no AWS; it is handed one handler.
+
+messages    a request, its body as a stream, an answer
+body        the incoming body: back-pressure, limits, `Expect: 100-continue`
+connection  one client's connection: parsing, pipelining, deadlines
+sending     answers onto the wire: bytes, streams, file ranges by sendfile
+server      listening, draining
+ports       who sits on a port that is in use
+
+Why not an existing server: docs/decisions/0003-http-server.md.
+"""
+
+from hatoba.gateway.http.body import Body, BodyCut, BodyTooLarge
+from hatoba.gateway.http.messages import FileSlice, Handler, Request, Response
+from hatoba.gateway.http.server import Limits, Server
+
+__all__ = ["Body", "BodyCut", "BodyTooLarge", "FileSlice", "Handler", "Limits", "Request", "Response", "Server"]

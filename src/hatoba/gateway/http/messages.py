@@ -1,0 +1,54 @@
+"""A request and its answer, as the server hands them over.
+
+Header names are lower case and values are as sent (bytes beyond ASCII as Latin-1, so that signatures can be checked
+over the very bytes). A header that came twice is in `headers` once, its values joined by commas as RFC 9110 has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import BinaryIO
+
+import msgspec
+
+from hatoba.gateway.http.body import Body
+
+
+class Request(msgspec.Struct, kw_only=True, gc=False, eq=False):
+    method: str
+    target: str  # the request target as sent: path and query, nothing decoded
+    headers: dict[str, str]
+    body: Body
+    peer: str  # the client's address, without its port
+    http10: bool = False
+
+    @property
+    def path(self) -> str:
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> str:
+        return self.target.partition("?")[2]
+
+
+class FileSlice(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes to send from an open file. The server closes the file, whatever happens to the answer."""
+
+    file: BinaryIO
+    offset: int
+    length: int
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """Header names are lower case. `content-length` may be among them: for HEAD it tells what GET would send.
+
+    A body that is an iterator is sent chunked when its length is not told. It is closed when the client goes away.
+    """
+
+    status: int = 200
+    headers: Mapping[str, str] = {}
+    body: bytes | FileSlice | AsyncIterator[bytes] = b""
+    close: bool = False  # end the connection after this answer
+
+
+Handler = Callable[[Request], Awaitable[Response]]

@@ -1,0 +1,81 @@
+"""Listening on addresses, and draining: new connections are refused, answers under way are finished."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import msgspec
+
+from hatoba.core.clock import Clock, SystemClock
+from hatoba.gateway.http.connection import Connection
+from hatoba.gateway.http.messages import Handler
+from hatoba.gateway.http.ports import refused
+from hatoba.gateway.http.sending import Date
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 1024
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one connection may take of us."""
+
+    head_bytes: int = 64 * 1024
+    idle_seconds: float = 90.0  # between two requests
+    head_seconds: float = 20.0  # for a whole head
+    body_seconds: float = 60.0  # without any further piece of the body
+    write_seconds: float = 60.0  # without taking anything of the answer
+
+
+class Server:
+    """One handler, any number of addresses."""
+
+    def __init__(self, handler: Handler, *, limits: Limits | None = None, clock: Clock | None = None) -> None:
+        self.handler = handler
+        self.limits = limits or Limits()
+        self.date = Date(clock or SystemClock())
+        self.connections: set[Connection] = set()
+        self.draining = False
+        self._listeners: list[asyncio.Server] = []
+        self._empty: asyncio.Future[None] | None = None
+
+    async def listen(self, host: str, port: int) -> int:
+        """The port listened on (a free one for port 0). Raises `Refused` with the reason and the remedy."""
+        loop = asyncio.get_running_loop()
+        try:
+            listener = await loop.create_server(lambda: Connection(self), host, port, backlog=BACKLOG)
+        except OSError as error:
+            raise refused(host, port, error) from error
+        self._listeners.append(listener)
+        bound: int = listener.sockets[0].getsockname()[1]
+        return bound
+
+    async def close(self, grace: float = 10.0) -> None:
+        """Refuses what is new, lets what is being answered finish for `grace` seconds, then cuts it off."""
+        self.draining = True
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        for connection in tuple(self.connections):
+            connection.drain()
+        await self._left_within(grace)
+        for connection in tuple(self.connections):
+            log.warning("cutting off a connection that did not finish within %s seconds", grace)
+            connection.abort()
+        await self._left_within(1.0)
+
+    async def _left_within(self, seconds: float) -> None:
+        if self.connections:
+            self._empty = asyncio.get_running_loop().create_future()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._empty
+            except TimeoutError:
+                return
+
+    def left(self, connection: Connection) -> None:
+        """A connection is gone."""
+        self.connections.discard(connection)
+        if not self.connections and self._empty is not None and not self._empty.done():
+            self._empty.set_result(None)
