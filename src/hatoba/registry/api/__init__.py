@@ -1,0 +1,1 @@
+"""The handlers of the distribution API: one file per noun, one function per verb."""

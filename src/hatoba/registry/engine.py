@@ -1,0 +1,111 @@
+"""The registry, as the gateway mounts it: one request in, one response out, every problem in the specification's words.
+
+    engine = Engine(folder, repositories, access, ids=ids)
+    await engine.prepare()
+    response = await engine.handle(request)
+
+The way of a request: route → authenticate → resolve the repository → authorise → handler. A handler is a function
+`(engine, visit) -> Response` in `api/`; the table below is all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from hatoba.core.ids import Ids
+from hatoba.registry import access as gate
+from hatoba.registry import routes
+from hatoba.registry.api import blobs, listings, manifests, uploads
+from hatoba.registry.api.visit import Visit
+from hatoba.registry.blobs import Blobs
+from hatoba.registry.disk import Disk
+from hatoba.registry.messages import Request, Response, answer
+from hatoba.registry.ports import Access, Action, Repositories
+from hatoba.registry.problems import Problem
+from hatoba.registry.routes import Kind, Route
+from hatoba.registry.uploads import Uploads
+
+Handler = Callable[["Engine", Visit], Awaitable[Response]]
+
+_HANDLERS: Mapping[tuple[Kind, str], tuple[Action, Handler]] = {
+    ("catalog", "GET"): ("list", listings.catalog),
+    ("tags", "GET"): ("pull", listings.tags),
+    ("referrers", "GET"): ("pull", listings.referrers),
+    ("blob", "GET"): ("pull", blobs.get),
+    ("blob", "HEAD"): ("pull", blobs.head),
+    ("blob", "DELETE"): ("delete", blobs.delete),
+    ("uploads", "POST"): ("push", uploads.start),
+    ("upload", "GET"): ("push", uploads.status),
+    ("upload", "PATCH"): ("push", uploads.append),
+    ("upload", "PUT"): ("push", uploads.finish),
+    ("upload", "DELETE"): ("push", uploads.cancel),
+    ("manifest", "GET"): ("pull", manifests.get),
+    ("manifest", "HEAD"): ("pull", manifests.head),
+    ("manifest", "PUT"): ("push", manifests.put),
+    ("manifest", "DELETE"): ("delete", manifests.delete),
+}
+_VERSION = {"docker-distribution-api-version": "registry/2.0"}
+
+
+class Engine:
+    """Everything a handler works with; `blobs` and `uploads` are also what a room pushes and reads through."""
+
+    def __init__(
+        self, folder: Path, repositories: Repositories, access: Access, *, ids: Ids, realm: str = "registry"
+    ) -> None:
+        self.disk = Disk()
+        self.blobs = Blobs(folder, self.disk, ids)
+        self.uploads = Uploads(folder, self.disk, self.blobs, ids)
+        self.repositories = repositories
+        self._access = access
+        self._realm = realm
+
+    async def prepare(self) -> None:
+        """Before the first request."""
+        await self.blobs.prepare()
+
+    def close(self) -> None:
+        self.disk.close()
+
+    async def handle(self, request: Request) -> Response:
+        try:
+            response = await self._handle(request)
+        except Problem as problem:
+            body = problem.body()
+            told = {"content-type": "application/json", "content-length": str(len(body))}
+            headers = {**_VERSION, **told, **{k: v for k, v in problem.headers.items() if k != "content-length"}}
+            return Response(status=problem.status, headers=headers, body=b"" if request.method == "HEAD" else body)
+        return Response(status=response.status, headers={**_VERSION, **response.headers}, body=response.body)
+
+    async def _handle(self, request: Request) -> Response:
+        route = routes.parse(request.path)
+        principal = await gate.authenticate(self._access, request.headers, self._realm)
+        if route is None:
+            raise Problem("UNSUPPORTED", f"{request.path} is not part of the distribution API.", status=404)
+        if route.kind == "base":
+            return answer(200, b"{}", content_type="application/json")
+        action, handler = self._handler(route, request.method)
+        repository = self._resolve(route, request)
+        if not await self.repositories.may(principal, repository, action):
+            raise Problem("DENIED", f"{principal} may not {action} here.")
+        visit = Visit(
+            request=request,
+            principal=principal,
+            repository=repository or "",
+            name=route.name,
+            reference=route.reference,
+        )
+        return await handler(self, visit)
+
+    def _resolve(self, route: Route, request: Request) -> str | None:
+        if route.kind == "catalog":
+            return None
+        return self.repositories.resolve(request.headers.get("host", ""), route.name)
+
+    def _handler(self, route: Route, method: str) -> tuple[Action, Handler]:
+        found = _HANDLERS.get((route.kind, method))
+        if found is None:
+            allowed = ", ".join(verb for kind, verb in _HANDLERS if kind == route.kind)
+            raise Problem("UNSUPPORTED", f"{method} is not possible here; {allowed} is.", headers={"allow": allowed})
+        return found

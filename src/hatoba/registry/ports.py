@@ -1,0 +1,110 @@
+"""Who knows the repositories: implemented by a room upon the store's records, and in memory for tests.
+
+Every change is durable when its call returns. Reads answer at once from memory; what they return is a view of that
+moment. A `repository` is the room's own name for one (`resolve` gives it), opaque here; so is a `Principal`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, NewType, Protocol
+
+import msgspec
+
+from hatoba.registry.manifests import Descriptor, Manifest
+from hatoba.registry.names import Digest
+
+Principal = NewType("Principal", str)
+Action = Literal["pull", "push", "delete", "list"]
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """A manifest that a repository has."""
+
+    digest: Digest
+    media_type: str
+    size: int
+
+
+class Access(Protocol):
+    """Who is asking."""
+
+    async def verify(self, user: str, password: str) -> Principal | None:
+        """The principal of these credentials, or None."""
+        ...
+
+    def anonymous(self) -> Principal | None:
+        """Who comes without credentials; None: nobody may."""
+        ...
+
+
+class Repositories(Protocol):
+    def resolve(self, host: str, name: str) -> str:
+        """The repository that a client calls `name` at `host`. Raises NAME_UNKNOWN."""
+        ...
+
+    async def may(self, principal: Principal, repository: str | None, action: Action) -> bool:
+        """Whether the principal may; `repository` is None for the catalog."""
+        ...
+
+    def catalog(self, principal: Principal, after: str, limit: int) -> list[str]:
+        """Names, in order, after `after`."""
+        ...
+
+    def has_blob(self, repository: str, digest: Digest) -> bool: ...
+
+    async def link_blob(self, repository: str, digest: Digest, size: int) -> None:
+        """The repository has this blob from now on."""
+        ...
+
+    async def unlink_blob(self, repository: str, digest: Digest) -> bool:
+        """Removes the link if it is there and no manifest of the repository refers to it; says whether it did."""
+        ...
+
+    def find(self, repository: str, reference: str) -> Stored | None:
+        """The manifest of a tag or digest."""
+        ...
+
+    async def put_manifest(self, repository: str, manifest: Manifest, tag: str | None) -> None:
+        """Records the manifest and moves the tag to it.
+
+        Raises TAG_INVALID where tags may not move, MANIFEST_BLOB_UNKNOWN when something it refers to went away
+        meanwhile (`manifests.check`, in the same transaction).
+        """
+        ...
+
+    async def delete_manifest(self, repository: str, digest: Digest) -> bool:
+        """Removes a manifest and its tags; says whether it was there."""
+        ...
+
+    async def delete_tag(self, repository: str, tag: str) -> bool: ...
+
+    def tags(self, repository: str, after: str, limit: int) -> list[str]:
+        """Tags, in order, after `after`."""
+        ...
+
+    def referrers(self, repository: str, subject: Digest, after: str, limit: int) -> list[Descriptor]:
+        """Manifests whose subject this is, by digest, after `after`."""
+        ...
+
+    def pulled(self, repository: str, digest: Digest) -> None:
+        """A manifest was pulled. For the record only; need not be durable at once."""
+        ...
+
+    # For the collection.
+
+    def everywhere(self) -> Iterable[str]:
+        """Every repository."""
+        ...
+
+    def unused(self, repository: str) -> list[Digest]:
+        """The blobs that the repository has and none of its manifests refers to."""
+        ...
+
+    def is_held(self, digest: Digest) -> bool:
+        """Whether any repository has this blob or manifest."""
+        ...
+
+    async def settle(self) -> None:
+        """Returns when all that reads show now is durable."""
+        ...
