@@ -68,6 +68,7 @@ class DiskStreams:
         self._checkpoint: asyncio.Task[None] | None = None
         self._writer = ThreadPoolExecutor(1, "streams-journal")
         self._readers = ThreadPoolExecutor(2, "streams-files")
+        self._stuck = False  # the last checkpoint failed
         self._closing = False
 
     @classmethod
@@ -145,7 +146,7 @@ class DiskStreams:
     async def _flush(self, batch: list[_Waiting]) -> None:
         """One write and one sync for everybody who waits."""
         try:
-            if self._held > 2 * self._limit:
+            if self._stuck and self._held > 2 * self._limit:
                 raise PortError("DiskFull", "log events cannot be moved out of memory: the disk takes no more")
             await self._know([waiting.stream for waiting in batch])
             entries, counts = self._prepare(batch)
@@ -263,6 +264,7 @@ class DiskStreams:
                     moved.stream.blocks = moved.stream.blocks + result
                     moved.stream.frozen = []
             failures = [result for result in results if isinstance(result, PortError)]
+            self._stuck = bool(failures)
             if failures:
                 log.error("%d log streams cannot be written to their segments: %s", len(failures), failures[0])
                 return
