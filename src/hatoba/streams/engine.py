@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 HELD_BYTES = 16 << 20  # memory at which a checkpoint begins; at twice that, appends wait for it
 KNOWN_STREAMS = 10_000  # streams whose summaries are kept in memory
+RETRY_SECONDS = 1.0  # after a checkpoint that failed
 
 
 class _Waiting:
@@ -69,6 +70,7 @@ class DiskStreams:
         self._writer = ThreadPoolExecutor(1, "streams-journal")
         self._readers = ThreadPoolExecutor(2, "streams-files")
         self._stuck = False  # the last checkpoint failed
+        self._next_attempt = 0.0  # monotonic
         self._closing = False
 
     @classmethod
@@ -247,7 +249,7 @@ class DiskStreams:
 
     async def _begin_checkpoint(self) -> None:
         """Called between flushes, so that what the journal's files so far hold is exactly what is in memory."""
-        if self._files.locked():
+        if self._files.locked() or self._clock.monotonic() < self._next_attempt:
             return
         await self._files.acquire()
         upto = await self._in(self._writer, self._journal.rotate)
@@ -266,6 +268,7 @@ class DiskStreams:
             failures = [result for result in results if isinstance(result, PortError)]
             self._stuck = bool(failures)
             if failures:
+                self._next_attempt = self._clock.monotonic() + RETRY_SECONDS
                 log.error("%d log streams cannot be written to their segments: %s", len(failures), failures[0])
                 return
             self._held -= held

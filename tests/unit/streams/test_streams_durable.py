@@ -14,7 +14,7 @@ import pytest
 from hatoba.core.clock import ManualClock
 from hatoba.core.errors import PortError, Refused
 from hatoba.streams import segments
-from hatoba.streams.engine import DiskStreams
+from hatoba.streams.engine import RETRY_SECONDS, DiskStreams
 from hatoba.streams.port import Batch, Position, Query
 
 DAY = 24 * 3600 * 1000
@@ -174,7 +174,8 @@ async def test_segments_that_cannot_be_written_stay_readable_and_are_written_lat
     def full(where: Path, path: str, offset: int, data: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    streams = await opened(tmp_path, 2_000)
+    clock = ManualClock()
+    streams = await DiskStreams.open(tmp_path, clock, held_bytes=2_000)
     monkeypatch.setattr(segments, "_write", full)
     taken = 0
     with contextlib.suppress(PortError):  # when memory has taken twice what it should, it says so
@@ -183,6 +184,7 @@ async def test_segments_that_cannot_be_written_stay_readable_and_are_written_lat
     assert 5 < taken < 50
     assert len(await texts(streams, "a")) == taken
     monkeypatch.setattr(segments, "_write", real)
+    clock.advance(RETRY_SECONDS)
     await streams.append("a", batch("y", time=1000))  # the next attempt empties the memory
     assert len(await texts(streams, "a")) == taken + 1
     await streams.close()
