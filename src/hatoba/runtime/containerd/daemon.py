@@ -1,0 +1,241 @@
+"""The containerd process of one instance: started detached, found again after a restart of ours, stopped for good.
+
+It lives in a mount namespace of its own: containers' mounts do not slow down the host's, vanish with the last process,
+and crun (1.8 refuses the hybrid layout) sees no /sys/fs/cgroup/unified there. It lives in a cgroup of its own: stopping
+the service that started it leaves it alone, and `stop` finds every shim and container by looking there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from pathlib import Path
+
+from hatoba.core.errors import Refused
+from hatoba.runtime import groups
+from hatoba.runtime.cgroups import Cgroups
+from hatoba.runtime.containerd.settings import NAMESPACE, Settings
+
+_START_SECONDS = 20.0
+_STOP_SECONDS = 10.0
+
+# What a plain container platform never asks for; each costs start time, and cri opens ports besides.
+_DISABLED = (
+    "io.containerd.grpc.v1.cri",
+    "io.containerd.internal.v1.opt",
+    "io.containerd.internal.v1.restart",
+    "io.containerd.internal.v1.tracing",
+    "io.containerd.runtime.v1.linux",
+    "io.containerd.snapshotter.v1.aufs",
+    "io.containerd.snapshotter.v1.btrfs",
+    "io.containerd.snapshotter.v1.devmapper",
+    "io.containerd.snapshotter.v1.zfs",
+    "io.containerd.tracing.processor.v1.otlp",
+)
+
+_LAUNCH = """
+for tree in $TREES; do echo $$ > "$tree/cgroup.procs" || exit 97; done
+[ -z "$UNIFIED" ] || umount -l "$UNIFIED" || exit 98
+unset TREES UNIFIED
+exec "$@"
+"""
+
+
+def config(settings: Settings) -> str:
+    """containerd's config.toml. Collecting garbage after every 100 changes, its default, would stop us every second."""
+    disabled = "\n".join(f'    "{name}",' for name in _DISABLED)
+    return f"""version = 2
+root = "{settings.data}/root"
+state = "{settings.state}"
+oom_score = -999
+disabled_plugins = [
+{disabled}
+]
+
+[grpc]
+  address = "{settings.socket}"
+
+[debug]
+  level = "warn"
+
+[plugins."io.containerd.gc.v1.scheduler"]
+  mutation_threshold = 2000
+  schedule_delay = "100ms"
+  startup_delay = "10s"
+"""
+
+
+class Daemon:
+    """`ensure` it, and watch `died`; or `stop` it with all that it runs."""
+
+    def __init__(self, settings: Settings, cgroups: Cgroups) -> None:
+        self._settings = settings
+        self._cgroups = cgroups
+        self._children: set[asyncio.Task[int]] = set()
+        self.pid = 0
+
+    async def ensure(self) -> bool:
+        """Adopt the one that runs, or start one; whether it was started. Raises `Refused`."""
+        pid = self._running()
+        if pid:
+            self.pid = pid
+            return False
+        self.pid = await self._start()
+        return True
+
+    async def died(self) -> None:
+        """Returns when the process has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(self.pid)
+            try:
+                await _readable(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def _running(self) -> int:
+        """The pid of a containerd started before, 0 if there is none. A number used anew by another is not it."""
+        try:
+            pid_text, started = self._settings.pid_file.read_text().split()
+        except (OSError, ValueError):
+            return 0
+        return int(pid_text) if _start_time(int(pid_text)) == started else 0
+
+    async def _start(self) -> int:
+        settings = self._settings
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o711)
+        settings.run.mkdir(parents=True, exist_ok=True, mode=0o711)
+        settings.config.write_text(config(settings))
+        notify = settings.run / "notify.sock"
+        notify.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as ready:
+            ready.bind(str(notify))
+            process = await self._spawn(notify)
+            exited = asyncio.ensure_future(process.wait())  # also reaps it, whenever it ends
+            self._children.add(exited)
+            exited.add_done_callback(self._children.discard)
+            said = asyncio.ensure_future(asyncio.get_running_loop().sock_recv(ready, 4096))
+            try:
+                done, _ = await asyncio.wait({exited, said}, timeout=_START_SECONDS, return_when="FIRST_COMPLETED")
+            finally:
+                said.cancel()
+                notify.unlink(missing_ok=True)
+        if said not in done:
+            await self._failed(process)
+        settings.pid_file.write_text(f"{process.pid} {_start_time(process.pid)}\n")
+        return process.pid
+
+    async def _spawn(self, notify: Path) -> asyncio.subprocess.Process:
+        settings = self._settings
+        home = f"{settings.cgroup_parent}/containerd"
+        trees = groups.make_tracked(self._cgroups, home)
+        environment = {
+            "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+            "NOTIFY_SOCKET": str(notify),
+            "TREES": " ".join(trees),
+            "UNIFIED": self._cgroups.unified,
+        }
+        command = ["unshare", "--mount", "--propagation", "slave", "--", "sh", "-c", _LAUNCH, "sh"]
+        log = os.open(settings.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        try:
+            return await asyncio.create_subprocess_exec(
+                *command,
+                settings.containerd,
+                "--config",
+                str(settings.config),
+                env=environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise Refused(f"containerd cannot be started: {error}. Install containerd and util-linux.") from error
+        finally:
+            os.close(log)
+
+    async def _failed(self, process: asyncio.subprocess.Process) -> None:
+        if process.returncode is None:
+            process.kill()
+            raise Refused(f"containerd did not get ready within {_START_SECONDS:.0f} s; see {self._settings.log}")
+        lines = self._settings.log.read_text(errors="replace").splitlines()
+        raise Refused(f"containerd ended with {process.returncode}: {lines[-1] if lines else 'no output'}")
+
+    async def stop(self) -> None:
+        """End containerd and everything it runs, and take away what they leave: sockets, mounts, cgroups."""
+        shim_sockets = list(self._shim_sockets())
+        pid = self._running()
+        if pid:
+            await _end(pid)
+        await groups.kill(self._cgroups, self._settings.cgroup_parent)
+        await groups.remove_when_empty(self._cgroups, self._settings.cgroup_parent)
+        for path in shim_sockets:
+            path.unlink(missing_ok=True)
+        await asyncio.to_thread(_remove_tree, self._settings.run)
+        self.pid = 0
+
+    def _shim_sockets(self) -> list[Path]:
+        """containerd keeps shims' sockets in a directory that all instances share; each bundle names its own."""
+        found = []
+        for address in (self._settings.state / "io.containerd.runtime.v2.task" / NAMESPACE).glob("*/address"):
+            with contextlib.suppress(OSError):
+                path = Path(address.read_text().strip().removeprefix("unix://"))
+                if path.is_absolute():
+                    found.append(path)
+        return found
+
+
+async def _end(pid: int) -> None:
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+        try:
+            await asyncio.wait_for(_readable(descriptor), _STOP_SECONDS)
+        except TimeoutError:
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            await _readable(descriptor)
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+async def _readable(descriptor: int) -> None:
+    """A pidfd becomes readable when its process ends."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+
+
+def _start_time(pid: int) -> str:
+    """When the process started, in ticks since boot: with the pid it names a process for good. "" when it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    state, *fields = stat.rpartition(")")[2].split()
+    return "" if state == "Z" else fields[18]
+
+
+def _remove_tree(folder: Path) -> None:
+    """Files only: a mount that is still there (it cannot be) must not be emptied."""
+    for path, folders, files in os.walk(folder, topdown=False):
+        for name in files:
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(path, name))
+        for name in folders:
+            child = os.path.join(path, name)
+            with contextlib.suppress(OSError):
+                os.unlink(child) if os.path.islink(child) else os.rmdir(child)
+    with contextlib.suppress(OSError):
+        folder.rmdir()

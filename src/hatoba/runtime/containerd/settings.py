@@ -1,0 +1,48 @@
+"""Paths and names of one instance's containerd."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+NAMESPACE = "hatoba"  # containerd's own notion; the whole daemon is ours, so one will do
+
+_SOCKET_LIMIT = 107  # bytes in sockaddr_un
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """`data` is kept (images, container records); `run` is short-lived and short (sockets have a length limit)."""
+
+    data: Path  # DATA/containerd
+    run: Path  # /run/hatoba/<instance>/containerd
+    cgroup_parent: str  # "/hatoba-<instance>": no other instance's, nobody else's
+    containerd: str = "containerd"
+    crun: str = "crun"
+    init: Path = Path("/usr/bin/tini-static")
+    snapshotter: str = "overlayfs"
+
+    def __post_init__(self) -> None:
+        longest = len(str(self.socket)) + len(".ttrpc")
+        if longest > _SOCKET_LIMIT:
+            raise ValueError(f"{self.socket} is too long for a socket: choose a shorter run directory")
+
+    @property
+    def socket(self) -> Path:
+        return self.run / "containerd.sock"
+
+    @property
+    def state(self) -> Path:
+        return self.run / "state"
+
+    @property
+    def config(self) -> Path:
+        return self.data / "config.toml"
+
+    @property
+    def log(self) -> Path:
+        return self.data / "containerd.log"
+
+    @property
+    def pid_file(self) -> Path:
+        return self.run / "containerd.pid"
