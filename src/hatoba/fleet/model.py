@@ -6,7 +6,7 @@ resources, so an interface here and the network interface of the `ec2` room are 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -26,17 +26,17 @@ FLEET = Scope("", "", "")  # nodes belong to the platform, not to an account
 
 
 class Node(Record, frozen=True, kw_only=True):
-    """A machine that runs workloads. Writer: fleet, from what the node says of itself; `schedulable` by the operator."""
+    """A machine that runs workloads. Writer: fleet, from what the node says of itself."""
 
     name: str
     address: str  # of the node for other nodes ("" when it is the only one)
     cpu: int
     memory: int
     architecture: str = "x86_64"
-    attributes: dict[str, str] = {}
+    attributes: dict[str, str] = msgspec.field(default_factory=dict)
     agent: str = ""  # version
     state: Literal["ready", "lost"] = "ready"  # lost: its lease ran out
-    schedulable: bool = True
+    schedulable: bool = True  # the operator
     joined_at: float = 0.0
     seen_at: float = 0.0  # when it last connected
 
@@ -223,7 +223,9 @@ class Workload(Record, frozen=True, kw_only=True):
     hostname: str = ""
     credential: str | None = None  # id in the path of AWS_CONTAINER_CREDENTIALS_RELATIVE_URI
     region: str = ""
-    metadata: dict[str, str] = {}  # TaskARN, Cluster, Family, …: what the metadata endpoint says
+    metadata: dict[str, str] = msgspec.field(
+        default_factory=dict
+    )  # TaskARN, Cluster, Family, …: what the metadata endpoint says
 
 
 class Credential(Record, frozen=True, kw_only=True):
@@ -277,23 +279,24 @@ class WorkloadStatus(Record, frozen=True, kw_only=True):
     report: int = 0
 
 
-def _node(record: Workload | Credential | WorkloadStatus) -> str:
-    return record.node
-
-
 workloads = Table(
     "fleet.workloads",
     Workload,
     indexes=(
-        Index("node", _node),
+        Index("id", lambda w: w.key.id),
+        Index("node", lambda record: record.node),
         Index("interface", lambda w: w.interface),
         Index("node_network", lambda w: (w.node, w.network) if w.network else None),
     ),
 )
 credentials = Table(
-    "fleet.credentials", Credential, indexes=(Index("node", _node), Index("workload", lambda c: c.workload))
+    "fleet.credentials",
+    Credential,
+    indexes=(Index("node", lambda record: record.node), Index("workload", lambda c: c.workload)),
 )
-workload_statuses = Table("fleet.workload_statuses", WorkloadStatus, indexes=(Index("node", _node),))
+workload_statuses = Table(
+    "fleet.workload_statuses", WorkloadStatus, indexes=(Index("node", lambda record: record.node),)
+)
 
 # --- balancers -----------------------------------------------------------------------------------------------------
 
@@ -371,7 +374,7 @@ class Enrolment(Record, frozen=True, kw_only=True):
 
 enrolments = Table("fleet.enrolments", Enrolment)
 
-TABLES: tuple[Table[Record], ...] = (
+TABLES: tuple[Table[Any], ...] = (
     nodes,
     networks,
     interfaces,
@@ -384,4 +387,4 @@ TABLES: tuple[Table[Record], ...] = (
     target_statuses,
     zones,
     enrolments,
-)  # type: ignore[assignment]
+)

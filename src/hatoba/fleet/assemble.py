@@ -1,0 +1,66 @@
+"""Keeps one connected node's items current: what it was sent, under which generation, and what has changed since.
+
+No sockets and no waiting here: `session` asks for a `Snapshot` once and for a `Delta` whenever something was touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hatoba.fleet.items import Ref, Touched, along, everything, needed
+from hatoba.fleet.messages import Delta, Gone, Item, Snapshot
+from hatoba.store.store import View
+
+
+class NodeItems:
+    """The items of one node, as the node knows them."""
+
+    def __init__(self, view: View, node: str, epoch: int, generation: int = 0) -> None:
+        """`generation`: the last one given out for this node in this epoch."""
+        self._view = view
+        self._node = node
+        self._epoch = epoch
+        self._sent: dict[Ref, bytes] = {}
+        self._dirty: dict[Ref, None] = {}
+        self.generation = generation
+
+    def touch(self, touched: Iterable[Touched]) -> bool:
+        """Notes what may have changed; True when something now waits for a `delta`."""
+        for ref, node in touched:
+            if node is None or node == self._node:
+                self._dirty[ref] = None
+        return bool(self._dirty)
+
+    def snapshot(self) -> Snapshot:
+        self._dirty.clear()
+        self._sent = {}
+        for ref in everything(self._view, self._node):
+            body = needed(self._view, self._node, ref)
+            if body is not None:
+                self._sent[ref] = body
+        self.generation += 1
+        items = tuple(Item(kind=ref.kind, id=ref.id, body=body) for ref, body in self._sent.items())
+        return Snapshot(epoch=self._epoch, generation=self.generation, items=items)
+
+    def delta(self) -> Delta | None:
+        """What changed since the last answer, or None when it came to nothing."""
+        put: list[Item] = []
+        gone: list[Gone] = []
+        while self._dirty:
+            ref = next(iter(self._dirty))
+            del self._dirty[ref]
+            before, now = self._sent.get(ref), needed(self._view, self._node, ref)
+            if now == before:
+                continue
+            if ref.kind == "network" and (now is None or before is None):
+                self._dirty.update(dict.fromkeys(along(self._view, ref)))
+            if now is None:
+                del self._sent[ref]
+                gone.append(Gone(kind=ref.kind, id=ref.id))
+            else:
+                self._sent[ref] = now
+                put.append(Item(kind=ref.kind, id=ref.id, body=now))
+        if not put and not gone:
+            return None
+        base, self.generation = self.generation, self.generation + 1
+        return Delta(epoch=self._epoch, base=base, generation=self.generation, put=tuple(put), gone=tuple(gone))

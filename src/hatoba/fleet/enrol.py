@@ -1,0 +1,193 @@
+"""Join tokens, and the certificates that nodes and the control plane know each other by.
+
+The control plane is its own authority. A join token carries the authority's fingerprint (so the node knows whom it
+talks to before it trusts anybody), a one-time secret and where to connect. The node makes its key itself, sends a
+certificate request with the secret, and gets a certificate whose common name is its node id.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import hashlib
+import hmac
+import ipaddress
+import os
+import ssl
+from pathlib import Path
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from hatoba.core.clock import Clock
+from hatoba.core.errors import Refused
+from hatoba.core.ids import Ids
+from hatoba.fleet import model as m
+from hatoba.store import Store
+
+CONTROL = "hatoba-control"  # the name in the control plane's own certificate
+_YEARS = datetime.timedelta(days=3650)
+
+
+class Token(NamedTuple):
+    """What an operator carries from the control plane to a new node."""
+
+    host: str
+    port: int
+    fingerprint: bytes
+    id: str
+    secret: str
+
+    def text(self) -> str:
+        raw = f"{self.host}\n{self.port}\n{self.fingerprint.hex()}\n{self.id}\n{self.secret}"
+        return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
+
+    @classmethod
+    def parse(cls, text: str) -> Token:
+        try:
+            raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+            host, port, fingerprint, id_, secret = raw.split("\n")
+            return cls(host, int(port), bytes.fromhex(fingerprint), id_, secret)
+        except ValueError:
+            raise Refused("This is not a join token. Make one with `hatoba node token` on the first machine.") from None
+
+
+def _write(path: Path, data: bytes) -> None:
+    """A new file (mode 600), whole or not at all."""
+    temporary = path.with_suffix(path.suffix + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+class Authority:
+    """The instance's own certificate authority, in a folder of its own (mode 700)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not (folder / "control.pem").exists():
+            self._create()
+        self._key = serialization.load_pem_private_key((folder / "authority.key").read_bytes(), None)
+        self.pem = (folder / "authority.pem").read_text()
+        self._certificate = x509.load_pem_x509_certificate(self.pem.encode())
+
+    def _create(self) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        now = datetime.datetime.now(datetime.UTC)
+        name = _name("hatoba authority")
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(hours=1))
+            .not_valid_after(now + _YEARS)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        _write(self._folder / "authority.key", _pem(key))
+        _write(self._folder / "authority.pem", certificate.public_bytes(serialization.Encoding.PEM))
+        self._key, self._certificate = key, certificate
+        own = ec.generate_private_key(ec.SECP256R1())
+        request = x509.CertificateSigningRequestBuilder().subject_name(_name(CONTROL)).sign(own, hashes.SHA256())
+        _write(self._folder / "control.key", _pem(own))
+        _write(self._folder / "control.pem", self._sign(request, CONTROL, server=True))
+
+    @property
+    def fingerprint(self) -> bytes:
+        return self._certificate.fingerprint(hashes.SHA256())
+
+    def _sign(self, request: x509.CertificateSigningRequest, name: str, *, server: bool = False) -> bytes:
+        if not request.is_signature_valid:
+            raise Refused("The certificate request is not signed with its own key.")
+        now = datetime.datetime.now(datetime.UTC)
+        usage = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
+        assert isinstance(self._key, ec.EllipticCurvePrivateKey)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(_name(name))
+            .issuer_name(self._certificate.subject)
+            .public_key(request.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(hours=1))
+            .not_valid_after(now + _YEARS)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=True)
+            .add_extension(
+                x509.SubjectAlternativeName([x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+                critical=False,
+            )
+            .sign(self._key, hashes.SHA256())
+        )
+        return certificate.public_bytes(serialization.Encoding.PEM)
+
+    def certify(self, request_pem: str, node: str) -> str:
+        """A node's certificate for its request. Raises `Refused` when the request is not one."""
+        try:
+            request = x509.load_pem_x509_csr(request_pem.encode())
+        except ValueError:
+            raise Refused("The certificate request cannot be read.") from None
+        return self._sign(request, node).decode()
+
+    def server_context(self) -> ssl.SSLContext:
+        """For the control plane: a client certificate is checked when there is one (joining nodes have none yet)."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.load_cert_chain(self._folder / "control.pem", self._folder / "control.key")
+        context.load_verify_locations(cadata=self.pem)
+        context.verify_mode = ssl.CERT_OPTIONAL
+        return context
+
+
+class Enrolments:
+    """The tokens that are out."""
+
+    def __init__(self, store: Store, authority: Authority, clock: Clock, ids: Ids) -> None:
+        self._store = store
+        self._authority = authority
+        self._clock = clock
+        self._ids = ids
+
+    async def token(self, host: str, port: int, lifetime: float = 3600.0) -> str:
+        """A new join token, good once, for `lifetime` seconds."""
+        id_, secret = self._ids.hex(16), self._ids.hex(32)
+        with self._store.tx() as tx:
+            digest = hashlib.sha256(secret.encode()).digest()
+            key = m.enrolments.key(m.FLEET, id_)
+            tx.put(m.enrolments, m.Enrolment(key=key, digest=digest, expires=self._clock.now() + lifetime))
+        await self._store.durable()
+        return Token(host, port, self._authority.fingerprint, id_, secret).text()
+
+    async def join(self, token: str, request_pem: str) -> tuple[str, str]:
+        """Uses a token up: (node id, certificate). Raises `Refused`."""
+        refused = Refused("The join token is unknown, used up or expired. Make a new one with `hatoba node token`.")
+        given = Token.parse(token)
+        node = f"node-{self._ids.hex(12)}"
+        with self._store.tx() as tx:
+            record = tx.find(m.enrolments, m.FLEET, given.id)
+            digest = hashlib.sha256(given.secret.encode()).digest()
+            if record is None or not hmac.compare_digest(record.digest, digest):
+                raise refused
+            if record.expires <= self._clock.now():
+                raise refused
+            certificate = self._authority.certify(request_pem, node)
+            tx.forget(m.enrolments, record.key)
+        await self._store.durable()
+        return node, certificate

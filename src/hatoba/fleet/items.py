@@ -1,0 +1,312 @@
+"""What one node is told: each item is a pure function of the tables, so a change renews exactly the items it touches.
+
+    needed(view, node, kind, id) → the item's body, or None when the node must not have it
+    touched(view, change)        → which items a change may have altered
+    everything(view, node)       → all of a node's items: a snapshot
+
+A node has the workloads, credentials and balancers that are its own, the interfaces they use, those interfaces'
+networks with their policies and names, and where the networks' other interfaces are (peers).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from hatoba.core.keys import Scope
+from hatoba.core.secret import Secret
+from hatoba.fleet import model as m
+from hatoba.fleet.messages import Kind, encode
+from hatoba.store import Change
+from hatoba.store.store import View
+
+
+class Ref(NamedTuple):
+    """Names an item: the record's id within its scope (zones: the scope is part of what they are found by)."""
+
+    kind: Kind
+    scope: Scope
+    id: str
+
+
+class Touched(NamedTuple):
+    """An item that may have changed, on one node or (None) on every node."""
+
+    ref: Ref
+    node: str | None
+
+
+class NetworkItem(m.Part, frozen=True, kw_only=True):
+    cidrs: tuple[str, ...]
+    vni: int
+    resolver: str
+
+
+class InterfaceItem(m.Part, frozen=True, kw_only=True):
+    """`balancer`: the address belongs to the router, for a proxy to listen on; else it is a workload's own."""
+
+    network: str
+    address: str
+    mac: str
+    gateway: str
+    prefix: str
+    groups: tuple[str, ...]
+    public: str | None
+    egress: bool
+    balancer: bool
+
+
+class PolicyItem(m.Part, frozen=True, kw_only=True):
+    network: str
+    ingress: tuple[m.Rule, ...]
+    egress: tuple[m.Rule, ...]
+
+
+class PeerItem(m.Part, frozen=True, kw_only=True):
+    """An interface of one of the node's networks that another node holds."""
+
+    network: str
+    address: str
+    node: str
+    groups: tuple[str, ...]
+
+
+class PublicItem(m.Part, frozen=True, kw_only=True):
+    """A public address that another node holds."""
+
+    address: str
+    node: str
+
+
+class CredentialItem(m.Part, frozen=True, kw_only=True):
+    workload: str
+    role: str
+    access_key: str
+    secret_key: Secret
+    token: Secret
+    expires: float
+
+
+class BalancerItem(m.Part, frozen=True, kw_only=True):
+    """`version` is what the node reports back once the spec is in force."""
+
+    network: str
+    interfaces: tuple[str, ...]
+    spec: bytes
+    version: int
+
+
+class ZoneItem(m.Part, frozen=True, kw_only=True):
+    network: str
+    addresses: tuple[str, ...]
+    ttl: int
+
+
+def _holder(view: View, interface: str) -> tuple[str, bool] | None:
+    """The node that holds an interface, and whether a balancer does."""
+    for workload in view.index(m.workloads, "interface", interface):
+        return workload.node, False
+    for balancer in view.index(m.balancers, "interface", interface):
+        return balancer.node, True
+    return None
+
+
+def _has_network(view: View, node: str, network: str) -> bool:
+    at = (node, network)
+    return view.count(m.workloads, "node_network", at) > 0 or view.count(m.balancers, "node_network", at) > 0
+
+
+def _address(view: View, node: str) -> str:
+    record = view.find(m.nodes, m.FLEET, node)
+    return record.address if record else ""
+
+
+# --- one item ------------------------------------------------------------------------------------------------------
+
+
+def _workload(view: View, node: str, ref: Ref) -> m.Workload | None:
+    record = view.find(m.workloads, ref.scope, ref.id)
+    return record if record and record.node == node else None
+
+
+def _credential(view: View, node: str, ref: Ref) -> CredentialItem | None:
+    record = view.find(m.credentials, ref.scope, ref.id)
+    if record is None or record.node != node:
+        return None
+    return CredentialItem(
+        workload=record.workload,
+        role=record.role,
+        access_key=record.access_key,
+        secret_key=record.secret_key,
+        token=record.token,
+        expires=record.expires,
+    )
+
+
+def _balancer(view: View, node: str, ref: Ref) -> BalancerItem | None:
+    record = view.find(m.balancers, ref.scope, ref.id)
+    if record is None or record.node != node:
+        return None
+    return BalancerItem(network=record.network, interfaces=record.interfaces, spec=record.spec, version=record.version)
+
+
+def _interface(view: View, node: str, ref: Ref) -> InterfaceItem | None:
+    record = view.find(m.interfaces, ref.scope, ref.id)
+    holder = _holder(view, ref.id)
+    if record is None or holder is None or holder[0] != node:
+        return None
+    return InterfaceItem(
+        network=record.network,
+        address=record.address,
+        mac=record.mac,
+        gateway=record.gateway,
+        prefix=record.prefix,
+        groups=record.groups,
+        public=record.public,
+        egress=record.egress,
+        balancer=holder[1],
+    )
+
+
+def _network(view: View, node: str, ref: Ref) -> NetworkItem | None:
+    record = view.find(m.networks, ref.scope, ref.id)
+    if record is None or not _has_network(view, node, ref.id):
+        return None
+    return NetworkItem(cidrs=record.cidrs, vni=record.vni, resolver=record.resolver)
+
+
+def _policy(view: View, node: str, ref: Ref) -> PolicyItem | None:
+    record = view.find(m.policy_sets, ref.scope, ref.id)
+    if record is None or not _has_network(view, node, record.network):
+        return None
+    return PolicyItem(network=record.network, ingress=record.ingress, egress=record.egress)
+
+
+def _peer(view: View, node: str, ref: Ref) -> PeerItem | None:
+    record = view.find(m.interfaces, ref.scope, ref.id)
+    holder = _holder(view, ref.id)
+    if record is None or holder is None or holder[0] == node or not _has_network(view, node, record.network):
+        return None
+    where = _address(view, holder[0])
+    if not where:
+        return None
+    return PeerItem(network=record.network, address=record.address, node=where, groups=record.groups)
+
+
+def _public(view: View, node: str, ref: Ref) -> PublicItem | None:
+    record = view.find(m.interfaces, ref.scope, ref.id)
+    holder = _holder(view, ref.id)
+    if record is None or record.public is None or holder is None or holder[0] == node:
+        return None
+    where = _address(view, holder[0])
+    return PublicItem(address=record.public, node=where) if where else None
+
+
+def _zone(view: View, node: str, ref: Ref) -> ZoneItem | None:
+    record = view.find(m.zones, ref.scope, ref.id)
+    if record is None or (record.network and not _has_network(view, node, record.network)):
+        return None
+    return ZoneItem(network=record.network, addresses=record.addresses, ttl=record.ttl)
+
+
+_BODIES: dict[Kind, Callable[[View, str, Ref], Any]] = {
+    "network": _network,
+    "interface": _interface,
+    "policy": _policy,
+    "peer": _peer,
+    "public": _public,
+    "workload": _workload,
+    "credential": _credential,
+    "balancer": _balancer,
+    "zone": _zone,
+}
+
+
+def needed(view: View, node: str, ref: Ref) -> bytes | None:
+    """The item's body, encoded; None when the node must not have it (any more)."""
+    body = _BODIES[ref.kind](view, node, ref)
+    return None if body is None else encode(body)
+
+
+# --- what a change touches -----------------------------------------------------------------------------------------
+
+
+def _of_interface(scope: Scope, interface: str, node: str | None) -> Iterator[Touched]:
+    yield Touched(Ref("interface", scope, interface), node)
+    yield Touched(Ref("peer", scope, interface), None)
+    yield Touched(Ref("public", scope, interface), None)
+
+
+def touched(change: Change[Any]) -> Iterator[Touched]:
+    """The items that a change may have altered. What comes with a network is added by `along`."""
+    scope, id_ = change.key.scope, change.key.id
+    for record in (change.before, change.after):
+        match record:
+            case m.Workload():
+                yield Touched(Ref("workload", scope, id_), record.node)
+                if record.network and record.interface and not _same_place(change):
+                    yield Touched(Ref("network", scope, record.network), record.node)
+                    yield from _of_interface(scope, record.interface, record.node)
+            case m.Balancer():
+                yield Touched(Ref("balancer", scope, id_), record.node)
+                if not _same_place(change):
+                    yield Touched(Ref("network", scope, record.network), record.node)
+                    for interface in record.interfaces:
+                        yield from _of_interface(scope, interface, record.node)
+            case m.Credential():
+                yield Touched(Ref("credential", scope, id_), record.node)
+            case m.Interface():
+                yield from _of_interface(scope, id_, None)
+            case m.Network():
+                yield Touched(Ref("network", scope, id_), None)
+            case m.PolicySet():
+                yield Touched(Ref("policy", scope, id_), None)
+            case m.Zone():
+                yield Touched(Ref("zone", scope, id_), None)
+
+
+def _same_place(change: Change[Any]) -> bool:
+    """The record's node, network and interfaces are what they were: only its own item changed."""
+    before, after = change.before, change.after
+    if before is None or after is None or before.node != after.node or before.network != after.network:
+        return False
+    if isinstance(after, m.Workload):
+        return bool(before.interface == after.interface)
+    return bool(before.interfaces == after.interfaces)
+
+
+def along(view: View, network: Ref) -> Iterator[Ref]:
+    """What comes and goes with a network on a node."""
+    scope = network.scope
+    where = (scope.partition, scope.account, scope.region, network.id)
+    for policy in view.index(m.policy_sets, "network", where):
+        yield Ref("policy", scope, policy.id)
+    for interface in view.index(m.interfaces, "network", where):
+        yield Ref("peer", scope, interface.id)
+    for zone in view.index(m.zones, "network", network.id):
+        yield Ref("zone", scope, zone.id)
+
+
+def everything(view: View, node: str) -> Iterable[Ref]:
+    """All the items a node may need: the refs of a snapshot. Some may turn out not to be needed."""
+    refs: dict[Ref, None] = {}
+    for workload in view.index(m.workloads, "node", node):
+        refs[Ref("workload", workload.scope, workload.id)] = None
+        if workload.network and workload.interface:
+            refs[Ref("network", workload.scope, workload.network)] = None
+            refs[Ref("interface", workload.scope, workload.interface)] = None
+    for credential in view.index(m.credentials, "node", node):
+        refs[Ref("credential", credential.scope, credential.id)] = None
+    for balancer in view.index(m.balancers, "node", node):
+        refs[Ref("balancer", balancer.scope, balancer.id)] = None
+        refs[Ref("network", balancer.scope, balancer.network)] = None
+        for interface in balancer.interfaces:
+            refs[Ref("interface", balancer.scope, interface)] = None
+    for network in [ref for ref in refs if ref.kind == "network"]:
+        refs.update(dict.fromkeys(along(view, network)))
+    for zone in view.index(m.zones, "network", ""):
+        refs[Ref("zone", zone.scope, zone.id)] = None
+    for record in view.all(m.interfaces):
+        if record.public:
+            refs[Ref("public", record.scope, record.id)] = None
+    return refs

@@ -1,0 +1,242 @@
+"""The node protocol, version 1: what travels between the control plane and a node.
+
+Down: a `Snapshot` when a node connects (or when its base does not match), then `Delta`s. Each carries the journal's
+epoch and a generation; a node refuses what is older than what it holds. Up: `Hello`, `Report`s (each the whole state of
+one thing, so a later one replaces an earlier one), log batches and samples. Reports are kept by the node until they are
+acknowledged, which happens when they are durable.
+
+Frames are a 4-byte length and one MessagePack value, over mutual TLS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final, Literal, TypeVar
+
+import msgspec
+
+from hatoba.core.errors import HatobaError
+from hatoba.core.secret import Secret
+from hatoba.fleet.model import BalancerStatus, Part, TargetStatus, WorkloadStatus
+
+PROTOCOL: Final = 1
+OLDEST: Final = 1  # the oldest protocol that this version still talks
+LIMIT: Final = 64 << 20  # bytes of one frame
+
+Kind = Literal["network", "interface", "policy", "peer", "public", "workload", "credential", "balancer", "zone"]
+
+
+class Item(Part, frozen=True, kw_only=True):
+    """One thing that the node must have. `body` is the struct of `items` for its kind, encoded."""
+
+    kind: Kind
+    id: str
+    body: bytes
+
+
+class Gone(Part, frozen=True, kw_only=True):
+    kind: Kind
+    id: str
+
+
+# --- down ----------------------------------------------------------------------------------------------------------
+
+
+class Welcome(Part, frozen=True, kw_only=True, tag="welcome"):
+    """Answer to `Hello`. `pull` is where the platform's registry is reached, as "host:port"."""
+
+    protocol: int
+    region: str
+    registry: str
+
+
+class Snapshot(Part, frozen=True, kw_only=True, tag="snapshot"):
+    epoch: int
+    generation: int
+    items: tuple[Item, ...]
+
+
+class Delta(Part, frozen=True, kw_only=True, tag="delta"):
+    epoch: int
+    base: int
+    generation: int
+    put: tuple[Item, ...]
+    gone: tuple[Gone, ...]
+
+
+class Acknowledged(Part, frozen=True, kw_only=True, tag="acknowledged"):
+    """Reports that are durable now, by (kind, id) and report number; or refused, which ends them too."""
+
+    reports: tuple[tuple[str, str, int], ...]
+
+
+class LogsKept(Part, frozen=True, kw_only=True, tag="logs-kept"):
+    """The answer to a `Logs`: durable, or `error` (a code) when they can never be."""
+
+    number: int
+    error: str = ""
+    detail: str = ""
+
+
+class Refusal(Part, frozen=True, kw_only=True, tag="refusal"):
+    """The session ends: the node's protocol, certificate or token is not accepted."""
+
+    text: str
+
+
+class Joined(Part, frozen=True, kw_only=True, tag="joined"):
+    """Answer to `Join`: PEM texts."""
+
+    node: str
+    certificate: str
+    authority: str
+
+
+Down = Welcome | Snapshot | Delta | Acknowledged | LogsKept | Refusal | Joined
+
+
+# --- up ------------------------------------------------------------------------------------------------------------
+
+
+class Hello(Part, frozen=True, kw_only=True, tag="hello"):
+    """First message of a session. `epoch` and `generation` are what the node holds (0 when it holds nothing)."""
+
+    protocol: int
+    name: str
+    address: str
+    cpu: int
+    memory: int
+    architecture: str
+    attributes: dict[str, str]
+    agent: str
+    epoch: int
+    generation: int
+
+
+class WorkloadReport(Part, frozen=True, kw_only=True, tag="workload"):
+    id: str
+    report: int
+    status: WorkloadStatus  # key and version are the receiver's business
+
+
+class BalancerReport(Part, frozen=True, kw_only=True, tag="balancer"):
+    id: str
+    report: int
+    status: BalancerStatus
+
+
+class TargetReport(Part, frozen=True, kw_only=True, tag="target"):
+    id: str
+    report: int
+    status: TargetStatus
+
+
+Report = WorkloadReport | BalancerReport | TargetReport
+
+
+class Reports(Part, frozen=True, kw_only=True, tag="reports"):
+    reports: tuple[Report, ...]
+
+
+class LogEvent(Part, frozen=True, array_like=True):
+    at: int  # milliseconds since the epoch
+    text: str
+
+
+class Logs(Part, frozen=True, kw_only=True, tag="logs"):
+    """Lines of one container's output, `start` to `end` in bytes of it: sent again until they are kept."""
+
+    number: int
+    workload: str
+    container: str
+    stream: str  # "stdout" or "stderr"
+    start: int
+    end: int
+    events: tuple[LogEvent, ...]
+
+
+class Sample(Part, frozen=True, kw_only=True):
+    """What a container uses now. Samples are not journalled and may be lost."""
+
+    workload: str
+    container: str
+    at: float
+    cpu_ns: int
+    memory: int
+
+
+class Samples(Part, frozen=True, kw_only=True, tag="samples"):
+    samples: tuple[Sample, ...]
+
+
+class Alive(Part, frozen=True, kw_only=True, tag="alive"):
+    """Nothing to say, but here: renews the lease."""
+
+
+class Join(Part, frozen=True, kw_only=True, tag="join"):
+    """The only message of a connection without a client certificate: a token and a PEM certificate request."""
+
+    token: str
+    request: str
+    name: str
+
+
+Up = Hello | Reports | Logs | Samples | Alive | Join
+
+
+# --- frames --------------------------------------------------------------------------------------------------------
+
+
+def _open_secret(value: Any) -> Any:
+    if isinstance(value, Secret):  # the connection is encrypted and both ends are known
+        return value.reveal()
+    raise NotImplementedError(f"a message cannot hold a {type(value).__name__}")
+
+
+def _close_secret(type_: type, value: Any) -> Any:
+    if type_ is Secret:
+        return Secret(value)
+    raise NotImplementedError(f"a message cannot hold a {type_.__name__}")
+
+
+encode = msgspec.msgpack.Encoder(enc_hook=_open_secret).encode
+T = TypeVar("T")
+
+
+def decoder(type_: type[T]) -> msgspec.msgpack.Decoder[T]:
+    return msgspec.msgpack.Decoder(type_, dec_hook=_close_secret)
+
+
+_down: msgspec.msgpack.Decoder[Down] = msgspec.msgpack.Decoder(Down, dec_hook=_close_secret)
+_up: msgspec.msgpack.Decoder[Up] = msgspec.msgpack.Decoder(Up, dec_hook=_close_secret)
+
+
+class Broken(HatobaError):
+    """The other side sent what is not a message of this protocol."""
+
+
+def frame(message: Down | Up) -> bytes:
+    body = encode(message)
+    return len(body).to_bytes(4, "big") + body
+
+
+async def _read(reader: asyncio.StreamReader) -> bytes:
+    """One frame's body. Raises `EOFError` (asyncio.IncompleteReadError) when the other side is gone."""
+    size = int.from_bytes(await reader.readexactly(4), "big")
+    if size > LIMIT:
+        raise Broken(f"a frame of {size} bytes")
+    return await reader.readexactly(size)
+
+
+async def read_down(reader: asyncio.StreamReader) -> Down:
+    try:
+        return _down.decode(await _read(reader))
+    except msgspec.MsgspecError as error:
+        raise Broken(str(error)) from error
+
+
+async def read_up(reader: asyncio.StreamReader) -> Up:
+    try:
+        return _up.decode(await _read(reader))
+    except msgspec.MsgspecError as error:
+        raise Broken(str(error)) from error

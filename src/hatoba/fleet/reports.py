@@ -1,0 +1,121 @@
+"""What nodes report, written down. Observed tables have no other writer.
+
+A report is the whole state of one thing with a number that only rises, so reports may be repeated, merged and
+delivered late: an older one changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hatoba.core.records import replace
+from hatoba.fleet import model as m
+from hatoba.fleet.messages import BalancerReport, Hello, Report, TargetReport, WorkloadReport
+from hatoba.store import Change, Store, Tx
+
+
+def apply_reports(store: Store, node: str, reports: Iterable[Report]) -> None:
+    """Writes reports in one transaction. What is not (or no longer) the node's is passed over."""
+    with store.tx() as tx:
+        for report in reports:
+            match report:
+                case WorkloadReport():
+                    _workload(tx, node, report)
+                case BalancerReport():
+                    _balancer(tx, node, report)
+                case TargetReport():
+                    _target(tx, node, report)
+
+
+def _workload(tx: Tx, node: str, report: WorkloadReport) -> None:
+    key = report.status.key._replace(type=m.workload_statuses.name)
+    workload = tx.get(m.workloads, key._replace(type=m.workloads.name))
+    if workload is None or workload.node != node:
+        return
+    before = tx.get(m.workload_statuses, key)
+    if before is not None and before.report >= report.report and before.state != "lost":
+        return
+    version = before.version if before else 0
+    tx.put(m.workload_statuses, replace(report.status, key=key, version=version, node=node, report=report.report))
+
+
+def _balancer(tx: Tx, node: str, report: BalancerReport) -> None:
+    key = report.status.key._replace(type=m.balancer_statuses.name)
+    balancer = tx.get(m.balancers, key._replace(type=m.balancers.name))
+    if balancer is None or balancer.node != node:
+        return
+    before = tx.get(m.balancer_statuses, key)
+    new = replace(report.status, key=key, version=before.version if before else 0, node=node)
+    if new != before:
+        tx.put(m.balancer_statuses, new)
+
+
+def _target(tx: Tx, node: str, report: TargetReport) -> None:
+    key = report.status.key._replace(type=m.target_statuses.name, id=report.id)
+    before = tx.get(m.target_statuses, key)
+    if before is not None and before.at > report.status.at:
+        return
+    new = replace(report.status, key=key, version=before.version if before else 0)
+    if new != before:
+        tx.put(m.target_statuses, new)
+
+
+def node_connected(store: Store, node: str, hello: Hello, now: float) -> None:
+    """A node opened a session: it is there, with what it says of itself."""
+    key = m.nodes.key(m.FLEET, node)
+    with store.tx() as tx:
+        before = tx.get(m.nodes, key)
+        after = m.Node(
+            key=key,
+            version=before.version if before else 0,
+            name=hello.name,
+            address=hello.address,
+            cpu=hello.cpu,
+            memory=hello.memory,
+            architecture=hello.architecture,
+            attributes=hello.attributes,
+            agent=hello.agent,
+            schedulable=before.schedulable if before else True,
+            joined_at=before.joined_at if before else now,
+            seen_at=now,
+        )
+        tx.put(m.nodes, after)
+
+
+def node_lost(store: Store, node: str) -> None:
+    """Its lease ran out: whatever it ran counts as lost, until it says otherwise."""
+    with store.tx() as tx:
+        record = tx.find(m.nodes, m.FLEET, node)
+        if record is None or record.state == "lost":
+            return
+        tx.put(m.nodes, replace(record, state="lost"))
+        for status in tx.index(m.workload_statuses, "node", node):
+            if status.state != "stopped":
+                tx.put(m.workload_statuses, replace(status, state="lost"))
+
+
+class StatusSweeper:
+    """Forgets what was observed of things that are no longer wanted."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        store.feed.subscribe(m.workloads, self._workload)
+        store.feed.subscribe(m.balancers, self._balancer)
+
+    def _workload(self, change: Change[m.Workload]) -> None:
+        if change.after is None:
+            with self._store.tx() as tx:
+                tx.forget(m.workload_statuses, change.key._replace(type=m.workload_statuses.name))
+
+    def _balancer(self, change: Change[m.Balancer]) -> None:
+        if change.after is None:
+            with self._store.tx() as tx:
+                tx.forget(m.balancer_statuses, change.key._replace(type=m.balancer_statuses.name))
+
+    def sweep(self) -> None:
+        """Once at the start: what a crash between the two left."""
+        wanted = {workload.key._replace(type="") for workload in self._store.all(m.workloads)}
+        with self._store.tx() as tx:
+            for status in self._store.all(m.workload_statuses):
+                if status.key._replace(type="") not in wanted:
+                    tx.forget(m.workload_statuses, status.key)

@@ -1,0 +1,277 @@
+"""The control plane's end of the nodes' sessions.
+
+Each connected node gets a snapshot, then deltas as the tables change; its reports are written and acknowledged once
+they are durable. A node that is silent for longer than its lease is lost. Log batches and joins are handed to whoever
+the composition root named.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from hatoba.core.clock import Clock
+from hatoba.core.errors import AwsError, HatobaError, PortError, Refused
+from hatoba.core.tasks import TaskGroup
+from hatoba.fleet import messages as msg
+from hatoba.fleet import model as m
+from hatoba.fleet.assemble import NodeItems
+from hatoba.fleet.enrol import Enrolments
+from hatoba.fleet.items import touched
+from hatoba.fleet.reports import apply_reports, node_connected, node_lost
+from hatoba.store import Change, Store
+
+log = logging.getLogger(__name__)
+
+LEASE = 20.0  # seconds of silence after which a node is lost
+LOG_BATCHES = 8  # of one node that are being kept at a time
+
+Ingest = Callable[[m.Workload, msg.Logs], Awaitable[None]]
+
+
+class Session:
+    """One node's connection."""
+
+    def __init__(self, hub: Sessions, node: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.node = node
+        self._hub = hub
+        self._reader = reader
+        self._writer = writer
+        self._wake = asyncio.Event()
+        self._tasks = TaskGroup(f"session {node}")
+        self._logs = asyncio.Semaphore(LOG_BATCHES)
+        self._items: NodeItems | None = None
+
+    def touched(self, change: Change[Any]) -> None:
+        if self._items is not None and self._items.touch(touched(change)):
+            self._wake.set()
+
+    def send(self, message: msg.Down) -> None:
+        self._writer.write(msg.frame(message))
+
+    async def run(self, hello: msg.Hello, generation: int) -> None:
+        """Until the connection ends or breaks."""
+        store = self._hub.store
+        self.send(msg.Welcome(protocol=msg.PROTOCOL, region=self._hub.region, registry=self._hub.registry))
+        self._items = NodeItems(store, self.node, store.epoch, generation)
+        snapshot = self._items.snapshot()
+        await store.durable()
+        self.send(snapshot)
+        self._tasks.start(self._down(), "down")
+        try:
+            while True:
+                await self._up(await msg.read_up(self._reader))
+        finally:
+            await self._tasks.close()
+
+    @property
+    def generation(self) -> int:
+        return self._items.generation if self._items else 0
+
+    async def _down(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            assert self._items is not None
+            delta = self._items.delta()
+            if delta is not None:
+                await self._hub.store.durable()
+                self.send(delta)
+                await self._writer.drain()
+
+    async def _up(self, message: msg.Up) -> None:
+        self._hub.alive(self.node)
+        match message:
+            case msg.Reports():
+                apply_reports(self._hub.store, self.node, message.reports)
+                self._tasks.start(self._acknowledge(message), "acknowledge")
+            case msg.Logs():
+                await self._logs.acquire()  # a node that sends faster than we keep is slowed down here
+                self._tasks.start(self._keep(message), "logs")
+            case msg.Samples():
+                self._hub.sampled(self.node, message)
+            case msg.Alive():
+                pass
+            case _:
+                raise msg.Broken(f"unexpected {type(message).__name__}")
+
+    async def _acknowledge(self, message: msg.Reports) -> None:
+        await self._hub.store.durable()
+        done = tuple((type(report).__struct_config__.tag, report.id, report.report) for report in message.reports)
+        self.send(msg.Acknowledged(reports=done))  # type: ignore[arg-type]
+
+    async def _keep(self, message: msg.Logs) -> None:
+        try:
+            error, detail = await self._hub.keep(self.node, message)
+            self.send(msg.LogsKept(number=message.number, error=error, detail=detail))
+        finally:
+            self._logs.release()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class Sessions:
+    """All connected nodes; the server they connect to."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        enrolments: Enrolments,
+        *,
+        ingest: Ingest,
+        authority_pem: str,
+        region: str,
+        registry: str,
+        lease: float = LEASE,
+    ) -> None:
+        self.store = store
+        self.region = region
+        self.registry = registry
+        self.samples: dict[tuple[str, str], msg.Sample] = {}  # by (workload, container): the latest
+        self._clock = clock
+        self._enrolments = enrolments
+        self._ingest = ingest
+        self._authority_pem = authority_pem
+        self._lease = lease
+        self._sessions: dict[str, Session] = {}
+        self._generations: dict[str, int] = {}
+        self._leases: dict[str, asyncio.TimerHandle] = {}
+        self._server: asyncio.Server | None = None
+        self._connections = TaskGroup("nodes")
+
+    async def start(self, host: str, port: int, context: ssl.SSLContext) -> int:
+        """Listens; the port. Raises `Refused` when it is taken."""
+        for table in m.TABLES:
+            self.store.feed.subscribe(table, self._changed)
+        for node in self.store.all(m.nodes):
+            if node.state == "ready":
+                self.alive(node.id)  # it has one lease's time to come back after our own restart
+        try:
+            self._server = await asyncio.start_server(self._connected, host, port, ssl=context)
+        except OSError as error:
+            raise Refused(f"The nodes' port {host}:{port} cannot be opened: {error.strerror}.") from None
+        bound: int = self._server.sockets[0].getsockname()[1]
+        return bound
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for timer in self._leases.values():
+            timer.cancel()
+        for session in list(self._sessions.values()):
+            session.close()
+        await self._connections.close()
+
+    @property
+    def connected(self) -> list[str]:
+        return sorted(self._sessions)
+
+    def _changed(self, change: Change[Any]) -> None:
+        if isinstance(change.after, m.Node) and change.before and change.before.address != change.after.address:
+            for session in list(self._sessions.values()):
+                session.close()  # peers moved: everybody starts from a new snapshot
+        for session in self._sessions.values():
+            session.touched(change)
+
+    # --- leases
+
+    def alive(self, node: str) -> None:
+        timer = self._leases.pop(node, None)
+        if timer is not None:
+            timer.cancel()
+        self._leases[node] = asyncio.get_running_loop().call_later(self._lease, self._lost, node)
+
+    def _lost(self, node: str) -> None:
+        log.warning("node %s was silent for %.0f s: it counts as lost", node, self._lease)
+        self._leases.pop(node, None)
+        node_lost(self.store, node)
+        session = self._sessions.pop(node, None)
+        if session is not None:
+            session.close()
+
+    # --- connections
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = self._connections.start(self._serve(reader, writer), "connection")
+        await asyncio.wait([task])
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            message = await asyncio.wait_for(msg.read_up(reader), 10.0)
+            node = _common_name(writer)
+            if isinstance(message, msg.Join):
+                await self._join(writer, message)
+            elif not isinstance(message, msg.Hello) or node is None:
+                writer.write(msg.frame(msg.Refusal(text="A node needs a certificate: join with a token first.")))
+            elif message.protocol < msg.OLDEST:
+                text = f"Protocol {message.protocol} is too old: this control plane talks {msg.OLDEST} and later."
+                writer.write(msg.frame(msg.Refusal(text=text)))
+            else:
+                await self._session(node, message, reader, writer)
+        except (msg.Broken, ConnectionError, asyncio.IncompleteReadError, TimeoutError, ssl.SSLError) as error:
+            log.info("a node's connection ended: %s", error)
+        finally:
+            writer.close()
+
+    async def _join(self, writer: asyncio.StreamWriter, message: msg.Join) -> None:
+        try:
+            node, certificate = await self._enrolments.join(message.token, message.request)
+        except Refused as error:
+            writer.write(msg.frame(msg.Refusal(text=str(error))))
+        else:
+            answer = msg.Joined(node=node, certificate=certificate, authority=self._authority_pem)
+            writer.write(msg.frame(answer))
+        await writer.drain()
+
+    async def _session(
+        self, node: str, hello: msg.Hello, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        before = self._sessions.pop(node, None)
+        if before is not None:
+            before.close()
+        node_connected(self.store, node, hello, self._clock.now())
+        await self.store.durable()
+        self.alive(node)
+        session = self._sessions[node] = Session(self, node, reader, writer)
+        generation = max(self._generations.get(node, 0), hello.generation if hello.epoch == self.store.epoch else 0)
+        log.info("node %s (%s) connected", node, hello.name)
+        try:
+            await session.run(hello, generation)
+        finally:
+            self._generations[node] = session.generation
+            if self._sessions.get(node) is session:
+                del self._sessions[node]
+
+    # --- what nodes send
+
+    async def keep(self, node: str, logs: msg.Logs) -> tuple[str, str]:
+        """Hands lines to the log room; an error code and text when they can never be kept."""
+        found = [w for w in self.store.index(m.workloads, "id", logs.workload) if w.node == node]
+        if not found:
+            return "gone", "the workload is forgotten, or another node's"
+        try:
+            await self._ingest(found[0], logs)
+        except (AwsError, PortError) as error:
+            return error.code, error.message
+        except HatobaError as error:
+            return "failed", str(error)
+        return "", ""
+
+    def sampled(self, node: str, message: msg.Samples) -> None:
+        for sample in message.samples:
+            self.samples[sample.workload, sample.container] = sample
+
+
+def _common_name(writer: asyncio.StreamWriter) -> str | None:
+    """The node id in the client's certificate, which the handshake has checked against our authority."""
+    certificate = writer.get_extra_info("peercert")
+    for part in (certificate or {}).get("subject", ()):
+        for name, value in part:
+            if name == "commonName":
+                return str(value)
+    return None

@@ -1,0 +1,15 @@
+"""The agent of one node: a process of its own that makes real what the control plane wants here.
+
+    advance     the step machine of one workload: events in, instructions out (pure)
+    worker      carries instructions out against the runtime and the network, and answers with events
+    translate   what is wanted → what the runtime is told (pure)
+    wiring      networks, policies, peers and balancers of this node, kept as wanted
+    memory      what the agent knows across its own restarts: items held, reports not yet acknowledged
+    session     the connection to the control plane
+    metadata    the endpoint at 169.254.170.2 that containers ask for credentials and about themselves
+    health      container health checks
+    logs        the spooler and the shipper of containers' output
+    agent       puts it together
+
+Killing the agent stops no task: containers, proxies, networks and the log spooler live on, and it finds them again.
+"""

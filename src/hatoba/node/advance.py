@@ -1,0 +1,389 @@
+"""The step machine of one workload: `advance(held, event, now) → (held, instructions)`.
+
+Pure and synchronous. An event changes what is known; what is to be done follows from what is wanted and known alone
+(`_steps`), less what is under way already (`busy`). So a lost instruction is given again after a restart, and the same
+event twice does no harm. A container's state only moves forward.
+
+The order of things: the interface is attached and images are pulled side by side; a container is launched once its
+image is there, the interface is attached and everything it depends on is so far. When an essential container ends, or
+the workload is no longer wanted, containers stop in the reverse of the order in which they depend on each other; then
+they are deleted, the interface is detached, and the workload is stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple
+
+from hatoba.core.records import replace
+from hatoba.fleet.model import ContainerStatus, ContainerWanted, DependsOn, Part, Workload, WorkloadStatus
+
+# --- events --------------------------------------------------------------------------------------------------------
+
+
+class Wanted(NamedTuple):
+    """The control plane says what it wants; None: it no longer wants the workload at all."""
+
+    workload: Workload | None
+
+
+class Attached(NamedTuple):
+    """The interface is there. (A workload on the host's network is attached from the start.)"""
+
+
+class AttachFailed(NamedTuple):
+    error: str
+    detail: str
+
+
+class Detached(NamedTuple):
+    pass
+
+
+class Pulled(NamedTuple):
+    container: str
+    digest: str
+    started: float
+    stopped: float
+
+
+class Launched(NamedTuple):
+    container: str
+    runtime_id: str
+    created: float
+    started: float
+
+
+class Failed(NamedTuple):
+    """A container's image or process could not be had: `error` is the runtime's code."""
+
+    container: str
+    error: str
+    detail: str
+    pull_started: float | None = None
+
+
+class Exited(NamedTuple):
+    container: str
+    code: int
+    at: float
+    oom: bool = False
+
+
+class Vanished(NamedTuple):
+    """It should be there, and the runtime knows nothing of it."""
+
+    container: str
+
+
+class HealthChanged(NamedTuple):
+    container: str
+    health: Literal["healthy", "unhealthy"]
+    at: float
+
+
+class Deleted(NamedTuple):
+    container: str
+
+
+class Tick(NamedTuple):
+    """Time has passed."""
+
+
+Event = (
+    Wanted
+    | Attached
+    | AttachFailed
+    | Detached
+    | Pulled
+    | Launched
+    | Failed
+    | Exited
+    | Vanished
+    | HealthChanged
+    | Deleted
+    | Tick
+)
+
+# --- instructions --------------------------------------------------------------------------------------------------
+
+Verb = Literal["attach", "detach", "pull", "launch", "stop", "delete"]
+
+
+class Instruction(NamedTuple):
+    """What the worker shall do; each is answered by an event. `container` is "" for the workload's own."""
+
+    verb: Verb
+    container: str = ""
+
+
+# --- state ---------------------------------------------------------------------------------------------------------
+
+Network = Literal["absent", "attached", "released"]
+
+
+class Held(Part, frozen=True, kw_only=True):
+    """One workload, as this node knows it."""
+
+    workload: Workload
+    status: WorkloadStatus
+    wanted: bool = True  # False: the control plane has forgotten it
+    network: Network = "absent"
+    deleted: frozenset[str] = frozenset()  # containers that are gone from the runtime
+    busy: frozenset[Instruction] = frozenset()
+    stopping: bool = False  # never goes back
+    wake_at: float | None = None  # a deadline of its own
+
+    @property
+    def done(self) -> bool:
+        """Nothing of it is left on this node."""
+        return self.status.state == "stopped" and not self.busy
+
+    def container(self, name: str) -> ContainerStatus:
+        return next(c for c in self.status.containers if c.name == name)
+
+
+def begin(workload: Workload) -> Held:
+    """A workload that the node hears of for the first time."""
+    key = workload.key._replace(type="fleet.workload_statuses")
+    containers = tuple(ContainerStatus(name=c.name) for c in workload.containers)
+    status = WorkloadStatus(key=key, node=workload.node, containers=containers)
+    return Held(workload=workload, status=status, network="absent" if workload.interface else "attached")
+
+
+def advance(held: Held, event: Event, now: float) -> tuple[Held, tuple[Instruction, ...]]:
+    """What is known after the event, and what to do now."""
+    held = _learn(held, event)
+    held = _conclude(held, now)
+    instructions = tuple(step for step in _steps(held) if step not in held.busy)
+    if instructions:
+        held = replace(held, busy=held.busy | frozenset(instructions))
+        held = _mark(held, instructions, now)
+    state = _state(held)
+    if state != held.status.state:
+        stopped = now if state == "stopped" else None
+        held = replace(held, status=replace(held.status, state=state, stopped=stopped))
+    return held, instructions
+
+
+# --- learning ------------------------------------------------------------------------------------------------------
+
+
+def _set(held: Held, name: str, **changes: object) -> Held:
+    containers = tuple(replace(c, **changes) if c.name == name else c for c in held.status.containers)
+    return replace(held, status=replace(held.status, containers=containers))
+
+
+def _free(held: Held, verb: Verb, container: str = "") -> Held:
+    return replace(held, busy=held.busy - {Instruction(verb, container)})
+
+
+def _learn(held: Held, event: Event) -> Held:
+    match event:
+        case Wanted(None):
+            return replace(held, wanted=False)
+        case Wanted(workload):
+            return replace(held, workload=workload)
+        case Attached():
+            return replace(_free(held, "attach"), network="attached")
+        case AttachFailed(error, detail):
+            held = _free(held, "attach")
+            return replace(held, stopping=True, status=replace(held.status, error=error, detail=detail))
+        case Detached():
+            return replace(_free(held, "detach"), network="released")
+        case Deleted(name):
+            return replace(_free(held, "delete", name), deleted=held.deleted | {name})
+        case Tick():
+            return held
+        case _:
+            return _learn_of_container(held, event)
+
+
+def _learn_of_container(held: Held, event: Event) -> Held:
+    match event:
+        case Pulled(name, digest, started, stopped):
+            held = _free(held, "pull", name)
+            if held.container(name).state != "pulling":
+                return held  # it was given up meanwhile
+            return _set(held, name, state="pulled", image_digest=digest, pull_started=started, pull_stopped=stopped)
+        case Launched(name, runtime_id, created, started):
+            held = _free(held, "launch", name)
+            if held.container(name).state == "stopped":  # its exit was quicker than the answer
+                return _set(held, name, runtime_id=runtime_id, created=created, started=started)
+            return _set(held, name, state="running", runtime_id=runtime_id, created=created, started=started)
+        case Failed(name, error, detail, pull_started):
+            held = _free(_free(held, "pull", name), "launch", name)
+            changes: dict[str, object] = {"state": "stopped", "error": error, "detail": detail}
+            if pull_started is not None:
+                changes["pull_started"] = pull_started
+            return _set(held, name, **changes)
+        case Exited(name, code, at, oom):
+            held = _free(held, "stop", name)
+            if held.container(name).exit_code is not None:
+                return held
+            return _set(held, name, state="stopped", exit_code=code, finished=at, oom=oom)
+        case Vanished(name):
+            held = _free(_free(held, "stop", name), "launch", name)
+            if held.container(name).state == "stopped":
+                return held
+            return _set(held, name, state="stopped", error="vanished", detail="the runtime no longer knows it")
+        case HealthChanged(name, health, at):
+            if held.container(name).state != "running":
+                return held
+            return _set(held, name, health=health, health_since=at)
+    return held
+
+
+# --- concluding ----------------------------------------------------------------------------------------------------
+
+
+def _satisfied(held: Held, need: DependsOn) -> bool:
+    other = held.container(need.container)
+    started = other.started is not None
+    match need.condition:
+        case "START":
+            return started
+        case "COMPLETE":
+            return other.state == "stopped" and started
+        case "SUCCESS":
+            return other.state == "stopped" and other.exit_code == 0
+        case "HEALTHY":
+            return other.health == "healthy"
+
+
+def _hopeless(held: Held, need: DependsOn) -> bool:
+    """The condition cannot come true any more."""
+    other = held.container(need.container)
+    return other.state == "stopped" and not _satisfied(held, need)
+
+
+def _conclude(held: Held, now: float) -> Held:
+    """Decides whether the workload has to stop; what never began then counts as stopped."""
+    specs = {c.name: c for c in held.workload.containers}
+    stopping = held.stopping or not held.wanted or held.workload.want == "stopped"
+    wake_at: float | None = None
+    for status in held.status.containers:
+        spec = specs[status.name]
+        if status.state == "stopped":
+            stopping = stopping or spec.essential or bool(status.error)
+            continue
+        if status.state == "pulled" and not stopping:
+            hopeless = next((need for need in spec.depends_on if _hopeless(held, need)), None)
+            late, deadline = _late(held, spec, specs, now)
+            if hopeless or late:
+                detail = f"container {(hopeless or late or DependsOn(container='', condition='START')).container}"
+                held = _set(held, status.name, state="stopped", error="dependency", detail=detail)
+                stopping = True
+            elif deadline is not None:
+                wake_at = deadline if wake_at is None else min(wake_at, deadline)
+    if all(c.state == "stopped" for c in held.status.containers):
+        stopping = True
+    if stopping:
+        for status in held.status.containers:
+            if status.state in ("pending", "pulling", "pulled") and Instruction("launch", status.name) not in held.busy:
+                held = _set(held, status.name, state="stopped")
+    return replace(held, stopping=stopping, wake_at=wake_at)
+
+
+def _late(
+    held: Held, spec: ContainerWanted, specs: Mapping[str, ContainerWanted], now: float
+) -> tuple[DependsOn | None, float | None]:
+    """A dependency that took longer than its start timeout, or the next time to look."""
+    deadline: float | None = None
+    for need in spec.depends_on:
+        limit, other = specs[need.container].start_timeout, held.container(need.container)
+        if limit is None or other.pull_stopped is None or _satisfied(held, need):
+            continue
+        at = other.pull_stopped + limit
+        if now >= at:
+            return need, None
+        deadline = at if deadline is None else min(deadline, at)
+    return None, deadline
+
+
+def _state(held: Held) -> Literal["pending", "starting", "running", "stopping", "stopped"]:
+    containers = held.status.containers
+    if held.stopping:
+        over = all(c.state == "stopped" for c in containers)
+        gone = {c.name for c in containers} <= held.deleted
+        detached = held.network == "released" or not held.workload.interface
+        return "stopped" if over and gone and detached else "stopping"
+    if all(c.state in ("running", "stopped") for c in containers):
+        return "running"
+    if any(c.state != "pending" for c in containers):
+        return "starting"
+    return "pending"
+
+
+# --- deciding ------------------------------------------------------------------------------------------------------
+
+
+def _steps(held: Held) -> Iterable[Instruction]:
+    """Everything that should be under way."""
+    return _wind_down(held) if held.stopping else _bring_up(held)
+
+
+def _bring_up(held: Held) -> Iterable[Instruction]:
+    if held.network == "absent":
+        yield Instruction("attach")
+    for spec in held.workload.containers:
+        status = held.container(spec.name)
+        if status.state in ("pending", "pulling"):
+            yield Instruction("pull", spec.name)
+        elif (
+            status.state in ("pulled", "created")
+            and held.network == "attached"
+            and all(_satisfied(held, need) for need in spec.depends_on)
+        ):
+            yield Instruction("launch", spec.name)
+
+
+def _wind_down(held: Held) -> Iterable[Instruction]:
+    over = True
+    for status in held.status.containers:
+        name = status.name
+        if status.state == "stopped":
+            continue
+        over = False
+        if Instruction("launch", name) in held.busy:
+            continue
+        dependents = (s.name for s in held.workload.containers if any(n.container == name for n in s.depends_on))
+        if all(held.container(other).state == "stopped" for other in dependents):
+            yield Instruction("stop", name)
+    if not over:
+        return
+    left = [c.name for c in held.status.containers if c.name not in held.deleted]
+    for name in left:
+        yield Instruction("delete", name)
+    # An interface that is still being made is detached once its maker has answered.
+    if not left and Instruction("attach") not in held.busy and held.workload.interface and held.network != "released":
+        yield Instruction("detach")
+
+
+def _mark(held: Held, instructions: Iterable[Instruction], now: float) -> Held:
+    """What an instruction given makes true at once."""
+    for step in instructions:
+        if step.verb == "pull":
+            held = _set(held, step.container, state="pulling", pull_started=now)
+    return held
+
+
+__all__ = [
+    "AttachFailed",
+    "Attached",
+    "Deleted",
+    "Detached",
+    "Event",
+    "Exited",
+    "Failed",
+    "HealthChanged",
+    "Held",
+    "Instruction",
+    "Launched",
+    "Pulled",
+    "Tick",
+    "Vanished",
+    "Wanted",
+    "advance",
+    "begin",
+]
