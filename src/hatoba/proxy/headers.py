@@ -1,0 +1,61 @@
+"""Header mechanics that several resources share: spelling on the wire, and the trace header.
+
+Header names travel as they were written, and Envoy's own in Proper-Case, since HTTP/1 applications exist that care.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from envoy.config.core.v3.base_pb2 import DataSource
+from envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
+from envoy.config.core.v3.protocol_pb2 import Http1ProtocolOptions
+from envoy.extensions.filters.http.lua.v3.lua_pb2 import Lua
+from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
+from envoy.extensions.http.header_formatters.preserve_case.v3.preserve_case_pb2 import PreserveCaseFormatterConfig
+
+from hatoba.proxy.resource import packed
+
+# A request without the header gets a root; one that has it gets this hop's own mark in front, as the public
+# documentation "Request tracing for your Application Load Balancer" describes. The generator is seeded from the
+# system, once for each worker.
+_TRACE = """\
+local source = assert(io.open("/dev/urandom", "rb"))
+local a, b, c, d = source:read(4):byte(1, 4)
+source:close()
+math.randomseed(((a * 256 + b) * 256 + c) * 256 + d)
+local random, format, time = math.random, string.format, os.time
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  local id = format("1-%08x-%06x%06x%06x%06x", time(),
+    random(0, 0xffffff), random(0, 0xffffff), random(0, 0xffffff), random(0, 0xffffff))
+  local trace = headers:get("x-amzn-trace-id")
+  if trace == nil then
+    headers:add("x-amzn-trace-id", "Root=" .. id)
+  else
+    headers:replace("x-amzn-trace-id", "Self=" .. id .. ";" .. trace)
+  end
+end
+"""
+
+
+def as_written() -> Any:
+    """HTTP/1 header names keep the spelling that they came with."""
+    return Http1ProtocolOptions.HeaderKeyFormat(
+        stateful_formatter=TypedExtensionConfig(
+            name="preserve_case",
+            typed_config=packed(
+                PreserveCaseFormatterConfig(
+                    forward_reason_phrase=True,
+                    formatter_type_on_envoy_headers=PreserveCaseFormatterConfig.PROPER_CASE,
+                )
+            ),
+        )
+    )
+
+
+def trace_filter() -> Any:
+    return HttpFilter(
+        name="trace",
+        typed_config=packed(Lua(default_source_code=DataSource(inline_string=_TRACE), stat_prefix="trace")),
+    )

@@ -1,0 +1,104 @@
+"""A balancer's listener as Envoy sees it: the sockets and the HTTP machinery. Routes come by name, from `routes`.
+
+A listener's message holds only what its id, port, addresses and the balancer's attributes say, so that nothing else
+ever makes Envoy open its sockets again. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from envoy.config.core.v3.address_pb2 import Address, CidrRange, SocketAddress
+from envoy.config.core.v3.protocol_pb2 import Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions
+from envoy.config.listener.v3.listener_components_pb2 import Filter, FilterChain
+from envoy.config.listener.v3.listener_pb2 import AdditionalAddress
+from envoy.config.listener.v3.listener_pb2 import Listener as Message
+from envoy.extensions.filters.http.router.v3.router_pb2 import Router
+from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
+    HttpConnectionManager,
+    HttpFilter,
+    Rds,
+)
+from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
+
+from hatoba.core.errors import PortError
+from hatoba.proxy import names
+from hatoba.proxy.base import Balancer, Listener
+from hatoba.proxy.clusters import duration, from_ads
+from hatoba.proxy.headers import as_written, trace_filter
+from hatoba.proxy.pages import SERVER, own_answers
+from hatoba.proxy.resource import Resource, packed, resource
+
+_YES = BoolValue(value=True)
+_BACKLOG = 4096
+_BUFFER = 128 * 1024
+_STREAMS = 128  # requests at a time on one HTTP/2 connection
+_WINDOW = 256 * 1024
+
+
+def listener(balancer: Balancer, listener: Listener) -> Resource:
+    if balancer.kind != "http" or listener.protocol != "HTTP":
+        raise PortError("Unsupported", f"Listeners for {listener.protocol} are not carried out yet.")
+    name = names.listener(balancer.id, listener.id)
+    first, *others = (_address(address, listener.port) for address in balancer.addresses)
+    message = Message(
+        name=name,
+        address=first,
+        additional_addresses=[AdditionalAddress(address=other) for other in others],
+        # The interface may come up after the listener.
+        freebind=_YES,
+        tcp_backlog_size=UInt32Value(value=_BACKLOG),
+        per_connection_buffer_limit_bytes=UInt32Value(value=_BUFFER),
+        filter_chains=[FilterChain(filters=[Filter(name="http", typed_config=packed(_http(balancer, name)))])],
+    )
+    return resource("listener", name, message, needs=(name,))
+
+
+def _address(address: str, port: int) -> Any:
+    return Address(socket_address=SocketAddress(address=address, port_value=port))
+
+
+def _http(balancer: Balancer, name: str) -> Any:
+    attributes = balancer.attributes
+    return HttpConnectionManager(
+        stat_prefix=names.stat(balancer.id),
+        codec_type=HttpConnectionManager.AUTO if attributes.http2 else HttpConnectionManager.HTTP1,
+        rds=Rds(config_source=from_ads(), route_config_name=name),
+        http_filters=[
+            trace_filter(),
+            HttpFilter(name="router", typed_config=packed(Router(suppress_envoy_headers=True))),
+        ],
+        local_reply_config=own_answers(),
+        server_name=SERVER,
+        server_header_transformation=HttpConnectionManager.PASS_THROUGH,
+        common_http_protocol_options=_limits(balancer),
+        http_protocol_options=Http1ProtocolOptions(accept_http_10=True, header_key_format=as_written()),
+        http2_protocol_options=Http2ProtocolOptions(
+            max_concurrent_streams=UInt32Value(value=_STREAMS),
+            initial_stream_window_size=UInt32Value(value=_WINDOW),
+            initial_connection_window_size=UInt32Value(value=4 * _WINDOW),
+        ),
+        max_request_headers_kb=UInt32Value(value=64),
+        stream_idle_timeout=duration(attributes.idle_timeout),
+        use_remote_address=_YES,
+        skip_xff_append=attributes.forwarded_for != "append" or attributes.forwarded_for_port,
+        # Nobody is trusted for having a private address: Envoy's own control headers from clients are dropped.
+        internal_address_config=HttpConnectionManager.InternalAddressConfig(
+            cidr_ranges=[CidrRange(address_prefix="255.255.255.255", prefix_len=UInt32Value(value=32))]
+        ),
+        generate_request_id=BoolValue(value=False),
+        preserve_external_request_id=True,
+        upgrade_configs=[HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
+    )
+
+
+def _limits(balancer: Balancer) -> Any:
+    attributes = balancer.attributes
+    return HttpProtocolOptions(
+        idle_timeout=duration(attributes.idle_timeout),
+        max_connection_duration=duration(attributes.client_keep_alive),
+        max_headers_count=UInt32Value(value=1000),
+        headers_with_underscores_action=HttpProtocolOptions.DROP_HEADER
+        if attributes.drop_invalid_headers
+        else HttpProtocolOptions.ALLOW,
+    )

@@ -1,0 +1,151 @@
+"""A listener's rules and default action as Envoy's route configuration. Replacing it touches no connection. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container
+from typing import Any
+
+from envoy.config.core.v3.base_pb2 import DataSource
+from envoy.config.route.v3.route_components_pb2 import (
+    DirectResponseAction,
+    RedirectAction,
+    RetryPolicy,
+    Route,
+    RouteAction,
+    RouteMatch,
+    VirtualHost,
+    WeightedCluster,
+)
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2 import PreviousHostsPredicate
+from envoy.type.matcher.v3.regex_pb2 import RegexMatchAndSubstitute, RegexMatcher
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.wrappers_pb2 import UInt32Value
+
+from hatoba.proxy import names
+from hatoba.proxy.base import Action, Balancer, FixedResponse, Forward, Listener, Redirect
+from hatoba.proxy.clusters import duration
+from hatoba.proxy.conditions import matcher
+from hatoba.proxy.pages import SERVER, header, html
+from hatoba.proxy.resource import Resource, packed, resource
+
+# Envoy adds these for mesh neighbours; a target behind a balancer must not see them.
+_ENVOYS_OWN = ("x-envoy-external-address", "x-envoy-internal", "x-envoy-expected-rq-timeout-ms")
+
+
+def routes(balancer: Balancer, listener: Listener, groups: Container[str]) -> Resource:
+    """`groups`: those that exist; a share of one that does not is left out."""
+    name = names.listener(balancer.id, listener.id)
+    rules = sorted(listener.rules, key=lambda rule: rule.priority)
+    listed = [
+        _route(balancer, rule.action, groups, [matcher(condition) for condition in rule.conditions]) for rule in rules
+    ]
+    message = RouteConfiguration(
+        name=name,
+        virtual_hosts=[
+            VirtualHost(
+                name="all",
+                domains=["*"],
+                routes=[*listed, _route(balancer, listener.default, groups, [])],
+                retry_policy=_retry_where_safe(),
+            )
+        ],
+        request_headers_to_add=[header("x-forwarded-port", str(listener.port)), *_forwarded_for(balancer)],
+        request_headers_to_remove=[*_ENVOYS_OWN, *_not_forwarded_for(balancer)],
+    )
+    return resource("routes", name, message)
+
+
+def _forwarded_for(balancer: Balancer) -> list[Any]:
+    """With the client's port Envoy cannot do it by itself; the listener then leaves it to this."""
+    if balancer.attributes.forwarded_for != "append" or not balancer.attributes.forwarded_for_port:
+        return []
+    added = header("x-forwarded-for", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%")
+    added.append_action = type(added).APPEND_IF_EXISTS_OR_ADD
+    return [added]
+
+
+def _not_forwarded_for(balancer: Balancer) -> tuple[str, ...]:
+    return ("x-forwarded-for",) if balancer.attributes.forwarded_for == "remove" else ()
+
+
+def _retry_where_safe() -> Any:
+    """Only what no target can have seen: no connection, a stream refused, a connection lost before the headers left."""
+    return RetryPolicy(
+        retry_on="connect-failure,refused-stream,reset-before-request",
+        num_retries=UInt32Value(value=4),
+        retry_host_predicate=[
+            RetryPolicy.RetryHostPredicate(name="previous_hosts", typed_config=packed(PreviousHostsPredicate()))
+        ],
+        host_selection_retry_max_attempts=5,
+        retry_back_off=RetryPolicy.RetryBackOff(base_interval=duration(0.002), max_interval=duration(0.02)),
+    )
+
+
+def _route(balancer: Balancer, action: Action, groups: Container[str], conditions: list[Any]) -> Any:
+    match = RouteMatch(prefix="/", headers=conditions)
+    match_action: Any
+    if isinstance(action, Forward):
+        shares = [
+            share for share in action.shares if share.group in groups and (share.weight or len(action.shares) == 1)
+        ]
+        if not shares:
+            return _nobody(match)
+        # The stream's idle timeout bounds the wait for an answer; a route has no bound of its own.
+        match_action = RouteAction(timeout=Duration())
+        if len(shares) == 1:
+            match_action.cluster = names.cluster(balancer.id, shares[0].group)
+        else:
+            match_action.weighted_clusters.CopyFrom(_weighted(balancer, shares))
+        return Route(match=match, route=match_action)
+    if isinstance(action, Redirect):
+        return Route(match=match, redirect=_redirect(action), response_headers_to_add=[header("server", SERVER)])
+    return Route(match=match, direct_response=_fixed(action), response_headers_to_add=_fixed_headers(action))
+
+
+def _weighted(balancer: Balancer, shares: list[Any]) -> Any:
+    return WeightedCluster(
+        clusters=[
+            WeightedCluster.ClusterWeight(
+                name=names.cluster(balancer.id, share.group), weight=UInt32Value(value=share.weight)
+            )
+            for share in shares
+        ]
+    )
+
+
+def _nobody(match: Any) -> Any:
+    page = FixedResponse(status=503, content_type="text/html", body=html(503))
+    return Route(match=match, direct_response=_fixed(page), response_headers_to_add=_fixed_headers(page))
+
+
+def _fixed(action: FixedResponse) -> Any:
+    return DirectResponseAction(
+        status=action.status, body=DataSource(inline_string=action.body) if action.body else None
+    )
+
+
+def _fixed_headers(action: FixedResponse) -> list[Any]:
+    typed = [header("content-type", action.content_type)] if action.body else []
+    return [*typed, header("server", SERVER)]
+
+
+def _redirect(action: Redirect) -> Any:
+    message = RedirectAction(
+        response_code=RedirectAction.MOVED_PERMANENTLY if action.status == 301 else RedirectAction.FOUND
+    )
+    if action.protocol is not None:
+        message.scheme_redirect = action.protocol.lower()
+    if action.host is not None:
+        message.host_redirect = action.host
+    if action.port is not None:
+        message.port_redirect = action.port
+    if action.path is not None or action.query is not None:
+        path = r"\1" if action.path is None else re.sub(r"\\", r"\\\\", action.path)
+        query = "" if not action.query else "?" + re.sub(r"\\", r"\\\\", action.query)
+        message.regex_rewrite.CopyFrom(
+            RegexMatchAndSubstitute(pattern=RegexMatcher(regex="^(/[^?]*)$"), substitution=path + query)
+        )
+        message.strip_query = action.query is not None
+    return message

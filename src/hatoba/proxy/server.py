@@ -1,0 +1,148 @@
+"""The configuration server that the agent's Envoys talk to: one gRPC service on a unix socket, a session per Envoy.
+
+A unix socket because Envoys live in other network namespaces. Whoever can open the socket is trusted: it is made with
+mode 600 in a directory of mode 700. Until something is offered to an Envoy nothing is answered, so an agent that has
+just restarted and does not know yet what is wanted leaves its Envoys as they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
+
+from hatoba.core.errors import PortError, Refused
+from hatoba.proxy.base import Rejected
+from hatoba.proxy.resource import Snapshot
+from hatoba.proxy.session import Session
+
+_SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+_EOF = grpc.aio.EOF  # type: ignore[attr-defined]  # missing from the stubs
+LONGEST_SOCKET_PATH = 107  # the kernel's limit
+
+
+class _Envoy:
+    """What one Envoy should have, and the stream on which it listens, if it does."""
+
+    def __init__(self) -> None:
+        self.offered: Snapshot | None = None
+        self.session: Session | None = None
+        self.work = asyncio.Event()  # something may be to send
+        self.changed = asyncio.Condition()  # something was acknowledged, refused, connected or offered
+
+    async def announce(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+
+class ConfigServer:
+    """Serves any number of Envoys, told apart by the node id of their bootstrap."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._server: grpc.aio.Server | None = None
+        self._envoys: dict[str, _Envoy] = {}
+
+    async def start(self) -> None:
+        if len(str(self.path)) > LONGEST_SOCKET_PATH:
+            raise Refused(f"The path {self.path} is too long for a socket: choose a shorter directory.")
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path.unlink(missing_ok=True)
+        server = grpc.aio.server(options=[("grpc.max_receive_message_length", 64 * 1024 * 1024)])
+        handler = grpc.stream_stream_rpc_method_handler(
+            self._stream,
+            request_deserializer=DeltaDiscoveryRequest.FromString,
+            response_serializer=DeltaDiscoveryResponse.SerializeToString,
+        )
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(_SERVICE, {"DeltaAggregatedResources": handler}),)
+        )
+        try:
+            server.add_insecure_port(f"unix:{self.path}")
+        except RuntimeError as error:
+            raise PortError("Bind", f"Cannot listen on {self.path}: {error}") from error
+        await server.start()
+        os.chmod(self.path, 0o600)
+        self._server = server
+
+    async def close(self) -> None:
+        """Lets go: the Envoys keep what they have and look for a successor on the same path."""
+        if self._server is not None:
+            await self._server.stop(grace=None)
+            self._server = None
+
+    def forget(self, node: str) -> None:
+        self._envoys.pop(node, None)
+
+    def connected(self, node: str) -> bool:
+        envoy = self._envoys.get(node)
+        return envoy is not None and envoy.session is not None
+
+    def offer(self, node: str, snapshot: Snapshot, *, again: bool = False) -> None:
+        """What the Envoy should have from now on; `settled` tells when it has."""
+        envoy = self._envoy(node)
+        envoy.offered = snapshot
+        if envoy.session is not None:
+            envoy.session.offer(snapshot, again=again)
+            envoy.work.set()
+
+    async def settled(self, node: str, timeout: float) -> None:
+        """Returns when the Envoy has everything that was last offered. Raises `Rejected`, or `PortError("Timeout")`."""
+        envoy = self._envoy(node)
+
+        def done() -> bool:
+            return envoy.session is not None and envoy.session.settled
+
+        try:
+            async with asyncio.timeout(timeout):
+                async with envoy.changed:
+                    await envoy.changed.wait_for(done)
+        except TimeoutError:
+            known = "does not acknowledge" if self.connected(node) else "is not connected"
+            raise PortError("Timeout", f"Envoy {node} {known} within {timeout:g} s.") from None
+        assert envoy.session is not None
+        for (kind, name), words in envoy.session.refusals.items():
+            raise Rejected(f"{kind} {name}", words)
+
+    def _envoy(self, node: str) -> _Envoy:
+        return self._envoys.setdefault(node, _Envoy())
+
+    async def _stream(self, _: Any, context: Any) -> None:
+        first = await context.read()
+        if first is _EOF:
+            return
+        envoy = self._envoy(first.node.id)
+        session = Session()
+        if envoy.offered is not None:
+            session.offer(envoy.offered)
+        envoy.session = session  # the newest stream counts: Envoy has given the older one up
+        writer = asyncio.create_task(self._write(envoy, session, context.write), name=f"xds:{first.node.id}")
+        try:
+            request = first
+            while request is not _EOF:
+                session.receive(request)
+                envoy.work.set()
+                await envoy.announce()
+                request = await context.read()
+        finally:
+            writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await writer
+            if envoy.session is session:
+                envoy.session = None
+            await envoy.announce()
+
+    @staticmethod
+    async def _write(envoy: _Envoy, session: Session, write: Callable[[Any], Any]) -> None:
+        while envoy.session is session:
+            for message in session.pull():
+                await write(message)
+            await envoy.work.wait()
+            envoy.work.clear()
