@@ -1,7 +1,7 @@
 """Join tokens, and the certificates that nodes and the control plane know each other by.
 
-The control plane is its own authority. A join token carries the authority's fingerprint (so the node knows whom it
-talks to before it trusts anybody), a one-time secret and where to connect. The node makes its key itself, sends a
+The control plane is its own authority. A join token carries the fingerprint of its certificate (so the node knows
+whom it talks to before it says anything), a one-time secret and where to connect. The node makes its key itself, sends a
 certificate request with the secret, and gets a certificate whose common name is its node id.
 """
 
@@ -113,7 +113,9 @@ class Authority:
 
     @property
     def fingerprint(self) -> bytes:
-        return self._certificate.fingerprint(hashes.SHA256())
+        """SHA-256 of the certificate that the control plane serves: what a join token knows it by."""
+        served = x509.load_pem_x509_certificate((self._folder / "control.pem").read_bytes())
+        return served.fingerprint(hashes.SHA256())
 
     def _sign(self, request: x509.CertificateSigningRequest, name: str, *, server: bool = False) -> bytes:
         if not request.is_signature_valid:

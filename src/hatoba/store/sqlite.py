@@ -1,4 +1,4 @@
-"""The embedded journal: one SQLite file in WAL mode with `synchronous=FULL`.
+"""The embedded journal: one SQLite file in WAL mode with `synchronous=FULL` (durable when `append` returns).
 
     rows(tab, key, data)     the live records: what a restart loads
     log(seq, epoch, entry)   the last transactions, for replicas that tail
@@ -14,6 +14,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -35,7 +36,8 @@ _SCHEMA_PREFIX = "schema:"
 class SqliteJournal:
     """Used by one thread at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, synchronous: Literal["FULL", "NORMAL"] = "FULL") -> None:
+        """`NORMAL` survives the end of the process, not a power cut: for what a power cut makes void anyway."""
         self._path = path
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Entry).decode
@@ -49,7 +51,9 @@ class SqliteJournal:
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             os.chmod(path, 0o600)
-            self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000;")
+            self._db.executescript(
+                f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; PRAGMA wal_autocheckpoint=4000;"
+            )
             self._db.executescript(_SCHEMA)
         except sqlite3.Error as error:
             raise Refused(f"The journal {path} cannot be opened: {error}.") from error

@@ -1,0 +1,279 @@
+"""The node's end of the session: connects, keeps what it hears, says what it knows, and connects again.
+
+What arrives is written to `Memory` before it is acted upon; a message of an older epoch or generation is refused, a
+delta with another base makes the node ask again from the start (it reconnects and gets a snapshot). Reports wait here
+until they are acknowledged; only the latest of each thing is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import ssl
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Protocol
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from hatoba.core.errors import Refused
+from hatoba.core.tasks import TaskGroup
+from hatoba.fleet import messages as msg
+from hatoba.fleet.enrol import CONTROL, Token
+from hatoba.node.memory import Memory
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT = 5.0
+FIRST_RETRY, LONGEST_RETRY = 0.1, 5.0
+
+
+class Listener(Protocol):
+    """Who acts on what the session hears."""
+
+    def welcome(self, welcome: msg.Welcome) -> None: ...
+
+    def items(self, put: Iterable[msg.Item], gone: Iterable[msg.Gone]) -> None: ...
+
+    def acknowledged(self, kind: str, id_: str, report: int) -> None: ...
+
+
+class Session:
+    def __init__(
+        self,
+        memory: Memory,
+        listener: Listener,
+        hello: Callable[[int, int], msg.Hello],
+        *,
+        host: str,
+        port: int,
+        context: ssl.SSLContext,
+    ) -> None:
+        self._memory = memory
+        self._listener = listener
+        self._hello = hello
+        self._host, self._port, self._context = host, port, context
+        self._writer: asyncio.StreamWriter | None = None
+        self._reports: dict[tuple[str, str], msg.Report] = {}
+        self._unsent: set[tuple[str, str]] = set()
+        self._samples: tuple[msg.Sample, ...] = ()
+        self._logs: dict[int, tuple[msg.Logs, asyncio.Future[msg.LogsKept]]] = {}
+        self._number = 0
+        self._wake = asyncio.Event()
+        self._tasks = TaskGroup("session")
+        self.connected = asyncio.Event()
+
+    def start(self) -> None:
+        self._tasks.start(self._run(), "run")
+
+    async def close(self) -> None:
+        await self._tasks.close()
+
+    # --- what the node says
+
+    def report(self, kind: str, report: msg.Report) -> None:
+        self._reports[kind, report.id] = report
+        self._unsent.add((kind, report.id))
+        self._wake.set()
+
+    def withdraw(self, kind: str, id_: str) -> None:
+        """The thing is gone from both sides: nothing more to say of it."""
+        self._reports.pop((kind, id_), None)
+        self._unsent.discard((kind, id_))
+
+    def samples(self, samples: tuple[msg.Sample, ...]) -> None:
+        self._samples = samples
+        self._wake.set()
+
+    async def logs(
+        self, workload: str, container: str, stream: str, start: int, end: int, events: tuple[msg.LogEvent, ...]
+    ) -> msg.LogsKept:
+        """Returns once the lines are durable (or never can be); sends again after a reconnect."""
+        self._number += 1
+        number = self._number
+        message = msg.Logs(
+            number=number,
+            workload=workload,
+            container=container,
+            stream=stream,
+            start=start,
+            end=end,
+            events=events,
+        )
+        future: asyncio.Future[msg.LogsKept] = asyncio.get_running_loop().create_future()
+        self._logs[number] = (message, future)
+        if self._writer is not None and self.connected.is_set():
+            self._writer.write(msg.frame(message))
+        try:
+            return await future
+        finally:
+            del self._logs[number]
+
+    # --- the connection
+
+    async def _run(self) -> None:
+        delay = FIRST_RETRY
+        while True:
+            try:
+                await self._connection()
+                delay = FIRST_RETRY
+            except (OSError, asyncio.IncompleteReadError, msg.Broken, TimeoutError) as error:
+                log.info("no session with the control plane: %s", error)
+            self._writer = None
+            self.connected.clear()
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, LONGEST_RETRY)
+
+    async def _connection(self) -> None:
+        reader, writer = await asyncio.wait_for(
+            asyncio.open_connection(self._host, self._port, ssl=self._context, server_hostname=CONTROL), 10.0
+        )
+        self._writer = writer
+        sender: asyncio.Task[None] | None = None
+        try:
+            writer.write(msg.frame(self._hello(*self._memory.position)))
+            welcome = await asyncio.wait_for(msg.read_down(reader), 10.0)
+            if isinstance(welcome, msg.Refusal):
+                raise Refused(welcome.text)
+            if not isinstance(welcome, msg.Welcome):
+                raise msg.Broken("no welcome")
+            self._listener.welcome(welcome)
+            self._unsent = set(self._reports)
+            for message, _ in self._logs.values():
+                writer.write(msg.frame(message))
+            self.connected.set()
+            self._wake.set()
+            sender = self._tasks.start(self._send(writer), "send")
+            while True:
+                self._hear(await msg.read_down(reader))
+        except Refused as refused:
+            log.error("the control plane refuses this node: %s", refused)
+        finally:
+            if sender is not None:
+                sender.cancel()
+            writer.close()
+
+    async def _send(self, writer: asyncio.StreamWriter) -> None:
+        while True:
+            try:
+                await asyncio.wait_for(self._wake.wait(), HEARTBEAT)
+            except TimeoutError:
+                writer.write(msg.frame(msg.Alive()))
+                continue
+            self._wake.clear()
+            if self._unsent:
+                reports = tuple(self._reports[name] for name in self._unsent if name in self._reports)
+                self._unsent.clear()
+                writer.write(msg.frame(msg.Reports(reports=reports)))
+            if self._samples:
+                writer.write(msg.frame(msg.Samples(samples=self._samples)))
+                self._samples = ()
+            await writer.drain()
+
+    def _hear(self, message: msg.Down) -> None:
+        match message:
+            case msg.Snapshot():
+                epoch, generation = self._memory.position
+                if (message.epoch, message.generation) < (epoch, generation):
+                    raise msg.Broken(f"a snapshot of {message.epoch}/{message.generation}, older than ours")
+                self._listener.items(*self._memory.keep_snapshot(message))
+            case msg.Delta():
+                if (message.epoch, message.base) != self._memory.position:
+                    raise msg.Broken(f"a delta on {message.epoch}/{message.base}, which is not ours")
+                self._memory.keep_delta(message)
+                self._listener.items(message.put, message.gone)
+            case msg.Acknowledged():
+                for kind, id_, number in message.reports:
+                    self._acknowledge(kind, id_, number)
+            case msg.LogsKept():
+                waiting = self._logs.get(message.number)
+                if waiting is not None and not waiting[1].done():
+                    waiting[1].set_result(message)
+            case msg.Refusal():
+                raise msg.Broken(message.text)
+            case _:
+                raise msg.Broken(f"unexpected {type(message).__name__}")
+
+    def _acknowledge(self, kind: str, id_: str, number: int) -> None:
+        report = self._reports.get((kind, id_))
+        if report is not None and report.report <= number:
+            del self._reports[kind, id_]
+        self._listener.acknowledged(kind, id_, number)
+
+
+# --- identity ------------------------------------------------------------------------------------------------------
+
+
+class Identity:
+    """The node's key and certificate, in a folder of its own (mode 700)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @property
+    def exists(self) -> bool:
+        return (self._folder / "node.pem").exists()
+
+    @property
+    def node(self) -> str:
+        certificate = x509.load_pem_x509_certificate((self._folder / "node.pem").read_bytes())
+        return str(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+
+    def context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.load_cert_chain(self._folder / "node.pem", self._folder / "node.key")
+        context.load_verify_locations(self._folder / "authority.pem")
+        return context
+
+    def request(self, name: str) -> str:
+        """Makes the node's key; the certificate request to send, as PEM."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        key = ec.generate_private_key(ec.SECP256R1())
+        path = self._folder / "node.key"
+        path.touch(mode=0o600)
+        path.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+        return request.public_bytes(serialization.Encoding.PEM).decode()
+
+    def keep(self, joined: msg.Joined) -> None:
+        (self._folder / "authority.pem").write_text(joined.authority)
+        (self._folder / "node.pem").write_text(joined.certificate)  # last: its presence means that we have joined
+
+
+async def join(identity: Identity, token_text: str, name: str) -> None:
+    """Uses a join token up and keeps what comes back. Raises `Refused`."""
+    token = Token.parse(token_text)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # the certificate is known by its fingerprint, checked below
+    try:
+        reader, writer = await asyncio.wait_for(asyncio.open_connection(token.host, token.port, ssl=context), 10.0)
+    except (OSError, TimeoutError) as error:
+        raise Refused(f"The control plane at {token.host}:{token.port} cannot be reached: {error}.") from None
+    try:
+        served = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        if hashlib.sha256(served).digest() != token.fingerprint:  # before the secret is shown to anybody
+            raise Refused(f"{token.host}:{token.port} is not the control plane that made this token.")
+        request = identity.request(name)
+        writer.write(msg.frame(msg.Join(token=token_text, request=request, name=name)))
+        answer = await asyncio.wait_for(msg.read_down(reader), 10.0)
+    except (OSError, TimeoutError, asyncio.IncompleteReadError, msg.Broken) as error:
+        raise Refused(f"The control plane did not answer the join: {error}.") from None
+    finally:
+        writer.close()
+    if isinstance(answer, msg.Refusal):
+        raise Refused(answer.text)
+    if not isinstance(answer, msg.Joined):
+        raise Refused("The control plane answered the join with something else.")
+    identity.keep(answer)

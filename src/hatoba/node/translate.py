@@ -1,0 +1,163 @@
+"""What is wanted of a container → what the runtime is told. Pure; golden-tested.
+
+The environment that tasks rely on (credentials, metadata, region) is added here; the image's defaults are merged as
+`docker run` does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from hatoba.fleet.model import ContainerWanted, ImageWanted, MountWanted, Workload
+from hatoba.runtime import merge
+from hatoba.runtime.base import (
+    ContainerSpec,
+    Credentials,
+    Device,
+    ImageConfig,
+    ImageSource,
+    Mount,
+    Resources,
+    Stdio,
+    Ulimit,
+)
+
+PERIOD = 100_000  # microseconds: the period of CPU quotas
+METADATA = "169.254.170.2"
+DEFAULT_ULIMITS = (Ulimit(name="nofile", soft=1024, hard=65535),)  # as Fargate documents its default
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where this node put what a container needs."""
+
+    netns: str
+    address: str  # of its interface; "" on the host's network
+    resolver: str
+    files: Path  # the workload's folder: volumes, hosts, resolv.conf
+    registry: str  # "host:port" of the platform's own registry
+
+
+def container_id(workload: str, container: str) -> str:
+    """Derived from the task's id, so that starting twice finds the first; at most 76 characters."""
+    name = f"{workload}-{container}"
+    return name if len(name) <= 76 else f"{workload}-{hashlib.sha256(container.encode()).hexdigest()[:16]}"
+
+
+def image_source(image: ImageWanted, registry: str) -> ImageSource:
+    """Where to pull from: our own registry is plain HTTP, wherever the node reaches it."""
+    credentials = Credentials(username=image.username, password=image.password) if image.password else None
+    return ImageSource(
+        name=image.name,
+        host=image.host or registry,
+        repository=image.repository,
+        reference=image.reference,
+        scheme=image.scheme if image.host else "http",
+        credentials=credentials,
+    )
+
+
+def task_resources(workload: Workload) -> Resources:
+    """The limits of all containers together: what a task's `cpu` and `memory` say."""
+    return Resources(
+        cpu_shares=max(2, workload.cpu) if workload.cpu else None,
+        cpu_quota=workload.cpu * PERIOD // 1024 if workload.cpu else None,
+        cpu_period=PERIOD,
+        memory=workload.memory,
+    )
+
+
+def environment(workload: Workload, container: ContainerWanted) -> dict[str, str]:
+    """What the user wrote, then what every task finds: names that the user set are left alone."""
+    given = {
+        "ECS_CONTAINER_METADATA_URI": f"http://{METADATA}/v3/{endpoint_id(workload.id, container.name)}",
+        "ECS_CONTAINER_METADATA_URI_V4": f"http://{METADATA}/v4/{endpoint_id(workload.id, container.name)}",
+        "AWS_REGION": workload.region,
+        "AWS_DEFAULT_REGION": workload.region,
+    }
+    if workload.credential:
+        given["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = f"/v2/credentials/{workload.credential}"
+    if launch_type := workload.metadata.get("LaunchType"):
+        given["AWS_EXECUTION_ENV"] = f"AWS_ECS_{launch_type}"
+    secrets = {name: secret.reveal() for name, secret in container.secrets.items()}
+    return given | container.environment | secrets
+
+
+def endpoint_id(workload: str, container: str) -> str:
+    """The name of a container at the metadata endpoint: `<task id>-<ten digits>`, as ECS agents make them."""
+    digits = int.from_bytes(hashlib.sha256(container.encode()).digest()[:8], "big") % 10**10
+    return f"{workload}-{digits:010d}"
+
+
+def _mount(wanted: MountWanted, files: Path) -> Mount:
+    if wanted.tmpfs:
+        return Mount(target=wanted.target, kind="tmpfs", size=wanted.size, options=wanted.options)
+    source = str(files / "volumes" / wanted.volume) if wanted.volume else wanted.source
+    return Mount(target=wanted.target, source=source, read_only=wanted.read_only, options=wanted.options)
+
+
+def _limits(workload: Workload, container: ContainerWanted) -> Resources:
+    return Resources(
+        cpu_shares=max(2, container.cpu) if container.cpu else None,
+        memory=container.memory,
+        memory_reservation=container.memory_reservation,
+        memory_swap=container.memory + container.swap if container.memory and container.swap is not None else None,
+        swappiness=container.swappiness,
+        pids=container.pids,
+    )
+
+
+def container_spec(
+    workload: Workload, container: ContainerWanted, image: ImageConfig, digest: str, place: Place, stdio: Stdio
+) -> ContainerSpec:
+    hostname = container.hostname or workload.hostname
+    files = place.files
+    own = [
+        Mount(target="/etc/hosts", source=str(files / container.name / "hosts")),
+        Mount(target="/etc/resolv.conf", source=str(files / container.name / "resolv.conf")),
+        Mount(target="/etc/hostname", source=str(files / container.name / "hostname")),
+    ]
+    mounts = tuple(_mount(mount, files) for mount in container.mounts)
+    taken = {mount.target for mount in mounts}
+    return ContainerSpec(
+        id=container_id(workload.id, container.name),
+        image=digest,
+        args=merge.args(image, container.entrypoint, container.command),
+        env=merge.env(image, environment(workload, container), hostname=hostname),
+        cwd=container.cwd or image.cwd,
+        user=container.user or image.user,
+        labels={"hatoba.workload": workload.id, "hatoba.container": container.name, **container.labels},
+        group=workload.id,
+        netns=place.netns,
+        hostname=hostname,
+        mounts=tuple(mount for mount in own if mount.target not in taken) + mounts,
+        shm_size=container.shm_size or 64 << 20,
+        stdio=stdio,
+        resources=_limits(workload, container),
+        ulimits=tuple(Ulimit(name=u.name, soft=u.soft, hard=u.hard) for u in container.ulimits) or DEFAULT_ULIMITS,
+        sysctls=container.sysctls,
+        devices=tuple(
+            Device(host_path=d.host_path, container_path=d.container_path, permissions=d.permissions)
+            for d in container.devices
+        ),
+        cap_add=container.cap_add,
+        cap_drop=container.cap_drop,
+        privileged=container.privileged,
+        no_new_privileges=container.no_new_privileges,
+        read_only_root=container.read_only_root,
+        init=container.init,
+    )
+
+
+def etc_files(container: ContainerWanted, hostname: str, place: Place) -> Mapping[str, str]:
+    """The contents of the container's /etc/hosts, /etc/resolv.conf and /etc/hostname."""
+    hosts = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
+    if place.address and hostname:
+        hosts.append(f"{place.address} {hostname}")
+    hosts += [f"{address} {name}" for name, address in container.extra_hosts.items()]
+    resolv = [f"search {' '.join(container.dns_search)}"] if container.dns_search else []
+    resolv += [f"nameserver {server}" for server in container.dns_servers or (place.resolver,) if server]
+    return {"hosts": "\n".join(hosts) + "\n", "resolv.conf": "\n".join(resolv) + "\n", "hostname": hostname + "\n"}
