@@ -153,6 +153,7 @@ def _write(path: Path, data: bytes) -> None:
 
 def _adopt(staged: Path, path: Path) -> None:
     make_folder(path.parent)
+    os.utime(staged)  # its last byte may have come long ago
     # Also when the blob is there: the same bytes, a new beginning of its grace. Readers keep the file they opened.
     staged.rename(path)
     sync_folder(path.parent)

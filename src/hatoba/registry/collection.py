@@ -2,12 +2,13 @@
 
 Two passes. First, blobs that a repository has but no manifest of it refers to lose their link (a push that was given
 up). Then files that nobody holds are deleted. Both spare what a push has wanted within the grace. Why a push cannot
-lose a blob: a link and a file go only in one step of the loop with the check (age, pin, holders), every push that
-relies on an old blob makes it young first, and a file goes only when its last link is gone durably.
+lose a blob: a link or a file goes in one step of the loop with the check (age, pin, holders), every push that relies
+on an old blob makes it young first, and a file goes only when the end of its last link is durable.
 """
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import msgspec
@@ -38,7 +39,8 @@ async def collect(
     ended = await uploads.expire(clock.now() - max(UPLOAD_LIFE, grace))
     links = 0
     for repository in list(repositories.everywhere()):
-        links += await _unlink(blobs, repositories, repository, before)
+        links += _unlink(blobs, repositories, repository, before)
+        await asyncio.sleep(0)  # a turn for others: one repository is one step
     count = size = 0
     for shelf in await blobs.shelves():
         doomed = await _condemn(blobs, repositories, shelf, before)
@@ -47,12 +49,11 @@ async def collect(
     return Collected(uploads=ended, links=links, blobs=count, bytes=size)
 
 
-async def _unlink(blobs: Blobs, repositories: Repositories, repository: str, before: float) -> int:
+def _unlink(blobs: Blobs, repositories: Repositories, repository: str, before: float) -> int:
     unlinked = 0
     for digest in repositories.unused(repository):
-        # No await between the age and the start of the unlinking, which is decided in its first step.
         if not blobs.is_pinned(digest) and blobs.is_older(digest, before):
-            unlinked += await repositories.unlink_blob(repository, digest)
+            unlinked += repositories.unlink_blob(repository, digest)
     return unlinked
 
 

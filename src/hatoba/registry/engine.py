@@ -10,9 +10,11 @@ The way of a request: route → authenticate → resolve the repository → auth
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+from hatoba.core.errors import PortError
 from hatoba.core.ids import Ids
 from hatoba.registry import access as gate
 from hatoba.registry import routes
@@ -45,6 +47,8 @@ _HANDLERS: Mapping[tuple[Kind, str], tuple[Action, Handler]] = {
     ("manifest", "PUT"): ("push", manifests.put),
     ("manifest", "DELETE"): ("delete", manifests.delete),
 }
+log = logging.getLogger(__name__)
+
 _VERSION = {"docker-distribution-api-version": "registry/2.0"}
 
 
@@ -72,15 +76,17 @@ class Engine:
         try:
             response = await self._handle(request)
         except Problem as problem:
-            body = problem.body()
-            told = {"content-type": "application/json", "content-length": str(len(body))}
-            headers = {**_VERSION, **told, **{k: v for k, v in problem.headers.items() if k != "content-length"}}
-            return Response(status=problem.status, headers=headers, body=b"" if request.method == "HEAD" else body)
+            response = _told(problem, request.method)
+        except PortError as error:  # the disk failed
+            log.error("%s %s: %s", request.method, request.path, error)
+            response = _told(Problem("UNKNOWN", f"The registry's storage failed: {error}."), request.method)
+        # Refusals too: "not found" may come from a deletion that is not on the disk yet.
+        await self.repositories.settle()
         return Response(status=response.status, headers={**_VERSION, **response.headers}, body=response.body)
 
     async def _handle(self, request: Request) -> Response:
         route = routes.parse(request.path)
-        principal = await gate.authenticate(self._access, request.headers, self._realm)
+        principal = await gate.authenticate(self._access, request, self._realm)
         if route is None:
             raise Problem("UNSUPPORTED", f"{request.path} is not part of the distribution API.", status=404)
         if route.kind == "base":
@@ -109,3 +115,9 @@ class Engine:
             allowed = ", ".join(verb for kind, verb in _HANDLERS if kind == route.kind)
             raise Problem("UNSUPPORTED", f"{method} is not possible here; {allowed} is.", headers={"allow": allowed})
         return found
+
+
+def _told(problem: Problem, method: str) -> Response:
+    body = problem.body()
+    headers = {"content-type": "application/json", "content-length": str(len(body)), **problem.headers}
+    return Response(status=problem.status, headers=headers, body=b"" if method == "HEAD" else body)

@@ -40,10 +40,10 @@ class MemoryRepositories:
     def has_blob(self, repository: str, digest: Digest) -> bool:
         return digest in self.all[repository].blobs
 
-    async def link_blob(self, repository: str, digest: Digest, size: int) -> None:
+    def link_blob(self, repository: str, digest: Digest, size: int) -> None:
         self.all[repository].blobs[digest] = size
 
-    async def unlink_blob(self, repository: str, digest: Digest) -> bool:
+    def unlink_blob(self, repository: str, digest: Digest) -> bool:
         if digest not in self.unused(repository):
             return False
         del self.all[repository].blobs[digest]
@@ -56,7 +56,7 @@ class MemoryRepositories:
             return None
         return Stored(digest=manifest.digest, media_type=manifest.media_type, size=manifest.size)
 
-    async def put_manifest(self, repository: str, manifest: Manifest, tag: str | None) -> None:
+    def put_manifest(self, repository: str, manifest: Manifest, tag: str | None) -> None:
         here = self.all[repository]
         manifests.check(manifest, here.blobs.__contains__, here.manifests.__contains__)
         if tag is not None:
@@ -65,12 +65,12 @@ class MemoryRepositories:
             here.tags[tag] = manifest.digest
         here.manifests[manifest.digest] = manifest
 
-    async def delete_manifest(self, repository: str, digest: Digest) -> bool:
+    def delete_manifest(self, repository: str, digest: Digest) -> bool:
         here = self.all[repository]
         here.tags = {tag: of for tag, of in here.tags.items() if of != digest}
         return here.manifests.pop(digest, None) is not None
 
-    async def delete_tag(self, repository: str, tag: str) -> bool:
+    def delete_tag(self, repository: str, tag: str) -> bool:
         return self.all[repository].tags.pop(tag, None) is not None
 
     def tags(self, repository: str, after: str, limit: int) -> list[str]:
@@ -106,6 +106,9 @@ class OpenAccess:
 
     async def verify(self, user: str, password: str) -> Principal | None:
         return Principal(user) if (user, password) == (self._user, self._password) else None
+
+    def ticket(self, path: str, ticket: str) -> Principal | None:
+        return Principal("guest") if ticket == f"to {path}" else None
 
     def anonymous(self) -> Principal | None:
         return Principal("anonymous") if self._mode == "open" else None

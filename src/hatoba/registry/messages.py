@@ -29,7 +29,7 @@ class FileSlice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """`content-length` is always among the headers; for HEAD it tells the length of what GET would send."""
+    """`content-length` is among the headers (but for 204); for HEAD it tells the length of what GET would send."""
 
     status: int
     headers: Mapping[str, str]
@@ -39,7 +39,8 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 def answer(status: int, body: bytes = b"", **headers: str) -> Response:
     """Header names are written as arguments, `_` for `-`: `answer(201, location="/v2/…")`."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Response(status=status, headers={"content-length": str(len(body)), **named}, body=body)
+    length = {} if status == 204 else {"content-length": str(len(body))}
+    return Response(status=status, headers={**length, **named}, body=body)
 
 
 def json(status: int, value: object, **headers: str) -> Response:

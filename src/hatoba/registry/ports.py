@@ -1,7 +1,8 @@
 """Who knows the repositories: implemented by a room upon the store's records, and in memory for tests.
 
-Every change is durable when its call returns. Reads answer at once from memory; what they return is a view of that
-moment. A `repository` is the room's own name for one (`resolve` gives it), opaque here; so is a `Principal`.
+Reads and changes are decided at once, in memory, in one step of the loop; `settle` waits until they are durable, and
+nothing is answered before it has returned. A `repository` is the room's own name for one (`resolve` gives it), opaque
+here; so is a `Principal`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ class Access(Protocol):
         """The principal of these credentials, or None."""
         ...
 
+    def ticket(self, path: str, ticket: str) -> Principal | None:
+        """Who was given this ticket for this path: a download link that carries its own permission."""
+        ...
+
     def anonymous(self) -> Principal | None:
         """Who comes without credentials; None: nobody may."""
         ...
@@ -53,11 +58,11 @@ class Repositories(Protocol):
 
     def has_blob(self, repository: str, digest: Digest) -> bool: ...
 
-    async def link_blob(self, repository: str, digest: Digest, size: int) -> None:
+    def link_blob(self, repository: str, digest: Digest, size: int) -> None:
         """The repository has this blob from now on."""
         ...
 
-    async def unlink_blob(self, repository: str, digest: Digest) -> bool:
+    def unlink_blob(self, repository: str, digest: Digest) -> bool:
         """Removes the link if it is there and no manifest of the repository refers to it; says whether it did."""
         ...
 
@@ -65,19 +70,19 @@ class Repositories(Protocol):
         """The manifest of a tag or digest."""
         ...
 
-    async def put_manifest(self, repository: str, manifest: Manifest, tag: str | None) -> None:
+    def put_manifest(self, repository: str, manifest: Manifest, tag: str | None) -> None:
         """Records the manifest and moves the tag to it.
 
-        Raises TAG_INVALID where tags may not move, MANIFEST_BLOB_UNKNOWN when something it refers to went away
-        meanwhile (`manifests.check`, in the same transaction).
+        Raises TAG_INVALID where tags may not move, MANIFEST_BLOB_UNKNOWN when the repository lacks something that it
+        refers to (`manifests.check`).
         """
         ...
 
-    async def delete_manifest(self, repository: str, digest: Digest) -> bool:
+    def delete_manifest(self, repository: str, digest: Digest) -> bool:
         """Removes a manifest and its tags; says whether it was there."""
         ...
 
-    async def delete_tag(self, repository: str, tag: str) -> bool: ...
+    def delete_tag(self, repository: str, tag: str) -> bool: ...
 
     def tags(self, repository: str, after: str, limit: int) -> list[str]:
         """Tags, in order, after `after`."""
@@ -88,7 +93,11 @@ class Repositories(Protocol):
         ...
 
     def pulled(self, repository: str, digest: Digest) -> None:
-        """A manifest was pulled. For the record only; need not be durable at once."""
+        """A manifest was pulled: for the record."""
+        ...
+
+    async def settle(self) -> None:
+        """Returns when all that reads show now is durable."""
         ...
 
     # For the collection.
@@ -103,8 +112,4 @@ class Repositories(Protocol):
 
     def is_held(self, digest: Digest) -> bool:
         """Whether any repository has this blob or manifest."""
-        ...
-
-    async def settle(self) -> None:
-        """Returns when all that reads show now is durable."""
         ...

@@ -110,7 +110,7 @@ class Uploads:
     async def _append(self, path: Path, body: AsyncIterator[bytes], span: Span | None) -> int:
         before = await self._disk.run(_size_of, path)
         if span is not None and span.first != before:
-            raise Problem("RANGE_INVALID", headers={"range": received(before), "content-length": "0"})
+            raise Problem("RANGE_INVALID", headers={"range": received(before)})
         running = await self._running_at(path, before)
         file = await self._disk.run(os.open, path, os.O_WRONLY | os.O_APPEND)
         try:

@@ -79,4 +79,6 @@ async def test_credentials(tmp_path: Path, repositories: MemoryRepositories) -> 
     assert (await Client(engine, login=("AWS", "wrong"))("GET", "/v2/")).status == 401
     for header in ("Bearer x", "Basic", "Basic !!!", "Basic AAAA", "Basic /////w=="):
         assert (await Client(engine)("GET", "/v2/", authorization=header)).status == 401
+    for method, path, status in [("GET", "/v2/", 200), ("GET", "/v2/_catalog", 401), ("POST", "/v2/", 401)]:
+        assert (await Client(engine)(method, f"{path}?ticket=to%20/v2/")).status == status
     engine.close()

@@ -81,7 +81,7 @@ async def store(engine: Engine, repository: str, manifest: manifests.Manifest, d
     manifests.check(manifest, lambda digest: repositories.has_blob(repository, digest), has_manifest)
     with engine.blobs.pin(manifest.digest):
         await engine.blobs.put(data, manifest.digest)
-        await repositories.put_manifest(repository, manifest, tag)
+        repositories.put_manifest(repository, manifest, tag)
 
 
 async def delete(engine: Engine, visit: Visit) -> Response:
@@ -89,9 +89,9 @@ async def delete(engine: Engine, visit: Visit) -> Response:
     reference = _reference(visit)
     digest = names.digest(reference)
     if digest:
-        deleted = await engine.repositories.delete_manifest(visit.repository, digest)
+        deleted = engine.repositories.delete_manifest(visit.repository, digest)
     else:
-        deleted = await engine.repositories.delete_tag(visit.repository, reference)
+        deleted = engine.repositories.delete_tag(visit.repository, reference)
     if not deleted:
         raise Problem("MANIFEST_UNKNOWN", detail={"reference": visit.reference})
     return answer(202)

@@ -24,7 +24,7 @@ async def start(engine: Engine, visit: Visit) -> Response:
         given = digest(query["digest"])
         with engine.blobs.pin(given):
             size = await engine.uploads.receive(visit.request.body, given)
-            await engine.repositories.link_blob(visit.repository, given, size)
+            engine.repositories.link_blob(visit.repository, given, size)
         return _created(visit, given)
     upload = await engine.uploads.start(visit.repository)
     return _accepted(visit, upload, 0)
@@ -45,7 +45,7 @@ async def _mount(engine: Engine, visit: Visit, wanted: Digest, source: str | Non
         size = await engine.blobs.size(wanted, wanted=True)
         if size is None or not repositories.has_blob(other, wanted):
             return False
-        await repositories.link_blob(visit.repository, wanted, size)
+        repositories.link_blob(visit.repository, wanted, size)
     return True
 
 
@@ -67,7 +67,7 @@ async def finish(engine: Engine, visit: Visit) -> Response:
     _check_length(visit, span)
     with engine.blobs.pin(given):
         size = await engine.uploads.finish(visit.repository, visit.reference, visit.request.body, given, span)
-        await engine.repositories.link_blob(visit.repository, given, size)
+        engine.repositories.link_blob(visit.repository, given, size)
     return _created(visit, given)
 
 
