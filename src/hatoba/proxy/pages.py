@@ -10,25 +10,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from envoy.config.accesslog.v3.accesslog_pb2 import (
-    AccessLogFilter,
-    AndFilter,
-    ComparisonFilter,
-    ResponseFlagFilter,
-    StatusCodeFilter,
-)
+from envoy.config.accesslog.v3.accesslog_pb2 import AccessLogFilter, ExtensionFilter
 from envoy.config.core.v3.base_pb2 import (
     DataSource,
     HeaderValue,
     HeaderValueOption,
-    RuntimeUInt32,
 )
 from envoy.config.core.v3.substitution_format_string_pb2 import SubstitutionFormatString
+from envoy.extensions.access_loggers.filters.cel.v3.cel_pb2 import ExpressionFilter
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     LocalReplyConfig,
     ResponseMapper,
 )
 from google.protobuf.wrappers_pb2 import UInt32Value
+
+from hatoba.proxy.resource import packed
 
 SERVER = "awselb/2.0"
 
@@ -42,17 +38,22 @@ REASONS = {
     504: "Gateway Time-out",
 }
 
-# Envoy's response flags → the status that clients see. The first that matches counts.
-# UF connection failed, UC connection ended, UR reset by the target, UPE not HTTP; UH no healthy target, UO too many
-# requests, NC cluster unknown; UT too slow; SI nothing moved for the idle timeout; DPE the client's mistake.
-_STATUS_OF_FLAGS: tuple[tuple[tuple[str, ...], int | None, int], ...] = (
-    # flags, only when Envoy itself would answer with, answer with
-    (("UF", "UC", "UR", "UPE", "LR"), None, 502),
-    (("UH", "UO", "NC"), None, 503),
-    (("UT",), None, 504),
-    (("SI",), 504, 504),
-    (("SI",), 408, 408),
-    (("DPE",), 400, 400),
+# Why Envoy answers by itself (an expression over its response flags and details) → the status that clients see.
+# The first that holds counts. Fixed responses and redirects are Envoy's own answers too, and stay as they are written.
+_OWN = 'response.code_details != "direct_response"'
+
+_STATUSES: tuple[tuple[str, int], ...] = (
+    # No connection in time; the target, or the way to it, swallows packets.
+    ('response.code_details.contains("connection_timeout")', 504),
+    # The target refused, reset, ended early (UF, UC, UR, LR), or did not speak HTTP.
+    (f'response.code_details.startsWith("upstream_reset") || response.code == 502 && {_OWN}', 502),
+    # No healthy target, too many requests, a cluster that is not known.
+    (f"response.code == 503 && {_OWN}", 503),
+    # Nothing moved for the idle timeout: the target is silent (504), or the client has not finished its request (408).
+    (f"response.code == 504 && {_OWN}", 504),
+    (f"response.code == 408 && {_OWN}", 408),
+    # The client's mistake.
+    (f"response.code == 400 && {_OWN}", 400),
 )
 
 
@@ -73,32 +74,21 @@ def header(name: str, value: str) -> Any:
 
 
 def own_answers() -> Any:
-    """How Envoy's own replies are reworded. Fixed responses and redirects carry no flag and stay as written."""
-    return LocalReplyConfig(
-        mappers=[_mapper(flags, only, status) for flags, only, status in _STATUS_OF_FLAGS],
-    )
+    """How Envoy's own replies are reworded."""
+    return LocalReplyConfig(mappers=[_mapper(when, status) for when, status in _STATUSES])
 
 
-def _mapper(flags: tuple[str, ...], only: int | None, status: int) -> Any:
-    by_flags = AccessLogFilter(response_flag_filter=ResponseFlagFilter(flags=flags))
+def _mapper(when: str, status: int) -> Any:
     return ResponseMapper(
-        filter=by_flags
-        if only is None
-        else AccessLogFilter(and_filter=AndFilter(filters=[by_flags, _answered_with(only)])),
+        filter=AccessLogFilter(
+            extension_filter=ExtensionFilter(
+                name="envoy.access_loggers.extension_filters.cel",
+                typed_config=packed(ExpressionFilter(expression=when)),
+            )
+        ),
         status_code=UInt32Value(value=status),
         body_format_override=SubstitutionFormatString(
             text_format_source=DataSource(inline_string=html(status)), content_type="text/html"
         ),
         headers_to_add=[header("server", SERVER)],
-    )
-
-
-def _answered_with(status: int) -> Any:
-    return AccessLogFilter(
-        status_code_filter=StatusCodeFilter(
-            comparison=ComparisonFilter(
-                op=ComparisonFilter.EQ,
-                value=RuntimeUInt32(default_value=status, runtime_key=f"hatoba.own_answer.{status}"),
-            )
-        )
     )

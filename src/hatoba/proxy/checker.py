@@ -1,0 +1,163 @@
+"""Asks every target of every group in use, in its own rhythm, and tells when what is known about one changes.
+
+The one authority for targets' health: it routes (through the endpoints' health) and explains (through `HealthFact`).
+A timer per target, no thread, no task while nothing is asked; how many are asked at once is bounded. See
+docs/decisions/0005-target-health.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import zlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from hatoba.core.clock import Clock
+from hatoba.core.tasks import TaskGroup
+from hatoba.proxy.base import Health, HealthCheck, HealthFact, OnHealth, Target, TargetGroup, TargetKey
+from hatoba.proxy.health import DRAINING, UNCHECKED, Progress, Result, advance
+
+log = logging.getLogger(__name__)
+
+SourceFor = Callable[[str], str | None]  # the address to ask from, by the address of the target
+
+_AT_ONCE = 256
+
+
+class Ask(Protocol):
+    """Asks a target once. `source` is the balancer's address to ask from."""
+
+    def __call__(self, address: str, port: int, settings: HealthCheck, *, source: str | None) -> Awaitable[Result]: ...
+
+
+class _Watched:
+    """A target under watch."""
+
+    def __init__(self, key: TargetKey, target: Target, settings: HealthCheck, source: str | None, progress: Progress):
+        self.key = key
+        self.target = target
+        self.settings = settings
+        self.source = source
+        self.progress = progress
+        self.timer: asyncio.TimerHandle | None = None
+        self.asking: asyncio.Task[None] | None = None
+
+    def same_question(self, target: Target, settings: HealthCheck, source: str | None) -> bool:
+        where = (self.target.address, self.target.port, self.target.state)
+        return (target.address, target.port, target.state) == where and (settings, source) == (
+            self.settings,
+            self.source,
+        )
+
+    def cancel(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+        if self.asking is not None:
+            self.asking.cancel()
+
+
+class Checker:
+    """`set_groups` says whom to ask; `on_health` hears of every change."""
+
+    def __init__(self, *, ask: Ask, clock: Clock, on_health: OnHealth) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._on_health = on_health
+        self._watched: dict[TargetKey, _Watched] = {}
+        self._tasks = TaskGroup("health")
+        self._places = asyncio.Semaphore(_AT_ONCE)
+        self.asked = 0
+
+    def health(self) -> Mapping[TargetKey, Health]:
+        return {key: each.progress.health for key, each in self._watched.items()}
+
+    def of_group(self, group: str) -> dict[str, Health]:
+        return {key.target: each.progress.health for key, each in self._watched.items() if key.group == group}
+
+    def set_groups(
+        self,
+        groups: Mapping[str, tuple[TargetGroup, SourceFor]],
+        restored: Mapping[TargetKey, Health] | None = None,
+    ) -> None:
+        """Each group with what gives the source address for a target's address. New targets are asked at once; those
+        in `restored` begin with the health that they had, and are asked within their interval."""
+        present: set[TargetKey] = set()
+        for group, source_for in groups.values():
+            for target in group.targets:
+                key = TargetKey(group.id, target.id)
+                present.add(key)
+                source = source_for(target.address)
+                self._set(key, target, group.health_check, source, (restored or {}).get(key))
+        for key in self._watched.keys() - present:
+            self._watched.pop(key).cancel()
+
+    def _set(
+        self, key: TargetKey, target: Target, settings: HealthCheck, source: str | None, restored: Health | None
+    ) -> None:
+        before = self._watched.get(key)
+        if before is not None and before.same_question(target, settings, source):
+            before.target = target
+            return
+        moved = before is not None and (before.target.address, before.target.port) != (target.address, target.port)
+        if before is not None:
+            before.cancel()
+        progress = before.progress if before is not None and not moved else Progress(since=self._clock.monotonic())
+        if before is None and restored is not None:
+            progress = Progress(health=restored, since=progress.since)
+        if progress.health.state in ("draining", "unavailable"):
+            progress = Progress(since=self._clock.monotonic())
+        watched = self._watched[key] = _Watched(key, target, settings, source, progress)
+        if target.state == "draining":
+            self._learn(watched, Progress(health=DRAINING, since=progress.since), known=before)
+        elif not settings.enabled:
+            self._learn(watched, Progress(health=UNCHECKED, since=progress.since), known=before)
+        else:
+            if before is None or moved:
+                self._tell(watched)
+            self._schedule(watched, 0.0 if progress.health.state == "initial" else _phase(key) * settings.interval)
+
+    def _learn(self, watched: _Watched, progress: Progress, known: _Watched | None = None) -> None:
+        before = known.progress.health if known is not None else watched.progress.health
+        watched.progress = progress
+        if progress.health != before:
+            self._tell(watched)
+
+    def _tell(self, watched: _Watched) -> None:
+        health = watched.progress.health
+        log.debug("target %s of %s: %s %s", watched.key.target, watched.key.group, health.state, health.text)
+        self._on_health(
+            HealthFact(group=watched.key.group, target=watched.key.target, health=health, at=self._clock.now())
+        )
+
+    def _schedule(self, watched: _Watched, delay: float) -> None:
+        watched.timer = asyncio.get_running_loop().call_later(delay, self._begin, watched)
+
+    def _begin(self, watched: _Watched) -> None:
+        watched.asking = self._tasks.start(self._check(watched), watched.key.target)
+
+    async def _check(self, watched: _Watched) -> None:
+        settings = watched.settings
+        began = self._clock.monotonic()
+        async with self._places:
+            self.asked += 1
+            port = settings.port or watched.target.port
+            result = await self._ask(watched.target.address, port, settings, source=watched.source)
+        now = self._clock.monotonic()
+        progress, delay = advance(watched.progress, result, settings, now)
+        self._learn(watched, progress)
+        # The interval runs from question to question. Impatience runs from the answer, or it would be a busy loop.
+        spent = now - began if progress.health.state != "initial" else 0.0
+        if self._watched.get(watched.key) is watched:
+            self._schedule(watched, max(0.05, delay - spent))
+
+    async def close(self) -> None:
+        for watched in self._watched.values():
+            watched.cancel()
+        self._watched.clear()
+        await self._tasks.close()
+
+
+def _phase(key: TargetKey) -> float:
+    """Spreads targets over their interval, the same way each time: 0..1."""
+    return zlib.crc32("\0".join(key).encode()) / 2**32

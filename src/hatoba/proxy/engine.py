@@ -1,0 +1,137 @@
+"""The real proxy of one network namespace: an Envoy, what it should have, and the checks of its targets.
+
+`apply` translates, offers and waits for Envoy's word. Health flows on its own: a changed target resends its group's
+endpoints and nothing else. Changes within one turn of the event loop travel together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+
+from hatoba.core.clock import Clock
+from hatoba.proxy import admin, memory, stats
+from hatoba.proxy.ask import OpenSocket, ask, open_socket, unverified
+from hatoba.proxy.base import Balancer, BalancerTraffic, Health, HealthFact, OnHealth, TargetKey, Wanted
+from hatoba.proxy.checker import Checker
+from hatoba.proxy.clusters import endpoints
+from hatoba.proxy.process import EnvoyProcess
+from hatoba.proxy.resource import Snapshot
+from hatoba.proxy.server import ConfigServer
+from hatoba.proxy.snapshot import checked, replaced, snapshot
+
+_SAVE_AFTER = 0.1
+
+
+class EnvoyProxy:
+    """Implements `base.Proxy`. `name` tells it from the others of the same `server`."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        directory: Path,
+        server: ConfigServer,
+        clock: Clock,
+        on_health: OnHealth,
+        netns: str | None = None,
+        opener: OpenSocket = open_socket,
+        concurrency: int = 1,
+        timeout: float = 10.0,
+    ) -> None:
+        self.process = EnvoyProcess(
+            node=name, directory=directory, config_socket=server.path, netns=netns, concurrency=concurrency
+        )
+        self._name = name
+        self._server = server
+        self._on_health = on_health
+        self._timeout = timeout
+        self._health_file = directory / "health.json"
+        self.checker = Checker(
+            ask=functools.partial(ask, opener=opener, tls=unverified()), clock=clock, on_health=self._learned
+        )
+        self._wanted = Wanted()
+        self._snapshot: Snapshot | None = None
+        self._restored: dict[TargetKey, Health] | None = None
+        self._stale: set[str] = set()  # groups whose endpoints are to be built again
+        self._refresh: asyncio.Handle | None = None
+        self._save: asyncio.TimerHandle | None = None
+
+    async def start(self) -> bool:
+        """Adopts the running Envoy or starts one; True when adopted. Nothing in it changes before `apply`."""
+        adopted = await self.process.start()
+        self._restored = memory.load(self._health_file)
+        return adopted
+
+    async def apply(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        restored, self._restored = self._restored, None
+        self.checker.set_groups(
+            {id_: (group, functools.partial(_source, balancer)) for id_, (group, balancer) in checked(wanted).items()},
+            restored,
+        )
+        self._snapshot = snapshot(wanted, self._by_group())
+        self._stale.clear()
+        self._server.offer(self._name, self._snapshot, again=True)
+        await self._server.settled(self._name, self._timeout)
+
+    def health(self) -> Mapping[TargetKey, Health]:
+        return self.checker.health()
+
+    async def traffic(self) -> Mapping[str, BalancerTraffic]:
+        return stats.traffic(await admin.ask(self.process.admin_socket, "GET", stats.QUERY), self._wanted)
+
+    async def release(self) -> None:
+        await self._close()
+        await self.process.release()
+
+    async def stop(self) -> None:
+        await self._close()
+        await self.process.stop()
+        self._server.forget(self._name)
+
+    async def _close(self) -> None:
+        if self._refresh is not None:
+            self._refresh.cancel()
+        if self._save is not None:
+            self._save.cancel()
+            self._save_now()
+        await self.checker.close()
+
+    def _by_group(self) -> dict[str, dict[str, Health]]:
+        groups: dict[str, dict[str, Health]] = {}
+        for key, health in self.checker.health().items():
+            groups.setdefault(key.group, {})[key.target] = health
+        return groups
+
+    def _learned(self, fact: HealthFact) -> None:
+        loop = asyncio.get_running_loop()
+        self._stale.add(fact.group)
+        if self._refresh is None:
+            self._refresh = loop.call_soon(self._refresh_now)
+        if self._save is None:
+            self._save = loop.call_later(_SAVE_AFTER, self._save_now)
+        self._on_health(fact)
+
+    def _refresh_now(self) -> None:
+        self._refresh = None
+        if self._snapshot is None:
+            return
+        for group in self._wanted.groups:
+            if group.id in self._stale and group.id in self._snapshot["endpoints"]:
+                self._snapshot = replaced(self._snapshot, endpoints(group, self.checker.of_group(group.id)))
+        self._stale.clear()
+        self._server.offer(self._name, self._snapshot)
+
+    def _save_now(self) -> None:
+        self._save = None
+        memory.save(self._health_file, self.checker.health())
+
+
+def _source(balancer: Balancer, target: str) -> str | None:
+    """The balancer's first address of the target's family."""
+    version = ipaddress.ip_address(target).version
+    return next((each for each in balancer.addresses if ipaddress.ip_address(each).version == version), None)
