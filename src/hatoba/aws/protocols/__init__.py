@@ -7,13 +7,27 @@ from __future__ import annotations
 
 from hatoba.aws.models import ServiceModel
 from hatoba.aws.protocols.base import Params, WireProtocol, not_implemented, unknown_operation
+from hatoba.aws.protocols.cbor import CborProtocol
 from hatoba.aws.protocols.json import JsonProtocol
+from hatoba.aws.protocols.query import Ec2Protocol, QueryProtocol
+from hatoba.aws.protocols.rest_json import RestJsonProtocol
+from hatoba.aws.protocols.rest_xml import RestXmlProtocol
 from hatoba.aws.wire import WireRequest
 
-__all__ = ["PROTOCOLS", "Params", "WireProtocol", "detect", "not_implemented", "unknown_operation"]
+__all__ = ["OLD", "PROTOCOLS", "Params", "WireProtocol", "detect", "not_implemented", "unknown_operation"]
 
-_all: tuple[WireProtocol, ...] = (JsonProtocol(),)
+_all: tuple[WireProtocol, ...] = (
+    JsonProtocol(),
+    QueryProtocol(),
+    Ec2Protocol(),
+    RestJsonProtocol(),
+    RestXmlProtocol(),
+    CborProtocol(),
+)
 PROTOCOLS: dict[str, WireProtocol] = {protocol.name: protocol for protocol in _all}
+
+# Those that word signature errors in the old way (`sigv4.verify(..., old=True)`).
+OLD = frozenset({"query", "ec2", "rest-xml"})
 
 
 def detect(model: ServiceModel, request: WireRequest) -> WireProtocol:

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from hatoba.aws import events
 from hatoba.aws.models import Operation, ServiceModel
+from hatoba.aws.protocols import events
 from hatoba.aws.protocols.base import Params
 from hatoba.aws.protocols.errors import declared_shape, error_members, query_error
 from hatoba.aws.protocols.json_tree import JsonForm
