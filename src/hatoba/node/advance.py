@@ -18,6 +18,18 @@ from typing import Literal, NamedTuple
 from hatoba.core.records import replace
 from hatoba.fleet.model import ContainerStatus, ContainerWanted, DependsOn, Part, Workload, WorkloadStatus
 
+# --- instructions --------------------------------------------------------------------------------------------------
+
+Verb = Literal["attach", "detach", "pull", "launch", "stop", "delete"]
+
+
+class Instruction(NamedTuple):
+    """What the worker shall do; each is answered by an event. `container` is "" for the workload's own."""
+
+    verb: Verb
+    container: str = ""
+
+
 # --- events --------------------------------------------------------------------------------------------------------
 
 
@@ -29,6 +41,8 @@ class Wanted(NamedTuple):
 
 class Attached(NamedTuple):
     """The interface is there. (A workload on the host's network is attached from the start.)"""
+
+    at: float
 
 
 class AttachFailed(NamedTuple):
@@ -86,8 +100,14 @@ class Deleted(NamedTuple):
     container: str
 
 
+class Postponed(NamedTuple):
+    """An instruction could not be carried out now: it is to be given again."""
+
+    instruction: Instruction
+
+
 class Tick(NamedTuple):
-    """Time has passed."""
+    """Time has passed, or the agent has restarted."""
 
 
 Event = (
@@ -102,20 +122,9 @@ Event = (
     | Vanished
     | HealthChanged
     | Deleted
+    | Postponed
     | Tick
 )
-
-# --- instructions --------------------------------------------------------------------------------------------------
-
-Verb = Literal["attach", "detach", "pull", "launch", "stop", "delete"]
-
-
-class Instruction(NamedTuple):
-    """What the worker shall do; each is answered by an event. `container` is "" for the workload's own."""
-
-    verb: Verb
-    container: str = ""
-
 
 # --- state ---------------------------------------------------------------------------------------------------------
 
@@ -184,8 +193,10 @@ def _learn(held: Held, event: Event) -> Held:
             return replace(held, wanted=False)
         case Wanted(workload):
             return replace(held, workload=workload)
-        case Attached():
-            return replace(_free(held, "attach"), network="attached")
+        case Attached(at):
+            return replace(_free(held, "attach"), network="attached", status=replace(held.status, connected=at))
+        case Postponed(instruction):
+            return replace(held, busy=held.busy - {instruction})
         case AttachFailed(error, detail):
             held = _free(held, "attach")
             return replace(held, stopping=True, status=replace(held.status, error=error, detail=detail))
@@ -380,6 +391,7 @@ __all__ = [
     "Held",
     "Instruction",
     "Launched",
+    "Postponed",
     "Pulled",
     "Tick",
     "Vanished",

@@ -1,0 +1,276 @@
+"""Networks, policies, peers and balancers of this node, kept as the items want them.
+
+Items of a network arrive one by one; `changed` notes which network they belong to and one pass per network makes it
+so: the router first, then its policies and peers, then interfaces that stand already, then its balancers. A failed pass
+is repeated with growing pauses. Interfaces of workloads are attached by the worker when a workload asks, on top of a
+pass that has succeeded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from hatoba.core.errors import PortError, Refused
+from hatoba.core.tasks import TaskGroup
+from hatoba.fleet import items as i
+from hatoba.fleet.messages import Gone, Item, Kind, decoder
+from hatoba.fleet.model import Rule
+from hatoba.network import base as net
+from hatoba.node.translate import METADATA
+
+log = logging.getLogger(__name__)
+T = TypeVar("T", bound=msgspec.Struct)
+
+RESOLVERS = "169.254.169.253"
+FIRST_RETRY, LONGEST_RETRY = 0.1, 10.0
+
+_BODIES: dict[Kind, type[msgspec.Struct]] = {
+    "network": i.NetworkItem,
+    "interface": i.InterfaceItem,
+    "policy": i.PolicyItem,
+    "peer": i.PeerItem,
+    "public": i.PublicItem,
+    "balancer": i.BalancerItem,
+    "zone": i.ZoneItem,
+}
+_decoders = {kind: decoder(type_) for kind, type_ in _BODIES.items()}
+
+
+class NetworkServices(Protocol):
+    """What serves inside a router: the metadata endpoint, the resolver, the proxies."""
+
+    async def open(self, network: str, netns: Path) -> None: ...
+
+    async def refresh(self, network: str, netns: Path) -> None:
+        """The network's balancers or names have changed."""
+        ...
+
+    async def close(self, network: str) -> None: ...
+
+
+class _Vpc:
+    """One network and the pass that keeps it."""
+
+    def __init__(self) -> None:
+        self.dirty = asyncio.Event()
+        self.parts: set[Kind] = set()  # what the next pass has to look at
+        self.settled = asyncio.Event()  # router and policies are as wanted: interfaces may be attached
+        self.netns: Path | None = None
+        self.pass_: asyncio.Task[None] | None = None
+
+
+class Wiring:
+    def __init__(self, fabric: net.Fabric, services: Iterable[NetworkServices]) -> None:
+        self._fabric = fabric
+        self._services = tuple(services)
+        self._bodies: dict[tuple[Kind, str], msgspec.Struct] = {}
+        self._vpcs: dict[str, _Vpc] = {}
+        self._tasks = TaskGroup("wiring")
+        self._publics = asyncio.Lock()
+
+    # --- items
+
+    def items(self, kind: Kind, type_: type[T]) -> dict[str, T]:
+        return {id_: body for (k, id_), body in self._bodies.items() if k == kind and isinstance(body, type_)}
+
+    def changed(self, put: Iterable[Item], gone: Iterable[Gone]) -> None:
+        dirty: dict[str, set[Kind]] = {}
+        publics = False
+        for item in put:
+            if item.kind not in _decoders:
+                continue
+            before = self._bodies.get((item.kind, item.id))
+            self._bodies[item.kind, item.id] = body = _decoders[item.kind].decode(item.body)
+            if isinstance(body, i.InterfaceItem) and before is None and not body.balancer:
+                continue  # a workload's new interface: its worker attaches it
+            for network in {*_network(item.id, before), *_network(item.id, body)}:
+                dirty.setdefault(network, set()).add(item.kind)
+            publics = publics or item.kind == "public"
+        for name in gone:
+            before = self._bodies.pop((name.kind, name.id), None)
+            for network in _network(name.id, before):
+                dirty.setdefault(network, set()).add(name.kind)
+            publics = publics or name.kind == "public"
+        for network, parts in dirty.items():
+            for each in [network] if network else list(self._vpcs):
+                self._dirty(each, parts)
+        if publics:
+            self._tasks.start(self._set_publics(), "publics")
+
+    def _dirty(self, network: str, parts: set[Kind]) -> None:
+        vpc = self._vpcs.get(network)
+        if vpc is None:
+            vpc = self._vpcs[network] = _Vpc()
+        if parts & {"network", "policy"}:
+            vpc.settled.clear()
+        vpc.parts |= parts
+        vpc.dirty.set()
+        if vpc.pass_ is None:
+            vpc.pass_ = self._tasks.start(self._keep(network, vpc), network)
+
+    async def _set_publics(self) -> None:
+        async with self._publics:
+            publics = self.items("public", i.PublicItem).values()
+            remote = tuple(net.RemotePublic(address=p.address, node=p.node) for p in publics)
+            await self._fabric.set_remote_publics(remote)
+
+    # --- passes
+
+    async def _keep(self, network: str, vpc: _Vpc) -> None:
+        delay = FIRST_RETRY
+        while True:
+            await vpc.dirty.wait()
+            vpc.dirty.clear()
+            parts, vpc.parts = vpc.parts, set()
+            try:
+                there = await self._pass(network, vpc, parts)
+            except (PortError, Refused) as error:
+                log.warning("network %s: %s; again in %.1f s", network, error, delay)
+                vpc.parts |= parts
+                vpc.dirty.set()
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, LONGEST_RETRY)
+                continue
+            delay = FIRST_RETRY
+            if vpc.dirty.is_set():
+                continue
+            if not there:
+                del self._vpcs[network]
+                return
+            vpc.settled.set()
+
+    async def _pass(self, network: str, vpc: _Vpc, parts: set[Kind]) -> bool:
+        """Makes one network as wanted; False when it is no longer wanted here."""
+        item = self._bodies.get(("network", network))
+        if not isinstance(item, i.NetworkItem):
+            for service in self._services:
+                await service.close(network)
+            await self._fabric.remove_vpc(network)
+            return False
+        fresh = vpc.netns is None
+        if fresh or "network" in parts:
+            spec = net.VpcSpec(id=network, cidrs=item.cidrs, vni=item.vni, services=_router_services(item))
+            vpc.netns = await self._fabric.ensure_vpc(spec)
+        assert vpc.netns is not None
+        if fresh or "policy" in parts:
+            await self._fabric.set_policies(network, self._policies(network))
+        if fresh or "peer" in parts:
+            await self._fabric.set_peers(network, self._peers(network))
+        if fresh or "interface" in parts:
+            await self._interfaces(network)
+        if fresh:
+            for service in self._services:
+                await service.open(network, vpc.netns)
+        if fresh or parts & {"balancer", "zone", "interface"}:
+            for service in self._services:
+                await service.refresh(network, vpc.netns)
+        return True
+
+    def _policies(self, network: str) -> tuple[net.PolicySet, ...]:
+        policies = self.items("policy", i.PolicyItem)
+        return tuple(
+            net.PolicySet(id=id_, ingress=_rules(policy.ingress), egress=_rules(policy.egress))
+            for id_, policy in policies.items()
+            if policy.network == network
+        )
+
+    def _peers(self, network: str) -> tuple[net.Peer, ...]:
+        peers = self.items("peer", i.PeerItem).values()
+        return tuple(
+            net.Peer(address=peer.address, node=peer.node, groups=peer.groups)
+            for peer in peers
+            if peer.network == network
+        )
+
+    async def _interfaces(self, network: str) -> None:
+        """Balancers' addresses as wanted; interfaces that stand follow their groups and public addresses."""
+        wanted = {id_: f for id_, f in self.items("interface", i.InterfaceItem).items() if f.network == network}
+        there = await self._fabric.inventory()
+        for address in there.addresses:
+            if address.vpc == network and not (address.id in wanted and wanted[address.id].balancer):
+                await self._fabric.remove_address(network, address.id)
+        for id_, item in wanted.items():
+            if item.balancer:
+                await self._fabric.ensure_address(_address_spec(id_, item))
+        for interface in there.interfaces:
+            if interface.vpc == network and interface.id in wanted:
+                spec = interface_spec(interface.id, wanted[interface.id])
+                if spec != interface:
+                    await self._fabric.ensure_interface(spec)
+
+    # --- for the worker
+
+    async def attach(self, interface: str) -> tuple[i.InterfaceItem, i.NetworkItem, Path]:
+        """Makes a workload's interface; its namespace. Raises `PortError`."""
+        item = self._bodies.get(("interface", interface))
+        if not isinstance(item, i.InterfaceItem):
+            raise PortError("interface-missing", f"the network interface {interface} does not exist")
+        network = self._bodies.get(("network", item.network))
+        if not isinstance(network, i.NetworkItem):
+            raise PortError("network-missing", f"the network {item.network} does not exist")
+        await self._vpcs[item.network].settled.wait()
+        attachment = await self._fabric.ensure_interface(interface_spec(interface, item))
+        return item, network, attachment.netns
+
+    async def detach(self, network: str, interface: str) -> None:
+        await self._fabric.remove_interface(network, interface)
+
+    async def each(self, act: Callable[[str], Awaitable[None]]) -> None:
+        for network in list(self._vpcs):
+            await act(network)
+
+    async def close(self) -> None:
+        await self._tasks.close()
+
+
+def _network(id_: str, body: msgspec.Struct | None) -> Iterable[str]:
+    """The network whose pass an item concerns; "" is all of them."""
+    match body:
+        case i.NetworkItem():
+            yield id_
+        case i.InterfaceItem() | i.PolicyItem() | i.PeerItem() | i.BalancerItem() | i.ZoneItem():
+            yield body.network
+
+
+def _router_services(item: i.NetworkItem) -> tuple[net.RouterService, ...]:
+    names = tuple(
+        net.RouterService(address=address, port=53, protocol=protocol)
+        for address in dict.fromkeys((item.resolver, RESOLVERS))
+        for protocol in _TRANSPORTS
+    )
+    return (net.RouterService(address=METADATA, port=80), *names)
+
+
+_TRANSPORTS: tuple[net.Transport, ...] = ("udp", "tcp")
+
+
+def _rules(rules: Iterable[Rule]) -> tuple[net.Rule, ...]:
+    return tuple(
+        net.Rule(protocol=r.protocol, from_port=r.from_port, to_port=r.to_port, cidrs=r.cidrs, groups=r.groups)
+        for r in rules
+    )
+
+
+def interface_spec(id_: str, item: i.InterfaceItem) -> net.InterfaceSpec:
+    return net.InterfaceSpec(
+        id=id_,
+        vpc=item.network,
+        address=item.address,
+        mac=item.mac,
+        gateway=item.gateway,
+        groups=item.groups,
+        public=item.public,
+        egress=item.egress,
+    )
+
+
+def _address_spec(id_: str, item: i.InterfaceItem) -> net.AddressSpec:
+    return net.AddressSpec(
+        id=id_, vpc=item.network, address=item.address, groups=item.groups, public=item.public, egress=item.egress
+    )

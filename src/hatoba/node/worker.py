@@ -1,0 +1,237 @@
+"""Carries instructions out against the runtime and the network, and answers each with an event.
+
+Launches are bounded: containers started without a bound make a machine unusable. A component that is away for a moment
+postpones the instruction; everything else that fails is told as what it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+from hatoba.core.clock import Clock
+from hatoba.core.errors import PortError
+from hatoba.core.tasks import TaskGroup
+from hatoba.fleet.model import ContainerWanted, Workload
+from hatoba.node import advance as step
+from hatoba.node import translate
+from hatoba.node.advance import Held, Instruction
+from hatoba.node.translate import Place
+from hatoba.node.wiring import Wiring
+from hatoba.runtime.base import Failure, ImageConfig, Platform, Runtime, Stdio
+
+log = logging.getLogger(__name__)
+
+LAUNCHES = 8  # at a time
+POSTPONE = 0.5  # seconds
+
+Emit = Callable[[str, step.Event], None]
+
+
+class Output(Protocol):
+    """Where containers' output goes: see `logs`."""
+
+    async def open(self, workload: Workload, container: ContainerWanted) -> Stdio:
+        """The FIFOs to hand to the runtime."""
+        ...
+
+    async def ended(self, workload: str, container: str) -> None:
+        """The container will write no more: ship what is left, then forget it."""
+        ...
+
+
+class Worker:
+    def __init__(
+        self,
+        runtime: Runtime,
+        wiring: Wiring,
+        output: Output,
+        folder: Path,
+        clock: Clock,
+        platform: Platform,
+        emit: Emit,
+    ) -> None:
+        self._runtime = runtime
+        self._wiring = wiring
+        self._output = output
+        self._folder = folder
+        self._clock = clock
+        self._platform = platform
+        self._emit = emit
+        self._images: dict[str, ImageConfig] = {}  # by digest
+        self._places: dict[str, Place] = {}
+        self._launching = asyncio.Semaphore(LAUNCHES)
+        self._tasks = TaskGroup("worker")
+        self.registry = ""  # "host:port" of the platform's own registry, from the control plane's welcome
+
+    async def start(self) -> None:
+        for image in await self._runtime.images():
+            self._images[image.digest] = image.config
+
+    async def close(self) -> None:
+        await self._tasks.close()
+
+    def perform(self, held: Held, instruction: Instruction) -> None:
+        acts: dict[step.Verb, Callable[[Held, str], Awaitable[None]]] = {
+            "attach": self._attach,
+            "detach": self._detach,
+            "pull": self._pull,
+            "launch": self._launch,
+            "stop": self._stop,
+            "delete": self._delete,
+        }
+        act = acts[instruction.verb]
+        self._tasks.start(self._guarded(held, instruction, act), f"{instruction.verb} {held.workload.id}")
+
+    async def _guarded(self, held: Held, instruction: Instruction, act: Callable[[Held, str], Awaitable[None]]) -> None:
+        """A component that is away, or a failure of an act that has to succeed in the end, means: again, later."""
+        try:
+            await act(held, instruction.container)
+        except PortError as error:
+            log.warning("%s %s: %s; again in %.1f s", *instruction, error, POSTPONE)
+            await asyncio.sleep(POSTPONE)
+            self._emit(held.workload.id, step.Postponed(instruction))
+
+    # --- network
+
+    async def _attach(self, held: Held, _: str) -> None:
+        workload = held.workload
+        try:
+            await self.place(workload)
+        except PortError as error:
+            self._emit(workload.id, step.AttachFailed(error.code, error.message))
+        else:
+            self._emit(workload.id, step.Attached(self._clock.now()))
+
+    async def place(self, workload: Workload) -> Place:
+        """Where the workload's things are; makes its interface when it is not there (also after a restart)."""
+        place = self._places.get(workload.id)
+        if place is None:
+            files = self._folder / workload.id
+            if workload.interface is None:
+                place = Place(netns="host", address="", resolver="", files=files, registry=self.registry)
+            else:
+                item, network, netns = await self._wiring.attach(workload.interface)
+                place = Place(
+                    netns=str(netns),
+                    address=item.address,
+                    resolver=network.resolver,
+                    files=files,
+                    registry=self.registry,
+                )
+            self._places[workload.id] = place
+        return place
+
+    async def _detach(self, held: Held, _: str) -> None:
+        workload = held.workload
+        if workload.interface and workload.network:
+            await self._wiring.detach(workload.network, workload.interface)
+        self._places.pop(workload.id, None)
+        self._emit(workload.id, step.Detached())
+
+    # --- containers
+
+    async def _pull(self, held: Held, name: str) -> None:
+        wanted = _container(held, name)
+        started = self._clock.now()
+        source = translate.image_source(wanted.image, self.registry)
+        try:
+            image = await self._runtime.pull(source, self._platform)
+        except PortError as error:
+            if error.code == Failure.UNAVAILABLE:
+                raise
+            self._emit(held.workload.id, step.Failed(name, error.code, error.message, started))
+            return
+        self._images[image.digest] = image.config
+        self._emit(held.workload.id, step.Pulled(name, image.digest, started, self._clock.now()))
+
+    async def _launch(self, held: Held, name: str) -> None:
+        wanted = _container(held, name)
+        async with self._launching:
+            try:
+                event = await self._launched(held, wanted)
+            except PortError as error:
+                if error.code == Failure.UNAVAILABLE:
+                    raise
+                event = step.Failed(name, error.code, error.message)
+        self._emit(held.workload.id, event)
+
+    async def _launched(self, held: Held, wanted: ContainerWanted) -> step.Event:
+        workload, status = held.workload, held.container(wanted.name)
+        place = await self.place(workload)
+        config = self._images.get(status.image_digest)
+        if config is None:  # removed since: pull once more
+            return step.Failed(wanted.name, Failure.IMAGE_NOT_FOUND, f"the image {wanted.image.name} was removed")
+        stdio = await self._output.open(workload, wanted)
+        spec = translate.container_spec(workload, wanted, config, status.image_digest, place, stdio)
+        if not spec.args:
+            return step.Failed(wanted.name, Failure.CONTAINER_SPEC, "no command specified")
+        self._write_files(workload, wanted, place)
+        await self._runtime.set_group(workload.id, translate.task_resources(workload))
+        container = await self._runtime.create(spec)
+        created = self._clock.now()
+        if container.state == "created":
+            await self._runtime.start(spec.id)
+        return step.Launched(wanted.name, spec.id, created, self._clock.now())
+
+    def _write_files(self, workload: Workload, wanted: ContainerWanted, place: Place) -> None:
+        folder = place.files / wanted.name
+        folder.mkdir(parents=True, exist_ok=True)
+        for volume in workload.volumes:
+            (place.files / "volumes" / volume).mkdir(parents=True, exist_ok=True)
+        hostname = wanted.hostname or workload.hostname
+        for name, text in translate.etc_files(wanted, hostname, place).items():
+            (folder / name).write_text(text)
+
+    async def _stop(self, held: Held, name: str) -> None:
+        wanted, status = _container(held, name), held.container(name)
+        config = self._images.get(status.image_digest)
+        number = _signal(config.stop_signal if config else "")
+        exit_ = await self._runtime.stop(status.runtime_id, number, wanted.stop_timeout)
+        if exit_ is None:
+            self._emit(held.workload.id, step.Vanished(name))
+        else:
+            self._emit(held.workload.id, step.Exited(name, exit_.code, exit_.at, exit_.oom))
+
+    async def _delete(self, held: Held, name: str) -> None:
+        await self._runtime.delete(translate.container_id(held.workload.id, name))
+        await self._output.ended(held.workload.id, name)
+        self._emit(held.workload.id, step.Deleted(name))
+
+    async def clean(self, workload: str) -> None:
+        """Once a workload is stopped: its cgroup and its files."""
+        await self._runtime.remove_group(workload)
+        self._places.pop(workload, None)
+        await asyncio.to_thread(shutil.rmtree, self._folder / workload, ignore_errors=True)
+
+    def cleaning(self, workload: str) -> None:
+        self._tasks.start(self._clean(workload), f"clean {workload}")
+
+    async def _clean(self, workload: str) -> None:
+        for _ in range(20):  # a runtime that stays away longer leaves an empty cgroup to the next start's sweep
+            try:
+                await self.clean(workload)
+            except PortError:
+                await asyncio.sleep(POSTPONE)
+            else:
+                return
+
+
+def _container(held: Held, name: str) -> ContainerWanted:
+    return next(c for c in held.workload.containers if c.name == name)
+
+
+def _signal(name: str) -> int:
+    """A stop signal by name or number, as images have it; SIGTERM when there is none or it is unknown."""
+    text = name.upper()
+    if text.isdigit():
+        return int(text)
+    try:
+        return signal.Signals[text if text.startswith("SIG") else f"SIG{text}"].value
+    except KeyError:
+        return signal.SIGTERM.value
