@@ -4,3 +4,7 @@ Type checkers read the generated `.pyi` files (`python -m hatoba.aws.generate`).
 asked of it from the model: exception shapes become subclasses of `AwsError` to raise and catch, structures are plain
 dicts.
 """
+
+from hatoba.aws.shapes._lazy import error_class
+
+__all__ = ["error_class"]
