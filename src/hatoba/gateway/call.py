@@ -28,7 +28,7 @@ IDEMPOTENCY_SECONDS = 24 * 3600.0  # how long a client token is remembered
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks. `arn` is what GetCallerIdentity says; `id` the unique id (`AIDA…`, `AROA…:session`, account)."""
 
-    kind: Literal["root", "user", "role", "service"]
+    kind: Literal["root", "user", "role", "service", "anonymous"]
     account: str
     arn: str
     id: str

@@ -21,6 +21,7 @@ from hatoba.gateway.call import Call
 Handler = Callable[[Any, Call], Awaitable[Any]]
 H = TypeVar("H", bound=Handler)
 
+BODY_BYTES = 4 * 1024 * 1024  # of a request that does not stream
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -32,8 +33,10 @@ def snake(operation: str) -> str:
 class Service:
     """A room's operations. `name` is botocore's service name, also the attribute's name on the front door."""
 
-    def __init__(self, name: str, *, alias: str | None = None) -> None:
+    def __init__(self, name: str, *, alias: str | None = None, body_bytes: int = BODY_BYTES) -> None:
+        """`body_bytes`: the longest request, for services that take more in one piece (ECR's image layers)."""
         self.name = name
+        self.body_bytes = body_bytes
         self.alias = alias or name  # elasticloadbalancingv2's is botocore's `elbv2`
         self._handlers: dict[str, Handler] = {}
 

@@ -45,6 +45,14 @@ class _Bad(Exception):
         self.status = status
 
 
+def _text(value: bytes) -> str:
+    """UTF-8, which is what clients sign; else Latin-1, which takes anything."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
 class Connection(asyncio.Protocol):
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -135,7 +143,7 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count(len(name) + len(value) + 4)
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        key, text = name.decode("latin-1").lower(), _text(value)
         if key not in self._headers:
             self._headers[key] = text
         elif key in _ONCE:

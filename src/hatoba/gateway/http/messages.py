@@ -1,7 +1,7 @@
 """A request and its answer, as the server hands them over.
 
-Header names are lower case and values are as sent (bytes beyond ASCII as Latin-1, so that signatures can be checked
-over the very bytes). A header that came twice is in `headers` once, its values joined by commas as RFC 9110 has it.
+Header names are lower case; values are as sent, so that signatures can be checked over them. A header that came twice
+is in `headers` once, its values joined by a comma as RFC 9110 has it.
 """
 
 from __future__ import annotations

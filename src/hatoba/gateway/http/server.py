@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 
 import msgspec
 
@@ -50,6 +51,11 @@ class Server:
         self._listeners.append(listener)
         bound: int = listener.sockets[0].getsockname()[1]
         return bound
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Serves on a socket that is bound already, such as one in another network namespace."""
+        loop = asyncio.get_running_loop()
+        self._listeners.append(await loop.create_server(lambda: Connection(self), sock=listener, backlog=BACKLOG))
 
     async def close(self, grace: float = 10.0) -> None:
         """Refuses what is new, lets what is being answered finish for `grace` seconds, then cuts it off."""

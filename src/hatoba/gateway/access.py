@@ -1,0 +1,114 @@
+"""Who asks, and may they? The two questions as ports, and the answers until IAM's rooms give theirs.
+
+`Identities` finds an access key; the iam room implements it over its records. `Authorizer` decides before every
+operation, from outside or between rooms; the policy engine will implement it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from hatoba.aws import index
+from hatoba.aws.models import Operation
+from hatoba.aws.sigv4 import Credential
+from hatoba.core.errors import AwsError
+from hatoba.core.keys import Scope
+from hatoba.gateway.call import Principal
+
+_ACCOUNT = re.compile(r"\d{12}")
+
+# The names AWS gives to the service-linked roles of services that are not simply called by their id.
+_LINKED = {
+    "autoscaling": "AutoScaling",
+    "elbv2": "ElasticLoadBalancing",
+    "application-autoscaling": "ApplicationAutoScaling",
+}
+
+
+class Identities(Protocol):
+    def find(self, access_key_id: str) -> Credential | None:
+        """An active key, with a `Principal` in `principal`; None when there is none."""
+        ...
+
+
+class Authorizer(Protocol):
+    def decide(self, principal: Principal, operation: Operation, scope: Scope, params: Mapping[str, Any]) -> None:
+        """Raises the service's access-denied error (`denied`), saying who may not do what, and why."""
+        ...
+
+
+class KnownKeys:
+    """A fixed set of access keys: the root key of `DIR/credentials`, and tests."""
+
+    def __init__(self, *credentials: Credential) -> None:
+        self._known = {credential.access_key_id: credential for credential in credentials}
+
+    def find(self, access_key_id: str) -> Credential | None:
+        return self._known.get(access_key_id)
+
+
+class RolesPass:
+    """Until policies are evaluated: root, roles and the platform's own services may do all, users nothing."""
+
+    def decide(self, principal: Principal, operation: Operation, scope: Scope, params: Mapping[str, Any]) -> None:
+        if principal.kind == "user" and (operation.service, operation.name) != ("sts", "GetCallerIdentity"):
+            raise denied(principal, operation, "because no identity-based policy allows the action")
+
+
+class EverythingPasses:
+    """With `--auth off`."""
+
+    def decide(self, principal: Principal, operation: Operation, scope: Scope, params: Mapping[str, Any]) -> None:
+        return
+
+
+def denied(principal: Principal, operation: Operation, why: str) -> AwsError:
+    """A refusal in the words and the code of the service's protocol."""
+    model = operation.model
+    said = f"User: {principal.arn} is not authorized to perform: {model.signing_name}:{operation.name} {why}"
+    match model.protocol:
+        case "ec2":
+            return AwsError(
+                f"You are not authorized to perform this operation. {said}", code="UnauthorizedOperation", status=403
+            )
+        case "query" | "rest-xml":
+            return AwsError(said, code="AccessDenied", status=403)
+        case "rest-json":
+            return AwsError(said, code="AccessDeniedException", status=403)
+    return AwsError(said, code="AccessDeniedException", status=400)
+
+
+# --- principals
+
+
+def root(partition: str, account: str, access_key: str | None = None) -> Principal:
+    return Principal(
+        kind="root", account=account, arn=f"arn:{partition}:iam::{account}:root", id=account, access_key=access_key
+    )
+
+
+def anonymous(account: str) -> Principal:
+    """Whoever calls an operation that AWS answers unsigned too."""
+    return Principal(kind="anonymous", account=account, arn="anonymous", id="ANONYMOUS")
+
+
+def service_role(scope: Scope, service: str) -> Principal:
+    """The service-linked role under which a room asks other rooms."""
+    known = index.by_name(service)
+    named = _LINKED.get(service) or (known.service_id.replace(" ", "") if known is not None else service)
+    host = f"{known.signing_name if known is not None else service}.amazonaws.com"
+    role = f"AWSServiceRoleFor{named}"
+    return Principal(
+        kind="service",
+        account=scope.account,
+        arn=f"arn:{scope.partition}:sts::{scope.account}:assumed-role/{role}/{service}",
+        id=f"{role}:{service}",
+        role=f"arn:{scope.partition}:iam::{scope.account}:role/aws-service-role/{host}/{role}",
+    )
+
+
+def account_of(access_key_id: str | None, default: str) -> str:
+    """With `--auth off` a key of twelve digits is an account's number."""
+    return access_key_id if access_key_id is not None and _ACCOUNT.fullmatch(access_key_id) else default

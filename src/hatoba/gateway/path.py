@@ -1,0 +1,210 @@
+"""The request path, as one visible list of steps: `Path._carry_out`.
+
+    request id ─ route ─ body ─ signature ─ operation ─ parse ─┐
+                                                               ├─ validate ─ authorise ─ handler ─ durable
+    answer ◀────────────────────────────────────────── render ─┘  (operations)
+
+Whatever goes wrong is an `AwsError`, rendered as the request's protocol tells errors. What nobody foresaw is logged
+with the request's id, counted, and answered as InternalFailure: the one place in the gateway that catches everything.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import cast
+
+import msgspec
+
+from hatoba.aws import models, protocols, sigv4
+from hatoba.aws.models import ServiceModel
+from hatoba.aws.protocols import WireProtocol, unknown_operation
+from hatoba.aws.wire import WireRequest, WireResponse
+from hatoba.core.errors import AwsError
+from hatoba.core.keys import Scope
+from hatoba.gateway import access, routing
+from hatoba.gateway.access import Identities
+from hatoba.gateway.bodies import FORM, cut, form_field, too_large, unpacked
+from hatoba.gateway.call import Call, Platform, Principal
+from hatoba.gateway.http import BodyCut, BodyTooLarge, Request, Response
+from hatoba.gateway.metrics import Metrics
+from hatoba.gateway.operations import Bound, Operations
+from hatoba.gateway.unrouted import render_unrouted
+
+log = logging.getLogger(__name__)
+
+_XML = frozenset(("query", "ec2", "rest-xml"))  # their signature errors have the older names
+_REST = frozenset(("rest-json", "rest-xml"))  # the path names the operation, whose body may be a stream
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    auth: bool = True  # False: any key is root, and no signature is looked at
+    account: str = "123456789012"
+    region: str = "us-east-1"
+
+
+class _Passing:
+    """One request on its way, with what the steps have found out so far."""
+
+    __slots__ = ("bound", "model", "name", "protocol", "request", "request_id", "route", "wire")
+
+    def __init__(self, request: Request, request_id: str) -> None:
+        self.request = request
+        self.request_id = request_id
+        self.wire: WireRequest
+        self.route: routing.Route
+        self.model: ServiceModel
+        self.protocol: WireProtocol | None = None
+        self.name: str | None = None  # of the operation, as the client says it
+        self.bound: Bound | None = None
+
+
+class Path:
+    """Made once; called with every request that is for AWS."""
+
+    def __init__(
+        self, platform: Platform, operations: Operations, identities: Identities, metrics: Metrics, settings: Settings
+    ) -> None:
+        self._platform = platform
+        self._operations = operations
+        self._identities = identities
+        self._metrics = metrics
+        self._settings = settings
+
+    async def __call__(self, request: Request) -> Response:
+        began = self._platform.clock.monotonic()
+        passing = _Passing(request, self._platform.ids.uuid())
+        failure: AwsError | None = None
+        try:
+            response = await self._carry_out(passing)
+        except AwsError as error:
+            failure = error
+        except BodyCut as error:
+            failure = cut(error)
+        except BodyTooLarge as error:
+            failure = too_large(error)
+        except Exception:  # the gateway must not die of a room's mistake
+            log.exception("request %s failed: %s %s", passing.request_id, request.method, _said(passing))
+            failure = AwsError(f"An internal error occurred; the log has it under {passing.request_id}.", status=500)
+            if passing.bound is not None:
+                passing.bound.metrics.failures += 1
+        if failure is not None:
+            response = self._refuse(passing, failure)
+        code = "ok" if failure is None else failure.code
+        if passing.bound is None:
+            self._metrics.refuse(code)
+        else:
+            passing.bound.metrics.observe("client", code, self._platform.clock.monotonic() - began)
+        return response
+
+    async def _carry_out(self, passing: _Passing) -> Response:
+        await self._route(passing)
+        principal = self._identify(passing)
+        bound = self._operation(passing)
+        call = self._call(passing, bound, principal)
+        assert passing.protocol is not None
+        params = passing.protocol.parse(bound.operation, unpacked(passing.wire))
+        result = await self._operations.perform(bound, params, call)
+        return _answer(passing.protocol.render(bound.operation, result, passing.request_id), passing.request_id)
+
+    # --- the steps
+
+    async def _route(self, passing: _Passing) -> None:
+        """Service, protocol and operation; and the body, read whole unless the operation takes a stream."""
+        request = passing.request
+        path, _, query = request.target.partition("?")
+        head = WireRequest(method=request.method, path=path, query=query, headers=request.headers)
+        if request.headers.get("content-type", "").startswith(FORM):
+            # Which of several services it is stands in the form.
+            wire = msgspec.structs.replace(head, body=await request.body.read(self._operations.body_bytes(None)))
+            passing.wire = wire
+            passing.route = routing.route(head, form_field(wire.whole_body(), b"Version"))
+        else:
+            passing.route = routing.route(head, form_field(query.encode(), b"Version") if "Version=" in query else None)
+            wire = head
+        model = passing.model = models.load(passing.route.service)
+        protocol = passing.protocol = protocols.detect(model, head)
+        if wire is head:
+            streams = protocol.name in _REST and self._streams(protocol, model, head)
+            body = request.body if streams else await request.body.read(self._operations.body_bytes(model.name))
+            passing.wire = WireRequest(
+                method=request.method, path=path, query=query, headers=request.headers, body=body
+            )
+        passing.name = protocol.operation_name(model, passing.wire)
+
+    def _streams(self, protocol: WireProtocol, model: ServiceModel, head: WireRequest) -> bool:
+        operation = model.operation(protocol.operation_name(model, head) or "")
+        return operation is not None and (operation.streaming_input or operation.event_input) is not None
+
+    def _identify(self, passing: _Passing) -> Principal:
+        """Who asks: by the signature, unless there is none and none is needed."""
+        settings, route = self._settings, passing.route
+        if not settings.auth:
+            known = self._identities.find(route.access_key_id) if route.access_key_id is not None else None
+            if known is not None:
+                return cast(Principal, known.principal)
+            account = access.account_of(route.access_key_id, settings.account)
+            return access.root(self._partition(route), account, route.access_key_id)
+        if route.access_key_id is None and not self._wants_signature(passing):
+            return access.anonymous(settings.account)
+        assert passing.protocol is not None
+        old = passing.protocol.name in _XML
+        verified = sigv4.verify(passing.wire, self._identities.find, self._platform.clock.now(), old=old)
+        if verified.service != passing.model.signing_name:
+            raise AwsError(
+                f"Credential should be scoped to correct service: '{passing.model.signing_name}'. ",
+                code="SignatureDoesNotMatch" if old else "InvalidSignatureException",
+                status=403,
+            )
+        return cast(Principal, verified.credential.principal)
+
+    def _wants_signature(self, passing: _Passing) -> bool:
+        operation = passing.model.operation(passing.name or "")
+        return operation is None or operation.wants_signature
+
+    def _operation(self, passing: _Passing) -> Bound:
+        assert passing.protocol is not None
+        bound = self._operations.find(passing.model, passing.name) if passing.name is not None else None
+        if bound is None:
+            raise unknown_operation(passing.protocol.name, passing.name, passing.model.api_version)
+        passing.bound = bound
+        return bound
+
+    def _call(self, passing: _Passing, bound: Bound, principal: Principal) -> Call:
+        request = passing.request
+        return Call(
+            self._platform,
+            scope=Scope(self._partition(passing.route), principal.account, self._region(passing.route)),
+            service=passing.model.name,
+            operation=bound.operation.name,
+            principal=principal,
+            request_id=passing.request_id,
+            source_ip=request.peer,
+            user_agent=request.headers.get("user-agent", ""),
+        )
+
+    def _region(self, route: routing.Route) -> str:
+        return route.region if route.region not in (None, "aws-global") else self._settings.region
+
+    def _partition(self, route: routing.Route) -> str:
+        return routing.partition(self._region(route))
+
+    def _refuse(self, passing: _Passing, error: AwsError) -> Response:
+        headers = passing.request.headers
+        if passing.protocol is None:
+            return _answer(render_unrouted(error, headers, passing.request_id), passing.request_id)
+        query_mode = headers.get("x-amzn-query-mode") == "true"
+        rendered = passing.protocol.render_error(passing.model, error, passing.request_id, query_mode=query_mode)
+        return _answer(rendered, passing.request_id)
+
+
+def _answer(wire: WireResponse, request_id: str) -> Response:
+    headers = wire.headers
+    headers.setdefault("x-amzn-requestid", request_id)
+    return Response(status=wire.status, headers=headers, body=wire.body)
+
+
+def _said(passing: _Passing) -> str:
+    """What the log calls the request: nothing of its content, which may be secret."""
+    if passing.bound is not None:
+        return f"{passing.model.name}.{passing.bound.operation.name}"
+    return passing.request.path[:256]

@@ -1,0 +1,65 @@
+"""The `Platform` that calls point at, and the gateway assembled: store, clock, rooms in, path and doors out.
+
+plane = ControlPlane(store=…, clock=…, ids=…, pager=…, rooms=[ecs, ecr], identities=…, authorizer=…)
+plane.path          the handler of AWS requests
+plane.door(scope, "ecs")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar, cast
+
+from hatoba.core.clock import Clock
+from hatoba.core.ids import Ids
+from hatoba.core.keys import Scope
+from hatoba.core.pages import Pager
+from hatoba.gateway.access import Authorizer, Identities
+from hatoba.gateway.call import Door
+from hatoba.gateway.door import service_door
+from hatoba.gateway.metrics import Metrics
+from hatoba.gateway.operations import Operations
+from hatoba.gateway.path import Path, Settings
+from hatoba.gateway.room import Service
+from hatoba.store import Store
+
+T = TypeVar("T")
+
+
+class ControlPlane:
+    """`strict`: check every answer and error of the rooms against the models (in tests)."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        pager: Pager,
+        rooms: Iterable[Service],
+        identities: Identities,
+        authorizer: Authorizer,
+        settings: Settings | None = None,
+        strict: bool = False,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.ids = ids
+        self.pager = pager
+        self.metrics = Metrics()
+        self.operations = Operations(rooms, store, authorizer, self.metrics, strict=strict)
+        self.path = Path(self, self.operations, identities, self.metrics, settings or Settings())
+        self._provided: dict[type, object] = {}
+
+    def provide(self, kind: type[T], thing: T) -> None:
+        """An engine or a setting, for `get`."""
+        self._provided[kind] = thing
+
+    def get(self, kind: type[T]) -> T:
+        try:
+            return cast(T, self._provided[kind])
+        except KeyError:
+            raise LookupError(f"nothing provides {kind.__name__} here") from None
+
+    def door(self, scope: Scope, service: str) -> Door:
+        return service_door(self, self.operations, scope, service)
