@@ -1,8 +1,8 @@
 """Join tokens, and the certificates that nodes and the control plane know each other by.
 
 The control plane is its own authority. A join token carries the fingerprint of its certificate (so the node knows
-whom it talks to before it says anything), a one-time secret and where to connect. The node makes its key itself, sends a
-certificate request with the secret, and gets a certificate whose common name is its node id.
+whom it talks to before it says anything), a one-time secret and where to connect. The node makes its key itself,
+sends a certificate request with the secret, and gets a certificate whose common name is its node id.
 """
 
 from __future__ import annotations

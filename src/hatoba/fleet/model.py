@@ -304,7 +304,7 @@ workload_statuses = Table(
 class Balancer(Record, frozen=True, kw_only=True):
     """A load balancer on a node. Writer: the `elbv2` room.
 
-    `spec` is the proxy engine's words (a `Balancer` and its `TargetGroup`s), encoded: fleet carries it unread.
+    `spec` is the proxy engine's `Wanted` (one balancer and its groups) as MessagePack: fleet carries it unread.
     """
 
     node: str
@@ -314,7 +314,10 @@ class Balancer(Record, frozen=True, kw_only=True):
 
 
 class BalancerStatus(Record, frozen=True, kw_only=True):
-    """What the node says of a balancer; same id. Writer: fleet. `applied` is the version of `Balancer` in force."""
+    """What the node says of a balancer; same id, in the scope `FLEET`. Writer: fleet.
+
+    `applied` is the version of `Balancer` in force.
+    """
 
     node: str
     applied: int = 0
@@ -322,7 +325,7 @@ class BalancerStatus(Record, frozen=True, kw_only=True):
 
 
 class TargetStatus(Record, frozen=True, kw_only=True):
-    """A target's health; the id is `target_id(group, target)`. Writer: fleet."""
+    """A target's health, in the scope `FLEET`; the id is `target_id(group, target)`. Writer: fleet."""
 
     group: str
     target: str
@@ -340,6 +343,7 @@ balancers = Table(
     "fleet.balancers",
     Balancer,
     indexes=(
+        Index("id", lambda b: b.key.id),
         Index("node", lambda b: b.node),
         Index("interface", lambda b: b.interfaces, many=True),
         Index("node_network", lambda b: (b.node, b.network)),

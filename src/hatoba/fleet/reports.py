@@ -24,7 +24,7 @@ def apply_reports(store: Store, node: str, reports: Iterable[Report]) -> None:
                 case BalancerReport():
                     _balancer(tx, node, report)
                 case TargetReport():
-                    _target(tx, node, report)
+                    _target(tx, report)
 
 
 def _workload(tx: Tx, node: str, report: WorkloadReport) -> None:
@@ -40,18 +40,17 @@ def _workload(tx: Tx, node: str, report: WorkloadReport) -> None:
 
 
 def _balancer(tx: Tx, node: str, report: BalancerReport) -> None:
-    key = report.status.key._replace(type=m.balancer_statuses.name)
-    balancer = tx.get(m.balancers, key._replace(type=m.balancers.name))
-    if balancer is None or balancer.node != node:
+    if not any(balancer.node == node for balancer in tx.index(m.balancers, "id", report.id)):
         return
+    key = m.balancer_statuses.key(m.FLEET, report.id)
     before = tx.get(m.balancer_statuses, key)
     new = replace(report.status, key=key, version=before.version if before else 0, node=node)
     if new != before:
         tx.put(m.balancer_statuses, new)
 
 
-def _target(tx: Tx, node: str, report: TargetReport) -> None:
-    key = report.status.key._replace(type=m.target_statuses.name, id=report.id)
+def _target(tx: Tx, report: TargetReport) -> None:
+    key = m.target_statuses.key(m.FLEET, report.id)
     before = tx.get(m.target_statuses, key)
     if before is not None and before.at > report.status.at:
         return
@@ -110,7 +109,7 @@ class StatusSweeper:
     def _balancer(self, change: Change[m.Balancer]) -> None:
         if change.after is None:
             with self._store.tx() as tx:
-                tx.forget(m.balancer_statuses, change.key._replace(type=m.balancer_statuses.name))
+                tx.forget(m.balancer_statuses, m.balancer_statuses.key(m.FLEET, change.key.id))
 
     def sweep(self) -> None:
         """Once at the start: what a crash between the two left."""

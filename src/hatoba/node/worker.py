@@ -65,6 +65,7 @@ class Worker:
         self._emit = emit
         self._images: dict[str, ImageConfig] = {}  # by digest
         self._places: dict[str, Place] = {}
+        self._addresses: dict[tuple[str, str], str] = {}  # (network, address) → workload
         self._launching = asyncio.Semaphore(LAUNCHES)
         self._tasks = TaskGroup("worker")
         self.registry = ""  # "host:port" of the platform's own registry, from the control plane's welcome
@@ -124,14 +125,24 @@ class Worker:
                     files=files,
                     registry=self.registry,
                 )
+                self._addresses[item.network, item.address] = workload.id
             self._places[workload.id] = place
         return place
+
+    def known_place(self, workload: str) -> Place | None:
+        return self._places.get(workload)
+
+    def by_address(self, network: str, address: str) -> str | None:
+        """The workload that has this address."""
+        return self._addresses.get((network, address))
 
     async def _detach(self, held: Held, _: str) -> None:
         workload = held.workload
         if workload.interface and workload.network:
             await self._wiring.detach(workload.network, workload.interface)
-        self._places.pop(workload.id, None)
+        place = self._places.pop(workload.id, None)
+        if place is not None and workload.network:
+            self._addresses.pop((workload.network, place.address), None)
         self._emit(workload.id, step.Detached())
 
     # --- containers

@@ -1,0 +1,255 @@
+"""The agent: one dispatcher for all workloads of this node.
+
+Events come from the session (what is wanted), the worker (what was done), the runtime (what ended) and timers. Each goes
+through the step machine; what it decides is remembered, reported and performed. After a restart the agent compares what
+it remembers with what the runtime has, and goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from hatoba.core.clock import Clock
+from hatoba.core.errors import PortError
+from hatoba.core.records import replace
+from hatoba.core.tasks import TaskGroup
+from hatoba.fleet import messages as msg
+from hatoba.fleet.items import CredentialItem
+from hatoba.fleet.model import Workload
+from hatoba.node import advance as step
+from hatoba.node.advance import Held, advance, begin
+from hatoba.node.health import HealthChecks
+from hatoba.node.memory import Memory
+from hatoba.node.session import Session
+from hatoba.node.translate import Place, container_id
+from hatoba.node.wiring import Wiring
+from hatoba.node.worker import Worker
+from hatoba.runtime.base import Container, Exited, Runtime
+
+log = logging.getLogger(__name__)
+
+SAMPLE_PERIOD = 10.0  # seconds between two looks at what containers use
+LISTEN_RETRY = 0.5
+
+_workload = msg.decoder(Workload)
+_credential = msg.decoder(CredentialItem)
+
+
+class Agent:
+    """Implements `session.Listener` and `metadata.Knowledge`."""
+
+    def __init__(self, memory: Memory, runtime: Runtime, clock: Clock, *, sample_period: float = SAMPLE_PERIOD) -> None:
+        self._memory = memory
+        self._runtime = runtime
+        self._clock = clock
+        self._sample_period = sample_period
+        self._held: dict[str, Held] = {}
+        self._credentials: dict[str, CredentialItem] = {}
+        self._containers: dict[str, tuple[str, str]] = {}  # runtime id → (workload, container)
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._tasks = TaskGroup("agent")
+        self._health = HealthChecks(runtime, clock, self._health_changed)
+        self.worker: Worker
+        self.wiring: Wiring
+        self.session: Session
+
+    def bind(self, worker: Worker, wiring: Wiring, session: Session) -> None:
+        """The parts that answer to the agent, made after it."""
+        self.worker, self.wiring, self.session = worker, wiring, session
+
+    # --- starting
+
+    async def start(self) -> None:
+        """Finds what an earlier agent left, and goes on."""
+        self._take_credentials(self._memory.items())
+        self.wiring.changed(self._memory.items(), ())
+        self._tasks.start(self._listen(), "events")
+        there = {container.id: container for container in await self._runtime.containers()}
+        for record in self._memory.held():
+            self._restore(record.held, record.acknowledged, there)
+        workloads = [item for item in self._memory.items() if item.kind == "workload"]
+        known = {item.id for item in workloads}
+        self.items(workloads, [msg.Gone(kind="workload", id=id_) for id_ in self._held if id_ not in known])
+        for container in there.values():
+            if container.id not in self._containers:
+                log.warning("container %s belongs to no workload: deleting it", container.id)
+                self._tasks.start(self._runtime.delete(container.id), f"delete {container.id}")
+        self._tasks.start(self._sample(), "samples")
+        self.session.start()
+
+    def _restore(self, held: Held, acknowledged: int, there: dict[str, Container]) -> None:
+        id_ = held.workload.id
+        self._index(held)
+        self._held[id_] = replace(held, busy=frozenset())
+        if held.status.report > acknowledged:
+            self._report(self._held[id_])
+        for status in held.status.containers:
+            container = there.get(container_id(id_, status.name))
+            if container is not None and container.state == "running" and status.state in ("pulling", "pulled"):
+                now = self._clock.now()  # the launch was done, its answer was lost
+                self.emit(id_, step.Launched(status.name, container.id, now, now))
+            elif container is not None and container.state == "stopped" and container.exit is not None:
+                self.emit(id_, step.Exited(status.name, container.exit.code, container.exit.at, container.exit.oom))
+            elif container is None and status.state == "running":
+                self.emit(id_, step.Vanished(status.name))
+        self.emit(id_, step.Tick())
+
+    async def close(self) -> None:
+        """The agent ends; what runs, runs on."""
+        for timer in self._timers.values():
+            timer.cancel()
+        await self.session.close()
+        await self._tasks.close()
+        await self._health.close()
+        await self.worker.close()
+        await self.wiring.close()
+
+    # --- what the control plane says (session.Listener)
+
+    def welcome(self, welcome: msg.Welcome) -> None:
+        self.worker.registry = welcome.registry
+
+    def items(self, put: Iterable[msg.Item], gone: Iterable[msg.Gone]) -> None:
+        put, gone = tuple(put), tuple(gone)
+        self._take_credentials(put)
+        self.wiring.changed(put, gone)
+        for item in put:
+            if item.kind == "workload":
+                workload = _workload.decode(item.body)
+                if workload.id not in self._held:
+                    self._held[workload.id] = begin(workload)
+                    self._index(self._held[workload.id])
+                self.emit(workload.id, step.Wanted(workload))
+        for name in gone:
+            if name.kind == "credential":
+                self._credentials.pop(name.id, None)
+            elif name.kind == "workload" and name.id in self._held:
+                self.emit(name.id, step.Wanted(None))
+
+    def _take_credentials(self, items: Iterable[msg.Item]) -> None:
+        for item in items:
+            if item.kind == "credential":
+                self._credentials[item.id] = _credential.decode(item.body)
+
+    def acknowledged(self, kind: str, id_: str, report: int) -> None:
+        if kind == "workload":
+            self._memory.acknowledged(id_, report)
+            self._forget_if_over(id_)
+
+    # --- the dispatcher
+
+    def emit(self, id_: str, event: step.Event) -> None:
+        held = self._held.get(id_)
+        if held is None:
+            return
+        after, instructions = advance(held, event, self._clock.now())
+        if after.status != held.status:
+            number = max(held.status.report + 1, int(self._clock.now() * 1e6))
+            after = replace(after, status=replace(after.status, report=number))
+        self._held[id_] = after
+        if replace(after, busy=held.busy) != held:
+            self._memory.keep(id_, after)
+        if after.status != held.status:
+            self._follow(held, after)
+            self._report(after)
+        self._arm(id_, after)
+        for instruction in instructions:
+            self.worker.perform(after, instruction)
+        if after.status.state == "stopped" and held.status.state != "stopped":
+            self.worker.cleaning(id_)
+        self._forget_if_over(id_)
+
+    def _report(self, held: Held) -> None:
+        status = held.status
+        self.session.report("workload", msg.WorkloadReport(id=held.workload.id, report=status.report, status=status))
+
+    def _follow(self, before: Held, after: Held) -> None:
+        """Starts and ends what hangs on a container's state: its health check."""
+        was = {c.name: c.state for c in before.status.containers}
+        for spec, status in zip(after.workload.containers, after.status.containers, strict=True):
+            if spec.health is None or status.state == was.get(spec.name):
+                continue
+            if status.state == "running" and status.started is not None:
+                self._health.watch(after.workload.id, spec.name, status.runtime_id, spec.health, status.started)
+            else:
+                self._health.unwatch(after.workload.id, spec.name)
+
+    def _health_changed(self, workload: str, container: str, health: str, at: float) -> None:
+        verdict = step.HealthChanged(container, "healthy" if health == "healthy" else "unhealthy", at)
+        self.emit(workload, verdict)
+
+    def _arm(self, id_: str, held: Held) -> None:
+        timer = self._timers.pop(id_, None)
+        if timer is not None:
+            timer.cancel()
+        if held.wake_at is not None:
+            delay = max(0.0, held.wake_at - self._clock.now())
+            self._timers[id_] = asyncio.get_running_loop().call_later(delay, self.emit, id_, step.Tick())
+
+    def _forget_if_over(self, id_: str) -> None:
+        """Once the control plane has forgotten a stopped workload, so does the node."""
+        held = self._held.get(id_)
+        if held is None or held.wanted or not held.done:
+            return
+        del self._held[id_]
+        self._memory.forget(id_)
+        self.session.withdraw("workload", id_)
+        for spec in held.workload.containers:
+            self._containers.pop(container_id(id_, spec.name), None)
+
+    def _index(self, held: Held) -> None:
+        for spec in held.workload.containers:
+            self._containers[container_id(held.workload.id, spec.name)] = (held.workload.id, spec.name)
+
+    # --- what the runtime says
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async for event in self._runtime.events():
+                    where = self._containers.get(event.id)
+                    if where is not None and isinstance(event, Exited):
+                        exit_ = event.exit
+                        self.emit(where[0], step.Exited(where[1], exit_.code, exit_.at, exit_.oom))
+            except PortError as error:
+                log.warning("the runtime's events: %s", error)
+            await asyncio.sleep(LISTEN_RETRY)
+
+    async def _sample(self) -> None:
+        while True:
+            await asyncio.sleep(self._sample_period)
+            running = [
+                (id_, c.name, c.runtime_id)
+                for id_, held in self._held.items()
+                for c in held.status.containers
+                if c.state == "running"
+            ]
+            if not running:
+                continue
+            found = await self._runtime.stats([runtime_id for _, _, runtime_id in running])
+            self.session.samples(
+                tuple(
+                    msg.Sample(workload=id_, container=name, at=s.at, cpu_ns=s.cpu_ns, memory=s.memory)
+                    for id_, name, runtime_id in running
+                    if (s := found.get(runtime_id)) is not None
+                )
+            )
+
+    # --- what the metadata endpoint asks (metadata.Knowledge)
+
+    def by_address(self, network: str, address: str) -> Held | None:
+        id_ = self.worker.by_address(network, address)
+        return self._held.get(id_) if id_ else None
+
+    def place(self, workload: str) -> Place | None:
+        return self.worker.known_place(workload)
+
+    def credential(self, id_: str) -> CredentialItem | None:
+        return self._credentials.get(id_)
+
+    @property
+    def running(self) -> int:
+        """Workloads that are not stopped."""
+        return sum(held.status.state != "stopped" for held in self._held.values())

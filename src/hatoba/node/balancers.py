@@ -1,0 +1,149 @@
+"""The load balancers of this node: one proxy per network that has any, kept at what the items say.
+
+Each network has a task of its own, so a proxy that starts slowly holds up nobody else. What came into force, and every
+change of a target's health, is reported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from hatoba.core.clock import Clock
+from hatoba.core.errors import PortError
+from hatoba.core.tasks import TaskGroup
+from hatoba.fleet import messages as msg
+from hatoba.fleet import model as m
+from hatoba.fleet.items import BalancerItem
+from hatoba.proxy.base import HealthFact, OnHealth, Proxy, Wanted
+
+log = logging.getLogger(__name__)
+
+RETRY = 1.0
+
+MakeProxy = Callable[[str, Path, OnHealth], "StartableProxy"]
+Report = Callable[[str, msg.Report], None]
+
+
+class StartableProxy(Proxy, Protocol):
+    async def start(self) -> bool:
+        """True when a running proxy was adopted."""
+        ...
+
+
+class _Carried:
+    """One network's proxy."""
+
+    def __init__(self) -> None:
+        self.dirty = asyncio.Event()
+        self.proxy: StartableProxy | None = None
+        self.task: asyncio.Task[None] | None = None
+
+
+class Balancers:
+    """Implements `wiring.NetworkServices`."""
+
+    def __init__(
+        self, wanted: Callable[[], Mapping[str, BalancerItem]], make: MakeProxy, report: Report, clock: Clock
+    ) -> None:
+        self._wanted = wanted
+        self._make = make
+        self._report = report
+        self._clock = clock
+        self._carried: dict[str, _Carried] = {}
+        self._decode = msgspec.msgpack.Decoder(Wanted).decode
+        self._tasks = TaskGroup("balancers")
+
+    def proxies(self) -> Mapping[str, Proxy]:
+        """By network."""
+        return {network: carried.proxy for network, carried in self._carried.items() if carried.proxy is not None}
+
+    async def open(self, network: str, netns: Path) -> None:
+        await self.refresh(network, netns)
+
+    async def refresh(self, network: str, netns: Path) -> None:
+        carried = self._carried.get(network)
+        if carried is None:
+            if not self._of(network):
+                return
+            carried = self._carried[network] = _Carried()
+            carried.task = self._tasks.start(self._keep(network, netns, carried), network)
+        carried.dirty.set()
+
+    async def close(self, network: str) -> None:
+        carried = self._carried.pop(network, None)
+        if carried is None:
+            return
+        if carried.task is not None:
+            carried.task.cancel()
+            await asyncio.wait([carried.task])
+        if carried.proxy is not None:
+            await carried.proxy.stop()
+
+    async def release(self) -> None:
+        """The agent ends: proxies run on, and the next agent adopts them."""
+        await self._tasks.close()
+        for carried in self._carried.values():
+            if carried.proxy is not None:
+                await carried.proxy.release()
+
+    def _of(self, network: str) -> dict[str, BalancerItem]:
+        return {id_: item for id_, item in self._wanted().items() if item.network == network}
+
+    async def _keep(self, network: str, netns: Path, carried: _Carried) -> None:
+        while True:
+            await carried.dirty.wait()
+            carried.dirty.clear()
+            try:
+                await self._apply(network, netns, carried)
+            except PortError as error:
+                log.warning("the proxy of %s: %s", network, error)
+                self._tell(self._of(network), error=error.message)
+                if error.code != "Rejected":  # a refused configuration waits for the next one
+                    await asyncio.sleep(RETRY)
+                    carried.dirty.set()
+
+    async def _apply(self, network: str, netns: Path, carried: _Carried) -> None:
+        items = self._of(network)
+        if not items:
+            if carried.proxy is not None:
+                proxy, carried.proxy = carried.proxy, None
+                await proxy.stop()
+            return
+        if carried.proxy is None:
+            proxy = self._make(network, netns, self._learned)
+            await proxy.start()
+            carried.proxy = proxy
+        parts = [self._decode(item.spec) for item in items.values()]
+        wanted = Wanted(
+            balancers=tuple(balancer for part in parts for balancer in part.balancers),
+            groups=tuple({group.id: group for part in parts for group in part.groups}.values()),
+        )
+        await carried.proxy.apply(wanted)
+        self._tell(items)
+
+    def _tell(self, items: Mapping[str, BalancerItem], error: str = "") -> None:
+        for id_, item in items.items():
+            key = m.balancer_statuses.key(m.FLEET, id_)
+            applied = 0 if error else item.version
+            status = m.BalancerStatus(key=key, node="", applied=applied, error=error)
+            number = int(self._clock.now() * 1e6)
+            self._report("balancer", msg.BalancerReport(id=id_, report=number, status=status))
+
+    def _learned(self, fact: HealthFact) -> None:
+        id_ = m.target_id(fact.group, fact.target)
+        status = m.TargetStatus(
+            key=m.target_statuses.key(m.FLEET, id_),
+            group=fact.group,
+            target=fact.target,
+            state=fact.health.state,
+            reason=fact.health.reason,
+            text=fact.health.text,
+            at=fact.at,
+        )
+        self._report("target", msg.TargetReport(id=id_, report=int(self._clock.now() * 1e6), status=status))

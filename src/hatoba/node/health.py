@@ -1,0 +1,101 @@
+"""Container health checks, as task definitions define them: a command run in the container again and again.
+
+The verdict is a pure function of the results: `retries` failures in a row make a container unhealthy, one success makes
+it healthy; failures within the start period do not count until the first success. (Source: HealthCheck in the ECS API
+reference.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Literal
+
+from hatoba.core.clock import Clock
+from hatoba.core.errors import PortError
+from hatoba.core.tasks import TaskGroup
+from hatoba.fleet.model import HealthCheckWanted, Part
+from hatoba.runtime.base import ExecSpec, Runtime
+
+log = logging.getLogger(__name__)
+
+Health = Literal["healthy", "unhealthy"]
+Changed = Callable[[str, str, Health, float], None]  # workload, container, verdict, when
+
+
+class Verdict(Part, frozen=True, kw_only=True):
+    """What the results so far come to."""
+
+    health: Literal["unknown", "healthy", "unhealthy"] = "unknown"
+    failures: int = 0  # in a row
+
+
+def judge(before: Verdict, ok: bool, age: float, check: HealthCheckWanted) -> Verdict:
+    """After one more result, `age` seconds after the container started."""
+    if ok:
+        return Verdict(health="healthy")
+    if age < check.start_period and before.health == "unknown":
+        return before
+    failures = before.failures + 1
+    return Verdict(health="unhealthy" if failures >= check.retries else before.health, failures=failures)
+
+
+def command(check: HealthCheckWanted) -> tuple[str, ...]:
+    """`CMD` runs the words as they are, `CMD-SHELL` in the container's shell."""
+    kind, *words = check.command
+    if kind == "CMD-SHELL":
+        return ("/bin/sh", "-c", " ".join(words))
+    return tuple(words) if kind == "CMD" else check.command
+
+
+class HealthChecks:
+    """Runs the checks of this node's containers."""
+
+    def __init__(self, runtime: Runtime, clock: Clock, changed: Changed) -> None:
+        self._runtime = runtime
+        self._clock = clock
+        self._changed = changed
+        self._tasks = TaskGroup("health")
+        self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
+
+    def watch(self, workload: str, container: str, runtime_id: str, check: HealthCheckWanted, started: float) -> None:
+        """From now until `unwatch`; watching twice is watching once."""
+        name = (workload, container)
+        if name not in self._running:
+            work = self._watch(workload, container, runtime_id, check, started)
+            self._running[name] = self._tasks.start(work, runtime_id)
+
+    def unwatch(self, workload: str, container: str) -> None:
+        task = self._running.pop((workload, container), None)
+        if task is not None:
+            task.cancel()
+
+    async def close(self) -> None:
+        await self._tasks.close()
+
+    async def _watch(
+        self, workload: str, container: str, runtime_id: str, check: HealthCheckWanted, started: float
+    ) -> None:
+        verdict, count = Verdict(), 0
+        while True:
+            await asyncio.sleep(check.interval)
+            count += 1
+            ok = await self._check(runtime_id, f"health-{count}", check)
+            after = judge(verdict, ok, self._clock.now() - started, check)
+            if after.health != verdict.health and after.health != "unknown":
+                self._changed(workload, container, after.health, self._clock.now())
+            verdict = after
+
+    async def _check(self, runtime_id: str, id_: str, check: HealthCheckWanted) -> bool:
+        try:
+            process = await self._runtime.exec(runtime_id, ExecSpec(id=id_, args=command(check)))
+        except PortError as error:
+            log.info("health check of %s: %s", runtime_id, error)
+            return False
+        try:
+            return (await asyncio.wait_for(process.wait(), check.timeout)).code == 0
+        except (TimeoutError, PortError):
+            return False
+        finally:
+            await process.close()
