@@ -1,15 +1,15 @@
 """The agent: one dispatcher for all workloads of this node.
 
-Events come from the session (what is wanted), the worker (what was done), the runtime (what ended) and timers. Each goes
-through the step machine; what it decides is remembered, reported and performed. After a restart the agent compares what
-it remembers with what the runtime has, and goes on from there.
+Events come from the session (what is wanted), the worker (what was done), the runtime (what ended) and timers. Each
+goes through the step machine; what it decides is remembered, reported and performed. After a restart the agent compares
+what it remembers with what the runtime has, and goes on from there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 
 from hatoba.core.clock import Clock
 from hatoba.core.errors import PortError
@@ -17,7 +17,7 @@ from hatoba.core.records import replace
 from hatoba.core.tasks import TaskGroup
 from hatoba.fleet import messages as msg
 from hatoba.fleet.items import CredentialItem
-from hatoba.fleet.model import Workload
+from hatoba.fleet.model import ContainerWanted, Workload
 from hatoba.node import advance as step
 from hatoba.node.advance import Held, advance, begin
 from hatoba.node.health import HealthChecks
@@ -26,7 +26,7 @@ from hatoba.node.session import Session
 from hatoba.node.translate import Place, container_id
 from hatoba.node.wiring import Wiring
 from hatoba.node.worker import Worker
-from hatoba.runtime.base import Container, Exited, Runtime
+from hatoba.runtime.base import Container, Event, Exited, Runtime
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Agent:
         """Finds what an earlier agent left, and goes on."""
         self._take_credentials(self._memory.items())
         self.wiring.changed(self._memory.items(), ())
-        self._tasks.start(self._listen(), "events")
+        self._tasks.start(self._listen(self._runtime.events()), "events")  # listening first, so nothing is missed
         there = {container.id: container for container in await self._runtime.containers()}
         for record in self._memory.held():
             self._restore(record.held, record.acknowledged, there)
@@ -94,7 +94,18 @@ class Agent:
                 self.emit(id_, step.Exited(status.name, container.exit.code, container.exit.at, container.exit.oom))
             elif container is None and status.state == "running":
                 self.emit(id_, step.Vanished(status.name))
+        for spec in held.workload.containers:
+            self._watch(self._held[id_], spec)
+        if held.network == "attached" and not held.stopping:
+            self._tasks.start(self._place(held.workload), f"place {id_}")
         self.emit(id_, step.Tick())
+
+    async def _place(self, workload: Workload) -> None:
+        """Finds the interface of a workload that runs on, so that the metadata endpoint knows it again."""
+        try:
+            await self.worker.place(workload)
+        except PortError as error:
+            log.warning("the interface of %s: %s", workload.id, error)
 
     async def close(self) -> None:
         """The agent ends; what runs, runs on."""
@@ -168,13 +179,18 @@ class Agent:
     def _follow(self, before: Held, after: Held) -> None:
         """Starts and ends what hangs on a container's state: its health check."""
         was = {c.name: c.state for c in before.status.containers}
-        for spec, status in zip(after.workload.containers, after.status.containers, strict=True):
-            if spec.health is None or status.state == was.get(spec.name):
-                continue
-            if status.state == "running" and status.started is not None:
-                self._health.watch(after.workload.id, spec.name, status.runtime_id, spec.health, status.started)
-            else:
-                self._health.unwatch(after.workload.id, spec.name)
+        for spec in after.workload.containers:
+            if after.container(spec.name).state != was.get(spec.name):
+                self._watch(after, spec)
+
+    def _watch(self, held: Held, spec: ContainerWanted) -> None:
+        status = held.container(spec.name)
+        if spec.health is None:
+            return
+        if status.state == "running" and status.started is not None:
+            self._health.watch(held.workload.id, spec.name, status.runtime_id, spec.health, status.started)
+        else:
+            self._health.unwatch(held.workload.id, spec.name)
 
     def _health_changed(self, workload: str, container: str, health: str, at: float) -> None:
         verdict = step.HealthChanged(container, "healthy" if health == "healthy" else "unhealthy", at)
@@ -205,10 +221,10 @@ class Agent:
 
     # --- what the runtime says
 
-    async def _listen(self) -> None:
+    async def _listen(self, events: AsyncIterator[Event]) -> None:
         while True:
             try:
-                async for event in self._runtime.events():
+                async for event in events:
                     where = self._containers.get(event.id)
                     if where is not None and isinstance(event, Exited):
                         exit_ = event.exit
@@ -216,6 +232,7 @@ class Agent:
             except PortError as error:
                 log.warning("the runtime's events: %s", error)
             await asyncio.sleep(LISTEN_RETRY)
+            events = self._runtime.events()
 
     async def _sample(self) -> None:
         while True:
