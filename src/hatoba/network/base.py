@@ -37,7 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     instance: str
-    run_dir: Path  # on a tmpfs: what is below it must not outlive the kernel's state
+    run_dir: Path  # the fabric's alone: a tmpfs is mounted there, which goes as the kernel's state goes
+    shared_dir: Path = Path("/run/hatoba")  # one for all instances on the machine: what they must agree on
     host_address: str = "100.64.0.1"  # the host's end of every uplink: where tasks reach `host_services`
     transit: str = "100.64.0.0/22"  # this node's routers take their uplink addresses from here
     pool: str = "100.64.0.0/16"  # all public addresses (and `transit`), of all nodes
@@ -82,7 +83,7 @@ class InterfaceSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AddressSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """An address of the router itself, which a process started in the router's namespace may bind: a load balancer's."""
+    """An address of the router itself, which a process in its namespace may bind: a load balancer's."""
 
     id: str
     vpc: str
@@ -158,7 +159,7 @@ class Fabric(Protocol):
     async def start(self) -> Inventory:
         """Takes over what an earlier process of this instance left, without a moment of changed traffic.
 
-        Must be called before containerd is started: the folder of the namespaces becomes a shared mount point, so that
+        Must be called before containerd is started: `run_dir` becomes a shared mount point, so that
         namespaces made later are seen in containerd's own mount namespace (which must be a slave). Raises `Refused`
         when the address pool collides with a route of the host.
         """

@@ -1,0 +1,284 @@
+"""The host's side of the fabric: uplinks, public addresses, the claim on the pool, tunnels' outer ends.
+
+What is touched on the host, and nothing else:
+
+    devices     one `hat…` veth per VPC, with forwarding on, redirects and IPv6 off (its own settings only)
+    rules       one nftables table of our own name (`hostrules`)
+    routes      marked with origin 72: the pool as unreachable (the claim), public addresses by uplinks or other nodes
+    forwarding  of the devices that lead outside, if it was off (`forwarding`); put back by `teardown`
+
+All functions but `__init__` and `transit_of` are jobs for the host's namespace thread.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import NamedTuple
+
+from hatoba.core.errors import PortError, Refused
+from hatoba.network import addresses, hostrules, messages, names, syscalls
+from hatoba.network.base import RemotePublic, Settings, VpcSpec
+from hatoba.network.forwarding import Forwarding
+from hatoba.network.namespace import Namespace, sysctl
+from hatoba.network.netlink import GETROUTE, Message, Netlink, index
+
+_ANY_INDEX = 0
+_UNICAST, _LOCAL, _UNREACHABLE = 1, 2, 7
+_MAIN_TABLE, _LOCAL_TABLE = 254, 255
+
+
+class Host:
+    def __init__(self, settings: Settings, namespace: Namespace) -> None:
+        self.namespace = namespace
+        self._settings = settings
+        self._forwarding = Forwarding(settings.shared_dir / "forwarding.json", settings.instance)
+        self._nodes: dict[str, frozenset[str]] = {}  # VPC → the nodes its peers are on
+        self._publics: dict[str, tuple[str, str]] = {}  # public address → VPC and holder
+        self._remote: dict[str, str] = {}  # public address → node
+
+    def refuse_collisions(self, claimed: bool) -> None:
+        """`claimed`: an earlier process of this instance has claimed the pool, so marked routes in it are ours."""
+        pool = IPv4Network(self._settings.pool)
+        for network, device, _, origin in _routes(self.namespace.netlink):
+            if claimed and origin == messages.OURS:
+                continue
+            if pool.overlaps(network) and not device.startswith(names.host_prefix(self._settings.instance)):
+                by = f" by {device}" if device else ""
+                raise Refused(
+                    f"The address pool {pool} collides with the host's route to {network}{by}: "
+                    "choose another one within 100.64.0.0/10."
+                )
+
+    def prepare(self) -> None:
+        """Claims the pool and installs the rules."""
+        netlink = self.namespace.netlink
+        netlink.apply(messages.unreachable(self._settings.pool, origin=messages.OURS))
+        outside = self._settings.outside
+        if outside is None:
+            outside = tuple(sorted(_default_devices(netlink)))
+        guarded = self._forwarding.turn_on(outside)
+        self.namespace.rules(hostrules.document(self._settings, guarded))
+
+    def make_namespace(self, path: Path, settle: Callable[[], None]) -> None:
+        """A router's, when it is not there; `settle` is run inside of a new one."""
+        if not syscalls.is_pinned(path):
+            syscalls.unpin(path)
+            self.namespace.spawn(path, settle)
+
+    def connect(self, spec: VpcSpec, transit: str, path: Path) -> None:
+        """The uplink's host end, complete; the router's end waits to be configured."""
+        netlink = self.namespace.netlink
+        device = names.host_uplink(self._settings.instance, spec.id)
+        router = syscalls.open_namespace(path)
+        try:
+            link = netlink.links().get(device)
+            if link is not None and link.get_attr("IFLA_IFALIAS") != spec.id:
+                netlink.apply(messages.unlink(link["index"]))
+                link = None
+            if link is None:
+                netlink.apply(
+                    messages.veth(
+                        device,
+                        names.HOST_MAC,
+                        1500,
+                        peer=names.UPLINK,
+                        peer_mac=names.UPLINK_MAC,
+                        peer_index=_ANY_INDEX,
+                        peer_netns=router,
+                    )
+                )
+                self._open_uplink(device, spec.id, transit)
+        finally:
+            os.close(router)
+
+    def _open_uplink(self, device: str, vpc: str, transit: str) -> None:
+        sysctl(f"net/ipv6/conf/{device}/disable_ipv6", "1")
+        sysctl(f"net/ipv4/conf/{device}/forwarding", "1")
+        sysctl(f"net/ipv4/conf/{device}/send_redirects", "0")
+        link = index(device)
+        assert link is not None, "it was made just now"
+        self.namespace.netlink.apply(
+            messages.address(link, self._settings.host_address),
+            messages.up(link),
+            messages.neighbour(link, transit, names.UPLINK_MAC),
+            messages.route(f"{transit}/32", link, source=self._settings.host_address, origin=messages.OURS),
+            messages.mark(link, vpc),
+        )
+
+    def make_tunnel(self, spec: VpcSpec, path: Path) -> None:
+        """In the router's namespace, its outer end here. Must not stand yet."""
+        local = self._settings.underlay
+        if local is None:
+            return
+        router = syscalls.open_namespace(path)
+        try:
+            self.namespace.netlink.apply(
+                messages.vxlan(
+                    names.TUNNEL,
+                    names.node_mac(local),
+                    self._settings.mtu,
+                    vni=spec.vni,
+                    local=local,
+                    port=self._settings.vxlan_port,
+                    netns=router,
+                )
+            )
+        finally:
+            os.close(router)
+
+    def remove_tunnel(self, path: Path) -> None:
+        """At once: a namespace goes later, and until then its tunnel's number would be taken."""
+        if syscalls.is_pinned(path):
+            self.namespace.visit(path, _unlink_tunnel)
+
+    def disconnect(self, vpc: str) -> None:
+        """Removes the uplink, and with it the routes that lead there."""
+        link = index(names.host_uplink(self._settings.instance, vpc))
+        if link is not None:
+            self.namespace.netlink.apply(messages.unlink(link))
+        self._publics = {address: holder for address, holder in self._publics.items() if holder[0] != vpc}
+        self.admit(vpc, frozenset())
+        self._nodes.pop(vpc, None)
+
+    def admit(self, vpc: str, nodes: frozenset[str]) -> None:
+        """Lets these nodes' tunnel packets in on the VPC's behalf, and those no longer named by any VPC out."""
+        before = frozenset().union(*self._nodes.values())
+        self._nodes[vpc] = nodes
+        after = frozenset().union(*self._nodes.values())
+        instance = self._settings.instance
+        lines = hostrules.dismiss(instance, before - after) + hostrules.admit(instance, after - before)
+        self.namespace.rules("\n".join(lines))
+
+    def put_public(self, vpc: str, holder: str, address: str, transit: str) -> None:
+        if self._publics.get(address) == (vpc, holder):
+            return
+        self._check_public(address)
+        link = index(names.host_uplink(self._settings.instance, vpc))
+        if link is None:
+            raise PortError("unknown_vpc", f"The VPC {vpc} has no uplink on this node.")
+        self.namespace.netlink.apply(
+            messages.route(f"{address}/32", link, via=transit, source=self._settings.host_address, origin=messages.OURS)
+        )
+        self._publics[address] = (vpc, holder)
+
+    def drop_public(self, vpc: str, holder: str, address: str) -> None:
+        """Nothing when another holder has taken the address over."""
+        if self._publics.get(address) == (vpc, holder):
+            del self._publics[address]
+            self.namespace.netlink.apply(messages.no_route(f"{address}/32", origin=messages.OURS))
+
+    def _check_public(self, address: str) -> None:
+        if IPv4Address(address) not in IPv4Network(self._settings.pool):
+            raise ValueError(f"{address} is not of the pool {self._settings.pool}.")
+
+    def set_remote(self, publics: Iterable[RemotePublic]) -> None:
+        wanted = {public.address: public.node for public in publics}
+        for address in wanted:
+            self._check_public(address)
+        gone = [address for address in self._remote if address not in wanted and address not in self._publics]
+        come = {
+            address: node
+            for address, node in wanted.items()
+            if self._remote.get(address) != node and address not in self._publics
+        }
+        self.namespace.netlink.apply(
+            *(messages.no_route(f"{address}/32", origin=messages.OURS) for address in gone),
+            *(messages.route_by_gateway(f"{a}/32", node, origin=messages.OURS) for a, node in come.items()),
+        )
+        self._remote = wanted
+
+    def adopt(self, local: Mapping[str, tuple[str, str]], remote: Iterable[RemotePublic], vpcs: Iterable[str]) -> None:
+        """After a restart: knows the public addresses that are routed, removes routes and devices that nobody wants."""
+        netlink = self.namespace.netlink
+        prefix = names.host_prefix(self._settings.instance)
+        uplinks = {names.host_uplink(self._settings.instance, vpc): vpc for vpc in vpcs}
+        links = netlink.links().items()
+        netlink.apply(*(messages.unlink(x["index"]) for n, x in links if n.startswith(prefix) and n not in uplinks))
+        nodes = {public.address: public.node for public in remote}
+        for route in self._own_routes():
+            address = str(route.network.network_address)
+            vpc = uplinks.get(route.device)
+            if vpc is not None and address in local and local[address][0] == vpc:
+                self._publics[address] = local[address]
+            elif route.gateway is not None and nodes.get(address) == route.gateway and address not in local:
+                self._remote[address] = route.gateway
+            elif vpc is None or route.gateway is not None:
+                netlink.apply(messages.no_route(str(route.network), origin=messages.OURS))
+
+    def _own_routes(self) -> list[_Route]:
+        """Those to single addresses, marked as ours: not the claim."""
+        pool = IPv4Network(self._settings.pool)
+        return [
+            route
+            for route in _routes(self.namespace.netlink)
+            if route.origin == messages.OURS and route.network.prefixlen == 32 and route.network.subnet_of(pool)
+        ]
+
+    def teardown(self) -> None:
+        netlink = self.namespace.netlink
+        prefix = names.host_prefix(self._settings.instance)
+        links = netlink.links().items()
+        netlink.apply(*(messages.unlink(link["index"]) for name, link in links if name.startswith(prefix)))
+        ours = [str(route.network) for route in self._own_routes()]
+        netlink.apply(*(messages.no_route(n, origin=messages.OURS) for n in (*ours, self._settings.pool)))
+        self.namespace.rules(hostrules.removal(self._settings.instance))
+        self._forwarding.restore()
+
+
+def _unlink_tunnel() -> None:
+    device = index(names.TUNNEL)
+    if device is not None:
+        with Netlink() as netlink:
+            netlink.apply(messages.unlink(device))
+
+
+def next_transit(settings: Settings, taken: Iterable[str]) -> str:
+    """An uplink address for one more router."""
+    used = {IPv4Address(address) for address in taken} | {IPv4Address(settings.host_address)}
+    free = addresses.next_public(IPv4Network(settings.transit), used)
+    if free is None:
+        raise Refused(f"All of {settings.transit} is in use: this node cannot hold another VPC.")
+    return str(free)
+
+
+def occupied(netlink: Netlink) -> list[IPv4Network]:
+    """All networks that the host has routes to, for choosing a pool."""
+    return [route.network for route in _routes(netlink)]
+
+
+class _Route(NamedTuple):
+    network: IPv4Network
+    device: str  # "" for none
+    gateway: str | None
+    origin: int
+
+
+def _routes(netlink: Netlink) -> list[_Route]:
+    """The IPv4 routes that lead to something definite."""
+    return [
+        _Route(
+            IPv4Network((route.get_attr("RTA_DST"), route["dst_len"])),
+            device,
+            route.get_attr("RTA_GATEWAY"),
+            route["proto"],
+        )
+        for route, device in _dump(netlink)
+        if route["type"] in (_UNICAST, _LOCAL, _UNREACHABLE)
+        and route["dst_len"]
+        and route["table"] in (_MAIN_TABLE, _LOCAL_TABLE)
+    ]
+
+
+def _default_devices(netlink: Netlink) -> set[str]:
+    return {device for route, device in _dump(netlink) if route["dst_len"] == 0 and device}
+
+
+def _dump(netlink: Netlink) -> list[tuple[Message, str]]:
+    devices = {link["index"]: name for name, link in netlink.links().items()}
+    return [
+        (route, devices.get(route.get_attr("RTA_OIF") or 0, ""))
+        for route in netlink.dump(GETROUTE, messages.any_route(2))
+    ]

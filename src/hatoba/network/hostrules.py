@@ -1,0 +1,82 @@
+"""The instance's own table on the host, as nftables text. Pure. Nothing else of the host's rules is touched.
+
+    input        from our uplinks only answers and the ports given as host services; everything else of the host,
+                 whatever address of it is meant, stays closed. Tunnel packets only from nodes we know.
+    forward      from our uplinks only our own addresses. From devices whose forwarding we had to turn on, only towards
+                 uplinks (and what somebody else's translation or standing connection asks for), as if it were off.
+    postrouting  what leaves the host from a router takes the host's address, except between public addresses of ours.
+
+An accept here does not overrule a drop in somebody else's table: a host whose firewall drops forwarded packets by
+default (Docker's does) must allow the devices `hat*` itself.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, collapse_addresses
+
+from hatoba.network import names
+from hatoba.network.base import Settings
+
+_ALL_INSTANCES = '"hat*"'
+
+
+def table(instance: str) -> str:
+    return f"inet {names.host_table(instance)}"
+
+
+def document(settings: Settings, guarded: tuple[str, ...]) -> str:
+    """The whole table, at once in place of what stood there. `guarded`: the devices that forward only for us."""
+    ours = table(settings.instance)
+    uplinks = f'"{names.host_prefix(settings.instance)}u*"'
+    own = ", ".join(str(n) for n in collapse_addresses(map(IPv4Network, (settings.pool, settings.transit))))
+    lines = [f"add table {ours}", f"delete table {ours}", f"add table {ours}"]
+
+    def chain(name: str, hook: str, *rules: str) -> None:
+        lines.append(f"add chain {ours} {name}" + (f" {{ {hook} }}" if hook else ""))
+        lines.extend(f"add rule {ours} {name} {rule}" for rule in rules)
+
+    lines.append(f"add set {ours} nodes {{ type ipv4_addr; }}")
+    services = ", ".join(f"{service.protocol} . {service.port}" for service in settings.host_services)
+    chain(
+        "from-routers",
+        "",
+        "ct state established,related accept",
+        *([f"ip daddr {settings.host_address} meta l4proto . th dport {{ {services} }} accept"] if services else []),
+        "drop",
+    )
+    tunnels = f"udp dport {settings.vxlan_port} ip saddr != @nodes drop"
+    chain(
+        "input",
+        "type filter hook input priority -10; policy accept;",
+        f"iifname {uplinks} jump from-routers",
+        *([tunnels] if settings.underlay else []),
+    )
+    closed = ", ".join(f'"{device}"' for device in guarded)
+    guards = f"iifname {{ {closed} }} oifname != {_ALL_INSTANCES} ct state new ct status ! dnat drop"
+    chain(
+        "forward",
+        "type filter hook forward priority -10; policy accept;",
+        f"iifname {uplinks} meta nfproto ipv6 drop",
+        f"iifname {uplinks} ip saddr != {{ {own} }} drop",
+        *([guards] if guarded else []),
+    )
+    chain(
+        "postrouting",
+        "type nat hook postrouting priority srcnat; policy accept;",
+        f"oifname != {uplinks} ip saddr {settings.transit} masquerade",
+        f"oifname != {uplinks} ip saddr {settings.pool} ip daddr != {settings.pool} masquerade",
+    )
+    return "\n".join(lines) + "\n"
+
+
+def admit(instance: str, nodes: frozenset[str]) -> list[str]:
+    """Lets tunnel packets of these nodes in."""
+    return [f"add element {table(instance)} nodes {{ {', '.join(sorted(nodes))} }}"] if nodes else []
+
+
+def dismiss(instance: str, nodes: frozenset[str]) -> list[str]:
+    return [f"delete element {table(instance)} nodes {{ {', '.join(sorted(nodes))} }}"] if nodes else []
+
+
+def removal(instance: str) -> str:
+    return f"add table {table(instance)}\ndelete table {table(instance)}\n"

@@ -1,0 +1,113 @@
+"""A task's interface: its namespace, the pair of devices, and what is written at both ends.
+
+`build` makes the namespace with a complete `eth0`; `connect` opens the router's end, once the rules know the address.
+The owner's mark on the router's end is the last step: a device without it is half made and is built again.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hatoba.network import messages, names, syscalls
+from hatoba.network.base import InterfaceSpec
+from hatoba.network.namespace import Namespace, sysctl
+from hatoba.network.netlink import Message, Netlink, Request, index
+
+_LOOPBACK_INDEX = 1
+
+
+def build(router: Namespace, spec: InterfaceSpec, netns: Path, mtu: int) -> None:
+    """From nothing, whatever an interrupted attempt has left."""
+    clear(router, spec.id, netns)
+    inner, descriptor = router.spawn(netns, _open)
+    try:
+        router.netlink.apply(
+            messages.veth(
+                names.port(spec.id),
+                names.ROUTER_MAC,
+                mtu,
+                peer=names.INTERFACE,
+                peer_mac=spec.mac,
+                peer_index=messages.INTERFACE_INDEX,
+                peer_netns=descriptor,
+            )
+        )
+        inner.apply(*_inside(spec))
+    finally:
+        inner.close()
+        os.close(descriptor)
+
+
+def _open() -> tuple[Netlink, int]:
+    # No address of its own making: the interface has those of its subnet, and no router advertisements are awaited.
+    sysctl("net/ipv6/conf/default/addr_gen_mode", "1")
+    return Netlink(), syscalls.own_namespace()
+
+
+def _inside(spec: InterfaceSpec) -> list[Request]:
+    device = messages.INTERFACE_INDEX
+    requests = [
+        messages.up(_LOOPBACK_INDEX),
+        messages.address(device, spec.address),
+        messages.up(device),
+        messages.neighbour(device, spec.gateway, names.ROUTER_MAC),
+        messages.route("0.0.0.0/0", device, via=spec.gateway),
+    ]
+    if spec.address6 is not None:
+        requests += [
+            messages.address(device, spec.address6),
+            messages.neighbour(device, spec.gateway6, names.ROUTER_MAC),
+            messages.route("::/0", device, via=spec.gateway6),
+        ]
+    return requests
+
+
+def connect(router: Namespace, spec: InterfaceSpec) -> None:
+    port = index(names.port(spec.id))
+    assert port is not None, "build comes first"
+    requests = [
+        messages.up(port),
+        messages.neighbour(port, spec.address, spec.mac),
+        messages.route(f"{spec.address}/32", port),
+    ]
+    if spec.address6 is not None:
+        requests += [
+            messages.neighbour(port, spec.address6, spec.mac),
+            messages.route(f"{spec.address6}/128", port),
+        ]
+    router.netlink.apply(*requests, messages.mark(port, spec.id))
+
+
+def remove(router: Namespace, spec: InterfaceSpec, netns: Path) -> None:
+    """Takes the way and the namespace's file. The devices go with the namespace, as soon as no process is in it.
+
+    The kernel does that in the background, many at a time; asked for at once it takes 30 ms, and everybody waits.
+    """
+    port = index(names.port(spec.id))
+    if port is not None:
+        requests = [messages.no_route(f"{spec.address}/32", index=port)]
+        if spec.address6 is not None:
+            requests.append(messages.no_route(f"{spec.address6}/128", index=port))
+        router.netlink.apply(*requests)
+    syscalls.unpin(netns)
+
+
+def clear(router: Namespace, interface: str, netns: Path) -> None:
+    """Removes at once what an interrupted attempt, or a namespace that is still going, has left under the same name."""
+    port = index(names.port(interface))
+    if port is not None:
+        router.netlink.apply(messages.unlink(port))
+    syscalls.unpin(netns)
+
+
+def is_complete(links: dict[str, Message], interface: str, netns: Path) -> bool:
+    link = links.get(names.port(interface))
+    return link is not None and link.get_attr("IFLA_IFALIAS") == interface and syscalls.is_pinned(netns)
+
+
+def same_wire(one: InterfaceSpec, other: InterfaceSpec) -> bool:
+    """Whether they differ in nothing but what rules and translation say."""
+    return all(
+        getattr(one, field) == getattr(other, field) for field in ("address", "address6", "mac", "gateway", "gateway6")
+    )

@@ -1,0 +1,136 @@
+"""What the fabric was asked for, on a tmpfs of its own beside the namespaces: intent first, then the act.
+
+    RUN_DIR/vpcs/<vpc>/vpc.json, policies.json, peers.json, interfaces/<id>.json, addresses/<id>.json
+    RUN_DIR/claim.json            the pool claimed on the host
+    RUN_DIR/publics.json          public addresses on other nodes
+    RUN_DIR/netns/<id>            the namespaces, of routers and of interfaces
+
+Whatever a crash leaves half made has a record here, because the record came first and goes last.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from hatoba.network import syscalls
+from hatoba.network.base import AddressSpec, InterfaceSpec, Peer, PolicySet, RemotePublic, VpcSpec
+from hatoba.network.names import checked
+
+T = TypeVar("T")
+
+
+class RouterRecord(msgspec.Struct, frozen=True, kw_only=True):
+    spec: VpcSpec
+    transit: str  # its uplink's address
+
+
+class Records:
+    def __init__(self, run_dir: Path) -> None:
+        self._root = run_dir
+        self._vpcs = run_dir / "vpcs"
+        self.namespaces = run_dir / "netns"
+
+    def prepare(self) -> None:
+        syscalls.make_shared(self._root)
+        for folder in (self._vpcs, self.namespaces):
+            folder.mkdir(exist_ok=True, mode=0o700)
+
+    def clear(self) -> None:
+        """Forgets everything, the namespaces' names included."""
+        syscalls.remove_shared(self._root)
+
+    def namespace(self, identifier: str) -> Path:
+        return self.namespaces / checked(identifier)
+
+    def put_router(self, record: RouterRecord) -> None:
+        _write(self._vpc(record.spec.id) / "vpc.json", record)
+
+    def routers(self) -> list[RouterRecord]:
+        found = (_read(folder / "vpc.json", RouterRecord) for folder in _entries(self._vpcs))
+        return [record for record in found if record is not None]
+
+    def forget_router(self, vpc: str) -> None:
+        shutil.rmtree(self._vpc(vpc), ignore_errors=True)
+
+    def put_claim(self, pool: str) -> None:
+        _write(self._root / "claim.json", pool)
+
+    def claim(self) -> str | None:
+        """The pool that an earlier process of this instance has claimed on the host."""
+        return _read(self._root / "claim.json", str)
+
+    def put_policies(self, vpc: str, policies: tuple[PolicySet, ...]) -> None:
+        _write(self._vpc(vpc) / "policies.json", policies)
+
+    def policies(self, vpc: str) -> tuple[PolicySet, ...]:
+        return _read(self._vpc(vpc) / "policies.json", tuple[PolicySet, ...]) or ()
+
+    def put_peers(self, vpc: str, peers: tuple[Peer, ...]) -> None:
+        _write(self._vpc(vpc) / "peers.json", peers)
+
+    def peers(self, vpc: str) -> tuple[Peer, ...]:
+        return _read(self._vpc(vpc) / "peers.json", tuple[Peer, ...]) or ()
+
+    def put_interface(self, spec: InterfaceSpec) -> None:
+        _write(self._vpc(spec.vpc) / "interfaces" / f"{checked(spec.id)}.json", spec)
+
+    def forget_interface(self, vpc: str, interface: str) -> None:
+        (self._vpc(vpc) / "interfaces" / f"{checked(interface)}.json").unlink(missing_ok=True)
+
+    def interface(self, vpc: str, interface: str) -> InterfaceSpec | None:
+        return _read(self._vpc(vpc) / "interfaces" / f"{checked(interface)}.json", InterfaceSpec)
+
+    def interfaces(self, vpc: str) -> list[InterfaceSpec]:
+        return list(_all(self._vpc(vpc) / "interfaces", InterfaceSpec))
+
+    def put_address(self, spec: AddressSpec) -> None:
+        _write(self._vpc(spec.vpc) / "addresses" / f"{checked(spec.id)}.json", spec)
+
+    def forget_address(self, vpc: str, address_id: str) -> None:
+        (self._vpc(vpc) / "addresses" / f"{checked(address_id)}.json").unlink(missing_ok=True)
+
+    def addresses(self, vpc: str) -> list[AddressSpec]:
+        return list(_all(self._vpc(vpc) / "addresses", AddressSpec))
+
+    def put_publics(self, publics: tuple[RemotePublic, ...]) -> None:
+        _write(self._root / "publics.json", publics)
+
+    def publics(self) -> tuple[RemotePublic, ...]:
+        return _read(self._root / "publics.json", tuple[RemotePublic, ...]) or ()
+
+    def _vpc(self, vpc: str) -> Path:
+        return self._vpcs / checked(vpc)
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+def _all(folder: Path, kind: type[T]) -> Iterator[T]:
+    for path in _entries(folder):
+        if path.suffix == ".json" and (record := _read(path, kind)) is not None:
+            yield record
+
+
+def _read(path: Path, kind: type[T]) -> T | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        return None
+
+
+def _write(path: Path, record: object) -> None:
+    """Whole or not at all: a reader after a crash finds the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_suffix(".new")
+    draft.write_bytes(msgspec.json.encode(record))
+    os.replace(draft, path)

@@ -1,0 +1,241 @@
+"""One VPC on this node: the state of its router, and the jobs that change it.
+
+Everything but `__init__` runs in the thread of the router's namespace. `converge` brings the namespace from whatever
+is there to what is wanted, in place: it makes a new router, adopts the one of an earlier process, and applies a changed
+specification. The other jobs are its small, frequent steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import ip_network
+
+from hatoba.core.errors import PortError
+from hatoba.network import interfaces, messages, names, tunnel
+from hatoba.network.base import AddressSpec, InterfaceSpec, Peer, PolicySet, Settings, VpcSpec
+from hatoba.network.namespace import Namespace, sysctl
+from hatoba.network.netlink import GETADDR, GETROUTE, index
+from hatoba.network.records import Records, RouterRecord
+from hatoba.network.rulebook import RuleBook
+from hatoba.network.ruleset import Frame, Member
+
+_LOOPBACK = 1
+_LINK_SCOPE = 253
+_BLACKHOLE = 6
+_SETTINGS = {
+    "net/ipv4/conf/all/forwarding": "1",
+    "net/ipv6/conf/all/forwarding": "1",
+    "net/ipv4/conf/all/send_redirects": "0",
+    # What a new device begins with: it answers for everybody, and takes from a task only its own address.
+    "net/ipv4/conf/default/send_redirects": "0",
+    "net/ipv4/conf/default/proxy_arp": "1",
+    "net/ipv4/conf/default/rp_filter": "1",
+    "net/ipv6/conf/default/addr_gen_mode": "1",
+}
+
+
+def settle() -> None:
+    """The settings of a router's namespace, from inside."""
+    for name, value in _SETTINGS.items():
+        sysctl(name, value)
+
+
+class Router:
+    def __init__(self, namespace: Namespace, settings: Settings, records: Records, record: RouterRecord) -> None:
+        self.namespace = namespace
+        self.spec = record.spec
+        self.transit = record.transit
+        self.interfaces: dict[str, InterfaceSpec] = {}  # complete ones
+        self.addresses: dict[str, AddressSpec] = {}
+        self.peers: tuple[Peer, ...] = ()
+        self._settings = settings
+        self._records = records
+        self._book = RuleBook(self._frame())
+
+    def _frame(self) -> Frame:
+        return Frame(
+            host_address=self._settings.host_address,
+            transit=self.transit,
+            host_services=self._settings.host_services,
+            services=self.spec.services,
+        )
+
+    def converge(self, spec: VpcSpec) -> None:
+        """To what the records say. Interfaces that are not complete are taken away, to be made anew when asked for."""
+        self.spec = spec
+        vpc = spec.id
+        settle()
+        self._adopt_interfaces(self._records.interfaces(vpc))
+        self.addresses = {address.id: address for address in self._records.addresses(vpc)}
+        self.peers = self._records.peers(vpc)
+        self._book = RuleBook(self._frame())
+        self._book.set_policies(self._records.policies(vpc))
+        self._book.put((interface.id, _interface(interface)) for interface in self.interfaces.values())
+        self._book.put((address.id, _address(address)) for address in self.addresses.values())
+        self._book.put((_key(peer), _peer(peer)) for peer in self.peers)
+        # Rules before ways: nothing passes a router whose table is not there yet.
+        self.namespace.rules(self._book.document())
+        self._converge_loopback()
+        self._converge_networks()
+        self._converge_uplink()
+        tunnel.converge(self.namespace.netlink, self.peers, self._settings.underlay)
+
+    def _adopt_interfaces(self, recorded: list[InterfaceSpec]) -> None:
+        links = self.namespace.netlink.links()
+        self.interfaces = {}
+        for spec in recorded:
+            path = self._records.namespace(spec.id)
+            if interfaces.is_complete(links, spec.id, path):
+                self.interfaces[spec.id] = spec
+            else:
+                interfaces.clear(self.namespace, spec.id, path)
+        ports = {names.port(spec.id) for spec in recorded}
+        strays = [x["index"] for name, x in links.items() if name.startswith(names.PORT_PREFIX) and name not in ports]
+        self.namespace.netlink.apply(*map(messages.unlink, strays))
+
+    def _converge_loopback(self) -> None:
+        """The router's own addresses are on lo: there they can be bound, and are reached through every device."""
+        netlink = self.namespace.netlink
+        netlink.apply(messages.up(_LOOPBACK))
+        served = {service.address for service in self.spec.services}
+        wanted = served.union(*(_own(address) for address in self.addresses.values()))
+        present = {
+            message.get_attr("IFA_ADDRESS")
+            for message in netlink.dump(GETADDR, messages.any_address())
+            if message["index"] == _LOOPBACK and message["prefixlen"] in (32, 128)
+        } - {"::1"}
+        netlink.apply(
+            *(messages.no_address(_LOOPBACK, address) for address in sorted(present - wanted)),
+            *(messages.address(_LOOPBACK, address, scope=_LINK_SCOPE) for address in sorted(served - present)),
+            *(messages.address(_LOOPBACK, address) for address in sorted(wanted - served - present)),
+        )
+
+    def _converge_networks(self) -> None:
+        """What is inside of the VPC and held by nobody ends here, instead of leaving by the uplink."""
+        netlink = self.namespace.netlink
+        wanted = {str(ip_network(cidr)) for cidr in self.spec.cidrs}
+        present = {
+            f"{message.get_attr('RTA_DST')}/{message['dst_len']}"
+            for message in netlink.dump(GETROUTE, messages.any_route())
+            if message["type"] == _BLACKHOLE
+        }
+        netlink.apply(
+            *(messages.no_route(network) for network in sorted(present - wanted)),
+            *(messages.blackhole(network) for network in sorted(wanted)),
+        )
+
+    def _converge_uplink(self) -> None:
+        device = index(names.UPLINK)
+        if device is None:
+            raise PortError("kernel", f"The router of {self.spec.id} has no uplink.")
+        host = self._settings.host_address
+        self.namespace.netlink.apply(
+            messages.address(device, self.transit),
+            messages.up(device),
+            messages.neighbour(device, host, names.HOST_MAC),
+            messages.route("0.0.0.0/0", device, via=host),
+        )
+
+    def has_tunnel(self) -> bool:
+        return index(names.TUNNEL) is not None
+
+    def ensure_interface(self, spec: InterfaceSpec) -> None:
+        self._records.put_interface(spec)
+        netns = self._records.namespace(spec.id)
+        present = self.interfaces.get(spec.id)
+        if present is not None and interfaces.same_wire(present, spec):
+            self._rules(lambda book: book.put([(spec.id, _interface(spec))]))
+        else:
+            if present is not None:
+                self._disconnect(present)
+            interfaces.build(self.namespace, spec, netns, self._settings.mtu)
+            self._rules(lambda book: book.put([(spec.id, _interface(spec))]))
+            interfaces.connect(self.namespace, spec)
+        self.interfaces[spec.id] = spec
+
+    def remove_interface(self, interface: str) -> None:
+        spec = self._records.interface(self.spec.id, interface)
+        if spec is not None:
+            self._disconnect(spec)
+        self._records.forget_interface(self.spec.id, interface)
+
+    def _disconnect(self, spec: InterfaceSpec) -> None:
+        self.interfaces.pop(spec.id, None)
+        self._rules(lambda book: book.drop([spec.id]))
+        interfaces.remove(self.namespace, spec, self._records.namespace(spec.id))
+
+    def ensure_address(self, spec: AddressSpec) -> None:
+        self._records.put_address(spec)
+        old = self.addresses.get(spec.id)
+        self._rules(lambda book: book.put([(spec.id, _address(spec))]))
+        self.addresses[spec.id] = spec
+        gone = _own(old) - self._own_addresses() if old is not None else set()
+        self.namespace.netlink.apply(
+            *(messages.no_address(_LOOPBACK, address) for address in gone),
+            *(messages.address(_LOOPBACK, address) for address in _own(spec)),
+        )
+
+    def remove_address(self, address_id: str) -> None:
+        old = self.addresses.pop(address_id, None)
+        self._rules(lambda book: book.drop([address_id]))
+        if old is not None:
+            gone = _own(old) - self._own_addresses()
+            self.namespace.netlink.apply(*(messages.no_address(_LOOPBACK, address) for address in gone))
+        self._records.forget_address(self.spec.id, address_id)
+
+    def _own_addresses(self) -> set[str]:
+        served = {service.address for service in self.spec.services}
+        return served.union(*(_own(address) for address in self.addresses.values()))
+
+    def set_policies(self, policies: tuple[PolicySet, ...]) -> None:
+        self._records.put_policies(self.spec.id, policies)
+        self._rules(lambda book: book.set_policies(policies))
+
+    def set_peers(self, peers: tuple[Peer, ...]) -> None:
+        self._records.put_peers(self.spec.id, peers)
+        gone = {_key(peer) for peer in self.peers} - {_key(peer) for peer in peers}
+        self._rules(lambda book: book.drop(gone) + book.put((_key(peer), _peer(peer)) for peer in peers))
+        tunnel.change(self.namespace.netlink, self.peers, peers, self._settings.underlay)
+        self.peers = peers
+
+    def _rules(self, change: Callable[[RuleBook], str]) -> None:
+        commands = change(self._book)
+        try:
+            self.namespace.rules(commands)
+        except PortError:
+            # The kernel's table is not what the book thought: state it whole. A rule that is wrong fails again, loudly.
+            self.namespace.rules(self._book.document())
+
+
+def _own(address: AddressSpec) -> set[str]:
+    return {value for value in (address.address, address.address6) if value is not None}
+
+
+def _interface(spec: InterfaceSpec) -> Member:
+    return Member(
+        address=spec.address,
+        address6=spec.address6,
+        groups=spec.groups,
+        device=names.port(spec.id),
+        public=spec.public,
+        egress=spec.egress,
+    )
+
+
+def _address(spec: AddressSpec) -> Member:
+    return Member(
+        address=spec.address,
+        address6=spec.address6,
+        groups=spec.groups,
+        public=spec.public,
+        egress=spec.egress,
+    )
+
+
+def _peer(peer: Peer) -> Member:
+    return Member(address=peer.address, address6=peer.address6, groups=peer.groups, here=False)
+
+
+def _key(peer: Peer) -> str:
+    """Cannot be an interface's id: those have no "@"."""
+    return f"@{peer.address}"

@@ -1,0 +1,106 @@
+"""What a router's rules contain at present, and the commands from there to what is wanted next. No I/O.
+
+A book and the kernel's table go together as long as every command it gave was carried out. When one was not, `document`
+states the whole content again, and they agree again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hatoba.network import ruleset
+from hatoba.network.base import PolicySet
+from hatoba.network.ruleset import Elements, Frame, Member
+
+_STALE = 32  # unused groups that may stay in the table before it is written anew without them
+
+
+class RuleBook:
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+        self._policies: dict[str, PolicySet] = {}
+        self._members: dict[str, Member] = {}
+        self._groups: set[str] = set()  # declared in the table
+        self._combinations: set[tuple[str, ...]] = set()  # declared in the table
+
+    @property
+    def policies(self) -> tuple[PolicySet, ...]:
+        return tuple(self._policies.values())
+
+    def document(self) -> str:
+        """The whole table; forgets what nobody uses any more."""
+        self._groups = self._used()
+        self._combinations = {tuple(sorted(set(member.groups))) for member in self._members.values() if member.here}
+        chains: dict[str, list[str]] = {}
+        for policy in self._policies.values():
+            chains |= ruleset.group_chains(policy)
+        for groups in self._combinations:
+            chains |= ruleset.combination(groups)
+        content: Elements = {}
+        for member in self._members.values():
+            content |= ruleset.elements(member)
+        return ruleset.document(self._frame, self._groups, chains, content)
+
+    def put(self, holders: Iterable[tuple[str, Member]]) -> str:
+        """These holders, new or changed."""
+        declarations: list[str] = []
+        changes: list[str] = []
+        for key, member in holders:
+            old = self._members.get(key)
+            if old == member:
+                continue
+            declarations += self._declare(member.groups)
+            if member.here:
+                declarations += self._combine(member.groups)
+            self._members[key] = member
+            changes += ruleset.change(ruleset.elements(old) if old else {}, ruleset.elements(member))
+        return _text(declarations + changes)
+
+    def drop(self, keys: Iterable[str]) -> str:
+        lines: list[str] = []
+        for key in keys:
+            if (old := self._members.pop(key, None)) is not None:
+                lines += ruleset.change(ruleset.elements(old), {})
+        return _text(lines)
+
+    def set_policies(self, policies: Iterable[PolicySet]) -> str:
+        wanted = {policy.id: policy for policy in policies}
+        before, self._policies = self._policies, wanted
+        if len(self._groups - self._used()) > _STALE:
+            return self.document()
+        lines: list[str] = []
+        changed = [policy for policy in wanted.values() if before.get(policy.id) != policy]
+        for policy in changed:
+            lines += self._declare((policy.id, *ruleset.references(policy)))
+        # A group that is not among the policies any more allows nothing; its members stay its members.
+        emptied = [PolicySet(id=group) for group in before if group not in wanted]
+        for policy in (*changed, *emptied):
+            for name, rules in ruleset.group_chains(policy).items():
+                lines += ruleset.fill(name, rules)
+        return _text(lines)
+
+    def _used(self) -> set[str]:
+        used = set(self._policies)
+        for policy in self._policies.values():
+            used |= ruleset.references(policy)
+        for member in self._members.values():
+            used.update(member.groups)
+        return used
+
+    def _declare(self, groups: Iterable[str]) -> list[str]:
+        lines: list[str] = []
+        for group in sorted(set(groups) - self._groups):
+            self._groups.add(group)
+            lines += ruleset.declare(group)
+        return lines
+
+    def _combine(self, groups: tuple[str, ...]) -> list[str]:
+        members = tuple(sorted(set(groups)))
+        if members in self._combinations:
+            return []
+        self._combinations.add(members)
+        return [line for name, rules in ruleset.combination(members).items() for line in ruleset.fill(name, rules)]
+
+
+def _text(lines: list[str]) -> str:
+    return "\n".join(lines) + "\n" if lines else ""
