@@ -105,6 +105,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     streaming_output: str | None
     event_input: str | None  # the member that is a stream of events
     event_output: str | None
+    deprecated: bool
     wants_signature: bool  # False: AWS answers it unsigned too (AssumeRoleWithWebIdentity)
     host_prefix: str | None
 
@@ -146,6 +147,7 @@ class _Operation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     output: Member | None = None
     errors: tuple[Member, ...] = ()
     authtype: str | None = None
+    deprecated: bool = False
     endpoint: _Endpoint | None = None
 
 
@@ -228,6 +230,7 @@ class ServiceModel:
             streaming_output=self._payload(raw.output, events=False),
             event_input=self._payload(raw.input, events=True),
             event_output=self._payload(raw.output, events=True),
+            deprecated=raw.deprecated,
             wants_signature=raw.authtype != "none",
             host_prefix=raw.endpoint.host_prefix if raw.endpoint else None,
         )

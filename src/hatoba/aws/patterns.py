@@ -26,6 +26,7 @@ _IN_CLASS = re.compile(r"\[(?:\\.|[^\]\\])*\]", re.DOTALL)
 _PAIRS = re.compile(
     r"\\u[dD]8[0-9a-fA-F]{2}\\u[dD][cC][0-9a-fA-F]{2}-\\u[dD][bB][0-9a-fA-F]{2}\\u[dD][fF][0-9a-fA-F]{2}"
 )
+_LOOSE_HYPHEN = re.compile(r"(\\[wdsWDS])-(?!\])")  # [\w-_]: in Java no range, in Python an error
 _CODE_POINT = re.compile(r"\\x\{([0-9a-fA-F]+)\}")
 
 
@@ -36,7 +37,7 @@ def compiled(pattern: str) -> re.Pattern[str] | None:
     text = _CODE_POINT.sub(lambda found: f"\\U{int(found[1], 16):08x}", text)
     try:
         # A property alone becomes a class of its own; within a class it becomes part of it.
-        text = _IN_CLASS.sub(lambda found: _PROPERTY.sub(_class, found[0]), text)
+        text = _IN_CLASS.sub(lambda found: _LOOSE_HYPHEN.sub(r"\1\-", _PROPERTY.sub(_class, found[0])), text)
         text = _PROPERTY.sub(lambda found: f"[{_class(found)}]", text)
         with warnings.catch_warnings():
             # "Possible nested set": in Java a class within a class, in Python a bracket. Not ours to judge.

@@ -268,7 +268,8 @@ def _ec2_refusal(one: Violation) -> AwsError:
     name = one.path.replace(".member", "")
     if one.value is None:
         return AwsError(f"The request must contain the parameter {name}", code="MissingParameter")
-    return AwsError(f"Value ({one.value}) for parameter {name} is invalid. {one.rule}.", code="InvalidParameterValue")
+    rule = "" if "enum" in one.rule else f" {one.rule}."  # an enumeration of EC2's can have a thousand values
+    return AwsError(f"Value ({one.value}) for parameter {name} is invalid.{rule}", code="InvalidParameterValue")
 
 
 def _error(operation: Operation, message: str) -> AwsError:

@@ -34,7 +34,8 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
     def rank(self) -> tuple[int, ...]:
         """The more specific, the smaller."""
         fixed = self.segments - len(self.labels)
-        return (self.greedy, -fixed, -len(self.constants), -len(self.needs_query) - len(self.needs_headers))
+        needs = len(self.needs_query) + len(self.needs_headers)
+        return (self.greedy, -fixed, -len(self.constants), -needs, self.operation.deprecated)
 
     def values(self, path: str) -> dict[str, str] | None:
         """The labels' values by wire name, decoded; None when the path is another."""
