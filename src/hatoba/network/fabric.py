@@ -10,11 +10,11 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
-from ipaddress import IPv4Network, ip_address, ip_network
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from hatoba.core.errors import PortError
-from hatoba.network import addresses, names, ruleset, syscalls
+from hatoba.network import addresses, checks, syscalls
 from hatoba.network.base import (
     AddressSpec,
     Attachment,
@@ -41,6 +41,7 @@ class KernelFabric:
     """Implements `base.Fabric`. `home` is the host's namespace; by default the one of the calling process."""
 
     def __init__(self, settings: Settings, home: Path = _OWN_NAMESPACE) -> None:
+        checks.settings(settings)
         self._settings = settings
         self._records = Records(settings.run_dir)
         self._host = Host(settings, Namespace("host", home))
@@ -94,7 +95,7 @@ class KernelFabric:
         self._records.clear()
 
     async def ensure_vpc(self, spec: VpcSpec) -> Path:
-        _checked(spec)
+        checks.vpc(spec)
         async with self._locked(spec.id):
             router = self._routers.get(spec.id)
             if router is None or router.spec != spec:
@@ -144,15 +145,13 @@ class KernelFabric:
         self._records.forget_router(vpc)
 
     async def set_policies(self, vpc: str, policies: tuple[PolicySet, ...]) -> None:
-        for policy in policies:
-            names.checked(policy.id)
-            ruleset.group_chains(policy)  # raises for what cannot be written as rules
+        checks.policies(policies)
         async with self._locked(vpc):
             router = self._router(vpc)
             await router.namespace.run(router.set_policies, policies)
 
     async def ensure_interface(self, spec: InterfaceSpec) -> Attachment:
-        _check_holder(spec)
+        checks.holder(spec, self._settings)
         async with self._locked(spec.vpc):
             router = self._router(spec.vpc)
             old = router.interfaces.get(spec.id)
@@ -171,7 +170,7 @@ class KernelFabric:
             await router.namespace.run(router.remove_interface, interface)
 
     async def ensure_address(self, spec: AddressSpec) -> None:
-        _check_holder(spec)
+        checks.holder(spec, self._settings)
         async with self._locked(spec.vpc):
             router = self._router(spec.vpc)
             old = router.addresses.get(spec.id)
@@ -198,6 +197,7 @@ class KernelFabric:
             await host.namespace.run(host.put_public, vpc, new.id, after, router.transit)
 
     async def set_peers(self, vpc: str, peers: tuple[Peer, ...]) -> None:
+        checks.peers(peers)
         async with self._locked(vpc):
             router = self._router(vpc)
             if router.peers == peers:
@@ -207,6 +207,7 @@ class KernelFabric:
             await router.namespace.run(router.set_peers, peers)
 
     async def set_remote_publics(self, publics: tuple[RemotePublic, ...]) -> None:
+        checks.remote_publics(publics, self._settings)
         self._records.put_publics(publics)
         await self._host.namespace.run(self._host.set_remote, publics)
 
@@ -250,21 +251,3 @@ def free_pool(within: str = "100.64.0.0/10", prefix: int = 16, start: int = 0) -
     with Netlink() as netlink:
         chosen = addresses.choose_pool(IPv4Network(within), occupied(netlink), prefix, start)
     return str(chosen) if chosen is not None else None
-
-
-def _checked(spec: VpcSpec) -> None:
-    names.checked(spec.id)
-    for cidr in spec.cidrs:
-        ip_network(cidr)
-    for service in spec.services:
-        ip_address(service.address)
-    if not 0 < spec.vni < 1 << 24:
-        raise ValueError(f"The VPC's number {spec.vni} is not between 1 and 16777215.")
-
-
-def _check_holder(spec: Holder) -> None:
-    for identifier in (spec.id, spec.vpc, *spec.groups):
-        names.checked(identifier)
-    for address in (spec.address, spec.address6, spec.public):
-        if address is not None:
-            ip_address(address)

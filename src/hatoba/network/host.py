@@ -155,7 +155,6 @@ class Host:
     def put_public(self, vpc: str, holder: str, address: str, transit: str) -> None:
         if self._publics.get(address) == (vpc, holder):
             return
-        self._check_public(address)
         link = index(names.host_uplink(self._settings.instance, vpc))
         if link is None:
             raise PortError("unknown_vpc", f"The VPC {vpc} has no uplink on this node.")
@@ -165,19 +164,18 @@ class Host:
         self._publics[address] = (vpc, holder)
 
     def drop_public(self, vpc: str, holder: str, address: str) -> None:
-        """Nothing when another holder has taken the address over."""
-        if self._publics.get(address) == (vpc, holder):
-            del self._publics[address]
-            self.namespace.netlink.apply(messages.no_route(f"{address}/32", origin=messages.OURS))
-
-    def _check_public(self, address: str) -> None:
-        if IPv4Address(address) not in IPv4Network(self._settings.pool):
-            raise ValueError(f"{address} is not of the pool {self._settings.pool}.")
+        """Nothing when another holder has taken the address over; to another node when it has moved there."""
+        if self._publics.get(address) != (vpc, holder):
+            return
+        del self._publics[address]
+        if address in self._remote:
+            change = messages.route_by_gateway(f"{address}/32", self._remote[address], origin=messages.OURS)
+        else:
+            change = messages.no_route(f"{address}/32", origin=messages.OURS)
+        self.namespace.netlink.apply(change)
 
     def set_remote(self, publics: Iterable[RemotePublic]) -> None:
         wanted = {public.address: public.node for public in publics}
-        for address in wanted:
-            self._check_public(address)
         gone = [address for address in self._remote if address not in wanted and address not in self._publics]
         come = {
             address: node

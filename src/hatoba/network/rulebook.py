@@ -24,8 +24,9 @@ class RuleBook:
         self._combinations: set[tuple[str, ...]] = set()  # declared in the table
 
     @property
-    def policies(self) -> tuple[PolicySet, ...]:
-        return tuple(self._policies.values())
+    def declared(self) -> frozenset[str]:
+        """The groups that have sets and chains in the table."""
+        return frozenset(self._groups)
 
     def document(self) -> str:
         """The whole table; forgets what nobody uses any more."""

@@ -1,0 +1,76 @@
+"""What may be asked for: the values of the port, looked at before anything is done. Pure; raises `ValueError`.
+
+The same for the real and the simulated fabric, so that a wrong value is found by the cheaper one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address, ip_network
+
+from hatoba.network import names, ruleset
+from hatoba.network.base import AddressSpec, InterfaceSpec, Peer, PolicySet, RemotePublic, Settings, VpcSpec
+
+_MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
+
+
+def settings(given: Settings) -> None:
+    pool, transit = IPv4Network(given.pool), IPv4Network(given.transit)
+    if not transit.subnet_of(pool) or IPv4Address(given.host_address) not in transit:
+        raise ValueError(f"{given.transit} has to lie within the pool {pool}, and {given.host_address} within it.")
+    if given.underlay is not None:
+        IPv4Address(given.underlay)
+
+
+def vpc(spec: VpcSpec) -> None:
+    names.checked(spec.id)
+    for cidr in spec.cidrs:
+        ip_network(cidr)
+    for service in spec.services:
+        IPv4Address(service.address)
+    if not 0 < spec.vni < 1 << 24:
+        raise ValueError(f"The VPC's number {spec.vni} is not between 1 and 16777215.")
+
+
+def policies(given: Iterable[PolicySet]) -> None:
+    for policy in given:
+        for group in (policy.id, *ruleset.references(policy)):
+            names.checked(group)
+        ruleset.group_chains(policy)  # raises for what cannot be written as rules
+
+
+def holder(spec: InterfaceSpec | AddressSpec, given: Settings) -> None:
+    for identifier in (spec.id, spec.vpc, *spec.groups):
+        names.checked(identifier)
+    IPv4Address(spec.address)
+    if spec.address6 is not None:
+        IPv6Address(spec.address6)
+    if spec.public is not None:
+        public(spec.public, given)
+    if isinstance(spec, InterfaceSpec):
+        IPv4Address(spec.gateway)
+        IPv6Address(spec.gateway6)
+        if not _MAC.fullmatch(spec.mac):
+            raise ValueError(f"{spec.mac!r} is no hardware address: six lower-case pairs with colons are expected.")
+
+
+def peers(given: Iterable[Peer]) -> None:
+    for peer in given:
+        ip_address(peer.address)
+        IPv4Address(peer.node)
+        if peer.address6 is not None:
+            IPv6Address(peer.address6)
+        for group in peer.groups:
+            names.checked(group)
+
+
+def remote_publics(given: Iterable[RemotePublic], configured: Settings) -> None:
+    for remote in given:
+        public(remote.address, configured)
+        IPv4Address(remote.node)
+
+
+def public(address: str, given: Settings) -> None:
+    if IPv4Address(address) not in IPv4Network(given.pool) or IPv4Address(address) in IPv4Network(given.transit):
+        raise ValueError(f"{address} is no public address: those are of {given.pool} without {given.transit}.")

@@ -1,0 +1,225 @@
+"""The fabric in memory: the same calls and refusals, and an answer to "who reaches whom" by pure evaluation.
+
+Several nodes share an `Underlay`. `failures` makes the next calls of an operation fail, so that callers can be tried;
+what was wanted is remembered then as the real one's records do, and repeating the call completes it.
+"""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+from hatoba.core.errors import HatobaError, PortError
+from hatoba.network import checks, groups
+from hatoba.network.base import (
+    AddressSpec,
+    Attachment,
+    InterfaceSpec,
+    Inventory,
+    Peer,
+    PolicySet,
+    RemotePublic,
+    Settings,
+    VpcSpec,
+)
+from hatoba.network.groups import End
+
+Holder = InterfaceSpec | AddressSpec
+
+
+class Vpc:
+    """What one node holds of a VPC."""
+
+    def __init__(self, spec: VpcSpec) -> None:
+        self.spec = spec
+        self.policies: dict[str, PolicySet] = {}
+        self.holders: dict[str, Holder] = {}  # standing ones
+        self.wanted: dict[str, Holder] = {}  # also those whose making failed
+        self.peers: dict[str, Peer] = {}
+
+    def at(self, address: str) -> Holder | None:
+        return next((h for h in self.holders.values() if address in (h.address, h.address6)), None)
+
+    def groups_of(self, address: str) -> tuple[str, ...]:
+        holder = self.at(address) or self.peers.get(address)
+        return holder.groups if holder is not None else ()
+
+
+class Underlay(dict[str, "SimulatedFabric"]):
+    """Underlay address → node."""
+
+
+class SimulatedFabric:
+    """Implements `base.Fabric`."""
+
+    def __init__(self, settings: Settings, underlay: Underlay | None = None) -> None:
+        checks.settings(settings)
+        self._settings = settings
+        self._underlay = underlay if underlay is not None else Underlay()
+        if settings.underlay is not None:
+            self._underlay[settings.underlay] = self
+        self.vpcs: dict[str, Vpc] = {}
+        self._remote: dict[str, str] = {}
+        self.failures: dict[str, list[HatobaError]] = {}  # operation → errors of its next calls
+        self.calls: list[tuple[str, str]] = []  # operation and id, in order
+
+    def _called(self, operation: str, identifier: str) -> None:
+        self.calls.append((operation, identifier))
+        waiting = self.failures.get(operation)
+        if waiting:
+            raise waiting.pop(0)
+
+    async def start(self) -> Inventory:
+        self._called("start", "")
+        return await self.inventory()
+
+    async def close(self) -> None:
+        self._called("close", "")
+
+    async def teardown(self) -> None:
+        self._called("teardown", "")
+        self.vpcs.clear()
+        self._remote.clear()
+
+    async def ensure_vpc(self, spec: VpcSpec) -> Path:
+        checks.vpc(spec)
+        self._called("ensure_vpc", spec.id)
+        self.vpcs.setdefault(spec.id, Vpc(spec)).spec = spec
+        return self._path(spec.id)
+
+    async def remove_vpc(self, vpc: str) -> None:
+        self._called("remove_vpc", vpc)
+        self.vpcs.pop(vpc, None)
+
+    async def set_policies(self, vpc: str, policies: tuple[PolicySet, ...]) -> None:
+        checks.policies(policies)
+        self._called("set_policies", vpc)
+        self._vpc(vpc).policies = {policy.id: policy for policy in policies}
+
+    async def ensure_interface(self, spec: InterfaceSpec) -> Attachment:
+        self._ensure("ensure_interface", spec)
+        return Attachment(netns=self._path(spec.id))
+
+    async def remove_interface(self, vpc: str, interface: str) -> None:
+        self._remove("remove_interface", vpc, interface)
+
+    async def ensure_address(self, spec: AddressSpec) -> None:
+        self._ensure("ensure_address", spec)
+
+    async def remove_address(self, vpc: str, address_id: str) -> None:
+        self._remove("remove_address", vpc, address_id)
+
+    def _ensure(self, operation: str, spec: Holder) -> None:
+        checks.holder(spec, self._settings)
+        vpc = self._vpc(spec.vpc)
+        vpc.wanted[spec.id] = spec
+        self._called(operation, spec.id)
+        vpc.holders[spec.id] = spec
+
+    def _remove(self, operation: str, vpc: str, identifier: str) -> None:
+        self._called(operation, identifier)
+        if vpc in self.vpcs:
+            self.vpcs[vpc].wanted.pop(identifier, None)
+            self.vpcs[vpc].holders.pop(identifier, None)
+
+    async def set_peers(self, vpc: str, peers: tuple[Peer, ...]) -> None:
+        checks.peers(peers)
+        self._called("set_peers", vpc)
+        if peers and self._settings.underlay is None:
+            raise PortError("kernel", "This node cannot reach peers on other nodes: it has no underlay address.")
+        self._vpc(vpc).peers = {peer.address: peer for peer in peers}
+
+    async def set_remote_publics(self, publics: tuple[RemotePublic, ...]) -> None:
+        checks.remote_publics(publics, self._settings)
+        self._called("set_remote_publics", "")
+        self._remote = {public.address: public.node for public in publics}
+
+    async def open_socket(self, vpc: str, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
+        """An ordinary one: there are no namespaces here."""
+        self._vpc(vpc)
+        opened = socket.socket(family, kind)
+        opened.setblocking(False)
+        return opened
+
+    async def inventory(self) -> Inventory:
+        wanted = [holder for vpc in self.vpcs.values() for holder in vpc.wanted.values()]
+        return Inventory(
+            vpcs=tuple(vpc.spec for vpc in self.vpcs.values()),
+            interfaces=tuple(holder for holder in wanted if isinstance(holder, InterfaceSpec)),
+            addresses=tuple(holder for holder in wanted if isinstance(holder, AddressSpec)),
+        )
+
+    def can_reach(self, source: str | None, address: str, port: int, protocol: str = "tcp") -> bool:
+        """Whether a connection would be let through. `source` is an interface's or address's id; None is the host."""
+        if source is None:
+            return self._from_host(self._settings.host_address, address, port, protocol)
+        for vpc in self.vpcs.values():
+            holder = vpc.holders.get(source)
+            if holder is not None:
+                return self._from_holder(vpc, holder, address, port, protocol)
+        return False
+
+    def _from_holder(self, vpc: Vpc, holder: Holder, address: str, port: int, protocol: str) -> bool:
+        served = {(service.address, service.port, service.protocol) for service in vpc.spec.services}
+        if isinstance(holder, InterfaceSpec) and (address, port, protocol) in served:
+            return True
+        here = End(address=_of_version(holder, address), groups=holder.groups)
+        there = End(address=address, groups=vpc.groups_of(address))
+        if not groups.lets_out(here, there, vpc.policies, protocol, port):
+            return False
+        if vpc.at(address) is not None:
+            return self._lets_in(vpc, here.address, address, port, protocol)
+        if address in vpc.peers:
+            return self._at_peer(vpc, here.address, address, port, protocol)
+        if any(_within(address, cidr) for cidr in vpc.spec.cidrs):
+            return False
+        services = {(service.port, service.protocol) for service in self._settings.host_services}
+        if address == self._settings.host_address:
+            return isinstance(holder, InterfaceSpec) and (port, protocol) in services
+        if not holder.egress or ":" in address:
+            return False
+        if _within(address, self._settings.pool):
+            # Without a public address of its own it is seen as one of the host's; no group knows either.
+            return self._from_host(holder.public or self._settings.host_address, address, port, protocol)
+        return True
+
+    def _from_host(self, source: str, address: str, port: int, protocol: str) -> bool:
+        """To a public address, of this node or of another one."""
+        for vpc in self.vpcs.values():
+            for holder in vpc.holders.values():
+                if holder.public == address:
+                    return self._lets_in(vpc, source, holder.address, port, protocol)
+        node = self._underlay.get(self._remote.get(address, ""))
+        return node is not None and node is not self and node._from_host(source, address, port, protocol)
+
+    def _at_peer(self, vpc: Vpc, source: str, address: str, port: int, protocol: str) -> bool:
+        """On the other node; it must know the way back."""
+        node = self._underlay.get(vpc.peers[address].node)
+        far = node.vpcs.get(vpc.spec.id) if node is not None else None
+        known = far is not None and source in far.peers and far.peers[source].node == self._settings.underlay
+        return far is not None and known and self._lets_in(far, source, address, port, protocol)
+
+    def _lets_in(self, vpc: Vpc, source: str, address: str, port: int, protocol: str) -> bool:
+        holder = vpc.at(address)
+        if holder is None:
+            return False
+        near, far = End(address=source, groups=vpc.groups_of(source)), End(address=address, groups=holder.groups)
+        return groups.lets_in(near, far, vpc.policies, protocol, port)
+
+    def _vpc(self, vpc: str) -> Vpc:
+        if vpc not in self.vpcs:
+            raise PortError("unknown_vpc", f"The VPC {vpc} is not on this node: ensure_vpc comes first.")
+        return self.vpcs[vpc]
+
+    def _path(self, identifier: str) -> Path:
+        return self._settings.run_dir / "netns" / identifier
+
+
+def _of_version(holder: Holder, address: str) -> str:
+    return holder.address6 if ":" in address and holder.address6 is not None else holder.address
+
+
+def _within(address: str, network: str) -> bool:
+    one, many = ip_address(address), ip_network(network)
+    return one.version == many.version and one in many
