@@ -67,6 +67,9 @@ class MemoryRepositories:
 
     def delete_manifest(self, repository: str, digest: Digest) -> bool:
         here = self.all[repository]
+        lists = [manifest.digest for manifest in here.manifests.values() if digest in manifest.children]
+        if lists:
+            raise Problem("UNSUPPORTED", f"The manifest is part of the index {lists[0]}: delete that first.")
         here.tags = {tag: of for tag, of in here.tags.items() if of != digest}
         return here.manifests.pop(digest, None) is not None
 

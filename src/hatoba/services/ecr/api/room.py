@@ -16,7 +16,8 @@ from hatoba.services.ecr.model import Repository
 from hatoba.services.ecr.registry import Registry
 from hatoba.store.store import View
 
-ecr = Service("ecr")
+# A layer part has up to 20 MiB, in base64; a manifest up to 4 MiB, escaped.
+ecr = Service("ecr", body_bytes=32 * 1024 * 1024)
 
 PAGE = 100  # what a list gives when the caller does not say how much
 

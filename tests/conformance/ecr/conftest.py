@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.conformance.ecr.platform import Platform
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """For tests that do not disturb each other: they use repositories of their own."""
+    platform = Platform(tmp_path_factory.mktemp("ecr")).start()
+    yield platform
+    platform.kill()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Platform]:
+    """For tests that kill it."""
+    platform = Platform(tmp_path).start()
+    yield platform
+    platform.kill()
+
+
+@pytest.fixture
+def ecr(shared: Platform) -> Any:
+    return shared.ecr()
+
+
+@pytest.fixture
+def name() -> str:
+    return f"team/app-{uuid4().hex[:8]}"

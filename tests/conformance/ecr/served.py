@@ -1,0 +1,75 @@
+"""The registry and ECR behind the real endpoint, as a process of its own: to be used by real clients, and killed.
+
+python -m tests.conformance.ecr.served DIR PORT on|off     prints its port and serves until it is killed
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import uvloop
+
+from hatoba.aws.sigv4 import Credential
+from hatoba.core.clock import SystemClock
+from hatoba.core.ids import RandomIds
+from hatoba.core.keys import Scope
+from hatoba.core.pages import Pager
+from hatoba.core.secret import Sealer
+from hatoba.gateway import access
+from hatoba.gateway.call import idempotent
+from hatoba.gateway.front import front
+from hatoba.gateway.http import Server
+from hatoba.gateway.own import Own
+from hatoba.gateway.path import Settings
+from hatoba.gateway.plane import ControlPlane
+from hatoba.gateway.tags import tags
+from hatoba.registry.mount import mount
+from hatoba.services.ecr import model
+from hatoba.services.ecr.api import ecr
+from hatoba.services.ecr.naming import Naming
+from hatoba.services.ecr.registry import Registry, open_registry
+from hatoba.store import Store
+from hatoba.store.sqlite import SqliteJournal
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+KEY = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+OTHER_KEY = ("AKIAI44QH8DHBEXAMPLE", "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY")
+OTHER_ACCOUNT = "210987654321"
+
+
+async def serve(folder: Path, port: int, *, auth: bool) -> None:
+    clock, ids = SystemClock(), RandomIds()
+    sealer = Sealer.from_file(folder / "key")
+    store = Store(SqliteJournal(folder / "store.sqlite"), [*model.TABLES, tags, idempotent], sealer)
+    store.open()
+    root = access.root("aws", ACCOUNT, KEY[0])
+    other = access.root("aws", OTHER_ACCOUNT, OTHER_KEY[0])
+    plane = ControlPlane(
+        store=store,
+        clock=clock,
+        ids=ids,
+        pager=Pager(sealer),
+        rooms=[ecr],
+        identities=access.KnownKeys(
+            Credential(access_key_id=KEY[0], secret=KEY[1], principal=root),
+            Credential(access_key_id=OTHER_KEY[0], secret=OTHER_KEY[1], principal=other),
+        ),
+        authorizer=access.RolesPass(),
+        settings=Settings(auth=auth, account=ACCOUNT, region=REGION),
+        strict=True,
+    )
+    server = Server(lambda request: handler(request))
+    port = await server.listen("127.0.0.1", port)
+    naming = Naming(endpoint=f"localhost:{port}", default=Scope("aws", ACCOUNT, REGION))
+    registry = open_registry(folder / "registry", store, clock, ids, sealer, naming, open_to=None if auth else root.arn)
+    await registry.engine.prepare()
+    plane.provide(Registry, registry)
+    handler = front(aws=plane.path, registry=mount(registry.engine), own_paths=Own(version="test", components=dict))
+    print(port, flush=True)  # noqa: T201
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(Path(sys.argv[1]), int(sys.argv[2]), auth=sys.argv[3] == "on"))

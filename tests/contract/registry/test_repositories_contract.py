@@ -1,0 +1,164 @@
+"""What the registry engine asks of `Repositories`: the twin in memory and ECR's records answer alike."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hatoba.core.clock import ManualClock
+from hatoba.core.keys import Scope
+from hatoba.core.secret import Sealer
+from hatoba.gateway.tags import tags
+from hatoba.registry import names
+from hatoba.registry.manifests import Manifest, parse
+from hatoba.registry.memory import MemoryRepositories
+from hatoba.registry.names import Digest
+from hatoba.registry.ports import Principal, Repositories
+from hatoba.registry.problems import Problem
+from hatoba.services.ecr import model
+from hatoba.services.ecr.distribution import StoredRepositories
+from hatoba.services.ecr.naming import Naming
+from hatoba.services.ecr.tokens import Tokens
+from hatoba.store import Store
+from hatoba.store.sqlite import SqliteJournal
+from tests.conformance.oci.client import image, index
+
+HOST, ME = "localhost:4566", Principal("arn:aws:iam::123456789012:root")
+SCOPE = Scope("aws", "123456789012", "us-east-1")
+CONFIG, LAYER = b"{}", b"layer"
+D = names.digest_of
+
+
+@pytest.fixture(params=["memory", "stored"])
+async def port(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Repositories]:
+    if request.param == "memory":
+        yield MemoryRepositories("app", "other")
+        return
+    sealer, clock = Sealer(bytes(32)), ManualClock()
+    store = Store(SqliteJournal(tmp_path / "store.sqlite"), [*model.TABLES, tags], sealer)
+    store.open()
+    with store.tx() as tx:
+        for name in ("other", "app"):
+            tx.put(model.repositories, model.Repository(key=model.repositories.key(SCOPE, name), created=0))
+    yield StoredRepositories(store, Naming(endpoint=HOST, default=SCOPE), Tokens(sealer, clock), clock)
+    await store.durable()
+    store.close()
+
+
+@pytest.fixture
+def app(port: Repositories) -> str:
+    return port.resolve(HOST, "app")
+
+
+def manifest(data: bytes) -> Manifest:
+    return parse(data, "")
+
+
+def put(port: Repositories, app: str, tag: str | None = "v1", *layers: bytes, config: bytes = CONFIG) -> Manifest:
+    layers = layers or (LAYER,)
+    for content in (config, *layers):
+        port.link_blob(app, D(content), len(content))
+    made = manifest(image(config, *layers))
+    port.put_manifest(app, made, tag)
+    return made
+
+
+def test_resolve(port: Repositories) -> None:
+    with pytest.raises(Problem) as error:
+        port.resolve(HOST, "nowhere")
+    assert error.value.code == "NAME_UNKNOWN"
+
+
+def test_links(port: Repositories, app: str) -> None:
+    other = port.resolve(HOST, "other")
+    port.link_blob(app, D(LAYER), 5)
+    port.link_blob(app, D(LAYER), 5)
+    assert port.has_blob(app, D(LAYER))
+    assert not port.has_blob(other, D(LAYER))
+    assert port.unused(app) == [D(LAYER)]
+    assert port.is_held(D(LAYER))
+    assert port.unlink_blob(app, D(LAYER))
+    assert not port.unlink_blob(app, D(LAYER))
+    assert not port.is_held(D(LAYER))
+
+
+def test_a_blob_in_use_keeps_its_link(port: Repositories, app: str) -> None:
+    made = put(port, app)
+    assert not port.unlink_blob(app, D(LAYER))
+    assert port.unused(app) == []
+    port.delete_manifest(app, made.digest)
+    assert sorted(port.unused(app)) == sorted([D(CONFIG), D(LAYER)])
+    assert port.unlink_blob(app, D(LAYER))
+
+
+def test_manifests(port: Repositories, app: str) -> None:
+    made = put(port, app)
+    for reference in ("v1", made.digest):
+        found = port.find(app, reference)
+        assert found is not None
+        assert (found.digest, found.media_type, found.size) == (made.digest, made.media_type, made.size)
+    assert port.find(app, "v2") is None
+    assert port.find(app, D(b"x")) is None
+    assert port.is_held(made.digest)
+    assert port.delete_manifest(app, made.digest)
+    assert not port.delete_manifest(app, made.digest)
+    assert port.find(app, "v1") is None
+    assert port.tags(app, "", 10) == []
+    assert not port.is_held(made.digest)
+
+
+def test_parts_must_be_there(port: Repositories, app: str) -> None:
+    for missing in (manifest(image(CONFIG, LAYER)), manifest(index([b"child"]))):
+        with pytest.raises(Problem) as error:
+            port.put_manifest(app, missing, "v1")
+        assert error.value.code == "MANIFEST_BLOB_UNKNOWN"
+    assert port.tags(app, "", 10) == []
+
+
+def test_tags_move(port: Repositories, app: str) -> None:
+    one, two = put(port, app, "v1"), put(port, app, "v1", config=b"other")
+    found = port.find(app, "v1")
+    assert found is not None
+    assert found.digest == two.digest
+    assert port.find(app, one.digest) is not None
+    for tag in ("b", "A", "a"):
+        put(port, app, tag)
+    assert port.tags(app, "", 10) == ["A", "a", "b", "v1"]
+    assert port.tags(app, "A", 2) == ["a", "b"]
+    assert port.delete_tag(app, "a")
+    assert not port.delete_tag(app, "a")
+
+
+def test_an_index_holds_its_children(port: Repositories, app: str) -> None:
+    child = image(CONFIG, LAYER)
+    put(port, app, None)
+    parent = manifest(index([child]))
+    port.put_manifest(app, parent, "all")
+    with pytest.raises(Problem) as error:
+        port.delete_manifest(app, D(child))
+    assert error.value.code == "UNSUPPORTED"
+    port.delete_manifest(app, parent.digest)
+    assert port.delete_manifest(app, D(child))
+
+
+def test_referrers(port: Repositories, app: str) -> None:
+    subject = put(port, app)
+    named = {"mediaType": subject.media_type, "digest": subject.digest, "size": subject.size}
+    made = [manifest(image(CONFIG, subject=named, annotations={"n": str(n)}, artifactType=f"t/{n}")) for n in range(3)]
+    for one in made:
+        port.put_manifest(app, one, None)
+    expected = [one.referrer() for one in sorted(made, key=lambda one: one.digest)]
+    assert port.referrers(app, subject.digest, "", 10) == expected
+    assert port.referrers(app, subject.digest, expected[0].digest, 1) == [expected[1]]
+    assert port.referrers(app, Digest(D(b"x")), "", 10) == []
+
+
+async def test_listing(port: Repositories, app: str) -> None:
+    assert port.catalog(ME, "", 10) == ["app", "other"]
+    assert port.catalog(ME, "app", 10) == ["other"]
+    assert port.catalog(ME, "", 1) == ["app"]
+    assert app in list(port.everywhere())
+    assert await port.may(ME, app, "push")
+    await port.settle()
