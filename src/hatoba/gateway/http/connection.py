@@ -53,6 +53,14 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
+def _origin(target: str) -> str:
+    """Path and query of a target; proxies' clients send whole URLs."""
+    if target.startswith("/"):
+        return target
+    scheme, separator, rest = target.partition("://")
+    return "/" + rest.partition("/")[2] if separator and scheme in ("http", "https") else target
+
+
 class Connection(asyncio.Protocol):
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -84,7 +92,11 @@ class Connection(asyncio.Protocol):
             return
         try:
             self._feed(data)
-        except httptools.HttpParserError as error:
+            if self._in_head:
+                # The parser keeps an unfinished header to itself: what went in is counted here.
+                self._head_fed += len(data)
+                self._bound(self._head_fed)
+        except (httptools.HttpParserError, _Bad) as error:
             self._malformed(error)
         if self._requests and self._task is None:
             self._deadline.clear()
@@ -135,14 +147,14 @@ class Connection(asyncio.Protocol):
         self._in_head = True
         self._target = b""
         self._headers: dict[str, str] = {}
-        self._head_size = 0
+        self._head_size = self._head_fed = 0
 
     def on_url(self, url: bytes) -> None:
         self._target += url
-        self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value) + 4)
+        self._head_size += len(name) + len(value) + 4
+        self._bound(self._head_size)
         key, text = name.decode("latin-1").lower(), _text(value)
         if key not in self._headers:
             self._headers[key] = text
@@ -151,9 +163,8 @@ class Connection(asyncio.Protocol):
         else:
             self._headers[key] = f"{self._headers[key]},{text}"
 
-    def _count(self, size: int) -> None:
-        self._head_size += size
-        if self._head_size > self._limits.head_bytes:
+    def _bound(self, size: int) -> None:
+        if size > self._limits.head_bytes:
             raise _Bad(431, f"The request's head is larger than {self._limits.head_bytes} bytes.")
 
     def on_headers_complete(self) -> None:
@@ -167,7 +178,7 @@ class Connection(asyncio.Protocol):
         self._body = Body(self, None if length is None else int(length), expects=expects)
         request = Request(
             method=parser.get_method().decode(),
-            target=self._target.decode("latin-1"),
+            target=_origin(self._target.decode("latin-1")),
             headers=headers,
             body=self._body,
             peer=self._peer,
@@ -190,17 +201,16 @@ class Connection(asyncio.Protocol):
         if not self._parser.should_keep_alive():
             self._deaf = True
 
-    def _malformed(self, error: httptools.HttpParserError) -> None:
+    def _malformed(self, error: httptools.HttpParserError | _Bad) -> None:
         if self._deaf:
             return  # it had said that the request before was its last
         self._deaf = True
         said = f"The request is not well-formed HTTP: {error}."
         if self._body is not None:
             self._body.fail(BodyCut(said))
-        elif isinstance(error.__context__, _Bad):
-            self._last_answer = plain(error.__context__.status, str(error.__context__))
-        else:
-            self._last_answer = plain(400, said)
+            return
+        bad = error if isinstance(error, _Bad) else error.__context__
+        self._last_answer = plain(bad.status, str(bad)) if isinstance(bad, _Bad) else plain(400, said)
 
     # --- what a body asks for
 
