@@ -1,0 +1,52 @@
+"""Forgets task definitions that were deleted, once no task and no service refers to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hatoba.core.keys import Key
+from hatoba.gateway.call import Platform
+from hatoba.gateway.tags import forget_tags
+from hatoba.reconcile import Wake
+from hatoba.services.ecs.model.service import Service, services
+from hatoba.services.ecs.model.task import Task, tasks
+from hatoba.services.ecs.model.task_definition import definitions
+from hatoba.store import Change
+
+
+class DefinitionController:
+    name = "ecs.definitions"
+
+    def __init__(self, platform: Platform) -> None:
+        self._store = platform.store
+        self.wakes = (
+            Wake(definitions, lambda change: (change.key,)),
+            Wake(tasks, self._by_task),
+            Wake(services, self._by_service),
+        )
+
+    def keys(self) -> Iterable[Key]:
+        return [d.key for d in self._store.all(definitions) if d.status == "DELETE_IN_PROGRESS"]
+
+    @staticmethod
+    def _by_task(change: Change[Task]) -> Iterable[Key]:
+        if change.after is not None or change.before is None:
+            return ()
+        return (definitions.key(change.key.scope, change.before.definition),)
+
+    @staticmethod
+    def _by_service(change: Change[Service]) -> Iterable[Key]:
+        before = {d.revision.definition for d in change.before.deployments} if change.before else set()
+        after = {d.revision.definition for d in change.after.deployments} if change.after else set()
+        return [definitions.key(change.key.scope, id_) for id_ in before - after]
+
+    async def reconcile(self, key: Key) -> float | None:
+        with self._store.tx() as tx:
+            definition = tx.get(definitions, key)
+            if definition is None or definition.status != "DELETE_IN_PROGRESS":
+                return None
+            where = (key.scope, key.id)
+            if not tx.count(tasks, "definition", where) and not tx.count(services, "definition", where):
+                forget_tags(tx, key.scope, definition.arn)
+                tx.forget(definitions, key)
+        return None

@@ -1,0 +1,256 @@
+"""Looks after one service: as many healthy tasks as are wanted, of the revision that is wanted, behind its balancers.
+
+Each activation asks for the health of its targets, carries out what has to be registered and deregistered, and then
+decides and writes everything else in one transaction, from records read in it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from hatoba.core.errors import AwsError
+from hatoba.core.keys import Key
+from hatoba.core.records import replace
+from hatoba.fleet.model import TargetStatus, nodes, target_statuses
+from hatoba.gateway.call import Door, Platform
+from hatoba.gateway.tags import forget_tags, set_tags, tags_of
+from hatoba.placement import Assignment
+from hatoba.reconcile import Wake
+from hatoba.services.ecs.controller.nodes import assign
+from hatoba.services.ecs.model.service import Service, add_events, events, services
+from hatoba.services.ecs.model.settings import Settings
+from hatoba.services.ecs.model.task import Task, tasks, tasks_of
+from hatoba.services.ecs.model.task_definition import Definition, definitions
+from hatoba.services.ecs.plan import launch, lifecycle
+from hatoba.services.ecs.plan.rollout import Plan, moved, plan, words
+from hatoba.services.ecs.plan.tagging import task_tags
+from hatoba.store import Change, Store, Tx
+
+DELAY = "deregistration_delay.timeout_seconds"
+LONGEST_DELAY = 300.0
+_TARGET_GROUP_GONE = "TargetGroupNotFound"
+
+
+class ServiceController:
+    name = "ecs.services"
+
+    def __init__(self, platform: Platform, settings: Settings) -> None:
+        self._platform = platform
+        self._store: Store = platform.store
+        self._settings = settings
+        self.wakes = (
+            Wake(services, lambda change: (change.key,)),
+            Wake(tasks, self._by_task),
+            Wake(target_statuses, self._by_target),
+            Wake(nodes, lambda change: self._blocked()),
+        )
+
+    def keys(self) -> Iterable[Key]:
+        return [service.key for service in self._store.all(services)]
+
+    def _by_task(self, change: Change[Task]) -> Iterable[Key]:
+        before, after = change.before, change.after
+        if after is not None and after.service and (before is None or _matters(before) != _matters(after)):
+            yield services.key(after.scope, after.service)
+        if after is not None and after.status == "STOPPED" and (before is None or before.status != "STOPPED"):
+            yield from self._blocked()  # there is room again
+
+    def _by_target(self, change: Change[TargetStatus]) -> Iterable[Key]:
+        record = change.after or change.before
+        return [s.key for s in self._store.index(services, "target_group", record.group)] if record else ()
+
+    def _blocked(self) -> Iterable[Key]:
+        return [service.key for service in self._store.index(services, "blocked", True)]
+
+    async def reconcile(self, key: Key) -> float | None:
+        service = self._store.get(services, key)
+        if service is None:
+            return None
+        known = tasks_of(self._store, key.scope, key.id)
+        if service.status == "INACTIVE" and not known:
+            return self._remember(service)
+        aws = self._platform.door(key.scope, "ecs")
+        targets = await self._targets(aws, known)
+        now = self._platform.clock.now()
+        first = plan(service, known, targets, now)
+        joined = await _register(aws, first.register, targets)
+        drained_at = await self._deregister(aws, first.deregister, targets)
+        return self._decide(key, joined, drained_at, targets)
+
+    # --- load balancers
+
+    async def _targets(self, aws: Door, known: Sequence[Task]) -> dict[tuple[str, str, int], str]:
+        """The states of everything that is registered where tasks of this service are."""
+        groups = {x.group for task in known if task.balancing in ("joined", "draining") for x in task.targets}
+        states: dict[tuple[str, str, int], str] = {}
+        for group in sorted(groups):
+            try:
+                found = await aws.elbv2.describe_target_health(TargetGroupArn=group)
+            except AwsError as error:
+                if error.code != _TARGET_GROUP_GONE:
+                    raise
+                continue
+            for described in found.get("TargetHealthDescriptions") or []:
+                target = described["Target"]
+                states[group, target["Id"], target["Port"]] = described["TargetHealth"]["State"]
+        return states
+
+    async def _deregister(
+        self, aws: Door, leaving: Sequence[Task], targets: dict[tuple[str, str, int], str]
+    ) -> dict[str, float]:
+        """By task: when its target is drained at the latest."""
+        until: dict[str, float] = dict.fromkeys((task.id for task in leaving), self._platform.clock.now())
+        for group, places in _places(leaving).items():
+            try:
+                await aws.elbv2.deregister_targets(TargetGroupArn=group, Targets=_described(places))
+                found = await aws.elbv2.describe_target_group_attributes(TargetGroupArn=group)
+            except AwsError as error:
+                if error.code != _TARGET_GROUP_GONE:
+                    raise
+                continue
+            attributes = {a["Key"]: a["Value"] for a in found.get("Attributes") or []}
+            ends = self._platform.clock.now() + float(attributes.get(DELAY, LONGEST_DELAY))
+            for task, address, port in places:
+                targets[group, address, port] = "draining"
+                until[task] = max(until[task], ends)
+        return until
+
+    # --- one transaction
+
+    def _decide(
+        self,
+        key: Key,
+        joined: Sequence[Task],
+        drained_at: Mapping[str, float],
+        targets: Mapping[tuple[str, str, int], str],
+    ) -> float | None:
+        now = self._platform.clock.now()
+        with self._store.tx() as tx:
+            service = tx.get(services, key)
+            if service is None:
+                return None
+            left = [_change(tx, id_, key, now, balancing="draining", drained_at=at) for id_, at in drained_at.items()]
+            for task in joined:
+                _change(tx, task.id, key, now, balancing="joined")
+            messages = moved([task for task in joined if task.balancing == "joining"], left)
+            step = plan(service, tasks_of(tx, key.scope, key.id), targets, now)
+            self._carry_out(tx, step, key, now)
+            after, said = self._start(tx, step, now)
+            messages += [*said, *step.messages]
+            if messages:
+                after = add_events(tx, after, messages, now)
+            if after != service:
+                tx.put(services, after)
+            return step.again_at
+
+    def _carry_out(self, tx: Tx, step: Plan, key: Key, now: float) -> None:
+        for task in step.drained:
+            _change(tx, task.id, key, now, balancing="left")
+        for task in step.ended:
+            _change(tx, task.id, key, now, counted=True)
+        for stop in step.stop:
+            task = _task(tx, stop.task, key)
+            ended = lifecycle.end(task, "ServiceSchedulerInitiated", stop.reason)
+            tx.put(tasks, lifecycle.settle(replace(ended, counted=True), now))
+
+    def _start(self, tx: Tx, step: Plan, now: float) -> tuple[Service, list[str]]:
+        """Starts tasks of the PRIMARY deployment, as far as there is room for them."""
+        service = step.service
+        if not step.start:
+            return service, []
+        definition = tx.find(definitions, service.scope, service.primary.revision.definition)
+        assert definition is not None, "a definition with services is not forgotten"
+        wish = _wish(service, definition)
+        taken = wish.reserve(self._settings)
+        tags = task_tags(service, tags_of(tx, service.scope, _source(service, definition)))
+        started: list[str] = []
+        for answer in assign(tx, wish, step.start, self._settings):
+            if not isinstance(answer, Assignment):
+                why = words.unplaced("", answer.words())
+                return replace(service, blocked=why), [*_said(started), *([why] if service.blocked != why else [])]
+            id_ = self._platform.ids.hex(32)
+            task = tx.put(tasks, launch.task(wish, service.scope, id_, answer.node, taken, now))
+            if tags:
+                set_tags(tx, service.scope, task.arn, tags)
+            started.append(id_)
+        return replace(service, blocked=""), _said(started)
+
+    def _remember(self, service: Service) -> float | None:
+        until = (service.ended_at or service.created_at) + self._settings.inactive_services_kept
+        if self._platform.clock.now() < until:
+            return until
+        with self._store.tx() as tx:
+            forget_service(tx, service)
+        return None
+
+
+def forget_service(tx: Tx, service: Service) -> None:
+    for event in tx.index(events, "service", (service.scope, service.id)):
+        tx.forget(events, event.key)
+    forget_tags(tx, service.scope, service.arn)
+    tx.forget(services, service.key)
+
+
+def _matters(task: Task) -> tuple[Any, ...]:
+    """What a service decides by."""
+    health = [container.health for container in task.containers]
+    return task.status, task.desired, task.balancing, task.lost, task.counted, health
+
+
+def _said(started: Sequence[str]) -> list[str]:
+    return [words.started(started)] if started else []
+
+
+def _wish(service: Service, definition: Definition) -> launch.Wish:
+    revision = service.primary.revision
+    return launch.Wish(
+        cluster=service.cluster,
+        definition=definition,
+        launch_type=revision.launch_type,
+        group=f"service:{service.name}",
+        started_by=service.primary.id,
+        service=service.id,
+        deployment=service.primary.id,
+        platform_version=revision.platform_version,
+        network=revision.network,
+        execute=service.execute,
+        targets=revision.targets,
+    )
+
+
+def _source(service: Service, definition: Definition) -> str:
+    return definition.arn if service.propagate_tags == "TASK_DEFINITION" else service.arn
+
+
+def _task(tx: Tx, id_: str, of: Key) -> Task:
+    task = tx.find(tasks, of.scope, id_)
+    assert task is not None, "a task is remembered for longer than a transaction"
+    return task
+
+
+def _change(tx: Tx, id_: str, of: Key, now: float, **fields: Any) -> Task:
+    return tx.put(tasks, lifecycle.settle(replace(_task(tx, id_, of), **fields), now))
+
+
+def _places(moving: Iterable[Task]) -> dict[str, list[tuple[str, str, int]]]:
+    """By target group: task, address, port."""
+    found: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
+    for task in moving:
+        for target in task.targets:
+            if task.eni is not None:
+                found[target.group].append((task.id, task.eni.address, target.port))
+    return found
+
+
+def _described(places: Iterable[tuple[str, str, int]]) -> list[dict[str, Any]]:
+    return [{"Id": address, "Port": port} for _, address, port in places]
+
+
+async def _register(aws: Door, joining: Sequence[Task], targets: dict[tuple[str, str, int], str]) -> Sequence[Task]:
+    for group, places in _places(joining).items():
+        await aws.elbv2.register_targets(TargetGroupArn=group, Targets=_described(places))
+        for _, address, port in places:
+            targets[group, address, port] = "initial"
+    return joining

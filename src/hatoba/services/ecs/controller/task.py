@@ -1,0 +1,250 @@
+"""Looks after one task: interface → workload on its node → what the node says → released, remembered, forgotten.
+
+Each activation folds in what the node reported and takes the next step that is due. What it makes has names derived
+from the task's id, so a step that was interrupted is simply taken again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from hatoba.core.errors import AwsError
+from hatoba.core.keys import Key
+from hatoba.core.records import replace
+from hatoba.core.secret import Secret
+from hatoba.fleet.model import FLEET, Credential, Node, WorkloadStatus, credentials, nodes, workload_statuses, workloads
+from hatoba.gateway.call import Platform
+from hatoba.gateway.tags import forget_tags
+from hatoba.placement import Assignment
+from hatoba.reconcile import Wake
+from hatoba.services.ecs.controller import interface
+from hatoba.services.ecs.controller.nodes import assign
+from hatoba.services.ecs.model.settings import Settings
+from hatoba.services.ecs.model.task import RANK, Eni, Task, tasks
+from hatoba.services.ecs.model.task_definition import Definition, definitions
+from hatoba.services.ecs.plan import facts, lifecycle, reasons
+from hatoba.services.ecs.plan.launch import Wish
+from hatoba.services.ecs.plan.workload import credential_id, role, workload
+from hatoba.store import Change, Tx
+
+SESSION_SECONDS = 3600
+RENEW_BEFORE = 900.0  # seconds before role credentials expire
+LONGEST_PROVISIONING = 300.0
+
+
+class TaskController:
+    name = "ecs.tasks"
+
+    def __init__(self, platform: Platform, settings: Settings) -> None:
+        self._platform = platform
+        self._store = platform.store
+        self._settings = settings
+        self.wakes = (
+            Wake(tasks, lambda change: (change.key,)),
+            Wake(workload_statuses, self._reported),
+            Wake(nodes, self._on_node),
+        )
+
+    def keys(self) -> Iterable[Key]:
+        return [task.key for task in self._store.all(tasks)]
+
+    @staticmethod
+    def _reported(change: Change[WorkloadStatus]) -> Iterable[Key]:
+        return (tasks.key(change.key.scope, change.key.id),)
+
+    def _on_node(self, change: Change[Node]) -> Iterable[Key]:
+        before, after = change.before, change.after
+        if before is not None and after is not None and before.state == after.state:
+            return ()
+        return [task.key for task in self._store.index(tasks, "node", change.key.id)]
+
+    async def reconcile(self, key: Key) -> float | None:
+        task = self._observe(key)
+        if task is None:
+            return None
+        if task.status == "STOPPED":
+            return self._remember(task)
+        if task.desired == "RUNNING" and not task.launched:
+            await self._launch(task)
+            return None
+        if task.status == "DEPROVISIONING" and task.balancing not in ("joining", "joined"):
+            await self._release(task)
+            return None
+        if task.renew_at is not None and RANK[task.status] <= RANK["STOPPING"]:
+            return await self._renew(task, task.renew_at)
+        return None
+
+    # --- what the node says
+
+    def _observe(self, key: Key) -> Task | None:
+        """Folds the node's report into the task, and tells the node what that means for the workload."""
+        now = self._platform.clock.now()
+        with self._store.tx() as tx:
+            task = tx.get(tasks, key)
+            if task is None or task.status == "STOPPED":
+                return task
+            status = tx.get(workload_statuses, workload_statuses.key(key.scope, key.id))
+            seen = facts.observe(task, status) if status is not None and task.launched else task
+            if task.launched and not seen.lost and _node_lost(tx, task):
+                seen = lifecycle.lose(seen)
+            seen = lifecycle.settle(seen, now)
+            if seen.launched and RANK[seen.status] >= RANK["STOPPING"]:
+                _halt(tx, seen)
+            return tx.put(tasks, seen) if seen != task else task
+
+    # --- getting it to run
+
+    async def _launch(self, task: Task) -> None:
+        definition = self._store.find(definitions, task.scope, task.definition)
+        assert definition is not None, "a definition with tasks is not forgotten"
+        now = self._platform.clock.now()
+        late = reasons.ENI_TIMEOUT if now - task.created_at > LONGEST_PROVISIONING else None
+        if (refusal := _not_yet(definition) or late) is not None:
+            self._end(task, refusal)
+            return
+        eni, credential = await asyncio.gather(
+            self._interface(task), self._credential(task, definition), return_exceptions=True
+        )
+        for outcome in (eni, credential):
+            if isinstance(outcome, BaseException) and not (isinstance(outcome, AwsError) and outcome.status < 500):
+                raise outcome
+        self._start(task, definition, eni, credential)
+
+    async def _interface(self, task: Task) -> Eni | None:
+        if task.network is None:
+            return None
+        return task.eni or await interface.create(self._platform.door(task.scope, "ecs"), task)
+
+    async def _credential(self, task: Task, definition: Definition) -> Credential | None:
+        arn = role(task, definition)
+        if not arn:
+            return None
+        found = await self._platform.door(task.scope, "ecs").sts.assume_role(
+            RoleArn=arn, RoleSessionName=task.id, DurationSeconds=SESSION_SECONDS
+        )
+        given = found["Credentials"]
+        return Credential(
+            key=credentials.key(task.scope, credential_id(task)),
+            workload=task.id,
+            node=task.node,
+            role=arn,
+            access_key=given["AccessKeyId"],
+            secret_key=Secret(given["SecretAccessKey"]),
+            token=Secret(given["SessionToken"]),
+            expires=given["Expiration"],
+        )
+
+    def _start(
+        self,
+        task: Task,
+        definition: Definition,
+        eni: Eni | BaseException | None,
+        credential: Credential | BaseException | None,
+    ) -> None:
+        """Hands the workload to its node; or ends the task, for the reason that stands in the way."""
+        now = self._platform.clock.now()
+        with self._store.tx() as tx:
+            current = tx.get(tasks, task.key)
+            assert current is not None
+            if isinstance(eni, Eni):
+                current = replace(current, eni=eni)
+            if isinstance(eni, AwsError) and task.network is not None:
+                why = reasons.eni(interface.subnet_of(task), task.network.public, eni.code)
+                current = lifecycle.end(current, "TaskFailedToStart", why)
+            elif isinstance(credential, AwsError):
+                why = reasons.role(role(task, definition) or "")
+                current = lifecycle.end(current, "TaskFailedToStart", why)
+            elif current.desired == "RUNNING":
+                current = self._hand_over(tx, current, definition, credential)
+            tx.put(tasks, lifecycle.settle(current, now))
+
+    def _hand_over(
+        self, tx: Tx, task: Task, definition: Definition, credential: Credential | BaseException | None
+    ) -> Task:
+        if _node_lost(tx, task):
+            task = replace(task, node="")
+            wish = Wish(cluster=task.cluster, definition=definition, launch_type=task.launch_type, group=task.group)
+            (answer,) = assign(tx, wish, 1, self._settings)
+            if not isinstance(answer, Assignment):
+                return lifecycle.end(task, "TaskFailedToStart", f"ResourceInitializationError: {answer.words()}")
+            task = replace(task, node=answer.node)
+        tx.put(workloads, workload(task, definition, self._settings))
+        if isinstance(credential, Credential):
+            task = replace(task, renew_at=credential.expires - RENEW_BEFORE)
+            _keep(tx, replace(credential, node=task.node))
+        return replace(task, launched=True)
+
+    def _end(self, task: Task, reason: str) -> None:
+        with self._store.tx() as tx:
+            current = tx.get(tasks, task.key)
+            if current is not None:
+                ended = lifecycle.end(current, "TaskFailedToStart", reason)
+                tx.put(tasks, lifecycle.settle(ended, self._platform.clock.now()))
+
+    async def _renew(self, task: Task, when: float) -> float:
+        """Role credentials are renewed before they expire, for as long as something may use them."""
+        if self._platform.clock.now() < when:
+            return when
+        definition = self._store.find(definitions, task.scope, task.definition)
+        assert definition is not None
+        credential = await self._credential(task, definition)
+        assert credential is not None
+        with self._store.tx() as tx:
+            current = tx.get(tasks, task.key)
+            if current is not None and not current.released:
+                _keep(tx, credential)
+                tx.put(tasks, replace(current, renew_at=credential.expires - RENEW_BEFORE))
+        return credential.expires - RENEW_BEFORE
+
+    # --- its end
+
+    async def _release(self, task: Task) -> None:
+        """Nothing of it runs any more: gives back its interface and its place on the node."""
+        if task.network is not None:
+            await interface.delete(self._platform.door(task.scope, "ecs"), task)
+        with self._store.tx() as tx:
+            current = tx.get(tasks, task.key)
+            if current is None:
+                return
+            tx.forget(workloads, workloads.key(task.scope, task.id))
+            for credential in tx.index(credentials, "workload", task.id):
+                tx.forget(credentials, credential.key)
+            released = replace(current, released=True, renew_at=None)
+            tx.put(tasks, lifecycle.settle(released, self._platform.clock.now()))
+
+    def _remember(self, task: Task) -> float | None:
+        """A stopped task and its story stay for as long as the operator says."""
+        until = (task.stopped_at or task.created_at) + self._settings.stopped_tasks_kept
+        if self._platform.clock.now() < until:
+            return until
+        with self._store.tx() as tx:
+            tx.forget(tasks, task.key)
+            forget_tags(tx, task.scope, task.arn)
+        return None
+
+
+def _node_lost(tx: Tx, task: Task) -> bool:
+    node = tx.get(nodes, nodes.key(FLEET, task.node))
+    return node is None or node.state == "lost"
+
+
+def _halt(tx: Tx, task: Task) -> None:
+    wanted = tx.get(workloads, workloads.key(task.scope, task.id))
+    if wanted is not None and wanted.want == "running":
+        tx.put(workloads, replace(wanted, want="stopped"))
+
+
+def _keep(tx: Tx, credential: Credential) -> None:
+    stored = tx.get(credentials, credential.key)
+    tx.put(credentials, replace(credential, version=stored.version if stored else 0))
+
+
+def _not_yet(definition: Definition) -> str | None:
+    """What a task needs and cannot be given here: it fails and says so, rather than start without it."""
+    for container in definition.containers:
+        if container.get("secrets"):
+            return "ResourceInitializationError: unable to pull secrets or registry auth: no secret store is available"
+        if container.get("environmentFiles"):
+            return "ResourceInitializationError: failed to download env files: no object store is available"
+    return None

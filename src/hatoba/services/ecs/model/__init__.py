@@ -1,0 +1,12 @@
+"""What ECS stores: clusters, task definitions, tasks, services with their events, account settings; and ARNs."""
+
+from typing import Any
+
+from hatoba.services.ecs.model.account import account_settings
+from hatoba.services.ecs.model.cluster import clusters
+from hatoba.services.ecs.model.service import events, services
+from hatoba.services.ecs.model.task import tasks
+from hatoba.services.ecs.model.task_definition import definitions, families
+from hatoba.store import Table
+
+TABLES: tuple[Table[Any], ...] = (clusters, families, definitions, tasks, services, events, account_settings)

@@ -1,0 +1,78 @@
+"""ECS's ARNs and the short names that stand for them.
+
+Long formats only (`task/<cluster>/<32 hex>`); the short ones of 2018 are still understood where a caller gives them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+
+from hatoba.aws.shapes import ecs as t
+from hatoba.core import arn
+from hatoba.core.keys import Scope
+
+SERVICE = "ecs"
+
+
+def cluster_arn(scope: Scope, cluster: str) -> str:
+    return arn.make(scope, SERVICE, f"cluster/{cluster}")
+
+
+def task_arn(scope: Scope, cluster: str, task: str) -> str:
+    return arn.make(scope, SERVICE, f"task/{cluster}/{task}")
+
+
+def container_arn(scope: Scope, cluster: str, task: str, container: str) -> str:
+    return arn.make(scope, SERVICE, f"container/{cluster}/{task}/{derived_uuid(task, container)}")
+
+
+def attachment_arn(scope: Scope, attachment: str) -> str:
+    return arn.make(scope, SERVICE, f"attachment/{attachment}")
+
+
+def service_arn(scope: Scope, cluster: str, service: str) -> str:
+    return arn.make(scope, SERVICE, f"service/{cluster}/{service}")
+
+
+def definition_arn(scope: Scope, family: str, revision: int) -> str:
+    return arn.make(scope, SERVICE, f"task-definition/{family}:{revision}")
+
+
+def instance_arn(scope: Scope, cluster: str, instance: str) -> str:
+    return arn.make(scope, SERVICE, f"container-instance/{cluster}/{instance}")
+
+
+def capacity_provider_arn(scope: Scope, name: str) -> str:
+    return arn.make(scope, SERVICE, f"capacity-provider/{name}")
+
+
+def derived_uuid(*parts: str) -> str:
+    """The same id for the same parts: names for what is made in several steps, so that a crash finds it again."""
+    return str(uuid.UUID(bytes=hashlib.blake2b("\0".join(parts).encode(), digest_size=16).digest(), version=4))
+
+
+def plain(reference: str, kind: str) -> str:
+    """`web` from `web` or `arn:…:cluster/web`. Raises when it is the ARN of something else."""
+    if not reference.startswith("arn:"):
+        return reference
+    parsed = arn.parse(reference)
+    if parsed is None or parsed.service != SERVICE or not parsed.resource.startswith(f"{kind}/"):
+        raise t.InvalidParameterException(f"Invalid identifier: {reference} is not the ARN of a {kind}.")
+    return parsed.resource.removeprefix(f"{kind}/")
+
+
+def within(reference: str, kind: str, cluster: str) -> str:
+    """The last part of `<cluster>/<name>` (or of a short `<name>`). Raises when it belongs to another cluster."""
+    of, _, name = plain(reference, kind).rpartition("/")
+    if of and of != cluster:
+        raise t.InvalidParameterException(
+            f"Invalid identifier: Identifier is for cluster {of}. Your cluster is {cluster}"
+        )
+    return name
+
+
+def derived_digits(*parts: str, count: int = 19) -> str:
+    """The same number for the same parts, in the format of deployment ids."""
+    number = int.from_bytes(hashlib.blake2b("\0".join(parts).encode(), digest_size=16).digest())
+    return str(10 ** (count - 1) + number % (9 * 10 ** (count - 1)))

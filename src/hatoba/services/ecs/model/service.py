@@ -1,0 +1,147 @@
+"""Services: how many tasks of a definition are wanted, the deployments on the way there, and what happened.
+
+A service's events are records of their own, so that a busy service does not rewrite a hundred of them each time.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from hatoba.aws.shapes import ecs as t
+from hatoba.core.keys import Scope
+from hatoba.core.records import Record
+from hatoba.services.ecs.model import arns
+from hatoba.services.ecs.model.task import Network, Part, Target
+from hatoba.store import Index, Table, Tx
+from hatoba.store.store import View
+
+EVENTS_KEPT = 100
+
+
+class Revision(Part, frozen=True, kw_only=True):
+    """What a deployment rolls out: any change here is a new deployment."""
+
+    definition: str  # id of the task definition's revision
+    launch_type: Literal["FARGATE", "EC2", "EXTERNAL"]
+    platform_version: str = ""
+    capacity: tuple[dict[str, Any], ...] = ()  # the model's CapacityProviderStrategyItems
+    network: Network | None = None
+    targets: tuple[Target, ...] = ()
+
+
+class Deployment(Part, frozen=True, kw_only=True):
+    """`desired` of the PRIMARY is the service's; of an ACTIVE one, what is left of it."""
+
+    id: str  # `ecs-svc/…`
+    status: Literal["PRIMARY", "ACTIVE"]
+    revision: Revision
+    desired: int
+    created_at: float
+    updated_at: float
+    rollout: Literal["IN_PROGRESS", "COMPLETED", "FAILED"] = "IN_PROGRESS"
+    reason: str = ""
+    failed: int = 0  # tasks in a row that never ran, or failed their health checks: the model's failedTasks
+    crashes: int = 0  # tasks in a row that did not stay up, those included: what slows down further starts
+    crashed_at: float | None = None  # the last of them
+
+
+class Percents(Part, frozen=True, kw_only=True):
+    """The model's DeploymentConfiguration, as far as a rolling update reads it; the rest is kept as it came."""
+
+    minimum: int = 100
+    maximum: int = 200
+    breaker: bool = False
+    rollback: bool = False
+    rest: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Service(Record, frozen=True, kw_only=True):
+    """The id is `cluster/name`."""
+
+    cluster: str
+    name: str
+    desired: int
+    created_at: float
+    created_by: str = ""
+    deployments: tuple[Deployment, ...]  # PRIMARY first. The service controller; the API adds a new PRIMARY.
+    percents: Percents = Percents()
+    grace: int | None = None  # seconds
+    status: Literal["ACTIVE", "DRAINING", "INACTIVE"] = "ACTIVE"
+    settings: dict[str, Any] = msgspec.field(default_factory=dict)  # members that are told back as they came
+    managed_tags: bool = False
+    propagate_tags: Literal["NONE", "SERVICE", "TASK_DEFINITION"] = "NONE"
+    execute: bool = False
+    ended_at: float | None = None  # when it became INACTIVE
+
+    # The service controller only.
+    completed: Revision | None = None  # what a rollback returns to
+    steady: bool = False  # said so, and nothing happened since
+    blocked: str = ""  # why the last task could not be placed; "" when it could
+    events: int = 0  # how many there have been
+
+    @property
+    def arn(self) -> str:
+        return arns.service_arn(self.key.scope, self.cluster, self.name)
+
+    @property
+    def primary(self) -> Deployment:
+        return self.deployments[0]
+
+    def deployment(self, id_: str | None) -> Deployment | None:
+        return next((deployment for deployment in self.deployments if deployment.id == id_), None)
+
+
+class Event(Record, frozen=True, kw_only=True):
+    """The id is `cluster/name/<number>`."""
+
+    service: str
+    event: str  # its own id, as told
+    at: float
+    message: str
+
+
+services = Table(
+    "ecs.services",
+    Service,
+    indexes=(
+        Index("cluster", lambda s: (s.key[:3], s.cluster) if s.status != "INACTIVE" else None),
+        Index("target_group", lambda s: {x.group for d in s.deployments for x in d.revision.targets}, many=True),
+        Index("blocked", lambda s: True if s.blocked else None),
+        Index("definition", lambda s: {(s.key[:3], d.revision.definition) for d in s.deployments}, many=True),
+    ),
+)
+events = Table("ecs.service_events", Event, indexes=(Index("service", lambda e: (e.key[:3], e.service)),))
+
+
+def service_id(cluster: str, name: str) -> str:
+    return f"{cluster}/{name}"
+
+
+def find_service(view: View, scope: Scope, cluster: str, reference: str) -> Service | None:
+    return view.find(services, scope, service_id(cluster, arns.within(reference, "service", cluster)))
+
+
+def need_service(view: View, scope: Scope, cluster: str, reference: str) -> Service:
+    service = find_service(view, scope, cluster, reference)
+    if service is None:
+        raise t.ServiceNotFoundException("Service not found.")
+    return service
+
+
+def add_events(tx: Tx, service: Service, messages: list[str], now: float) -> Service:
+    """Appends and lets go of what is older than the newest hundred; the service counts them. Not yet put."""
+    for number, message in enumerate(messages, service.events):
+        event = Event(
+            key=events.key(service.scope, f"{service.id}/{number:010d}"),
+            service=service.id,
+            event=arns.derived_uuid(service.id, str(service.created_at), str(number)),
+            at=now,
+            message=f"(service {service.name}) {message}",
+        )
+        tx.put(events, event)
+        old = tx.find(events, service.scope, f"{service.id}/{number - EVENTS_KEPT:010d}")
+        if old is not None:
+            tx.forget(events, old.key)
+    return msgspec.structs.replace(service, events=service.events + len(messages))

@@ -1,0 +1,8 @@
+"""Registering a task definition: is it valid, what is it compatible with, what does it require of an instance.
+
+sizes       CPU and memory as users write them; Fargate's published table
+check       rules of the whole definition
+containers  rules of each container
+fargate     what Fargate asks for and what it refuses
+requires    the attributes that an instance must have
+"""

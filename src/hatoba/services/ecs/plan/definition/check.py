@@ -1,0 +1,154 @@
+"""Rules of the whole task definition. Answers what is stored; raises `ClientException` in AWS's words.
+
+Sources: the model's documentation of RegisterTaskDefinition and of each member; the messages as users report them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple, cast
+
+from hatoba.aws.shapes import ecs as t
+from hatoba.services.ecs.plan.definition import containers, fargate, requires, sizes
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+MOST_CONTAINERS = 10
+_EC2_CPU = range(128, 196_609)
+_VOLUME_KINDS = (
+    "host",
+    "dockerVolumeConfiguration",
+    "efsVolumeConfiguration",
+    "fsxWindowsFileServerVolumeConfiguration",
+    "s3filesVolumeConfiguration",
+)
+
+
+class Registered(NamedTuple):
+    content: dict[str, Any]
+    compatibilities: tuple[str, ...]
+    requires: tuple[str, ...]
+
+
+def register(req: t.RegisterTaskDefinitionRequest) -> Registered:
+    """What a valid request comes to: normalised, with the defaults that AWS tells back."""
+    _family(req["family"])
+    if req.get("tags") == []:
+        raise t.ClientException("Tags can not be empty.")
+    content = cast("dict[str, Any]", {name: value for name, value in req.items() if name != "tags"})
+    content.update(_sizes(req))
+    content.setdefault("volumes", [])
+    content.setdefault("placementConstraints", [])
+    mode = content.get("networkMode")
+    content["containerDefinitions"] = [containers.defaults(c, mode) for c in req["containerDefinitions"]]
+    checked = cast(t.RegisterTaskDefinitionRequest, content)
+    _volumes(checked)
+    _containers(checked)
+    _modes(checked)
+    refusal = fargate.refusal(checked)
+    if refusal is not None and "FARGATE" in (checked.get("requiresCompatibilities") or ()):
+        raise t.ClientException(refusal)
+    return Registered(content, _compatibilities(checked, refusal is None), requires.attributes(checked))
+
+
+def _family(family: str) -> None:
+    if not family:
+        raise t.ClientException("Family should not be null or empty.")
+    if not _NAME.fullmatch(family):
+        raise t.ClientException("Family contains invalid characters.")
+
+
+def _sizes(req: t.RegisterTaskDefinitionRequest) -> dict[str, str]:
+    """The task's CPU and memory, normalised to units and MiB."""
+    found: dict[str, str] = {}
+    if (cpu := req.get("cpu")) is not None:
+        units = sizes.cpu_units(cpu)
+        if units is None or units not in _EC2_CPU:
+            raise t.ClientException(_invalid_size("cpu"))
+        found["cpu"] = str(units)
+    if (memory := req.get("memory")) is not None:
+        mib = sizes.memory_mib(memory)
+        if mib is None or mib < containers.LEAST_MEMORY:
+            raise t.ClientException(_invalid_size("memory"))
+        found["memory"] = str(mib)
+    return found
+
+
+def _invalid_size(what: str) -> str:
+    return (
+        f"Invalid '{what}' setting for task. For more information, see the Troubleshooting section of the Amazon ECS "
+        "Developer Guide."
+    )
+
+
+def _volumes(req: t.RegisterTaskDefinitionRequest) -> None:
+    seen: set[str] = set()
+    for volume in req["volumes"]:
+        name = volume.get("name") or ""
+        if not name:
+            raise t.ClientException("volume.name should not be null or empty.")
+        if not _NAME.fullmatch(name):
+            raise t.ClientException("volume.name contains invalid characters.")
+        if name in seen:
+            raise t.ClientException(f"Duplicate volume name '{name}' found in volumes.")
+        seen.add(name)
+        kinds = [kind for kind in _VOLUME_KINDS if volume.get(kind)]
+        if len(kinds) > 1:
+            raise t.ClientException(f"Volume '{name}' can have one configuration only, not {' and '.join(kinds)}.")
+        if (volume.get("host") or {}).get("sourcePath") == "":
+            raise t.ClientException("host.sourcePath should not be blank.")
+
+
+def _containers(req: t.RegisterTaskDefinitionRequest) -> None:
+    found = req["containerDefinitions"]
+    if not found:
+        raise t.ClientException("Container list cannot be empty.")
+    if len(found) > MOST_CONTAINERS:
+        raise t.ClientException(f"Too many containers: {len(found)}. The maximum is {MOST_CONTAINERS}.")
+    for container in found:
+        containers.check(container, req)
+    names = [container["name"] for container in found]
+    if (twice := next((name for name in names if names.count(name) > 1), None)) is not None:
+        raise t.ClientException(f"Duplicate container name '{twice}' found in containerDefinitions.")
+    if not any(container["essential"] for container in found):
+        raise t.ClientException("Task definition doesn't have any essential container.")
+    containers.check_together(req)
+    _fits_into_the_task(req)
+
+
+def _fits_into_the_task(req: t.RegisterTaskDefinitionRequest) -> None:
+    found = req["containerDefinitions"]
+    if "cpu" in req and sum(c["cpu"] for c in found) > int(req["cpu"]):
+        raise t.ClientException(
+            "The sum of all container 'cpu' values cannot be greater than the value of the task 'cpu'."
+        )
+    if "memory" not in req:
+        return
+    task = int(req["memory"])
+    for container in found:
+        if (container.get("memory") or 0) > task:
+            raise t.ClientException(
+                f"Invalid setting for container '{container['name']}'. The 'memory' value cannot be greater than the "
+                "value of the task 'memory'."
+            )
+    if sum(c.get("memoryReservation") or 0 for c in found) > task:
+        raise t.ClientException(
+            "The sum of all container 'memoryReservation' values cannot be greater than the value of the task 'memory'."
+        )
+
+
+def _modes(req: t.RegisterTaskDefinitionRequest) -> None:
+    platform = req.get("runtimePlatform") or {}
+    if platform.get("operatingSystemFamily", "LINUX") != "LINUX" and (req.get("pidMode") or req.get("ipcMode")):
+        raise t.ClientException("Windows containers do not support pidMode and ipcMode.")
+    storage = req.get("ephemeralStorage")
+    if storage and not 21 <= storage["sizeInGiB"] <= 200:
+        raise t.ClientException("The ephemeral storage size must be between 21 GiB and 200 GiB.")
+    if len(req["placementConstraints"]) > 10:
+        raise t.ClientException("A task definition can have at most 10 placement constraints.")
+
+
+def _compatibilities(req: t.RegisterTaskDefinitionRequest, fargate_: bool) -> tuple[str, ...]:
+    """Everywhere it could run, whatever it asked for."""
+    mode = req.get("networkMode", "bridge")
+    external = ("EXTERNAL",) if mode != "awsvpc" else ()
+    return (*external, "EC2", *(("FARGATE",) if fargate_ else ()))

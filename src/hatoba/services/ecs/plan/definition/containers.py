@@ -1,0 +1,236 @@
+"""Rules of each container of a task definition, and of the containers together."""
+
+from __future__ import annotations
+
+import re
+from typing import cast
+
+from hatoba.aws.shapes import ecs as t
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_IMAGE = re.compile(r"[A-Za-z0-9_\-.:/@]{1,255}")
+LEAST_MEMORY = 6  # MiB
+MOST_RANGE = 100  # ports of a containerPortRange
+_LOG_OPTIONS = {"awslogs": ("awslogs-group", "awslogs-region"), "splunk": ("splunk-token", "splunk-url")}
+_PORT_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
+
+
+def _refuse(message: str) -> t.ClientException:
+    return t.ClientException(message)
+
+
+def _setting(container: t.ContainerDefinition, message: str) -> t.ClientException:
+    return _refuse(f"Invalid setting for container '{container.get('name')}'. {message}")
+
+
+def defaults(container: t.ContainerDefinition, mode: str | None) -> t.ContainerDefinition:
+    """The container as AWS tells it back: with the members that are always there."""
+    full = cast(t.ContainerDefinition, {name: value for name, value in container.items() if value is not None})
+    full.setdefault("cpu", 0)
+    full.setdefault("essential", True)
+    full.setdefault("environment", [])
+    full.setdefault("mountPoints", [])
+    full.setdefault("volumesFrom", [])
+    full.setdefault("systemControls", [])
+    full["portMappings"] = [_port_defaults(port, mode) for port in container.get("portMappings") or ()]
+    return full
+
+
+def _port_defaults(port: t.PortMapping, mode: str | None) -> t.PortMapping:
+    full = cast(t.PortMapping, {**port})
+    full.setdefault("protocol", "tcp")
+    if "containerPort" in full:
+        full.setdefault("hostPort", full["containerPort"] if mode in ("awsvpc", "host") else 0)
+    return full
+
+
+def check(container: t.ContainerDefinition, req: t.RegisterTaskDefinitionRequest) -> None:
+    _identity(container)
+    _memory(container, "memory" in req)
+    _ports(container, req.get("networkMode"))
+    _network(container, req.get("networkMode"))
+    _lifecycle(container)
+    _health(container)
+    _logs(container)
+    if container.get("secrets") and not req.get("executionRoleArn"):
+        raise _refuse(
+            "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'."
+        )
+    if container.get("environmentFiles") and not req.get("executionRoleArn"):
+        raise _refuse(
+            "When you are specifying environment files, you must also specify a value for 'executionRoleArn'."
+        )
+    for limit in container.get("ulimits") or ():
+        if limit["softLimit"] > limit["hardLimit"] and limit["hardLimit"] != -1:
+            raise _setting(container, f"The soft limit of ulimit '{limit['name']}' is greater than its hard limit.")
+
+
+def _identity(container: t.ContainerDefinition) -> None:
+    for member, pattern in (("name", _NAME), ("image", _IMAGE)):
+        value = str(container.get(member) or "")
+        if not value:
+            raise _refuse(f"Container.{member} should not be null or empty.")
+        if not pattern.fullmatch(value):
+            raise _refuse(f"Container.{member} contains invalid characters.")
+
+
+def _memory(container: t.ContainerDefinition, task_has: bool) -> None:
+    hard, soft = container.get("memory"), container.get("memoryReservation")
+    if hard is None and soft is None and not task_has:
+        raise _setting(container, "At least one of 'memory' or 'memoryReservation' must be specified.")
+    for name, value in (("memory", hard), ("memoryReservation", soft)):
+        if value is not None and value < LEAST_MEMORY:
+            raise _setting(container, f"The '{name}' value must be at least {LEAST_MEMORY} MiB.")
+    if hard is not None and soft is not None and hard < soft:
+        raise _setting(container, "The 'memory' value must be greater than the 'memoryReservation' value.")
+    if container["cpu"] < 0:
+        raise _setting(container, "The 'cpu' value must not be negative.")
+
+
+def _ports(container: t.ContainerDefinition, mode: str | None) -> None:
+    for port in container["portMappings"]:
+        single, many = port.get("containerPort"), port.get("containerPortRange")
+        if many is not None:
+            if single is not None or port.get("hostPort") is not None:
+                raise _refuse("Invalid 'portMappings' setting. You cannot specify both single port and port range.")
+            _port_range(many)
+            continue
+        if single is None:
+            raise _refuse("Container port must be specified in port mappings.")
+        host = port.get("hostPort") or 0
+        for number in (single, host):
+            if not 0 <= number <= 65535:
+                raise _refuse(f"Invalid port number '{number}': ports are numbers from 0 to 65535.")
+        if mode in ("awsvpc", "host") and host != single:
+            raise _refuse(f"When networkMode={mode}, the host ports and container ports in port mappings must match.")
+        if mode == "none":
+            raise _refuse("Port mappings are not supported when networkMode=none.")
+        if port.get("appProtocol") and not port.get("name"):
+            raise _refuse("A port mapping with an appProtocol must have a name.")
+        if "name" in port and not _PORT_NAME.fullmatch(port["name"]):
+            raise _refuse(f"Port mapping name '{port['name']}' contains invalid characters.")
+
+
+def _port_range(text: str) -> None:
+    first, _, last = text.partition("-")
+    if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last) <= 65535):
+        raise _refuse(f"Invalid containerPortRange '{text}': two ports from 1 to 65535, the lower first.")
+    if int(last) - int(first) >= MOST_RANGE:
+        raise _refuse(f"Invalid containerPortRange '{text}': at most {MOST_RANGE} ports.")
+
+
+def _network(container: t.ContainerDefinition, mode: str | None) -> None:
+    if mode == "awsvpc":
+        for member, words in (
+            ("links", "Links are"),
+            ("extraHosts", "Extra hosts are"),
+            ("hostname", "Hostname is"),
+            ("dnsServers", "Dns servers are"),
+            ("dnsSearchDomains", "Dns search domains are"),
+            ("disableNetworking", "Disable Networking is"),
+        ):
+            if container.get(member):
+                raise _refuse(f"{words} not supported on container when networkMode=awsvpc.")
+    elif mode in ("host", "none") and container.get("links"):
+        raise _refuse(f"Links are not supported on container when networkMode={mode}.")
+
+
+def _lifecycle(container: t.ContainerDefinition) -> None:
+    for name, most in (("startTimeout", 2**31), ("stopTimeout", 2**31)):
+        value = cast("int | None", container.get(name))
+        if value is not None and not 0 <= value < most:
+            raise _setting(container, f"The '{name}' value must not be negative.")
+    policy = container.get("restartPolicy")
+    if policy and not 60 <= policy.get("restartAttemptPeriod", 300) <= 1800:
+        raise _setting(container, "The restartAttemptPeriod must be between 60 and 1800 seconds.")
+    if policy and len(policy.get("ignoredExitCodes") or ()) > 50:
+        raise _setting(container, "At most 50 ignoredExitCodes can be specified.")
+
+
+def _health(container: t.ContainerDefinition) -> None:
+    health = container.get("healthCheck")
+    if not health:
+        return
+    command = health["command"]
+    if not command or command[0] not in ("CMD", "CMD-SHELL", "NONE"):
+        raise _setting(container, "The health check command must start with CMD or CMD-SHELL.")
+    for name, least, most in (("interval", 5, 300), ("timeout", 2, 60), ("retries", 1, 10), ("startPeriod", 0, 300)):
+        value = cast("int | None", health.get(name))
+        if value is not None and not least <= value <= most:
+            raise _setting(container, f"The health check {name} must be between {least} and {most}.")
+
+
+def _logs(container: t.ContainerDefinition) -> None:
+    log = container.get("logConfiguration")
+    if not log:
+        return
+    options = log.get("options") or {}
+    missing = [name for name in _LOG_OPTIONS.get(log["logDriver"], ()) if name not in options]
+    if missing:
+        raise _refuse(f"Log driver {log['logDriver']} requires options: {', '.join(missing)}")
+
+
+# --- the containers together -------------------------------------------------------------------------------------
+
+
+def check_together(req: t.RegisterTaskDefinitionRequest) -> None:
+    """References from one container to another, and to volumes."""
+    by_name = {container["name"]: container for container in req["containerDefinitions"]}
+    volumes = {volume["name"] for volume in req["volumes"]}
+    for container in by_name.values():
+        for mount in container["mountPoints"]:
+            if mount.get("sourceVolume") not in volumes:
+                raise _refuse(f"Unknown volume '{mount.get('sourceVolume')}'.")
+        for source in container["volumesFrom"]:
+            if source.get("sourceContainer") not in by_name:
+                raise _refuse(f"Invalid 'volumesFrom' setting. Unknown container: '{source.get('sourceContainer')}'.")
+        for link in container.get("links") or ():
+            if link.partition(":")[0] not in by_name:
+                raise _refuse(f"Invalid 'links' setting. Unknown container: '{link.partition(':')[0]}'.")
+        _depends(container, by_name)
+    _no_cycle(by_name)
+    _distinct_ports(req)
+
+
+def _depends(container: t.ContainerDefinition, by_name: dict[str, t.ContainerDefinition]) -> None:
+    for dependency in container.get("dependsOn") or ():
+        other = by_name.get(dependency["containerName"])
+        if other is None:
+            raise _refuse(f"Cannot depend on container {dependency['containerName']} because it does not exist")
+        if other is container:
+            raise _refuse("A container cannot depend on itself.")
+        if dependency["condition"] in ("SUCCESS", "COMPLETE") and other["essential"]:
+            raise _refuse("A dependency container with SUCCESS or COMPLETE condition cannot be an essential container")
+        if dependency["condition"] == "HEALTHY" and not other.get("healthCheck"):
+            raise _refuse(
+                f"Container '{container['name']}' depends on '{other['name']}' to be HEALTHY, which has no healthCheck."
+            )
+
+
+def _no_cycle(by_name: dict[str, t.ContainerDefinition]) -> None:
+    waiting = {
+        name: {dependency["containerName"] for dependency in container.get("dependsOn") or ()}
+        for name, container in by_name.items()
+    }
+    while waiting:
+        free = {name for name, others in waiting.items() if not others}
+        if not free:
+            raise _refuse("A container dependency cycle was found among: " + ", ".join(sorted(waiting)) + ".")
+        waiting = {name: others - free for name, others in waiting.items() if name not in free}
+
+
+def _distinct_ports(req: t.RegisterTaskDefinitionRequest) -> None:
+    """Names are unique in the task; so are ports where the containers share a network."""
+    names: set[str] = set()
+    taken: dict[tuple[int, str], str] = {}
+    shared = req.get("networkMode") in ("awsvpc", "host")
+    for container in req["containerDefinitions"]:
+        for port in container["portMappings"]:
+            if "name" in port:
+                if port["name"] in names:
+                    raise _refuse(f"The port mapping name '{port['name']}' is already used. Names must be unique.")
+                names.add(port["name"])
+            where = (port.get("hostPort") or 0, port["protocol"])
+            if where[0] and where in taken and (shared or taken[where] != container["name"]):
+                raise _refuse(f"The host port {where[0]}/{where[1]} is mapped more than once.")
+            taken[where] = container["name"]

@@ -1,0 +1,70 @@
+"""The attributes that a container instance must have to run a task definition, in the names of the open ECS agent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hatoba.aws.shapes import ecs as t
+
+_AGENT = "ecs.capability."
+_LEGACY = "com.amazonaws.ecs.capability."
+_DOCKER = _LEGACY + "docker-remote-api."
+
+
+def attributes(req: t.RegisterTaskDefinitionRequest) -> tuple[str, ...]:
+    """Sorted, each once."""
+    found = set(_of_task(req))
+    for container in req["containerDefinitions"]:
+        found.update(_of_container(container, req))
+    return tuple(sorted(found))
+
+
+def _of_task(req: t.RegisterTaskDefinitionRequest) -> Iterator[str]:
+    if req.get("networkMode") == "awsvpc":
+        yield _AGENT + "task-eni"
+        yield _DOCKER + "1.18"
+    if req.get("taskRoleArn"):
+        yield _LEGACY + ("task-iam-role-network-host" if req.get("networkMode") == "host" else "task-iam-role")
+    if req.get("cpu") or req.get("memory"):
+        yield _AGENT + "task-cpu-mem-limit"
+    if req.get("pidMode") or req.get("ipcMode"):
+        yield _AGENT + "pid-ipc-namespace-sharing"
+    for volume in req.get("volumes") or ():
+        if volume.get("efsVolumeConfiguration"):
+            yield _AGENT + "efs"
+        if (volume.get("dockerVolumeConfiguration") or {}).get("driver"):
+            yield f"{_AGENT}docker-plugin.{volume['dockerVolumeConfiguration']['driver']}"
+
+
+def _of_container(container: t.ContainerDefinition, req: t.RegisterTaskDefinitionRequest) -> Iterator[str]:
+    log = container.get("logConfiguration")
+    if log:
+        driver = log["logDriver"]
+        yield f"{_LEGACY}logging-driver.{driver}"
+        yield _DOCKER + "1.19"
+        if driver == "awslogs" and req.get("executionRoleArn"):
+            yield _AGENT + "execution-role-awslogs"
+        if log.get("secretOptions"):
+            yield _AGENT + "secrets.ssm.bootstrap.log-driver"
+    if ".dkr.ecr." in container["image"].partition("/")[0]:
+        yield _LEGACY + "ecr-auth"
+        if req.get("executionRoleArn"):
+            yield _AGENT + "execution-role-ecr-pull"
+    if container.get("repositoryCredentials"):
+        yield _AGENT + "private-registry-authentication.secretsmanager"
+    for secret in container.get("secrets") or ():
+        kind = "asm" if ":secretsmanager:" in secret["valueFrom"] else "ssm"
+        yield f"{_AGENT}secrets.{kind}.environment-variables"
+    if container.get("environmentFiles"):
+        yield _AGENT + "env-files.s3"
+    if container.get("healthCheck"):
+        yield _AGENT + "container-health-check"
+        yield _DOCKER + "1.29"
+    if container.get("dependsOn"):
+        yield _AGENT + "container-ordering"
+    if container.get("privileged"):
+        yield _LEGACY + "privileged-container"
+    if container.get("memoryReservation"):
+        yield _DOCKER + "1.21"
+    if container.get("firelensConfiguration"):
+        yield f"{_AGENT}firelens.{container['firelensConfiguration']['type']}"

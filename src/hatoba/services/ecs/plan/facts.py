@@ -1,0 +1,90 @@
+"""A node's report on a workload → the task: container states, times, exit codes and reasons. Only ever forward."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from hatoba.core.records import replace
+from hatoba.fleet.model import ContainerStatus, WorkloadStatus
+from hatoba.services.ecs.model.task import Container, Task
+from hatoba.services.ecs.plan import lifecycle, reasons
+
+State = Literal["PENDING", "RUNNING", "STOPPED"]
+_STATES: dict[str, State] = {"running": "RUNNING", "stopped": "STOPPED"}
+_ORDER = {"PENDING": 0, "RUNNING": 1, "STOPPED": 2}
+_HEALTH: dict[str, Literal["UNKNOWN", "HEALTHY", "UNHEALTHY"]] = {"healthy": "HEALTHY", "unhealthy": "UNHEALTHY"}
+
+
+def observe(task: Task, status: WorkloadStatus) -> Task:
+    """The task with what its node reports. Not yet settled."""
+    if status.state == "lost":
+        return task if task.lost else lifecycle.lose(task)
+    reported = {container.name: container for container in status.containers}
+    over = status.state == "stopped"
+    containers = tuple(_container(known, reported.get(known.name), over) for known in task.containers)
+    task = replace(
+        task,
+        containers=containers,
+        connected_at=task.connected_at or status.connected,
+        pull_started_at=task.pull_started_at or _first(c.pull_started for c in status.containers),
+        pull_stopped_at=_pulled(task, status),
+    )
+    if not lifecycle.alive(task) and task.execution_stopped_at is None:
+        task = replace(task, execution_stopped_at=_last(c.finished for c in status.containers) or status.stopped)
+    return _ended(task, status, reported)
+
+
+def _container(known: Container, reported: ContainerStatus | None, over: bool) -> Container:
+    if reported is None:
+        return replace(known, status="STOPPED") if over else known
+    state: State = "STOPPED" if over else _STATES.get(reported.state, "PENDING")
+    now = replace(
+        known,
+        status=state if _ORDER[state] > _ORDER[known.status] else known.status,
+        runtime_id=reported.runtime_id or known.runtime_id,
+        digest=reported.image_digest or known.digest,
+        exit_code=reported.exit_code if known.exit_code is None else known.exit_code,
+        reason=known.reason or _reason(reported),
+        health=_HEALTH.get(reported.health, "UNKNOWN") if known.checked else "UNKNOWN",
+    )
+    return known if now == known else now
+
+
+def _reason(reported: ContainerStatus) -> str:
+    if reported.oom:
+        return reasons.OUT_OF_MEMORY
+    return reasons.reason(reported.error, reported.detail) if reported.error else ""
+
+
+def _first(times: Iterable[float | None]) -> float | None:
+    return min((time for time in times if time is not None), default=None)
+
+
+def _last(times: Iterable[float | None]) -> float | None:
+    return max((time for time in times if time is not None), default=None)
+
+
+def _pulled(task: Task, status: WorkloadStatus) -> float | None:
+    """When the last pull ended: known once all have."""
+    if task.pull_stopped_at is not None:
+        return task.pull_stopped_at
+    ends = [container.pull_stopped for container in status.containers]
+    return _last(ends) if ends and None not in ends else None
+
+
+def _ended(task: Task, status: WorkloadStatus, reported: dict[str, ContainerStatus]) -> Task:
+    """Wants the task stopped when it failed as a whole, or when an essential container is over."""
+    if task.desired == "STOPPED":
+        return task
+    if status.error:
+        return lifecycle.end(task, "TaskFailedToStart", reasons.reason(status.error, status.detail))
+    over = [container for container in task.containers if container.essential and container.status == "STOPPED"]
+    for container in over:
+        report = reported.get(container.name)
+        if report is not None and report.error and report.started is None:
+            reason = container.reason if task.launch_type == "FARGATE" else reasons.FAILED_TO_START
+            return lifecycle.end(task, "TaskFailedToStart", reason)
+    if over:
+        return lifecycle.end(task, "EssentialContainerExited", reasons.ESSENTIAL_EXITED)
+    return task

@@ -1,0 +1,81 @@
+"""A new task, as a value: what RunTask and the service controller have in common."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from hatoba.core.keys import Scope
+from hatoba.services.ecs.model.settings import Settings
+from hatoba.services.ecs.model.task import Container, Network, Part, Reserve, Target, Task, tasks
+from hatoba.services.ecs.model.task_definition import Definition
+from hatoba.services.ecs.plan import needs
+from hatoba.services.ecs.plan.definition import sizes
+
+LATEST_PLATFORM = "1.4.0"
+
+
+class Wish(Part, frozen=True, kw_only=True):
+    """Tasks of one definition, before they have ids and nodes."""
+
+    cluster: str
+    definition: Definition
+    launch_type: Literal["FARGATE", "EC2", "EXTERNAL"]
+    group: str
+    started_by: str = ""
+    service: str | None = None
+    deployment: str | None = None
+    capacity_provider: str = ""
+    platform_version: str = ""
+    overrides: dict[str, Any] = msgspec.field(default_factory=dict)
+    network: Network | None = None
+    execute: bool = False
+    targets: tuple[Target, ...] = ()
+
+    def reserve(self, settings: Settings) -> Reserve:
+        return needs.reserve(self.definition, self.overrides, self.launch_type, settings)
+
+
+def task(wish: Wish, scope: Scope, id_: str, node: str, reserve: Reserve, now: float) -> Task:
+    content = wish.definition.content
+    awsvpc = wish.definition.network_mode == "awsvpc"
+    return Task(
+        key=tasks.key(scope, id_),
+        cluster=wish.cluster,
+        definition=wish.definition.id,
+        launch_type=wish.launch_type,
+        group=wish.group,
+        created_at=now,
+        started_by=wish.started_by,
+        service=wish.service,
+        deployment=wish.deployment,
+        capacity_provider=wish.capacity_provider,
+        platform_version=wish.platform_version,
+        overrides=wish.overrides,
+        network=wish.network if awsvpc else None,
+        cpu=_size(wish.overrides.get("cpu"), sizes.cpu_units) or str(content.get("cpu") or _sum(wish, "cpu")),
+        memory=_size(wish.overrides.get("memory"), sizes.memory_mib) or str(content.get("memory") or _memory(wish)),
+        execute=wish.execute,
+        reserve=reserve,
+        targets=wish.targets,
+        node=node,
+        status="PROVISIONING" if awsvpc else "PENDING",
+        containers=tuple(
+            Container(name=c["name"], essential=c["essential"], checked=bool(c.get("healthCheck")))
+            for c in wish.definition.containers
+        ),
+        balancing="wanted" if wish.targets else "none",
+    )
+
+
+def _size(text: str | None, units: Any) -> str:
+    return str(units(text)) if text else ""
+
+
+def _sum(wish: Wish, member: str) -> int:
+    return sum(int(container.get(member) or 0) for container in wish.definition.content["containerDefinitions"])
+
+
+def _memory(wish: Wish) -> int:
+    return sum(int(c.get("memory") or c.get("memoryReservation") or 0) for c in wish.definition.containers)

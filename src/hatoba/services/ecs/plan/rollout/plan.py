@@ -1,0 +1,128 @@
+"""The whole of it: one look at a service, one plan."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from hatoba.core.records import replace
+from hatoba.services.ecs.model.service import Service
+from hatoba.services.ecs.model.task import Part, Task
+from hatoba.services.ecs.plan.rollout import progress, words
+from hatoba.services.ecs.plan.rollout.seen import Seen, Targets, places, see
+from hatoba.services.ecs.plan.rollout.steps import Stop, moves
+
+
+class Plan(Part, frozen=True, kw_only=True):
+    """What to do now. `service` is the record as it is to be, before what starting tasks adds to it."""
+
+    service: Service
+    start: int = 0
+    stop: tuple[Stop, ...] = ()
+    register: tuple[Task, ...] = ()
+    deregister: tuple[Task, ...] = ()
+    drained: tuple[Task, ...] = ()
+    ended: tuple[Task, ...] = ()  # to be taken note of
+    messages: tuple[str, ...] = ()
+    again_at: float | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Nothing to do but to keep the record, should it differ."""
+        return not (self.start or self.stop or self.register or self.deregister or self.drained or self.ended)
+
+
+def plan(service: Service, tasks: Sequence[Task], targets: Targets, now: float) -> Plan:
+    """`targets`: the states of everything registered in the service's target groups."""
+    seen = [see(service, task, targets, now) for task in tasks]
+    ended = [task for task in tasks if not task.counted and task.desired == "STOPPED"]
+    counted = progress.note_ends(service, ended, 0, _serving(service, seen), now)
+    told = list(counted.messages)
+    advanced = progress.advance(counted.service, seen, now)
+    told += advanced.messages
+    service = advanced.service
+
+    step = moves(service, seen, now)
+    unhealthy = [one for one in seen if one.condition == "unhealthy" and one.id in {stop.task for stop in step.stop}]
+    told += [message for one in unhealthy for message in _why_unhealthy(one, targets)]
+    blamed = sum(one.task.deployment == service.primary.id for one in unhealthy)
+    service = progress.note_ends(service, (), blamed, 0, now).service
+    if step.stop:
+        told.append(words.stopped([stop.task for stop in step.stop]))
+
+    register = [task for task in tasks if _joins(task, targets)]
+    deregister = [task for task in tasks if _leaves(task)]
+    drained = [task for task in tasks if task.balancing == "draining" and _is_drained(task, targets, now)]
+
+    moving = bool(step.start or step.stop) or any(one.condition != "healthy" for one in seen)
+    primary = service.primary
+    steady = not moving and len(service.deployments) == 1 and primary.rollout == "COMPLETED"
+    if steady and not service.steady and service.status == "ACTIVE":
+        told.append(words.STEADY)
+    if service.steady != steady:
+        service = replace(service, steady=steady)
+    if step.stuck and service.blocked != words.STUCK:
+        told.append(words.STUCK)
+        service = replace(service, blocked=words.STUCK)
+    elif service.blocked and not step.stuck and not step.start:
+        service = replace(service, blocked="")
+
+    deadlines = (
+        step.again_at,
+        *(one.grace_ends for one in seen),
+        *(task.drained_at for task in tasks if task.balancing == "draining"),
+    )
+    return Plan(
+        service=service,
+        start=step.start,
+        stop=step.stop,
+        register=tuple(register),
+        deregister=tuple(deregister),
+        drained=tuple(drained),
+        ended=tuple(ended),
+        messages=tuple(told),
+        again_at=min((at for at in deadlines if at is not None), default=None),
+    )
+
+
+def _serving(service: Service, seen: Iterable[Seen]) -> int:
+    return sum(one.condition == "healthy" and one.task.deployment == service.primary.id for one in seen)
+
+
+def _joins(task: Task, targets: Targets) -> bool:
+    """It is ready to be registered; or it was, and somebody took it out."""
+    if task.desired == "STOPPED" or task.lost:
+        return False
+    return task.balancing == "joining" or (
+        task.balancing == "joined" and any(state == "" for _, state in places(task, targets))
+    )
+
+
+def _leaves(task: Task) -> bool:
+    return task.balancing in ("joining", "joined") and (task.desired == "STOPPED" or task.lost)
+
+
+def _is_drained(task: Task, targets: Targets, now: float) -> bool:
+    if task.drained_at is not None and now >= task.drained_at:
+        return True
+    return all(state in ("", "unused") for _, state in places(task, targets))
+
+
+def moved(registered: Sequence[Task], deregistered: Sequence[Task]) -> list[str]:
+    """What is said once these have been registered and deregistered."""
+    told = [words.registered(count, group) for group, count in _by_group(registered)]
+    if deregistered:
+        told.append(words.draining(len(deregistered)))
+        told += [words.deregistered(count, group) for group, count in _by_group(deregistered)]
+    return told
+
+
+def _by_group(tasks: Iterable[Task]) -> list[tuple[str, int]]:
+    return sorted(Counter(target.group for task in tasks for target in task.targets).items())
+
+
+def _why_unhealthy(one: Seen, targets: Targets) -> Iterable[str]:
+    bad = [place for place, state in places(one.task, targets) if state in ("unhealthy", "unavailable")]
+    if not bad:
+        return [words.unhealthy_container(one.id)]
+    return [words.unhealthy_target(address, port, group) for group, address, port in bad]

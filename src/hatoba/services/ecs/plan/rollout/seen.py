@@ -1,0 +1,65 @@
+"""One task and its targets, as its service sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple
+
+from hatoba.services.ecs.model.service import Service
+from hatoba.services.ecs.model.task import RANK, Task
+from hatoba.services.ecs.plan import lifecycle, reasons
+
+# (target group ARN, address, port) → the state that DescribeTargetHealth tells. Absent: not registered.
+Targets = Mapping[tuple[str, str, int], str]
+Condition = Literal["starting", "healthy", "unhealthy", "ending", "gone"]
+
+
+class Seen(NamedTuple):
+    """`ending`: it is being stopped but something may still run; `gone`: nothing of it runs."""
+
+    task: Task
+    condition: Condition
+    why: str = ""  # unhealthy: the reason for which it will be stopped
+    grace_ends: float | None = None  # when an unhealthy task will no longer be excused
+
+    @property
+    def id(self) -> str:
+        return self.task.id
+
+    @property
+    def counts(self) -> bool:
+        """Towards the desired count: it serves, or soon will."""
+        return self.condition in ("starting", "healthy")
+
+    @property
+    def occupies(self) -> bool:
+        """Towards maximumPercent: something of it may be running. Lost tasks are not counted."""
+        return self.condition != "gone"
+
+
+def see(service: Service, task: Task, targets: Targets, now: float) -> Seen:
+    if task.lost or task.status in ("DEPROVISIONING", "STOPPED"):
+        return Seen(task, "gone")
+    if task.desired == "STOPPED":
+        return Seen(task, "ending")
+    if RANK[task.status] < RANK["RUNNING"]:
+        return Seen(task, "starting")
+    if (health := lifecycle.health(task)) == "UNHEALTHY":
+        return Seen(task, "unhealthy", reasons.HEALTH_CHECKS)
+    waiting = health == "UNKNOWN" and any(c.checked and c.essential for c in task.containers)
+    for (group, _, _), state in places(task, targets):
+        if state in ("unhealthy", "unavailable"):
+            grace_ends = (task.started_at or now) + (service.grace or 0)
+            if now >= grace_ends:
+                return Seen(task, "unhealthy", reasons.elb(group))
+            return Seen(task, "starting", grace_ends=grace_ends)
+        waiting = waiting or state != "healthy"
+    return Seen(task, "starting" if waiting else "healthy")
+
+
+def places(task: Task, targets: Targets) -> Iterable[tuple[tuple[str, str, int], str]]:
+    """The task's places behind load balancers and the state of each, "" when it is not registered."""
+    address = task.eni.address if task.eni else ""
+    for target in task.targets:
+        place = (target.group, address, target.port)
+        yield place, targets.get(place, "")

@@ -1,0 +1,100 @@
+"""How many tasks to start and which to stop: the rolling update's core.
+
+What holds at each step, whatever happens in between:
+- starting never brings the tasks that may be running above maximumPercent;
+- stopping healthy tasks never leaves fewer healthy ones than minimumHealthyPercent;
+- what costs nothing goes first: tasks that are not serving yet, then those that are unhealthy, then the oldest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from hatoba.services.ecs.model.service import Service
+from hatoba.services.ecs.plan import reasons
+from hatoba.services.ecs.plan.rollout import arith
+from hatoba.services.ecs.plan.rollout.seen import Condition, Seen
+
+
+class Stop(NamedTuple):
+    task: str
+    reason: str
+
+
+class Moves(NamedTuple):
+    start: int
+    stop: tuple[Stop, ...]
+    again_at: float | None  # when a start that is held back may be made
+    stuck: bool  # the percentages leave no room for any step
+
+
+def moves(service: Service, seen: Sequence[Seen], now: float) -> Moves:
+    if service.status != "ACTIVE":
+        return Moves(0, tuple(_scale_in(service, one) for one in _live(seen)), None, False)
+    primary = [one for one in seen if one.task.deployment == service.primary.id]
+    old = [one for one in seen if one.task.deployment != service.primary.id]
+    need = max(0, service.desired - sum(one.counts for one in primary))
+    room = max(0, arith.upper(service.desired, service.percents.maximum) - sum(one.occupies for one in seen))
+    allowed_at = _allowed_at(service)
+    held = need > 0 and allowed_at > now
+    start = 0 if held else min(need, room)
+    # Tasks that are on their way out already will make room.
+    missing = 0 if held else max(0, need - room - sum(one.condition == "ending" for one in seen))
+    stop = _stops(service, primary, old, missing)
+    stuck = missing > 0 and not stop
+    return Moves(start, tuple(stop), allowed_at if held and allowed_at != float("inf") else None, stuck)
+
+
+def _allowed_at(service: Service) -> float:
+    """When the next task may be started: at once, unless the last ones did not stay up."""
+    primary = service.primary
+    if primary.rollout == "FAILED":
+        return float("inf")
+    return (primary.crashed_at or 0.0) + arith.backoff(primary.crashes)
+
+
+def _live(seen: Sequence[Seen]) -> list[Seen]:
+    return [one for one in seen if one.condition not in ("ending", "gone")]
+
+
+def _of(seen: Sequence[Seen], condition: Condition) -> list[Seen]:
+    """Oldest first."""
+    return sorted((one for one in seen if one.condition == condition), key=lambda one: (one.task.created_at, one.id))
+
+
+def _stops(service: Service, primary: Sequence[Seen], old: Sequence[Seen], missing: int) -> list[Stop]:
+    """`missing`: how many tasks cannot be started for want of room."""
+    least = arith.lower(service.desired, service.percents.minimum)
+    serving = len(_of(primary, "healthy"))
+    healthy = serving + len(_of(old, "healthy"))
+
+    stops = [_scale_in(service, one) for one in _of(old, "starting")]
+    missing -= len(stops)
+
+    for one in _of(old, "unhealthy"):
+        if healthy >= least or missing > 0:
+            stops.append(_scale_in(service, one))
+            missing -= 1
+    for one in _of(primary, "unhealthy"):
+        if serving >= service.desired or missing > 0:
+            stops.append(Stop(one.id, one.why))
+            missing -= 1
+
+    extra = sum(one.counts for one in primary) - service.desired
+    for one in [*reversed(_of(primary, "starting")), *_of(primary, "healthy")][: max(0, extra)]:
+        stops.append(_scale_in(service, one))
+        missing -= 1
+        healthy -= one.condition == "healthy"
+
+    # Old tasks give way to new ones that serve; before that, only where there is no room for the new ones.
+    for one in _of(old, "healthy"):
+        if healthy > least and (healthy > service.desired or missing > 0):
+            stops.append(_scale_in(service, one))
+            missing -= 1
+            healthy -= 1
+    return stops
+
+
+def _scale_in(service: Service, one: Seen) -> Stop:
+    return Stop(one.id, reasons.scaling(one.task.deployment or service.primary.id))

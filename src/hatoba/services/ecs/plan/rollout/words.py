@@ -1,0 +1,83 @@
+"""What a service says of itself, word for word as AWS does. `(service <name>) ` is put before by whoever keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+STEADY = "has reached a steady state."
+CONSISTENTLY_FAILING = "is unable to consistently start tasks successfully."
+STUCK = (
+    "was unable to stop or start tasks during a deployment because of the service deployment configuration. Update the "
+    "minimumHealthyPercent or maximumPercent value and try again."
+)
+
+
+def _tasks(ids: Sequence[str]) -> str:
+    return " ".join(f"(task {id_})" for id_ in ids)
+
+
+def started(ids: Sequence[str]) -> str:
+    return f"has started {len(ids)} tasks: {_tasks(ids)}."
+
+
+def stopped(ids: Sequence[str]) -> str:
+    return f"has stopped {len(ids)} running tasks: {_tasks(ids)}."
+
+
+def draining(count: int) -> str:
+    return f"has begun draining connections on {count} tasks."
+
+
+def registered(count: int, group: str) -> str:
+    return f"registered {count} targets in (target-group {group})"
+
+
+def deregistered(count: int, group: str) -> str:
+    return f"deregistered {count} targets in (target-group {group})"
+
+
+def completed(deployment: str) -> str:
+    return f"(deployment {deployment}) deployment completed."
+
+
+def failed(deployment: str) -> str:
+    return f"(deployment {deployment}) deployment failed: tasks failed to start."
+
+
+def rolling_back(deployment: str) -> str:
+    return f"rolling back to deployment {deployment}."
+
+
+def unhealthy_container(task: str) -> str:
+    return f"(task {task}) failed container health checks."
+
+
+def unhealthy_target(address: str, port: int, group: str) -> str:
+    return f"(port {port}) is unhealthy in (target-group {group}) due to (reason Health checks failed) ({address})"
+
+
+def unplaced(closest: str, reason: str) -> str:
+    why = "was unable to place a task because no container instance met all of its requirements."
+    return " ".join(filter(None, (why, closest, f"Reason: {reason}.")))
+
+
+def not_started(reason: str) -> str:
+    return f"was unable to place a task. Reason: {reason}."
+
+
+# rolloutStateReason
+
+
+def in_progress(deployment: str) -> str:
+    return f"ECS deployment {deployment} in progress."
+
+
+def is_completed(deployment: str) -> str:
+    return f"ECS deployment {deployment} completed."
+
+
+BREAKER = "ECS deployment circuit breaker: tasks failed to start."
+
+
+def breaker_rolling_back(deployment: str) -> str:
+    return f"ECS deployment circuit breaker: rolling back to deploymentId {deployment}."

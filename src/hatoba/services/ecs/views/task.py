@@ -1,0 +1,160 @@
+"""Task → `Task`. Made once per version of the record; tags are added where they were asked for."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from hatoba.aws.shapes import ecs as t
+from hatoba.services.ecs.model import arns
+from hatoba.services.ecs.model.task import RANK, Container, Eni, Task
+from hatoba.services.ecs.model.task_definition import Definition
+from hatoba.services.ecs.plan import lifecycle
+from hatoba.services.ecs.views.common import present
+
+
+def task(record: Task, definition: Definition) -> t.Task:
+    shape: dict[str, Any] = {
+        "attachments": [_attachment(record)] if record.network is not None else [],
+        "attributes": [{"name": "ecs.cpu-architecture", "value": _architecture(definition)}],
+        "availabilityZone": record.eni.zone if record.eni else None,
+        "capacityProviderName": record.capacity_provider or None,
+        "clusterArn": arns.cluster_arn(record.scope, record.cluster),
+        "connectivity": "CONNECTED" if record.connected_at is not None else None,
+        "connectivityAt": record.connected_at,
+        "containerInstanceArn": _instance(record),
+        "containers": _containers(record, definition),
+        "cpu": record.cpu,
+        "createdAt": record.created_at,
+        "desiredStatus": record.desired,
+        "enableExecuteCommand": record.execute,
+        "executionStoppedAt": record.execution_stopped_at,
+        "group": record.group,
+        "healthStatus": lifecycle.health(record),
+        "lastStatus": record.status,
+        "launchType": record.launch_type,
+        "memory": record.memory,
+        "overrides": {"inferenceAcceleratorOverrides": [], **_overrides(record)},
+        "pullStartedAt": record.pull_started_at,
+        "pullStoppedAt": record.pull_stopped_at,
+        "startedAt": record.started_at,
+        "startedBy": record.started_by or None,
+        "stopCode": record.stop_code or None,
+        "stoppedAt": record.stopped_at,
+        "stoppedReason": record.stopped_reason or None,
+        "stoppingAt": record.stopping_at,
+        "tags": [],
+        "taskArn": record.arn,
+        "taskDefinitionArn": definition.arn,
+        "version": record.version,
+    }
+    if record.launch_type == "FARGATE":
+        gib = (record.overrides.get("ephemeralStorage") or definition.content.get("ephemeralStorage") or {}).get(
+            "sizeInGiB", 20
+        )
+        shape["platformVersion"] = record.platform_version
+        shape["platformFamily"] = "Linux"
+        shape["ephemeralStorage"] = {"sizeInGiB": gib}
+        shape["fargateEphemeralStorage"] = {"sizeInGiB": gib}
+    return cast(t.Task, present(shape))
+
+
+def _architecture(definition: Definition) -> str:
+    platform = definition.content.get("runtimePlatform") or {}
+    return "arm64" if platform.get("cpuArchitecture") == "ARM64" else "x86_64"
+
+
+def _instance(record: Task) -> str | None:
+    if record.launch_type == "FARGATE" or not record.node:
+        return None
+    return arns.instance_arn(record.scope, record.cluster, record.node)
+
+
+def _overrides(record: Task) -> dict[str, Any]:
+    given = {override.get("name"): override for override in record.overrides.get("containerOverrides") or ()}
+    return {
+        **record.overrides,
+        "containerOverrides": [given.get(c.name, {"name": c.name}) for c in record.containers],
+    }
+
+
+def _attachment(record: Task) -> t.Attachment:
+    return {
+        "id": record.attachment,
+        "type": "ElasticNetworkInterface",
+        "status": _attached(record),
+        "details": _details(record.eni) if record.eni else [{"name": "subnetId", "value": _subnet(record)}],
+    }
+
+
+def _attached(record: Task) -> str:
+    if record.status == "STOPPED":
+        return "DELETED"
+    if record.eni is None:
+        return "PRECREATED"
+    if record.launched and RANK[record.status] < RANK["DEPROVISIONING"]:
+        return "ATTACHED" if record.connected_at is not None else "ATTACHING"
+    return "DETACHED" if record.launched else "CREATED"
+
+
+def _subnet(record: Task) -> str:
+    return record.network.subnets[0] if record.network else ""
+
+
+def _details(eni: Eni) -> list[t.KeyValuePair]:
+    found = {
+        "subnetId": eni.subnet,
+        "networkInterfaceId": eni.id,
+        "macAddress": eni.mac,
+        "privateDnsName": eni.dns,
+        "privateIPv4Address": eni.address,
+        "ipv6Address": eni.address6,
+    }
+    return [{"name": name, "value": value} for name, value in found.items() if value]
+
+
+def _containers(record: Task, definition: Definition) -> list[t.Container]:
+    by_name = {container["name"]: container for container in definition.containers}
+    overrides = {override.get("name"): override for override in record.overrides.get("containerOverrides") or ()}
+    return [_container(record, c, by_name[c.name], overrides.get(c.name, {})) for c in record.containers]
+
+
+def _container(
+    record: Task, container: Container, definition: t.ContainerDefinition, override: dict[str, Any]
+) -> t.Container:
+    size = {name: override.get(name, definition.get(name)) for name in ("cpu", "memory", "memoryReservation")}
+    shape: dict[str, Any] = {
+        "containerArn": arns.container_arn(record.scope, record.cluster, record.id, container.name),
+        "taskArn": record.arn,
+        "name": container.name,
+        "image": definition["image"],
+        "imageDigest": container.digest or None,
+        "runtimeId": container.runtime_id or None,
+        "lastStatus": container.status,
+        "exitCode": container.exit_code,
+        "reason": container.reason or None,
+        "networkBindings": _bindings(record, container, definition),
+        "networkInterfaces": _interfaces(record),
+        "healthStatus": container.health,
+        **{name: str(value) for name, value in size.items() if value is not None},
+    }
+    return cast(t.Container, present(shape))
+
+
+def _interfaces(record: Task) -> list[t.NetworkInterface]:
+    if record.eni is None:
+        return []
+    shape: t.NetworkInterface = {"attachmentId": record.attachment, "privateIpv4Address": record.eni.address}
+    if record.eni.address6:
+        shape["ipv6Address"] = record.eni.address6
+    return [shape]
+
+
+def _bindings(record: Task, container: Container, definition: t.ContainerDefinition) -> list[t.NetworkBinding]:
+    """Where the ports are on the node: for tasks that have its network."""
+    if record.network is not None or container.status != "RUNNING":
+        return []
+    return [
+        {"bindIP": "0.0.0.0", "containerPort": p["containerPort"], "hostPort": p["hostPort"], "protocol": p["protocol"]}
+        for p in definition["portMappings"]
+        if p.get("hostPort")
+    ]
