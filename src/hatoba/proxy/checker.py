@@ -13,6 +13,8 @@ import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
+import msgspec
+
 from hatoba.core.clock import Clock
 from hatoba.core.tasks import TaskGroup
 from hatoba.proxy.base import Health, HealthCheck, HealthFact, OnHealth, Target, TargetGroup, TargetKey
@@ -43,11 +45,14 @@ class _Watched:
         self.timer: asyncio.TimerHandle | None = None
         self.asking: asyncio.Task[None] | None = None
 
+    def same_place(self, target: Target) -> bool:
+        return (target.address, target.port) == (self.target.address, self.target.port)
+
     def same_question(self, target: Target, settings: HealthCheck, source: str | None) -> bool:
-        where = (self.target.address, self.target.port, self.target.state)
-        return (target.address, target.port, target.state) == where and (settings, source) == (
-            self.settings,
-            self.source,
+        return (
+            self.same_place(target)
+            and target.state == self.target.state
+            and (settings, source) == (self.settings, self.source)
         )
 
     def cancel(self) -> None:
@@ -68,6 +73,9 @@ class Checker:
         self._tasks = TaskGroup("health")
         self._places = asyncio.Semaphore(_AT_ONCE)
         self.asked = 0
+
+    def __contains__(self, key: TargetKey) -> bool:
+        return key in self._watched
 
     def health(self) -> Mapping[TargetKey, Health]:
         return {key: each.progress.health for key, each in self._watched.items()}
@@ -99,28 +107,32 @@ class Checker:
         if before is not None and before.same_question(target, settings, source):
             before.target = target
             return
-        moved = before is not None and (before.target.address, before.target.port) != (target.address, target.port)
         if before is not None:
             before.cancel()
-        progress = before.progress if before is not None and not moved else Progress(since=self._clock.monotonic())
-        if before is None and restored is not None:
-            progress = Progress(health=restored, since=progress.since)
-        if progress.health.state in ("draining", "unavailable"):
-            progress = Progress(since=self._clock.monotonic())
+        progress = self._beginning(before, target, settings, restored)
         watched = self._watched[key] = _Watched(key, target, settings, source, progress)
-        if target.state == "draining":
-            self._learn(watched, Progress(health=DRAINING, since=progress.since), known=before)
-        elif not settings.enabled:
-            self._learn(watched, Progress(health=UNCHECKED, since=progress.since), known=before)
-        else:
-            if before is None or moved:
-                self._tell(watched)
+        if before is None or before.progress.health != progress.health:
+            self._tell(watched)
+        if progress.health not in (DRAINING, UNCHECKED):
             self._schedule(watched, 0.0 if progress.health.state == "initial" else _phase(key) * settings.interval)
 
-    def _learn(self, watched: _Watched, progress: Progress, known: _Watched | None = None) -> None:
-        before = known.progress.health if known is not None else watched.progress.health
-        watched.progress = progress
-        if progress.health != before:
+    def _beginning(
+        self, before: _Watched | None, target: Target, settings: HealthCheck, restored: Health | None
+    ) -> Progress:
+        """Where the checks of a target start, or go on with other settings."""
+        new = Progress(since=self._clock.monotonic())
+        if target.state == "draining":
+            return msgspec.structs.replace(new, health=DRAINING)
+        if not settings.enabled:
+            return msgspec.structs.replace(new, health=UNCHECKED)
+        known = before.progress if before is not None and before.same_place(target) else new
+        if before is None and restored is not None:
+            known = msgspec.structs.replace(new, health=restored)
+        return new if known.health in (DRAINING, UNCHECKED) else known
+
+    def _learn(self, watched: _Watched, progress: Progress) -> None:
+        before, watched.progress = watched.progress, progress
+        if progress.health != before.health:
             self._tell(watched)
 
     def _tell(self, watched: _Watched) -> None:

@@ -1,18 +1,22 @@
 """The real proxy of one network namespace: an Envoy, what it should have, and the checks of its targets.
 
 `apply` translates, offers and waits for Envoy's word. Health flows on its own: a changed target resends its group's
-endpoints and nothing else. Changes within one turn of the event loop travel together.
+endpoints and nothing else. Changes within one turn of the event loop travel together. A change of health is told only
+once Envoy acts by it: whoever hears "healthy" may rely on the target serving.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 
 from hatoba.core.clock import Clock
+from hatoba.core.errors import PortError
+from hatoba.core.tasks import TaskGroup
 from hatoba.proxy import admin, memory, stats
 from hatoba.proxy.ask import OpenSocket, ask, open_socket, unverified
 from hatoba.proxy.base import Balancer, BalancerTraffic, Health, HealthFact, OnHealth, TargetKey, Wanted
@@ -24,6 +28,7 @@ from hatoba.proxy.server import ConfigServer
 from hatoba.proxy.snapshot import checked, replaced, snapshot
 
 _SAVE_AFTER = 0.1
+_TELL_ANYWAY = 1.0  # seconds that news of health wait for an Envoy that does not answer
 
 
 class EnvoyProxy:
@@ -57,6 +62,11 @@ class EnvoyProxy:
         self._snapshot: Snapshot | None = None
         self._restored: dict[TargetKey, Health] | None = None
         self._stale: set[str] = set()  # groups whose endpoints are to be built again
+        self._told: dict[TargetKey, Health] = {}
+        self._untold: list[HealthFact] = []  # not yet offered to Envoy
+        self._offered: list[HealthFact] = []  # offered, not yet acknowledged
+        self._news = asyncio.Event()
+        self._tasks = TaskGroup(f"proxy:{name}")
         self._refresh: asyncio.Handle | None = None
         self._save: asyncio.TimerHandle | None = None
 
@@ -64,6 +74,7 @@ class EnvoyProxy:
         """Adopts the running Envoy or starts one; True when adopted. Nothing in it changes before `apply`."""
         adopted = await self.process.start()
         self._restored = memory.load(self._health_file)
+        self._tasks.start(self._tell(), "tell")
         return adopted
 
     async def apply(self, wanted: Wanted) -> None:
@@ -73,13 +84,14 @@ class EnvoyProxy:
             {id_: (group, functools.partial(_source, balancer)) for id_, (group, balancer) in checked(wanted).items()},
             restored,
         )
+        self._told = {key: health for key, health in self._told.items() if key in self.checker}
         self._snapshot = snapshot(wanted, self._by_group())
         self._stale.clear()
         self._server.offer(self._name, self._snapshot, again=True)
         await self._server.settled(self._name, self._timeout)
 
     def health(self) -> Mapping[TargetKey, Health]:
-        return self.checker.health()
+        return {key: self._told.get(key, health) for key, health in self.checker.health().items()}
 
     async def traffic(self) -> Mapping[str, BalancerTraffic]:
         return stats.traffic(await admin.ask(self.process.admin_socket, "GET", stats.QUERY), self._wanted)
@@ -99,6 +111,7 @@ class EnvoyProxy:
         if self._save is not None:
             self._save.cancel()
             self._save_now()
+        await self._tasks.close()
         await self.checker.close()
 
     def _by_group(self) -> dict[str, dict[str, Health]]:
@@ -110,14 +123,17 @@ class EnvoyProxy:
     def _learned(self, fact: HealthFact) -> None:
         loop = asyncio.get_running_loop()
         self._stale.add(fact.group)
+        self._untold.append(fact)
         if self._refresh is None:
             self._refresh = loop.call_soon(self._refresh_now)
         if self._save is None:
             self._save = loop.call_later(_SAVE_AFTER, self._save_now)
-        self._on_health(fact)
 
     def _refresh_now(self) -> None:
         self._refresh = None
+        self._offered += self._untold
+        self._untold.clear()
+        self._news.set()
         if self._snapshot is None:
             return
         for group in self._wanted.groups:
@@ -125,6 +141,20 @@ class EnvoyProxy:
                 self._snapshot = replaced(self._snapshot, endpoints(group, self.checker.of_group(group.id)))
         self._stale.clear()
         self._server.offer(self._name, self._snapshot)
+
+    async def _tell(self) -> None:
+        """Passes on what is known, in order, when Envoy has it."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            facts, self._offered = self._offered, []
+            with contextlib.suppress(PortError):
+                await self._server.settled(self._name, _TELL_ANYWAY)
+            for fact in facts:
+                key = TargetKey(fact.group, fact.target)
+                if key in self.checker:
+                    self._told[key] = fact.health
+                    self._on_health(fact)
 
     def _save_now(self) -> None:
         self._save = None

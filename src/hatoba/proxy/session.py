@@ -23,6 +23,7 @@ from hatoba.proxy.resource import EMPTY, KIND_OF, KINDS, TYPE_URL, Kind, Resourc
 # Within a stage the order on the stream suffices. Envoy acknowledges clusters only once their endpoints are there too.
 _STAGES: tuple[tuple[Kind, ...], ...] = (("cluster", "endpoints"), ("listener", "routes"))
 _UNCERTAIN = "?"
+_ABSENT = "-"
 _WILDCARD = ("cluster", "listener")  # Envoy wants all of these, and the others by name
 
 
@@ -43,6 +44,12 @@ class _Channel:
 
     def wants(self, name: str) -> bool:
         return self.kind in _WILDCARD or name in self.subscribed
+
+    def absent(self, name: str) -> None:
+        """Envoy was told that there is no such thing."""
+        self.known.pop(name, None)
+        if name in self.subscribed:
+            self.known[name] = _ABSENT
 
 
 def _held(channel: _Channel, name: str) -> bool:
@@ -91,7 +98,7 @@ class Session:
         if refusal is None:
             for name, version in sent.items():
                 if version is None:
-                    channel.known.pop(name, None)
+                    channel.absent(name)
                 else:
                     channel.known[name] = version
             return
@@ -102,7 +109,7 @@ class Session:
             return
         for name, version in sent.items():
             if version is None:
-                channel.known.pop(name, None)
+                channel.absent(name)
             else:
                 channel.refused[name] = (version, refusal)
 
@@ -114,8 +121,9 @@ class Session:
         for stage in _STAGES:
             channels = [self._channels[kind] for kind in stage]
             for channel in channels:
-                if not channel.nonce and channel.opened and (due := self._due(channel)):
-                    messages.append(self._message(channel, due, ()))
+                due, absent = self._due(channel), self._absent(channel)
+                if not channel.nonce and channel.opened and (due or absent):
+                    messages.append(self._message(channel, due, absent))
             if not all(self._complete(channel) for channel in channels):
                 return messages
         for kind in ("listener", "cluster"):
@@ -158,9 +166,17 @@ class Session:
         wanted = self._offered[channel.kind]
         return tuple(sorted(name for name in channel.known if name not in wanted))
 
+    def _absent(self, channel: _Channel) -> tuple[str, ...]:
+        """What Envoy asked for and waits for, though it is no longer wanted: a cluster taken back half-way."""
+        assert self._offered is not None
+        if channel.kind in _WILDCARD:
+            return ()
+        wanted = self._offered[channel.kind]
+        return tuple(sorted(name for name in channel.subscribed if name not in wanted and name not in channel.known))
+
     def _complete(self, channel: _Channel) -> bool:
-        """Nothing of the kind is under way or due, and Envoy has asked for all that it will need."""
-        if channel.nonce or self._due(channel):
+        """Nothing of the kind is under way or to be said, and Envoy has asked for all that it will need."""
+        if channel.nonce or self._due(channel) or self._absent(channel):
             return False
         return all(name in channel.subscribed for name in self._needed(channel.kind))
 

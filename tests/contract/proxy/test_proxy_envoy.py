@@ -1,0 +1,379 @@
+"""What only a real Envoy can show: bytes on the wire, connections that live on, processes that die."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from hatoba.core.errors import PortError, Refused
+from hatoba.proxy.base import (
+    Balancer,
+    FixedResponse,
+    HealthCheck,
+    HostIs,
+    Listener,
+    PathIs,
+    QueryHas,
+    Redirect,
+    Rejected,
+    Rule,
+    Wanted,
+)
+from hatoba.proxy.process import ended, started_at
+from hatoba.proxy.server import ConfigServer
+from tests.contract.proxy.proxy_rigs import ADDRESS, PORT, Backend, RealRig, forward, group, read_answer, wanted
+
+pytestmark = pytest.mark.real
+
+NEVER = HealthCheck(interval=300.0, timeout=2.0)
+
+
+def request(path: str = "/", *headers: str) -> bytes:
+    lines = [f"GET {path} HTTP/1.1", "Host: shop.example:8080", "Connection: close", *headers]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def status_of(pid: int | None) -> str:
+    return Path(f"/proc/{pid}/status").read_text()
+
+
+async def serving(rig: RealRig, *names: str, check: HealthCheck = NEVER) -> list[Backend]:
+    backends = [await rig.backend(name) for name in names]
+    await rig.proxy.apply(wanted(forward("web"), group("web", *backends, check=check)))
+    await rig.facts.until(rig.proxy, "web", dict.fromkeys(names, "healthy"))
+    return backends
+
+
+async def test_a_target_sees_who_asked_and_how(real: RealRig) -> None:
+    (a,) = await serving(real, "a")
+    await real.raw(request("/x?y=1", "X-Forwarded-For: 198.51.100.7", "X-Forwarded-Port: 1", "x-envoy-max-retries: 9"))
+    head = a.seen[-1]
+    assert head.startswith("GET /x?y=1 HTTP/1.1\r\nHost: shop.example:8080\r\n")
+    assert re.search(r"\r\nX-Forwarded-For: 198\.51\.100\.7,\S+\r\n", head)
+    assert "\r\nX-Forwarded-Proto: http\r\n" in head
+    assert f"\r\nX-Forwarded-Port: {PORT}\r\n" in head
+    assert re.search(r"\r\nX-Amzn-Trace-Id: Root=1-[0-9a-f]{8}-[0-9a-f]{24}\r\n", head)
+    assert "envoy" not in head.lower()
+
+
+async def test_a_trace_goes_on_with_this_hop_in_front(real: RealRig) -> None:
+    (a,) = await serving(real, "a")
+    root = "Root=1-67891233-abcdef012345678912345678"
+    await real.raw(request("/", f"X-Amzn-Trace-Id: {root}"))
+    assert re.search(rf"\r\nX-Amzn-Trace-Id: Self=1-[0-9a-f]{{8}}-[0-9a-f]{{24}};{root}\r\n", a.seen[-1])
+    await real.raw(request())
+    await real.raw(request())
+    traces = [re.search(r"Root=(\S+)", head)[1] for head in a.seen[-2:]]  # type: ignore[index]
+    assert traces[0] != traces[1]
+
+
+async def test_an_answer_passes_unchanged(real: RealRig) -> None:
+    await serving(real, "a")
+    answer = await real.raw(request())
+    assert answer.startswith("HTTP/1.1 200 X\r\n")
+    assert "\r\nServer: app\r\n" in answer
+    assert "envoy" not in answer.lower()
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/close", "502 Bad Gateway"), ("/garbage", "502 Bad Gateway"), ("/silent", "504 Gateway Time-out")],
+)
+async def test_what_a_bad_target_costs_is_told_in_the_balancers_words(real: RealRig, path: str, status: str) -> None:
+    a = await real.backend("a")
+    wish = wanted(forward("web"), group("web", a, check=NEVER))
+    impatient = Balancer(
+        id="web",
+        addresses=(ADDRESS,),
+        listeners=wish.balancers[0].listeners,
+        attributes=type(wish.balancers[0].attributes)(idle_timeout=0.3),
+    )
+    await real.proxy.apply(Wanted(balancers=(impatient,), groups=wish.groups))
+    await real.facts.until(real.proxy, "web", {"a": "healthy"})
+    answer = await real.raw(request(path))
+    assert answer.startswith(f"HTTP/1.1 {status[:3]} ")
+    assert "\r\nserver: awselb/2.0\r\n" in answer
+    assert "\r\ncontent-type: text/html\r\n" in answer
+    assert f"<center><h1>{status}</h1></center>" in answer
+
+
+async def test_a_refused_connection_is_502_and_an_empty_group_503(real: RealRig) -> None:
+    (a,) = await serving(real, "a")
+    await real.down(a)
+    assert (await real.get())[0] == 502
+    await real.proxy.apply(wanted(forward("web"), group("web")))
+    status, body = await real.get()
+    assert status == 503
+    assert "503 Service Temporarily Unavailable" in body
+
+
+@pytest.mark.parametrize(
+    "smuggled",
+    [
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /evil",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nX : a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n",
+    ],
+)
+async def test_requests_with_two_meanings_never_reach_a_target(real: RealRig, smuggled: str) -> None:
+    (a,) = await serving(real, "a")
+    answer = await real.raw(smuggled.encode())
+    assert answer[9:12] in ("400", "501")
+    assert a.seen == []
+
+
+async def test_a_folded_header_reaches_the_target_on_one_line(real: RealRig) -> None:
+    (a,) = await serving(real, "a")
+    await real.raw(b"GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n Evil: b\r\n\r\n")
+    assert re.search(r"\r\nX: a +Evil: b\r\n", a.seen[-1])
+
+
+async def test_a_fixed_response_and_a_redirect_are_as_written(real: RealRig) -> None:
+    await real.proxy.apply(wanted(FixedResponse(status=503, content_type="text/plain", body="closed")))
+    answer = await real.raw(request())
+    assert answer.startswith("HTTP/1.1 503")
+    assert "\r\ncontent-type: text/plain\r\n" in answer
+    assert answer.endswith("\r\n\r\nclosed")
+    await real.proxy.apply(wanted(Redirect(status=301, protocol="HTTPS", port=8443, path="/new")))
+    answer = await real.raw(request("/old?a=b"))
+    assert answer.startswith("HTTP/1.1 301")
+    assert "\r\nlocation: https://shop.example:8443/new?a=b\r\n" in answer
+    assert "\r\nserver: awselb/2.0\r\n" in answer
+
+
+async def test_rules_are_tried_by_priority_and_all_conditions_must_hold(real: RealRig) -> None:
+    def says(id_: str, priority: int, *conditions: HostIs | PathIs | QueryHas) -> Rule:
+        return Rule(id=id_, priority=priority, conditions=conditions, action=FixedResponse(status=200, body=id_))
+
+    listener = Listener(
+        id="main",
+        port=PORT,
+        default=FixedResponse(status=200, body="default"),
+        rules=(
+            says("path", 3, PathIs(values=("/img/*", "/v?"))),
+            says("host-and-path", 2, HostIs(values=("*.EXAMPLE",)), PathIs(values=("/both",))),
+            says("query", 1, QueryHas(values=(("v", "1*"),))),
+        ),
+    )
+    await real.proxy.apply(Wanted(balancers=(Balancer(id="web", addresses=(ADDRESS,), listeners=(listener,)),)))
+    for path, expected in {
+        "/": "default",
+        "/img/a/b?c": "path",
+        "/v1": "path",
+        "/v12": "default",
+        "/both": "host-and-path",
+        "/both/": "default",
+        "/img/x?a=b&V=12": "query",
+        "/?a=v=1": "default",
+    }.items():
+        assert (await real.raw(request(path))).endswith(f"\r\n\r\n{expected}"), path
+
+
+async def test_prior_knowledge_http2_is_understood(real: RealRig) -> None:
+    await serving(real, "a")
+    reader, writer = await real.connect()
+    writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+    frame = await reader.readexactly(9)
+    assert frame[3] == 4  # SETTINGS
+    writer.close()
+
+
+async def test_targets_come_and_go_under_load_and_no_request_fails(real: RealRig) -> None:
+    a, b, c = [await real.backend(name) for name in "abc"]
+    await real.proxy.apply(wanted(forward("web"), group("web", a, check=NEVER)))
+    await real.facts.until(real.proxy, "web", {"a": "healthy"})
+    async with real.load() as load:
+        await load.answered(50)
+        for old, new in ((a, b), (b, c), (c, a), (a, b)):
+            await real.proxy.apply(wanted(forward("web"), group("web", old, new, check=NEVER)))
+            await load.answered(20, by=new.name)
+            draining = (old.name,)
+            await real.proxy.apply(wanted(forward("web"), group("web", old, new, draining=draining, check=NEVER)))
+            await load.answered(20)
+            await real.proxy.apply(wanted(forward("web"), group("web", new, check=NEVER)))
+            await real.down(old)
+            await load.answered(50)
+            await real.up(old)
+    assert load.failures == []
+
+
+async def test_routes_and_weights_change_under_load_and_no_request_fails(real: RealRig) -> None:
+    a, b = [await real.backend(name) for name in "ab"]
+    groups = (group("blue", a, check=NEVER), group("green", b, check=NEVER))
+    await real.proxy.apply(wanted(forward(blue=1), *groups))
+    await real.facts.until(real.proxy, "blue", {"a": "healthy"})
+    async with real.load() as load:
+        await load.answered(20)
+        # The other group's target must be known to be healthy before all requests go there.
+        await real.proxy.apply(wanted(forward(blue=99, green=0), *groups))
+        await real.facts.until(real.proxy, "green", {"b": "healthy"})
+        for green in (1, 10, 50, 100):
+            await real.proxy.apply(wanted(forward(blue=100 - green, green=green), *groups))
+            await load.answered(20)
+        await load.answered(20, by="b")
+        await real.proxy.apply(wanted(forward(green=1), *groups))
+        await load.answered(20, by="b")
+    assert load.failures == []
+
+
+async def test_a_request_under_way_finishes_while_its_target_drains(real: RealRig) -> None:
+    a, b = await serving(real, "a", "b")
+    await real.proxy.apply(wanted(forward("web"), group("web", a, check=NEVER)))
+    waiting = asyncio.create_task(real.raw(request("/wait")))
+    await asyncio.wait_for(real.met.wait(), 5)
+    await real.proxy.apply(wanted(forward("web"), group("web", a, b, draining=("a",), check=NEVER)))
+    await real.facts.until(real.proxy, "web", {"b": "healthy"})
+    assert (await real.get()) == (200, "b")
+    assert not waiting.done()
+    # The delay is over, the target is gone: what it is still working at may end.
+    await real.proxy.apply(wanted(forward("web"), group("web", b, check=NEVER)))
+    assert (await real.get()) == (200, "b")
+    real.release.set()
+    assert (await waiting).endswith("a")
+
+
+async def test_a_listener_keeps_its_connections_when_another_comes_and_goes(real: RealRig) -> None:
+    (a,) = await serving(real, "a")
+    reader, writer = await real.connect()
+    web = wanted(forward("web"), group("web", a, check=NEVER))
+    more = Listener(id="more", port=81, default=FixedResponse(status=200, body="more"))
+    both = Balancer(id="web", addresses=(ADDRESS,), listeners=(*web.balancers[0].listeners, more))
+    for wish in (Wanted(balancers=(both,), groups=web.groups), web):
+        await real.proxy.apply(wish)
+        if wish is not web:
+            assert await real.get(81) == (200, "more")
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert await read_answer(reader) == (200, "a")
+    writer.close()
+
+
+async def test_a_refused_listener_is_told_and_harms_nobody(real: RealRig) -> None:
+    (a,) = await serving(real, "a")
+    web = wanted(forward("web"), group("web", a, check=NEVER)).balancers[0]
+    taken = Listener(id="taken", port=a.port, default=FixedResponse(status=200))
+    fine = Listener(id="fine", port=82, default=FixedResponse(status=200, body="fine"))
+    wish = Wanted(
+        balancers=(web, Balancer(id="other", addresses=("127.0.0.1",), listeners=(taken, fine))),
+        groups=(group("web", a, check=NEVER),),
+    )
+    with pytest.raises(Rejected, match=r"listener other\|taken.*Address already in use"):
+        await real.proxy.apply(wish)
+    assert await real.get() == (200, "a")
+    await real.down(a)
+    for writer in list(real._connections):
+        writer.close()
+    await real.proxy.apply(wish)  # the port is free now: the same wish succeeds
+
+
+async def test_an_agent_that_was_killed_finds_its_envoy_and_no_request_fails(real: RealRig) -> None:
+    a, b = await serving(real, "a", "b")
+    wish = wanted(forward("web"), group("web", a, b, check=NEVER))
+    async with real.load() as load:
+        await load.answered(20)
+        pid = real.proxy.process.pid
+        for _ in range(3):
+            await real.agent_dies()
+            await load.answered(30)
+            assert await real.agent_returns()
+            await load.answered(30)
+            await real.proxy.apply(wish)
+            assert real.proxy.process.pid == pid
+            await load.answered(30)
+        sent = real.server._envoys["vpc-1"].session
+        assert sent is not None
+        assert sent.responses == 0  # nothing had changed, so nothing was sent
+    assert load.failures == []
+    assert set(load.answers) == {"a", "b"}
+    assert real.facts.of("a") == ["healthy"]  # told again, never taken for new
+
+
+async def test_an_agent_that_comes_back_to_a_changed_world_converges(real: RealRig) -> None:
+    a, b = await serving(real, "a", "b")
+    async with real.load() as load:
+        await real.agent_dies()
+        assert await real.agent_returns()
+        await real.proxy.apply(wanted(forward("web"), group("web", b, check=NEVER)))
+        await load.answered(20, by="b")
+    assert load.failures == []
+    assert await real.get() == (200, "b")
+    assert a.listening
+
+
+async def test_without_an_agent_a_target_that_vanishes_costs_no_request(real: RealRig) -> None:
+    a, _ = await serving(real, "a", "b")
+    await real.agent_dies()
+    async with real.load() as load:
+        await real.down(a)
+        await load.answered(100)
+    assert load.failures == []
+    await real.agent_returns()
+
+
+async def test_an_envoy_that_dies_is_started_again_with_everything(real: RealRig) -> None:
+    await serving(real, "a")
+    pid = real.proxy.process.pid
+    assert pid is not None
+    restarted = asyncio.Event()
+    real.proxy.process.on_restart = restarted.set
+    os.kill(pid, signal.SIGKILL)
+    await asyncio.wait_for(restarted.wait(), 5)
+    await real.server.settled("vpc-1", 5)
+    assert real.proxy.process.pid != pid
+    assert await real.get() == (200, "a")
+
+
+async def test_an_adopted_envoy_that_dies_is_started_again_too(real: RealRig) -> None:
+    (a,) = await serving(real, "a")
+    await real.agent_dies()
+    await real.agent_returns()
+    await real.proxy.apply(wanted(forward("web"), group("web", a, check=NEVER)))
+    restarted = asyncio.Event()
+    real.proxy.process.on_restart = restarted.set
+    os.kill(real.proxy.process.pid or 0, signal.SIGKILL)
+    await asyncio.wait_for(restarted.wait(), 5)
+    await real.server.settled("vpc-1", 5)
+    assert await real.get() == (200, "a")
+
+
+async def test_a_pid_file_of_another_process_is_not_believed(real: RealRig) -> None:
+    await real.agent_dies()
+    pid = real.proxy.process.pid or 0
+    os.kill(pid, signal.SIGTERM)
+    await ended(pid)
+    (real.directory / "e" / "envoy.pid").write_text(f'{{"pid":{os.getpid()},"started":12345}}')
+    assert not await real.agent_returns()
+    assert real.proxy.process.pid not in (pid, os.getpid())
+
+
+async def test_stop_leaves_nothing(real: RealRig) -> None:
+    pid = real.proxy.process.pid or 0
+    await real.proxy.stop()
+    assert started_at(pid) is None
+    assert not (real.directory / "e").exists()
+
+
+async def test_envoy_can_do_little_on_the_host(real: RealRig) -> None:
+    await real.proxy.apply(Wanted())
+    status = status_of(real.proxy.process.pid)
+    assert re.search(r"CapEff:\t0000000000000404\n", status)  # reads its files, binds low ports
+    assert re.search(r"NoNewPrivs:\t1\n", status)
+
+
+async def test_who_waits_for_an_envoy_that_never_comes_is_told(tmp_path_factory: pytest.TempPathFactory) -> None:
+    server = ConfigServer(tmp_path_factory.mktemp("px") / "x.sock")
+    await server.start()
+    with pytest.raises(PortError, match=r"Timeout: Envoy nobody is not connected within 0\.05 s"):
+        await server.settled("nobody", 0.05)
+    await server.close()
+
+
+async def test_a_path_too_long_for_a_socket_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="too long for a socket"):
+        await ConfigServer(tmp_path / ("x" * 120)).start()

@@ -1,0 +1,57 @@
+"""Envoy's counters, told per balancer and group."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hatoba.proxy import memory
+from hatoba.proxy.base import Balancer, BalancerTraffic, Forward, GroupTraffic, Listener, Share, TargetKey, Wanted
+from hatoba.proxy.health import HEALTHY, TimedOut, unhealthy
+from hatoba.proxy.stats import traffic
+
+ANSWER = """\
+cluster.app/web/50dc_blue.upstream_cx_active: 3
+cluster.app/web/50dc_blue.upstream_cx_connect_fail: 2
+cluster.app/web/50dc_blue.upstream_rq_2xx: 40
+cluster.app/web/50dc_blue.upstream_rq_5xx: 1
+cluster.app/web/50dc_blue.upstream_rq_active: 1
+cluster.app/web/50dc_blue.upstream_rq_total: 42
+http.app/web/50dc.downstream_cx_active: 4
+http.app/web/50dc.downstream_cx_total: 9
+http.app/web/50dc.downstream_rq_2xx: 40
+http.app/web/50dc.downstream_rq_total: 43
+http.app/web/50dc.downstream_cx_length_ms: P0(nan,1.0) P25(nan,1.025)
+http.somebody_else.downstream_rq_total: 7
+"""
+
+
+def balancer(id_: str, *groups: str) -> Balancer:
+    action = Forward(shares=tuple(Share(group=group) for group in groups))
+    return Balancer(id=id_, addresses=("10.0.0.1",), listeners=(Listener(id="l", port=80, default=action),))
+
+
+def test_counters_go_to_whom_they_belong() -> None:
+    told = traffic(ANSWER, Wanted(balancers=(balancer("app/web/50dc", "blue", "green"), balancer("new", "blue"))))
+    assert told["app/web/50dc"] == BalancerTraffic(
+        requests=43,
+        codes={"2xx": 40},
+        connections=9,
+        active_connections=4,
+        groups={
+            "blue": GroupTraffic(
+                requests=42, codes={"2xx": 40, "5xx": 1}, connect_failures=2, active_requests=1, active_connections=3
+            ),
+            "green": GroupTraffic(),
+        },
+    )
+    assert told["new"] == BalancerTraffic(groups={"blue": GroupTraffic()})
+
+
+def test_health_is_remembered_and_a_spoilt_memory_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "health.json"
+    assert memory.load(file) == {}
+    known = {TargetKey("g", "a"): HEALTHY, TargetKey("g", "b"): unhealthy(TimedOut())}
+    memory.save(file, known)
+    assert memory.load(file) == known
+    file.write_bytes(file.read_bytes()[:-7])
+    assert memory.load(file) == {}
