@@ -3,7 +3,7 @@
     python -m bench.request_cpu [--requests N]
 
 A process with the smallest composition (store with its journal, gateway, a room of three operations) is started; this
-one sends requests that were signed before, one after the other, and reads the server's CPU time, all threads, from /proc.
+one sends requests that were signed before, one after the other, and reads the CPU time of all its threads from /proc.
 Prints the median of several rounds, in milliseconds per request, and the share that an empty HTTP answer costs.
 """
 

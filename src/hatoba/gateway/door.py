@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from hatoba.aws import conform
-from hatoba.aws.shapes._lazy import error_class
+from hatoba.aws.shapes import error_class
 from hatoba.core.errors import AwsError
 from hatoba.core.keys import Scope
 from hatoba.gateway import access

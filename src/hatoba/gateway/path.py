@@ -18,12 +18,13 @@ import msgspec
 from hatoba.aws import models, protocols, sigv4
 from hatoba.aws.models import ServiceModel
 from hatoba.aws.protocols import WireProtocol, unknown_operation
+from hatoba.aws.sigv4 import chunks
 from hatoba.aws.wire import WireRequest, WireResponse
 from hatoba.core.errors import AwsError
 from hatoba.core.keys import Scope
 from hatoba.gateway import access, routing
 from hatoba.gateway.access import Identities
-from hatoba.gateway.bodies import FORM, cut, form_field, too_large, unpacked
+from hatoba.gateway.bodies import FORM, cut, form_field, too_large, unpacked, unsigned
 from hatoba.gateway.call import Call, Platform, Principal
 from hatoba.gateway.http import BodyCut, BodyTooLarge, Request, Response
 from hatoba.gateway.metrics import Metrics
@@ -32,7 +33,6 @@ from hatoba.gateway.unrouted import render_unrouted
 
 log = logging.getLogger(__name__)
 
-_XML = frozenset(("query", "ec2", "rest-xml"))  # their signature errors have the older names
 _REST = frozenset(("rest-json", "rest-xml"))  # the path names the operation, whose body may be a stream
 
 
@@ -139,6 +139,7 @@ class Path:
         """Who asks: by the signature, unless there is none and none is needed."""
         settings, route = self._settings, passing.route
         if not settings.auth:
+            passing.wire = unsigned(passing.wire)
             known = self._identities.find(route.access_key_id) if route.access_key_id is not None else None
             if known is not None:
                 return cast(Principal, known.principal)
@@ -147,7 +148,7 @@ class Path:
         if route.access_key_id is None and not self._wants_signature(passing):
             return access.anonymous(settings.account)
         assert passing.protocol is not None
-        old = passing.protocol.name in _XML
+        old = passing.protocol.name in protocols.OLD
         verified = sigv4.verify(passing.wire, self._identities.find, self._platform.clock.now(), old=old)
         if verified.service != passing.model.signing_name:
             raise AwsError(
@@ -155,6 +156,8 @@ class Path:
                 code="SignatureDoesNotMatch" if old else "InvalidSignatureException",
                 status=403,
             )
+        if not isinstance(passing.wire.body, bytes):
+            passing.wire = msgspec.structs.replace(passing.wire, body=chunks.content(passing.wire, verified))
         return cast(Principal, verified.credential.principal)
 
     def _wants_signature(self, passing: _Passing) -> bool:
