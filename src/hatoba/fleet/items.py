@@ -306,7 +306,6 @@ def everything(view: View, node: str) -> Iterable[Ref]:
         refs.update(dict.fromkeys(along(view, network)))
     for zone in view.index(m.zones, "network", ""):
         refs[Ref("zone", zone.scope, zone.id)] = None
-    for record in view.all(m.interfaces):
-        if record.public:
-            refs[Ref("public", record.scope, record.id)] = None
+    for record in view.index(m.interfaces, "has_public", True):
+        refs[Ref("public", record.scope, record.id)] = None
     return refs

@@ -92,6 +92,10 @@ interfaces = Table(
     Interface,
     indexes=(
         Index("network", lambda i: (i.key.partition, i.key.account, i.key.region, i.network)),
+        Index("subnet", lambda i: i.subnet),
+        Index("public", lambda i: i.public),
+        Index("has_public", lambda i: True if i.public else None),
+        Index("group", lambda i: i.groups, many=True),
         Index("address", lambda i: (i.key.partition, i.key.account, i.key.region, i.network, i.address)),
     ),
 )

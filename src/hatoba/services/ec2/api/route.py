@@ -1,0 +1,216 @@
+"""Route tables."""
+
+from __future__ import annotations
+
+from hatoba.aws.shapes import ec2 as t
+from hatoba.core.ids import resource_id
+from hatoba.core.records import replace
+from hatoba.gateway.call import Call
+from hatoba.gateway.tags import forget_tags
+from hatoba.services.ec2 import views
+from hatoba.services.ec2.api.room import arn, block, described, dry_run, ec2, own_tags, tag_new
+from hatoba.services.ec2.defaults import ensure_default
+from hatoba.services.ec2.filters import flag
+from hatoba.services.ec2.model.errors import dependency, invalid, missing, not_found
+from hatoba.services.ec2.model.interface import refresh_egress
+from hatoba.services.ec2.model.network import subnets, the_subnet, the_vpc
+from hatoba.services.ec2.model.routes import (
+    Association,
+    Route,
+    RouteTable,
+    route_tables,
+    the_gateway,
+    the_table,
+)
+from hatoba.store import Tx
+
+
+def _put(tx: Tx, call: Call, table: RouteTable) -> RouteTable:
+    """Writes a table and renews who may leave the VPC."""
+    table = tx.put(route_tables, table)
+    for subnet in tx.index(subnets, "vpc", table.vpc):
+        refresh_egress(tx, call.scope, subnet.id)
+    return table
+
+
+@ec2.operation
+async def create_route_table(req: t.CreateRouteTableRequest, call: Call) -> t.CreateRouteTableResult:
+    dry_run(req)
+    ensure_default(call)
+    with call.tx() as tx:
+        vpc = the_vpc(tx, call.scope, req["VpcId"])
+        table = tx.put(
+            route_tables,
+            RouteTable(
+                key=route_tables.key(call.scope, resource_id(call.ids, "rtb")),
+                vpc=vpc.id,
+                routes=(Route(destination=vpc.cidr, gateway="local", origin="CreateRouteTable"),),
+            ),
+        )
+        tag_new(tx, call, table.id, req)
+    return {"RouteTable": views.route_table(table, own_tags(call, table.id))}
+
+
+@ec2.operation
+async def describe_route_tables(req: t.DescribeRouteTablesRequest, call: Call) -> t.DescribeRouteTablesResult:
+    ensure_default(call)
+    page, token = described(
+        call,
+        call.store.scan(route_tables, call.scope),
+        req,
+        {
+            "route-table-id": lambda table: (table.id,),
+            "vpc-id": lambda table: (table.vpc,),
+            "association.main": lambda table: flag(table.main),
+            "association.subnet-id": lambda table: (a.subnet for a in table.associations),
+            "association.route-table-id": lambda table: (table.id,),
+            "association.route-table-association-id": lambda table: (a.id for a in table.associations),
+            "route.destination-cidr-block": lambda table: (route.destination for route in table.routes),
+            "route.gateway-id": lambda table: (route.gateway for route in table.routes),
+            "owner-id": lambda table: (table.key.account,),
+        },
+        ids="RouteTableIds",
+        missing=lambda id_: not_found(id_, "rtb"),
+    )
+    answer: t.DescribeRouteTablesResult = {
+        "RouteTables": [views.route_table(table, own_tags(call, table.id)) for table in page]
+    }
+    if token is not None:
+        answer["NextToken"] = token
+    return answer
+
+
+@ec2.operation
+async def delete_route_table(req: t.DeleteRouteTableRequest, call: Call) -> None:
+    dry_run(req)
+    with call.tx() as tx:
+        table = the_table(tx, call.scope, req["RouteTableId"])
+        if table.associations:
+            raise dependency(f"The routeTable '{table.id}'")
+        tx.forget(route_tables, table.key)
+        forget_tags(tx, call.scope, arn(call.scope, table.id))
+
+
+@ec2.operation
+async def create_route(req: t.CreateRouteRequest, call: Call) -> t.CreateRouteResult:
+    dry_run(req)
+    route = _route(req)
+    with call.tx() as tx:
+        table = the_table(tx, call.scope, req["RouteTableId"])
+        gateway = the_gateway(tx, call.scope, route.gateway)
+        if gateway.vpc != table.vpc:
+            raise invalid(
+                f"route table {table.id} and network gateway {gateway.id} belong to different networks",
+                "InvalidParameterValue",
+            )
+        known = next((r for r in table.routes if r.destination == route.destination), None)
+        if known is not None and known.gateway != route.gateway:
+            raise invalid(f"The route identified by {route.destination} already exists.", "RouteAlreadyExists")
+        if known is None:
+            _put(tx, call, replace(table, routes=(*table.routes, route)))
+    return {"Return": True}
+
+
+@ec2.operation
+async def replace_route(req: t.ReplaceRouteRequest, call: Call) -> None:
+    dry_run(req)
+    route = _route(req)
+    with call.tx() as tx:
+        table = the_table(tx, call.scope, req["RouteTableId"])
+        the_gateway(tx, call.scope, route.gateway)
+        if not any(r.destination == route.destination for r in table.routes):
+            raise _no_route(route.destination, table)
+        routes = tuple(route if r.destination == route.destination else r for r in table.routes)
+        _put(tx, call, replace(table, routes=routes))
+
+
+@ec2.operation
+async def delete_route(req: t.DeleteRouteRequest, call: Call) -> None:
+    dry_run(req)
+    destination = req.get("DestinationCidrBlock", "")
+    with call.tx() as tx:
+        table = the_table(tx, call.scope, req["RouteTableId"])
+        found = next((r for r in table.routes if r.destination == destination), None)
+        if found is None:
+            raise _no_route(destination, table)
+        if found.gateway == "local":
+            raise invalid(f"cannot remove local route {destination} in route table {table.id}", "InvalidParameterValue")
+        _put(tx, call, replace(table, routes=tuple(r for r in table.routes if r is not found)))
+
+
+def _no_route(destination: str, table: RouteTable) -> Exception:
+    return invalid(
+        f"no route with destination-cidr-block {destination} in route table {table.id}", "InvalidRoute.NotFound"
+    )
+
+
+def _route(req: t.CreateRouteRequest | t.ReplaceRouteRequest) -> Route:
+    """A route to an internet gateway: the one kind of target there is so far, beside the VPC itself."""
+    if "DestinationCidrBlock" not in req:
+        raise missing("destinationCidrBlock")
+    if "GatewayId" not in req:
+        raise invalid("Only internet gateways can be the target of a route here.", "UnsupportedOperation")
+    destination = block(req["DestinationCidrBlock"], name="destinationCidrBlock", widest=0, narrowest=32)
+    return Route(destination=str(destination), gateway=req["GatewayId"])
+
+
+@ec2.operation
+async def associate_route_table(req: t.AssociateRouteTableRequest, call: Call) -> t.AssociateRouteTableResult:
+    dry_run(req)
+    if "SubnetId" not in req:
+        raise missing("subnetId")
+    with call.tx() as tx:
+        table = the_table(tx, call.scope, req["RouteTableId"])
+        subnet = the_subnet(tx, call.scope, req["SubnetId"])
+        if subnet.vpc != table.vpc:
+            raise invalid(
+                f"Route table {table.id} and subnet {subnet.id} belong to different networks", "InvalidParameterValue"
+            )
+        for other in tx.index(route_tables, "subnet", subnet.id):
+            found = next(a for a in other.associations if a.subnet == subnet.id)
+            if other.id == table.id:
+                return {"AssociationId": found.id, "AssociationState": {"State": "associated"}}
+            raise invalid(
+                f"the specified association for route table {table.id} conflicts with an existing association",
+                "Resource.AlreadyAssociated",
+            )
+        association = Association(id=resource_id(call.ids, "rtbassoc"), subnet=subnet.id)
+        _put(tx, call, replace(table, associations=(*table.associations, association)))
+    return {"AssociationId": association.id, "AssociationState": {"State": "associated"}}
+
+
+@ec2.operation
+async def disassociate_route_table(req: t.DisassociateRouteTableRequest, call: Call) -> None:
+    dry_run(req)
+    with call.tx() as tx:
+        table, association = _associated(tx, req["AssociationId"])
+        if association.subnet is None:
+            raise invalid(
+                f"cannot disassociate the main route table association {association.id}", "InvalidParameterValue"
+            )
+        left = tuple(a for a in table.associations if a.id != association.id)
+        _put(tx, call, replace(table, associations=left))
+
+
+@ec2.operation
+async def replace_route_table_association(
+    req: t.ReplaceRouteTableAssociationRequest, call: Call
+) -> t.ReplaceRouteTableAssociationResult:
+    dry_run(req)
+    with call.tx() as tx:
+        old, association = _associated(tx, req["AssociationId"])
+        new = the_table(tx, call.scope, req["RouteTableId"])
+        moved = Association(id=resource_id(call.ids, "rtbassoc"), subnet=association.subnet)
+        tx.put(
+            route_tables,
+            replace(old, associations=tuple(a for a in old.associations if a.id != association.id)),
+        )
+        new = the_table(tx, call.scope, req["RouteTableId"])
+        _put(tx, call, replace(new, associations=(*new.associations, moved)))
+    return {"NewAssociationId": moved.id, "AssociationState": {"State": "associated"}}
+
+
+def _associated(tx: Tx, id_: str) -> tuple[RouteTable, Association]:
+    for table in tx.index(route_tables, "association", id_):
+        return table, next(a for a in table.associations if a.id == id_)
+    raise not_found(id_, "rtbassoc")

@@ -1,0 +1,85 @@
+"""The default VPC: 172.31.0.0/16 with a public subnet per zone, in every account and region from its first use.
+
+Source: the VPC user guide, "Default VPCs", and `contracts.md`: zones are `<region>a`, `b` and `c`.
+"""
+
+from __future__ import annotations
+
+from hatoba.core.ids import Ids, resource_id
+from hatoba.core.keys import Scope
+from hatoba.core.records import replace
+from hatoba.gateway.call import Call
+from hatoba.services.ec2.model.group import GroupRule, SecurityGroup, allow_all, groups, put_group
+from hatoba.services.ec2.model.network import Subnet, Vpc, put_vpc, subnets, vpcs
+from hatoba.services.ec2.model.routes import (
+    Association,
+    InternetGateway,
+    Route,
+    RouteTable,
+    internet_gateways,
+    route_tables,
+)
+from hatoba.store import Tx
+
+ZONES = "abc"
+CIDR = "172.31.0.0/16"
+
+
+def zones(region: str) -> tuple[str, ...]:
+    return tuple(region + letter for letter in ZONES)
+
+
+def ensure_default(call: Call) -> None:
+    """Makes the default VPC when this account and region have never had one."""
+    if any(True for _ in call.store.scan(vpcs, call.scope)):
+        return
+    with call.tx() as tx:
+        vpc = create_vpc(tx, call.ids, call.scope, CIDR, is_default=True)
+        gateway = InternetGateway(key=internet_gateways.key(call.scope, resource_id(call.ids, "igw")), vpc=vpc.id)
+        tx.put(internet_gateways, gateway)
+        table = tx.index(route_tables, "main", vpc.id)[0]
+        outside = Route(destination="0.0.0.0/0", gateway=gateway.id)
+        tx.put(route_tables, replace(table, routes=(*table.routes, outside)))
+        for number, zone in enumerate(zones(call.scope.region)):
+            subnet = Subnet(
+                key=subnets.key(call.scope, resource_id(call.ids, "subnet")),
+                vpc=vpc.id,
+                cidr=f"172.31.{16 * number}.0/20",
+                zone=zone,
+                default_for_zone=True,
+                map_public=True,
+            )
+            tx.put(subnets, subnet)
+
+
+def create_vpc(tx: Tx, ids: Ids, scope: Scope, cidr: str, *, is_default: bool = False, tenancy: str = "default") -> Vpc:
+    """A VPC with its main route table and default security group."""
+    vpc = put_vpc(
+        tx,
+        Vpc(
+            key=vpcs.key(scope, resource_id(ids, "vpc")),
+            cidr=cidr,
+            is_default=is_default,
+            tenancy=tenancy,
+            dns_hostnames=is_default,
+        ),
+    )
+    table = RouteTable(
+        key=route_tables.key(scope, resource_id(ids, "rtb")),
+        vpc=vpc.id,
+        routes=(Route(destination=cidr, gateway="local", origin="CreateRouteTable"),),
+        associations=(Association(id=resource_id(ids, "rtbassoc")),),
+    )
+    tx.put(route_tables, table)
+    group = resource_id(ids, "sg")
+    put_group(
+        tx,
+        SecurityGroup(
+            key=groups.key(scope, group),
+            vpc=vpc.id,
+            name="default",
+            description="default VPC security group",
+            rules=(GroupRule(id=resource_id(ids, "sgr"), group=group), allow_all(ids)),
+        ),
+    )
+    return vpc

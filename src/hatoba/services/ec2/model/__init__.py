@@ -1,0 +1,11 @@
+"""What EC2 stores, one file a noun. Ids are EC2's own and unique everywhere: `vpc-0…`, `subnet-0…`, `eni-0…`."""
+
+from typing import Any
+
+from hatoba.services.ec2.model.group import groups
+from hatoba.services.ec2.model.interface import enis
+from hatoba.services.ec2.model.network import subnets, vpcs
+from hatoba.services.ec2.model.routes import internet_gateways, route_tables
+from hatoba.store import Table
+
+TABLES: tuple[Table[Any], ...] = (vpcs, subnets, groups, enis, route_tables, internet_gateways)

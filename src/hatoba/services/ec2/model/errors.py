@@ -1,0 +1,37 @@
+"""EC2 declares no errors in its model; these are the codes and words of its API reference."""
+
+from __future__ import annotations
+
+from hatoba.core.errors import AwsError
+
+_KINDS = {
+    "vpc": ("InvalidVpcID.NotFound", "vpc ID"),
+    "subnet": ("InvalidSubnetID.NotFound", "subnet ID"),
+    "sg": ("InvalidGroup.NotFound", "security group"),
+    "eni": ("InvalidNetworkInterfaceID.NotFound", "networkInterface ID"),
+    "rtb": ("InvalidRouteTableID.NotFound", "routeTable ID"),
+    "igw": ("InvalidInternetGatewayID.NotFound", "internetGateway ID"),
+    "sgr": ("InvalidSecurityGroupRuleId.NotFound", "security group rule ID"),
+    "rtbassoc": ("InvalidAssociationID.NotFound", "association ID"),
+}
+
+
+def not_found(id_: str, kind: str) -> AwsError:
+    code, noun = _KINDS[kind]
+    return AwsError(f"The {noun} '{id_}' does not exist", code=code)
+
+
+def invalid(message: str, code: str = "InvalidParameterValue") -> AwsError:
+    return AwsError(message, code=code)
+
+
+def missing(name: str) -> AwsError:
+    return AwsError(f"The request must contain the parameter {name}", code="MissingParameter")
+
+
+def dependency(what: str) -> AwsError:
+    return AwsError(f"{what} has dependencies and cannot be deleted.", code="DependencyViolation")
+
+
+def in_the_way(message: str) -> AwsError:
+    return AwsError(message, code="DependencyViolation")

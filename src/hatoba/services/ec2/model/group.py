@@ -1,0 +1,132 @@
+"""Security groups and their rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from hatoba.core.ids import Ids
+from hatoba.core.keys import Scope
+from hatoba.core.records import Record, replace
+from hatoba.fleet import model as fleet
+from hatoba.services.ec2.model.errors import invalid, not_found
+from hatoba.services.ec2.model.network import Vpc
+from hatoba.store import Index, Table, Tx
+from hatoba.store.store import View
+
+
+class GroupRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One rule has one far end: a network, or the members of a group. `protocol` "-1" is all; ports None are all."""
+
+    id: str
+    egress: bool = False
+    protocol: str = "-1"
+    from_port: int | None = None
+    to_port: int | None = None
+    cidr: str | None = None
+    cidr6: str | None = None
+    group: str | None = None
+    description: str | None = None
+
+    def same(self, other: GroupRule) -> bool:
+        """The same traffic: ids and descriptions do not count."""
+        plain = {"id": "", "description": None}
+        return msgspec.structs.replace(self, **plain) == msgspec.structs.replace(other, **plain)
+
+
+class SecurityGroup(Record, frozen=True, kw_only=True):
+    vpc: str
+    name: str
+    description: str
+    rules: tuple[GroupRule, ...] = ()
+
+
+groups = Table(
+    "ec2.security_groups",
+    SecurityGroup,
+    indexes=(
+        Index("vpc", lambda group: group.vpc),
+        Index("name", lambda group: (group.vpc, group.name)),
+        Index("names", lambda group: {rule.group for rule in group.rules if rule.group}, many=True),
+    ),
+)
+
+
+def the_group(view: View, scope: Scope, id_: str) -> SecurityGroup:
+    group = view.find(groups, scope, id_)
+    if group is None:
+        raise not_found(id_, "sg")
+    return group
+
+
+def default_group(view: View, vpc: Vpc) -> SecurityGroup:
+    return view.index(groups, "name", (vpc.id, "default"))[0]
+
+
+def allow_all(ids: Ids) -> GroupRule:
+    """The egress rule that every new group has."""
+    return GroupRule(id=f"sgr-0{ids.hex(16)}", egress=True, cidr="0.0.0.0/0")
+
+
+def put_group(tx: Tx, group: SecurityGroup) -> SecurityGroup:
+    """Writes a group, and its rules for the nodes."""
+    key = fleet.policy_sets.key(group.scope, group.id)
+    known = tx.get(fleet.policy_sets, key)
+    policy = fleet.PolicySet(
+        key=key,
+        version=known.version if known else 0,
+        network=group.vpc,
+        ingress=_fleet_rules(rule for rule in group.rules if not rule.egress),
+        egress=_fleet_rules(rule for rule in group.rules if rule.egress),
+    )
+    if policy != known:
+        tx.put(fleet.policy_sets, policy)
+    return tx.put(groups, group)
+
+
+def forget_group(tx: Tx, group: SecurityGroup) -> None:
+    tx.forget(fleet.policy_sets, fleet.policy_sets.key(group.scope, group.id))
+    tx.forget(groups, group.key)
+
+
+_PROTOCOLS = {"-1": "any", "6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6"}
+
+
+def _fleet_rules(rules: Iterable[GroupRule]) -> tuple[fleet.Rule, ...]:
+    return tuple(
+        fleet.Rule(
+            protocol=_PROTOCOLS.get(rule.protocol, rule.protocol),
+            from_port=None if rule.from_port == -1 else rule.from_port,
+            to_port=None if rule.to_port == -1 else rule.to_port,
+            cidrs=tuple(cidr for cidr in (rule.cidr, rule.cidr6) if cidr),
+            groups=(rule.group,) if rule.group else (),
+        )
+        for rule in rules
+    )
+
+
+def add_rules(tx: Tx, group: SecurityGroup, new: Iterable[GroupRule]) -> SecurityGroup:
+    """Raises InvalidPermission.Duplicate when one of them is there already."""
+    rules = list(group.rules)
+    for rule in new:
+        if any(rule.same(other) for other in rules):
+            peer = rule.cidr or rule.cidr6 or rule.group
+            ports = f", from port: {rule.from_port}, to port: {rule.to_port}" if rule.from_port is not None else ""
+            raise invalid(
+                f'the specified rule "peer: {peer}, {rule.protocol.upper()}{ports}, ALLOW" already exists',
+                "InvalidPermission.Duplicate",
+            )
+        rules.append(rule)
+    return put_group(tx, replace(group, rules=tuple(rules)))
+
+
+def remove_rules(tx: Tx, group: SecurityGroup, gone: Iterable[GroupRule]) -> SecurityGroup:
+    """Raises InvalidPermission.NotFound when one of them is not there."""
+    rules = list(group.rules)
+    for rule in gone:
+        found = next((other for other in rules if rule.same(other)), None)
+        if found is None:
+            raise invalid("The specified rule does not exist in this security group.", "InvalidPermission.NotFound")
+        rules.remove(found)
+    return put_group(tx, replace(group, rules=tuple(rules)))

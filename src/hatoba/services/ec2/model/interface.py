@@ -1,0 +1,201 @@
+"""Network interfaces: the room's own record, and the fleet's that the nodes act upon."""
+
+from __future__ import annotations
+
+import zlib
+from ipaddress import IPv4Address, IPv4Network
+
+import msgspec
+
+from hatoba.core.ids import Ids, resource_id
+from hatoba.core.keys import Scope
+from hatoba.core.records import Record, replace
+from hatoba.fleet import model as fleet
+from hatoba.network import addresses
+from hatoba.services.ec2.model.errors import invalid, not_found
+from hatoba.services.ec2.model.group import SecurityGroup, default_group, the_group
+from hatoba.services.ec2.model.network import Subnet, TakenAddresses, subnets, the_vpc
+from hatoba.services.ec2.model.routes import leads_outside
+from hatoba.store import Index, Table, Tx
+from hatoba.store.store import View
+
+
+class PublicPool(msgspec.Struct, frozen=True, kw_only=True):
+    """The instance's host-side addresses: what internet-facing things get. `transit` is kept for the routers."""
+
+    network: str = "100.64.0.0/16"
+    transit: str = "100.64.0.0/22"
+
+
+class Eni(Record, frozen=True, kw_only=True):
+    """`fleet.interfaces` holds address, groups and the rest under the same id."""
+
+    vpc: str
+    subnet: str
+    zone: str
+    description: str = ""
+    requester: str | None = None  # the principal of a service that made it; None: the user did
+    created: float = 0.0
+    source_check: bool = True
+    public_since: str | None = None  # id of the association of its public address
+    token: str | None = None
+
+
+enis = Table(
+    "ec2.network_interfaces",
+    Eni,
+    indexes=(Index("subnet", lambda eni: eni.subnet), Index("vpc", lambda eni: eni.vpc)),
+)
+
+
+def the_eni(view: View, scope: Scope, id_: str) -> Eni:
+    eni = view.find(enis, scope, id_)
+    if eni is None:
+        raise not_found(id_, "eni")
+    return eni
+
+
+def of_fleet(view: View, eni: Eni) -> fleet.Interface:
+    """The nodes' half of an interface; the two are made and forgotten together."""
+    interface = view.find(fleet.interfaces, eni.scope, eni.id)
+    if interface is None:
+        raise LookupError(f"{eni.id} has no interface")
+    return interface
+
+
+def groups_for(tx: Tx, subnet: Subnet, wanted: list[str]) -> tuple[str, ...]:
+    """The ids of an interface's groups: those wanted, which must be of the subnet's VPC, or the VPC's default."""
+    if not wanted:
+        return (default_group(tx, the_vpc(tx, subnet.scope, subnet.vpc)).id,)
+    found: list[SecurityGroup] = [the_group(tx, subnet.scope, id_) for id_ in dict.fromkeys(wanted)]
+    for group in found:
+        if group.vpc != subnet.vpc:
+            raise invalid(
+                f"Security group {group.id} and subnet {subnet.id} belong to different networks.",
+                "InvalidGroup.NotFound" if not group.vpc else "InvalidParameter",
+            )
+    if len(found) > 5:
+        raise invalid(
+            "The maximum number of security groups per interface has been reached.",
+            "SecurityGroupsPerInterfaceLimitExceeded",
+        )
+    return tuple(group.id for group in found)
+
+
+def create_eni(
+    tx: Tx,
+    ids: Ids,
+    subnet: Subnet,
+    *,
+    groups: tuple[str, ...],
+    address: str | None,
+    description: str,
+    requester: str | None,
+    now: float,
+) -> Eni:
+    """Allocates an address and writes both records.
+
+    Raises InsufficientFreeAddressesInSubnet, InvalidIPAddress.InUse.
+    """
+    network, taken = IPv4Network(subnet.cidr), TakenAddresses(tx, subnet)
+    if address is None:
+        after = IPv4Address(subnet.cursor) if subnet.cursor else None
+        free = addresses.next_free(network, taken, after)
+        if free is None:
+            raise invalid(
+                f"There are not enough free addresses in subnet '{subnet.id}' to satisfy the requested number of "
+                "instances.",
+                "InsufficientFreeAddressesInSubnet",
+            )
+        tx.put(subnets, replace(subnet, cursor=str(free)))
+    else:
+        free = IPv4Address(address)
+        if not addresses.is_usable(network, free):
+            raise invalid("Address does not fall within the subnet's address range", "InvalidParameterValue")
+        if free in taken:
+            raise invalid("The specified address is already in use.", "InvalidIPAddress.InUse")
+    id_ = resource_id(ids, "eni")
+    interface = fleet.Interface(
+        key=fleet.interfaces.key(subnet.scope, id_),
+        network=subnet.vpc,
+        subnet=subnet.id,
+        address=str(free),
+        mac=addresses.mac(free, zlib.crc32(subnet.vpc.encode())),
+        gateway=str(addresses.router(network)),
+        prefix=subnet.cidr,
+        groups=groups,
+    )
+    tx.put(fleet.interfaces, interface)
+    return tx.put(
+        enis,
+        Eni(
+            key=enis.key(subnet.scope, id_),
+            vpc=subnet.vpc,
+            subnet=subnet.id,
+            zone=subnet.zone,
+            description=description,
+            requester=requester,
+            created=now,
+        ),
+    )
+
+
+class _TakenPublic:
+    """The pool's addresses in use, asked one by one."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def __contains__(self, address: object) -> bool:
+        return self._view.count(fleet.interfaces, "public", str(address)) > 0
+
+    def __len__(self) -> int:
+        return self._view.count(fleet.interfaces, "has_public", True)
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        found = self._view.index(fleet.interfaces, "has_public", True)
+        return (IPv4Address(interface.public) for interface in found if interface.public)
+
+
+def give_public(tx: Tx, ids: Ids, eni: Eni, pool: PublicPool) -> Eni:
+    """A public address of the pool; nothing when it has one. Raises InsufficientAddressCapacity."""
+    interface = of_fleet(tx, eni)
+    if interface.public is not None:
+        return eni
+    address = addresses.next_public(IPv4Network(pool.network), _TakenPublic(tx), excluded=IPv4Network(pool.transit))
+    if address is None:
+        raise invalid("There are no free public addresses left in the pool.", "InsufficientAddressCapacity")
+    tx.put(fleet.interfaces, replace(interface, public=str(address), egress=leads_outside(tx, eni.scope, eni.subnet)))
+    return tx.put(enis, replace(eni, public_since=f"eipassoc-0{ids.hex(16)}"))
+
+
+def take_public(tx: Tx, eni: Eni) -> Eni:
+    interface = of_fleet(tx, eni)
+    if interface.public is None:
+        return eni
+    tx.put(fleet.interfaces, replace(interface, public=None, egress=False))
+    return tx.put(enis, replace(eni, public_since=None))
+
+
+def refresh_egress(tx: Tx, scope: Scope, subnet: str) -> None:
+    """After a change of routes: who may leave the VPC."""
+    outside = leads_outside(tx, scope, subnet)
+    for eni in tx.index(enis, "subnet", subnet):
+        interface = of_fleet(tx, eni)
+        egress = outside and interface.public is not None
+        if interface.egress != egress:
+            tx.put(fleet.interfaces, replace(interface, egress=egress))
+
+
+def in_use(view: View, eni: Eni) -> bool:
+    """A workload that has not stopped, or a balancer, holds it."""
+    for workload in view.index(fleet.workloads, "interface", eni.id):
+        status = view.get(fleet.workload_statuses, workload.key._replace(type=fleet.workload_statuses.name))
+        if status is None or status.state != "stopped":
+            return True
+    return view.count(fleet.balancers, "interface", eni.id) > 0
+
+
+def forget_eni(tx: Tx, eni: Eni) -> None:
+    tx.forget(fleet.interfaces, fleet.interfaces.key(eni.scope, eni.id))
+    tx.forget(enis, eni.key)

@@ -1,0 +1,270 @@
+"""Record → API shape. Every shape ends with its owner and tags, as EC2 has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from hatoba.aws.shapes import ec2 as t
+from hatoba.core.keys import Scope
+from hatoba.fleet import model as fleet
+from hatoba.services.ec2.model.group import GroupRule, SecurityGroup
+from hatoba.services.ec2.model.interface import Eni
+from hatoba.services.ec2.model.network import Subnet, Vpc
+from hatoba.services.ec2.model.routes import Association, InternetGateway, RouteTable
+
+Tags = Mapping[str, str]
+
+
+def tags(given: Tags) -> list[t.Tag]:
+    return [{"Key": key, "Value": value} for key, value in given.items()]
+
+
+def vpc(record: Vpc, own: Tags) -> t.Vpc:
+    return {
+        "VpcId": record.id,
+        "CidrBlock": record.cidr,
+        "CidrBlockAssociationSet": [
+            {
+                "AssociationId": f"vpc-cidr-assoc-{record.id.removeprefix('vpc-')}",
+                "CidrBlock": record.cidr,
+                "CidrBlockState": {"State": "associated"},
+            }
+        ],
+        "DhcpOptionsId": record.dhcp_options,
+        "InstanceTenancy": "dedicated" if record.tenancy == "dedicated" else "default",
+        "IsDefault": record.is_default,
+        "State": "available",
+        "OwnerId": record.key.account,
+        "Tags": tags(own),
+    }
+
+
+def zone_id(zone: str) -> str:
+    """`us-east-1a` → `use1-az1`: the same physical zone has the same id for every account."""
+    region, letter = zone[:-1], zone[-1]
+    area, *direction, number = region.split("-")
+    return f"{area}{''.join(word[0] for word in direction)}{number}-az{ord(letter) - ord('a') + 1}"
+
+
+def subnet(record: Subnet, available: int, own: Tags) -> t.Subnet:
+    key = record.key
+    return {
+        "SubnetId": record.id,
+        "SubnetArn": f"arn:{key.partition}:ec2:{key.region}:{key.account}:subnet/{record.id}",
+        "VpcId": record.vpc,
+        "CidrBlock": record.cidr,
+        "AvailableIpAddressCount": available,
+        "AvailabilityZone": record.zone,
+        "AvailabilityZoneId": zone_id(record.zone),
+        "DefaultForAz": record.default_for_zone,
+        "MapPublicIpOnLaunch": record.map_public,
+        "AssignIpv6AddressOnCreation": False,
+        "Ipv6CidrBlockAssociationSet": [],
+        "Ipv6Native": False,
+        "EnableDns64": False,
+        "State": "available",
+        "OwnerId": key.account,
+        "Tags": tags(own),
+    }
+
+
+def security_group(record: SecurityGroup, own: Tags) -> t.SecurityGroup:
+    key = record.key
+    return {
+        "GroupId": record.id,
+        "GroupName": record.name,
+        "Description": record.description,
+        "VpcId": record.vpc,
+        "OwnerId": key.account,
+        "SecurityGroupArn": f"arn:{key.partition}:ec2:{key.region}:{key.account}:security-group/{record.id}",
+        "IpPermissions": permissions(key.account, (rule for rule in record.rules if not rule.egress)),
+        "IpPermissionsEgress": permissions(key.account, (rule for rule in record.rules if rule.egress)),
+        "Tags": tags(own),
+    }
+
+
+def permissions(account: str, rules: Iterable[GroupRule]) -> list[t.IpPermission]:
+    """Rules gathered by protocol and ports, as EC2 shows them."""
+    gathered: dict[tuple[str, int | None, int | None], t.IpPermission] = {}
+    for rule in rules:
+        ports = (rule.protocol, rule.from_port, rule.to_port)
+        permission = gathered.get(ports)
+        if permission is None:
+            permission = gathered[ports] = {
+                "IpProtocol": PROTOCOL_NAMES.get(rule.protocol, rule.protocol),
+                "IpRanges": [],
+                "Ipv6Ranges": [],
+                "PrefixListIds": [],
+                "UserIdGroupPairs": [],
+            }
+            if rule.from_port is not None:
+                permission["FromPort"] = rule.from_port
+            if rule.to_port is not None:
+                permission["ToPort"] = rule.to_port
+        if rule.cidr is not None:
+            ip: t.IpRange = {"CidrIp": rule.cidr}
+            permission["IpRanges"].append(ip)
+            _describe(ip, rule)
+        elif rule.cidr6 is not None:
+            ip6: t.Ipv6Range = {"CidrIpv6": rule.cidr6}
+            permission["Ipv6Ranges"].append(ip6)
+            _describe(ip6, rule)
+        elif rule.group is not None:
+            pair: t.UserIdGroupPair = {"GroupId": rule.group, "UserId": account}
+            permission["UserIdGroupPairs"].append(pair)
+            _describe(pair, rule)
+    return list(gathered.values())
+
+
+def _describe(far_end: t.IpRange | t.Ipv6Range | t.UserIdGroupPair, rule: GroupRule) -> None:
+    if rule.description is not None:
+        far_end["Description"] = rule.description
+
+
+PROTOCOL_NAMES = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6"}
+
+
+def group_rule(group: SecurityGroup, rule: GroupRule) -> t.SecurityGroupRule:
+    key = group.key
+    shown: t.SecurityGroupRule = {
+        "SecurityGroupRuleId": rule.id,
+        "SecurityGroupRuleArn": f"arn:{key.partition}:ec2:{key.region}:{key.account}:security-group-rule/{rule.id}",
+        "GroupId": group.id,
+        "GroupOwnerId": key.account,
+        "IsEgress": rule.egress,
+        "IpProtocol": PROTOCOL_NAMES.get(rule.protocol, rule.protocol),
+        "FromPort": -1 if rule.from_port is None else rule.from_port,
+        "ToPort": -1 if rule.to_port is None else rule.to_port,
+        "Tags": [],
+    }
+    if rule.cidr is not None:
+        shown["CidrIpv4"] = rule.cidr
+    if rule.cidr6 is not None:
+        shown["CidrIpv6"] = rule.cidr6
+    if rule.group is not None:
+        shown["ReferencedGroupInfo"] = {"GroupId": rule.group, "UserId": key.account}
+    if rule.description is not None:
+        shown["Description"] = rule.description
+    return shown
+
+
+def private_name(address: str, region: str) -> str:
+    dashed = address.replace(".", "-")
+    return f"ip-{dashed}.ec2.internal" if region == "us-east-1" else f"ip-{dashed}.{region}.compute.internal"
+
+
+def public_name(address: str, region: str) -> str:
+    dashed = address.replace(".", "-")
+    where = "compute-1" if region == "us-east-1" else f"{region}.compute"
+    return f"ec2-{dashed}.{where}.amazonaws.com"
+
+
+def network_interface(
+    record: Eni, interface: fleet.Interface, in_use: bool, group_names: Mapping[str, str], own: Tags
+) -> t.NetworkInterface:
+    name = private_name(interface.address, record.key.region)
+    address: t.NetworkInterfacePrivateIpAddress = {
+        "Primary": True,
+        "PrivateDnsName": name,
+        "PrivateIpAddress": interface.address,
+    }
+    shown: t.NetworkInterface = {
+        "NetworkInterfaceId": record.id,
+        "VpcId": record.vpc,
+        "SubnetId": record.subnet,
+        "AvailabilityZone": record.zone,
+        "AvailabilityZoneId": zone_id(record.zone),
+        "Description": record.description,
+        "Groups": [{"GroupId": id_, "GroupName": group_names.get(id_, "")} for id_ in interface.groups],
+        "InterfaceType": "interface",
+        "Ipv6Addresses": [],
+        "MacAddress": interface.mac,
+        "OwnerId": record.key.account,
+        "PrivateDnsName": name,
+        "PrivateIpAddress": interface.address,
+        "PrivateIpAddresses": [address],
+        "RequesterManaged": record.requester is not None,
+        "SourceDestCheck": record.source_check,
+        "Status": "in-use" if in_use else "available",
+        "TagSet": tags(own),
+    }
+    if record.requester is not None:
+        shown["RequesterId"] = record.requester
+    if interface.public is not None:
+        association: t.NetworkInterfaceAssociation = {
+            "AssociationId": record.public_since or "",
+            "IpOwnerId": "amazon",
+            "PublicDnsName": public_name(interface.public, record.key.region),
+            "PublicIp": interface.public,
+        }
+        shown["Association"] = association
+        address["Association"] = association
+    if in_use:
+        shown["Attachment"] = {
+            "AttachmentId": f"ela-attach-{record.id.removeprefix('eni-')}",
+            "AttachTime": record.created,
+            "DeleteOnTermination": False,
+            "DeviceIndex": 1,
+            "InstanceOwnerId": "amazon-aws" if record.requester else record.key.account,
+            "Status": "attached",
+        }
+    return shown
+
+
+def _association(table: RouteTable, association: Association) -> t.RouteTableAssociation:
+    shown: t.RouteTableAssociation = {
+        "RouteTableAssociationId": association.id,
+        "RouteTableId": table.id,
+        "Main": association.subnet is None,
+        "AssociationState": {"State": "associated"},
+    }
+    if association.subnet is not None:
+        shown["SubnetId"] = association.subnet
+    return shown
+
+
+def route_table(record: RouteTable, own: Tags) -> t.RouteTable:
+    return {
+        "RouteTableId": record.id,
+        "VpcId": record.vpc,
+        "OwnerId": record.key.account,
+        "PropagatingVgws": [],
+        "Associations": [_association(record, association) for association in record.associations],
+        "Routes": [
+            {
+                "DestinationCidrBlock": route.destination,
+                "GatewayId": route.gateway,
+                "Origin": "CreateRouteTable" if route.origin == "CreateRouteTable" else "CreateRoute",
+                "State": "active",
+            }
+            for route in record.routes
+        ],
+        "Tags": tags(own),
+    }
+
+
+def internet_gateway(record: InternetGateway, own: Tags) -> t.InternetGateway:
+    attachments: list[t.InternetGatewayAttachment] = []
+    if record.vpc is not None:
+        # EC2 says "available" here, which its own enum does not know.
+        attachments.append({"State": "available", "VpcId": record.vpc})  # type: ignore[typeddict-item]
+    return {
+        "InternetGatewayId": record.id,
+        "OwnerId": record.key.account,
+        "Attachments": attachments,
+        "Tags": tags(own),
+    }
+
+
+def availability_zone(scope: Scope, zone: str) -> t.AvailabilityZone:
+    return {
+        "ZoneName": zone,
+        "ZoneId": zone_id(zone),
+        "RegionName": scope.region,
+        "GroupName": f"{scope.region}-zg-1",
+        "NetworkBorderGroup": scope.region,
+        "ZoneType": "availability-zone",
+        "OptInStatus": "opt-in-not-required",
+        "State": "available",
+        "Messages": [],
+    }
