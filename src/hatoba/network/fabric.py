@@ -82,6 +82,8 @@ class KernelFabric:
 
     async def teardown(self) -> None:
         """Works from what is found, so also on a fabric that was never started."""
+        if self._host.namespace.closed:
+            return
         for router in list(self._routers.values()):
             await router.namespace.close()
         self._routers.clear()

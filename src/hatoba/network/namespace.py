@@ -37,12 +37,12 @@ class Namespace:
         self._path = path
         self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"netns-{name}")
         self._entered = False
-        self._closed = False
+        self.closed = False
         self._nft: Nftables | None = None
 
     async def run(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The job's result, after those handed over before it. A job that has begun is carried through."""
-        if self._closed:
+        if self.closed:
             raise PortError("closed", "The network fabric is closed.")
         return await asyncio.get_running_loop().run_in_executor(
             self._worker, self._inside, partial(job, *args, **kwargs)
@@ -93,8 +93,8 @@ class Namespace:
 
     async def close(self) -> None:
         """Ends the thread after the jobs that were handed over. The namespace itself stays."""
-        if not self._closed:
-            self._closed = True
+        if not self.closed:
+            self.closed = True
             await asyncio.get_running_loop().run_in_executor(self._worker, self._leave)
         self._worker.shutdown(wait=False)
 

@@ -1,0 +1,227 @@
+"""Where the contract is tried: two nodes, the world outside of them, and a way to ask who reaches whom.
+
+The real lab is made of namespaces of its own: nothing of the machine's own network is touched. A bridge stands for the
+network between the nodes; it leads to the world, which knows no address of ours: only translated packets come back.
+
+    world 198.51.100.1 ─── bridge ─┬─ node 0 198.51.100.10
+                                   └─ node 1 198.51.100.11
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from hatoba.network import syscalls
+from hatoba.network.base import Fabric, HostService, Settings, launcher
+from hatoba.network.fabric import KernelFabric
+from hatoba.network.simulated import SimulatedFabric, Underlay
+
+T = TypeVar("T")
+
+WORLD = "198.51.100.1"
+NODES = ("198.51.100.10", "198.51.100.11")
+ENDPOINT = 4566  # the host service that tasks may reach
+_PATIENCE = 0.4  # a dropped packet is known by nothing but silence; an answer takes well under a millisecond
+
+
+def settings(folder: Path, node: int, instance: str) -> Settings:
+    return Settings(
+        instance=f"{instance}-{node}",
+        run_dir=folder / f"run-{node}",
+        shared_dir=folder / f"shared-{node}",
+        pool="100.80.0.0/16",
+        transit=f"100.80.{4 * node}.0/22",
+        host_address=f"100.80.{4 * node}.1",
+        host_services=(HostService(port=ENDPOINT),),
+        underlay=NODES[node],
+    )
+
+
+def inside(namespace: Path, job: Callable[[], T]) -> T:
+    """The job's result, from a thread in that network namespace."""
+
+    def work() -> T:
+        descriptor = syscalls.open_namespace(namespace)
+        try:
+            syscalls.enter(descriptor)
+        finally:
+            os.close(descriptor)
+        return job()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work).result()
+
+
+def run(namespace: Path, command: str) -> str:
+    """A command's output, from inside the namespace."""
+    words = ["nsenter", f"--net={namespace}", "--", *command.split()]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+
+def launch(namespace: Path, program: str) -> subprocess.Popen[str]:
+    """A Python program inside the namespace, as an agent would start a proxy there."""
+    words = [*launcher(namespace), sys.executable, "-c", program]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+
+
+class SimulatedLab:
+    real = False
+
+    def __init__(self, folder: Path) -> None:
+        underlay = Underlay()
+        self.settings = [settings(folder, node, "lab") for node in range(2)]
+        self.fabrics: list[Fabric] = [SimulatedFabric(given, underlay) for given in self.settings]
+
+    async def start(self) -> None:
+        for fabric in self.fabrics:
+            await fabric.start()
+
+    async def listen(self, node: int, holder: str | None, address: str, port: int, protocol: str = "tcp") -> None:
+        """Everything listens here."""
+
+    async def reaches(
+        self, node: int, source: str | None, address: str, port: int = 80, protocol: str = "tcp", own: str | None = None
+    ) -> bool:
+        fabric = self.fabrics[node]
+        assert isinstance(fabric, SimulatedFabric)
+        return fabric.can_reach(source, address, port, protocol)
+
+    async def close(self) -> None:
+        for fabric in self.fabrics:
+            await fabric.teardown()
+
+
+class RealLab:
+    real = True
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._sockets: list[socket.socket] = []
+        self.settings = [settings(folder, node, uuid.uuid4().hex) for node in range(2)]
+        self.hosts = [folder / f"host-{node}" for node in range(2)]
+        self.world = folder / "world"
+        for path in (self.world, *self.hosts):
+            self._make(path)
+        run(self.world, "ip link set lo up")
+        run(self.world, "ip link add br0 type bridge")
+        run(self.world, f"ip address add {WORLD}/24 dev br0")
+        run(self.world, "ip link set br0 up")
+        for node, path in enumerate(self.hosts):
+            run(self.world, f"ip link add n{node} type veth peer name eth0 netns {path}")
+            run(self.world, f"ip link set n{node} master br0 up")
+            run(path, "ip link set lo up")
+            run(path, f"ip address add {NODES[node]}/24 dev eth0")
+            run(path, "ip link set eth0 up")
+            run(path, f"ip route add default via {WORLD}")
+        self.before = [self.state(node) for node in range(2)]
+        self.fabrics: list[Fabric] = [
+            KernelFabric(given, home) for given, home in zip(self.settings, self.hosts, strict=True)
+        ]
+
+    def _make(self, path: Path) -> None:
+        def work() -> None:
+            syscalls.unshare()
+            syscalls.pin(path)
+
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(work).result()
+
+    async def start(self) -> None:
+        for fabric in self.fabrics:
+            await fabric.start()
+
+    def namespace(self, node: int, holder: str | None) -> Path:
+        """Of an interface or a VPC; None is the node's host, "world" the outside."""
+        if holder is None:
+            return self.hosts[node]
+        return self.world if holder == "world" else self.settings[node].run_dir / "netns" / holder
+
+    async def listen(
+        self, node: int, holder: str | None, address: str, port: int, protocol: str = "tcp"
+    ) -> socket.socket:
+        def work() -> socket.socket:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            opened = socket.socket(family, socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM)
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            opened.bind((address, port))
+            if protocol == "tcp":
+                opened.listen()
+            opened.setblocking(False)
+            return opened
+
+        opened = inside(self.namespace(node, holder), work)
+        self._sockets.append(opened)
+        return opened
+
+    async def reaches(
+        self, node: int, source: str | None, address: str, port: int = 80, protocol: str = "tcp", own: str | None = None
+    ) -> bool:
+        """`own` is the address to connect from, and then `source` a VPC: for the router's addresses."""
+        opened = await self.connect(node, source, address, port, own=own)
+        if opened is not None:
+            opened.close()
+        return opened is not None
+
+    async def connect(
+        self, node: int, source: str | None, address: str, port: int, own: str | None = None
+    ) -> socket.socket | None:
+        def work() -> socket.socket:
+            opened = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+            opened.setblocking(False)
+            if own is not None:
+                opened.bind((own, 0))
+            return opened
+
+        opened = inside(self.namespace(node, source), work)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await asyncio.get_running_loop().sock_connect(opened, (address, port))
+        except ConnectionRefusedError:
+            opened.close()
+            raise AssertionError(f"nobody listens at {address}:{port}, but it was reached") from None
+        except OSError:  # silence, or no way there
+            opened.close()
+            return None
+        return opened
+
+    def state(self, node: int) -> dict[str, str]:
+        """All of the host's network configuration that a fabric could have changed."""
+        path = self.hosts[node]
+        flags = inside(path, _interface_settings)
+        return {
+            "links": run(path, "ip -o link"),
+            "addresses": run(path, "ip -o -4 address"),
+            "routes": run(path, "ip -4 route show table all"),
+            "rules": run(path, "nft list ruleset"),
+            "settings": flags,
+        }
+
+    def restarted(self, node: int) -> KernelFabric:
+        """A new process's fabric over what the present one leaves."""
+        return KernelFabric(self.settings[node], self.hosts[node])
+
+    async def close(self) -> None:
+        for opened in self._sockets:
+            opened.close()
+        for fabric in self.fabrics:
+            await fabric.teardown()
+        for path in (*self.hosts, self.world):
+            syscalls.unpin(path)
+
+
+def _interface_settings() -> str:
+    root = Path("/proc/sys/net/ipv4")
+    files = [root / "ip_forward", *sorted((root / "conf").glob("*/*"))]
+    return "\n".join(f"{file}={file.read_text().strip()}" for file in files if os.access(file, os.R_OK))
+
+
+Lab = SimulatedLab | RealLab

@@ -1,0 +1,51 @@
+"""Short words for what the tests ask for."""
+
+from __future__ import annotations
+
+from hatoba.network.base import AddressSpec, InterfaceSpec, Peer, PolicySet, RouterService, Rule, VpcSpec
+
+METADATA = "169.254.170.2"
+ALL = Rule(cidrs=("0.0.0.0/0", "::/0"))
+DEFAULT = PolicySet(id="sg-default", ingress=(Rule(groups=("sg-default",)),), egress=(ALL,))
+OPEN = PolicySet(id="sg-open", ingress=(ALL,), egress=(ALL,))
+CLOSED = PolicySet(id="sg-closed", egress=(ALL,))
+
+
+def vpc(identifier: str = "vpc-1", vni: int = 1) -> VpcSpec:
+    services = (RouterService(address=METADATA, port=80),)
+    return VpcSpec(id=identifier, cidrs=("10.0.0.0/16", "fd00::/64"), vni=vni, services=services)
+
+
+def task(
+    identifier: str,
+    address: str,
+    *groups: str,
+    vpc: str = "vpc-1",
+    public: str | None = None,
+    egress: bool = False,
+    address6: str | None = None,
+) -> InterfaceSpec:
+    last = int(address.rsplit(".", 1)[1])
+    return InterfaceSpec(
+        id=identifier,
+        vpc=vpc,
+        address=address,
+        mac=f"02:00:00:00:00:{last:02x}",
+        gateway="10.0.0.1",
+        groups=groups or ("sg-default",),
+        public=public,
+        egress=egress,
+        address6=address6,
+    )
+
+
+def balancer(identifier: str, address: str, *groups: str, public: str | None = None) -> AddressSpec:
+    return AddressSpec(id=identifier, vpc="vpc-1", address=address, groups=groups or ("sg-default",), public=public)
+
+
+def peer(address: str, node: str, *groups: str) -> Peer:
+    return Peer(address=address, node=node, groups=groups or ("sg-default",))
+
+
+def rule(port: int, *, groups: tuple[str, ...] = (), cidrs: tuple[str, ...] = ()) -> Rule:
+    return Rule(protocol="tcp", from_port=port, to_port=port, groups=groups, cidrs=cidrs)

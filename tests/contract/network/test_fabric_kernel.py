@@ -1,0 +1,229 @@
+"""What only the real fabric can show: devices, sources of packets, the host left as it was, processes in a router."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from hatoba.core.errors import Refused
+from hatoba.network.fabric import KernelFabric
+from tests.contract.network.labs import NODES, WORLD, RealLab, inside, launch, run
+from tests.contract.network.specs import DEFAULT, METADATA, OPEN, balancer, peer, task, vpc
+
+pytestmark = pytest.mark.real
+
+
+async def populate(lab: RealLab) -> None:
+    """Some of everything on node 0."""
+    fabric = lab.fabrics[0]
+    await fabric.ensure_vpc(vpc())
+    await fabric.set_policies("vpc-1", (DEFAULT, OPEN))
+    await fabric.ensure_interface(task("a", "10.0.0.10", "sg-open", public="100.80.8.1", egress=True))
+    await fabric.ensure_interface(task("b", "10.0.0.11", "sg-open", address6="fd00::11"))
+    await fabric.ensure_address(balancer("lb", "10.0.0.20", "sg-open", public="100.80.8.2"))
+    await fabric.set_peers("vpc-1", (peer("10.0.0.12", NODES[1]),))
+    await lab.listen(0, "a", "0.0.0.0", 80)
+    await lab.listen(0, "b", "0.0.0.0", 80)
+
+
+async def test_a_tasks_interface_is_as_it_was_asked_for(real: RealLab) -> None:
+    await populate(real)
+    inner = real.namespace(0, "b")
+    links = run(inner, "ip -o link")
+    assert "02:00:00:00:00:0b" in links
+    assert "mtu 1450" in links
+    assert "lo: <LOOPBACK,UP" in links
+    assert "10.0.0.11/32" in run(inner, "ip -4 address show eth0")
+    assert "fd00::11/128" in run(inner, "ip -6 address show eth0")
+    assert run(inner, "ip route").startswith("default via 10.0.0.1 dev eth0")
+
+
+async def test_teardown_leaves_the_host_as_it_was(real: RealLab) -> None:
+    await populate(real)
+    during = real.state(0)
+    assert during["rules"] != real.before[0]["rules"]
+    assert during["settings"] != real.before[0]["settings"], "the way outside has to forward"
+    await real.fabrics[0].teardown()
+    assert real.state(0) == real.before[0]
+    assert not real.settings[0].run_dir.exists()
+    assert list(real.settings[0].shared_dir.iterdir()) == []
+    assert str(real.settings[0].run_dir) not in run(real.hosts[0], "cat /proc/self/mountinfo")
+
+
+async def test_teardown_also_finds_what_another_process_left(real: RealLab) -> None:
+    await populate(real)
+    await real.fabrics[0].close()
+    await real.restarted(0).teardown()
+    assert real.state(0) == real.before[0]
+    assert not real.settings[0].run_dir.exists()
+
+
+async def test_rules_and_routes_of_others_stay(real: RealLab) -> None:
+    host = real.hosts[0]
+    run(host, "nft add table inet theirs")
+    run(host, "nft add chain inet theirs input { type filter hook input priority 0; policy accept; }")
+    run(host, "nft add rule inet theirs input tcp dport 9 drop")
+    before = run(host, "nft list table inet theirs")
+    await populate(real)
+    assert run(host, "nft list table inet theirs") == before
+    await real.fabrics[0].teardown()
+    assert run(host, "nft list ruleset") == before
+
+
+async def test_the_outside_sees_the_nodes_address(real: RealLab) -> None:
+    await populate(real)
+    listening = await real.listen(0, "world", WORLD, 80)
+    opened = await real.connect(0, "a", WORLD, 80)
+    assert opened is not None
+    accepted, (address, _) = await asyncio.get_running_loop().sock_accept(listening)
+    assert address == NODES[0]
+    accepted.close()
+    opened.close()
+
+
+async def test_a_public_source_is_seen_within_the_pool(real: RealLab) -> None:
+    await populate(real)
+    fabric = real.fabrics[0]
+    await fabric.ensure_interface(task("c", "10.0.0.13", "sg-open", public="100.80.8.3"))
+    listening = await real.listen(0, "c", "0.0.0.0", 80)
+    opened = await real.connect(0, "a", "100.80.8.3", 80)
+    assert opened is not None
+    accepted, (address, _) = await asyncio.get_running_loop().sock_accept(listening)
+    assert address == "100.80.8.1"
+    accepted.close()
+    opened.close()
+
+
+async def test_a_task_cannot_take_anothers_address(real: RealLab) -> None:
+    await populate(real)
+    run(real.namespace(0, "a"), "ip address add 10.0.0.99/32 dev eth0")
+    assert await real.reaches(0, "a", "10.0.0.11")
+    assert not await real.reaches(0, "a", "10.0.0.11", own="10.0.0.99")
+
+
+async def test_a_socket_of_the_router_serves_its_tasks(real: RealLab) -> None:
+    await populate(real)
+    opened = await real.fabrics[0].open_socket("vpc-1", socket.AF_INET, socket.SOCK_STREAM)
+    opened.bind((METADATA, 80))
+    opened.listen()
+    client = await real.connect(0, "b", METADATA, 80)
+    assert client is not None
+    accepted, (address, _) = await asyncio.get_running_loop().sock_accept(opened)
+    assert address == "10.0.0.11", "by which the task is known"
+    for each in (accepted, client, opened):
+        each.close()
+
+
+async def test_a_process_started_in_the_router_binds_a_balancers_address(real: RealLab) -> None:
+    await populate(real)
+    program = "import socket; s = socket.create_server(('10.0.0.20', 80)); print('ready', flush=True); s.accept()"
+    netns = real.namespace(0, "vpc-1")
+    process = launch(netns, program)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        assert await real.reaches(0, None, "100.80.8.2")
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+async def test_a_standing_connection_outlives_a_restart_and_new_ones_are_made(real: RealLab) -> None:
+    await populate(real)
+    listening = await real.listen(0, "b", "10.0.0.11", 81)
+    standing = await real.connect(0, "a", "10.0.0.11", 81)
+    assert standing is not None
+    accepted, _ = await asyncio.get_running_loop().sock_accept(listening)
+    await real.fabrics[0].close()
+    assert await real.reaches(0, "a", "10.0.0.11"), "without any fabric"
+    again = real.restarted(0)
+    real.fabrics[0] = again
+    kept = await again.start()
+    assert [spec.id for spec in kept.interfaces] == ["a", "b"]
+    assert await real.reaches(0, "a", "10.0.0.11"), "before anything is asked for"
+    assert await real.reaches(0, None, "100.80.8.1")
+    await asyncio.get_running_loop().sock_sendall(accepted, b"still here")
+    assert await asyncio.get_running_loop().sock_recv(standing, 100) == b"still here"
+    before = real.state(0)
+    await again.ensure_vpc(vpc())
+    await again.ensure_interface(task("b", "10.0.0.11", "sg-open", address6="fd00::11"))
+    assert real.state(0) == before
+    standing.close()
+    accepted.close()
+
+
+async def test_many_small_steps_make_the_same_rules_as_one(real: RealLab) -> None:
+    await populate(real)
+    fabric = real.fabrics[0]
+    await fabric.ensure_interface(task("a", "10.0.0.10", "sg-default", "sg-open"))
+    await fabric.ensure_interface(task("b", "10.0.0.11", "sg-default"))
+    await fabric.set_policies("vpc-1", (OPEN, msgspec.structs.replace(DEFAULT, ingress=())))
+    await fabric.ensure_address(balancer("lb", "10.0.0.20", "sg-default"))
+    await fabric.remove_interface("vpc-1", "b")
+    small = run(real.namespace(0, "vpc-1"), "nft list table inet hatoba")
+    await fabric.close()
+    real.fabrics[0] = real.restarted(0)
+    await real.fabrics[0].start()
+    whole = run(real.namespace(0, "vpc-1"), "nft list table inet hatoba")
+    assert _elements(small) == _elements(whole)
+
+
+def _elements(listing: str) -> list[str]:
+    """The listing's words in order of names: elements and chains are listed in the order in which they came."""
+    return sorted(word for line in listing.splitlines() for word in line.replace(",", " ").split())
+
+
+async def test_rules_that_were_changed_behind_our_back_are_mended_by_the_next_step(real: RealLab) -> None:
+    await populate(real)
+    run(real.namespace(0, "vpc-1"), "nft delete table inet hatoba")
+    await real.fabrics[0].ensure_interface(task("c", "10.0.0.13", "sg-open"))
+    assert await real.reaches(0, "c", "10.0.0.11")
+
+
+async def test_a_pool_that_the_host_uses_already_is_refused(real: RealLab, tmp_path: Path) -> None:
+    run(real.hosts[0], "ip route add 100.90.64.0/24 via 198.51.100.1")
+    other = msgspec.structs.replace(
+        real.settings[0],
+        instance="other",
+        run_dir=tmp_path / "other",
+        pool="100.90.0.0/16",
+        transit="100.90.0.0/22",
+        host_address="100.90.0.1",
+    )
+    with pytest.raises(Refused, match=r"100\.90\.64\.0/24"):
+        await KernelFabric(other, real.hosts[0]).start()
+    assert not other.run_dir.exists()
+
+
+async def test_two_instances_share_a_host(real: RealLab, tmp_path: Path) -> None:
+    await populate(real)
+    other = msgspec.structs.replace(
+        real.settings[0],
+        instance="neighbour",
+        run_dir=tmp_path / "neighbour",
+        pool="100.81.0.0/16",
+        transit="100.81.0.0/22",
+        host_address="100.81.0.1",
+        underlay=None,
+    )
+    second = KernelFabric(other, real.hosts[0])
+    await second.start()
+    try:
+        await second.ensure_vpc(vpc())
+        await second.set_policies("vpc-1", (OPEN,))
+        await second.ensure_interface(task("z", "10.0.0.10", "sg-open", egress=True))
+        await real.listen(0, "world", WORLD, 80)
+        assert await real.reaches(0, "a", WORLD)
+        await real.fabrics[0].teardown()
+        opened = inside(other.run_dir / "netns" / "z", lambda: socket.create_connection((WORLD, 80), 1))
+        opened.close()
+    finally:
+        await second.teardown()
+    assert real.state(0) == real.before[0], "the last one puts the forwarding flag back"
