@@ -22,7 +22,9 @@ T = TypeVar("T")
 
 
 class Disk:
-    def __init__(self, threads: int = 4) -> None:
+    """`threads` is generous: several may wait in an fsync, and small reads should not queue behind them."""
+
+    def __init__(self, threads: int = 16) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="registry-disk")
 
     def start(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:

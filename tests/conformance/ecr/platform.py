@@ -75,11 +75,11 @@ class Registry:
     """Plain requests to the distribution API."""
 
     def __init__(self, host: str, login: str) -> None:
-        headers = {"authorization": "Basic " + base64.b64encode(login.encode()).decode()}
-        self._pool = urllib3.HTTPConnectionPool(host, headers=headers, retries=False)
+        self.headers = {"authorization": "Basic " + base64.b64encode(login.encode()).decode()}
+        self._pool = urllib3.HTTPConnectionPool(host, retries=False)
 
     def __call__(self, method: str, target: str, body: bytes = b"", **headers: str) -> urllib3.BaseHTTPResponse:
-        return self._pool.request(method, target, body=body, headers={**self._pool.headers, **headers})
+        return self._pool.request(method, target, body=body, headers={**self.headers, **headers})
 
     def push(self, repository: str, data: bytes) -> str:
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"

@@ -153,6 +153,8 @@ def test_an_index_holds_its_images(repository: Repository) -> None:
     child = repository.push(None, b"child")
     parent = index([child])
     assert repository.put(parent, "all").status == 201
+    (detail,) = repository.details(imageIds=[{"imageTag": "all"}])
+    assert detail["imageSizeInBytes"] == len(b"child")  # its largest image's
     delete = repository.ecr.batch_delete_image
     (failure,) = delete(repositoryName=repository.name, imageIds=[{"imageDigest": digest_of(child)}])["failures"]
     assert failure["failureCode"] == "ImageReferencedByManifestList"
@@ -275,6 +277,11 @@ def test_referrers(repository: Repository) -> None:
     signature = repository.push(None, b"sig", subject=named, artifactType="text/signature")
     found = repository.http("GET", f"/v2/{repository.name}/referrers/{digest_of(subject)}").json()["manifests"]
     assert [(one["digest"], one["artifactType"]) for one in found] == [(digest_of(signature), "text/signature")]
+    listed = repository.ecr.list_image_referrers
+    params = {"repositoryName": repository.name, "subjectId": {"imageDigest": digest_of(subject)}}
+    (one,) = listed(**params)["referrers"]
+    assert (one["digest"], one["artifactType"]) == (digest_of(signature), "text/signature")
+    assert listed(**params, filter={"artifactTypes": ["other"]})["referrers"] == []
     details = {detail["imageDigest"]: detail for detail in repository.details()}
     assert details[digest_of(signature)]["subjectManifestDigest"] == digest_of(subject)
     assert details[digest_of(signature)]["artifactMediaType"] == "text/signature"

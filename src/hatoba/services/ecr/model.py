@@ -58,7 +58,7 @@ class Image(_Inside, frozen=True, kw_only=True):
     digest: Digest
     media_type: str
     size: int  # of the manifest
-    content_size: int  # of what it refers to
+    content_size: int  # of config and layers; of an index, its largest image's
     config_media_type: str | None = None
     artifact_type: str | None = None
     blobs: tuple[Digest, ...] = ()
@@ -144,13 +144,15 @@ def put_image(tx: Tx, scope: Scope, repository: str, manifest: Manifest, now: fl
     found = find_image(tx, scope, repository, manifest.digest)
     if found is not None:
         return found
+    children = (find_image(tx, scope, repository, child) for child in manifest.children)
+    sizes = [child.content_size for child in children if child is not None]
     image = Image(
         key=images.key(scope, f"{repository}@{manifest.digest}"),
         repository=repository,
         digest=manifest.digest,
         media_type=manifest.media_type,
         size=manifest.size,
-        content_size=manifest.content_size,
+        content_size=max([manifest.content_size, *sizes]),
         config_media_type=manifest.config_media_type,
         artifact_type=manifest.artifact_type,
         blobs=manifest.blobs,

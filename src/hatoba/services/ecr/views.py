@@ -66,3 +66,17 @@ def image(image: Image, tag: str | None, manifest: str) -> t.Image:
         "imageManifest": manifest,
         "imageManifestMediaType": image.media_type,
     }
+
+
+def referrer(image: Image) -> t.ImageReferrer:
+    shown: t.ImageReferrer = {
+        "digest": image.digest,
+        "mediaType": image.media_type,
+        "size": image.size,
+        "artifactStatus": "ACTIVE",
+    }
+    if image.artifact_type:
+        shown["artifactType"] = image.artifact_type
+    if image.annotations:
+        shown["annotations"] = image.annotations
+    return shown

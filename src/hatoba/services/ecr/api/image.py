@@ -69,6 +69,29 @@ async def list_images(req: t.ListImagesRequest, call: Call) -> t.ListImagesRespo
 
 
 @ecr.operation
+async def list_image_referrers(req: t.ListImageReferrersRequest, call: Call) -> t.ListImageReferrersResponse:
+    """What the registry's referrers API tells, too."""
+    repository, subject = the_repository(call.store, call, req), req["subjectId"]["imageDigest"]
+    wanted = req.get("filter", {})
+    kinds = wanted.get("artifactTypes")
+    found = call.store.index(model.images, "subject", (repository.scope, repository.id, subject))
+    if wanted.get("artifactStatus", "ACTIVE") not in ("ACTIVE", "ANY"):
+        found = []  # nothing is ever archived
+    page, token = call.page(
+        (image for image in found if kinds is None or image.artifact_type in kinds),
+        order=lambda image: image.digest,
+        token=req.get("nextToken"),
+        limit=req.get("maxResults", PAGE),
+        filters=(repository.id, subject, wanted),
+        bad_token=bad_token,
+    )
+    answer: t.ListImageReferrersResponse = {"referrers": [views.referrer(image) for image in page]}
+    if token is not None:
+        answer["nextToken"] = token
+    return answer
+
+
+@ecr.operation
 async def batch_get_image(req: t.BatchGetImageRequest, call: Call) -> t.BatchGetImageResponse:
     repository = the_repository(call.store, call, req)
     here = registry(call).engine
