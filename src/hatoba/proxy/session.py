@@ -2,7 +2,7 @@
 
 The protocol is the incremental variant of xDS, aggregated on one stream. Each kind of resource has at most one message
 under way. A message goes out only when nothing that it builds upon is missing: clusters with their endpoints, then
-listeners with their routes, then removals, listeners before clusters. So Envoy never holds a route to a cluster that it
+listeners with their routes, then the removal of clusters. So Envoy never holds a route to a cluster that it
 does not know yet, and no request is lost to the order of things.
 
 A refusal (NACK) of a message with several resources sends each of them again alone, to find the one at fault; that one
@@ -121,17 +121,14 @@ class Session:
         for stage in _STAGES:
             channels = [self._channels[kind] for kind in stage]
             for channel in channels:
-                due, absent = self._due(channel), self._absent(channel)
-                if not channel.nonce and channel.opened and (due or absent):
-                    messages.append(self._message(channel, due, absent))
+                due, gone = self._due(channel), self._gone_with(channel)
+                if not channel.nonce and channel.opened and (due or gone):
+                    messages.append(self._message(channel, due, gone))
             if not all(self._complete(channel) for channel in channels):
                 return messages
-        for kind in ("listener", "cluster"):
-            channel = self._channels[kind]
-            if not channel.nonce and channel.opened and (gone := self._gone(channel)):
-                messages.append(self._message(channel, (), gone))
-            if channel.nonce:
-                break
+        channel = self._channels["cluster"]
+        if not channel.nonce and (gone := self._gone(channel)):
+            messages.append(self._message(channel, (), gone))
         return messages
 
     def _to_greet(self, channel: _Channel) -> bool:
@@ -159,24 +156,26 @@ class Session:
         return name in channel.stale or channel.known.get(name) != each.version
 
     def _gone(self, channel: _Channel) -> tuple[str, ...]:
-        """What Envoy has though it is no longer wanted. Endpoints and routes go with what names them."""
+        """What Envoy has though it is no longer wanted."""
         assert self._offered is not None
-        if channel.kind not in _WILDCARD:
-            return ()
         wanted = self._offered[channel.kind]
         return tuple(sorted(name for name in channel.known if name not in wanted))
 
-    def _absent(self, channel: _Channel) -> tuple[str, ...]:
-        """What Envoy asked for and waits for, though it is no longer wanted: a cluster taken back half-way."""
+    def _gone_with(self, channel: _Channel) -> tuple[str, ...]:
+        """What is removed in the same message as others of its kind are added."""
         assert self._offered is not None
-        if channel.kind in _WILDCARD:
-            return ()
+        if channel.kind == "listener":
+            return self._gone(channel)  # Envoy frees their addresses first: a new one may take them
+        if channel.kind == "cluster":
+            return ()  # only when no route names them any more
+        # Endpoints and routes go with what names them. But what Envoy waits for must be answered, even if it was taken
+        # back half-way.
         wanted = self._offered[channel.kind]
         return tuple(sorted(name for name in channel.subscribed if name not in wanted and name not in channel.known))
 
     def _complete(self, channel: _Channel) -> bool:
         """Nothing of the kind is under way or to be said, and Envoy has asked for all that it will need."""
-        if channel.nonce or self._due(channel) or self._absent(channel):
+        if channel.nonce or self._due(channel) or self._gone_with(channel):
             return False
         return all(name in channel.subscribed for name in self._needed(channel.kind))
 
@@ -223,8 +222,10 @@ class Session:
         if self._offered is None:
             return False
         channels = self._channels.values()
-        return all(channel.opened or not self._offered[channel.kind] for channel in channels) and all(
-            self._complete(channel) and not self._gone(channel) for channel in channels
+        return (
+            all(channel.opened or not self._offered[channel.kind] for channel in channels)
+            and all(self._complete(channel) for channel in channels)
+            and not self._gone(self._channels["cluster"])
         )
 
     @property

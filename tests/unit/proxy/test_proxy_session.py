@@ -179,6 +179,18 @@ def test_a_changed_cluster_gets_its_endpoints_again() -> None:
     assert session.settled
 
 
+def test_a_listener_that_takes_anothers_address_travels_with_its_removal() -> None:
+    """Envoy removes first, so the address is free when it is taken."""
+    session = Session()
+    envoy = Envoy(session)
+    session.offer(make({"old": ("a",)}))
+    envoy.run()
+    envoy.messages.clear()
+    session.offer(make({"new": ("a",)}))
+    envoy.run()
+    assert envoy.messages == [("listener", ["new"], ["old"]), ("routes", ["new"], [])]
+
+
 def test_an_envoy_that_comes_back_with_everything_is_told_nothing() -> None:
     first = Session()
     envoy = Envoy(first)
