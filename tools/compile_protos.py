@@ -84,17 +84,19 @@ def compile_all(texts: dict[str, str], target: Path) -> None:
             file.write_text(text)
         well_known = Path(grpc_tools.__file__).parent / "_proto"
         files = [f"{PACKAGE}/{path}" for path in texts]
-        code = protoc.main(
-            ["protoc", f"-I{protos}", f"-I{well_known}", f"--python_out={out}", f"--grpc_python_out={out}", *files]
-        )
+        outputs = [f"--{kind}_out={out}" for kind in ("python", "pyi", "grpc_python")]
+        code = protoc.main(["protoc", f"-I{protos}", f"-I{well_known}", *outputs, *files])
         if code:
             sys.exit(f"compile_protos: protoc failed with {code}")
         made = out / PACKAGE
         for folder in [made, *(path for path in made.rglob("*") if path.is_dir())]:
             (folder / "__init__.py").touch()
-        for stub in made.rglob("*_pb2_grpc.py"):
-            if "class " not in stub.read_text():
+        for stub in made.rglob("*_pb2*.py*"):
+            text = stub.read_text()
+            if stub.name.endswith("_grpc.py") and "class " not in text:
                 stub.unlink()  # messages only
+            else:
+                stub.write_text(f"# mypy: ignore-errors\n{text}")
         shutil.rmtree(target, ignore_errors=True)
         made.rename(target)
 

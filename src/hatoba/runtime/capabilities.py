@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 from hatoba.runtime.base import Failure, failure
 
-ALL = (
-    "AUDIT_CONTROL", "AUDIT_READ", "AUDIT_WRITE", "BLOCK_SUSPEND", "BPF", "CHECKPOINT_RESTORE", "CHOWN",
-    "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "IPC_LOCK", "IPC_OWNER", "KILL", "LEASE",
-    "LINUX_IMMUTABLE", "MAC_ADMIN", "MAC_OVERRIDE", "MKNOD", "NET_ADMIN", "NET_BIND_SERVICE", "NET_BROADCAST",
-    "NET_RAW", "PERFMON", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYSLOG", "SYS_ADMIN", "SYS_BOOT",
-    "SYS_CHROOT", "SYS_MODULE", "SYS_NICE", "SYS_PACCT", "SYS_PTRACE", "SYS_RAWIO", "SYS_RESOURCE", "SYS_TIME",
-    "SYS_TTY_CONFIG", "WAKE_ALARM",
+ALL = (  # in the kernel's order: a capability's place is its number
+    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+    "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
+    "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
+    "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
+    "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
+    "CHECKPOINT_RESTORE",
 )  # fmt: skip
 
 DEFAULT = (
@@ -24,13 +24,18 @@ DEFAULT = (
 def resolve(add: Iterable[str], drop: Iterable[str], *, privileged: bool = False) -> tuple[str, ...]:
     """The `CAP_…` names, sorted. `ALL` in either list means every one; a name in both is kept."""
     if privileged:
-        return tuple(f"CAP_{name}" for name in ALL)
+        return tuple(f"CAP_{name}" for name in sorted(ALL))
     adding, dropping = _names(add), _names(drop)
     base = set(ALL) if "ALL" in adding else set(DEFAULT)
     kept = set() if "ALL" in dropping else base - dropping
     if "ALL" in dropping and "ALL" in adding:
         kept = base
     return tuple(f"CAP_{name}" for name in sorted(kept | (adding - {"ALL"})))
+
+
+def from_mask(mask: int) -> tuple[str, ...]:
+    """The `CAP_…` names of a bit mask, as /proc/self/status shows it."""
+    return tuple(f"CAP_{name}" for number, name in enumerate(ALL) if mask >> number & 1)
 
 
 def _names(names: Iterable[str]) -> set[str]:

@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from hatoba.runtime import capabilities, seccomp
-from hatoba.runtime.base import ContainerSpec, ExecSpec, Mount, Resources
+from hatoba.runtime.base import ContainerSpec, ExecSpec, Mount, Resources, Ulimit
 from hatoba.runtime.cgroups import Layout
+from hatoba.runtime.machine import Machine
 from hatoba.runtime.users import User
 
 INIT = "/sbin/docker-init"  # where programs that look for it expect it
@@ -23,6 +24,8 @@ _MASKED = (
     "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap",
     "/sys/firmware",
 )  # fmt: skip
+_UNLIMITED = (1 << 64) - 1
+_FILES = Ulimit(name="nofile", soft=1024, hard=524288)
 _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 _DEVICE_RULES = (  # (type, major, minor): null, zero, full, random, urandom, tty, console, ptmx, pts/*
     ("c", 1, 3), ("c", 1, 5), ("c", 1, 7), ("c", 1, 8), ("c", 1, 9), ("c", 5, 0), ("c", 5, 1), ("c", 5, 2),
@@ -41,16 +44,6 @@ class DeviceNode(msgspec.Struct, frozen=True, kw_only=True):
     permissions: str = "rwm"
 
 
-class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """What of this machine shows in a config."""
-
-    layout: Layout
-    cgroup_parent: str  # "/hatoba-main"
-    swap: bool = True  # the kernel counts swap
-    architecture: str = "amd64"
-    init_path: str = "/usr/bin/tini-static"
-
-
 def config(
     spec: ContainerSpec,
     machine: Machine,
@@ -60,10 +53,11 @@ def config(
     devices: Sequence[DeviceNode] = (),
 ) -> dict[str, Any]:
     """The config. `netns` is the spec's network namespace by a path that containerd's own mount namespace can see."""
-    caps = capabilities.resolve(spec.cap_add, spec.cap_drop, privileged=spec.privileged)
+    wanted = capabilities.resolve(spec.cap_add, spec.cap_drop, privileged=spec.privileged)
+    caps = [name for name in wanted if name in machine.capabilities]
     return {
         "ociVersion": "1.0.2",
-        "process": _process(spec, user, caps),
+        "process": _process(spec, machine, user, caps),
         "root": {"path": "rootfs", "readonly": spec.read_only_root},
         "hostname": spec.hostname or spec.id[:12],
         "mounts": _mounts(spec, machine),
@@ -92,7 +86,7 @@ def exec_process(base: Mapping[str, Any], spec: ExecSpec, user: User | None) -> 
     return process
 
 
-def _process(spec: ContainerSpec, user: User, caps: Sequence[str]) -> dict[str, Any]:
+def _process(spec: ContainerSpec, machine: Machine, user: User, caps: Sequence[str]) -> dict[str, Any]:
     env = list(spec.env)
     if not any(entry.startswith("HOME=") for entry in env):
         env.append(f"HOME={user.home}")
@@ -100,13 +94,6 @@ def _process(spec: ContainerSpec, user: User, caps: Sequence[str]) -> dict[str, 
         env.append("TERM=xterm")
     # Like execve: another user than root starts with none in effect, but may gain them from set-uid programs.
     in_effect = list(caps) if user.uid == 0 else []
-    limits = {limit.name: limit for limit in spec.ulimits}
-    rlimits = [
-        {"type": f"RLIMIT_{name.upper()}", "soft": _rlimit(limit.soft), "hard": _rlimit(limit.hard)}
-        for name, limit in sorted(limits.items())
-    ]
-    if "nofile" not in limits:
-        rlimits.append({"type": "RLIMIT_NOFILE", "soft": 1024, "hard": 524288})
     return {
         "terminal": spec.stdio.terminal,
         "user": _user(user),
@@ -114,9 +101,9 @@ def _process(spec: ContainerSpec, user: User, caps: Sequence[str]) -> dict[str, 
         "env": env,
         "cwd": spec.cwd or "/",
         "capabilities": {"bounding": list(caps), "effective": in_effect, "permitted": in_effect},
-        "rlimits": rlimits,
+        "rlimits": _rlimits(spec, machine),
         "noNewPrivileges": spec.no_new_privileges,
-        "oomScoreAdj": 0,  # containerd's own is far below, and would be inherited
+        "oomScoreAdj": machine.oom_score,  # containerd's own is far below, and would be inherited
     }
 
 
@@ -124,8 +111,15 @@ def _user(user: User) -> dict[str, Any]:
     return {"uid": user.uid, "gid": user.gid, "umask": 0o022, "additionalGids": list(user.groups)}
 
 
-def _rlimit(value: int) -> int:
-    return (1 << 64) - 1 if value < 0 else value
+def _rlimits(spec: ContainerSpec, machine: Machine) -> list[dict[str, Any]]:
+    """What is asked for, and a sane number of files, as far as this machine lets us give it."""
+    limits = {"nofile": _FILES} | {limit.name: limit for limit in spec.ulimits}
+    found = []
+    for name, limit in sorted(limits.items()):
+        ceiling = machine.rlimits.get(name, _UNLIMITED)
+        hard, soft = (min(_UNLIMITED if value < 0 else value, ceiling) for value in (limit.hard, limit.soft))
+        found.append({"type": f"RLIMIT_{name.upper()}", "soft": soft, "hard": hard})
+    return found
 
 
 def _mounts(spec: ContainerSpec, machine: Machine) -> list[dict[str, Any]]:

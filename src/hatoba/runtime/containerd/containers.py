@@ -1,0 +1,254 @@
+"""Containers: created, started, signalled and deleted, with as few calls to containerd as that takes.
+
+A fresh start is four: Containers.Create, Snapshots.Prepare, Tasks.Create, Tasks.Start. The container is recorded before
+its snapshot is made, because containerd's garbage collector keeps what a container names. The whole `ContainerSpec` is
+kept with it, so that a new process of ours finds everything it needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal as signals
+
+import msgspec
+from google.protobuf import any_pb2
+
+from hatoba.core.ids import Ids
+from hatoba.runtime import devices, oci, seccomp, users
+from hatoba.runtime.base import ContainerSpec, Exit, Failure, failure
+from hatoba.runtime.containerd import rootfs
+from hatoba.runtime.containerd.client import EXISTS, FAILED_PRECONDITION, NOT_FOUND, CallFailed, Client
+from hatoba.runtime.containerd.images import Images, Stored
+from hatoba.runtime.containerd.records import Record, Records
+from hatoba.runtime.containerd.settings import Settings
+from hatoba.runtime.machine import Machine
+from hatoba.runtime.stubs.runc import options_pb2
+from hatoba.runtime.stubs.services.containers.v1 import containers_pb2
+from hatoba.runtime.stubs.services.snapshots.v1 import snapshots_pb2
+from hatoba.runtime.stubs.services.tasks.v1 import tasks_pb2
+from hatoba.runtime.stubs.types.mount_pb2 import Mount
+
+SPEC_EXTENSION = "hatoba.spec"
+SPEC_URL = "types.containerd.io/opencontainers/runtime-spec/1/Spec"
+
+_ID = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
+_ACCOUNTS = 256  # images whose user files are remembered
+
+
+class Containers:
+    def __init__(
+        self, client: Client, settings: Settings, machine: Machine, images: Images, records: Records, ids: Ids
+    ) -> None:
+        self._client = client
+        self._settings = settings
+        self._machine = machine
+        self._images = images
+        self._records = records
+        self._ids = ids
+        self._accounts: dict[str, tuple[str, str]] = {}
+        options = options_pb2.Options(binary_name=settings.crun, root=str(settings.run / "crun"))
+        packed = any_pb2.Any(type_url="containerd.runc.v1.Options", value=options.SerializeToString())
+        self._runtime = containers_pb2.Container.Runtime(name="io.containerd.runc.v2", options=packed)
+        self.daemon_pid = 0
+
+    async def create(self, spec: ContainerSpec) -> Record:
+        known = self._records.all.get(spec.id)
+        if known is not None:
+            return known
+        if not _ID.fullmatch(spec.id) or len(spec.id) > 76:
+            raise failure(Failure.CONTAINER_SPEC, f"{spec.id} cannot name a container")
+        if not spec.args:
+            raise failure(Failure.CONTAINER_SPEC, "no command specified")
+        image = self._images.get(spec.image)
+        user = users.resolve(spec.user, *await self._account_files(image))
+        nodes = devices.resolve(spec.devices, privileged=spec.privileged)
+        config = oci.config(spec, self._machine, user, seccomp.installed(), self._netns(spec.netns), nodes)
+        await self._write(spec, config, image)
+        record = Record(spec, config["process"], await self._prepare(spec.id, image.chain_id))
+        return self._records.all.setdefault(spec.id, record)
+
+    async def user(self, record: Record, name: str) -> users.User:
+        """Who `name` is in a container's image."""
+        return users.resolve(name, *await self._account_files(self._images.get(record.spec.image)))
+
+    async def _write(self, spec: ContainerSpec, config: dict[str, object], image: Stored) -> None:
+        container = containers_pb2.Container(
+            id=spec.id,
+            image=spec.image,
+            runtime=self._runtime,
+            spec=any_pb2.Any(type_url=SPEC_URL, value=msgspec.json.encode(config)),
+            snapshotter=self._settings.snapshotter,
+            snapshot_key=spec.id,
+            extensions={SPEC_EXTENSION: any_pb2.Any(type_url=SPEC_EXTENSION, value=msgspec.json.encode(spec))},
+        )
+        try:
+            await self._client.call(
+                self._client.containers.Create, containers_pb2.CreateContainerRequest(container=container)
+            )
+        except CallFailed as error:
+            if error.status is not EXISTS:  # a creation that was cut short
+                raise
+
+    async def _prepare(self, id: str, chain_id: str) -> list[Mount]:
+        request = snapshots_pb2.PrepareSnapshotRequest(snapshotter=self._settings.snapshotter, key=id, parent=chain_id)
+        try:
+            return list((await self._client.call(self._client.snapshots.Prepare, request)).mounts)
+        except CallFailed as error:
+            if error.status is EXISTS:
+                return await self._mounts(id)
+            if error.status is NOT_FOUND:
+                raise failure(Failure.IMAGE_NOT_FOUND, f"the image of {id} is not on this node any more") from error
+            raise
+
+    async def _mounts(self, id: str) -> list[Mount]:
+        request = snapshots_pb2.MountsRequest(snapshotter=self._settings.snapshotter, key=id)
+        return list((await self._client.call(self._client.snapshots.Mounts, request)).mounts)
+
+    async def _account_files(self, image: Stored) -> tuple[str, str]:
+        """/etc/passwd and /etc/group of an image, looked up once."""
+        found = self._accounts.get(image.chain_id)
+        if found is None:
+            found = await self._read_accounts(image.chain_id) if image.chain_id else ("", "")
+            if len(self._accounts) >= _ACCOUNTS:
+                self._accounts.clear()
+            self._accounts[image.chain_id] = found
+        return found
+
+    async def _read_accounts(self, chain_id: str) -> tuple[str, str]:
+        """A view tells where the layers lie; nothing is mounted."""
+        snapshots, key = self._client.snapshots, f"view-{self._ids.hex(12)}"
+        request = snapshots_pb2.ViewSnapshotRequest(snapshotter=self._settings.snapshotter, key=key, parent=chain_id)
+        folders = rootfs.layers((await self._client.call(snapshots.View, request)).mounts)
+        try:
+            return rootfs.read(folders, "/etc/passwd"), rootfs.read(folders, "/etc/group")
+        finally:
+            await self._remove_snapshot(key)
+
+    def _netns(self, path: str) -> str:
+        """The path by which containerd, in its own mount namespace, finds a network namespace that we see at `path`.
+
+        A namespace that was pinned after containerd started is not visible there; it is through /proc.
+        """
+        if path in ("", "host"):
+            return path
+        try:
+            wanted = os.stat(path)
+        except OSError as error:
+            raise failure(Failure.CONTAINER_SPEC, f"network namespace {path}: {error.strerror}") from error
+        for seen, named in (
+            (f"/proc/{self.daemon_pid}/root{path}", path),
+            (f"/proc/1/root{path}", f"/proc/1/root{path}"),
+            (f"/proc/{os.getpid()}/root{path}", f"/proc/{os.getpid()}/root{path}"),
+        ):
+            try:
+                found = os.stat(seen)
+            except OSError:
+                continue
+            if (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino):
+                return named
+        raise failure(Failure.CONTAINER_SPEC, f"network namespace {path} cannot be seen by containerd")
+
+    async def start(self, id: str) -> int:
+        record = self._records.get(id)
+        async with record.lock:
+            if record.pid:
+                return record.pid
+            if record.exit is not None:
+                await self._delete_task(id)
+                record.has_task = False
+            record.renew()
+            if not record.has_task:
+                await self._create_task(record)
+            return await self._start_task(record)
+
+    async def _create_task(self, record: Record) -> None:
+        spec, io = record.spec, record.spec.stdio
+        if record.mounts is None:
+            record.mounts = await self._mounts(spec.id)
+        request = tasks_pb2.CreateTaskRequest(
+            container_id=spec.id,
+            rootfs=record.mounts,
+            stdin=io.stdin,
+            stdout=io.stdout,
+            stderr="" if io.terminal else io.stderr,
+            terminal=io.terminal,
+        )
+        try:
+            await self._client.call(self._client.tasks.Create, request)
+        except CallFailed as error:
+            if error.status is not EXISTS:
+                raise _start_failure(error) from error
+        record.has_task = True
+
+    async def _start_task(self, record: Record) -> int:
+        id = record.spec.id
+        try:
+            answer = await self._client.call(self._client.tasks.Start, tasks_pb2.StartRequest(container_id=id))
+        except CallFailed as error:
+            await self._delete_task(id)
+            record.has_task = False
+            raise _start_failure(error) from error
+        record.started(answer.pid)
+        return int(answer.pid)
+
+    async def signal(self, id: str, number: int, *, everything: bool = False) -> None:
+        record = self._records.get(id)
+        if not record.has_task or record.exit is not None:
+            return
+        request = tasks_pb2.KillRequest(container_id=id, signal=number, all=everything)
+        try:
+            await self._client.call(self._client.tasks.Kill, request)
+        except CallFailed as error:
+            if error.status not in (NOT_FOUND, FAILED_PRECONDITION) and "already finished" not in error.message:
+                raise
+
+    async def stop(self, id: str, number: int, timeout: float) -> Exit | None:
+        record = self._records.get(id)
+        if record.pid and record.exit is None:
+            await self.signal(id, number)
+            try:
+                return await asyncio.wait_for(record.wait(), timeout)
+            except TimeoutError:
+                await self.signal(id, signals.SIGKILL, everything=True)
+                return await record.wait()
+        return record.exit
+
+    async def delete(self, id: str) -> None:
+        record = self._records.all.get(id)
+        if record is not None:
+            async with record.lock:
+                if record.pid and record.exit is None:
+                    await self.signal(id, signals.SIGKILL, everything=True)
+                    await record.wait()
+                if record.has_task:
+                    await self._delete_task(id)
+                    record.has_task = False
+        request = containers_pb2.DeleteContainerRequest(id=id)
+        await self._quietly(self._client.containers.Delete, request)
+        await self._remove_snapshot(id)
+        self._records.all.pop(id, None)
+
+    async def _delete_task(self, id: str) -> None:
+        await self._quietly(self._client.tasks.Delete, tasks_pb2.DeleteTaskRequest(container_id=id))
+
+    async def _remove_snapshot(self, key: str) -> None:
+        request = snapshots_pb2.RemoveSnapshotRequest(snapshotter=self._settings.snapshotter, key=key)
+        await self._quietly(self._client.snapshots.Remove, request)
+
+    async def _quietly(self, method: object, request: object) -> None:
+        """What is gone already is done."""
+        try:
+            await self._client.call(method, request)  # type: ignore[arg-type]  # an untyped stub
+        except CallFailed as error:
+            if error.status is not NOT_FOUND:
+                raise
+
+
+def _start_failure(error: CallFailed) -> Exception:
+    """crun's own words, without the wrapping of those who passed them on."""
+    if error.code in (Failure.UNAVAILABLE, Failure.DISK_FULL):
+        return error
+    text = error.message.replace("failed to create shim task: ", "").replace("OCI runtime create failed: ", "")
+    return failure(Failure.CONTAINER_START, text.removesuffix(": unknown"))
