@@ -1,0 +1,1 @@
+"""The `iam` room: users, access keys, roles and policies. See README.md."""

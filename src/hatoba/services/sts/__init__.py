@@ -1,0 +1,1 @@
+"""The `sts` room: who am I, and temporary credentials. See README.md."""
