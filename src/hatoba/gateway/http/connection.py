@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections import deque
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -53,6 +54,13 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
+def _keep_alive(wire: socket.socket) -> None:
+    """A client that is gone without a word is found out within a minute or two, even if nothing is sent to it."""
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
+
+
 def _origin(target: str) -> str:
     """Path and query of a target; proxies' clients send whole URLs."""
     if target.startswith("/"):
@@ -81,6 +89,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        _keep_alive(transport.get_extra_info("socket"))
         peer = transport.get_extra_info("peername")
         self._peer: str = peer[0] if isinstance(peer, tuple) else ""
         self._sender = Sender(self._transport, self._limits.write_seconds, self._server.date.line)
@@ -109,11 +118,12 @@ class Connection(asyncio.Protocol):
             self._deadline.set("head", self._limits.head_seconds)
 
     def eof_received(self) -> bool:
-        """The client sends no more, but may still read what it has asked for."""
+        """The client sends no more, but may still read what it has asked for; unless that is a stream, which may be
+        endless: then it is taken to have gone."""
         self._eof = True
         if self._body is not None:
             self._body.fail(BodyCut("The request's body ended before its declared length."))
-        return self._task is not None
+        return self._task is not None and not self._sender.streaming
 
     def connection_lost(self, error: Exception | None) -> None:
         self._deaf = True
@@ -170,7 +180,10 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         parser, headers = self._parser, self._headers
-        http10 = parser.get_http_version() == "1.0"
+        version = parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            raise _Bad(505, f"HTTP/{version} is not spoken here, but HTTP/1.1.")
+        http10 = version == "1.0"
         length = headers.get("content-length")
         if parser.should_upgrade() and (length not in (None, "0") or "transfer-encoding" in headers):
             raise _Bad(400, "A request with a body cannot ask to switch protocols.")
@@ -267,6 +280,7 @@ class Connection(asyncio.Protocol):
         # A body that nobody read to its end cannot be told from the next request's head.
         keep = keep and body.complete and not (response.close or self._server.draining)
         keep = keep and not (self._eof and not self._requests and self._last_answer is None)
+        keep = keep and not (request.http10 and response.streams)  # its end is the connection's
         try:
             await self._sender.send(response, keep=keep, head_only=request.method == "HEAD", http10=request.http10)
         except Gone:
@@ -279,6 +293,7 @@ class Connection(asyncio.Protocol):
     def _served(self, task: asyncio.Task[None]) -> None:
         self._task = None
         if not task.cancelled() and (error := task.exception()) is not None:
+            self._server.failures += 1
             log.error("a request from %s could not be answered", self._peer, exc_info=error)
         if task.cancelled() or task.exception() is not None:
             self._transport.abort()

@@ -50,5 +50,9 @@ class Response(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     body: bytes | FileSlice | AsyncIterator[bytes] = b""
     close: bool = False  # end the connection after this answer
 
+    @property
+    def streams(self) -> bool:
+        return not isinstance(self.body, bytes | FileSlice)
+
 
 Handler = Callable[[Request], Awaitable[Response]]

@@ -93,7 +93,7 @@ class Sender:
                 if not head_only:
                     await self._send_file(body)
         else:
-            await self._send_stream(response, body, keep=keep and not http10, head_only=head_only, http10=http10)
+            await self._send_stream(response, body, keep=keep, head_only=head_only, http10=http10)
 
     def _head(self, response: Response, length: int | None, *, keep: bool, http10: bool) -> bytes:
         """`length` is the body's; None for one that is sent in chunks or until the connection ends."""

@@ -38,6 +38,7 @@ class Server:
         self.date = Date(clock or SystemClock())
         self.connections: set[Connection] = set()
         self.draining = False
+        self.failures = 0  # answers that ended in an exception; each is in the log
         self._listeners: list[asyncio.Server] = []
         self._empty: asyncio.Future[None] | None = None
 
