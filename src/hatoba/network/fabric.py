@@ -30,7 +30,7 @@ from hatoba.network.host import Host, next_transit, occupied
 from hatoba.network.namespace import Namespace
 from hatoba.network.netlink import Netlink
 from hatoba.network.records import Records, RouterRecord
-from hatoba.network.router import Router, settle
+from hatoba.network.router import Router, prepare
 
 Holder = InterfaceSpec | AddressSpec
 
@@ -112,7 +112,7 @@ class KernelFabric:
         """Host's end, then the router's, from whatever is there."""
         spec, path = record.spec, self._path(record.spec.id)
         host = self._host
-        await host.namespace.run(host.make_namespace, path, settle)
+        await host.namespace.run(host.make_namespace, path, prepare)
         await host.namespace.run(host.connect, spec, record.transit, path)
         router = self._routers.get(spec.id)
         if router is None:
@@ -122,6 +122,7 @@ class KernelFabric:
         nodes = frozenset(peer.node for peer in self._records.peers(spec.id))
         await host.namespace.run(host.admit, spec.id, nodes)
         await router.namespace.run(router.converge, spec)
+        await host.namespace.run(host.settle_uplink, spec.id)
         self._routers[spec.id] = router
         holders: list[Holder] = [*router.interfaces.values(), *router.addresses.values()]
         for holder in holders:

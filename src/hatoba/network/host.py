@@ -23,7 +23,7 @@ from hatoba.network import addresses, hostrules, messages, names, syscalls
 from hatoba.network.base import RemotePublic, Settings, VpcSpec
 from hatoba.network.forwarding import Forwarding
 from hatoba.network.namespace import Namespace, sysctl
-from hatoba.network.netlink import GETROUTE, Message, Netlink, index
+from hatoba.network.netlink import GETROUTE, Message, Netlink, index, settle
 
 _ANY_INDEX = 0
 _UNICAST, _LOCAL, _UNREACHABLE = 1, 2, 7
@@ -62,11 +62,11 @@ class Host:
         guarded = self._forwarding.turn_on(outside)
         self.namespace.rules(hostrules.document(self._settings, guarded))
 
-    def make_namespace(self, path: Path, settle: Callable[[], None]) -> None:
-        """A router's, when it is not there; `settle` is run inside of a new one."""
+    def make_namespace(self, path: Path, prepare: Callable[[], None]) -> None:
+        """A router's, when it is not there; `prepare` is run inside of a new one."""
         if not syscalls.is_pinned(path):
             syscalls.unpin(path)
-            self.namespace.spawn(path, settle)
+            self.namespace.spawn(path, prepare)
 
     def connect(self, spec: VpcSpec, transit: str, path: Path) -> None:
         """The uplink's host end, complete; the router's end waits to be configured."""
@@ -107,6 +107,12 @@ class Host:
             messages.route(f"{transit}/32", link, source=self._settings.host_address, origin=messages.OURS),
             messages.mark(link, vpc),
         )
+
+    def settle_uplink(self, vpc: str) -> None:
+        """Once the router's end is up: until this one sends packets."""
+        link = index(names.host_uplink(self._settings.instance, vpc))
+        if link is not None:
+            settle(self.namespace.netlink, link)
 
     def make_tunnel(self, spec: VpcSpec, path: Path) -> None:
         """In the router's namespace, its outer end here. Must not stand yet."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from hatoba.core.errors import PortError
 from hatoba.network import messages, names, syscalls
 from hatoba.network.base import InterfaceSpec
 from hatoba.network.namespace import Namespace, sysctl
-from hatoba.network.netlink import Message, Netlink, Request, index
+from hatoba.network.netlink import Message, Netlink, Request, index, settle
 
 _LOOPBACK_INDEX = 1
 
@@ -33,6 +34,8 @@ def build(router: Namespace, spec: InterfaceSpec, netns: Path, mtu: int) -> None
                 peer_netns=descriptor,
             )
         )
+        # This end first: the one that comes up last sends at once, and here `connect` waits for the other.
+        router.netlink.apply(messages.up(_port(spec.id)))
         inner.apply(*_inside(spec))
     finally:
         inner.close()
@@ -64,10 +67,9 @@ def _inside(spec: InterfaceSpec) -> list[Request]:
 
 
 def connect(router: Namespace, spec: InterfaceSpec) -> None:
-    port = index(names.port(spec.id))
-    assert port is not None, "build comes first"
+    port = _port(spec.id)
+    settle(router.netlink, port)
     requests = [
-        messages.up(port),
         messages.neighbour(port, spec.address, spec.mac),
         messages.route(f"{spec.address}/32", port),
     ]
@@ -77,6 +79,13 @@ def connect(router: Namespace, spec: InterfaceSpec) -> None:
             messages.route(f"{spec.address6}/128", port),
         ]
     router.netlink.apply(*requests, messages.mark(port, spec.id))
+
+
+def _port(interface: str) -> int:
+    port = index(names.port(interface))
+    if port is None:
+        raise PortError("kernel", f"The router's end of {interface} is gone.")
+    return port
 
 
 def remove(router: Namespace, spec: InterfaceSpec, netns: Path) -> None:

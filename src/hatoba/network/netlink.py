@@ -31,7 +31,12 @@ _REPLACE, _EXCLUSIVE, _CREATE = 0x100, 0x200, 0x400
 CREATE = _CREATE | _EXCLUSIVE
 REPLACE = _CREATE | _REPLACE
 
+LINK_EVENTS = 1
+
 _ERROR, _DONE = 2, 3
+_OPERATIONAL_STATE, _OPERATIONAL = 16, 6
+_LINK_HEADER = struct.Struct("=BxHiII")
+_ATTRIBUTE = struct.Struct("=HH")
 _HEADER = struct.Struct("=IHHII")
 _ERRNO = struct.Struct("=i")
 _SOL_NETLINK, _CAP_ACK = 270, 10  # errors come back without the request in them
@@ -56,12 +61,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class Netlink:
     """Belongs to the thread and namespace that made it."""
 
-    def __init__(self) -> None:
+    def __init__(self, groups: int = 0) -> None:
+        """`groups`: the kinds of events to listen to (`LINK_EVENTS`)."""
         self._sequence = 0
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
         self._socket.settimeout(_ANSWER_TIMEOUT)
         self._socket.setsockopt(_SOL_NETLINK, _CAP_ACK, 1)
-        self._socket.bind((0, 0))
+        self._socket.bind((0, groups))
 
     def close(self) -> None:
         self._socket.close()
@@ -115,6 +121,31 @@ class Netlink:
         except OSError as error:
             raise PortError("kernel", f"netlink: {error}") from error
 
+    def is_operational(self, device: int) -> bool:
+        """Whether the device sends packets. Since Linux 6.8 the question itself completes a pending "carrier on"."""
+        message = ifinfmsg()
+        message["index"] = device
+        packet = self._encode(message, GETLINK, _REQUEST)
+        wanted = self._sequence
+        try:
+            self._socket.send(packet)
+            while True:
+                for kind, sequence, data in _messages(self._socket.recv(65536)):
+                    if sequence == wanted:
+                        return kind == NEWLINK and _operational(data) == (device, True)
+        except OSError as error:
+            raise PortError("kernel", f"netlink: {error}") from error
+
+    def await_operational(self, device: int) -> None:
+        """For a socket that listens to events of links: until the device sends packets."""
+        if self.is_operational(device):
+            return
+        try:
+            while not any(_operational(data) == (device, True) for _, _, data in _messages(self._socket.recv(65536))):
+                pass
+        except OSError as error:
+            raise PortError("kernel", f"a link does not come up: {error}") from error
+
     def _encode(self, message: Message, type_: int, flags: int) -> bytes:
         self._sequence += 1
         message["header"]["type"] = type_
@@ -135,10 +166,36 @@ def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         offset += (length + 3) & ~3
 
 
+def _operational(data: bytes) -> tuple[int, bool] | None:
+    """Of a message about a link: which, and whether it is in operation. Read here: a whole decoding takes longer."""
+    kind = _HEADER.unpack_from(data)[1]
+    if kind != NEWLINK:
+        return None
+    device = _LINK_HEADER.unpack_from(data, _HEADER.size)[2]
+    offset = _HEADER.size + _LINK_HEADER.size
+    while offset + _ATTRIBUTE.size <= len(data):
+        length, attribute = _ATTRIBUTE.unpack_from(data, offset)
+        if attribute == _OPERATIONAL_STATE:
+            return device, data[offset + _ATTRIBUTE.size] == _OPERATIONAL
+        offset += max((length + 3) & ~3, _ATTRIBUTE.size)
+    return None
+
+
 def _failure(request: Request, number: int) -> PortError | None:
     if number == 0 or number in request.ignore:
         return None
     return PortError("kernel", f"{request.what}: {os.strerror(number)} ({errno.errorcode.get(number, number)})")
+
+
+def settle(netlink: Netlink, device: int) -> None:
+    """Waits until a device whose far end was set up just now sends packets itself.
+
+    The kernel notices a new carrier in the background, and until then drops in silence what is sent: the first packets
+    of a connection would be lost for a second.
+    """
+    if not netlink.is_operational(device):
+        with Netlink(LINK_EVENTS) as events:
+            events.await_operational(device)
 
 
 def index(device: str) -> int | None:

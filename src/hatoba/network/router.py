@@ -34,7 +34,7 @@ _SETTINGS = {
 }
 
 
-def settle() -> None:
+def prepare() -> None:
     """The settings of a router's namespace, from inside."""
     for name, value in _SETTINGS.items():
         sysctl(name, value)
@@ -64,7 +64,7 @@ class Router:
         """To what the records say. Interfaces that are not complete are taken away, to be made anew when asked for."""
         self.spec = spec
         vpc = spec.id
-        settle()
+        prepare()
         self._adopt_interfaces(self._records.interfaces(vpc))
         self.addresses = {address.id: address for address in self._records.addresses(vpc)}
         self.peers = self._records.peers(vpc)

@@ -212,10 +212,12 @@ class RealLab:
     async def close(self) -> None:
         for opened in self._sockets:
             opened.close()
-        for fabric in self.fabrics:
-            await fabric.teardown()
-        for path in (*self.hosts, self.world):
-            syscalls.unpin(path)
+        try:
+            for fabric in self.fabrics:
+                await fabric.teardown()
+        finally:
+            for path in (*self.hosts, self.world):
+                syscalls.unpin(path)
 
 
 def _interface_settings() -> str:
