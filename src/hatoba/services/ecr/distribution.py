@@ -16,8 +16,9 @@ from hatoba.registry.manifests import Descriptor, Manifest
 from hatoba.registry.names import Digest
 from hatoba.registry.ports import Action, Principal, Stored
 from hatoba.registry.problems import Problem
-from hatoba.services.ecr import model, plan
+from hatoba.services.ecr import model
 from hatoba.services.ecr.naming import Naming
+from hatoba.services.ecr.plan import tag as tag_plan
 from hatoba.services.ecr.tokens import Tokens
 from hatoba.store import Store
 
@@ -98,8 +99,8 @@ class StoredRepositories:
             if tag is None:
                 return
             before = model.find_tag(tx, scope, name, tag)
-            if before is not None and before.digest != image.digest and not plan.may_move(record, tag):
-                raise Problem("TAG_INVALID", plan.immutable_message(name, tag))
+            if before is not None and before.digest != image.digest and not tag_plan.may_move(record, tag):
+                raise Problem("TAG_INVALID", tag_plan.immutable_message(name, tag))
             model.put_tag(tx, image, tag)
 
     def delete_manifest(self, repository: str, digest: Digest) -> bool:

@@ -1,4 +1,4 @@
-"""What ECR stores: repositories, images, tags, layers; and the small verbs that keep them consistent.
+"""What ECR stores: repositories, images, tags, layers, lifecycle policies; and the small verbs that keep them true.
 
 An image is a manifest: its bytes are a blob of the registry, named by the digest. A tag names one image. A layer is the
 right of a repository to a blob; blobs that no repository has are collected.
@@ -16,6 +16,7 @@ from hatoba.core.records import Record, replace
 from hatoba.gateway.tags import forget_tags
 from hatoba.registry.manifests import Manifest
 from hatoba.registry.names import Digest
+from hatoba.services.ecr.plan.lifecycle import Expiry
 from hatoba.store import Index, Table, Tx
 from hatoba.store.store import View
 
@@ -69,6 +70,20 @@ class Image(_Inside, frozen=True, kw_only=True):
     pulled: float | None = None  # the registry only
 
 
+class LifecyclePolicy(Record, frozen=True, kw_only=True):
+    """The id is the repository's name."""
+
+    text: str
+    evaluated: float | None = None  # the lifecycle controller only; None: not yet
+
+
+class LifecyclePreview(Record, frozen=True, kw_only=True):
+    """The id is the repository's name. What a policy would remove, in the order of its rules and of digests."""
+
+    text: str
+    found: tuple[Expiry, ...]
+
+
 def _place(record: _Inside) -> tuple[Scope, str]:
     return record.scope, record.repository
 
@@ -100,7 +115,10 @@ images = Table(
     ),
 )
 
-TABLES: tuple[Table[Any], ...] = (repositories, layers, tags, images)
+lifecycle_policies = Table("ecr.lifecycle_policies", LifecyclePolicy)
+lifecycle_previews = Table("ecr.lifecycle_previews", LifecyclePreview)
+
+TABLES: tuple[Table[Any], ...] = (repositories, layers, tags, images, lifecycle_policies, lifecycle_previews)
 
 
 def repository_arn(scope: Scope, name: str) -> str:
@@ -196,5 +214,7 @@ def delete_repository(tx: Tx, key: Key) -> None:
         delete_image(tx, image)
     for layer in tx.index(layers, "repository", (scope, name)):
         tx.forget(layers, layer.key)
+    tx.forget(lifecycle_policies, lifecycle_policies.key(scope, name))
+    tx.forget(lifecycle_previews, lifecycle_previews.key(scope, name))
     forget_tags(tx, scope, repository_arn(scope, name))
     tx.forget(repositories, key)

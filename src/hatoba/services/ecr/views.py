@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hatoba.aws.shapes import ecr as t
-from hatoba.services.ecr.model import Image, Repository, repository_arn
+from hatoba.services.ecr.model import Image, LifecyclePolicy, Repository, repository_arn
 from hatoba.services.ecr.naming import Naming
+from hatoba.services.ecr.plan.lifecycle import Expiry
 
 
 def repository(record: Repository, naming: Naming) -> t.Repository:
@@ -80,3 +81,24 @@ def referrer(image: Image) -> t.ImageReferrer:
     if image.annotations:
         shown["annotations"] = image.annotations
     return shown
+
+
+def lifecycle_policy(record: LifecyclePolicy) -> t.GetLifecyclePolicyResponse:
+    shown: t.GetLifecyclePolicyResponse = {
+        "registryId": record.scope.account,
+        "repositoryName": record.id,
+        "lifecyclePolicyText": record.text,
+    }
+    if record.evaluated is not None:
+        shown["lastEvaluatedAt"] = record.evaluated
+    return shown
+
+
+def expiry(found: Expiry) -> t.LifecyclePolicyPreviewResult:
+    return {
+        "imageTags": list(found.image.tags),
+        "imageDigest": found.image.digest,
+        "imagePushedAt": found.image.pushed,
+        "action": {"type": "EXPIRE"},
+        "appliedRulePriority": found.priority,
+    }

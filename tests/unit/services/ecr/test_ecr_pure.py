@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hatoba.core.clock import ManualClock
 from hatoba.core.keys import Scope
 from hatoba.core.secret import Sealer
-from hatoba.services.ecr import model, plan
+from hatoba.services.ecr import model
 from hatoba.services.ecr.distribution import address, place
 from hatoba.services.ecr.naming import Naming, is_prefixed
+from hatoba.services.ecr.plan.tag import may_move
 from hatoba.services.ecr.tokens import TICKET_SECONDS, TOKEN_SECONDS, Tokens
 
 HERE = Scope("aws", "123456789012", "us-east-1")
@@ -104,4 +105,4 @@ def test_which_tags_may_move(mutability: model.Mutability, exclusions: tuple[str
         key=model.repositories.key(HERE, "app"), created=0, mutability=mutability, exclusions=exclusions
     )
     tags = ["v1", "latest", "latest-2", "dev", "dev2"] if exclusions else ["v1", "latest"]
-    assert [tag for tag in tags if plan.may_move(record, tag)] == moving
+    assert [tag for tag in tags if may_move(record, tag)] == moving

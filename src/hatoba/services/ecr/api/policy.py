@@ -5,15 +5,16 @@ from __future__ import annotations
 from hatoba.aws.shapes import ecr as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
-from hatoba.services.ecr import model, plan
+from hatoba.services.ecr import model
 from hatoba.services.ecr.api.room import ecr, invalid, the_repository
 from hatoba.services.ecr.model import Repository
+from hatoba.services.ecr.plan.policy import is_policy
 
 
 @ecr.operation
 async def set_repository_policy(req: t.SetRepositoryPolicyRequest, call: Call) -> t.SetRepositoryPolicyResponse:
     text = req["policyText"]
-    if not plan.is_policy(text):
+    if not is_policy(text):
         raise invalid("PolicyText", "Invalid repository policy provided")
     with call.tx() as tx:
         record = tx.put(model.repositories, replace(the_repository(tx, call, req), policy=text))

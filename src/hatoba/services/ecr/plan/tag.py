@@ -1,10 +1,8 @@
-"""ECR's decisions: may a tag move, is a text a policy."""
+"""Tag mutability: may a tag that is there be given to another image?"""
 
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-
-import msgspec
 
 from hatoba.services.ecr.model import Repository
 
@@ -31,12 +29,3 @@ def immutable_message(repository: str, tag: str) -> str:
         f"The image tag '{tag}' already exists in the '{repository}' repository and cannot be overwritten "
         "because the repository is immutable."
     )
-
-
-def is_policy(text: str) -> bool:
-    """A JSON object with at least one statement."""
-    try:
-        policy = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return False
-    return isinstance(policy, dict) and isinstance(policy.get("Statement"), (list, dict)) and bool(policy["Statement"])
