@@ -87,10 +87,10 @@ class FormReader(Walker[Read]):
 
         def read(node: Node) -> dict[str, Any]:
             entries = _numbered(node if flat else node.get("entry") or {})
-            for entry in entries:
-                if key_name not in entry or value_name not in entry:
-                    raise malformed(f"An entry of a map lacks its {key_name} or {value_name}.")
-            return {of_key(entry[key_name]): of_value(entry[value_name]) for entry in entries}
+            if not all(key_name in entry for entry in entries):
+                raise malformed(f"An entry of a map lacks its {key_name}.")
+            # A form cannot say that a structure is empty: such a value is not there at all.
+            return {of_key(entry[key_name]): of_value(entry.get(value_name) or {}) for entry in entries}
 
         return read
 

@@ -234,8 +234,7 @@ def header_list(text: str) -> list[str]:
     items, position = [], 0
     while position < len(text):
         found = _LIST_ITEM.match(text, position)
-        if found is None or found.end() == position:
-            raise malformed("A list in a header is not well-formed.")
+        assert found is not None  # whatever is not well quoted is taken as it is
         items.append(re.sub(r"\\(.)", r"\1", found[1]) if found[1] is not None else found[2].strip())
         position = found.end()
     return items

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate, parsedate_to_datetime
 
 from hatoba.aws.models import Member, Shape
@@ -34,8 +34,7 @@ def write_timestamp(value: float, form: str) -> str | float:
 def iso8601(value: float) -> str:
     """With milliseconds, as AWS writes it: 2024-01-02T03:04:05.678Z."""
     whole, millis = divmod(round(value * 1000), 1000)
-    moment = datetime.fromtimestamp(whole, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"
+    return f"{(_EPOCH + timedelta(seconds=whole)).isoformat()[:19]}.{millis:03d}Z"
 
 
 def read_timestamp(text: str) -> float:

@@ -36,12 +36,17 @@ def attribute(text: str) -> str:
     return escape(text).replace('"', "&quot;").replace("\n", "&#10;").replace("\t", "&#9;")
 
 
+class _Builder(ElementTree.TreeBuilder):
+    def doctype(self, name: str, public_id: str | None, system_id: str | None) -> None:
+        """Called when a DTD opens, before the entities that it may declare."""
+        raise _malformed_xml()
+
+
 def parse(body: bytes) -> ElementTree.Element:
     """The root element. Raises `AwsError`."""
-    if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
-        raise _malformed_xml()
     try:
-        return ElementTree.fromstring(body)
+        root: ElementTree.Element = ElementTree.fromstring(body, ElementTree.XMLParser(target=_Builder()))
+        return root
     except (ElementTree.ParseError, ValueError, LookupError):
         raise _malformed_xml() from None
 
