@@ -107,6 +107,7 @@ services = Table(
     Service,
     indexes=(
         Index("cluster", lambda s: (s.key[:3], s.cluster) if s.status != "INACTIVE" else None),
+        Index("active", lambda s: (s.key[:3], s.cluster) if s.status == "ACTIVE" else None),
         Index("target_group", lambda s: {x.group for d in s.deployments for x in d.revision.targets}, many=True),
         Index("blocked", lambda s: True if s.blocked else None),
         Index("definition", lambda s: {(s.key[:3], d.revision.definition) for d in s.deployments}, many=True),

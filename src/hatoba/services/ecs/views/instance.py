@@ -55,8 +55,7 @@ def _resources(cpu: int, memory: int, ports: list[str]) -> list[t.Resource]:
     return [
         _number("CPU", cpu),
         _number("MEMORY", memory // _MIB),
-        {"name": "PORTS", "type": "STRINGSET", "doubleValue": 0.0, "longValue": 0, "integerValue": 0}
-        | {"stringSetValue": ports},
+        t.Resource(name="PORTS", type="STRINGSET", doubleValue=0.0, longValue=0, integerValue=0, stringSetValue=ports),
     ]
 
 

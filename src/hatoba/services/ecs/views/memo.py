@@ -18,16 +18,15 @@ V = TypeVar("V")
 class Memo(Generic[R, V]):
     """Holds at most `most` shapes; when it is full it starts afresh."""
 
-    def __init__(self, make: Callable[[R], V], most: int = 4096) -> None:
-        self._make = make
+    def __init__(self, most: int = 4096) -> None:
         self._most = most
         self._made: dict[Key, tuple[R, V]] = {}
 
-    def __call__(self, record: R) -> V:
+    def of(self, record: R, make: Callable[[], V]) -> V:
         found = self._made.get(record.key)
         if found is not None and found[0] is record:
             return found[1]
-        made = self._make(record)
+        made = make()
         if len(self._made) >= self._most:
             self._made.clear()
         self._made[record.key] = (record, made)

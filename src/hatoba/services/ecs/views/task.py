@@ -10,9 +10,17 @@ from hatoba.services.ecs.model.task import RANK, Container, Eni, Task
 from hatoba.services.ecs.model.task_definition import Definition
 from hatoba.services.ecs.plan import lifecycle
 from hatoba.services.ecs.views.common import present
+from hatoba.services.ecs.views.memo import Memo
 
 
 def task(record: Task, definition: Definition) -> t.Task:
+    return _made.of(record, lambda: _make(record, definition))
+
+
+_made: Memo[Task, t.Task] = Memo(4096)
+
+
+def _make(record: Task, definition: Definition) -> t.Task:
     shape: dict[str, Any] = {
         "attachments": [_attachment(record)] if record.network is not None else [],
         "attributes": [{"name": "ecs.cpu-architecture", "value": _architecture(definition)}],

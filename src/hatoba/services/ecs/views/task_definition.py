@@ -9,6 +9,10 @@ from hatoba.services.ecs.model.task_definition import Definition
 from hatoba.services.ecs.views.memo import Memo
 
 
+def task_definition(record: Definition) -> t.TaskDefinition:
+    return _made.of(record, lambda: _make(record))
+
+
 def _make(record: Definition) -> t.TaskDefinition:
     shape: dict[str, Any] = {
         "taskDefinitionArn": record.arn,
@@ -27,4 +31,4 @@ def _make(record: Definition) -> t.TaskDefinition:
     return cast(t.TaskDefinition, shape)
 
 
-task_definition: Memo[Definition, t.TaskDefinition] = Memo(_make, 256)
+_made: Memo[Definition, t.TaskDefinition] = Memo(256)

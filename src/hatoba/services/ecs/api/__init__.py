@@ -1,0 +1,32 @@
+"""The operations of ECS: each checks, writes one transaction, and answers with a view.
+
+`ecs` is the room: importing this package declares all of it.
+"""
+
+from hatoba.services.ecs.api import (
+    account,
+    capacity,
+    cluster,
+    instance,
+    run_task,
+    service,
+    service_write,
+    tag,
+    task,
+    task_definition,
+)
+from hatoba.services.ecs.api.room import ecs
+
+__all__ = [
+    "account",
+    "capacity",
+    "cluster",
+    "ecs",
+    "instance",
+    "run_task",
+    "service",
+    "service_write",
+    "tag",
+    "task",
+    "task_definition",
+]

@@ -1,0 +1,63 @@
+"""Can the service's tasks join these target groups? ELB is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hatoba.aws.shapes import ecs as t
+from hatoba.core.errors import AwsError
+from hatoba.gateway.call import Call
+from hatoba.services.ecs.model.task import Target
+from hatoba.services.ecs.model.task_definition import Definition
+
+MOST = 5
+
+
+async def checked_targets(
+    call: Call, definition: Definition, balancers: Sequence[t.LoadBalancer] | None
+) -> tuple[Target, ...]:
+    if len(balancers or ()) > MOST:
+        raise t.InvalidParameterException(f"load balancers can have at most {MOST} items.")
+    targets = tuple(_target(definition, balancer) for balancer in balancers or ())
+    if targets:
+        await _check_groups(call, definition, targets)
+    return targets
+
+
+def _target(definition: Definition, balancer: t.LoadBalancer) -> Target:
+    group, name, port = (balancer.get(m) for m in ("targetGroupArn", "containerName", "containerPort"))
+    if balancer.get("loadBalancerName") or not group:
+        raise t.InvalidParameterException("A load balancer must be given by its targetGroupArn.")
+    if balancer.get("advancedConfiguration"):
+        raise t.UnsupportedFeatureException("advancedConfiguration is not available.")
+    if not name or not isinstance(port, int):
+        raise t.InvalidParameterException("A load balancer needs a containerName and a containerPort.")
+    container = next((c for c in definition.containers if c["name"] == name), None)
+    if container is None:
+        raise t.InvalidParameterException(f"The container {name} does not exist in the task definition.")
+    if not any(mapping.get("containerPort") == port for mapping in container["portMappings"]):
+        raise t.InvalidParameterException(f"The container {name} did not have a container port {port} defined.")
+    return Target(group=str(group), container=str(name), port=port)
+
+
+async def _check_groups(call: Call, definition: Definition, targets: Sequence[Target]) -> None:
+    wanted = sorted({target.group for target in targets})
+    try:
+        found = (await call.aws.elbv2.describe_target_groups(TargetGroupArns=wanted))["TargetGroups"]
+    except AwsError as error:
+        if error.status >= 500:
+            raise
+        raise t.InvalidParameterException(f"The target group {', '.join(wanted)} does not exist.") from error
+    for group in found:
+        arn = group["TargetGroupArn"]
+        if not group.get("LoadBalancerArns"):
+            raise t.InvalidParameterException(
+                f"The target group with targetGroupArn {arn} does not have an associated load balancer."
+            )
+        if definition.network_mode == "awsvpc" and group.get("TargetType") != "ip":
+            raise t.InvalidParameterException(
+                f"The provided target group {arn} has target type {group.get('TargetType')}, which is incompatible "
+                "with the awsvpc network mode specified in the task definition."
+            )
+        if definition.network_mode != "awsvpc":
+            raise t.UnsupportedFeatureException("Load balancers are available with the network mode awsvpc only.")

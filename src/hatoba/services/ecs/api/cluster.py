@@ -1,0 +1,187 @@
+"""Clusters: create, describe, list, update, delete; their capacity providers."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, cast
+
+from hatoba.aws.shapes import ecs as t
+from hatoba.core.records import replace
+from hatoba.fleet.model import nodes
+from hatoba.gateway.call import Call
+from hatoba.gateway.tags import tags_of
+from hatoba.services.ecs.api.room import checked_tags, ecs, page, tag
+from hatoba.services.ecs.model import arns
+from hatoba.services.ecs.model.cluster import DEFAULT, Cluster, clusters, find_cluster, name_of, use_cluster
+from hatoba.services.ecs.model.service import services
+from hatoba.services.ecs.model.task import tasks
+from hatoba.services.ecs.views import cluster as view
+from hatoba.services.ecs.views.common import failure
+from hatoba.store.store import View
+
+PROVIDERS = ("FARGATE", "FARGATE_SPOT")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_INSIGHTS = ("enabled", "disabled", "enhanced")
+
+
+@ecs.operation
+async def create_cluster(req: t.CreateClusterRequest, call: Call) -> t.CreateClusterResponse:
+    name = req.get("clusterName") or DEFAULT
+    if not _NAME.fullmatch(name):
+        raise t.InvalidParameterException("Cluster name contains invalid characters.")
+    tags = checked_tags(req.get("tags"))
+    providers = _providers(req.get("capacityProviders") or ())
+    connect: Mapping[str, Any] = req.get("serviceConnectDefaults") or {}
+    wanted = Cluster(
+        key=clusters.key(call.scope, name),
+        settings=_settings(req.get("settings")),
+        configuration=cast("dict[str, Any]", req.get("configuration") or {}),
+        capacity_providers=providers,
+        strategy=_strategy(req.get("defaultCapacityProviderStrategy"), providers),
+        service_connect=connect.get("namespace") or "",
+    )
+    with call.tx() as tx:
+        known = tx.find(clusters, call.scope, name)
+        if known is not None and known.status == "ACTIVE":
+            record = known  # creating it again finds it as it is
+        else:
+            record = tx.put(clusters, replace(wanted, version=known.version if known else 0))
+            tag(tx, call.scope, arns.cluster_arn(call.scope, name), tags)
+        return {"cluster": _shape(tx, call, record, ("TAGS", "SETTINGS", "CONFIGURATIONS"))}
+
+
+@ecs.operation
+async def describe_clusters(req: t.DescribeClustersRequest, call: Call) -> t.DescribeClustersResponse:
+    asked = req.get("clusters") or [DEFAULT]
+    if len(asked) > 100:
+        raise t.InvalidParameterException("Clusters cannot exceed 100 items.")
+    found, failures = [], []
+    for reference in dict.fromkeys(asked):
+        name = name_of(reference)
+        record = call.store.find(clusters, call.scope, name)
+        if record is None and name == DEFAULT:
+            with call.tx() as tx:
+                record = use_cluster(tx, call.scope, DEFAULT)
+        if record is None:
+            failures.append(failure(arns.cluster_arn(call.scope, name), "MISSING"))
+        else:
+            found.append(_shape(call.store, call, record, req.get("include") or ()))
+    return {"clusters": found, "failures": failures}
+
+
+@ecs.operation
+async def list_clusters(req: t.ListClustersRequest, call: Call) -> t.ListClustersResponse:
+    active = (record for record in call.store.scan(clusters, call.scope) if record.status == "ACTIVE")
+    found, more = page(call, active, req, lambda record: record.id)
+    answer: t.ListClustersResponse = {"clusterArns": [arns.cluster_arn(call.scope, record.id) for record in found]}
+    if more:
+        answer["nextToken"] = more
+    return answer
+
+
+@ecs.operation
+async def update_cluster(req: t.UpdateClusterRequest, call: Call) -> t.UpdateClusterResponse:
+    with call.tx() as tx:
+        record = find_cluster(tx, call.scope, req["cluster"])
+        changed = replace(record, settings={**record.settings, **_settings(req.get("settings"))})
+        if "configuration" in req:
+            changed = replace(changed, configuration=cast("dict[str, Any]", req["configuration"]))
+        if "serviceConnectDefaults" in req:
+            changed = replace(changed, service_connect=req["serviceConnectDefaults"]["namespace"])
+        return {"cluster": _shape(tx, call, tx.put(clusters, changed), ("TAGS", "SETTINGS", "CONFIGURATIONS"))}
+
+
+@ecs.operation
+async def update_cluster_settings(req: t.UpdateClusterSettingsRequest, call: Call) -> t.UpdateClusterSettingsResponse:
+    with call.tx() as tx:
+        record = find_cluster(tx, call.scope, req["cluster"])
+        changed = replace(record, settings={**record.settings, **_settings(req["settings"])})
+        return {"cluster": _shape(tx, call, tx.put(clusters, changed), ("TAGS", "SETTINGS"))}
+
+
+@ecs.operation
+async def put_cluster_capacity_providers(
+    req: t.PutClusterCapacityProvidersRequest, call: Call
+) -> t.PutClusterCapacityProvidersResponse:
+    providers = _providers(req["capacityProviders"])
+    strategy = _strategy(req["defaultCapacityProviderStrategy"], providers)
+    with call.tx() as tx:
+        record = find_cluster(tx, call.scope, req["cluster"])
+        changed = tx.put(clusters, replace(record, capacity_providers=providers, strategy=strategy))
+        return {"cluster": _shape(tx, call, changed, ("TAGS", "SETTINGS"))}
+
+
+@ecs.operation
+async def delete_cluster(req: t.DeleteClusterRequest, call: Call) -> t.DeleteClusterResponse:
+    with call.tx() as tx:
+        record = find_cluster(tx, call.scope, req["cluster"])
+        where = (call.scope, record.id)
+        if tx.count(services, "cluster", where):
+            raise t.ClusterContainsServicesException("The Cluster cannot be deleted while Services are active.")
+        if tx.count(tasks, "cluster", (*where, "RUNNING")):
+            raise t.ClusterContainsTasksException("The Cluster cannot be deleted while Tasks are active.")
+        return {"cluster": _shape(tx, call, tx.put(clusters, replace(record, status="INACTIVE")), ())}
+
+
+# --- checks and views ----------------------------------------------------------------------------------------------
+
+
+def _settings(settings: list[t.ClusterSetting] | None) -> dict[str, str]:
+    found = {}
+    for setting in settings or ():
+        name, value = setting.get("name"), setting.get("value", "")
+        if name is None:
+            raise t.InvalidParameterException("Cluster setting name should not be null or empty.")
+        if value not in _INSIGHTS:
+            raise t.InvalidParameterException(f"Invalid value for {name}: must be one of [{', '.join(_INSIGHTS)}].")
+        found[str(name)] = value
+    return found
+
+
+def _providers(names: Any) -> tuple[str, ...]:
+    for name in names:
+        if name not in PROVIDERS:
+            raise t.InvalidParameterException(
+                f"The specified capacity provider '{name}' does not exist. Specify a valid name or ARN and try again."
+            )
+    return tuple(dict.fromkeys(names))
+
+
+def _strategy(
+    items: list[t.CapacityProviderStrategyItem] | None, providers: tuple[str, ...]
+) -> tuple[dict[str, Any], ...]:
+    for item in items or ():
+        if item["capacityProvider"] not in providers:
+            raise t.InvalidParameterException(
+                "The specified default capacity provider strategy cannot contain a capacity provider that is not "
+                "associated with the cluster. Associate the capacity provider with the cluster and try again."
+            )
+    return tuple({"weight": 0, "base": 0, **item} for item in items or ())
+
+
+def _shape(from_: View, call: Call, record: Cluster, include: Any) -> t.Cluster:
+    where = (call.scope, record.id)
+    counts = view.Counts(
+        instances=sum(node.state == "ready" for node in from_.all(nodes)),
+        running=from_.count(tasks, "counted", (*where, "running")),
+        pending=from_.count(tasks, "counted", (*where, "pending")),
+        services=from_.count(services, "active", where),
+        statistics=_statistics(from_, where) if "STATISTICS" in include else (),
+    )
+    tags = tags_of(from_, call.scope, arns.cluster_arn(call.scope, record.id)) if "TAGS" in include else None
+    return view.cluster(record, counts, tags, include)
+
+
+def _statistics(from_: View, where: tuple[Any, ...]) -> tuple[tuple[str, int], ...]:
+    found: Counter[str] = Counter()
+    words = {"EC2": "EC2", "FARGATE": "Fargate", "EXTERNAL": "External"}
+    for state in ("running", "pending"):
+        for task in from_.index(tasks, "counted", (*where, state)):
+            found[f"{state}{words[task.launch_type]}TasksCount"] += 1
+    for service in from_.index(services, "cluster", where):
+        found[f"{service.status.lower()}{words[service.primary.revision.launch_type]}ServiceCount"] += 1
+    names = [f"{state}{kind}TasksCount" for kind in ("EC2", "Fargate") for state in ("running", "pending")]
+    names += [f"{state}{kind}ServiceCount" for kind in ("EC2", "Fargate") for state in ("active", "draining")]
+    return tuple((name, found[name]) for name in dict.fromkeys([*names, *found]))

@@ -1,0 +1,156 @@
+"""RunTask: checks, places and writes; the task controller does the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from hatoba.aws.shapes import ecs as t
+from hatoba.core.records import replace
+from hatoba.fleet.model import nodes
+from hatoba.gateway.call import Call
+from hatoba.gateway.tags import tags_of
+from hatoba.placement import Assignment, Refusal
+from hatoba.services.ecs.api import capacity as capacities
+from hatoba.services.ecs.api.networking import checked_network
+from hatoba.services.ecs.api.room import checked_tags, ecs, tag
+from hatoba.services.ecs.controller.nodes import assign
+from hatoba.services.ecs.model import arns
+from hatoba.services.ecs.model.cluster import find_cluster, use_cluster
+from hatoba.services.ecs.model.settings import Settings
+from hatoba.services.ecs.model.task import tasks
+from hatoba.services.ecs.model.task_definition import Definition, usable_definition
+from hatoba.services.ecs.plan import launch, tagging
+from hatoba.services.ecs.plan.definition import sizes
+from hatoba.services.ecs.plan.needs import failure_code
+from hatoba.services.ecs.views import common
+from hatoba.services.ecs.views import task as view
+from hatoba.store import Tx
+
+MOST = 10
+NO_CAPACITY = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
+NO_INSTANCES = "No Container Instances were found in your cluster."
+
+
+@ecs.operation
+async def run_task(req: t.RunTaskRequest, call: Call) -> t.RunTaskResponse:
+    count = req.get("count", 1)
+    if not 1 <= count <= MOST:
+        raise t.InvalidParameterException(f"Count must be between 1 and {MOST}.")
+    cluster = find_cluster(call.store, call.scope, req.get("cluster"))
+    definition = usable_definition(call.store, call.scope, req["taskDefinition"])
+    chosen = capacities.capacity(
+        cluster, definition, req.get("launchType"), req.get("capacityProviderStrategy"), req.get("platformVersion")
+    )
+    _unsupported(req)
+    wish = launch.Wish(
+        cluster=cluster.id,
+        definition=definition,
+        launch_type=chosen.launch_type,
+        group=_group(req, definition),
+        started_by=_started_by(req),
+        platform_version=chosen.platform_version,
+        overrides=checked_overrides(req.get("overrides"), definition, chosen.launch_type),
+        network=await checked_network(call, definition, chosen.launch_type, req.get("networkConfiguration")),
+        execute=bool(req.get("enableExecuteCommand")),
+    )
+    token = req.get("clientToken")
+    with call.tx() as tx:
+        earlier = call.earlier(tx, req, token, mismatch=_conflict)
+        if earlier is not None:
+            return cast(t.RunTaskResponse, earlier)
+        use_cluster(tx, call.scope, req.get("cluster"))
+        return call.remember(tx, req, token, _start(tx, call, wish, count, _tags(tx, call, req, wish), chosen.strategy))
+
+
+def _conflict() -> t.ConflictException:
+    return t.ConflictException("The clientToken was used before with different parameters.", resourceIds=[])
+
+
+def _start(
+    tx: Tx, call: Call, wish: launch.Wish, count: int, tags: dict[str, str], strategy: Sequence[dict[str, Any]]
+) -> t.RunTaskResponse:
+    settings = call.get(Settings)
+    if wish.launch_type == "EC2" and not any(node.state == "ready" for node in tx.all(nodes)):
+        raise t.InvalidParameterException(NO_INSTANCES)
+    taken = wish.reserve(settings)
+    started: list[t.Task] = []
+    failures: list[t.Failure] = []
+    for number, answer in enumerate(assign(tx, wish, count, settings)):
+        if not isinstance(answer, Assignment):
+            failures.append(_failure(call, wish, answer))
+            continue
+        one = replace(wish, capacity_provider=capacities.provider(strategy, number)) if strategy else wish
+        task = tx.put(tasks, launch.task(one, call.scope, call.ids.hex(32), answer.node, taken, call.now))
+        tag(tx, call.scope, task.arn, tags)
+        shape = view.task(task, wish.definition)
+        started.append({**shape, "tags": common.tags(tags)} if tags else shape)
+    return {"tasks": started, "failures": failures}
+
+
+def _failure(call: Call, wish: launch.Wish, refusal: Refusal) -> t.Failure:
+    if wish.launch_type == "FARGATE" or refusal.closest is None:
+        return {"reason": NO_CAPACITY, "detail": refusal.words()}
+    arn = arns.instance_arn(call.scope, wish.cluster, refusal.closest[0])
+    return common.failure(arn, failure_code(refusal), refusal.words())
+
+
+# --- checks --------------------------------------------------------------------------------------------------------
+
+
+def _unsupported(req: t.RunTaskRequest) -> None:
+    for member in ("placementConstraints", "placementStrategy", "volumeConfigurations"):
+        if req.get(member):
+            raise t.UnsupportedFeatureException(f"{member} is not available.")
+
+
+def _group(req: t.RunTaskRequest, definition: Definition) -> str:
+    group = req.get("group")
+    if group and group.startswith(("service:", "family:")):
+        raise t.InvalidParameterException("Invalid namespace for group.")
+    return group or f"family:{definition.family}"
+
+
+def _started_by(req: t.RunTaskRequest) -> str:
+    started_by = req.get("startedBy") or ""
+    if len(started_by) > 128:
+        raise t.InvalidParameterException("startedBy can have at most 128 characters.")
+    return started_by
+
+
+def checked_overrides(overrides: t.TaskOverride | None, definition: Definition, launch_type: str) -> dict[str, Any]:
+    names = {container["name"] for container in definition.containers}
+    for override in (overrides or {}).get("containerOverrides") or ():
+        name = override.get("name")
+        if name is None:
+            raise t.InvalidParameterException("Override for container must have a name.")
+        if name not in names:
+            raise t.InvalidParameterException(
+                f"Override for container named {name} is not a container in the TaskDefinition."
+            )
+    _sizes(overrides or {}, definition, launch_type)
+    return cast("dict[str, Any]", overrides or {})
+
+
+def _sizes(overrides: t.TaskOverride, definition: Definition, launch_type: str) -> None:
+    cpu = overrides.get("cpu") or definition.content.get("cpu")
+    memory = overrides.get("memory") or definition.content.get("memory")
+    if not overrides.get("cpu") and not overrides.get("memory"):
+        return
+    units, mib = sizes.cpu_units(str(cpu)), sizes.memory_mib(str(memory))
+    if (cpu and units is None) or (memory and mib is None):
+        raise t.InvalidParameterException("Invalid 'cpu' or 'memory' setting in the task's overrides.")
+    if launch_type == "FARGATE" and not sizes.fargate_offers(units or 0, mib or 0):
+        raise t.InvalidParameterException(
+            f"No Fargate configuration exists for given values: {units} CPU, {mib} memory"
+        )
+
+
+def _tags(tx: Tx, call: Call, req: t.RunTaskRequest, wish: launch.Wish) -> dict[str, str]:
+    own = checked_tags(req.get("tags"))
+    propagate = req.get("propagateTags") or "NONE"
+    if propagate == "SERVICE":
+        raise t.InvalidParameterException("Tags can only be propagated from a service to the tasks that it starts.")
+    if propagate == "TASK_DEFINITION":
+        own = {**tags_of(tx, call.scope, wish.definition.arn), **own}
+    return {**own, **tagging.managed(wish.cluster)} if req.get("enableECSManagedTags") else own
