@@ -14,6 +14,7 @@ import hmac
 import ipaddress
 import os
 import ssl
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ from hatoba.core.clock import Clock
 from hatoba.core.errors import Refused
 from hatoba.core.ids import Ids
 from hatoba.fleet import model as m
+from hatoba.fleet.messages import Joined
 from hatoba.store import Store
 
 CONTROL = "hatoba-control"  # the name in the control plane's own certificate
@@ -161,11 +163,12 @@ class Authority:
 class Enrolments:
     """The tokens that are out."""
 
-    def __init__(self, store: Store, authority: Authority, clock: Clock, ids: Ids) -> None:
+    def __init__(self, store: Store, authority: Authority, clock: Clock, ids: Ids, pool: str) -> None:
         self._store = store
         self._authority = authority
         self._clock = clock
         self._ids = ids
+        self._pool = pool
 
     async def token(self, host: str, port: int, lifetime: float = 3600.0) -> str:
         """A new join token, good once, for `lifetime` seconds."""
@@ -177,8 +180,8 @@ class Enrolments:
         await self._store.durable()
         return Token(host, port, self._authority.fingerprint, id_, secret).text()
 
-    async def join(self, token: str, request_pem: str) -> tuple[str, str]:
-        """Uses a token up: (node id, certificate). Raises `Refused`."""
+    async def join(self, token: str, request_pem: str, name: str) -> Joined:
+        """Uses a token up and makes the node known. Raises `Refused`."""
         refused = Refused("The join token is unknown, used up or expired. Make a new one with `hatoba node token`.")
         given = Token.parse(token)
         node = f"node-{self._ids.hex(12)}"
@@ -190,6 +193,39 @@ class Enrolments:
             if record.expires <= self._clock.now():
                 raise refused
             certificate = self._authority.certify(request_pem, node)
+            number = 1 + max((known.number for known in tx.all(m.nodes)), default=-1)
+            transit = transit_of(self._pool, number)
             tx.forget(m.enrolments, record.key)
+            now = self._clock.now()
+            new = m.Node(
+                key=m.nodes.key(m.FLEET, node),
+                name=name,
+                number=number,
+                address="",
+                cpu=0,
+                memory=0,
+                state="lost",  # until it connects
+                joined_at=now,
+            )
+            tx.put(m.nodes, new)
         await self._store.durable()
-        return node, certificate
+        return Joined(
+            node=node, certificate=certificate, authority=self._authority.pem, pool=self._pool, transit=transit
+        )
+
+
+TRANSIT_PREFIX = 24  # each node's own part of the pool: one address for each VPC that it carries
+TRANSITS_PREFIX = 18  # the pool's first part, which all of these lie in
+
+
+def transits(pool: str) -> IPv4Network:
+    """The part of the pool that is kept for nodes and is never given out as a public address."""
+    return next(IPv4Network(pool).subnets(new_prefix=TRANSITS_PREFIX))
+
+
+def transit_of(pool: str, number: int) -> str:
+    """The part of the node with this number. Raises `Refused` when there are no more."""
+    for index, part in enumerate(transits(pool).subnets(new_prefix=TRANSIT_PREFIX)):
+        if index == number:
+            return str(part)
+    raise Refused(f"The pool {pool} has no room for a node number {number + 1}.")

@@ -85,11 +85,13 @@ class Refusal(Part, frozen=True, kw_only=True, tag="refusal"):
 
 
 class Joined(Part, frozen=True, kw_only=True, tag="joined"):
-    """Answer to `Join`: PEM texts."""
+    """Answer to `Join`: PEM texts, and the node's part of the instance's addresses."""
 
     node: str
     certificate: str
     authority: str
+    pool: str
+    transit: str
 
 
 Down = Welcome | Snapshot | Delta | Acknowledged | LogsKept | Refusal | Joined
@@ -138,21 +140,15 @@ class Reports(Part, frozen=True, kw_only=True, tag="reports"):
     reports: tuple[Report, ...]
 
 
-class LogEvent(Part, frozen=True, array_like=True):
-    at: int  # milliseconds since the epoch
-    text: str
-
-
 class Logs(Part, frozen=True, kw_only=True, tag="logs"):
-    """Lines of one container's output, `start` to `end` in bytes of it: sent again until they are kept."""
+    """Output of one container: `body` is the node's own batch, encoded, which fleet carries unread.
+
+    Sent again until it is kept; the batch says how far it reaches, so what is kept already is not kept twice.
+    """
 
     number: int
     workload: str
-    container: str
-    stream: str  # "stdout" or "stderr"
-    start: int
-    end: int
-    events: tuple[LogEvent, ...]
+    body: bytes
 
 
 class Sample(Part, frozen=True, kw_only=True):

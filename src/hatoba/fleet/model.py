@@ -29,6 +29,7 @@ class Node(Record, frozen=True, kw_only=True):
     """A machine that runs workloads. Writer: fleet, from what the node says of itself."""
 
     name: str
+    number: int  # among all nodes: which part of the address pool is its own
     address: str  # of the node for other nodes ("" when it is the only one)
     cpu: int
     memory: int

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from hatoba.core.errors import Refused
 from hatoba.core.records import replace
 from hatoba.fleet import model as m
 from hatoba.fleet.messages import BalancerReport, Hello, Report, TargetReport, WorkloadReport
@@ -61,12 +62,12 @@ def _target(tx: Tx, report: TargetReport) -> None:
 
 def node_connected(store: Store, node: str, hello: Hello, now: float) -> None:
     """A node opened a session: it is there, with what it says of itself."""
-    key = m.nodes.key(m.FLEET, node)
     with store.tx() as tx:
-        before = tx.get(m.nodes, key)
-        after = m.Node(
-            key=key,
-            version=before.version if before else 0,
+        known = tx.find(m.nodes, m.FLEET, node)
+        if known is None:
+            raise Refused(f"{node} has never joined, or was removed.")
+        after = replace(
+            known,
             name=hello.name,
             address=hello.address,
             cpu=hello.cpu,
@@ -74,8 +75,7 @@ def node_connected(store: Store, node: str, hello: Hello, now: float) -> None:
             architecture=hello.architecture,
             attributes=hello.attributes,
             agent=hello.agent,
-            schedulable=before.schedulable if before else True,
-            joined_at=before.joined_at if before else now,
+            state="ready",
             seen_at=now,
         )
         tx.put(m.nodes, after)

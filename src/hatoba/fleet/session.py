@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from hatoba.core.clock import Clock
-from hatoba.core.errors import AwsError, HatobaError, PortError, Refused
+from hatoba.core.errors import AwsError, PortError, Refused
 from hatoba.core.tasks import TaskGroup
 from hatoba.fleet import messages as msg
 from hatoba.fleet import model as m
@@ -106,6 +106,10 @@ class Session:
     async def _keep(self, message: msg.Logs) -> None:
         try:
             error, detail = await self._hub.keep(self.node, message)
+        except PortError as error_:  # it may work later: the node sends it again after the next connect
+            log.warning("logs of %s: %s", message.workload, error_)
+            self.close()
+        else:
             self.send(msg.LogsKept(number=message.number, error=error, detail=detail))
         finally:
             self._logs.release()
@@ -124,7 +128,6 @@ class Sessions:
         enrolments: Enrolments,
         *,
         ingest: Ingest,
-        authority_pem: str,
         region: str,
         registry: str,
         lease: float = LEASE,
@@ -136,7 +139,6 @@ class Sessions:
         self._clock = clock
         self._enrolments = enrolments
         self._ingest = ingest
-        self._authority_pem = authority_pem
         self._lease = lease
         self._sessions: dict[str, Session] = {}
         self._generations: dict[str, int] = {}
@@ -219,13 +221,12 @@ class Sessions:
             writer.close()
 
     async def _join(self, writer: asyncio.StreamWriter, message: msg.Join) -> None:
+        answer: msg.Down
         try:
-            node, certificate = await self._enrolments.join(message.token, message.request)
+            answer = await self._enrolments.join(message.token, message.request, message.name)
         except Refused as error:
-            writer.write(msg.frame(msg.Refusal(text=str(error))))
-        else:
-            answer = msg.Joined(node=node, certificate=certificate, authority=self._authority_pem)
-            writer.write(msg.frame(answer))
+            answer = msg.Refusal(text=str(error))
+        writer.write(msg.frame(answer))
         await writer.drain()
 
     async def _session(
@@ -234,7 +235,11 @@ class Sessions:
         before = self._sessions.pop(node, None)
         if before is not None:
             before.close()
-        node_connected(self.store, node, hello, self._clock.now())
+        try:
+            node_connected(self.store, node, hello, self._clock.now())
+        except Refused as error:
+            writer.write(msg.frame(msg.Refusal(text=str(error))))
+            return
         await self.store.durable()
         self.alive(node)
         session = self._sessions[node] = Session(self, node, reader, writer)
@@ -256,10 +261,8 @@ class Sessions:
             return "gone", "the workload is forgotten, or another node's"
         try:
             await self._ingest(found[0], logs)
-        except (AwsError, PortError) as error:
+        except AwsError as error:
             return error.code, error.message
-        except HatobaError as error:
-            return "failed", str(error)
         return "", ""
 
     def sampled(self, node: str, message: msg.Samples) -> None:

@@ -121,6 +121,8 @@ class Agent:
 
     def welcome(self, welcome: msg.Welcome) -> None:
         self.worker.registry = welcome.registry
+        for held in self._held.values():
+            self._report(held)  # it may have counted us as lost
 
     def items(self, put: Iterable[msg.Item], gone: Iterable[msg.Gone]) -> None:
         put, gone = tuple(put), tuple(gone)
@@ -262,6 +264,11 @@ class Agent:
 
     def place(self, workload: str) -> Place | None:
         return self.worker.known_place(workload)
+
+    def workload_of(self, runtime_id: str) -> str | None:
+        """Which workload a container belongs to."""
+        where = self._containers.get(runtime_id)
+        return where[0] if where else None
 
     def credential(self, id_: str) -> CredentialItem | None:
         return self._credentials.get(id_)

@@ -89,21 +89,11 @@ class Session:
         self._samples = samples
         self._wake.set()
 
-    async def logs(
-        self, workload: str, container: str, stream: str, start: int, end: int, events: tuple[msg.LogEvent, ...]
-    ) -> msg.LogsKept:
-        """Returns once the lines are durable (or never can be); sends again after a reconnect."""
+    async def logs(self, workload: str, body: bytes) -> msg.LogsKept:
+        """Returns once the batch is durable (or never can be); sends again after a reconnect."""
         self._number += 1
         number = self._number
-        message = msg.Logs(
-            number=number,
-            workload=workload,
-            container=container,
-            stream=stream,
-            start=start,
-            end=end,
-            events=events,
-        )
+        message = msg.Logs(number=number, workload=workload, body=body)
         future: asyncio.Future[msg.LogsKept] = asyncio.get_running_loop().create_future()
         self._logs[number] = (message, future)
         if self._writer is not None and self.connected.is_set():
@@ -223,6 +213,12 @@ class Identity:
         certificate = x509.load_pem_x509_certificate((self._folder / "node.pem").read_bytes())
         return str(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
 
+    @property
+    def addresses(self) -> tuple[str, str]:
+        """The instance's address pool, and this node's own part of it."""
+        pool, transit = (self._folder / "addresses").read_text().split()
+        return pool, transit
+
     def context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -247,6 +243,7 @@ class Identity:
 
     def keep(self, joined: msg.Joined) -> None:
         (self._folder / "authority.pem").write_text(joined.authority)
+        (self._folder / "addresses").write_text(f"{joined.pool}\n{joined.transit}\n")
         (self._folder / "node.pem").write_text(joined.certificate)  # last: its presence means that we have joined
 
 

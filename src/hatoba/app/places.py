@@ -1,0 +1,98 @@
+"""Where an instance keeps its files.
+
+DIR/                  kept: everything that must survive
+  instance            the instance's short name; devices, cgroups and namespaces are named after it
+  credentials         the root access key (mode 600)
+  control/            journal, master key, authority, log
+  registry/ logs/     blobs and log streams
+  node/               the local node's own
+/run/hatoba/<name>/   sockets, pid files, namespaces: short paths, gone with the machine's uptime
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import msgspec
+
+from hatoba.core.errors import Refused
+
+RUN = Path("/run/hatoba")
+
+
+class Places(msgspec.Struct, frozen=True, kw_only=True):
+    data: Path
+    instance: str
+
+    @property
+    def run(self) -> Path:
+        return RUN / self.instance
+
+    @property
+    def control(self) -> Path:
+        return self.data / "control"
+
+    @property
+    def registry(self) -> Path:
+        return self.data / "registry"
+
+    @property
+    def logs(self) -> Path:
+        return self.data / "logs"
+
+    @property
+    def node(self) -> Path:
+        return self.data / "node"
+
+    @property
+    def credentials(self) -> Path:
+        return self.data / "credentials"
+
+    @property
+    def local_token(self) -> Path:
+        """The join token of the node on the control plane's own machine."""
+        return self.run / "join"
+
+    def pid_file(self, process: str) -> Path:
+        return self.run / f"{process}.pid"
+
+    def log_file(self, process: str) -> Path:
+        return self.data / f"{process}.log"
+
+
+def find(data: Path) -> Places | None:
+    """The places of an instance that has been started before."""
+    try:
+        return Places(data=data, instance=(data / "instance").read_text().strip())
+    except FileNotFoundError:
+        return None
+
+
+def ensure(data: Path) -> Places:
+    """The places of an instance, made when they are not there. Raises `Refused`."""
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o711)
+        file = data / "instance"
+        if not file.exists():
+            write(file, secrets.token_hex(3) + "\n")
+        places = find(data)
+        assert places is not None
+        places.run.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (places.control, places.registry, places.logs, places.node):
+            folder.mkdir(exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Refused(f"The data directory {data} cannot be used: {error.strerror}.") from None
+    return places
+
+
+def write(path: Path, text: str, mode: int = 0o600) -> None:
+    """A file that is there whole or not at all."""
+    new = path.with_name(path.name + ".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(new, path)

@@ -1,0 +1,69 @@
+"""Every setting of Hatoba, with its default. docs/settings.md is checked against this list.
+
+A setting comes from the command line, else from the environment (`HATOBA_<NAME>`), else from `DIR/hatoba.toml`, else it
+has its default.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from hatoba.core.errors import Refused
+
+DEFAULT_DATA = Path("/var/lib/hatoba")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The docstring of each field is its documentation."""
+
+    data: Path = DEFAULT_DATA
+    host: str = "127.0.0.1"  # address of the endpoint; tasks reach it in any case
+    port: int = 4566  # port of the endpoint
+    auth: Literal["on", "off"] = "on"  # off: any access key is root; only on a loopback address
+    account: str = "123456789012"  # the default account
+    region: str = "us-east-1"  # the default region
+    node_host: str = "127.0.0.1"  # address on which nodes connect; another than loopback to let other machines join
+    node_port: int = 0  # port on which nodes connect; 0: one that is free, kept from then on
+    pool: str = ""  # block of the host-side addresses, a /16; "": one in 100.64.0.0/10 that is free, kept from then on
+    ecr_uri_style: Literal["local", "aws"] = "local"  # what repositoryUri looks like
+    stopped_tasks_kept: float = 7 * 24 * 3600.0  # seconds for which stopped tasks stay visible
+    node_lease: float = 20.0  # seconds of silence after which a node is lost
+    log_level: str = "INFO"
+
+
+def load(data: Path | None, given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
+    """`given` is the command line: what is None there was not given. Raises `Refused`."""
+    folder = Path(data or environ.get("HATOBA_DATA") or DEFAULT_DATA).absolute()
+    values: dict[str, Any] = {}
+    file = folder / "hatoba.toml"
+    if file.exists():
+        try:
+            values |= tomllib.loads(file.read_text())
+        except tomllib.TOMLDecodeError as error:
+            raise Refused(f"{file} is not valid TOML: {error}.") from None
+    names = {field.name for field in msgspec.structs.fields(Settings)}
+    unknown = sorted(set(values) - names)
+    if unknown:
+        raise Refused(f"{file} has a setting that does not exist: {unknown[0]}.")
+    values |= {name: environ[key] for name in names if (key := f"HATOBA_{name.upper()}") in environ}
+    values |= {name: value for name, value in given.items() if value is not None and name in names}
+    values["data"] = str(folder)
+    try:
+        settings = msgspec.convert(values, Settings, strict=False, dec_hook=_path)
+    except msgspec.ValidationError as error:
+        raise Refused(f"A setting has a wrong value: {error}.") from None
+    if settings.auth == "off" and settings.host not in ("127.0.0.1", "::1", "localhost"):
+        raise Refused(f"--auth off lets everybody in, so it works on a loopback address only, not on {settings.host}.")
+    return settings
+
+
+def _path(type_: type, value: Any) -> Any:
+    if type_ is Path:
+        return Path(value)
+    raise NotImplementedError(type_.__name__)
