@@ -61,6 +61,7 @@ async def ask(
         unfinished.callback(connection.close)
         try:
             async with asyncio.timeout(settings.timeout):
+                connection.setblocking(False)
                 _bind(connection, source)
                 await asyncio.get_running_loop().sock_connect(connection, (address, port))
                 if settings.protocol == "TCP":

@@ -259,7 +259,8 @@ class Proxy(Port):
     async def apply(self, wanted: Wanted) -> None:
         """Makes `wanted` effective; returns once the proxy has acknowledged it.
 
-        Raises `Rejected` when it refuses it, `PortError("Timeout")` when it does not answer. Applying the same value
+        Raises `Rejected` when a part is refused and `PortError("Unsupported")` when one cannot be carried out (all
+        other parts are in force then), `PortError("Timeout")` when the proxy does not answer. Applying the same value
         again changes nothing. A newer call overtakes an older one that still waits.
         """
         ...

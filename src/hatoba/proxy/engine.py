@@ -25,7 +25,7 @@ from hatoba.proxy.clusters import endpoints
 from hatoba.proxy.process import EnvoyProcess
 from hatoba.proxy.resource import Snapshot
 from hatoba.proxy.server import ConfigServer
-from hatoba.proxy.snapshot import checked, replaced, snapshot
+from hatoba.proxy.snapshot import checked, left_out, replaced, snapshot
 
 _SAVE_AFTER = 0.1
 _TELL_ANYWAY = 1.0  # seconds that news of health wait for an Envoy that does not answer
@@ -89,6 +89,8 @@ class EnvoyProxy:
         self._stale.clear()
         self._server.offer(self._name, self._snapshot, again=True)
         await self._server.settled(self._name, self._timeout)
+        if (why := left_out(wanted)) is not None:
+            raise PortError("Unsupported", why)
 
     def health(self) -> Mapping[TargetKey, Health]:
         return {key: self._told.get(key, health) for key, health in self.checker.health().items()}

@@ -21,9 +21,8 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
 )
 from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
-from hatoba.core.errors import PortError
 from hatoba.proxy import names
-from hatoba.proxy.base import Balancer, Listener
+from hatoba.proxy.base import Balancer, Listener, SourceIn
 from hatoba.proxy.clusters import duration, from_ads
 from hatoba.proxy.headers import as_written, trace_filter
 from hatoba.proxy.pages import SERVER, own_answers
@@ -36,9 +35,16 @@ _STREAMS = 128  # requests at a time on one HTTP/2 connection
 _WINDOW = 256 * 1024
 
 
+def unsupported(listener: Listener) -> str | None:
+    """Why the listener cannot be carried out, in a sentence."""
+    if listener.protocol != "HTTP":
+        return f"Listeners for {listener.protocol} are not carried out yet."
+    if any(isinstance(condition, SourceIn) for rule in listener.rules for condition in rule.conditions):
+        return "Conditions on the source address are not carried out yet."
+    return None
+
+
 def listener(balancer: Balancer, listener: Listener) -> Resource:
-    if balancer.kind != "http" or listener.protocol != "HTTP":
-        raise PortError("Unsupported", f"Listeners for {listener.protocol} are not carried out yet.")
     name = names.listener(balancer.id, listener.id)
     first, *others = (_address(address, listener.port) for address in balancer.addresses)
     message = Message(

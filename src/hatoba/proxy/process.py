@@ -35,6 +35,15 @@ _STOP_TIMEOUT = 5.0
 _CAPABILITIES = "-all,+net_bind_service,+dac_read_search"
 
 
+# The process itself notes its number and start time before it becomes Envoy, so that there is no moment in which an
+# agent that dies leaves an Envoy that nobody knows of. $0 is the pid file, the rest what to become.
+_NOTE_AND_BECOME = """\
+started() { shift 21; echo "$1"; }
+read -r stat </proc/$$/stat
+printf '{"pid":%d,"started":%d}' $$ "$(started $stat)" >"$0.new" && mv "$0.new" "$0" && exec "$@"
+"""
+
+
 class Running(msgspec.Struct, frozen=True, kw_only=True):
     """The pid file's content. `started` is in clock ticks since boot, as the kernel has it."""
 
@@ -88,10 +97,11 @@ class EnvoyProcess:
         await self._tasks.close()
 
     async def stop(self) -> None:
-        """Ends Envoy, connections included, and removes its files."""
+        """Ends Envoy, connections included, and removes its files; also one that this object has not started."""
         await self._tasks.close()
-        if self._running is not None and alive(self._running):
-            await _end(self._running.pid)
+        running = self._running or self._found()
+        if running is not None and alive(running):
+            await _end(running.pid)
         self._reap()
         self._running = None
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -112,9 +122,6 @@ class EnvoyProcess:
         self.admin_socket.unlink(missing_ok=True)
         self._child = await asyncio.to_thread(self._spawn, self._command(config))
         self._running = Running(pid=self._child.pid, started=started_at(self._child.pid) or 0)
-        partial = self._pid_file.with_suffix(".new")
-        partial.write_bytes(msgspec.json.encode(self._running))
-        partial.rename(self._pid_file)
 
     def _command(self, config: Path) -> list[str]:
         envoy = [
@@ -128,7 +135,8 @@ class EnvoyProcess:
         ]
         if os.geteuid() == 0:
             envoy = ["setpriv", f"--bounding-set={_CAPABILITIES}", "--inh-caps=-all", "--no-new-privs", *envoy]
-        return ["nsenter", f"--net={self._netns}", *envoy] if self._netns else envoy
+        entered = ["nsenter", f"--net={self._netns}", *envoy] if self._netns else envoy
+        return ["sh", "-c", _NOTE_AND_BECOME, str(self._pid_file), *entered]
 
     def _spawn(self, command: list[str]) -> subprocess.Popen[bytes]:
         """Each program of the command gives way to the next, so that the pid is Envoy's."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from msgspec.structs import replace
+
 from hatoba.proxy import clusters, listeners, routes
 from hatoba.proxy.base import Action, Balancer, Forward, Health, Listener, TargetGroup, Wanted
 from hatoba.proxy.resource import Resource, Snapshot, snapshot_of
@@ -24,7 +26,7 @@ def replaced(before: Snapshot, changed: Resource) -> Snapshot:
 def _resources(wanted: Wanted, health: Mapping[str, Mapping[str, Health]]) -> Iterator[Resource]:
     groups = {group.id: group for group in wanted.groups}
     for balancer in wanted.balancers:
-        for listener in balancer.listeners:
+        for listener in _carried_out(balancer):
             yield listeners.listener(balancer, listener)
             yield routes.routes(balancer, listener, groups)
         for id_ in groups_of(balancer):
@@ -33,6 +35,21 @@ def _resources(wanted: Wanted, health: Mapping[str, Mapping[str, Health]]) -> It
     for id_ in users(wanted):
         if id_ in groups:
             yield clusters.endpoints(groups[id_], health.get(id_, {}))
+
+
+def _carried_out(balancer: Balancer) -> tuple[Listener, ...]:
+    """None where the balancer has no address here."""
+    usable = (each for each in balancer.listeners if listeners.unsupported(each) is None)
+    return tuple(usable) if balancer.addresses else ()
+
+
+def left_out(wanted: Wanted) -> str | None:
+    """Why something of what is wanted is not in the snapshot."""
+    for balancer in wanted.balancers:
+        for listener in balancer.listeners:
+            if (why := listeners.unsupported(listener)) is not None:
+                return f"listener {listener.id} of {balancer.id}: {why}"
+    return None
 
 
 def users(wanted: Wanted) -> dict[str, Balancer]:
@@ -46,7 +63,7 @@ def users(wanted: Wanted) -> dict[str, Balancer]:
 
 def groups_of(balancer: Balancer) -> tuple[str, ...]:
     """Ids of the groups that the balancer's listeners forward to, each once, in a stable order."""
-    named = {id_ for listener in balancer.listeners for action in _actions(listener) for id_ in _targets_of(action)}
+    named = {id_ for listener in _carried_out(balancer) for action in _actions(listener) for id_ in _targets_of(action)}
     return tuple(sorted(named))
 
 
@@ -65,4 +82,11 @@ def _targets_of(action: Action) -> Iterator[str]:
 def checked(wanted: Wanted) -> dict[str, tuple[TargetGroup, Balancer]]:
     """The groups whose targets must be asked, with the balancer from whose address."""
     using = users(wanted)
-    return {group.id: (group, using[group.id]) for group in wanted.groups if group.id in using}
+    return {group.id: (_askable(group), using[group.id]) for group in wanted.groups if group.id in using}
+
+
+def _askable(group: TargetGroup) -> TargetGroup:
+    """The checker speaks HTTP/1.1. A target that speaks HTTP/2 only is asked for a connection."""
+    if group.protocol_version == "HTTP1":
+        return group
+    return replace(group, health_check=replace(group.health_check, protocol="TCP"))

@@ -377,3 +377,29 @@ async def test_who_waits_for_an_envoy_that_never_comes_is_told(tmp_path_factory:
 async def test_a_path_too_long_for_a_socket_is_refused_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="too long for a socket"):
         await ConfigServer(tmp_path / ("x" * 120)).start()
+
+
+async def test_what_is_not_carried_out_yet_is_told_and_harms_nobody(real: RealRig) -> None:
+    a = await real.backend("a")
+    web = wanted(forward("web"), group("web", a, check=NEVER))
+    secure = Listener(id="s", port=443, protocol="HTTPS", default=FixedResponse(status=200))
+    other = Balancer(id="other", addresses=(ADDRESS,), listeners=(secure,))
+    with pytest.raises(PortError, match="Unsupported: listener s of other: Listeners for HTTPS"):
+        await real.proxy.apply(Wanted(balancers=(*web.balancers, other), groups=web.groups))
+    await real.facts.until(real.proxy, "web", {"a": "healthy"})
+    assert await real.get() == (200, "a")
+
+
+async def test_a_new_listener_takes_the_port_of_one_that_goes(real: RealRig) -> None:
+    for body in ("one", "two"):
+        action = FixedResponse(status=200, body=body)
+        balancer = Balancer(id=body, addresses=(ADDRESS,), listeners=(Listener(id=body, port=PORT, default=action),))
+        await real.proxy.apply(Wanted(balancers=(balancer,)))
+        assert await real.get() == (200, body)
+
+
+async def test_a_balancer_without_an_address_here_is_not_carried(real: RealRig) -> None:
+    a = await real.backend("a")
+    elsewhere = Balancer(id="w", addresses=(), listeners=(Listener(id="l", port=PORT, default=forward("web")),))
+    await real.proxy.apply(Wanted(balancers=(elsewhere,), groups=(group("web", a),)))
+    assert dict(real.proxy.health()) == {}
