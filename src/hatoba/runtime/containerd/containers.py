@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal as signals
 
 import msgspec
@@ -18,6 +17,7 @@ from google.protobuf import any_pb2
 from hatoba.core.ids import Ids
 from hatoba.runtime import devices, oci, seccomp, users
 from hatoba.runtime.base import ContainerSpec, Exit, Failure, failure
+from hatoba.runtime.check import check
 from hatoba.runtime.containerd import rootfs
 from hatoba.runtime.containerd.client import EXISTS, FAILED_PRECONDITION, NOT_FOUND, CallFailed, Client
 from hatoba.runtime.containerd.images import Images, Stored
@@ -33,7 +33,6 @@ from hatoba.runtime.stubs.types.mount_pb2 import Mount
 SPEC_EXTENSION = "hatoba.spec"
 SPEC_URL = "types.containerd.io/opencontainers/runtime-spec/1/Spec"
 
-_ID = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
 _ACCOUNTS = 256  # images whose user files are remembered
 
 
@@ -57,10 +56,7 @@ class Containers:
         known = self._records.all.get(spec.id)
         if known is not None:
             return known
-        if not _ID.fullmatch(spec.id) or len(spec.id) > 76:
-            raise failure(Failure.CONTAINER_SPEC, f"{spec.id} cannot name a container")
-        if not spec.args:
-            raise failure(Failure.CONTAINER_SPEC, "no command specified")
+        check(spec)
         image = self._images.get(spec.image)
         user = users.resolve(spec.user, *await self._account_files(image))
         nodes = devices.resolve(spec.devices, privileged=spec.privileged)

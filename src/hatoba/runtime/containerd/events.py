@@ -31,7 +31,7 @@ from hatoba.runtime.stubs.types.task import task_pb2
 log = logging.getLogger(__name__)
 
 _ECHO = "/hatoba/echo"
-_ECHO_SECONDS = 0.2
+_ECHO_SECONDS = 0.03
 _PAUSE_SECONDS = 0.1
 _LOST = 137  # a process of which nothing is left but its absence
 
