@@ -46,7 +46,7 @@ def tar(files: Mapping[str, bytes | str | None], owners: Mapping[str, int] | Non
 def busybox_layer() -> bytes:
     """A root file system that has a shell."""
     commands = "sh sleep cat echo id env pwd true false kill mount touch ls head dd stty tty mkdir unshare chown"
-    files: dict[str, bytes | str | None] = {name: None for name in ("bin", "etc", "tmp", "proc", "sys", "dev", "srv")}
+    files: dict[str, bytes | str | None] = dict.fromkeys(("bin", "etc", "tmp", "proc", "sys", "dev", "srv"))
     files["bin/busybox"] = Path("/bin/busybox").read_bytes()
     files |= {f"bin/{command}": "/bin/busybox" for command in commands.split()}
     files["etc/passwd"] = b"root:x:0:0:root:/root:/bin/sh\nweb:x:1000:1000:web:/srv:/bin/sh\n"
