@@ -19,6 +19,7 @@ from hatoba.core.ids import Ids
 from hatoba.registry import names
 from hatoba.registry.disk import Disk, make_folder, sync_folder
 from hatoba.registry.names import Digest
+from hatoba.registry.problems import Problem
 
 
 class Opened(NamedTuple):
@@ -65,7 +66,11 @@ class Blobs:
     async def put(self, data: bytes, digest: Digest) -> None:
         """Stores bytes whose digest the caller has computed; durable on return."""
         staged = self.stage()
-        await self._disk.run(_write, staged, data)
+        try:
+            await self._disk.run(_write, staged, data)
+        except Problem:  # a full disk: leave it no fuller
+            await self._disk.run(staged.unlink, missing_ok=True)
+            raise
         await self.adopt(staged, digest)
 
     def stage(self) -> Path:

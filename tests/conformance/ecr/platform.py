@@ -76,6 +76,7 @@ class Registry:
 
     def __init__(self, host: str, login: str) -> None:
         self.headers = {"authorization": "Basic " + base64.b64encode(login.encode()).decode()}
+        self.host = host
         self._pool = urllib3.HTTPConnectionPool(host, retries=False)
 
     def __call__(self, method: str, target: str, body: bytes = b"", **headers: str) -> urllib3.BaseHTTPResponse:

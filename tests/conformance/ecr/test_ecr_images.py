@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import time
 import urllib.request
@@ -269,6 +270,30 @@ def test_a_repository_with_images_is_kept_unless_forced(repository: Repository) 
     repository.ecr.create_repository(repositoryName=repository.name)
     assert repository.ids() == []
     assert repository.http("HEAD", f"/v2/{repository.name}/blobs/{digest_of(b'layer')}").status == 404
+
+
+def test_a_chunked_body_of_no_declared_length(repository: Repository) -> None:
+    """As `docker push` sends its layers."""
+    data = bytes(range(256)) * 8000
+    location = repository.http("POST", f"/v2/{repository.name}/blobs/uploads/").headers["location"]
+    wire = http.client.HTTPConnection(repository.http.host)
+    pieces = (data[start : start + 50_000] for start in range(0, len(data), 50_000))
+    headers = {**repository.http.headers, "transfer-encoding": "chunked"}
+    wire.request("PATCH", location, body=pieces, headers=headers, encode_chunked=True)
+    assert wire.getresponse().headers["range"] == f"0-{len(data) - 1}"
+    assert repository.http("PUT", f"{location}?digest={digest_of(data)}").status == 201
+    assert repository.http("GET", f"/v2/{repository.name}/blobs/{digest_of(data)}").data == data
+
+
+def test_a_large_push_without_a_login_is_refused_at_once(repository: Repository) -> None:
+    wire = http.client.HTTPConnection(repository.http.host)
+    wire.putrequest("PUT", f"/v2/{repository.name}/blobs/uploads/x?digest={digest_of(b'')}")
+    wire.putheader("content-length", str(10**9))
+    wire.putheader("expect", "100-continue")
+    wire.endheaders()
+    answer = wire.getresponse()
+    assert answer.status == 401
+    assert answer.headers["www-authenticate"].startswith("Basic realm=")
 
 
 def test_referrers(repository: Repository) -> None:

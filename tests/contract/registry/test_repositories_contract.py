@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from hatoba.core.clock import ManualClock
+from hatoba.core.clock import ManualClock, SystemClock
+from hatoba.core.ids import SeededIds
 from hatoba.core.keys import Scope
 from hatoba.core.secret import Sealer
 from hatoba.gateway.tags import tags
 from hatoba.registry import names
+from hatoba.registry.collection import GRACE, collect
+from hatoba.registry.engine import Engine
 from hatoba.registry.manifests import Manifest, parse
-from hatoba.registry.memory import MemoryRepositories
+from hatoba.registry.memory import MemoryRepositories, OpenAccess
 from hatoba.registry.names import Digest
 from hatoba.registry.ports import Principal, Repositories
 from hatoba.registry.problems import Problem
@@ -23,7 +26,7 @@ from hatoba.services.ecr.naming import Naming
 from hatoba.services.ecr.tokens import Tokens
 from hatoba.store import Store
 from hatoba.store.sqlite import SqliteJournal
-from tests.conformance.oci.client import image, index
+from tests.conformance.oci.client import Client, image, index
 
 HOST, ME = "localhost:4566", Principal("arn:aws:iam::123456789012:root")
 SCOPE = Scope("aws", "123456789012", "us-east-1")
@@ -153,6 +156,30 @@ def test_referrers(port: Repositories, app: str) -> None:
     assert port.referrers(app, subject.digest, "", 10) == expected
     assert port.referrers(app, subject.digest, expected[0].digest, 1) == [expected[1]]
     assert port.referrers(app, Digest(D(b"x")), "", 10) == []
+
+
+class Mine(OpenAccess):
+    def anonymous(self) -> Principal | None:
+        return ME
+
+
+async def test_collection(port: Repositories, app: str, tmp_path: Path) -> None:
+    """The engine's sweep, upon what the port says is held: a deleted image's bytes go, a shared layer stays."""
+    engine = Engine(tmp_path / "registry", port, Mine(), ids=SeededIds())
+    await engine.prepare()
+    client = Client(engine, HOST)
+    gone = await client.push_image("app", "v1", b"shared", b"own")
+    kept = await client.push_image("other", "v1", b"shared")
+    await client("DELETE", f"/v2/app/manifests/{gone}")
+    clock = ManualClock(SystemClock().now() + GRACE + 60)  # the files' times are the kernel's
+    collected = await collect(engine.blobs, engine.uploads, port, clock)
+    assert (collected.links, collected.blobs) == (3, 2)  # the config is both images', the shared layer other's
+    assert (await client("GET", f"/v2/other/manifests/{kept}")).status == 200
+    assert (await client("GET", f"/v2/other/blobs/{D(b'shared')}")).body == b"shared"
+    for digest in (D(b"own"), D(b"shared")):
+        assert (await client("HEAD", f"/v2/app/blobs/{digest}")).status == 404
+    assert not engine.blobs.path(D(b"own")).exists()
+    engine.close()
 
 
 async def test_listing(port: Repositories, app: str) -> None:

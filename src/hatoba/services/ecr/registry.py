@@ -1,25 +1,38 @@
 """All that ECR's operations work with beside the store: the engine, its names, its tokens. Made once, at start.
 
-registry = open_registry(folder, store, clock, ids, sealer, naming, open_to=None)
-await registry.engine.prepare()
-routes["/v2"] = mount(registry.engine)          # platform.get(Registry) hands it to the operations
+    registry = open_registry(folder, store, clock, ids, sealer, naming, open_to=None)
+    await registry.engine.prepare()
+    plane.provide(Registry, registry)                                  # the operations find it
+    front(aws=plane.path, registry=mount(registry.engine), …)          # clients find it
+    Runner(…, [Lifecycle(store, clock)])
+    tasks.start(registry.keep_collecting(), "collection")
+
+Before the store closes, `registry.engine.close()`.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from pathlib import Path
 
 import msgspec
 
 from hatoba.core.clock import Clock
+from hatoba.core.errors import PortError
 from hatoba.core.ids import Ids
 from hatoba.core.secret import Sealer
 from hatoba.registry.collection import Collected, collect
 from hatoba.registry.engine import Engine
+from hatoba.registry.problems import Problem
 from hatoba.services.ecr.distribution import StoredRepositories
 from hatoba.services.ecr.naming import Naming
 from hatoba.services.ecr.tokens import Tokens
 from hatoba.store import Store
+
+log = logging.getLogger(__name__)
+
+COLLECT_SECONDS = 3600.0  # between two collections
 
 
 class Registry(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,8 +42,19 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
 
     async def collect(self) -> Collected:
-        """Gives back the space of what no repository has; once an hour is plenty."""
+        """Gives back the space of what no repository has."""
         return await collect(self.engine.blobs, self.engine.uploads, self.engine.repositories, self.clock)
+
+    async def keep_collecting(self) -> None:
+        """For as long as the control plane runs. A disk that fails is logged; the next turn may find it mended."""
+        while True:
+            try:
+                collected = await self.collect()
+            except (PortError, Problem) as error:
+                log.error("the registry's collection failed: %s", error)
+            else:
+                log.info("the registry's collection: %s", collected)
+            await asyncio.sleep(COLLECT_SECONDS)
 
 
 def open_registry(
