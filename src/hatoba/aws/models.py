@@ -117,6 +117,15 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return f"Operation({self.model.name}.{self.name})"
 
 
+class Paginator(msgspec.Struct, frozen=True, kw_only=True):
+    """How an operation's answer is cut in pages: names of members (of the input, of the output)."""
+
+    input_token: tuple[str, ...] | str
+    output_token: tuple[str, ...] | str
+    result_key: tuple[str, ...] | str = ()
+    limit_key: str | None = None
+
+
 class _Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     api_version: str
     endpoint_prefix: str
@@ -182,6 +191,8 @@ class ServiceModel:
         self.shapes = file.shapes
         self._raw = file.operations
         self._operations: dict[str, Operation] = {}
+        self._paginators: dict[str, Paginator] | None = None
+        self._by_code: dict[str, Shape] | None = None
         for shape_name, shape in file.shapes.items():
             msgspec.structs.force_setattr(shape, "name", shape_name)
 
@@ -195,6 +206,12 @@ class ServiceModel:
             found = self._operations[name] = self._build(name, raw)
         return found
 
+    def paginator(self, name: str) -> Paginator | None:
+        """How an operation pages; None when it does not."""
+        if self._paginators is None:
+            self._paginators = _read_paginators(self.name)
+        return self._paginators.get(name)
+
     def shape(self, member: Member) -> Shape:
         return self.shapes[member.shape]
 
@@ -206,14 +223,9 @@ class ServiceModel:
         shape = self.shapes.get(code)
         if shape is not None and shape.exception:
             return shape
-        return self._errors_by_code.get(code)
-
-    @property
-    def _errors_by_code(self) -> dict[str, Shape]:
-        found: dict[str, Shape] | None = self.__dict__.get("_by_code")
-        if found is None:
-            found = self.__dict__["_by_code"] = {shape.code: shape for shape in self.errors()}
-        return found
+        if self._by_code is None:
+            self._by_code = {shape.code: shape for shape in self.errors()}
+        return self._by_code.get(code)
 
     def _build(self, name: str, raw: _Operation) -> Operation:
         return Operation(
@@ -279,8 +291,25 @@ def _data() -> Path:
 
 
 def _read(service: str) -> bytes:
-    versions = sorted(_data().glob(f"{service}/*/service-2.json*")) if _NAME.fullmatch(service) else []
-    if not versions:
+    data = _newest(service, "service-2")
+    if data is None:
         raise UnknownService(service)
-    data = versions[-1].read_bytes()
-    return gzip.decompress(data) if versions[-1].suffix == ".gz" else data
+    return data
+
+
+class _Paginators(msgspec.Struct, frozen=True, kw_only=True):
+    pagination: dict[str, Paginator] = {}
+
+
+def _read_paginators(service: str) -> dict[str, Paginator]:
+    data = _newest(service, "paginators-1")
+    return {} if data is None else msgspec.json.decode(data, type=_Paginators).pagination
+
+
+def _newest(service: str, kind: str) -> bytes | None:
+    """A data file of the service's newest version."""
+    files = sorted(_data().glob(f"{service}/*/{kind}.json*")) if _NAME.fullmatch(service) else []
+    if not files:
+        return None
+    data = files[-1].read_bytes()
+    return gzip.decompress(data) if files[-1].suffix == ".gz" else data

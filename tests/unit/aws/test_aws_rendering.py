@@ -186,6 +186,11 @@ class TestRest:
         answer = render("lambda", "Invoke", {"StatusCode": 202, "Payload": b"\xff", "FunctionError": "E"})
         assert (answer.status, answer.body, answer.headers["x-amz-function-error"]) == (202, b"\xff", "E")
 
+    def test_no_value_can_add_a_header(self) -> None:
+        answer = render("s3", "HeadObject", {"ContentDisposition": "a\r\nset-cookie: b", "Metadata": {"k\n": "\r"}})
+        assert answer.headers["content-disposition"] == "a set-cookie: b"
+        assert answer.headers["x-amz-meta-k "] == " "
+
     def test_no_content(self) -> None:
         assert operation("lambda", "RemovePermission").status == 204
         assert render("lambda", "RemovePermission", {}) == WireResponse(

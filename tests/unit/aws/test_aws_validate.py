@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import time
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hatoba.aws import conform, models, validate
 from hatoba.aws.models import Operation
-from hatoba.aws.patterns import compiled
+from hatoba.aws.patterns import _TAMED, compiled
 from hatoba.core.errors import AwsError
 
 
@@ -215,22 +219,32 @@ def test_patterns(pattern: str, yes: str, no: str) -> None:
     assert not expression.fullmatch(no)
 
 
-def test_nearly_all_patterns_are_understood() -> None:
-    """Those that are not are of services far from containers; a new model must not bring many more."""
-    near = [
-        "ecs",
-        "ecr",
-        "ec2",
-        "elbv2",
-        "logs",
-        "iam",
-        "sts",
-        "servicediscovery",
-        "appmesh",
-        "ssm",
-        "eks",
-        "cloudwatch",
-    ]
-    for service in near:
-        for shape in models.load(service).shapes.values():
-            assert shape.pattern is None or compiled(shape.pattern) is not None, (service, shape.name, shape.pattern)
+NEAR = [
+    "application-autoscaling", "apprunner", "appmesh", "batch", "cloudformation", "cloudwatch", "codebuild",
+    "codecommit", "codedeploy", "codepipeline", "ec2", "ecr", "ecr-public", "ecs", "eks", "elbv2", "events", "iam",
+    "kms", "lambda", "logs", "route53", "secretsmanager", "servicediscovery", "ssm", "sts", "xray",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("service", NEAR)
+def test_patterns_are_understood_and_quick(service: str) -> None:
+    """Exponential ones show on short texts already: each step is 8 characters longer than one that was quick."""
+    patterns = {shape.pattern for shape in models.load(service).shapes.values() if shape.pattern}
+    units = ["a", "A", "0", "-", ".", "/", " ", "a-", "a.", "a/", "aa/", "a:", "a ", "a@", "a0", "arn:aws:", "é"]
+    for pattern in patterns:
+        expression = compiled(pattern)
+        assert expression is not None, pattern
+        for unit in units:
+            for length in range(16, 72, 8):
+                text = (unit * length)[:length] + "\0"
+                began = time.thread_time()
+                expression.fullmatch(text)
+                assert time.thread_time() - began < 0.1, (pattern, text)  # microseconds, unless it is exponential
+
+
+@given(st.text("a0*.-/_A", max_size=8), st.text("\t a:~", max_size=6))
+def test_tamed_patterns_mean_the_same(name: str, value: str) -> None:
+    for pattern, text in zip(_TAMED, (name, value, value), strict=True):
+        expression = compiled(pattern)
+        assert expression is not None
+        assert bool(expression.fullmatch(text)) == bool(re.fullmatch(pattern, text))

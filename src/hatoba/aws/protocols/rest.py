@@ -117,7 +117,7 @@ class RestProtocol:
             if member.location == "statusCode":
                 status = value
             elif member.location == "headers":
-                headers |= {f"{wire}{key}".lower(): text for key, text in value.items()}
+                headers |= {_one_line(f"{wire}{key}".lower()): _one_line(text) for key, text in value.items()}
             else:
                 headers[wire.lower()] = header_text(model, member, value)
         if operation.event_output is not None:
@@ -256,7 +256,12 @@ def header_text(model: ServiceModel, use: Member, value: Any) -> str:
         case "blob":
             return values.write_blob(value)
         case _:
-            return str(value)
+            return _one_line(str(value))
+
+
+def _one_line(text: str) -> str:
+    """A header cannot hold a line's end; what is stored must not be able to add a header."""
+    return text if text.isprintable() else re.sub(r"[\r\n\0]+", " ", text)
 
 
 def _quoted(text: str) -> str:
@@ -278,7 +283,7 @@ def error_headers(shape: Shape | None, error: AwsError) -> dict[str, str]:
         return {}
     placed = {name: member for name, member in shape.members.items() if member.location == "header"}
     return {
-        (member.location_name or name).lower(): str(error.members[name])
+        (member.location_name or name).lower(): _one_line(str(error.members[name]))
         for name, member in placed.items()
         if error.members.get(name) is not None
     }
