@@ -43,7 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     transit: str = "100.64.0.0/22"  # this node's routers take their uplink addresses from here
     pool: str = "100.64.0.0/16"  # all public addresses (and `transit`), of all nodes
     host_services: tuple[HostService, ...] = ()
-    outside: tuple[str, ...] | None = None  # devices that lead outside; None: those of the default routes
+    outside: tuple[str, ...] | None = None  # devices that lead outside or to other nodes; None: found by routes
     underlay: str | None = None  # this node's address for the other nodes; None: it has none, and no vxlan is made
     vxlan_port: int = 14789
     mtu: int = 1450  # of a task's interface: 1500 less the vxlan header

@@ -7,11 +7,11 @@ backwards when something goes. See `host` for all that is touched on the host.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import Coroutine
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 from hatoba.core.errors import PortError
 from hatoba.network import addresses, checks, syscalls
@@ -32,8 +32,6 @@ from hatoba.network.netlink import Netlink
 from hatoba.network.records import Records, RouterRecord
 from hatoba.network.router import Router, prepare
 
-Holder = InterfaceSpec | AddressSpec
-
 _OWN_NAMESPACE = Path("/proc/thread-self/ns/net")
 
 
@@ -46,34 +44,30 @@ class KernelFabric:
         self._records = Records(settings.run_dir)
         self._host = Host(settings, Namespace("host", home))
         self._routers: dict[str, Router] = {}
-        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
+        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}  # VPC → lock, and who holds it or waits
+        self._running: set[asyncio.Future[None]] = set()
 
     async def start(self) -> Inventory:
-        run = self._host.namespace.run
-        await run(self._prepare)
-        standing = [record for record in self._records.routers() if syscalls.is_pinned(self._path(record.spec.id))]
-        local = {
-            holder.public: (holder.vpc, holder.id)
-            for record in standing
-            for holder in self._holders(record.spec.id)
-            if holder.public is not None
-        }
-        remote = self._records.publics()
-        await run(self._host.adopt, local, remote, [record.spec.id for record in standing])
-        await asyncio.gather(*(self._converge(record) for record in standing))
-        await run(self._host.set_remote, remote)
+        standing = await self._host.namespace.run(self._take_over)
+        await asyncio.gather(*(self._in_order(record.spec.id, self._converge(record)) for record in standing))
         return await self.inventory()
 
-    def _holders(self, vpc: str) -> list[Holder]:
-        return [*self._records.interfaces(vpc), *self._records.addresses(vpc)]
-
-    def _prepare(self) -> None:
-        self._host.refuse_collisions(self._records.claim() == self._settings.pool)
-        self._records.prepare()
-        self._records.put_claim(self._settings.pool)
-        self._host.prepare()
+    def _take_over(self) -> list[RouterRecord]:
+        """The host's side; answers the routers that stand."""
+        host, records = self._host, self._records
+        host.refuse_collisions(records.claim() == self._settings.pool)
+        records.prepare()
+        records.put_claim(self._settings.pool)
+        standing = [record for record in records.routers() if syscalls.is_pinned(self._path(record.spec.id))]
+        vpcs = [record.spec.id for record in standing]
+        host.prepare({vpc: frozenset(peer.node for peer in records.peers(vpc)) for vpc in vpcs})
+        local = {h.public: (h.vpc, h.id) for vpc in vpcs for h in records.holders(vpc) if h.public is not None}
+        host.adopt(local, records.publics(), vpcs)
+        host.set_remote(records.publics())
+        return standing
 
     async def close(self) -> None:
+        await asyncio.gather(*self._running, return_exceptions=True)
         routers = list(self._routers.values())
         self._routers.clear()
         for router in routers:
@@ -84,11 +78,9 @@ class KernelFabric:
         """Works from what is found, so also on a fabric that was never started."""
         if self._host.namespace.closed:
             return
-        for router in list(self._routers.values()):
-            await router.namespace.close()
-        self._routers.clear()
+        await asyncio.gather(*self._running, return_exceptions=True)
         await self._host.namespace.run(self._demolish)
-        await self._host.namespace.close()
+        await self.close()
 
     def _demolish(self) -> None:
         for record in self._records.routers():
@@ -98,48 +90,50 @@ class KernelFabric:
 
     async def ensure_vpc(self, spec: VpcSpec) -> Path:
         checks.vpc(spec)
-        async with self._locked(spec.id):
-            router = self._routers.get(spec.id)
-            if router is None or router.spec != spec:
-                transits = {other.spec.id: other.transit for other in self._records.routers()}
-                transit = transits.get(spec.id) or next_transit(self._settings, transits.values())
-                record = RouterRecord(spec=spec, transit=transit)
-                self._records.put_router(record)
-                await self._converge(record)
-            return self._path(spec.id)
+        await self._in_order(spec.id, self._ensure_vpc(spec))
+        return self._path(spec.id)
+
+    async def _ensure_vpc(self, spec: VpcSpec) -> None:
+        router = self._routers.get(spec.id)
+        if router is None or not router.converged or router.spec != spec:
+            await self._converge(await self._host.namespace.run(self._record, spec))
+
+    def _record(self, spec: VpcSpec) -> RouterRecord:
+        transits = {record.spec.id: record.transit for record in self._records.routers()}
+        transit = transits.get(spec.id) or next_transit(self._settings, transits.values())
+        record = RouterRecord(spec=spec, transit=transit)
+        self._records.put_router(record)
+        return record
 
     async def _converge(self, record: RouterRecord) -> None:
         """Host's end, then the router's, from whatever is there."""
-        spec, path = record.spec, self._path(record.spec.id)
-        host = self._host
+        spec, path, host = record.spec, self._path(record.spec.id), self._host
         await host.namespace.run(host.make_namespace, path, prepare)
         await host.namespace.run(host.connect, spec, record.transit, path)
         router = self._routers.get(spec.id)
         if router is None:
             router = Router(Namespace(spec.id, path), self._settings, self._records, record)
+            self._routers[spec.id] = router
         if self._settings.underlay is not None and not await router.namespace.run(router.has_tunnel):
             await host.namespace.run(host.make_tunnel, spec, path)
-        nodes = frozenset(peer.node for peer in self._records.peers(spec.id))
-        await host.namespace.run(host.admit, spec.id, nodes)
         await router.namespace.run(router.converge, spec)
         await host.namespace.run(host.settle_uplink, spec.id)
-        self._routers[spec.id] = router
-        holders: list[Holder] = [*router.interfaces.values(), *router.addresses.values()]
-        for holder in holders:
-            if holder.public is not None:
-                await host.namespace.run(host.put_public, spec.id, holder.id, holder.public, record.transit)
+        await host.namespace.run(host.admit, spec.id, frozenset(peer.node for peer in router.peers))
+        for interface in router.interfaces.values():
+            await self._route_public(router, interface.id, interface.public)
+        for address in router.addresses.values():
+            await self._route_public(router, address.id, address.public)
 
     async def remove_vpc(self, vpc: str) -> None:
-        async with self._locked(vpc):
-            router = self._routers.pop(vpc, None)
-            if router is not None:
-                await router.namespace.close()
-            await self._host.namespace.run(self._remove_vpc, vpc)
+        await self._in_order(vpc, self._remove_vpc(vpc))
 
-    def _remove_vpc(self, vpc: str) -> None:
-        for holder in self._holders(vpc):
-            if holder.public is not None:
-                self._host.drop_public(vpc, holder.id, holder.public)
+    async def _remove_vpc(self, vpc: str) -> None:
+        router = self._routers.pop(vpc, None)
+        if router is not None:
+            await router.namespace.close()
+        await self._host.namespace.run(self._demolish_router, vpc)
+
+    def _demolish_router(self, vpc: str) -> None:
         for interface in self._records.interfaces(vpc):
             syscalls.unpin(self._path(interface.id))
         self._host.remove_tunnel(self._path(vpc))
@@ -149,64 +143,65 @@ class KernelFabric:
 
     async def set_policies(self, vpc: str, policies: tuple[PolicySet, ...]) -> None:
         checks.policies(policies)
-        async with self._locked(vpc):
-            router = self._router(vpc)
-            await router.namespace.run(router.set_policies, policies)
+        await self._in_order(vpc, self._set_policies(vpc, policies))
+
+    async def _set_policies(self, vpc: str, policies: tuple[PolicySet, ...]) -> None:
+        router = self._router(vpc)
+        await router.namespace.run(router.set_policies, policies)
 
     async def ensure_interface(self, spec: InterfaceSpec) -> Attachment:
         checks.holder(spec, self._settings)
-        async with self._locked(spec.vpc):
-            router = self._router(spec.vpc)
-            old = router.interfaces.get(spec.id)
-            if old != spec:
-                await router.namespace.run(router.ensure_interface, spec)
-                await self._move_public(router, old, spec)
+        await self._in_order(spec.vpc, self._ensure_interface(spec))
         return Attachment(netns=self._path(spec.id))
 
+    async def _ensure_interface(self, spec: InterfaceSpec) -> None:
+        router = self._router(spec.vpc)
+        if router.interfaces.get(spec.id) != spec:
+            await router.namespace.run(router.ensure_interface, spec)
+        await self._route_public(router, spec.id, spec.public)
+
     async def remove_interface(self, vpc: str, interface: str) -> None:
-        async with self._locked(vpc):
-            router = self._routers.get(vpc)
-            if router is None:
-                return
-            old = router.interfaces.get(interface) or self._records.interface(vpc, interface)
-            await self._move_public(router, old, None)
+        await self._in_order(vpc, self._remove_interface(vpc, interface))
+
+    async def _remove_interface(self, vpc: str, interface: str) -> None:
+        router = self._routers.get(vpc)
+        if router is not None:
+            await self._route_public(router, interface, None)
             await router.namespace.run(router.remove_interface, interface)
 
     async def ensure_address(self, spec: AddressSpec) -> None:
         checks.holder(spec, self._settings)
-        async with self._locked(spec.vpc):
-            router = self._router(spec.vpc)
-            old = router.addresses.get(spec.id)
-            if old != spec:
-                await router.namespace.run(router.ensure_address, spec)
-                await self._move_public(router, old, spec)
+        await self._in_order(spec.vpc, self._ensure_address(spec))
+
+    async def _ensure_address(self, spec: AddressSpec) -> None:
+        router = self._router(spec.vpc)
+        if router.addresses.get(spec.id) != spec:
+            await router.namespace.run(router.ensure_address, spec)
+        await self._route_public(router, spec.id, spec.public)
 
     async def remove_address(self, vpc: str, address_id: str) -> None:
-        async with self._locked(vpc):
-            router = self._routers.get(vpc)
-            if router is None:
-                return
-            await self._move_public(router, router.addresses.get(address_id), None)
+        await self._in_order(vpc, self._remove_address(vpc, address_id))
+
+    async def _remove_address(self, vpc: str, address_id: str) -> None:
+        router = self._routers.get(vpc)
+        if router is not None:
+            await self._route_public(router, address_id, None)
             await router.namespace.run(router.remove_address, address_id)
 
-    async def _move_public(self, router: Router, old: Holder | None, new: Holder | None) -> None:
-        """Routes a holder's public address on the host as the holder's new state has it."""
-        before = old.public if old is not None else None
-        after = new.public if new is not None else None
+    async def _route_public(self, router: Router, holder: str, public: str | None) -> None:
+        """What the host routes to a holder; costs nothing when it is so already."""
         host, vpc = self._host, router.spec.id
-        if old is not None and before is not None and before != after:
-            await host.namespace.run(host.drop_public, vpc, old.id, before)
-        if new is not None and after is not None:
-            await host.namespace.run(host.put_public, vpc, new.id, after, router.transit)
+        if host.public_of(vpc, holder) != public:
+            await host.namespace.run(host.set_public, vpc, holder, public, router.transit)
 
     async def set_peers(self, vpc: str, peers: tuple[Peer, ...]) -> None:
         checks.peers(peers)
-        async with self._locked(vpc):
-            router = self._router(vpc)
-            if router.peers == peers:
-                return
-            nodes = frozenset(peer.node for peer in peers)
-            await self._host.namespace.run(self._host.admit, vpc, nodes)
+        await self._in_order(vpc, self._set_peers(vpc, peers))
+
+    async def _set_peers(self, vpc: str, peers: tuple[Peer, ...]) -> None:
+        router = self._router(vpc)
+        if router.peers != peers:
+            await self._host.namespace.run(self._host.admit, vpc, frozenset(peer.node for peer in peers))
             await router.namespace.run(router.set_peers, peers)
 
     async def set_remote_publics(self, publics: tuple[RemotePublic, ...]) -> None:
@@ -219,12 +214,7 @@ class KernelFabric:
         return await namespace.run(namespace.open_socket, family, kind)
 
     async def inventory(self) -> Inventory:
-        vpcs = tuple(record.spec for record in self._records.routers())
-        return Inventory(
-            vpcs=vpcs,
-            interfaces=tuple(spec for vpc in vpcs for spec in self._records.interfaces(vpc.id)),
-            addresses=tuple(spec for vpc in vpcs for spec in self._records.addresses(vpc.id)),
-        )
+        return await self._host.namespace.run(self._records.inventory)
 
     def _path(self, identifier: str) -> Path:
         return self._records.namespace(identifier)
@@ -235,14 +225,19 @@ class KernelFabric:
             raise PortError("unknown_vpc", f"The VPC {vpc} is not on this node: ensure_vpc comes first.")
         return router
 
-    @contextlib.asynccontextmanager
-    async def _locked(self, vpc: str) -> AsyncIterator[None]:
-        """One call at a time for each VPC. A lock lasts as long as somebody holds it or waits."""
+    async def _in_order(self, vpc: str, work: Coroutine[Any, Any, None]) -> None:
+        """One call at a time for each VPC, carried through even when the caller stops waiting for it."""
+        running = asyncio.ensure_future(self._alone(vpc, work))
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+        await asyncio.shield(running)
+
+    async def _alone(self, vpc: str, work: Coroutine[Any, Any, None]) -> None:
         lock, users = self._locks.get(vpc, (asyncio.Lock(), 0))
         self._locks[vpc] = (lock, users + 1)
         try:
             async with lock:
-                yield
+                await work
         finally:
             _, users = self._locks.pop(vpc)
             if users > 1:

@@ -37,6 +37,7 @@ class Host:
         self._forwarding = Forwarding(settings.shared_dir / "forwarding.json", settings.instance)
         self._nodes: dict[str, frozenset[str]] = {}  # VPC → the nodes its peers are on
         self._publics: dict[str, tuple[str, str]] = {}  # public address → VPC and holder
+        self._held: dict[tuple[str, str], str] = {}  # and back
         self._remote: dict[str, str] = {}  # public address → node
 
     def refuse_collisions(self, claimed: bool) -> None:
@@ -52,15 +53,16 @@ class Host:
                     "choose another one within 100.64.0.0/10."
                 )
 
-    def prepare(self) -> None:
-        """Claims the pool and installs the rules."""
+    def prepare(self, nodes: dict[str, frozenset[str]]) -> None:
+        """Claims the pool and installs the rules; `nodes` are those of each standing VPC's peers."""
+        self._nodes = nodes
         netlink = self.namespace.netlink
         netlink.apply(messages.unreachable(self._settings.pool, origin=messages.OURS))
         outside = self._settings.outside
         if outside is None:
-            outside = tuple(sorted(_default_devices(netlink)))
+            outside = tuple(sorted(_ways_outside(netlink, self._settings.underlay)))
         guarded = self._forwarding.turn_on(outside)
-        self.namespace.rules(hostrules.document(self._settings, guarded))
+        self.namespace.rules(hostrules.document(self._settings, guarded, frozenset().union(*nodes.values())))
 
     def make_namespace(self, path: Path, prepare: Callable[[], None]) -> None:
         """A router's, when it is not there; `prepare` is run inside of a new one."""
@@ -145,7 +147,10 @@ class Host:
         link = index(names.host_uplink(self._settings.instance, vpc))
         if link is not None:
             self.namespace.netlink.apply(messages.unlink(link))
-        self._publics = {address: holder for address, holder in self._publics.items() if holder[0] != vpc}
+        for holder, address in list(self._held.items()):
+            if holder[0] == vpc:
+                del self._held[holder]
+                self._release(address, holder)
         self.admit(vpc, frozenset())
         self._nodes.pop(vpc, None)
 
@@ -158,26 +163,36 @@ class Host:
         lines = hostrules.dismiss(instance, before - after) + hostrules.admit(instance, after - before)
         self.namespace.rules("\n".join(lines))
 
-    def put_public(self, vpc: str, holder: str, address: str, transit: str) -> None:
-        if self._publics.get(address) == (vpc, holder):
+    def public_of(self, vpc: str, holder: str) -> str | None:
+        """The public address that is routed to the holder at present. From any thread."""
+        return self._held.get((vpc, holder))
+
+    def set_public(self, vpc: str, holder: str, address: str | None, transit: str) -> None:
+        """Routes the address to the holder's router, and no other one; None: none."""
+        old = self._held.pop((vpc, holder), None)
+        if old is not None and old != address:
+            self._release(old, (vpc, holder))
+        if address is None:
             return
         link = index(names.host_uplink(self._settings.instance, vpc))
         if link is None:
             raise PortError("unknown_vpc", f"The VPC {vpc} has no uplink on this node.")
+        source = self._settings.host_address
         self.namespace.netlink.apply(
-            messages.route(f"{address}/32", link, via=transit, source=self._settings.host_address, origin=messages.OURS)
+            messages.route(f"{address}/32", link, via=transit, source=source, origin=messages.OURS)
         )
+        # Whoever held it before has lost it, and must not take the route away when it lets go.
+        self._held.pop(self._publics.get(address, ("", "")), None)
         self._publics[address] = (vpc, holder)
+        self._held[vpc, holder] = address
 
-    def drop_public(self, vpc: str, holder: str, address: str) -> None:
-        """Nothing when another holder has taken the address over; to another node when it has moved there."""
-        if self._publics.get(address) != (vpc, holder):
+    def _release(self, address: str, holder: tuple[str, str]) -> None:
+        if self._publics.get(address) != holder:
             return
         del self._publics[address]
-        if address in self._remote:
+        change = messages.no_route(f"{address}/32", origin=messages.OURS)
+        if address in self._remote:  # it has moved to another node
             change = messages.route_by_gateway(f"{address}/32", self._remote[address], origin=messages.OURS)
-        else:
-            change = messages.no_route(f"{address}/32", origin=messages.OURS)
         self.namespace.netlink.apply(change)
 
     def set_remote(self, publics: Iterable[RemotePublic]) -> None:
@@ -207,6 +222,7 @@ class Host:
             vpc = uplinks.get(route.device)
             if vpc is not None and address in local and local[address][0] == vpc:
                 self._publics[address] = local[address]
+                self._held[local[address]] = address
             elif route.gateway is not None and nodes.get(address) == route.gateway and address not in local:
                 self._remote[address] = route.gateway
             elif vpc is None or route.gateway is not None:
@@ -276,8 +292,13 @@ def _routes(netlink: Netlink) -> list[_Route]:
     ]
 
 
-def _default_devices(netlink: Netlink) -> set[str]:
-    return {device for route, device in _dump(netlink) if route["dst_len"] == 0 and device}
+def _ways_outside(netlink: Netlink, underlay: str | None) -> set[str]:
+    """The devices of the default routes, and the one that leads to the other nodes."""
+    return {
+        device
+        for route, device in _dump(netlink)
+        if device and (route["dst_len"] == 0 or (route["type"] == _LOCAL and route.get_attr("RTA_DST") == underlay))
+    }
 
 
 def _dump(netlink: Netlink) -> list[tuple[Message, str]]:

@@ -24,7 +24,7 @@ def table(instance: str) -> str:
     return f"inet {names.host_table(instance)}"
 
 
-def document(settings: Settings, guarded: tuple[str, ...]) -> str:
+def document(settings: Settings, guarded: tuple[str, ...], nodes: frozenset[str] = frozenset()) -> str:
     """The whole table, at once in place of what stood there. `guarded`: the devices that forward only for us."""
     ours = table(settings.instance)
     uplinks = f'"{names.host_prefix(settings.instance)}u*"'
@@ -35,7 +35,7 @@ def document(settings: Settings, guarded: tuple[str, ...]) -> str:
         lines.append(f"add chain {ours} {name}" + (f" {{ {hook} }}" if hook else ""))
         lines.extend(f"add rule {ours} {name} {rule}" for rule in rules)
 
-    lines.append(f"add set {ours} nodes {{ type ipv4_addr; }}")
+    lines += [f"add set {ours} nodes {{ type ipv4_addr; }}", *admit(settings.instance, nodes)]
     services = ", ".join(f"{service.protocol} . {service.port}" for service in settings.host_services)
     chain(
         "from-routers",

@@ -19,7 +19,7 @@ from typing import TypeVar
 import msgspec
 
 from hatoba.network import syscalls
-from hatoba.network.base import AddressSpec, InterfaceSpec, Peer, PolicySet, RemotePublic, VpcSpec
+from hatoba.network.base import AddressSpec, InterfaceSpec, Inventory, Peer, PolicySet, RemotePublic, VpcSpec
 from hatoba.network.names import checked
 
 T = TypeVar("T")
@@ -40,6 +40,17 @@ class Records:
         syscalls.make_shared(self._root)
         for folder in (self._vpcs, self.namespaces):
             folder.mkdir(exist_ok=True, mode=0o700)
+
+    def holders(self, vpc: str) -> list[InterfaceSpec | AddressSpec]:
+        return [*self.interfaces(vpc), *self.addresses(vpc)]
+
+    def inventory(self) -> Inventory:
+        vpcs = tuple(record.spec for record in self.routers())
+        return Inventory(
+            vpcs=vpcs,
+            interfaces=tuple(spec for vpc in vpcs for spec in self.interfaces(vpc.id)),
+            addresses=tuple(spec for vpc in vpcs for spec in self.addresses(vpc.id)),
+        )
 
     def clear(self) -> None:
         """Forgets everything, the namespaces' names included."""

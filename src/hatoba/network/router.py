@@ -48,6 +48,7 @@ class Router:
         self.interfaces: dict[str, InterfaceSpec] = {}  # complete ones
         self.addresses: dict[str, AddressSpec] = {}
         self.peers: tuple[Peer, ...] = ()
+        self.converged = False  # the last `converge` came to its end
         self._settings = settings
         self._records = records
         self._book = RuleBook(self._frame())
@@ -63,6 +64,7 @@ class Router:
     def converge(self, spec: VpcSpec) -> None:
         """To what the records say. Interfaces that are not complete are taken away, to be made anew when asked for."""
         self.spec = spec
+        self.converged = False
         vpc = spec.id
         prepare()
         self._adopt_interfaces(self._records.interfaces(vpc))
@@ -79,6 +81,7 @@ class Router:
         self._converge_networks()
         self._converge_uplink()
         tunnel.converge(self.namespace.netlink, self.peers, self._settings.underlay)
+        self.converged = True
 
     def _adopt_interfaces(self, recorded: list[InterfaceSpec]) -> None:
         links = self.namespace.netlink.links()

@@ -227,3 +227,42 @@ async def test_two_instances_share_a_host(real: RealLab, tmp_path: Path) -> None
     finally:
         await second.teardown()
     assert real.state(0) == real.before[0], "the last one puts the forwarding flag back"
+
+
+async def test_a_call_is_carried_through_when_nobody_waits_for_it_any_more(real: RealLab) -> None:
+    await populate(real)
+    fabric = real.fabrics[0]
+    asked = asyncio.ensure_future(fabric.ensure_interface(task("c", "10.0.0.13", "sg-open", public="100.80.8.4")))
+    await asyncio.sleep(0)
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    await fabric.ensure_address(balancer("lb", "10.0.0.20", "sg-open"))  # waits for its turn after it
+    await real.listen(0, "c", "0.0.0.0", 80)
+    assert await real.reaches(0, None, "100.80.8.4")
+
+
+async def test_calls_side_by_side_come_to_the_same_end(real: RealLab) -> None:
+    fabric = real.fabrics[0]
+    vpcs = [f"vpc-{number}" for number in range(4)]
+    await asyncio.gather(*(fabric.ensure_vpc(vpc(name, vni=1 + number)) for number, name in enumerate(vpcs)))
+    await asyncio.gather(*(fabric.set_policies(name, (OPEN,)) for name in vpcs))
+    tasks = [task(f"{name}.{last}", f"10.0.0.{last}", "sg-open", vpc=name) for name in vpcs for last in range(10, 20)]
+    await asyncio.gather(*map(fabric.ensure_interface, tasks))
+    for name in vpcs:
+        await real.listen(0, f"{name}.19", "0.0.0.0", 80)
+        assert await real.reaches(0, f"{name}.10", "10.0.0.19")
+    await asyncio.gather(*(fabric.remove_interface(one.vpc, one.id) for one in tasks), *map(fabric.remove_vpc, vpcs))
+    assert (await fabric.inventory()).vpcs == ()
+    assert real.state(0)["routes"].count("hat") == 0
+
+
+async def test_private_addresses_stay_closed_even_if_the_host_is_given_a_route(real: RealLab) -> None:
+    await populate(real)
+    uplink = next(word for word in run(real.hosts[0], "ip -o link").split() if word.startswith("hat")).split("@")[0]
+    for address in ("10.0.0.11", "10.0.0.20"):
+        run(real.hosts[0], f"ip route add {address}/32 dev {uplink} via 100.80.0.2 onlink")
+    await real.listen(0, "vpc-1", "10.0.0.20", 80)
+    assert not await real.reaches(0, None, "10.0.0.11")
+    assert not await real.reaches(0, None, "10.0.0.20")
+    assert await real.reaches(0, None, "100.80.8.2")
