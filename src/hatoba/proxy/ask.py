@@ -13,12 +13,13 @@ import ipaddress
 import re
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
+from hatoba.core.errors import PortError
 from hatoba.proxy.base import HealthCheck
 from hatoba.proxy.health import Answered, Failed, Result, TimedOut
 
-OpenSocket = Callable[[socket.AddressFamily], socket.socket]  # a TCP socket in the right network namespace
+OpenSocket = Callable[[socket.AddressFamily], Awaitable[socket.socket]]  # TCP, in the right network namespace
 
 _LONGEST_HEAD = 64 * 1024
 _LONGEST_BODY = 64 * 1024
@@ -29,7 +30,7 @@ _LENGTH = re.compile(rb"\r?\ncontent-length:[ \t]*([0-9]+)[ \t]*\r?\n", re.IGNOR
 _AGENT = "ELB-HealthChecker/2.0"  # applications look for it to keep checks out of their logs
 
 
-def open_socket(family: socket.AddressFamily) -> socket.socket:
+async def open_socket(family: socket.AddressFamily) -> socket.socket:
     """In the present network namespace."""
     return socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
 
@@ -54,8 +55,8 @@ async def ask(
     """Asks once. Never raises for what the target or the network does."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        connection = opener(family)
-    except OSError as error:
+        connection = await opener(family)
+    except (OSError, PortError) as error:
         return Failed(why=str(error))
     with contextlib.ExitStack() as unfinished:
         unfinished.callback(connection.close)

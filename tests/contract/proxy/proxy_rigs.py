@@ -198,6 +198,9 @@ class Namespace:
         thread.join()
         return made[0]
 
+    async def opener(self, family: socket.AddressFamily) -> socket.socket:
+        return self.socket(family)
+
     def _make(self, family: socket.AddressFamily, made: list[socket.socket]) -> None:
         descriptor = os.open(self.path, os.O_RDONLY)
         try:
@@ -235,7 +238,7 @@ class RealRig:
             clock=SystemClock(),
             on_health=self.facts,
             netns=self.namespace.path,
-            opener=self.namespace.socket,
+            opener=self.namespace.opener,
         )
 
     async def start(self) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
-from hatoba.proxy.ask import ask, open_socket
+from hatoba.proxy.ask import OpenSocket, ask, open_socket
 from hatoba.proxy.base import HealthCheck
 from hatoba.proxy.health import Answered, Failed, Result, TimedOut
 
@@ -142,8 +142,8 @@ async def test_an_address_that_is_not_there_yet_is_a_failure(target: Target) -> 
 
 
 async def test_a_socket_that_cannot_be_had_is_a_failure() -> None:
-    def opener(family: socket.AddressFamily) -> socket.socket:
+    async def opener(family: socket.AddressFamily) -> socket.socket:
         raise OSError("no such namespace")
 
-    used: Callable[[socket.AddressFamily], socket.socket] = opener
+    used: OpenSocket = opener
     assert await ask("127.0.0.1", 1, CHECK, source=None, opener=used) == Failed(why="no such namespace")

@@ -1,0 +1,188 @@
+"""The control plane's process: store, rooms, gateway, controllers and the nodes' sessions, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+
+import hatoba
+from hatoba.app import process
+from hatoba.app.credentials import AnyOf, ensure_root
+from hatoba.app.places import Places, write
+from hatoba.app.pool import ensure_pool
+from hatoba.app.rooms import ROOMS, tables
+from hatoba.app.settings import Settings
+from hatoba.core.clock import SystemClock
+from hatoba.core.ids import RandomIds
+from hatoba.core.keys import Scope
+from hatoba.core.pages import Pager
+from hatoba.core.secret import Sealer
+from hatoba.fleet import model as fleet
+from hatoba.fleet.enrol import Authority, Enrolments, transits
+from hatoba.fleet.reports import StatusSweeper
+from hatoba.fleet.session import Sessions
+from hatoba.gateway import http
+from hatoba.gateway.access import EverythingPasses, KnownKeys, RolesPass
+from hatoba.gateway.front import front
+from hatoba.gateway.own import Own
+from hatoba.gateway.path import Settings as PathSettings
+from hatoba.gateway.plane import ControlPlane
+from hatoba.network.addresses import router as first_address
+from hatoba.reconcile import Runner
+from hatoba.registry.mount import mount
+from hatoba.services import ecs as ecs_room
+from hatoba.services.ec2.model.interface import PublicPool
+from hatoba.services.ecr.naming import Naming
+from hatoba.services.ecr.registry import Registry, open_registry
+from hatoba.services.iam.identities import UserKeys
+from hatoba.services.sts.identities import Sessions as StsSessions
+from hatoba.store import Store
+from hatoba.store.sqlite import SqliteJournal
+
+log = logging.getLogger(__name__)
+
+LOCAL_TOKEN_SECONDS = 3600.0
+
+
+class Control:
+    """One control plane. `start` raises `Refused` when something is missing or taken."""
+
+    def __init__(self, settings: Settings, places: Places) -> None:
+        self._settings = settings
+        self._places = places
+        self._clock, self._ids = SystemClock(), RandomIds()
+        self._sealer = Sealer.from_file(places.control / "master.key")
+        self._pool = ensure_pool(places, settings.pool)
+        self.store = Store(SqliteJournal(places.control / "journal.db"), tables(), self._sealer)
+        self._authority = Authority(places.control / "authority")
+        self._enrolments = Enrolments(self.store, self._authority, self._clock, self._ids, self._pool)
+
+    # --- assembling
+
+    def _plane(self) -> ControlPlane:
+        settings = self._settings
+        root = ensure_root(self._places.credentials, settings.account)
+        plane = ControlPlane(
+            store=self.store,
+            clock=self._clock,
+            ids=self._ids,
+            pager=Pager(self._sealer),
+            rooms=[room.service for room in ROOMS],
+            identities=AnyOf(KnownKeys(root), StsSessions(self.store), UserKeys(self.store)),
+            authorizer=RolesPass() if settings.auth == "on" else EverythingPasses(),
+            settings=PathSettings(auth=settings.auth == "on", account=settings.account, region=settings.region),
+        )
+        hosts = tuple(f"{name}:{settings.port}" for name in ("localhost", "127.0.0.1", settings.host))
+        plane.provide(
+            ecs_room.Settings,
+            ecs_room.Settings(registry_hosts=hosts, stopped_tasks_kept=settings.stopped_tasks_kept),
+        )
+        plane.provide(PublicPool, PublicPool(network=self._pool, transit=str(transits(self._pool))))
+        return plane
+
+    def _registry(self) -> Registry:
+        settings = self._settings
+        default = Scope("aws", settings.account, settings.region)
+        naming = Naming(endpoint=f"localhost:{settings.port}", default=default, style=settings.ecr_uri_style)
+        anyone = f"arn:aws:iam::{settings.account}:root" if settings.auth == "off" else None
+        return open_registry(
+            self._places.registry, self.store, self._clock, self._ids, self._sealer, naming, open_to=anyone
+        )
+
+    # --- running
+
+    async def start(self) -> None:
+        settings = self._settings
+        self.store.open()
+        plane = self._plane()
+        registry = self._registry()
+        plane.provide(Registry, registry)
+        await registry.engine.prepare()
+        sweeper = StatusSweeper(self.store)
+        sweeper.sweep()
+
+        self.sessions = Sessions(
+            self.store,
+            self._clock,
+            self._enrolments,
+            ingest=self._ingest,
+            region=settings.region,
+            registry=f"{settings.host}:{settings.port}",
+            lease=settings.node_lease,
+        )
+        await self._listen_to_nodes()
+        controllers = [controller for room in ROOMS for controller in room.controllers(plane)]
+        self.runner = Runner(self.store, self._clock, controllers)
+        self.runner.start()
+
+        self.own = Own(version=hatoba.__version__, components=self._components, collectors=[plane.metrics.collect])
+        self._server = http.Server(
+            front(aws=plane.path, registry=mount(registry.engine), own_paths=self.own), clock=self._clock
+        )
+        await self._server.listen(settings.host, settings.port)
+        if settings.auth == "on":
+            await self._server.serve(self._for_tasks())
+        self.own.status = "ready"
+
+    async def _listen_to_nodes(self) -> None:
+        file = self._places.control / "node-port"
+        known = int(file.read_text()) if file.exists() else 0
+        port = await self.sessions.start(
+            self._settings.node_host, self._settings.node_port or known, self._authority.server_context()
+        )
+        if port != known:
+            write(file, f"{port}\n")
+        if not (self._places.node / "identity" / "node.pem").exists():
+            host = "127.0.0.1" if self._settings.node_host == "0.0.0.0" else self._settings.node_host
+            write(self._places.local_token, await self._enrolments.token(host, port, LOCAL_TOKEN_SECONDS))
+
+    def _for_tasks(self) -> socket.socket:
+        """The endpoint as tasks on this machine reach it: an address of the pool that appears with the first VPC."""
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+        listener.setblocking(False)
+        listener.bind((str(first_address(transits_of_first(self._pool))), self._settings.port))
+        return listener
+
+    async def _ingest(self, workload: fleet.Workload, logs: object) -> None:
+        raise NotImplementedError
+
+    def _components(self) -> Mapping[str, str]:
+        failing = {name: r["failing"] for name, r in self.runner.report().items() if r["failing"]}
+        ready = [node for node in self.store.all(fleet.nodes) if node.state == "ready"]
+        return {
+            "store": "ok",
+            "nodes": "ok" if ready else "no node is connected",
+            "controllers": f"failing: {failing}" if failing else "ok",
+        }
+
+    async def close(self) -> None:
+        self.own.status = "stopping"
+        await self._server.close(grace=5.0)
+        await self.runner.close()
+        await self.sessions.close()
+        await self.store.durable()
+        self.store.close()
+
+
+_IP_FREEBIND = 15  # <linux/in.h>
+
+
+def transits_of_first(pool: str) -> IPv4Network:
+    """The first node's part of the pool; its first address is the host's own."""
+    return next(transits(pool).subnets(new_prefix=24))
+
+
+def main(settings: Settings, places: Places) -> int:
+    async def serve(stop: asyncio.Event) -> None:
+        control = Control(settings, places)
+        await control.start()
+        log.info("ready on %s:%d", settings.host, settings.port)
+        await stop.wait()
+        await control.close()
+
+    return process.run(serve, log_level=settings.log_level, pid_file=places.pid_file("control"))

@@ -1,0 +1,47 @@
+"""The root access key of the default account, in `DIR/credentials` (mode 600)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hatoba.app.places import write
+from hatoba.aws.sigv4 import Credential
+from hatoba.core.errors import Refused
+from hatoba.core.ids import RandomIds
+from hatoba.gateway.access import Identities, root
+
+
+def ensure_root(path: Path, account: str) -> Credential:
+    """The key in the file, made when there is none. The file is in the format of ~/.aws/credentials."""
+    if not path.exists():
+        ids = RandomIds()
+        key, secret = f"AKIA{ids.hex(16).upper()}", ids.hex(40)
+        write(path, f"[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
+    key, secret = read_root(path)
+    return Credential(access_key_id=key, secret=secret, principal=root("aws", account, key))
+
+
+def read_root(path: Path) -> tuple[str, str]:
+    """Access key id and secret. Raises `Refused` when the file cannot be read."""
+    try:
+        lines = path.read_text().splitlines()
+    except OSError as error:
+        raise Refused(f"The credentials {path} cannot be read: {error.strerror}. Is Hatoba up?") from None
+    values = {name.strip(): value.strip() for name, _, value in (line.partition("=") for line in lines)}
+    try:
+        return values["aws_access_key_id"], values["aws_secret_access_key"]
+    except KeyError:
+        raise Refused(f"{path} holds no access key. Remove it, and `hatoba up` makes a new one.") from None
+
+
+class AnyOf:
+    """Access keys from several places, the first that knows one."""
+
+    def __init__(self, *places: Identities) -> None:
+        self._places = places
+
+    def find(self, access_key_id: str) -> Credential | None:
+        for place in self._places:
+            if (found := place.find(access_key_id)) is not None:
+                return found
+        return None

@@ -1,0 +1,199 @@
+"""The node agent's process: runtime, network, proxies, logs and the session, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+import socket
+from collections.abc import Callable
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+import hatoba
+from hatoba.app import process
+from hatoba.app.places import Places
+from hatoba.core.clock import SystemClock
+from hatoba.core.errors import Refused
+from hatoba.core.ids import RandomIds
+from hatoba.fleet import messages as msg
+from hatoba.fleet.enrol import Token
+from hatoba.fleet.items import BalancerItem
+from hatoba.network.addresses import router as first_address
+from hatoba.network.base import HostService
+from hatoba.network.base import Settings as NetworkSettings
+from hatoba.network.fabric import KernelFabric
+from hatoba.node.agent import Agent
+from hatoba.node.balancers import Balancers
+from hatoba.node.logs.node_logs import NodeLogs
+from hatoba.node.memory import Memory
+from hatoba.node.metadata.endpoint import MetadataEndpoint
+from hatoba.node.output import ShippedOutput, sender
+from hatoba.node.session import Identity, Session, join
+from hatoba.node.wiring import Wiring
+from hatoba.node.worker import Worker
+from hatoba.proxy.base import OnHealth
+from hatoba.proxy.engine import EnvoyProxy
+from hatoba.proxy.server import ConfigServer
+from hatoba.runtime.base import Platform
+from hatoba.runtime.containerd.runtime import ContainerdRuntime
+from hatoba.runtime.containerd.settings import Settings as RuntimeSettings
+from hatoba.runtime.machine import this_platform
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`address` is this node's for the other nodes; "" when it is the only one."""
+
+    name: str
+    address: str = ""
+    token: str = ""
+    endpoint_port: int = 4566
+    log_level: str = "INFO"
+
+
+class Where(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the control plane is, kept from the join on."""
+
+    host: str
+    port: int
+
+
+class Node:
+    """One agent. `start` raises `Refused` when something is missing."""
+
+    def __init__(self, settings: NodeSettings, places: Places) -> None:
+        self._settings = settings
+        self._places = places
+        self._clock = SystemClock()
+        self._identity = Identity(places.node / "identity")
+        self._where_file = places.node / "control"
+
+    async def start(self) -> None:
+        where = await self._join()
+        places, clock = self._places, self._clock
+        pool, transit = self._identity.addresses
+        self.fabric = KernelFabric(
+            NetworkSettings(
+                instance=places.instance,
+                run_dir=places.run / "net",
+                host_address=str(first_address(IPv4Network(transit))),
+                transit=transit,
+                pool=pool,
+                host_services=(HostService(port=self._settings.endpoint_port),),
+                underlay=self._settings.address or None,
+            )
+        )
+        await self.fabric.start()
+        self.runtime = await ContainerdRuntime.open(
+            RuntimeSettings(
+                data=places.node / "containerd",
+                run=places.run / "containerd",
+                cgroup_parent=f"/hatoba-{places.instance}",
+            ),
+            clock,
+            RandomIds(),
+        )
+        self.memory = Memory(places.node)
+        self.memory.open()
+        self._config = ConfigServer(places.run / "proxy" / "config.sock")
+        await self._config.start()
+        await self._assemble(where)
+        await self.logs.start()
+        await self.worker.start()
+        await self.agent.start()
+
+    async def _join(self) -> Where:
+        if not self._identity.exists:
+            if not self._settings.token:
+                raise Refused("This node has not joined anything yet: give it a token (`hatoba node --join TOKEN`).")
+            await join(self._identity, self._settings.token, self._settings.name)
+        if self._settings.token:
+            token = Token.parse(self._settings.token)
+            self._where_file.write_bytes(msgspec.json.encode(Where(host=token.host, port=token.port)))
+        return msgspec.json.decode(self._where_file.read_bytes(), type=Where)
+
+    async def _assemble(self, where: Where) -> None:
+        clock, places = self._clock, self._places
+        self.agent = agent = Agent(self.memory, self.runtime, clock)
+        self.session = Session(
+            self.memory, agent, self._hello, host=where.host, port=where.port, context=self._identity.context()
+        )
+        self.balancers = Balancers(self._wanted_balancers, self._proxy, self.session.report, clock)
+        self.metadata = MetadataEndpoint(self.fabric, agent, self.runtime, clock)
+        self.wiring = Wiring(self.fabric, (self.metadata, self.balancers))
+        self.logs = NodeLogs(places.node / "output", sender(lambda: self.session, agent.workload_of))
+        self.worker = Worker(
+            self.runtime,
+            self.wiring,
+            ShippedOutput(self.logs),
+            places.node / "tasks",
+            clock,
+            _platform(),
+            agent.emit,
+        )
+        agent.bind(self.worker, self.wiring, self.session)
+
+    def _wanted_balancers(self) -> dict[str, BalancerItem]:
+        return self.wiring.items("balancer", BalancerItem)
+
+    def _proxy(self, network: str, netns: Path, on_health: OnHealth) -> EnvoyProxy:
+        return EnvoyProxy(
+            name=network,
+            directory=self._places.run / "proxy" / network,
+            server=self._config,
+            clock=self._clock,
+            on_health=on_health,
+            netns=str(netns),
+            opener=functools.partial(self._open_socket, network),
+        )
+
+    async def _open_socket(self, network: str, family: socket.AddressFamily) -> socket.socket:
+        return await self.fabric.open_socket(network, family, socket.SOCK_STREAM)
+
+    def _hello(self, epoch: int, generation: int) -> msg.Hello:
+        return msg.Hello(
+            protocol=msg.PROTOCOL,
+            name=self._settings.name,
+            address=self._settings.address,
+            cpu=(os.cpu_count() or 1) * 1024,
+            memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+            architecture=os.uname().machine,
+            attributes={"ecs.os-type": "linux", "ecs.cpu-architecture": os.uname().machine},
+            agent=hatoba.__version__,
+            epoch=epoch,
+            generation=generation,
+        )
+
+    async def close(self) -> None:
+        """Lets go of everything: containers, networks and proxies stay as they are."""
+        await self.agent.close()
+        await self.logs.close()
+        await self.metadata.close_all()
+        await self.balancers.release()
+        await self._config.close()
+        await self.runtime.close()
+        await self.fabric.close()
+        self.memory.close()
+
+
+def _platform() -> Platform:
+    return this_platform()
+
+
+def main(settings: NodeSettings, places: Places, ready: Callable[[], None] = lambda: None) -> int:
+    async def serve(stop: asyncio.Event) -> None:
+        node = Node(settings, places)
+        await node.start()
+        ready()
+        log.info("node %s runs", settings.name)
+        await stop.wait()
+        await node.close()
+
+    return process.run(serve, log_level=settings.log_level, pid_file=places.pid_file("node"))

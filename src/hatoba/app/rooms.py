@@ -1,0 +1,51 @@
+"""The rooms of this control plane: the table of contents of what Hatoba can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from hatoba.fleet import model as fleet
+from hatoba.gateway.call import Platform, idempotent
+from hatoba.gateway.room import Service
+from hatoba.gateway.tags import tags
+from hatoba.reconcile import Controller
+from hatoba.services import ecs as ecs_room
+from hatoba.services.ec2.api import ec2
+from hatoba.services.ec2.model import TABLES as EC2
+from hatoba.services.ecr import model as ecr_model
+from hatoba.services.ecr.api import ecr
+from hatoba.services.iam import model as iam_model
+from hatoba.services.iam.api import iam
+from hatoba.services.sts import model as sts_model
+from hatoba.services.sts.api import sts
+from hatoba.store import Table
+
+
+class Room(msgspec.Struct, frozen=True, kw_only=True):
+    """What a room brings along: its operations, what it stores, and what converges."""
+
+    service: Service
+    tables: tuple[Table[Any], ...] = ()
+    controllers: Callable[[Platform], Iterable[Controller]] = lambda platform: ()
+
+
+def _ecs_controllers(platform: Platform) -> Iterable[Controller]:
+    return ecs_room.controllers(platform, platform.get(ecs_room.Settings))
+
+
+ROOMS: tuple[Room, ...] = (
+    Room(service=ecs_room.ecs, tables=ecs_room.TABLES, controllers=_ecs_controllers),
+    Room(service=ecr, tables=ecr_model.TABLES),
+    Room(service=ec2, tables=EC2),
+    Room(service=iam, tables=iam_model.TABLES),
+    Room(service=sts, tables=sts_model.TABLES),
+)
+
+SHARED: tuple[Table[Any], ...] = (*fleet.TABLES, tags, idempotent)
+
+
+def tables() -> list[Table[Any]]:
+    return [*SHARED, *(table for room in ROOMS for table in room.tables)]
