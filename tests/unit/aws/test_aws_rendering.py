@@ -161,6 +161,13 @@ class TestQuery:
             self.parse("iam", "ListUsers", form)
         assert caught.value.code == "MalformedInput"
 
+    @pytest.mark.parametrize("form", ["VpcId=vpc-1", "Filter=a", "Filter.1=a", "VpcId.x=1", "MaxResults=a"])
+    def test_malformed_for_ec2(self, form: str) -> None:
+        """Above all: `VpcId=vpc-1` for `VpcId.1=vpc-1` must not mean all of them."""
+        with pytest.raises(AwsError) as caught:
+            self.parse("ec2", "DescribeVpcs", form)
+        assert caught.value.code == "InvalidParameterValue"
+
 
 class TestRest:
     async def test_bodies_stream_both_ways(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from hatoba.aws.models import Member, ServiceModel, Shape
 from hatoba.aws.protocols import values
 from hatoba.aws.walk import Walker
+from hatoba.aws.wire import malformed
 from hatoba.core.errors import AwsError
 
 # A node is a dict of its children; its own text, if it has one, stands under "".
@@ -37,12 +38,10 @@ def tree(pairs: list[tuple[str, str]]) -> Node:
     return root
 
 
-def malformed(message: str) -> AwsError:
-    return AwsError(message, code="MalformedInput", status=400)
-
-
 class FormReader(Walker[Read]):
     """Reads parameters in the way of the query protocol."""
+
+    refusal = "MalformedInput"  # the code of what cannot be read
 
     def member_name(self, name: str, use: Member, shape: Shape) -> str:
         if shape.type == "list" and self.flat(use, shape) and shape.member is not None and shape.member.location_name:
@@ -59,6 +58,7 @@ class FormReader(Walker[Read]):
         ]
 
         def read(node: Node) -> dict[str, Any]:
+            _no_text(node)
             found = {}
             for name, wire_name, of_member in table:
                 child = node.get(wire_name)
@@ -73,6 +73,7 @@ class FormReader(Walker[Read]):
         wrapper = None if self.flat(use, shape) else member.location_name or "member"
 
         def read(node: Node) -> list[Any]:
+            _no_text(node)
             if wrapper is not None:
                 # "member" is understood whatever the model calls it, as AWS does.
                 node = node.get(wrapper) or node.get("member") or {}
@@ -86,6 +87,7 @@ class FormReader(Walker[Read]):
         flat = self.flat(use, shape)
 
         def read(node: Node) -> dict[str, Any]:
+            _no_text(node)
             entries = _numbered(node if flat else node.get("entry") or {})
             if not all(key_name in entry for entry in entries):
                 raise malformed(f"An entry of a map lacks its {key_name}.")
@@ -109,6 +111,8 @@ class FormReader(Walker[Read]):
 class Ec2FormReader(FormReader):
     """EC2's dialect of it."""
 
+    refusal = "InvalidParameterValue"
+
     def member_name(self, name: str, use: Member, shape: Shape) -> str:
         if use.query_name:
             return use.query_name
@@ -124,10 +128,14 @@ def read(reader: FormReader, use: Member, pairs: list[tuple[str, str]]) -> dict[
     try:
         value: dict[str, Any] = reader.of(use)(tree(pairs))
     except AwsError as error:
-        if error.code == "SerializationException":
-            raise malformed(error.message) from None
-        raise
+        raise AwsError(error.message, code=reader.refusal, status=400) from None
     return value
+
+
+def _no_text(node: Node) -> None:
+    """`Names=a`, a mistake for `Names.member.1=a`, must not count as no names. (`Names=` is an empty list.)"""
+    if node.get(""):
+        raise malformed("A text was found where a structure or list was expected.")
 
 
 def _numbered(node: Node) -> list[Node]:
