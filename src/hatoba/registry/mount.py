@@ -9,10 +9,6 @@ from hatoba.registry.engine import Engine
 from hatoba.registry.messages import FileSlice, Request
 
 
-def is_ours(path: str) -> bool:
-    return path == "/v2" or path.startswith("/v2/")
-
-
 def mount(engine: Engine) -> http.Handler:
     async def handle(request: http.Request) -> http.Response:
         response = await engine.handle(

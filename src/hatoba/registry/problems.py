@@ -26,7 +26,6 @@ CODES: dict[str, tuple[int, str]] = {
     "UNAUTHORIZED": (401, "Authentication is required."),
     "DENIED": (403, "This is not permitted to you."),
     "UNSUPPORTED": (405, "The registry does not do this."),
-    "TOOMANYREQUESTS": (429, "Too many requests."),
     "NO_SPACE": (507, "The registry's disk is full."),
     "UNKNOWN": (500, "The registry failed."),
 }

@@ -8,6 +8,7 @@ is synced. Memory is flat: at most two batches of `BATCH` bytes per request, one
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 from collections import OrderedDict
@@ -220,7 +221,8 @@ def _sync(path: Path) -> None:
 def _expire(root: Path, before: float) -> int:
     ended = 0
     for path in root.glob("*/*"):
-        if path.stat().st_mtime < before:
-            path.unlink(missing_ok=True)
-            ended += 1
+        with contextlib.suppress(FileNotFoundError):  # finished or cancelled meanwhile
+            if path.stat().st_mtime < before:
+                path.unlink()
+                ended += 1
     return ended
