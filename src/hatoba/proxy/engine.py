@@ -88,7 +88,12 @@ class EnvoyProxy:
         self._snapshot = snapshot(wanted, self._by_group())
         self._stale.clear()
         self._server.offer(self._name, self._snapshot, again=True)
-        await self._server.settled(self._name, self._timeout)
+        try:
+            await self._server.settled(self._name, self._timeout)
+        except PortError as error:
+            if error.code != "Timeout":
+                raise
+            raise PortError("Timeout", f"{error.message} It said last: {self.process.last_words()}") from None
         if (why := left_out(wanted)) is not None:
             raise PortError("Unsupported", why)
 

@@ -118,9 +118,7 @@ class EnvoyProcess:
             node=self._node, config_socket=str(self._config_socket), admin_socket=str(self.admin_socket)
         )
         config = self.directory / "bootstrap.json"
-        config.write_bytes(render(bootstrap))
-        self.admin_socket.unlink(missing_ok=True)
-        self._child = await asyncio.to_thread(self._spawn, self._command(config))
+        self._child = await asyncio.to_thread(self._spawn, config, render(bootstrap))
         self._running = Running(pid=self._child.pid, started=started_at(self._child.pid) or 0)
 
     def _command(self, config: Path) -> list[str]:
@@ -138,12 +136,14 @@ class EnvoyProcess:
         entered = ["nsenter", f"--net={self._netns}", *envoy] if self._netns else envoy
         return ["sh", "-c", _NOTE_AND_BECOME, str(self._pid_file), *entered]
 
-    def _spawn(self, command: list[str]) -> subprocess.Popen[bytes]:
+    def _spawn(self, config: Path, content: bytes) -> subprocess.Popen[bytes]:
         """Each program of the command gives way to the next, so that the pid is Envoy's."""
-        with (self.directory / "envoy.err").open("wb") as errors:
-            try:
+        try:
+            config.write_bytes(content)
+            self.admin_socket.unlink(missing_ok=True)
+            with (self.directory / "envoy.err").open("wb") as errors:
                 return subprocess.Popen(
-                    command,
+                    self._command(config),
                     stdin=subprocess.DEVNULL,
                     stdout=errors,
                     stderr=errors,
@@ -151,8 +151,8 @@ class EnvoyProcess:
                     cwd="/",
                     env={"PATH": os.environ.get("PATH", os.defpath)},
                 )
-            except OSError as error:
-                raise PortError("Start", f"Envoy cannot be started: {error}") from error
+        except OSError as error:
+            raise PortError("Start", f"Envoy cannot be started: {error}") from error
 
     async def _watch(self) -> None:
         """Starts Envoy again when it ends; more slowly when it keeps ending."""
@@ -163,17 +163,22 @@ class EnvoyProcess:
             await ended(self._running.pid)
             self._reap()
             pause = 0.05 if asyncio.get_running_loop().time() - began > 10 else min(pause * 2, 5.0)
-            log.warning("Envoy %s (pid %d) ended: %s", self._node, self._running.pid, self._last_words())
+            log.warning("Envoy %s (pid %d) ended: %s", self._node, self._running.pid, self.last_words())
             await asyncio.sleep(pause)
-            await self._launch()
             self.restarts += 1
+            try:
+                await self._launch()
+            except PortError as error:
+                log.error("%s", error)  # a full disk, say: tried again after the next pause
+                continue
             self.on_restart()
 
     def _reap(self) -> None:
         if self._child is not None and self._child.poll() is not None:
             self._child = None
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
+        """The newest line that Envoy, or what should have become it, has written."""
         for file in (self.directory / "envoy.err", self.log_file):
             with contextlib.suppress(FileNotFoundError):
                 if lines := file.read_bytes()[-2000:].decode(errors="replace").strip().splitlines():

@@ -35,11 +35,23 @@ class _Envoy:
         self.offered: Snapshot | None = None
         self.session: Session | None = None
         self.work = asyncio.Event()  # something may be to send
-        self.changed = asyncio.Condition()  # something was acknowledged, refused, connected or offered
+        self._waiting: set[asyncio.Future[None]] = set()
 
-    async def announce(self) -> None:
-        async with self.changed:
-            self.changed.notify_all()
+    def announce(self) -> None:
+        """Something was acknowledged, refused, offered, or a stream began or ended."""
+        waiting, self._waiting = self._waiting, set()
+        for each in waiting:
+            if not each.done():
+                each.set_result(None)
+
+    async def settled(self) -> None:
+        while self.session is None or not self.session.settled:
+            news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.add(news)
+            try:
+                await news
+            finally:
+                self._waiting.discard(news)
 
 
 class ConfigServer:
@@ -92,18 +104,14 @@ class ConfigServer:
         if envoy.session is not None:
             envoy.session.offer(snapshot, again=again)
             envoy.work.set()
+            envoy.announce()
 
     async def settled(self, node: str, timeout: float) -> None:
         """Returns when the Envoy has everything that was last offered. Raises `Rejected`, or `PortError("Timeout")`."""
         envoy = self._envoy(node)
-
-        def done() -> bool:
-            return envoy.session is not None and envoy.session.settled
-
         try:
             async with asyncio.timeout(timeout):
-                async with envoy.changed:
-                    await envoy.changed.wait_for(done)
+                await envoy.settled()
         except TimeoutError:
             known = "does not acknowledge" if self.connected(node) else "is not connected"
             raise PortError("Timeout", f"Envoy {node} {known} within {timeout:g} s.") from None
@@ -129,7 +137,7 @@ class ConfigServer:
             while request is not _EOF:
                 session.receive(request)
                 envoy.work.set()
-                await envoy.announce()
+                envoy.announce()
                 request = await context.read()
         finally:
             writer.cancel()
@@ -137,7 +145,7 @@ class ConfigServer:
                 await writer
             if envoy.session is session:
                 envoy.session = None
-            await envoy.announce()
+            envoy.announce()
 
     @staticmethod
     async def _write(envoy: _Envoy, session: Session, write: Callable[[Any], Any]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hatoba.core.clock import SystemClock
 from hatoba.core.errors import PortError, Refused
 from hatoba.proxy.base import (
     Balancer,
@@ -24,9 +25,10 @@ from hatoba.proxy.base import (
     Rule,
     Wanted,
 )
+from hatoba.proxy.engine import EnvoyProxy
 from hatoba.proxy.process import ended, started_at
 from hatoba.proxy.server import ConfigServer
-from tests.contract.proxy.proxy_rigs import ADDRESS, PORT, Backend, RealRig, forward, group, read_answer, wanted
+from tests.contract.proxy.proxy_rigs import ADDRESS, PORT, Backend, Facts, RealRig, forward, group, read_answer, wanted
 
 pytestmark = pytest.mark.real
 
@@ -403,3 +405,25 @@ async def test_a_balancer_without_an_address_here_is_not_carried(real: RealRig) 
     elsewhere = Balancer(id="w", addresses=(), listeners=(Listener(id="l", port=PORT, default=forward("web")),))
     await real.proxy.apply(Wanted(balancers=(elsewhere,), groups=(group("web", a),)))
     assert dict(real.proxy.health()) == {}
+
+
+async def test_an_envoy_that_cannot_start_says_why(tmp_path_factory: pytest.TempPathFactory) -> None:
+    directory = tmp_path_factory.mktemp("px")
+    server = ConfigServer(directory / "x.sock")
+    await server.start()
+    proxy = EnvoyProxy(
+        name="vpc-1",
+        directory=directory / "e",
+        server=server,
+        clock=SystemClock(),
+        on_health=Facts(),
+        netns=str(directory / "no-such-namespace"),
+        timeout=0.5,
+    )
+    try:
+        await proxy.start()
+        with pytest.raises(PortError, match=r"Timeout: .* is not connected .*no-such-namespace"):
+            await proxy.apply(Wanted())
+    finally:
+        await proxy.stop()
+        await server.close()
