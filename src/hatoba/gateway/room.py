@@ -12,9 +12,10 @@ and authorised before; the answer is sent once everything that the call committe
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
+
+from botocore import xform_name
 
 from hatoba.gateway.call import Call
 
@@ -22,12 +23,12 @@ Handler = Callable[[Any, Call], Awaitable[Any]]
 H = TypeVar("H", bound=Handler)
 
 BODY_BYTES = 4 * 1024 * 1024  # of a request that does not stream
-_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def snake(operation: str) -> str:
     """The SDKs' name of an operation: `DescribeDBInstances` → `describe_db_instances`."""
-    return _WORD.sub("_", operation).lower()
+    # botocore's own rule has exceptions (`GetOTelEnrichment`) that only it knows.
+    return str(xform_name(operation))
 
 
 class Service:

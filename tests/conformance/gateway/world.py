@@ -56,15 +56,16 @@ def rooms() -> list[Service]:
 
     @ecs.operation
     async def create_cluster(req: dict[str, Any], call: Call) -> dict[str, Any]:
-        key = counters.key(call.scope, req["clusterName"])
+        name = req.get("clusterName", "default")
+        key = counters.key(call.scope, name)
         with call.tx() as tx:
             counter = tx.get(counters, key) or Counted(key=key, count=0)
             tx.put(counters, replace(counter, count=counter.count + 1))
-        return {"cluster": {"clusterName": req["clusterName"], "runningTasksCount": counter.count + 1}}
+        return {"cluster": {"clusterName": name, "runningTasksCount": counter.count + 1}}
 
     @ecs.operation
     async def describe_clusters(req: dict[str, Any], call: Call) -> dict[str, Any]:
-        raise RuntimeError("the secret is 42")
+        raise RuntimeError("a secret of ours")
 
     @ecs.operation
     async def delete_cluster(req: dict[str, Any], call: Call) -> dict[str, Any]:
