@@ -128,22 +128,23 @@ def checked_overrides(overrides: t.TaskOverride | None, definition: Definition, 
             raise t.InvalidParameterException(
                 f"Override for container named {name} is not a container in the TaskDefinition."
             )
-    _sizes(overrides or {}, definition, launch_type)
-    return cast("dict[str, Any]", overrides or {})
+    return {**cast("dict[str, Any]", overrides or {}), **_sizes(overrides or {}, definition, launch_type)}
 
 
-def _sizes(overrides: t.TaskOverride, definition: Definition, launch_type: str) -> None:
-    cpu = overrides.get("cpu") or definition.content.get("cpu")
-    memory = overrides.get("memory") or definition.content.get("memory")
-    if not overrides.get("cpu") and not overrides.get("memory"):
-        return
-    units, mib = sizes.cpu_units(str(cpu)), sizes.memory_mib(str(memory))
-    if (cpu and units is None) or (memory and mib is None):
-        raise t.InvalidParameterException("Invalid 'cpu' or 'memory' setting in the task's overrides.")
-    if launch_type == "FARGATE" and not sizes.fargate_offers(units or 0, mib or 0):
+def _sizes(overrides: t.TaskOverride, definition: Definition, launch_type: str) -> dict[str, str]:
+    """The task's overridden CPU and memory, normalised to units and MiB."""
+    found: dict[str, str] = {}
+    for name, units in (("cpu", sizes.cpu_units), ("memory", sizes.memory_mib)):
+        if text := overrides.get(name):
+            if (size := units(str(text))) is None:
+                raise t.InvalidParameterException(f"Invalid '{name}' setting in the overrides of the task: {text}.")
+            found[name] = str(size)
+    cpu, memory = (int(found.get(name) or definition.content.get(name) or 0) for name in ("cpu", "memory"))
+    if found and launch_type == "FARGATE" and not sizes.fargate_offers(cpu, memory):
         raise t.InvalidParameterException(
-            f"No Fargate configuration exists for given values: {units} CPU, {mib} memory"
+            f"No Fargate configuration exists for given values: {cpu} CPU, {memory} memory"
         )
+    return found
 
 
 def _tags(tx: Tx, call: Call, req: t.RunTaskRequest, wish: launch.Wish) -> dict[str, str]:

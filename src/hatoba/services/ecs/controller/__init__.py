@@ -4,3 +4,20 @@ task        one task: its interface, its workload on a node, what the node says 
 service     one service: starts, stops and replaces tasks, joins them to load balancers, rolls out deployments
 definition  forgets deleted revisions that nothing refers to any more
 """
+
+from __future__ import annotations
+
+from hatoba.gateway.call import Platform
+from hatoba.reconcile import Controller
+from hatoba.services.ecs.controller.definition import DefinitionController
+from hatoba.services.ecs.controller.service import ServiceController
+from hatoba.services.ecs.controller.task import TaskController
+from hatoba.services.ecs.model.settings import Settings
+
+
+def controllers(platform: Platform, settings: Settings) -> tuple[Controller, ...]:
+    return (
+        TaskController(platform, settings),
+        ServiceController(platform, settings),
+        DefinitionController(platform),
+    )

@@ -19,7 +19,7 @@ class DefinitionController:
 
     def __init__(self, platform: Platform) -> None:
         self._store = platform.store
-        self.wakes = (
+        self.wakes: tuple[Wake, ...] = (
             Wake(definitions, lambda change: (change.key,)),
             Wake(tasks, self._by_task),
             Wake(services, self._by_service),

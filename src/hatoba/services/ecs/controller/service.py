@@ -40,7 +40,7 @@ class ServiceController:
         self._platform = platform
         self._store: Store = platform.store
         self._settings = settings
-        self.wakes = (
+        self.wakes: tuple[Wake, ...] = (
             Wake(services, lambda change: (change.key,)),
             Wake(tasks, self._by_task),
             Wake(target_statuses, self._by_target),

@@ -40,7 +40,7 @@ class TaskController:
         self._platform = platform
         self._store = platform.store
         self._settings = settings
-        self.wakes = (
+        self.wakes: tuple[Wake, ...] = (
             Wake(tasks, lambda change: (change.key,)),
             Wake(workload_statuses, self._reported),
             Wake(nodes, self._on_node),

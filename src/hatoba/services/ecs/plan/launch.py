@@ -11,7 +11,6 @@ from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import Container, Network, Part, Reserve, Target, Task, tasks
 from hatoba.services.ecs.model.task_definition import Definition
 from hatoba.services.ecs.plan import needs
-from hatoba.services.ecs.plan.definition import sizes
 
 LATEST_PLATFORM = "1.4.0"
 
@@ -54,8 +53,8 @@ def task(wish: Wish, scope: Scope, id_: str, node: str, reserve: Reserve, now: f
         platform_version=wish.platform_version,
         overrides=wish.overrides,
         network=wish.network if awsvpc else None,
-        cpu=_size(wish.overrides.get("cpu"), sizes.cpu_units) or str(content.get("cpu") or _sum(wish, "cpu")),
-        memory=_size(wish.overrides.get("memory"), sizes.memory_mib) or str(content.get("memory") or _memory(wish)),
+        cpu=str(wish.overrides.get("cpu") or content.get("cpu") or _cpu(wish)),
+        memory=str(wish.overrides.get("memory") or content.get("memory") or _memory(wish)),
         execute=wish.execute,
         reserve=reserve,
         targets=wish.targets,
@@ -69,12 +68,8 @@ def task(wish: Wish, scope: Scope, id_: str, node: str, reserve: Reserve, now: f
     )
 
 
-def _size(text: str | None, units: Any) -> str:
-    return str(units(text)) if text else ""
-
-
-def _sum(wish: Wish, member: str) -> int:
-    return sum(int(container.get(member) or 0) for container in wish.definition.content["containerDefinitions"])
+def _cpu(wish: Wish) -> int:
+    return sum(int(container["cpu"]) for container in wish.definition.containers)
 
 
 def _memory(wish: Wish) -> int:

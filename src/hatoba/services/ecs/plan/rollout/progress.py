@@ -87,16 +87,26 @@ def _without_leftovers(service: Service, occupied: Counter[str | None], now: flo
 
 def _break(service: Service, now: float) -> Progress:
     """The deployment circuit breaker opens: no further starts, and back to what last worked if that was asked for."""
-    primary = service.primary
-    messages = [words.failed(primary.id)]
-    back = service.completed
+    primary, back = service.primary, service.completed
+    told = words.failed(primary.id)
     if not service.percents.rollback or back is None or back == primary.revision:
         failed = replace(primary, rollout="FAILED", reason=words.BREAKER, updated_at=now)
-        return Progress(_with_primary(service, failed), tuple(messages))
-    id_ = f"ecs-svc/{derived_digits(primary.id, 'rollback')}"
-    failed = replace(primary, rollout="FAILED", reason=words.breaker_rolling_back(id_), status="ACTIVE", updated_at=now)
-    undone = redeploy(_with_primary(service, failed), id_, back, now)
-    return Progress(undone, (*messages, words.rolling_back(id_)))
+        return Progress(_with_primary(service, failed), (told,))
+    earlier = next((d for d in service.deployments[1:] if d.revision == back and d.rollout == "COMPLETED"), None)
+    id_ = earlier.id if earlier else f"ecs-svc/{derived_digits(primary.id, 'rollback')}"
+    failed = replace(primary, rollout="FAILED", reason=words.breaker_rolling_back(id_), updated_at=now)
+    service = _with_primary(service, failed)
+    undone = _reinstate(service, earlier, now) if earlier else redeploy(service, id_, back, now)
+    return Progress(undone, (told, words.rolling_back(id_)))
+
+
+def _reinstate(service: Service, earlier: Deployment, now: float) -> Service:
+    """An earlier deployment is the PRIMARY one again: its tasks that still run stay untouched."""
+    again = replace(
+        earlier, status="PRIMARY", rollout="IN_PROGRESS", reason=words.in_progress(earlier.id), updated_at=now
+    )
+    others = tuple(replace(d, status="ACTIVE") for d in service.deployments if d.id != earlier.id)
+    return replace(service, deployments=(again, *others), steady=False)
 
 
 def redeploy(service: Service, id_: str, revision: Revision, now: float) -> Service:

@@ -1,0 +1,407 @@
+"""Services on real controllers: rolling updates, health, draining, failure, and crashes in between."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hatoba.aws.shapes import ecs as t
+from hatoba.core.errors import AwsError
+from hatoba.fleet import model as fleet
+from hatoba.services.ecs.model.service import services
+from hatoba.services.ecs.model.task import tasks
+from tests.unit.services.ecs.world import GROUP, NETWORK, SCOPE, World, container, definition, world
+
+BALANCED = [{"targetGroupArn": GROUP, "containerName": "web", "containerPort": 8080}]
+
+
+async def create(w: World, **fields: Any) -> Any:
+    await w.ecs.register_task_definition(**definition())
+    wanted = {
+        "serviceName": "web",
+        "taskDefinition": "web",
+        "desiredCount": 2,
+        "launchType": "FARGATE",
+        "networkConfiguration": NETWORK,
+        **fields,
+    }
+    created = (await w.ecs.create_service(**wanted))["service"]
+    await w.settle()
+    return created
+
+
+async def described(w: World, name: str = "web") -> Any:
+    (service,) = (await w.ecs.describe_services(services=[name]))["services"]
+    return service
+
+
+def messages(service: Any) -> list[str]:
+    """Oldest first, without ids of tasks and deployments."""
+    return [event["message"] for event in reversed(service["events"])]
+
+
+def live(w: World) -> Counter[tuple[str, str]]:
+    """(revision, status) of everything that is not over."""
+    return Counter((task.definition[-1], task.status) for task in w.store.all(tasks) if task.status != "STOPPED")
+
+
+def stable(service: Any) -> bool:
+    """What `aws ecs wait services-stable` waits for."""
+    return len(service["deployments"]) == 1 and service["runningCount"] == service["desiredCount"]
+
+
+async def test_a_service_comes_to_a_steady_state(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        created = await create(w)
+        assert (created["runningCount"], created["deployments"][0]["rolloutState"]) == (0, "IN_PROGRESS")
+        service = await described(w)
+        assert stable(service)
+        (deployment,) = service["deployments"]
+        assert deployment["rolloutState"] == "COMPLETED"
+        assert deployment["rolloutStateReason"] == f"ECS deployment {deployment['id']} completed."
+        told = messages(service)
+        assert told[0].startswith("(service web) has started 2 tasks: (task ")
+        assert told[1:] == [
+            f"(service web) (deployment {deployment['id']}) deployment completed.",
+            "(service web) has reached a steady state.",
+        ]
+        ids = (await w.ecs.list_tasks(serviceName="web"))["taskArns"]
+        assert len(ids) == 2
+        (task, _) = (await w.ecs.describe_tasks(tasks=ids))["tasks"]
+        assert (task["group"], task["startedBy"]) == ("service:web", deployment["id"])
+
+
+async def test_a_dead_task_is_replaced_at_once(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await create(w)
+        w.clock.advance(3600)
+        victim = w.store.all(tasks)[0]
+        w.report(victim.id, "stopped", exit_code=1)
+        await w.settle()
+        assert live(w) == {("1", "RUNNING"): 2}
+        assert stable(await described(w))
+        assert messages(await described(w))[-1] == "(service web) has reached a steady state."
+
+
+async def test_a_rolling_update_behind_a_load_balancer(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await create(w, loadBalancers=BALANCED)
+        old = {task.eni.address for task in w.store.all(tasks) if task.eni}
+        assert {place[1] for place in w.elb.states} == old
+        await w.ecs.register_task_definition(**definition())
+        w.elb.history.clear()
+        await w.ecs.update_service(service="web", taskDefinition="web")
+        await w.settle()
+        # The new ones serve, the old ones drain: nothing is stopped before it is drained.
+        assert live(w) == {("2", "RUNNING"): 2, ("1", "DEACTIVATING"): 2}
+        assert [what for what, _ in w.elb.history] == ["register"] * 2 + ["deregister"] * 2
+        assert {address for what, address in w.elb.history if what == "deregister"} == old
+        for address in old:
+            w.elb.become(address, None)
+        await w.settle()
+        assert live(w) == {("2", "RUNNING"): 2}
+        service = await described(w)
+        assert stable(service)
+        told = [text for text in messages(service) if "(task " not in text]
+        assert told[-4:] == [
+            "(service web) has begun draining connections on 2 tasks.",
+            f"(service web) deregistered 2 targets in (target-group {GROUP})",
+            f"(service web) (deployment {service['deployments'][0]['id']}) deployment completed.",
+            "(service web) has reached a steady state.",
+        ]
+
+
+async def test_draining_ends_with_the_delay_even_without_a_hint(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.elb.delay = "30"
+        await create(w, loadBalancers=BALANCED)
+        await w.ecs.update_service(service="web", desiredCount=1)
+        await w.settle()
+        assert live(w) == {("1", "RUNNING"): 1, ("1", "DEACTIVATING"): 1}
+        await w.pass_time(29)
+        assert live(w)[("1", "DEACTIVATING")] == 1
+        await w.crash()
+        await w.pass_time(1.5)
+        assert live(w) == {("1", "RUNNING"): 1}
+
+
+async def test_new_tasks_must_be_healthy_before_old_ones_go(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await create(w, loadBalancers=BALANCED)
+        w.elb.slow = True
+        await w.ecs.register_task_definition(**definition())
+        await w.ecs.update_service(service="web", taskDefinition="web")
+        await w.settle()
+        assert live(w) == {("1", "RUNNING"): 2, ("2", "RUNNING"): 2}
+        new = sorted(a for (_, a, _), state in w.elb.states.items() if state == "initial")
+        w.elb.become(new[0], "healthy")
+        await w.settle()
+        assert live(w) == {("1", "RUNNING"): 1, ("1", "DEACTIVATING"): 1, ("2", "RUNNING"): 2}
+
+
+async def test_unhealthy_targets_are_replaced_start_first_after_the_grace_period(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await create(w, loadBalancers=BALANCED, healthCheckGracePeriodSeconds=60)
+        address = next(iter(w.elb.states))[1]
+        w.elb.become(address, "unhealthy")
+        await w.settle()
+        assert live(w) == {("1", "RUNNING"): 2}
+        await w.pass_time(61)
+        assert live(w) == {("1", "RUNNING"): 2, ("1", "DEACTIVATING"): 1}
+        w.elb.become(address, None)
+        await w.settle()
+        stopped = [task for task in w.store.all(tasks) if task.status == "STOPPED"]
+        assert [task.stopped_reason for task in stopped] == [f"Task failed ELB health checks in (target-group {GROUP})"]
+        assert stable(await described(w))
+
+
+async def test_unhealthy_containers_are_replaced(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.auto = False
+        checked = container(healthCheck={"command": ["CMD", "true"]})
+        await w.ecs.register_task_definition(**definition("checked", containerDefinitions=[checked]))
+        await create(w, taskDefinition="checked", desiredCount=1)
+        (first,) = w.store.all(tasks)
+        w.report(first.id, "running")
+        await w.settle()
+        assert (await described(w))["deployments"][0]["rolloutState"] == "IN_PROGRESS"
+        w.report(first.id, "running", health="healthy")
+        await w.settle()
+        assert (await described(w))["deployments"][0]["rolloutState"] == "COMPLETED"
+        w.report(first.id, "running", health="unhealthy")
+        await w.settle()
+        (second,) = (task for task in w.store.all(tasks) if task.id != first.id)
+        w.report(second.id, "running", health="healthy")
+        await w.settle()
+        ended = w.store.get(tasks, first.key)
+        assert ended is not None
+        assert (ended.desired, ended.stopped_reason) == ("STOPPED", "Task failed container health checks")
+
+
+async def test_scaling_to_zero_and_deleting(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await create(w)
+        with pytest.raises(t.InvalidParameterException, match="cannot be stopped while it is scaled above 0"):
+            await w.ecs.delete_service(service="web")
+        await w.ecs.update_service(service="web", desiredCount=0)
+        await w.settle()
+        assert live(w) == {}
+        gone = (await w.ecs.delete_service(service="web"))["service"]
+        assert gone["status"] == "DRAINING"
+        await w.settle()
+        assert (await described(w))["status"] == "INACTIVE"
+        assert (await w.ecs.list_services())["serviceArns"] == []
+        with pytest.raises(t.ServiceNotFoundException):
+            await w.ecs.delete_service(service="web")
+        with pytest.raises(t.ServiceNotActiveException):
+            await w.ecs.update_service(service="web", desiredCount=1)
+        again = await create(w)
+        assert again["status"] == "ACTIVE"
+        assert stable(await described(w))
+
+
+async def test_force_delete_drains_the_load_balancer(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await create(w, loadBalancers=BALANCED)
+        await w.ecs.delete_service(service="web", force=True)
+        await w.settle()
+        assert live(w) == {("1", "DEACTIVATING"): 2}
+        with pytest.raises(t.InvalidParameterException, match="still Draining"):
+            await create(w)
+        await w.pass_time(2)
+        assert live(w) == {}
+        assert w.ec2.interfaces == {}
+        assert (await described(w))["status"] == "INACTIVE"
+        await w.pass_time(w.settings.inactive_services_kept)
+        assert (await w.ecs.describe_services(services=["web"]))["failures"][0]["reason"] == "MISSING"
+
+
+async def test_tasks_that_never_start_are_tried_ever_more_slowly(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.auto = False
+        await create(w, desiredCount=1)
+        for _ in range(6):
+            for task in w.store.all(tasks):
+                w.report(task.id, "stopped", error="image-not-found", detail="no such image", exit_code=None)
+            await w.settle()
+        count = len(w.store.all(tasks))
+        assert count == 2  # one is replaced at once, then it waits
+        service = await described(w)
+        assert service["deployments"][0]["failedTasks"] == 2
+        assert "(service web) was unable to place a task. Reason: CannotPullContainerError: no such image." in messages(
+            service
+        )
+        await w.pass_time(1.0)
+        assert len(w.store.all(tasks)) == 3
+        w.auto = True
+        await w.ecs.update_service(service="web", forceNewDeployment=True)
+        await w.settle()
+        for workload in w.store.all(fleet.workloads):
+            w.report(workload.id, "running" if workload.want == "running" else "stopped")
+        await w.settle()
+        assert stable(await described(w))
+        assert (await described(w))["deployments"][0]["failedTasks"] == 0
+
+
+async def test_a_crash_loop_does_not_spin(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await create(w, desiredCount=1)
+        for _ in range(20):
+            for task in w.store.all(tasks):
+                w.report(task.id, "stopped", exit_code=1)
+            await w.settle()
+        assert len(w.store.all(tasks)) == 2
+
+
+@pytest.mark.parametrize("rollback", [False, True])
+async def test_the_circuit_breaker(tmp_path: Path, rollback: bool) -> None:
+    async with world(tmp_path) as w:
+        breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": rollback}}
+        await create(w, deploymentConfiguration=breaker)
+        first = (await described(w))["deployments"][0]["id"]
+        w.auto = False
+        await w.ecs.register_task_definition(**definition())
+        await w.ecs.update_service(service="web", taskDefinition="web")
+        await w.settle()
+        for _ in range(8):
+            for task in w.store.all(tasks):
+                if task.definition.endswith("2"):
+                    w.report(task.id, "stopped", error="image-not-found", detail="none", exit_code=None)
+            await w.settle()
+            await w.pass_time(16)
+        service = await described(w)
+        assert live(w) == {("1", "RUNNING"): 2}
+        if rollback:
+            (deployment,) = service["deployments"]
+            assert deployment["taskDefinition"].endswith("web:1")
+            assert (deployment["id"], deployment["rolloutState"]) == (first, "COMPLETED")
+            assert any("rolling back to deployment" in text for text in messages(service))
+        else:
+            failed, still = service["deployments"]
+            assert (failed["status"], failed["rolloutState"]) == ("PRIMARY", "FAILED")
+            assert failed["rolloutStateReason"] == "ECS deployment circuit breaker: tasks failed to start."
+            assert (still["id"], still["runningCount"]) == (first, 2)
+
+
+async def test_a_lost_node_is_replaced_by_another(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.add_node("node-2")
+        await create(w, desiredCount=4)
+        on = Counter(task.node for task in w.store.all(tasks))
+        assert on == {"node-1": 2, "node-2": 2}
+        w.change_node("node-1", state="lost")
+        await w.settle()
+        assert Counter(task.node for task in w.store.all(tasks) if task.status == "RUNNING") == {"node-2": 4}
+        assert stable(await described(w))
+
+
+async def test_what_cannot_be_placed_waits_for_room(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.change_node("node-1", schedulable=False)
+        await create(w)
+        assert live(w) == {}
+        told = messages(await described(w))
+        assert told == [
+            "(service web) was unable to place a task because no container instance met all of its requirements. "
+            "Reason: no capacity: 1 node is draining."
+        ]
+        w.change_node("node-1", schedulable=True)
+        await w.settle()
+        assert stable(await described(w))
+
+
+async def test_a_target_that_somebody_took_out_is_put_back(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await create(w, loadBalancers=BALANCED)
+        (address, *_) = [place[1] for place in w.elb.states]
+        w.elb.become(address, None)
+        await w.settle()
+        assert len(w.elb.states) == 2
+        assert stable(await described(w))
+
+
+async def test_stop_task_of_a_service_drains_first(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await create(w, loadBalancers=BALANCED)
+        victim = w.store.all(tasks)[0]
+        await w.ecs.stop_task(task=victim.id)
+        await w.settle()
+        assert live(w) == {("1", "RUNNING"): 2, ("1", "DEACTIVATING"): 1}
+
+
+async def test_crashes_in_the_middle_of_a_deployment(tmp_path: Path) -> None:
+    for moment in range(0, 24, 2):
+        (tmp_path / str(moment)).mkdir()
+        async with world(tmp_path / str(moment)) as w:
+            await create(w, loadBalancers=BALANCED)
+            await w.ecs.register_task_definition(**definition())
+            await w.ecs.update_service(service="web", taskDefinition="web")
+            for _ in range(moment):
+                await asyncio.sleep(0.0005)
+            await w.crash()
+            for workload in w.store.all(fleet.workloads):
+                w.report(workload.id, "running" if workload.want == "running" else "stopped")
+            await w.settle()
+            await w.pass_time(2)
+            await w.pass_time(2)
+            assert live(w) == {("2", "RUNNING"): 2}
+            assert stable(await described(w))
+            assert len(w.ec2.interfaces) == 2
+            assert len(w.store.all(fleet.workloads)) == 2
+            serving = {a for (_, a, _), state in w.elb.states.items() if state == "healthy"}
+            assert serving == {task.eni.address for task in w.store.all(tasks) if task.eni and task.status == "RUNNING"}
+
+
+async def test_nothing_is_written_when_nothing_changes(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await create(w, loadBalancers=BALANCED)
+        before = w.store.seq
+        for lane in w.runner._lanes:
+            lane.hint(lane.controller.keys())
+        await w.settle()
+        assert w.store.seq == before
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"serviceName": "no good"}, "Service name contains invalid characters"),
+        ({"desiredCount": -1}, "DesiredCount must be between"),
+        ({"healthCheckGracePeriodSeconds": 5}, "Health check grace period is only valid"),
+        ({"deploymentConfiguration": {"maximumPercent": 100}}, "Both maximumPercent and minimumHealthyPercent"),
+        ({"loadBalancers": [{**BALANCED[0], "containerName": "x"}]}, "The container x does not exist"),
+        ({"loadBalancers": [{**BALANCED[0], "containerPort": 1}]}, "did not have a container port 1 defined"),
+        ({"loadBalancers": [{**BALANCED[0], "targetGroupArn": GROUP + "0"}]}, "does not exist"),
+        ({"schedulingStrategy": "DAEMON"}, "DAEMON is not available"),
+        ({"deploymentConfiguration": {"strategy": "BLUE_GREEN"}}, "BLUE_GREEN is not available"),
+        ({"networkConfiguration": {}}, "Network Configuration must be provided"),
+    ],
+)
+async def test_what_create_service_refuses(tmp_path: Path, fields: dict[str, Any], message: str) -> None:
+    async with world(tmp_path) as w:
+        with pytest.raises(AwsError, match=message):
+            await create(w, **fields)
+        assert w.store.all(services) == []
+
+
+async def test_creating_twice(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await create(w, clientToken="once")
+        await create(w, clientToken="once", taskDefinition="web")
+        with pytest.raises(t.InvalidParameterException, match="Creation of service was not idempotent"):
+            await create(w)
+        assert len(w.store.all(services)) == 1
+
+
+async def test_events_are_kept_to_the_newest_hundred(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await create(w, desiredCount=1)
+        for count in range(2, 60):
+            await w.ecs.update_service(service="web", desiredCount=1 + count % 2)
+            await w.settle()
+        service = await described(w)
+        assert len(service["events"]) == 100
+        assert service["events"][0]["message"] == "(service web) has reached a steady state."
+        assert w.store.find(services, SCOPE, "default/web")

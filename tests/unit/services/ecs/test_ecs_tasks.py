@@ -1,0 +1,407 @@
+"""Tasks from RunTask to their end, on real controllers."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hatoba.aws.shapes import ecs as t
+from hatoba.core.errors import AwsError
+from hatoba.fleet import model as fleet
+from hatoba.services.ecs.model.settings import Settings
+from hatoba.services.ecs.model.task import tasks
+from tests.unit.services.ecs.world import NETWORK, ROLE, SCOPE, World, container, definition, world
+
+
+async def run(w: World, **fields: Any) -> str:
+    """One task's ARN."""
+    wanted = {"taskDefinition": "web", "launchType": "FARGATE", "networkConfiguration": NETWORK, **fields}
+    answer = await w.ecs.run_task(**wanted)
+    assert answer["failures"] == []
+    return str(answer["tasks"][0]["taskArn"])
+
+
+async def described(w: World, arn: str) -> Any:
+    (task,) = (await w.ecs.describe_tasks(tasks=[arn]))["tasks"]
+    return task
+
+
+async def test_a_task_runs_and_is_stopped(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.ecs.register_task_definition(**definition())
+        ran = await w.ecs.run_task(taskDefinition="web", launchType="FARGATE", networkConfiguration=NETWORK)
+        (task,) = ran["tasks"]
+        assert task["lastStatus"] == "PROVISIONING"
+        await w.settle()
+        task = await described(w, task["taskArn"])
+        assert task["lastStatus"] == "RUNNING"
+        assert task["containers"][0]["lastStatus"] == "RUNNING"
+        assert task["attachments"][0]["status"] == "ATTACHED"
+        assert len(w.ec2.interfaces) == 1
+
+        await w.ecs.stop_task(task=task["taskArn"], reason="enough")
+        await w.settle()
+        task = await described(w, task["taskArn"])
+        assert (task["lastStatus"], task["stopCode"], task["stoppedReason"]) == ("STOPPED", "UserInitiated", "enough")
+        assert task["containers"][0]["exitCode"] == 143
+        assert w.ec2.interfaces == {}
+        assert w.store.all(fleet.workloads) == []
+
+
+async def test_states_and_times_follow_the_node(tmp_path: Path) -> None:
+    async with world(tmp_path, auto=False) as w:
+        await w.ecs.register_task_definition(**definition())
+        arn = await run(w)
+        id_ = arn.rpartition("/")[2]
+        seen = []
+        for state in ("pending", "pulling", "created", "running"):
+            await w.settle()
+            w.clock.advance(1)
+            w.report(id_, state)
+            await w.settle()
+            seen.append((await described(w, arn))["lastStatus"])
+        assert seen == ["PENDING", "PENDING", "PENDING", "RUNNING"]
+        await w.ecs.stop_task(task=arn)
+        await w.settle()
+        assert (await described(w, arn))["lastStatus"] == "STOPPING"
+        assert [workload.want for workload in w.store.all(fleet.workloads)] == ["stopped"]
+        w.clock.advance(2)
+        w.report(id_, "stopped")
+        await w.settle()
+        task = await described(w, arn)
+        times = ["createdAt", "pullStartedAt", "startedAt", "stoppingAt", "executionStoppedAt", "stoppedAt"]
+        assert [task[name] for name in times] == sorted(task[name] for name in times)
+        assert task["executionStoppedAt"] - task["stoppingAt"] == 2
+
+
+async def test_an_essential_container_that_exits_ends_the_task(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.ecs.register_task_definition(**definition())
+        arn = await run(w)
+        await w.settle()
+        w.report(arn.rpartition("/")[2], "stopped", exit_code=137, oom=True)
+        await w.settle()
+        task = await described(w, arn)
+        assert (task["stopCode"], task["stoppedReason"]) == (
+            "EssentialContainerExited",
+            "Essential container in task exited",
+        )
+        assert task["containers"][0]["exitCode"] == 137
+        assert task["containers"][0]["reason"] == "OutOfMemoryError: Container killed due to memory usage"
+
+
+async def test_a_sidecar_that_exits_does_not_end_the_task(tmp_path: Path) -> None:
+    async with world(tmp_path, auto=False) as w:
+        containers = [container(), container("init", essential=False, portMappings=[])]
+        await w.ecs.register_task_definition(**definition(containerDefinitions=containers))
+        arn = await run(w)
+        await w.settle()
+        id_ = arn.rpartition("/")[2]
+        w.report(id_, "running")
+        await w.settle()
+        with w.store.tx() as tx:
+            status = tx.find(fleet.workload_statuses, SCOPE, id_)
+            assert status is not None
+            web, init = status.containers
+            ended = fleet.msgspec.structs.replace(init, state="stopped", exit_code=0)
+            tx.put(fleet.workload_statuses, fleet.msgspec.structs.replace(status, containers=(web, ended)))
+        await w.settle()
+        task = await described(w, arn)
+        assert task["lastStatus"] == "RUNNING"
+        assert {c["name"]: c["lastStatus"] for c in task["containers"]} == {"web": "RUNNING", "init": "STOPPED"}
+
+
+async def test_an_image_that_cannot_be_pulled(tmp_path: Path) -> None:
+    async with world(tmp_path, auto=False) as w:
+        await w.ecs.register_task_definition(**definition())
+        arn = await run(w)
+        await w.settle()
+        w.report(arn.rpartition("/")[2], "stopped", error="image-not-found", detail="web:1: not found", exit_code=None)
+        await w.settle()
+        task = await described(w, arn)
+        assert task["stopCode"] == "TaskFailedToStart"
+        assert task["stoppedReason"] == "CannotPullContainerError: web:1: not found"
+        assert task["containers"][0]["reason"] == "CannotPullContainerError: web:1: not found"
+        assert "exitCode" not in task["containers"][0]
+        assert "startedAt" not in task
+
+
+async def test_an_interface_that_cannot_be_made(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.ec2.error = AwsError("full", code="InsufficientFreeAddressesInSubnet")
+        await w.ecs.register_task_definition(**definition())
+        arn = await run(w)
+        await w.settle()
+        task = await described(w, arn)
+        assert task["lastStatus"] == "STOPPED"
+        assert task["stopCode"] == "TaskFailedToStart"
+        assert task["stoppedReason"] == (
+            "Unexpected EC2 error while attempting to Create Network Interface in subnet 'subnet-a': "
+            "InsufficientFreeAddressesInSubnet"
+        )
+
+
+async def test_role_credentials_are_given_and_renewed(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.ecs.register_task_definition(**definition(taskRoleArn=ROLE))
+        arn = await run(w)
+        await w.settle()
+        (first,) = w.store.all(fleet.credentials)
+        (workload,) = w.store.all(fleet.workloads)
+        assert (workload.credential, first.role, first.node) == (first.id, ROLE, "node-1")
+        await w.pass_time(first.expires - w.clock.now() - 600)
+        (second,) = w.store.all(fleet.credentials)
+        assert second.id == first.id
+        assert second.access_key != first.access_key
+        await w.ecs.stop_task(task=arn)
+        await w.settle()
+        assert w.store.all(fleet.credentials) == []
+
+
+async def test_a_role_that_cannot_be_assumed(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.ecs.register_task_definition(**definition(taskRoleArn="arn:aws:iam::123456789012:role/other"))
+        arn = await run(w)
+        await w.settle()
+        task = await described(w, arn)
+        assert task["stoppedReason"].startswith(
+            "ECS was unable to assume the role 'arn:aws:iam::123456789012:role/other'"
+        )
+        assert w.ec2.interfaces == {}
+
+
+async def test_stopped_while_its_interface_is_being_made(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.ecs.register_task_definition(**definition())
+        w.ec2.gate = asyncio.Event()
+        arn = await run(w)
+        for _ in range(50):
+            await asyncio.sleep(0.001)
+        await w.ecs.stop_task(task=arn)
+        w.ec2.gate.set()
+        await w.settle()
+        assert (await described(w, arn))["lastStatus"] == "STOPPED"
+        assert w.ec2.made == 1
+        assert w.ec2.interfaces == {}
+        assert w.store.all(fleet.workloads) == []
+
+
+async def test_a_crash_after_the_interface_was_made_leaves_one_interface(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.ecs.register_task_definition(**definition())
+        made = w.ec2.create_network_interface
+        w.ec2.gate = asyncio.Event()
+        arn = await run(w)
+        for _ in range(50):
+            await asyncio.sleep(0.001)
+        task = w.store.find(tasks, SCOPE, arn.rpartition("/")[2])
+        assert task is not None
+        # It was made, and the process died before it could be written down.
+        gate, w.ec2.gate = w.ec2.gate, None
+        await made({"SubnetId": "subnet-a", "ClientToken": task.attachment, "Description": "x"}, None)  # type: ignore[arg-type]
+        del gate
+        await w.crash()
+        await w.settle()
+        assert (await described(w, arn))["lastStatus"] == "RUNNING"
+        assert w.ec2.made == 1
+
+
+async def test_a_crash_at_any_moment_of_the_start_converges(tmp_path: Path) -> None:
+    for moment in range(12):
+        (tmp_path / str(moment)).mkdir()
+        async with world(tmp_path / str(moment)) as w:
+            await w.ecs.register_task_definition(**definition(taskRoleArn=ROLE))
+            arn = await run(w)
+            for _ in range(moment):
+                await asyncio.sleep(0.0005)
+            await w.crash()
+            for workload in w.store.all(fleet.workloads):  # the node goes on and reports again
+                w.report(workload.id, "running")
+            await w.settle()
+            assert (await described(w, arn))["lastStatus"] == "RUNNING"
+            assert len(w.ec2.interfaces) == 1
+            assert len(w.store.all(fleet.workloads)) == 1
+            assert len(w.store.all(fleet.credentials)) == 1
+
+
+async def test_a_lost_node_takes_its_tasks_along(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.ecs.register_task_definition(**definition())
+        arn = await run(w)
+        await w.settle()
+        w.change_node("node-1", state="lost")
+        await w.settle()
+        task = await described(w, arn)
+        assert (task["lastStatus"], task["stopCode"]) == ("STOPPED", "InfrastructureHealth")
+        assert w.store.all(fleet.workloads) == []
+        assert w.ec2.interfaces == {}
+
+
+async def test_a_client_token_starts_once(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.ecs.register_task_definition(**definition())
+        first, second = [await run(w, clientToken="once") for _ in range(2)]
+        assert first == second
+        with pytest.raises(t.ConflictException):
+            await run(w, clientToken="once", count=2)
+
+
+async def test_no_room_is_said_with_its_reason(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        small = [container(cpu=1024, memory=512)]
+        await w.ecs.register_task_definition(family="big", networkMode="awsvpc", containerDefinitions=small)
+        answer = await w.ecs.run_task(taskDefinition="big", launchType="EC2", count=3, networkConfiguration=NETWORK)
+        assert len(answer["tasks"]) == 2
+        (failure,) = answer["failures"]
+        assert failure == {
+            "arn": "arn:aws:ecs:us-east-1:123456789012:container-instance/default/node-1",
+            "reason": "RESOURCE:CPU",
+            "detail": "no capacity: 1 node lacks CPU (need 1024 units)",
+        }
+
+
+async def test_lists_with_every_filter_and_paging(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        for family in ("web", "api"):
+            await w.ecs.register_task_definition(**definition(family))
+        web = [await run(w, startedBy="me") for _ in range(5)]
+        api = [await run(w, taskDefinition="api") for _ in range(3)]
+        await w.settle()
+
+        async def listed(**filters: Any) -> set[str]:
+            return set((await w.ecs.list_tasks(**filters))["taskArns"])
+
+        assert await listed() == {*web, *api}
+        assert await listed(family="api") == set(api)
+        assert await listed(startedBy="me") == set(web)
+        assert await listed(launchType="EC2") == set()
+        assert await listed(launchType="FARGATE", family="web") == set(web)
+        assert await listed(containerInstance="node-1") == set()
+        await w.ecs.stop_task(task=api[0])
+        await w.settle()
+        assert await listed(desiredStatus="STOPPED") == {api[0]}
+        assert await listed(family="api") == set(api[1:])
+
+        pages, token = [], None
+        while True:
+            answer = await w.ecs.list_tasks(maxResults=3, **({"nextToken": token} if token else {}))
+            pages.append(answer["taskArns"])
+            token = answer.get("nextToken")
+            if token is None:
+                break
+        assert [len(page) for page in pages] == [3, 3, 1]
+        assert {arn for page in pages for arn in page} == {*web, *api[1:]}
+        with pytest.raises(t.InvalidParameterException):
+            await w.ecs.list_tasks(nextToken="made-up")
+        with pytest.raises(t.ClusterNotFoundException):
+            await w.ecs.list_tasks(cluster="nowhere")
+        with pytest.raises(t.ServiceNotFoundException):
+            await w.ecs.list_tasks(serviceName="none")
+
+
+async def test_describing_what_is_not_there(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        answer = await w.ecs.describe_tasks(tasks=["0" * 32])
+        arn = f"arn:aws:ecs:us-east-1:123456789012:task/default/{'0' * 32}"
+        assert answer == {"tasks": [], "failures": [{"arn": arn, "reason": "MISSING"}]}
+        with pytest.raises(t.InvalidParameterException, match="Tasks cannot be empty"):
+            await w.ecs.describe_tasks(tasks=[])
+        with pytest.raises(t.InvalidParameterException, match="The referenced task was not found"):
+            await w.ecs.stop_task(task="nothing")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"count": 11}, "Count must be between 1 and 10"),
+        ({"networkConfiguration": {}}, "Network Configuration must be provided when networkMode 'awsvpc' is specified"),
+        (
+            {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["nowhere"]}}},
+            r"Error retrieving subnet information for \[nowhere\]",
+        ),
+        (
+            {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-a"], "securityGroups": ["sg-far"]}}},
+            "does not appear to belong to the same VPC",
+        ),
+        ({"taskDefinition": "none"}, "TaskDefinition not found"),
+        ({"overrides": {"containerOverrides": [{"name": "x"}]}}, "Override for container named x is not a container"),
+        ({"overrides": {"cpu": "512", "memory": "512"}}, "No Fargate configuration exists for given values"),
+        ({"group": "service:web"}, "Invalid namespace for group"),
+        ({"cluster": "none"}, "Cluster not found"),
+        ({"capacityProviderStrategy": [{"capacityProvider": "FARGATE"}]}, "Specifying both a launch type and"),
+    ],
+)
+async def test_what_run_task_refuses(tmp_path: Path, fields: dict[str, Any], message: str) -> None:
+    async with world(tmp_path) as w:
+        await w.ecs.register_task_definition(**definition())
+        with pytest.raises(AwsError, match=message):
+            await run(w, **fields)
+        assert w.store.all(tasks) == []
+
+
+async def test_overrides_and_environment_reach_the_workload(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        one = container(environment=[{"name": "A", "value": "1"}, {"name": "B", "value": "2"}], command=["serve"])
+        await w.ecs.register_task_definition(**definition(containerDefinitions=[one]))
+        override = {"name": "web", "command": ["migrate"], "environment": [{"name": "B", "value": "3"}]}
+        arn = await run(w, overrides={"containerOverrides": [override], "cpu": "512", "memory": "1 GB"})
+        await w.settle()
+        (workload,) = w.store.all(fleet.workloads)
+        (wanted,) = workload.containers
+        assert wanted.command == ("migrate",)
+        assert wanted.environment == {"A": "1", "B": "3"}
+        assert (workload.cpu, workload.memory) == (512, 1 << 30)
+        task = await described(w, arn)
+        assert (task["cpu"], task["memory"]) == ("512", "1024")
+
+
+async def test_tags_of_tasks(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.ecs.register_task_definition(**definition(), tags=[{"key": "team", "value": "blue"}])
+        arn = await run(
+            w, tags=[{"key": "a", "value": "b"}], propagateTags="TASK_DEFINITION", enableECSManagedTags=True
+        )
+        expected = {"team": "blue", "a": "b", "aws:ecs:clusterName": "default"}
+        (task,) = (await w.ecs.describe_tasks(tasks=[arn], include=["TAGS"]))["tasks"]
+        assert {tag["key"]: tag["value"] for tag in task["tags"]} == expected
+        assert (await described(w, arn))["tags"] == []
+        await w.ecs.untag_resource(resourceArn=arn, tagKeys=["a"])
+        await w.ecs.tag_resource(resourceArn=arn, tags=[{"key": "c", "value": "d"}])
+        found = (await w.ecs.list_tags_for_resource(resourceArn=arn))["tags"]
+        assert {tag["key"] for tag in found} == {"team", "c", "aws:ecs:clusterName"}
+        with pytest.raises(t.ResourceNotFoundException):
+            await w.ecs.tag_resource(resourceArn=arn[:-1] + "x", tags=[])
+
+
+async def test_a_stopped_task_is_remembered_and_then_forgotten(tmp_path: Path) -> None:
+    async with world(tmp_path, settings=Settings(stopped_tasks_kept=100.0)) as w:
+        await w.ecs.register_task_definition(**definition())
+        arn = await run(w, tags=[{"key": "a", "value": "b"}])
+        await w.settle()
+        await w.ecs.stop_task(task=arn)
+        await w.settle()
+        await w.pass_time(99)
+        assert (await described(w, arn))["lastStatus"] == "STOPPED"
+        await w.crash()
+        await w.settle()
+        await w.pass_time(2)
+        assert (await w.ecs.describe_tasks(tasks=[arn]))["failures"][0]["reason"] == "MISSING"
+
+
+async def test_a_task_on_the_hosts_network(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        ports = [{"containerPort": 80}]
+        await w.ecs.register_task_definition(
+            family="host", networkMode="host", containerDefinitions=[container(memory=64, portMappings=ports)]
+        )
+        answer = await w.ecs.run_task(taskDefinition="host", count=2)
+        assert [len(answer["tasks"]), answer["failures"][0]["reason"]] == [1, "RESOURCE:PORTS"]
+        await w.settle()
+        task = await described(w, answer["tasks"][0]["taskArn"])
+        assert task["lastStatus"] == "RUNNING"
+        assert task["containers"][0]["networkBindings"][0]["hostPort"] == 80
+        assert w.ec2.made == 0
+        (instance,) = (await w.ecs.describe_container_instances(containerInstances=["node-1"]))["containerInstances"]
+        assert instance["runningTasksCount"] == 1
+        assert {"80"} == set(instance["remainingResources"][2]["stringSetValue"])

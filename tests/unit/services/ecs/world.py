@@ -1,0 +1,350 @@
+"""ECS on a real store, real controllers and the real front door, in a world of the test's own making.
+
+EC2, ELB and STS are small rooms in memory that keep AWS's public contract. Nodes do what the test (or `auto`) says.
+Time is the loop's, so nothing here sleeps for luck: `settle` waits until no controller has anything left to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from hatoba.core.clock import ManualClock
+from hatoba.core.errors import AwsError
+from hatoba.core.ids import SeededIds
+from hatoba.core.keys import Scope
+from hatoba.core.pages import Pager
+from hatoba.core.records import replace
+from hatoba.core.secret import Sealer
+from hatoba.fleet import model as fleet
+from hatoba.gateway.access import KnownKeys, RolesPass
+from hatoba.gateway.call import Call, idempotent
+from hatoba.gateway.plane import ControlPlane
+from hatoba.gateway.room import Service
+from hatoba.gateway.tags import tags
+from hatoba.reconcile import Runner
+from hatoba.services.ecs import TABLES, controllers
+from hatoba.services.ecs.api import ecs
+from hatoba.services.ecs.model.settings import Settings
+from hatoba.store import Change, Store
+from hatoba.store.sqlite import SqliteJournal
+
+SCOPE = Scope("aws", "123456789012", "us-east-1")
+GROUP = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123456789abcdef"
+ROLE = "arn:aws:iam::123456789012:role/web"
+
+
+class FakeEc2:
+    """Network interfaces in one VPC; client tokens are honoured, so that making one twice finds the first."""
+
+    def __init__(self) -> None:
+        self.interfaces: dict[str, dict[str, Any]] = {}
+        self.by_token: dict[str, str] = {}
+        self.made = 0
+        self.error: AwsError | None = None
+        self.gate: asyncio.Event | None = None
+        self.room = Service("ec2")
+        for handler in (
+            self.create_network_interface,
+            self.delete_network_interface,
+            self.describe_network_interfaces,
+            self.describe_subnets,
+            self.describe_security_groups,
+        ):
+            self.room.operation(handler)
+
+    async def create_network_interface(self, req: Any, call: Call) -> Any:
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        known = self.by_token.get(req["ClientToken"])
+        if known is None or known not in self.interfaces:
+            self.made += 1
+            known = self.by_token[req["ClientToken"]] = f"eni-{self.made:017x}"
+            self.interfaces[known] = {
+                "NetworkInterfaceId": known,
+                "SubnetId": req["SubnetId"],
+                "VpcId": "vpc-1",
+                "PrivateIpAddress": f"172.31.{self.made >> 8}.{self.made & 255}",
+                "MacAddress": f"02:00:00:00:{self.made >> 8:02x}:{self.made & 255:02x}",
+                "PrivateDnsName": f"ip-172-31-{self.made >> 8}-{self.made & 255}.ec2.internal",
+                "AvailabilityZone": "us-east-1a",
+                "Description": req["Description"],
+            }
+        return {"NetworkInterface": self.interfaces[known]}
+
+    async def delete_network_interface(self, req: Any, call: Call) -> Any:
+        if self.interfaces.pop(req["NetworkInterfaceId"], None) is None:
+            raise AwsError("gone", code="InvalidNetworkInterfaceID.NotFound")
+        return {}
+
+    async def describe_network_interfaces(self, req: Any, call: Call) -> Any:
+        wanted = {value for one in req["Filters"] for value in one["Values"]}
+        return {"NetworkInterfaces": [i for i in self.interfaces.values() if i["Description"] in wanted]}
+
+    async def describe_subnets(self, req: Any, call: Call) -> Any:
+        for subnet in req["SubnetIds"]:
+            if not subnet.startswith("subnet-"):
+                raise AwsError(f"The subnet ID '{subnet}' does not exist", code="InvalidSubnetID.NotFound")
+        return {"Subnets": [{"SubnetId": subnet, "VpcId": "vpc-1"} for subnet in req["SubnetIds"]]}
+
+    async def describe_security_groups(self, req: Any, call: Call) -> Any:
+        vpc = {"sg-far": "vpc-2"}
+        return {"SecurityGroups": [{"GroupId": g, "VpcId": vpc.get(g, "vpc-1")} for g in req["GroupIds"]]}
+
+
+class FakeElb:
+    """Target groups with targets that are healthy as soon as they are registered, unless `slow`."""
+
+    def __init__(self, plane: Callable[[], ControlPlane]) -> None:
+        self._plane = plane
+        self.states: dict[tuple[str, str, int], str] = {}
+        self.history: list[tuple[str, str]] = []
+        self.slow = False
+        self.delay = "1"
+        self.room = Service("elbv2")
+        for handler in (
+            self.register_targets,
+            self.deregister_targets,
+            self.describe_target_health,
+            self.describe_target_groups,
+            self.describe_target_group_attributes,
+        ):
+            self.room.operation(handler)
+
+    async def register_targets(self, req: Any, call: Call) -> Any:
+        for target in req["Targets"]:
+            self.history.append(("register", target["Id"]))
+            place = (req["TargetGroupArn"], target["Id"], target["Port"])
+            self.states[place] = "initial"
+            if not self.slow:
+                self.become(target["Id"], "healthy")
+        return {}
+
+    async def deregister_targets(self, req: Any, call: Call) -> Any:
+        for target in req["Targets"]:
+            self.history.append(("deregister", target["Id"]))
+            self.states[req["TargetGroupArn"], target["Id"], target["Port"]] = "draining"
+        return {}
+
+    def become(self, address: str, state: str | None) -> None:
+        """A target's state; None: it is no longer there. Hints as the fleet's records do."""
+        for group, where, port in [place for place in self.states if place[1] == address]:
+            if state is None:
+                del self.states[group, where, port]
+            else:
+                self.states[group, where, port] = state
+            with self._plane().store.tx() as tx:
+                key = fleet.target_statuses.key(SCOPE, fleet.target_id(group, where))
+                old = tx.get(fleet.target_statuses, key)
+                record = fleet.TargetStatus(
+                    key=key, version=old.version if old else 0, group=group, target=where, state=state or "unused"
+                )
+                tx.put(fleet.target_statuses, record)
+
+    async def describe_target_health(self, req: Any, call: Call) -> Any:
+        return {
+            "TargetHealthDescriptions": [
+                {"Target": {"Id": address, "Port": port}, "TargetHealth": {"State": state}}
+                for (group, address, port), state in self.states.items()
+                if group == req["TargetGroupArn"]
+            ]
+        }
+
+    async def describe_target_groups(self, req: Any, call: Call) -> Any:
+        if GROUP not in req["TargetGroupArns"]:
+            raise AwsError("One or more target groups not found", code="TargetGroupNotFound")
+        balancer = GROUP.replace("targetgroup/web", "loadbalancer/app/web")
+        return {"TargetGroups": [{"TargetGroupArn": GROUP, "TargetType": "ip", "LoadBalancerArns": [balancer]}]}
+
+    async def describe_target_group_attributes(self, req: Any, call: Call) -> Any:
+        return {"Attributes": [{"Key": "deregistration_delay.timeout_seconds", "Value": self.delay}]}
+
+
+class FakeSts:
+    def __init__(self) -> None:
+        self.given = 0
+        self.room = Service("sts")
+        self.room.operation(self.assume_role)
+
+    async def assume_role(self, req: Any, call: Call) -> Any:
+        if req["RoleArn"] != ROLE:
+            raise AwsError("not authorized to perform: sts:AssumeRole", code="AccessDenied", status=403)
+        self.given += 1
+        return {
+            "Credentials": {
+                "AccessKeyId": f"ASIA{self.given:016d}",
+                "SecretAccessKey": "secret",
+                "SessionToken": "token",
+                "Expiration": call.now + req["DurationSeconds"],
+            }
+        }
+
+
+class World:
+    def __init__(self, path: Path, *, auto: bool = True, settings: Settings | None = None) -> None:
+        self.auto = auto  # nodes start and stop what they are told
+        self.settings = settings or Settings()
+        self.clock = ManualClock()
+        self.ids = SeededIds(7)
+        self.ec2, self.sts = FakeEc2(), FakeSts()
+        self.elb = FakeElb(lambda: self.plane)
+        self._path = path
+        self._sealer = Sealer(b"k" * 32)
+
+    async def open(self) -> None:
+        self.store = Store(
+            SqliteJournal(self._path / "journal.db"), (*TABLES, *fleet.TABLES, idempotent, tags), self._sealer
+        )
+        self.store.open()
+        self.plane = ControlPlane(
+            store=self.store,
+            clock=self.clock,
+            ids=self.ids,
+            pager=Pager(self._sealer),
+            rooms=[ecs, self.ec2.room, self.elb.room, self.sts.room],
+            identities=KnownKeys(),
+            authorizer=RolesPass(),
+            strict=True,
+        )
+        self.plane.provide(Settings, self.settings)
+        self.store.feed.subscribe(fleet.workloads, self._on_workload)
+        self.runner = Runner(self.store, self.clock, controllers(self.plane, self.settings), period=None)
+        self.runner.start()
+
+    async def close(self) -> None:
+        await self.runner.close()
+        self.store.close()
+
+    async def crash(self) -> None:
+        """The process dies and another one starts on what it left."""
+        await self.close()
+        await self.open()
+
+    @property
+    def ecs(self) -> Any:
+        """The room, as a client sees it: every answer is checked against the model."""
+        return self.plane.door(SCOPE, "test").ecs
+
+    # --- nodes
+
+    def add_node(self, id_: str = "node-1", *, cpu: int = 2048, memory: int = 8 << 30) -> None:
+        with self.store.tx() as tx:
+            node = fleet.Node(
+                key=fleet.nodes.key(fleet.FLEET, id_),
+                name=id_,
+                number=len(tx.all(fleet.nodes)) + 1,
+                address="",
+                cpu=cpu,
+                memory=memory,
+                agent="1.0.0",
+                joined_at=self.clock.now(),
+            )
+            tx.put(fleet.nodes, node)
+
+    def change_node(self, id_: str, **fields: Any) -> None:
+        with self.store.tx() as tx:
+            node = tx.find(fleet.nodes, fleet.FLEET, id_)
+            assert node is not None
+            tx.put(fleet.nodes, replace(node, **fields))
+
+    def _on_workload(self, change: Change[fleet.Workload]) -> None:
+        if not self.auto or change.after is None:
+            return
+        wanted = change.after
+        asyncio.get_running_loop().call_soon(
+            self.report, wanted.id, "running" if wanted.want == "running" else "stopped"
+        )
+
+    def report(self, task: str, state: Any, **fields: Any) -> None:
+        """The node says that all containers of a task are in a state."""
+        workload = self.store.find(fleet.workloads, SCOPE, task)
+        if workload is None:
+            return
+        now = self.clock.now()
+        with self.store.tx() as tx:
+            key = fleet.workload_statuses.key(SCOPE, task)
+            old = tx.get(fleet.workload_statuses, key)
+            if old is not None and old.state == "stopped":
+                return
+            defaults: dict[str, Any] = {
+                "pull_started": now,
+                "pull_stopped": now,
+                "started": now if state == "running" else None,
+                "finished": now if state == "stopped" else None,
+                "exit_code": 143 if state == "stopped" else None,
+                "image_digest": "sha256:" + "a" * 64,
+                "runtime_id": f"{task}-1",
+            }
+            containers = tuple(
+                fleet.ContainerStatus(name=container.name, state=state, **(defaults | fields))
+                for container in workload.containers
+            )
+            status = fleet.WorkloadStatus(
+                key=key,
+                version=old.version if old else 0,
+                node=workload.node,
+                state=state,
+                containers=containers,
+                connected=now,
+                stopped=now if state == "stopped" else None,
+            )
+            tx.put(fleet.workload_statuses, status)
+
+    # --- waiting
+
+    async def settle(self) -> None:
+        """Returns when everything is durable and no controller has anything left to do at this moment."""
+        quiet = 0
+        for _ in range(20_000):
+            await asyncio.sleep(0)
+            if self.runner.idle and self.store.durable_seq == self.store.seq:
+                quiet += 1
+                if quiet > 20:
+                    return
+            else:
+                quiet = 0
+                await asyncio.sleep(0.0002)
+        raise AssertionError(f"it does not settle: {self.runner.report()}")
+
+    async def pass_time(self, seconds: float) -> None:
+        """Time goes on, and whatever was due by then happens."""
+        self.clock.advance(seconds)
+        for lane in self.runner._lanes:
+            lane._schedule()
+        await self.settle()
+
+
+@asynccontextmanager
+async def world(path: Path, **options: Any) -> AsyncIterator[World]:
+    made = World(path, **options)
+    await made.open()
+    made.add_node()
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+def container(name: str = "web", **fields: Any) -> dict[str, Any]:
+    return {"name": name, "image": "localhost:4566/web:1", "portMappings": [{"containerPort": 8080}], **fields}
+
+
+def definition(family: str = "web", **fields: Any) -> dict[str, Any]:
+    """A small definition that is valid on Fargate."""
+    return {
+        "family": family,
+        "networkMode": "awsvpc",
+        "requiresCompatibilities": ["FARGATE"],
+        "cpu": "256",
+        "memory": "512",
+        "containerDefinitions": [container()],
+        **fields,
+    }
+
+
+NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-a"], "securityGroups": ["sg-1"]}}
