@@ -64,6 +64,7 @@ class TinyRegistry:
         self.broken: dict[str, str] = {}
         self.gate = threading.Event()  # blobs wait for it
         self.gate.set()
+        self.blob_asked = threading.Event()
         self.user: tuple[str, str] | None = None
         self.token = ""  # set: bearer authentication, handed out for the user
         registry = self
@@ -175,6 +176,7 @@ class TinyRegistry:
             media_type, content = self.manifests[repository, name]
             self._send(request, 200, content, {"Content-Type": media_type})
         elif kind == "blobs" and name in self.blobs:
+            self.blob_asked.set()
             self.gate.wait(30)
             self._blob(request, self.blobs[name], how)
         else:

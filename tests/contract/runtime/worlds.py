@@ -82,6 +82,13 @@ class ContainerdWorld:
         await self.runtime.shut_down()
         self.registry.close()
 
+    def cgroups(self, name: str) -> list[str]:
+        """Where the machine has a cgroup of this instance by that name."""
+        return [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/hatoba-{self.name}/{name}")]
+
+    def shims(self, id: str) -> list[int]:
+        return processes(f"-id\0{id}\0-address\0{self.settings.socket}")
+
     def leftovers(self) -> list[str]:
         """What the machine still has of this instance."""
         mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if self.name in line]
@@ -101,6 +108,13 @@ def processes(text: str) -> list[int]:
             except OSError:
                 continue
     return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 # --- the simulation ----------------------------------------------------------------------------------------------

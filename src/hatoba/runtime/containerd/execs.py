@@ -91,7 +91,7 @@ class Fifos:
             raise failure(Failure.CONTAINER_STATE, f"the process takes no input any more: {error}") from error
 
     def close_stdin(self) -> None:
-        """The shim sees the end once it has read what is in the FIFO."""
+        """What is still to be written goes first."""
         if self._stdin is not None:
             self._stdin.close()
             self._stdin = None
@@ -159,7 +159,9 @@ class ContainerdProcess:
         await self._attached().write(data)
 
     async def close_stdin(self) -> None:
+        """The shim keeps the FIFO open for writing itself, until it is told: only then its reader meets the end."""
         self._attached().close_stdin()
+        await self._unless_over(self._client.tasks.CloseIO, tasks_pb2.CloseIORequest(**self._ids, stdin=True))
 
     def _attached(self) -> Fifos:
         if self._fifos is None:

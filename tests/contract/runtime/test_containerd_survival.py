@@ -1,0 +1,85 @@
+"""What survives whom: containers containerd, containerd us; and that nothing stays when all is to go."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from hatoba.runtime.base import ExecSpec, Exited
+from tests.contract.runtime.worlds import ContainerdWorld, is_alive, spec
+
+pytestmark = pytest.mark.real
+
+
+def daemon(world: ContainerdWorld) -> int:
+    return int(world.settings.pid_file.read_text().split()[0])
+
+
+def touch_inside(pid: int, path: str) -> None:
+    Path(f"/proc/{pid}/root{path}").touch()
+
+
+async def test_containers_outlive_containerd(real: ContainerdWorld) -> None:
+    events = real.runtime.events()
+    for id, script in (("stays", "sleep 60"), ("ends", "while [ ! -e /tmp/go ]; do sleep 0.05; done; exit 11")):
+        await real.runtime.create(await spec(real, id, "sh", "-c", script))
+        await real.runtime.start(id)
+    before = {container.id: container.pid for container in await real.runtime.containers()}
+    os.kill(daemon(real), signal.SIGKILL)
+    touch_inside(before["ends"], "/tmp/go")  # it ends while nobody listens
+
+    exit = await asyncio.wait_for(real.runtime.wait("ends"), 20)
+    assert exit.code == 11
+    assert await anext(events) == Exited(id="ends", exit=exit)
+    after = {container.id: container.pid for container in await real.runtime.containers()}
+    assert after == {"stays": before["stays"], "ends": 0}
+    process = await real.runtime.exec("stays", ExecSpec(id="e", args=("true",)))
+    assert (await process.wait()).code == 0
+    await process.close()
+    stopped = await real.runtime.stop("stays", signal.SIGTERM, 0.1)
+    assert stopped is not None
+
+
+async def test_a_container_lost_with_its_shim_is_told(real: ContainerdWorld) -> None:
+    await real.runtime.create(await spec(real, "a", "sleep", "60"))
+    pid = await real.runtime.start("a")
+    [shim] = real.shims("a")
+    os.kill(shim, signal.SIGKILL)
+    assert (await asyncio.wait_for(real.runtime.wait("a"), 20)).code == 137
+    await real.runtime.delete("a")
+    assert not is_alive(pid)
+
+
+async def test_containerd_is_adopted_not_started_twice(real: ContainerdWorld) -> None:
+    first = daemon(real)
+    await real.restart()
+    assert daemon(real) == first
+
+
+async def test_delete_leaves_nothing(real: ContainerdWorld) -> None:
+    await real.runtime.create(await spec(real, "a", "sleep", "60"))
+    await real.runtime.start("a")
+    snapshots = real.settings.data / "root/io.containerd.snapshotter.v1.overlayfs/snapshots"
+    await real.runtime.delete("a")
+    assert real.shims("a") == []
+    assert real.cgroups("a") == []
+    assert not list((real.settings.state / "io.containerd.runtime.v2.task/hatoba").iterdir())
+    [image] = await real.runtime.images()
+    await real.runtime.remove_image(image.digest)  # collects what is not referred to
+    assert list(snapshots.iterdir()) == []
+
+
+async def test_shutting_down_takes_running_containers_along(real: ContainerdWorld) -> None:
+    for id in ("a", "b"):
+        await real.runtime.create(await spec(real, id, "sh", "-c", "trap '' TERM; sleep 60", group="task"))
+        await real.runtime.start(id)
+    await real.runtime.shut_down()
+    assert real.leftovers() == []
+    await real.open()  # and what was recorded is still known
+    assert {container.id for container in await real.runtime.containers()} == {"a", "b"}
+    assert len(await real.runtime.images()) == 1
+    await real.runtime.start("a")
