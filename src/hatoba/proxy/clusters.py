@@ -27,9 +27,9 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.wrappers_pb2 import UInt32Value
 
 from hatoba.proxy import names
-from hatoba.proxy.base import Balancer, Health, TargetGroup
+from hatoba.proxy.base import Balancer, Health, Target, TargetGroup
 from hatoba.proxy.headers import as_written
-from hatoba.proxy.resource import Resource, packed, resource
+from hatoba.proxy.resource import Resource, packed, remembered, resource
 
 # One lost SYN is sent again after a second; whoever has not answered by then will not. The retry then goes elsewhere.
 CONNECT_TIMEOUT = 2.5
@@ -57,6 +57,7 @@ def from_ads() -> Any:
     return ConfigSource(ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3)
 
 
+@remembered
 def cluster(balancer: Balancer, group: TargetGroup) -> Resource:
     name = names.cluster(balancer.id, group.id)
     message = Cluster(
@@ -162,47 +163,32 @@ def _tls() -> Any:
 
 def endpoints(group: TargetGroup, health: Mapping[str, Health]) -> Resource:
     """The group's targets, those fit for requests marked healthy. `health` is by target id."""
-    serving = in_service(group, health)
+    return _endpoints(group, in_service(group, health))
+
+
+@remembered
+def _endpoints(group: TargetGroup, serving: frozenset[str]) -> Resource:
+    targets = [_endpoint(target, target.id in serving) for target in sorted(group.targets, key=lambda each: each.id)]
     message = ClusterLoadAssignment(
-        cluster_name=group.id,
-        endpoints=[
-            LocalityLbEndpoints(
-                lb_endpoints=[
-                    LbEndpoint(
-                        endpoint=Endpoint(
-                            address=Address(
-                                socket_address=SocketAddress(address=target.address, port_value=target.port)
-                            )
-                        ),
-                        health_status=DRAINING
-                        if target.state == "draining"
-                        else HEALTHY
-                        if target.id in serving
-                        else UNHEALTHY,
-                        load_balancing_weight=UInt32Value(value=max(1, target.weight)),
-                    )
-                    for target in sorted(group.targets, key=lambda target: target.id)
-                ]
-            )
-        ]
-        if group.targets
-        else [],
+        cluster_name=group.id, endpoints=[LocalityLbEndpoints(lb_endpoints=targets)] if targets else []
     )
     return resource("endpoints", group.id, message)
+
+
+def _endpoint(target: Target, serving: bool) -> Any:
+    state = DRAINING if target.state == "draining" else HEALTHY if serving else UNHEALTHY
+    address = SocketAddress(address=target.address, port_value=target.port)
+    return LbEndpoint(
+        endpoint=Endpoint(address=Address(socket_address=address)),
+        health_status=state,
+        load_balancing_weight=UInt32Value(value=max(1, target.weight)),
+    )
 
 
 def in_service(group: TargetGroup, health: Mapping[str, Health]) -> frozenset[str]:
     """Ids of the targets that get requests: the healthy ones. When none is, all that were found unhealthy (better a
     doubtful answer than none); never one that is draining, never one that has not yet answered its first check."""
-    states = {
-        target.id: health[target.id].state for target in group.targets if _counts(target.id, target.state, health)
-    }
+    known = (target.id for target in group.targets if target.state == "active" and target.id in health)
+    states = {id_: health[id_].state for id_ in known}
     healthy = frozenset(id_ for id_, state in states.items() if state in _HEALTHY_STATES)
     return healthy or frozenset(id_ for id_, state in states.items() if state == "unhealthy")
-
-
-def _counts(id_: str, state: str, health: Mapping[str, Health]) -> bool:
-    return state == "active" and id_ in health
-
-
-__all__ = ["CONNECT_TIMEOUT", "cluster", "duration", "endpoints", "from_ads", "in_service"]

@@ -26,7 +26,7 @@ from hatoba.proxy.base import Balancer, Listener, SourceIn
 from hatoba.proxy.clusters import duration, from_ads
 from hatoba.proxy.headers import as_written, trace_filter
 from hatoba.proxy.pages import SERVER, own_answers
-from hatoba.proxy.resource import Resource, packed, resource
+from hatoba.proxy.resource import Resource, packed, remembered, resource
 
 _YES = BoolValue(value=True)
 _BACKLOG = 4096
@@ -44,6 +44,7 @@ def unsupported(listener: Listener) -> str | None:
     return None
 
 
+@remembered
 def listener(balancer: Balancer, listener: Listener) -> Resource:
     name = names.listener(balancer.id, listener.id)
     first, *others = (_address(address, listener.port) for address in balancer.addresses)

@@ -7,9 +7,10 @@ and nothing is sent at all. `needs` names the resources of the following kind wi
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, ParamSpec
 
 import msgspec
 from google.protobuf.any_pb2 import Any as Packed
@@ -39,6 +40,9 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
 
 Snapshot = Mapping[Kind, Mapping[str, Resource]]
 
+_Wish = ParamSpec("_Wish")
+_REMEMBERED = 4096
+
 EMPTY: Snapshot = {kind: {} for kind in KINDS}
 
 
@@ -53,6 +57,11 @@ def snapshot_of(resources: Iterable[Resource]) -> Snapshot:
     for each in resources:
         snapshot[each.kind][each.name] = each
     return snapshot
+
+
+def remembered(build: Callable[_Wish, Resource]) -> Callable[_Wish, Resource]:
+    """Builds once for equal arguments; the least used are forgotten."""
+    return functools.lru_cache(maxsize=_REMEMBERED)(build)  # type: ignore[return-value]  # it does not keep the signature
 
 
 def packed(message: Any) -> Packed:

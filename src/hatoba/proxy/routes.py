@@ -28,13 +28,14 @@ from hatoba.proxy.base import Action, Balancer, FixedResponse, Forward, Listener
 from hatoba.proxy.clusters import duration
 from hatoba.proxy.conditions import matcher
 from hatoba.proxy.pages import SERVER, header, html
-from hatoba.proxy.resource import Resource, packed, resource
+from hatoba.proxy.resource import Resource, packed, remembered, resource
 
 # Envoy adds these for mesh neighbours; a target behind a balancer must not see them.
 _ENVOYS_OWN = ("x-envoy-external-address", "x-envoy-internal", "x-envoy-expected-rq-timeout-ms")
 
 
-def routes(balancer: Balancer, listener: Listener, groups: Container[str]) -> Resource:
+@remembered
+def routes(balancer: Balancer, listener: Listener, groups: frozenset[str]) -> Resource:
     """`groups`: those that exist; a share of one that does not is left out."""
     name = names.listener(balancer.id, listener.id)
     rules = sorted(listener.rules, key=lambda rule: rule.priority)

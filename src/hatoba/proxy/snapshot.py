@@ -1,6 +1,7 @@
 """Wanted balancers, groups and health → everything that Envoy should have. Pure; its outputs are golden files.
 
-A change of health alone needs only the group's `clusters.endpoints` built again and put in place with `replaced`.
+What did not change is remembered, not built again, so a change costs what it changes. A change of health alone needs
+only the group's `clusters.endpoints`, put in place with `replaced`.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ def replaced(before: Snapshot, changed: Resource) -> Snapshot:
 def _resources(wanted: Wanted, health: Mapping[str, Mapping[str, Health]]) -> Iterator[Resource]:
     groups = {group.id: group for group in wanted.groups}
     for balancer in wanted.balancers:
+        named = groups_of(balancer)
         for listener in _carried_out(balancer):
             yield listeners.listener(balancer, listener)
-            yield routes.routes(balancer, listener, groups)
-        for id_ in groups_of(balancer):
+            yield routes.routes(balancer, listener, frozenset(id_ for id_ in named if id_ in groups))
+        for id_ in named:
             if id_ in groups:
                 yield clusters.cluster(balancer, groups[id_])
     for id_ in users(wanted):
