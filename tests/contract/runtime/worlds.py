@@ -93,7 +93,7 @@ class ContainerdWorld:
         """What the machine still has of this instance."""
         mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if self.name in line]
         cgroups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/hatoba-{self.name}")]
-        runs = [str(self.settings.run)] if self.settings.run.exists() else []
+        runs = [str(path) for path in (self.settings.run, self.settings.shim_socket("a")) if path.exists()]
         return mounts + cgroups + runs + [str(pid) for pid in processes(str(self.settings.run))]
 
 

@@ -227,7 +227,9 @@ class Containers:
         self._records.all.pop(id, None)
 
     async def _delete_task(self, id: str) -> None:
+        """With its shim; one that was killed has left its socket."""
         await self._quietly(self._client.tasks.Delete, tasks_pb2.DeleteTaskRequest(container_id=id))
+        self._settings.shim_socket(id).unlink(missing_ok=True)
 
     async def _remove_snapshot(self, key: str) -> None:
         request = snapshots_pb2.RemoveSnapshotRequest(snapshotter=self._settings.snapshotter, key=key)

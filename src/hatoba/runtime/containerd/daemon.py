@@ -17,7 +17,7 @@ from pathlib import Path
 from hatoba.core.errors import Refused
 from hatoba.runtime import groups
 from hatoba.runtime.cgroups import Cgroups
-from hatoba.runtime.containerd.settings import NAMESPACE, Settings
+from hatoba.runtime.containerd.settings import Settings
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
@@ -165,26 +165,17 @@ class Daemon:
 
     async def stop(self) -> None:
         """End containerd and everything it runs, and take away what they leave: sockets, mounts, cgroups."""
-        shim_sockets = list(self._shim_sockets())
+        bundles = self._settings.bundles
+        ids = [entry.name for entry in os.scandir(bundles)] if os.access(bundles, os.R_OK) else []
         pid = self._running()
         if pid:
             await _end(pid)
         await groups.kill(self._cgroups, self._settings.cgroup_parent)
         await groups.remove_when_empty(self._cgroups, self._settings.cgroup_parent)
-        for path in shim_sockets:
-            path.unlink(missing_ok=True)
+        for id in ids:
+            self._settings.shim_socket(id).unlink(missing_ok=True)
         await asyncio.to_thread(_remove_tree, self._settings.run)
         self.pid = 0
-
-    def _shim_sockets(self) -> list[Path]:
-        """containerd keeps shims' sockets in a directory that all instances share; each bundle names its own."""
-        found = []
-        for address in (self._settings.state / "io.containerd.runtime.v2.task" / NAMESPACE).glob("*/address"):
-            with contextlib.suppress(OSError):
-                path = Path(address.read_text().strip().removeprefix("unix://"))
-                if path.is_absolute():
-                    found.append(path)
-        return found
 
 
 async def _end(pid: int) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import msgspec
 
 NAMESPACE = "hatoba"  # containerd's own notion; the whole daemon is ours, so one will do
 
+_SHIM_SOCKETS = Path("/run/containerd/s")
 _SOCKET_LIMIT = 107  # bytes in sockaddr_un
 
 
@@ -34,6 +36,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def state(self) -> Path:
         return self.run / "state"
+
+    def shim_socket(self, id: str) -> Path:
+        """Where a container's shim listens: in a directory that containerd shares between all instances."""
+        name = hashlib.sha256(f"{self.socket}/{NAMESPACE}/{id}".encode()).hexdigest()
+        return _SHIM_SOCKETS / name
+
+    @property
+    def bundles(self) -> Path:
+        return self.state / "io.containerd.runtime.v2.task" / NAMESPACE
 
     @property
     def config(self) -> Path:
