@@ -2,8 +2,13 @@
 
 room       how a room declares its operations: `ecs = Service("ecs")`, `@ecs.operation`
 call       what an operation is handed: who asks, where, and what it may use
-path       the request path as one visible list of steps
-routing    which service and operation a request means
-door       the same path without the bytes: `await aws.elbv2.register_targets(...)`
-http       the server
+http       the server; knows no AWS
+front      what is mounted where: our own paths (`own`), the registry, AWS
+path       the request path as one visible list of steps; `bodies` and `unrouted` are parts of it
+routing    which service a request means, and in which region
+access     who asks, and may they: the ports, and the answers until IAM gives its own
+operations the half of the path that has no bytes: validate, authorise, handler, durable
+door       that half for rooms: `await aws.elbv2.register_targets(...)`
+metrics    what is counted of every operation
+plane      all of it put together
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from hatoba.aws import index
 from hatoba.aws.models import Operation
@@ -78,6 +79,20 @@ def denied(principal: Principal, operation: Operation, why: str) -> AwsError:
         case "rest-json":
             return AwsError(said, code="AccessDeniedException", status=403)
     return AwsError(said, code="AccessDeniedException", status=400)
+
+
+def foreign_page(headers: Mapping[str, str]) -> bool:
+    """Whether a browser sent this for a page that does not come from this machine.
+
+    Where nobody has to sign, any page that somebody looks at could otherwise post forms to the platform.
+    """
+    if headers.get("sec-fetch-site") == "cross-site":
+        return True
+    origin = headers.get("origin")
+    if origin is None:
+        return False
+    host = urlsplit(origin).hostname or ""
+    return not (host in ("localhost", "127.0.0.1", "::1") or host.endswith(".localhost"))
 
 
 # --- principals

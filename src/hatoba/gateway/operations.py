@@ -78,10 +78,8 @@ class Operations:
             raise AwsError(f"{model.name} has no operation {name}.", code="UnknownOperationException", status=400)
         return bound
 
-    def body_bytes(self, service: str | None) -> int:
-        """The longest body that is read whole, for a service or, before it is known, for any."""
-        if service is None:
-            return max((room.body_bytes for room in self._rooms.values()), default=BODY_BYTES)
+    def body_bytes(self, service: str) -> int:
+        """The longest body that is read whole."""
         room = self._rooms.get(service)
         return room.body_bytes if room is not None else BODY_BYTES
 

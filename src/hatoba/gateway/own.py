@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from hatoba.gateway.access import foreign_page
 from hatoba.gateway.http import Request, Response
 from hatoba.gateway.metrics import Collector
 
@@ -70,9 +71,8 @@ class Own:
             return _json(403, {"message": "Nothing is reset here: the platform was not started with --auth off."})
         if not _loopback(request.peer):
             return _json(403, {"message": f"Only this machine may ask for a reset, not {request.peer}."})
-        if "origin" in request.headers:
-            # A browser's page may post to loopback, too.
-            return _json(403, {"message": "A web page may not ask for a reset."})
+        if foreign_page(request.headers):
+            return _json(403, {"message": "A page of another site may not ask for a reset."})
         await self._reset()
         return _json(200, {"status": "reset"})
 

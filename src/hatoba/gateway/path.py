@@ -29,6 +29,7 @@ from hatoba.gateway.call import Call, Platform, Principal
 from hatoba.gateway.http import BodyCut, BodyTooLarge, Request, Response
 from hatoba.gateway.metrics import Metrics
 from hatoba.gateway.operations import Bound, Operations
+from hatoba.gateway.room import BODY_BYTES
 from hatoba.gateway.unrouted import render_unrouted
 
 log = logging.getLogger(__name__)
@@ -93,7 +94,9 @@ class Path:
         if passing.bound is None:
             self._metrics.refuse(code)
         else:
-            passing.bound.metrics.observe("client", code, self._platform.clock.monotonic() - began)
+            seconds = self._platform.clock.monotonic() - began
+            passing.bound.metrics.observe("client", code, seconds)
+            log.debug("%s %s %s %.1f ms", passing.request_id, _said(passing), code, 1000 * seconds)
         return response
 
     async def _carry_out(self, passing: _Passing) -> Response:
@@ -115,7 +118,7 @@ class Path:
         head = WireRequest(method=request.method, path=path, query=query, headers=request.headers)
         if request.headers.get("content-type", "").startswith(FORM):
             # Which of several services it is stands in the form.
-            wire = msgspec.structs.replace(head, body=await request.body.read(self._operations.body_bytes(None)))
+            wire = msgspec.structs.replace(head, body=await request.body.read(BODY_BYTES))
             passing.wire = wire
             passing.route = routing.route(head, form_field(wire.whole_body(), b"Version"))
         else:
@@ -139,6 +142,12 @@ class Path:
         """Who asks: by the signature, unless there is none and none is needed."""
         settings, route = self._settings, passing.route
         if not settings.auth:
+            if access.foreign_page(passing.request.headers):
+                raise AwsError(
+                    "A page of another site may not call a platform that asks nobody who they are.",
+                    code="AccessDenied",
+                    status=403,
+                )
             passing.wire = unsigned(passing.wire)
             known = self._identities.find(route.access_key_id) if route.access_key_id is not None else None
             if known is not None:

@@ -125,6 +125,20 @@ def test_many_unknown_names_do_not_grow_the_metrics(open_: World) -> None:
     assert len(list(open_.plane.metrics.collect())) <= before + 2
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"origin": "http://localhost:3000", "sec-fetch-site": "same-site"}, 200),
+    ],
+)
+def test_a_page_of_another_site_cannot_post_forms(open_: World, headers: dict[str, str], status: int) -> None:
+    form = b"Action=GetCallerIdentity&Version=2011-06-15"
+    assert send(open_, "/", {"content-type": FORM, **headers}, form)[0] == status
+
+
 def test_reset_is_refused_unless_it_was_composed(signed: World) -> None:
     answer = urllib3.PoolManager().request("POST", f"{signed.url}/_hatoba/reset")
     assert answer.status == 403

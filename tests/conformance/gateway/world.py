@@ -15,7 +15,7 @@ from botocore.config import Config
 
 from hatoba.aws.shapes import ecs as t
 from hatoba.aws.sigv4 import Credential
-from hatoba.core.clock import ManualClock, SystemClock
+from hatoba.core.clock import SystemClock
 from hatoba.core.ids import RandomIds
 from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
@@ -228,7 +228,7 @@ def world(folder: Path, *, auth: bool = True, strict: bool = True) -> Iterator[W
         own = Own(version="test", components=lambda: {"store": "ok"}, collectors=[plane.metrics.collect])
         own.status = "ready"
         server = Server(front(aws=plane.path, registry=_registry, own_paths=own))
-        port = await server.listen("localhost", 0)
+        port = await server.listen("127.0.0.1", 0)
         started.append(World(port, plane, server, asyncio.get_running_loop()))
         ready.set()
         await stop.wait()
@@ -247,6 +247,3 @@ def world(folder: Path, *, auth: bool = True, strict: bool = True) -> Iterator[W
 
 async def _registry(request: Request) -> Response:
     return Response(headers={"docker-distribution-api-version": "registry/2.0"}, body=b"the registry")
-
-
-__all__ = ["ManualClock", "World", "world"]

@@ -30,8 +30,7 @@ def _holder(port: int) -> str | None:
     if not sockets:
         return None
     for process in Path("/proc").iterdir():
-        if process.name.isdigit() and _holds(process, sockets):
-            name = (process / "comm").read_text().strip()
+        if process.name.isdigit() and (name := _name_if_holds(process, sockets)):
             return f"{name} (pid {process.name})"
     return "another user's process"
 
@@ -51,8 +50,10 @@ def _listening(port: int) -> list[str]:
     return found
 
 
-def _holds(process: Path, sockets: set[str]) -> bool:
+def _name_if_holds(process: Path, sockets: set[str]) -> str | None:
     try:
-        return any(os.readlink(entry.path) in sockets for entry in os.scandir(process / "fd"))
+        if any(os.readlink(entry.path) in sockets for entry in os.scandir(process / "fd")):
+            return (process / "comm").read_text().strip()
     except OSError:  # another user's, or gone meanwhile
-        return False
+        return None
+    return None
