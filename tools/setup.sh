@@ -8,6 +8,8 @@ cd "$(dirname "$0")/.."
 PACKAGES=(
     containerd:containerd          # runs containers (its own instance, under the data directory)
     crun:crun                      # the OCI runtime below it
+    tini:tini-static               # the init process of tasks that ask for one
+    util-linux:nsenter             # starts Envoy in a VPC's namespace
     libnftables1:/usr/share/doc/libnftables1   # packet rules, in process
     busybox-static:/bin/busybox    # sample and test images
     golang-github-containerd-containerd-dev:/usr/share/gocode/src/github.com/containerd/containerd  # its .proto files

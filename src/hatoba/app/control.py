@@ -9,17 +9,19 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network
 
 import hatoba
-from hatoba.app import process
+from hatoba.app import admin, process
 from hatoba.app.credentials import AnyOf, ensure_root
 from hatoba.app.places import Places, write
 from hatoba.app.pool import ensure_pool
 from hatoba.app.rooms import ROOMS, tables
 from hatoba.app.settings import Settings
 from hatoba.core.clock import SystemClock
+from hatoba.core.errors import Refused
 from hatoba.core.ids import RandomIds
 from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
 from hatoba.core.secret import Sealer
+from hatoba.core.tasks import TaskGroup
 from hatoba.fleet import model as fleet
 from hatoba.fleet.enrol import Authority, Enrolments, transits
 from hatoba.fleet.reports import StatusSweeper
@@ -58,6 +60,7 @@ class Control:
         self._pool = ensure_pool(places, settings.pool)
         self.store = Store(SqliteJournal(places.control / "journal.db"), tables(), self._sealer)
         self._authority = Authority(places.control / "authority")
+        self._tasks = TaskGroup("control")
         self._enrolments = Enrolments(self.store, self._authority, self._clock, self._ids, self._pool)
 
     # --- assembling
@@ -101,6 +104,7 @@ class Control:
         registry = self._registry()
         plane.provide(Registry, registry)
         await registry.engine.prepare()
+        self._registry_engine = registry.engine
         sweeper = StatusSweeper(self.store)
         sweeper.sweep()
 
@@ -125,7 +129,15 @@ class Control:
         await self._server.listen(settings.host, settings.port)
         if settings.auth == "on":
             await self._server.serve(self._for_tasks())
+        self._admin = await admin.serve(self._places.admin_socket, {"node-token": self._node_token})
+        self._tasks.start(registry.keep_collecting(), "registry's collection")
         self.own.status = "ready"
+
+    async def _node_token(self) -> str:
+        host = self._settings.node_host
+        if host in ("127.0.0.1", "localhost"):
+            raise Refused("Nodes on other machines cannot reach 127.0.0.1: start Hatoba with --node-host ADDRESS.")
+        return await self._enrolments.token(host, self._node_port)
 
     async def _listen_to_nodes(self) -> None:
         file = self._places.control / "node-port"
@@ -133,6 +145,7 @@ class Control:
         port = await self.sessions.start(
             self._settings.node_host, self._settings.node_port or known, self._authority.server_context()
         )
+        self._node_port = port
         if port != known:
             write(file, f"{port}\n")
         if not (self._places.node / "identity" / "node.pem").exists():
@@ -163,8 +176,11 @@ class Control:
     async def close(self) -> None:
         self.own.status = "stopping"
         await self._server.close(grace=5.0)
+        await self._admin.close(grace=0.0)
+        await self._tasks.close()
         await self.runner.close()
         await self.sessions.close()
+        self._registry_engine.close()
         await self.store.durable()
         self.store.close()
 

@@ -39,7 +39,6 @@ from hatoba.node.worker import Worker
 from hatoba.proxy.base import OnHealth
 from hatoba.proxy.engine import EnvoyProxy
 from hatoba.proxy.server import ConfigServer
-from hatoba.runtime.base import Platform
 from hatoba.runtime.containerd.runtime import ContainerdRuntime
 from hatoba.runtime.containerd.settings import Settings as RuntimeSettings
 from hatoba.runtime.machine import this_platform
@@ -80,26 +79,12 @@ class Node:
         places, clock = self._places, self._clock
         pool, transit = self._identity.addresses
         self.fabric = KernelFabric(
-            NetworkSettings(
-                instance=places.instance,
-                run_dir=places.run / "net",
-                host_address=str(first_address(IPv4Network(transit))),
-                transit=transit,
-                pool=pool,
-                host_services=(HostService(port=self._settings.endpoint_port),),
-                underlay=self._settings.address or None,
+            network_settings(
+                places, pool, transit, address=self._settings.address, endpoint_port=self._settings.endpoint_port
             )
         )
         await self.fabric.start()
-        self.runtime = await ContainerdRuntime.open(
-            RuntimeSettings(
-                data=places.node / "containerd",
-                run=places.run / "containerd",
-                cgroup_parent=f"/hatoba-{places.instance}",
-            ),
-            clock,
-            RandomIds(),
-        )
+        self.runtime = await ContainerdRuntime.open(runtime_settings(places), clock, RandomIds())
         self.memory = Memory(places.node)
         self.memory.open()
         self._config = ConfigServer(places.run / "proxy" / "config.sock")
@@ -135,7 +120,7 @@ class Node:
             ShippedOutput(self.logs),
             places.node / "tasks",
             clock,
-            _platform(),
+            this_platform(),
             agent.emit,
         )
         agent.bind(self.worker, self.wiring, self.session)
@@ -183,8 +168,26 @@ class Node:
         self.memory.close()
 
 
-def _platform() -> Platform:
-    return this_platform()
+def network_settings(
+    places: Places, pool: str, transit: str, *, address: str = "", endpoint_port: int = 4566
+) -> NetworkSettings:
+    return NetworkSettings(
+        instance=places.instance,
+        run_dir=places.run / "net",
+        host_address=str(first_address(IPv4Network(transit))),
+        transit=transit,
+        pool=pool,
+        host_services=(HostService(port=endpoint_port),),
+        underlay=address or None,
+    )
+
+
+def runtime_settings(places: Places) -> RuntimeSettings:
+    return RuntimeSettings(
+        data=places.node / "containerd",
+        run=places.run / "containerd",
+        cgroup_parent=f"/hatoba-{places.instance}",
+    )
 
 
 def main(settings: NodeSettings, places: Places, ready: Callable[[], None] = lambda: None) -> int:

@@ -55,6 +55,10 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
         """The join token of the node on the control plane's own machine."""
         return self.run / "join"
 
+    @property
+    def admin_socket(self) -> Path:
+        return self.run / "admin.sock"
+
     def pid_file(self, process: str) -> Path:
         return self.run / f"{process}.pid"
 

@@ -17,6 +17,7 @@ from hatoba.services.ec2.api import ec2
 from hatoba.services.ec2.model import TABLES as EC2
 from hatoba.services.ecr import model as ecr_model
 from hatoba.services.ecr.api import ecr
+from hatoba.services.ecr.lifecycle import Lifecycle
 from hatoba.services.iam import model as iam_model
 from hatoba.services.iam.api import iam
 from hatoba.services.sts import model as sts_model
@@ -38,7 +39,11 @@ def _ecs_controllers(platform: Platform) -> Iterable[Controller]:
 
 ROOMS: tuple[Room, ...] = (
     Room(service=ecs_room.ecs, tables=ecs_room.TABLES, controllers=_ecs_controllers),
-    Room(service=ecr, tables=ecr_model.TABLES),
+    Room(
+        service=ecr,
+        tables=ecr_model.TABLES,
+        controllers=lambda platform: (Lifecycle(platform.store, platform.clock),),
+    ),
     Room(service=ec2, tables=EC2),
     Room(service=iam, tables=iam_model.TABLES),
     Room(service=sts, tables=sts_model.TABLES),

@@ -1,0 +1,63 @@
+"""What Hatoba needs of a machine, checked, with a sentence on how to mend what is missing."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+from pathlib import Path
+
+_TOOLS = {
+    "containerd": "containerd",
+    "crun": "crun",
+    "nsenter": "util-linux",
+    "tini-static": "tini",
+}
+_LIBRARIES = ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib")
+
+
+def missing() -> list[str]:
+    """What must be there and is not, in sentences."""
+    found = [
+        f"{tool} is missing. Install it: apt-get install {package}"
+        for tool, package in _TOOLS.items()
+        if shutil.which(tool) is None
+    ]
+    if not any(list(Path(folder).glob("libnftables.so.1*")) for folder in _LIBRARIES if Path(folder).is_dir()):
+        found.append("libnftables is missing. Install it: apt-get install libnftables1")
+    if not Path("/proc/self/ns/net").exists():
+        found.append("The kernel has no network namespaces (CONFIG_NET_NS).")
+    if not Path("/sys/fs/cgroup").is_dir() or not any(Path("/sys/fs/cgroup").iterdir()):
+        found.append("No cgroups are mounted at /sys/fs/cgroup.")
+    if "overlay" not in Path("/proc/filesystems").read_text():
+        found.append("The kernel has no overlay file system: modprobe overlay, or use a kernel that has it.")
+    return found
+
+
+def _facts() -> list[tuple[str, str]]:
+    cgroup = Path("/sys/fs/cgroup")
+    if (cgroup / "cgroup.controllers").exists():
+        layout = "v2"
+    elif (cgroup / "unified").is_dir():
+        layout = "hybrid"
+    else:
+        layout = "v1"
+    return [
+        ("kernel", platform.release()),
+        ("cgroups", layout),
+        ("user", "root" if os.geteuid() == 0 else "not root: `hatoba up` needs sudo"),
+        ("python", platform.python_version()),
+        *((tool, shutil.which(tool) or "missing") for tool in _TOOLS),
+    ]
+
+
+def doctor(given: argparse.Namespace) -> int:
+    for name, said in _facts():
+        print(f"{name:<14} {said}")
+    problems = missing()
+    for problem in problems:
+        print(f"  ! {problem}")
+    if not problems:
+        print("all is well")
+    return 1 if problems else 0

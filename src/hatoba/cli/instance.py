@@ -1,0 +1,199 @@
+"""The platform itself: up, down, status, env, node, registry trust."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import socket
+from pathlib import Path
+
+import hatoba
+from hatoba.app import admin
+from hatoba.app import places as place
+from hatoba.app import settings as setting
+from hatoba.app import up as app
+from hatoba.app.credentials import read_root
+from hatoba.app.settings import Settings
+from hatoba.core.errors import Refused
+
+_TRUST = Path("/etc/containers/registries.conf.d")
+
+
+def _settings(given: argparse.Namespace) -> Settings:
+    return setting.load(given.data, vars(given))
+
+
+def _kept(places: place.Places) -> Path:
+    """The settings that `up` was given, for the processes it starts and for later commands."""
+    return places.run / "settings.json"
+
+
+def _running(given: argparse.Namespace) -> tuple[Settings, place.Places]:
+    """An instance's settings as it runs, or as it would."""
+    settings = _settings(given)
+    places = app.the_instance(settings.data)
+    if _kept(places).exists():
+        settings = setting.load(settings.data, json.loads(_kept(places).read_text()))
+    return settings, places
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+# --- up and down
+
+
+def up(given: argparse.Namespace) -> int:
+    app.need_root()
+    settings = _settings(given)
+    from hatoba.cli.doctor import missing
+
+    for problem in missing():
+        raise Refused(problem)
+    places = place.ensure(settings.data)
+    if app.running(places, "up") is not None:
+        raise Refused(f"Hatoba runs already with {settings.data}. `hatoba down --data {settings.data}` ends it.")
+    words = {name: value for name in Settings.__struct_fields__ if (value := getattr(given, name, None)) is not None}
+    place.write(_kept(places), json.dumps({name: str(value) for name, value in words.items()}))
+    if given.detach:
+        again = [item for name, value in words.items() for item in (f"--{name.replace('_', '-')}", str(value))]
+        return app.detach(settings, places, _say, ["--keep-tasks", "--data", str(settings.data), *_without_data(again)])
+    return _supervise(settings, places, keep_tasks=given.keep_tasks)
+
+
+def _without_data(words: list[str]) -> list[str]:
+    return [word for pair in zip(words[::2], words[1::2], strict=True) if pair[0] != "--data" for word in pair]
+
+
+def _supervise(settings: Settings, places: place.Places, *, keep_tasks: bool) -> int:
+    place.write(places.pid_file("up"), f"{os.getpid()}\n")
+    try:
+        code = asyncio.run(app.Supervisor(settings, places, _say).run(lambda: None))
+    finally:
+        places.pid_file("up").unlink(missing_ok=True)
+    if not keep_tasks:
+        from hatoba.app.down import end_node, forget_run
+
+        asyncio.run(end_node(places))
+        forget_run(places)
+    return code
+
+
+def down(given: argparse.Namespace) -> int:
+    app.need_root()
+    settings = _settings(given)
+    places = app.the_instance(settings.data)
+    from hatoba.app.down import end_node, forget_run
+
+    app.stop_processes(places)
+    asyncio.run(end_node(places))
+    forget_run(places)
+    if given.purge:
+        _registry_file(places).unlink(missing_ok=True)
+        app.purge(settings.data)
+    _say(f"down  {settings.data}{' (deleted)' if given.purge else ''}")
+    return 0
+
+
+# --- the two processes (started by the supervisor)
+
+
+def control(given: argparse.Namespace) -> int:
+    settings, places = _running(given)
+    from hatoba.app.control import main
+
+    return main(settings, places)
+
+
+def node(given: argparse.Namespace) -> int:
+    app.need_root()
+    if given.what == "token":
+        return _print_token(given)
+    settings = _settings(given)
+    places = place.ensure(settings.data)
+    if _kept(places).exists():
+        settings, places = _running(given)
+    from hatoba.app.node import NodeSettings, main
+
+    token = given.join_file.read_text().strip() if given.join_file else given.join or ""
+    node_settings = NodeSettings(
+        name=given.name or socket.gethostname(),
+        address=given.address,
+        token=token,
+        endpoint_port=settings.port,
+        log_level=settings.log_level,
+    )
+    return main(node_settings, places)
+
+
+def _print_token(given: argparse.Namespace) -> int:
+    _, places = _running(given)
+    _say(admin.ask(places.admin_socket, "node-token"))
+    return 0
+
+
+# --- looking
+
+
+def status(given: argparse.Namespace) -> int:
+    settings, places = _running(given)
+    found = app.health(settings) or {}
+    processes = {name: app.running(places, name) for name in ("up", "control", "node")}
+    report = {
+        "version": hatoba.__version__,
+        "data": str(settings.data),
+        "endpoint": f"http://{settings.host}:{settings.port}",
+        "status": found.get("status", "down"),
+        "processes": processes,
+        "components": found.get("components", {}),
+    }
+    if given.json:
+        _say(json.dumps(report, indent=2))
+    else:
+        _say(f"hatoba {report['version']}  {report['status']}  {report['endpoint']}  {report['data']}")
+        for name, pid in processes.items():
+            _say(f"  {name:<12} {'pid ' + str(pid) if pid else 'not running'}")
+        components = report["components"]
+        for name, said in (components if isinstance(components, dict) else {}).items():
+            _say(f"  {name:<12} {said}")
+    return 0 if report["status"] == "ready" else 1
+
+
+def env(given: argparse.Namespace) -> int:
+    settings, places = _running(given)
+    key, secret = read_root(places.credentials)
+    host = "localhost" if settings.host == "127.0.0.1" else settings.host
+    _say(f"export AWS_ENDPOINT_URL=http://{host}:{settings.port}")
+    _say(f"export AWS_ACCESS_KEY_ID={key}")
+    _say(f"export AWS_SECRET_ACCESS_KEY={secret}")
+    _say(f"export AWS_DEFAULT_REGION={settings.region}")
+    return 0
+
+
+# --- the host's configuration, only when asked
+
+
+def _registry_file(places: place.Places) -> Path:
+    return _TRUST / f"hatoba-{places.instance}.conf"
+
+
+def registry(given: argparse.Namespace) -> int:
+    app.need_root()
+    settings, places = _running(given)
+    file = _registry_file(places)
+    if given.remove:
+        file.unlink(missing_ok=True)
+        _say(f"removed {file}")
+        return 0
+    hosts = (f"localhost:{settings.port}", f"127.0.0.1:{settings.port}")
+    text = "".join(f'[[registry]]\nlocation = "{host}"\ninsecure = true\n\n' for host in hosts)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        place.write(file, "# Written by `hatoba registry trust`; `--remove` takes it away.\n" + text, 0o644)
+    except OSError as error:
+        raise Refused(f"{file} cannot be written: {error.strerror}.") from None
+    _say(f"wrote {file}")
+    return 0
