@@ -19,7 +19,7 @@ from typing import ParamSpec, TypeVar
 
 from nftables import Nftables
 
-from hatoba.core.errors import PortError
+from hatoba.core.errors import PortError, Refused
 from hatoba.network import syscalls
 from hatoba.network.netlink import Netlink
 
@@ -62,7 +62,7 @@ class Namespace:
             return
         with _nft_lock:
             if self._nft is None:
-                self._nft = Nftables()
+                self._nft = _context()
             code, _, error = self._nft.cmd(commands)
         if code != 0:
             raise PortError("rules", f"nftables: {error.strip()[:500]}")
@@ -104,6 +104,13 @@ class Namespace:
         self._nft = None
         self.netlink.close()
         os.close(self.descriptor)
+
+
+def _context() -> Nftables:
+    try:
+        return Nftables()
+    except OSError as error:
+        raise Refused(f"libnftables cannot be loaded ({error}): install the package libnftables1.") from error
 
 
 def sysctl(name: str, value: str) -> None:

@@ -20,6 +20,7 @@ class RuleBook:
         self._frame = frame
         self._policies: dict[str, PolicySet] = {}
         self._members: dict[str, Member] = {}
+        self._content: dict[tuple[str, str], dict[str, str]] = {}  # element → holder → value, the latest holder last
         self._groups: set[str] = set()  # declared in the table
         self._combinations: set[tuple[str, ...]] = set()  # declared in the table
 
@@ -37,9 +38,7 @@ class RuleBook:
             chains |= ruleset.group_chains(policy)
         for groups in self._combinations:
             chains |= ruleset.combination(groups)
-        content: Elements = {}
-        for member in self._members.values():
-            content |= ruleset.elements(member)
+        content = {element: _last(holders) for element, holders in self._content.items()}
         return ruleset.document(self._frame, self._groups, chains, content)
 
     def put(self, holders: Iterable[tuple[str, Member]]) -> str:
@@ -54,15 +53,35 @@ class RuleBook:
             if member.here:
                 declarations += self._combine(member.groups)
             self._members[key] = member
-            changes += ruleset.change(ruleset.elements(old) if old else {}, ruleset.elements(member))
+            changes += self._change(key, ruleset.elements(old) if old else {}, ruleset.elements(member))
         return _text(declarations + changes)
 
     def drop(self, keys: Iterable[str]) -> str:
         lines: list[str] = []
         for key in keys:
             if (old := self._members.pop(key, None)) is not None:
-                lines += ruleset.change(ruleset.elements(old), {})
+                lines += self._change(key, ruleset.elements(old), {})
         return _text(lines)
+
+    def _change(self, key: str, old: Elements, new: Elements) -> list[str]:
+        """One holder's elements, and what that means for the table, where another may hold the same one.
+
+        While an address moves, its old and its new holder stand side by side; the later one counts.
+        """
+        before: Elements = {}
+        after: Elements = {}
+        for element in old | new:
+            holders = self._content.setdefault(element, {})
+            if holders:
+                before[element] = _last(holders)
+            holders.pop(key, None)
+            if element in new:
+                holders[key] = new[element]
+            if holders:
+                after[element] = _last(holders)
+            else:
+                del self._content[element]
+        return ruleset.change(before, after)
 
     def set_policies(self, policies: Iterable[PolicySet]) -> str:
         wanted = {policy.id: policy for policy in policies}
@@ -101,6 +120,10 @@ class RuleBook:
             return []
         self._combinations.add(members)
         return [line for name, rules in ruleset.combination(members).items() for line in ruleset.fill(name, rules)]
+
+
+def _last(holders: dict[str, str]) -> str:
+    return next(reversed(holders.values()))
 
 
 def _text(lines: list[str]) -> str:

@@ -20,6 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from nftables import Nftables
+
 from hatoba.network import syscalls
 from hatoba.network.base import Fabric, HostService, Settings, launcher
 from hatoba.network.fabric import KernelFabric
@@ -67,10 +69,17 @@ def run(namespace: Path, command: str) -> str:
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
 
-def launch(namespace: Path, program: str) -> subprocess.Popen[str]:
+def rules(namespace: Path, command: str = "list ruleset") -> str:
+    """What libnftables answers to the command, inside the namespace."""
+    code, output, error = inside(namespace, lambda: Nftables().cmd(command))
+    assert code == 0, error
+    return str(output)
+
+
+def launch(namespace: Path, program: str, *through: str) -> subprocess.Popen[str]:
     """A Python program inside the namespace, as an agent would start a proxy there."""
-    words = [*launcher(namespace), sys.executable, "-c", program]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    words = [*launcher(namespace), *through, sys.executable, "-c", program]
+    return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 class SimulatedLab:
@@ -201,7 +210,7 @@ class RealLab:
             "links": run(path, "ip -o link"),
             "addresses": run(path, "ip -o -4 address"),
             "routes": run(path, "ip -4 route show table all"),
-            "rules": run(path, "nft list ruleset"),
+            "rules": rules(path),
             "settings": flags,
         }
 

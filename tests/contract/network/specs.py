@@ -12,7 +12,7 @@ CLOSED = PolicySet(id="sg-closed", egress=(ALL,))
 
 
 def vpc(identifier: str = "vpc-1", vni: int = 1) -> VpcSpec:
-    services = (RouterService(address=METADATA, port=80),)
+    services = (RouterService(address=METADATA, port=80), RouterService(address="10.0.0.2", port=53, protocol="udp"))
     return VpcSpec(id=identifier, cidrs=("10.0.0.0/16", "fd00::/64"), vni=vni, services=services)
 
 

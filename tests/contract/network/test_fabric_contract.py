@@ -253,6 +253,17 @@ async def test_a_task_moves_to_another_node(lab: Lab) -> None:
     assert await lab.reaches(0, "a", "10.0.0.11")
 
 
+async def test_a_task_that_moves_may_be_on_both_nodes_for_a_moment(lab: Lab) -> None:
+    await two_nodes(lab)
+    await lab.fabrics[0].ensure_interface(task("b2", "10.0.0.11"))
+    await lab.listen(0, "b2", "0.0.0.0", 80)
+    await lab.fabrics[0].set_peers("vpc-1", ())
+    assert await lab.reaches(0, "a", "10.0.0.11")
+    await lab.fabrics[0].set_peers("vpc-1", (peer("10.0.0.11", NODES[1]),))
+    await lab.fabrics[0].remove_interface("vpc-1", "b2")
+    assert await lab.reaches(0, "a", "10.0.0.11")
+
+
 async def test_public_addresses_of_another_node(lab: Lab) -> None:
     await two_nodes(lab)
     await lab.fabrics[1].set_policies("vpc-1", (OPEN,))

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from hatoba.core.errors import Refused
-from hatoba.network.fabric import KernelFabric
-from tests.contract.network.labs import NODES, WORLD, RealLab, inside, launch, run
+from hatoba.network.fabric import KernelFabric, free_pool
+from tests.contract.network.labs import NODES, WORLD, RealLab, inside, launch, rules, run
 from tests.contract.network.specs import DEFAULT, METADATA, OPEN, balancer, peer, task, vpc
 
 pytestmark = pytest.mark.real
@@ -64,14 +64,14 @@ async def test_teardown_also_finds_what_another_process_left(real: RealLab) -> N
 
 async def test_rules_and_routes_of_others_stay(real: RealLab) -> None:
     host = real.hosts[0]
-    run(host, "nft add table inet theirs")
-    run(host, "nft add chain inet theirs input { type filter hook input priority 0; policy accept; }")
-    run(host, "nft add rule inet theirs input tcp dport 9 drop")
-    before = run(host, "nft list table inet theirs")
+    rules(host, "add table inet theirs")
+    rules(host, "add chain inet theirs input { type filter hook input priority 0; policy accept; }")
+    rules(host, "add rule inet theirs input tcp dport 9 drop")
+    before = rules(host, "list table inet theirs")
     await populate(real)
-    assert run(host, "nft list table inet theirs") == before
+    assert rules(host, "list table inet theirs") == before
     await real.fabrics[0].teardown()
-    assert run(host, "nft list ruleset") == before
+    assert rules(host, "list ruleset") == before
 
 
 async def test_the_outside_sees_the_nodes_address(real: RealLab) -> None:
@@ -167,11 +167,11 @@ async def test_many_small_steps_make_the_same_rules_as_one(real: RealLab) -> Non
     await fabric.set_policies("vpc-1", (OPEN, msgspec.structs.replace(DEFAULT, ingress=())))
     await fabric.ensure_address(balancer("lb", "10.0.0.20", "sg-default"))
     await fabric.remove_interface("vpc-1", "b")
-    small = run(real.namespace(0, "vpc-1"), "nft list table inet hatoba")
+    small = rules(real.namespace(0, "vpc-1"), "list table inet hatoba")
     await fabric.close()
     real.fabrics[0] = real.restarted(0)
     await real.fabrics[0].start()
-    whole = run(real.namespace(0, "vpc-1"), "nft list table inet hatoba")
+    whole = rules(real.namespace(0, "vpc-1"), "list table inet hatoba")
     assert _elements(small) == _elements(whole)
 
 
@@ -182,7 +182,7 @@ def _elements(listing: str) -> list[str]:
 
 async def test_rules_that_were_changed_behind_our_back_are_mended_by_the_next_step(real: RealLab) -> None:
     await populate(real)
-    run(real.namespace(0, "vpc-1"), "nft delete table inet hatoba")
+    rules(real.namespace(0, "vpc-1"), "delete table inet hatoba")
     await real.fabrics[0].ensure_interface(task("c", "10.0.0.13", "sg-open"))
     assert await real.reaches(0, "c", "10.0.0.11")
 
@@ -266,3 +266,68 @@ async def test_private_addresses_stay_closed_even_if_the_host_is_given_a_route(r
     assert not await real.reaches(0, None, "10.0.0.11")
     assert not await real.reaches(0, None, "10.0.0.20")
     assert await real.reaches(0, None, "100.80.8.2")
+
+
+async def test_a_pool_is_found_beside_those_in_use(real: RealLab) -> None:
+    run(real.hosts[0], "ip route add 100.64.3.0/24 via 198.51.100.1")
+    assert inside(real.hosts[0], free_pool) == "100.65.0.0/16"
+    assert inside(real.hosts[0], lambda: free_pool(start=16)) == "100.81.0.0/16", "100.80.0.0/16 is claimed"
+
+
+async def test_a_namespace_is_seen_where_containers_are_started(real: RealLab) -> None:
+    """Containerd lives in a mount namespace of its own, a slave of ours."""
+    holder = launch(
+        real.hosts[0], "print('ready', flush=True); input()", "unshare", "--mount", "--propagation", "slave"
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "ready\n"
+        await populate(real)
+        seen = run(real.hosts[0], f"cat /proc/{holder.pid}/mountinfo")
+        assert str(real.namespace(0, "a")) in seen
+        await real.fabrics[0].remove_interface("vpc-1", "a")
+        assert str(real.namespace(0, "a")) not in run(real.hosts[0], f"cat /proc/{holder.pid}/mountinfo")
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+async def test_the_resolver_answers_over_udp(real: RealLab) -> None:
+    await real.fabrics[0].ensure_vpc(vpc())
+    await real.fabrics[0].ensure_interface(task("a", "10.0.0.10", "sg-none"))
+    server = await real.fabrics[0].open_socket("vpc-1", socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("10.0.0.2", 53))
+    client = inside(real.namespace(0, "a"), lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    client.setblocking(False)
+    loop = asyncio.get_running_loop()
+    client.sendto(b"who?", ("10.0.0.2", 53))
+    async with asyncio.timeout(2):
+        question, source = await loop.sock_recvfrom(server, 100)
+        server.sendto(question.upper(), source)
+        assert await loop.sock_recv(client, 100) == b"WHO?"
+    for each in (server, client):
+        each.close()
+
+
+async def test_much_data_crosses_between_nodes(real: RealLab) -> None:
+    """Full packets fit into the tunnel."""
+    for node, (name, address) in enumerate((("a", "10.0.0.10"), ("b", "10.0.0.11"))):
+        await real.fabrics[node].ensure_vpc(vpc())
+        await real.fabrics[node].set_policies("vpc-1", (DEFAULT,))
+        await real.fabrics[node].ensure_interface(task(name, address))
+    await real.fabrics[0].set_peers("vpc-1", (peer("10.0.0.11", NODES[1]),))
+    await real.fabrics[1].set_peers("vpc-1", (peer("10.0.0.10", NODES[0]),))
+    listening = await real.listen(1, "b", "0.0.0.0", 80)
+    client = await real.connect(0, "a", "10.0.0.11", 80)
+    assert client is not None
+    loop = asyncio.get_running_loop()
+    server, _ = await loop.sock_accept(listening)
+    sent = bytes(4_000_000)
+    sending = asyncio.ensure_future(loop.sock_sendall(client, sent))
+    received = 0
+    async with asyncio.timeout(10):
+        while received < len(sent):
+            received += len(await loop.sock_recv(server, 1 << 20))
+        await sending
+    for each in (server, client):
+        each.close()

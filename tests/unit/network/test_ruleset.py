@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hatoba.network import hostrules, ruleset
 from hatoba.network.base import HostService, PolicySet, RouterService, Rule, Settings
@@ -105,9 +107,9 @@ def test_a_holder_that_changes_groups_replaces_its_verdicts_only() -> None:
         "delete element inet hatoba members4-sg-web { 10.0.1.7 }",
         "delete element inet hatoba router-egress4 { 10.0.1.7 }",
         "delete element inet hatoba ingress4 { 10.0.1.7 }",
-        "add element inet hatoba members4-sg-default { 10.0.1.7 }",
         "add element inet hatoba router-egress4 { 10.0.1.7 : jump out-sg-default }",
         "add element inet hatoba ingress4 { 10.0.1.7 : jump in-sg-default }",
+        "add element inet hatoba members4-sg-default { 10.0.1.7 }",
     ]
 
 
@@ -117,6 +119,57 @@ def test_a_group_that_loses_its_policy_allows_nothing_but_keeps_its_members() ->
     assert "flush chain inet hatoba in-sg-web" in lines
     assert "add rule" not in lines
     assert "10.0.1.7" in made.document()
+
+
+def test_an_address_may_have_its_old_and_its_new_holder_for_a_while() -> None:
+    made = book()
+    arrived = Member(address=PEER.address, groups=PEER.groups, device="e-here")
+    made.put([("arrived", arrived)])
+    assert made.drop(["peer"]) == "", "the members' set still needs the address"
+    assert "delete element inet hatoba members4-sg-default { 10.0.2.5 }" in made.drop(["arrived"])
+
+
+def test_the_later_holder_of_a_public_address_counts() -> None:
+    made = book()
+    later = Member(address="10.0.1.9", groups=("sg-web",), device="e-later", public="100.64.4.2")
+    assert "add element inet hatoba public-in { 100.64.4.2 : 10.0.1.9 }" in made.put([("later", later)])
+    assert "public-in" not in made.drop(["balancer"])
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 5), st.booleans()), max_size=30))
+def test_steps_and_the_whole_agree(steps: list[tuple[str, int, bool]]) -> None:
+    """Whatever came and went: the elements that the steps left are those of the document."""
+    made = RuleBook(FRAME)
+    made.document()
+    table: dict[str, set[str]] = {}
+    members: dict[str, Member] = {}
+    for name, number, present in steps:
+        if present:
+            groups = ("sg-web", "sg-default")[: number % 3]
+            members[name] = Member(address=f"10.0.1.{number % 4}", groups=groups, device=f"e-{name}", egress=number > 2)
+            text = made.put([(name, members[name])])
+        else:
+            text = made.drop([name])
+        for verb, kind, _, _, place, *words in (line.split() for line in text.splitlines()):
+            if kind == "element":
+                element = " ".join(words[1:-1])
+                if verb == "add":
+                    assert not any(same_key(element, other) for other in table.get(place, ()))
+                    table.setdefault(place, set()).add(element)
+                else:
+                    gone = {other for other in table[place] if same_key(element, other)}
+                    assert len(gone) == 1, "the kernel refuses to delete what is not there"
+                    table[place] -= gone
+    whole: dict[str, set[str]] = {}
+    for line in made.document().splitlines():
+        if line.startswith("add element") and "services" not in line:
+            place, elements = line.split()[4], line[line.index("{") + 2 : -2]
+            whole[place] = set(elements.split(", "))
+    assert {place: elements for place, elements in table.items() if elements} == whole
+
+
+def same_key(one: str, other: str) -> bool:
+    return one.split(" : ")[0] == other.split(" : ")[0]
 
 
 def test_unused_groups_do_not_pile_up() -> None:
