@@ -7,12 +7,11 @@ is found by its description.
 from __future__ import annotations
 
 from hatoba.core.errors import AwsError
-from hatoba.core.records import replace
 from hatoba.gateway.call import Door
 from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.task import Eni, Task
 
-_GONE = ("InvalidNetworkInterfaceID.NotFound", "InvalidAllocationID.NotFound", "InvalidAssociationID.NotFound")
+_GONE = ("InvalidNetworkInterfaceID.NotFound",)
 
 
 def _description(task: Task) -> str:
@@ -45,31 +44,15 @@ async def create(aws: Door, task: Task) -> Eni:
         zone=interface.get("AvailabilityZone") or "",
         address6=six[0].get("Ipv6Address") or "",
     )
-    return replace(eni, allocation=await _give_public(aws, task, eni)) if task.network.public else eni
-
-
-async def _give_public(aws: Door, task: Task, eni: Eni) -> str:
-    """A public address, found again by its tag when a crash came in between."""
-    tag = {"Key": "ecs-attachment", "Value": task.attachment}
-    filters = [{"Name": f"tag:{tag['Key']}", "Values": [tag["Value"]]}]
-    known = (await aws.ec2.describe_addresses(Filters=filters)).get("Addresses") or []
-    allocation: str
-    if known:
-        allocation = known[0]["AllocationId"]
-    else:
-        made = await aws.ec2.allocate_address(
-            Domain="vpc", TagSpecifications=[{"ResourceType": "elastic-ip", "Tags": [tag]}]
-        )
-        allocation = made["AllocationId"]
-    await aws.ec2.associate_address(AllocationId=allocation, NetworkInterfaceId=eni.id)
-    return allocation
+    if task.network.public:
+        # As EC2 does it for the first interface of an instance; it goes with the interface.
+        await aws.ec2.modify_network_interface_attribute(NetworkInterfaceId=eni.id, AssociatePublicIpAddress=True)
+    return eni
 
 
 async def delete(aws: Door, task: Task) -> None:
     """Nothing is left of it afterwards, whatever there was."""
     known = [task.eni.id] if task.eni else await _left_behind(aws, task)
-    if task.network is not None and task.network.public:
-        await _take_public(aws, task)
     for interface in known:
         await _unless_gone(aws, "delete_network_interface", NetworkInterfaceId=interface)
 
@@ -80,14 +63,6 @@ async def _left_behind(aws: Door, task: Task) -> list[str]:
     filters = [{"Name": "description", "Values": [_description(task)]}]
     found = await aws.ec2.describe_network_interfaces(Filters=filters)
     return [interface["NetworkInterfaceId"] for interface in found.get("NetworkInterfaces") or []]
-
-
-async def _take_public(aws: Door, task: Task) -> None:
-    filters = [{"Name": "tag:ecs-attachment", "Values": [task.attachment]}]
-    for address in (await aws.ec2.describe_addresses(Filters=filters)).get("Addresses") or []:
-        if association := address.get("AssociationId"):
-            await _unless_gone(aws, "disassociate_address", AssociationId=association)
-        await _unless_gone(aws, "release_address", AllocationId=address["AllocationId"])
 
 
 async def _unless_gone(aws: Door, operation: str, **params: str) -> None:

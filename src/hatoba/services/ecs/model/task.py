@@ -60,10 +60,9 @@ class Target(Part, frozen=True, kw_only=True):
 
 
 class Eni(Part, frozen=True, kw_only=True):
-    """Its network interface. `allocation`: of its public address, when it has one."""
+    """Its network interface."""
 
     id: str
-    allocation: str = ""
     subnet: str
     vpc: str
     address: str
