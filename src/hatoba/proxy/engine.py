@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import functools
 import ipaddress
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -63,8 +64,8 @@ class EnvoyProxy:
         self._restored: dict[TargetKey, Health] | None = None
         self._stale: set[str] = set()  # groups whose endpoints are to be built again
         self._told: dict[TargetKey, Health] = {}
-        self._untold: list[HealthFact] = []  # not yet offered to Envoy
-        self._offered: list[HealthFact] = []  # offered, not yet acknowledged
+        self._offers = 0
+        self._untold: deque[tuple[int, HealthFact]] = deque()  # with the offer by which Envoy gets to know
         self._news = asyncio.Event()
         self._tasks = TaskGroup(f"proxy:{name}")
         self._refresh: asyncio.Handle | None = None
@@ -87,13 +88,14 @@ class EnvoyProxy:
         self._told = {key: health for key, health in self._told.items() if key in self.checker}
         self._snapshot = snapshot(wanted, self._by_group())
         self._stale.clear()
-        self._server.offer(self._name, self._snapshot, again=True)
+        offer = self._offer(self._snapshot, again=True)
         try:
             await self._server.settled(self._name, self._timeout)
         except PortError as error:
             if error.code != "Timeout":
                 raise
             raise PortError("Timeout", f"{error.message} It said last: {self.process.last_words()}") from None
+        self._tell_until(offer)
         if (why := left_out(wanted)) is not None:
             raise PortError("Unsupported", why)
 
@@ -130,7 +132,7 @@ class EnvoyProxy:
     def _learned(self, fact: HealthFact) -> None:
         loop = asyncio.get_running_loop()
         self._stale.add(fact.group)
-        self._untold.append(fact)
+        self._untold.append((self._offers + 1, fact))
         if self._refresh is None:
             self._refresh = loop.call_soon(self._refresh_now)
         if self._save is None:
@@ -138,30 +140,37 @@ class EnvoyProxy:
 
     def _refresh_now(self) -> None:
         self._refresh = None
-        self._offered += self._untold
-        self._untold.clear()
-        self._news.set()
         if self._snapshot is None:
             return
         for group in self._wanted.groups:
             if group.id in self._stale and group.id in self._snapshot["endpoints"]:
                 self._snapshot = replaced(self._snapshot, endpoints(group, self.checker.of_group(group.id)))
         self._stale.clear()
-        self._server.offer(self._name, self._snapshot)
+        self._offer(self._snapshot)
+        self._news.set()
+
+    def _offer(self, snapshot: Snapshot, *, again: bool = False) -> int:
+        self._offers += 1
+        self._server.offer(self._name, snapshot, again=again)
+        return self._offers
 
     async def _tell(self) -> None:
-        """Passes on what is known, in order, when Envoy has it."""
+        """Passes on what is known when Envoy has it."""
         while True:
             await self._news.wait()
             self._news.clear()
-            facts, self._offered = self._offered, []
+            offer = self._offers
             with contextlib.suppress(PortError):
                 await self._server.settled(self._name, _TELL_ANYWAY)
-            for fact in facts:
-                key = TargetKey(fact.group, fact.target)
-                if key in self.checker:
-                    self._told[key] = fact.health
-                    self._on_health(fact)
+            self._tell_until(offer)
+
+    def _tell_until(self, offer: int) -> None:
+        while self._untold and self._untold[0][0] <= offer:
+            _, fact = self._untold.popleft()
+            key = TargetKey(fact.group, fact.target)
+            if key in self.checker:
+                self._told[key] = fact.health
+                self._on_health(fact)
 
     def _save_now(self) -> None:
         self._save = None

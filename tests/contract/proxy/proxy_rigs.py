@@ -179,6 +179,25 @@ class SimulatedRig:
         return (self.proxy.failed[-1].status if len(self.proxy.failed) > failures else 200), ""
 
 
+def socket_in(path: str, family: socket.AddressFamily = socket.AF_INET) -> socket.socket:
+    """Made in a network namespace: by a thread that enters it and ends."""
+    made: list[socket.socket] = []
+
+    def make() -> None:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            if ctypes.CDLL(None, use_errno=True).setns(descriptor, CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), "setns")
+            made.append(socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+        finally:
+            os.close(descriptor)
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    thread.join()
+    return made[0]
+
+
 class Namespace:
     """A network namespace with a loopback interface, as long as its process lives."""
 
@@ -191,24 +210,10 @@ class Namespace:
         subprocess.run(["nsenter", f"--net={self.path}", "ip", "link", "set", "lo", "up"], check=True)
 
     def socket(self, family: socket.AddressFamily = socket.AF_INET) -> socket.socket:
-        """Made there: by a thread that enters the namespace and ends."""
-        made: list[socket.socket] = []
-        thread = threading.Thread(target=self._make, args=(family, made))
-        thread.start()
-        thread.join()
-        return made[0]
+        return socket_in(self.path, family)
 
     async def opener(self, family: socket.AddressFamily) -> socket.socket:
-        return self.socket(family)
-
-    def _make(self, family: socket.AddressFamily, made: list[socket.socket]) -> None:
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            if ctypes.CDLL(None, use_errno=True).setns(descriptor, CLONE_NEWNET) != 0:
-                raise OSError(ctypes.get_errno(), "setns")
-            made.append(socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
-        finally:
-            os.close(descriptor)
+        return socket_in(self.path, family)
 
     def close(self) -> None:
         self._holder.kill()
@@ -387,12 +392,14 @@ class Load:
 @contextlib.asynccontextmanager
 async def real_rig(directory: Path) -> AsyncIterator[RealRig]:
     namespace = Namespace()
-    rig = RealRig(directory, namespace)
     try:
-        await rig.start()
-        yield rig
+        rig = RealRig(directory, namespace)
+        try:
+            await rig.start()
+            yield rig
+        finally:
+            await rig.stop()
     finally:
-        await rig.stop()
         namespace.close()
 
 

@@ -1,0 +1,46 @@
+"""An agent in a process of its own, to be killed: applies one wish after the other, and says the pid of its Envoy.
+
+python -m tests.contract.proxy.proxy_agent DIRECTORY NAMESPACE PORT PORT PORT
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+import sys
+from pathlib import Path
+
+from hatoba.core.clock import SystemClock
+from hatoba.proxy.engine import EnvoyProxy
+from hatoba.proxy.server import ConfigServer
+from tests.contract.proxy.proxy_rigs import Backend, Facts, forward, group, socket_in, wanted
+
+
+async def main(directory: Path, namespace: str, ports: list[int]) -> None:
+    server = ConfigServer(directory / "xds.sock")
+    await server.start()
+
+    async def opener(family: socket.AddressFamily) -> socket.socket:
+        return socket_in(namespace, family)
+
+    proxy = EnvoyProxy(
+        name="vpc-1",
+        directory=directory / "e",
+        server=server,
+        clock=SystemClock(),
+        on_health=Facts(),
+        netns=namespace,
+        opener=opener,
+    )
+    adopted = await proxy.start()
+    backends = [Backend(name=str(port), port=port) for port in ports]
+    for gone in itertools.cycle(backends):
+        await proxy.apply(wanted(forward("web"), group("web", *(each for each in backends if each is not gone))))
+        sys.stdout.write(f"{'adopted' if adopted else 'started'} {proxy.process.pid}\n")
+        sys.stdout.flush()
+        await asyncio.sleep(0.05)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], [int(each) for each in sys.argv[3:]]))
