@@ -41,11 +41,14 @@ def register(req: t.RegisterTaskDefinitionRequest) -> Registered:
     mode = content.get("networkMode")
     content["containerDefinitions"] = [containers.defaults(c, mode) for c in req["containerDefinitions"]]
     checked = cast(t.RegisterTaskDefinitionRequest, content)
+    for_fargate = "FARGATE" in (checked.get("requiresCompatibilities") or ())
+    if for_fargate and (refusal := fargate.size(checked)) is not None:
+        raise t.ClientException(refusal)
     _volumes(checked)
     _containers(checked)
     _modes(checked)
     refusal = fargate.refusal(checked)
-    if refusal is not None and "FARGATE" in (checked.get("requiresCompatibilities") or ()):
+    if for_fargate and refusal is not None:
         raise t.ClientException(refusal)
     return Registered(content, _compatibilities(checked, refusal is None), requires.attributes(checked))
 

@@ -16,12 +16,12 @@ def _not(what: str) -> str:
 
 def refusal(req: t.RegisterTaskDefinitionRequest) -> str | None:
     """Why it cannot run on Fargate, in AWS's words, or None when it can."""
-    return (
-        _size(req) or _task(req) or next(filter(None, (_container(c, req) for c in req["containerDefinitions"])), None)
-    )
+    of_containers = (_container(container, req) for container in req["containerDefinitions"])
+    return size(req) or _task(req) or next(filter(None, of_containers), None)
 
 
-def _size(req: t.RegisterTaskDefinitionRequest) -> str | None:
+def size(req: t.RegisterTaskDefinitionRequest) -> str | None:
+    """Why the network mode or the task's size rule Fargate out."""
     if req.get("networkMode") != "awsvpc":
         return "Fargate only supports network mode ‘awsvpc’."
     for name in ("cpu", "memory"):
