@@ -5,7 +5,6 @@ A `Call` is made per request and is cheap: it points at the control plane's `Pla
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -17,12 +16,11 @@ from hatoba.core.errors import AwsError
 from hatoba.core.ids import Ids
 from hatoba.core.keys import Key, Scope
 from hatoba.core.pages import BadToken, Pager
-from hatoba.core.records import Record
-from hatoba.store import Index, Store, Table, Tx
+from hatoba.gateway import idempotency
+from hatoba.gateway.idempotency import idempotent
+from hatoba.store import Store, Tx
 
 T = TypeVar("T")
-
-IDEMPOTENCY_SECONDS = 24 * 3600.0  # how long a client token is remembered
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,19 +32,6 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     role: str | None = None  # the role's ARN, of an assumed role or a service
     access_key: str | None = None
-
-
-class Idempotent(Record, frozen=True, kw_only=True):
-    """The answer to a request that carried a client token."""
-
-    request: bytes  # hash of the request without its token
-    result: bytes  # the answer, as MessagePack
-    expires: float
-
-
-idempotent = Table(
-    "gateway.idempotent", Idempotent, indexes=(Index("hour", lambda record: int(record.expires // 3600)),)
-)
 
 
 class Client(Protocol):
@@ -156,44 +141,22 @@ class Call:
 
     # --- idempotency
 
-    def _token_key(self, token: str) -> Key:
-        return idempotent.key(self.scope, f"{self.service}:{self.operation}:{token}")
-
-    @staticmethod
-    def _request_hash(req: Mapping[str, Any], token: str) -> bytes:
-        rest = {name: value for name, value in req.items() if value != token}
-        return hashlib.blake2b(msgspec.msgpack.encode(rest, order="deterministic"), digest_size=16).digest()
-
     def earlier(
         self, tx: Tx, req: Mapping[str, Any], token: str | None, *, mismatch: Callable[[], AwsError]
     ) -> Any | None:
         """The answer given before to the same request with this client token; `mismatch()` for another request."""
         if token is None:
             return None
-        record = tx.get(idempotent, self._token_key(token))
-        if record is None or record.expires <= self.now:
-            return None
-        if record.request != self._request_hash(req, token):
-            raise mismatch()
-        return msgspec.msgpack.decode(record.result)
+        return idempotency.earlier(tx, self._token_key(token), req, token, now=self.now, mismatch=mismatch)
 
     def remember(self, tx: Tx, req: Mapping[str, Any], token: str | None, result: T) -> T:
         """Keeps the answer for a repeated request, in the same transaction as what it did."""
         if token is not None:
-            key = self._token_key(token)
-            stored = tx.get(idempotent, key)
-            record = Idempotent(
-                key=key,
-                version=stored.version if stored else 0,
-                request=self._request_hash(req, token),
-                result=msgspec.msgpack.encode(result),
-                expires=self.now + IDEMPOTENCY_SECONDS,
-            )
-            tx.put(idempotent, record)
-            # An hour that has passed is forgotten by whoever comes along: at most a few records a call.
-            for old in tx.index(idempotent, "hour", int(self.now // 3600) - 1)[:4]:
-                tx.forget(idempotent, old.key)
+            idempotency.remember(tx, self._token_key(token), req, token, result, now=self.now)
         return result
+
+    def _token_key(self, token: str) -> Key:
+        return idempotency.token_key(self.scope, self.service, self.operation, token)
 
 
 __all__ = ["Call", "Client", "Door", "Platform", "Principal", "idempotent"]

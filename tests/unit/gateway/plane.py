@@ -16,6 +16,7 @@ from hatoba.core.secret import Sealer
 from hatoba.gateway import access
 from hatoba.gateway.access import Authorizer
 from hatoba.gateway.call import Call
+from hatoba.gateway.idempotency import idempotent
 from hatoba.gateway.plane import ControlPlane
 from hatoba.gateway.room import Service
 from hatoba.store import Store, Table
@@ -71,7 +72,7 @@ def write(call: Call, name: str, version: int | None = None) -> int:
 def plane(*rooms: Service, authorizer: Authorizer | None = None) -> Iterator[tuple[ControlPlane, HeldJournal]]:
     journal = HeldJournal()
     sealer = Sealer(bytes(32))
-    store = Store(journal, [things], sealer)
+    store = Store(journal, [things, idempotent], sealer)
     store.open()
     made = ControlPlane(
         store=store,

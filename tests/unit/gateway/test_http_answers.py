@@ -13,7 +13,7 @@ import pytest
 
 from hatoba.core.errors import Refused
 from hatoba.gateway.http import FileSlice, Limits, Request, Response, Server
-from tests.unit.gateway.wire import connected, echo, get, on_uvloop, post, serving
+from tests.unit.gateway.wire import Wire, connected, echo, get, on_uvloop, post, serving
 
 MEGABYTE = 1 << 20
 
@@ -357,6 +357,20 @@ async def test_a_port_in_use_is_refused_with_its_holder() -> None:
             Refused, match=rf"Port {port} on 127.0.0.1 is in use by .+ \(pid {os.getpid()}\)\. .+--port"
         ):
             await Server(echo).listen("127.0.0.1", port)
+
+
+@on_uvloop
+async def test_a_socket_of_the_file_system_is_served(tmp_path: Path) -> None:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(tmp_path / "socket"))
+    server = Server(echo)
+    await server.serve(listener)
+    reader, writer = await asyncio.open_unix_connection(str(tmp_path / "socket"))
+    wire = Wire(reader, writer)
+    wire.send(get())
+    assert (await wire.answer()).body == b"GET / "
+    wire.writer.close()
+    await server.close(grace=0)
 
 
 @on_uvloop

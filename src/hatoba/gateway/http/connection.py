@@ -56,6 +56,8 @@ def _text(value: bytes) -> str:
 
 def _keep_alive(wire: socket.socket) -> None:
     """A client that is gone without a word is found out within a minute or two, even if nothing is sent to it."""
+    if wire.family == socket.AF_UNIX:
+        return
     wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
     wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
