@@ -58,7 +58,7 @@ async def _serve(folder: Path) -> None:
         count: int = 0
 
     clusters = Table("bench.clusters", Cluster)
-    ecs = Service("ecs")
+    ecs, sts = Service("ecs"), Service("sts")
 
     @ecs.operation
     async def list_clusters(req: dict[str, Any], call: Call) -> dict[str, Any]:
@@ -90,6 +90,17 @@ async def _serve(folder: Path) -> None:
             tx.put(clusters, replace(cluster, count=cluster.count + 1))
         return {"cluster": {"clusterArn": call.arn("cluster/default"), "clusterName": req["clusterName"]}}
 
+    @ecs.operation
+    async def list_services(req: dict[str, Any], call: Call) -> dict[str, Any]:
+        """Asks another operation ten times, as rooms ask each other."""
+        for _ in range(10):
+            await call.aws.ecs.list_clusters()
+        return {}
+
+    @sts.operation
+    async def get_caller_identity(req: dict[str, Any], call: Call) -> dict[str, Any]:
+        return {"UserId": call.principal.id, "Account": call.principal.account, "Arn": call.principal.arn}
+
     async def nothing(request: Request) -> Response:
         return Response(body=b"{}")
 
@@ -102,7 +113,7 @@ async def _serve(folder: Path) -> None:
         clock=SystemClock(),
         ids=RandomIds(),
         pager=Pager(sealer),
-        rooms=[ecs],
+        rooms=[ecs, sts],
         identities=access.KnownKeys(credential),
         authorizer=access.RolesPass(),
     )
@@ -116,18 +127,22 @@ async def _serve(folder: Path) -> None:
 # --- the client
 
 
-def signed(port: int, operation: str, body: bytes) -> bytes:
+def form(port: int, body: bytes) -> bytes:
+    return signed(port, "", body, service="sts", content_type="application/x-www-form-urlencoded")
+
+
+def signed(
+    port: int, operation: str, body: bytes, *, service: str = "ecs", content_type: str = "application/x-amz-json-1.1"
+) -> bytes:
     from hatoba.aws import sigv4
     from hatoba.aws.wire import WireRequest
 
-    headers = {
-        "host": f"127.0.0.1:{port}",
-        "content-type": "application/x-amz-json-1.1",
-        "x-amz-target": f"AmazonEC2ContainerServiceV20141113.{operation}",
-    }
+    headers = {"host": f"127.0.0.1:{port}", "content-type": content_type}
+    if operation:
+        headers["x-amz-target"] = f"AmazonEC2ContainerServiceV20141113.{operation}"
     request = WireRequest(method="POST", path="/", headers=headers, body=body)
     credential = sigv4.Credential(access_key_id=KEY, secret=SECRET)
-    headers = sigv4.sign(request, credential, "us-east-1", "ecs", time.time())
+    headers = sigv4.sign(request, credential, "us-east-1", service, time.time())
     headers |= {"user-agent": "Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1", "content-length": str(len(body))}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"POST / HTTP/1.1\r\n{lines}\r\n".encode() + body
@@ -158,6 +173,8 @@ def measure(requests: int = 2000) -> dict[str, tuple[float, float]]:
                 "empty HTTP answer": b"GET /_hatoba/nothing HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n",
                 "read, trivial (ListClusters)": signed(port, "ListClusters", b"{}"),
                 "read (DescribeClusters, 1)": signed(port, "DescribeClusters", b'{"clusters":["default"]}'),
+                "read, form and XML (GetCallerIdentity)": form(port, b"Action=GetCallerIdentity&Version=2011-06-15"),
+                "10 calls between rooms (ListServices)": signed(port, "ListServices", b"{}"),
                 "write, durable (CreateCluster)": signed(port, "CreateCluster", b'{"clusterName":"default"}'),
             }
             with socket.create_connection(("127.0.0.1", port)) as wire:
@@ -188,9 +205,9 @@ def main() -> None:
     if given.serve:
         serve(given.serve)
         return
-    print(f"{'request':34} {'CPU ms':>8} {'wall ms':>8}")
+    print(f"{'request':40} {'CPU ms':>8} {'wall ms':>8}")
     for name, (cpu, wall) in measure(given.requests).items():
-        print(f"{name:34} {cpu * 1e3:8.3f} {wall * 1e3:8.3f}")
+        print(f"{name:40} {cpu * 1e3:8.3f} {wall * 1e3:8.3f}")
 
 
 if __name__ == "__main__":
