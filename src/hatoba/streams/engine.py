@@ -21,7 +21,7 @@ from hatoba.core.clock import Clock
 from hatoba.core.errors import PortError, Refused
 from hatoba.core.tasks import TaskGroup
 from hatoba.streams import merge, segments
-from hatoba.streams.journal import Appended, Deleted, Entry, Journal, frame
+from hatoba.streams.journal import Appended, Deleted, Entry, Journal, frame, sync_folder
 from hatoba.streams.merge import Source
 from hatoba.streams.port import Batch, Page, Query, Stats
 from hatoba.streams.segments import Block
@@ -239,8 +239,8 @@ class DiskStreams:
         return [Stream(segments.load(self._folder(name))) for name in names]
 
     def _forget_idle(self) -> None:
-        if len(self._streams) <= KNOWN_STREAMS or self._waiting:
-            return
+        if len(self._streams) <= KNOWN_STREAMS or self._waiting or self._files.locked():
+            return  # whoever changes segments relies on what it has read of them
         idle = [name for name, stream in self._streams.items() if stream.idle]
         for name in idle[: len(self._streams) - KNOWN_STREAMS * 3 // 4]:
             del self._streams[name]
@@ -343,7 +343,9 @@ def _fail(batch: list[_Waiting], error: PortError) -> None:
 
 def _take(root: Path) -> int:
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        (root / segments.FOLDER).mkdir(parents=True, exist_ok=True)
+        sync_folder(root)
+        sync_folder(root.parent)
         lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise Refused(f"The log streams in {root} cannot be opened: {error}.") from error

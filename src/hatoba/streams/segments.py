@@ -22,6 +22,7 @@ from hatoba.streams.port import Event
 
 SEGMENT_BYTES = 8 << 20
 SEGMENT_SPAN = 24 * 3600 * 1000  # ms: retention counts in days
+FOLDER = "streams"
 _SUFFIX = ".seg"
 
 
@@ -35,7 +36,7 @@ class Block(NamedTuple):
 
 
 def folder(root: Path, stream: str) -> Path:
-    return root / "streams" / stream[:2] / stream
+    return root / FOLDER / stream[:2] / stream
 
 
 def load(where: Path) -> list[Block]:

@@ -15,6 +15,7 @@ from hatoba.streams.blocks import size_of
 from hatoba.streams.port import EVENT_OVERHEAD, Batch
 
 _READ_BYTES = 256 << 10
+_CLOCK_STEP = 60_000  # ms: a clock that is set back by less must not change the order of lines
 _SENDING = "sending"  # how far the batch reaches that is under way
 
 
@@ -35,6 +36,7 @@ class Lane:
         self._messages: list[str] = []
         self._ends: list[int] = []
         self._size = 0
+        self._latest = 0
         self._finished = False
 
     @property
@@ -86,6 +88,9 @@ class Lane:
         for start, end, text in events:
             while start >= bound:
                 bound, time = next(dates)
+            if 0 < self._latest - time < _CLOCK_STEP:
+                time = self._latest
+            self._latest = time
             if text:  # an event without text is not taken by the service
                 self._times.append(time)
                 self._messages.append(text)

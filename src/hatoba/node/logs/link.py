@@ -156,6 +156,11 @@ class SpoolerLink:
         await self._tasks.close()
         self._disconnect()
 
+    async def stop_running(self) -> None:
+        """Ends the spooler that runs for this root, if one does."""
+        if await self._connect():
+            await self.stop()
+
     async def stop(self) -> None:
         """Ends the spooler, and waits until it has."""
         if self._socket is not None:

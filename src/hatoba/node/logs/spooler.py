@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import select
 import socket
 import sys
@@ -229,6 +230,9 @@ def main(root: str, ready: int | None = None) -> int:
     listener.listen(4)
     if ready is not None:
         os.close(ready)
+    # Each container takes eight descriptors.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     Spooler(listener).run()
     os.unlink(protocol.SOCKET)
     return 0
