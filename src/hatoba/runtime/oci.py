@@ -185,7 +185,7 @@ def _linux(
         linux["maskedPaths"] = list(_MASKED)
         linux["readonlyPaths"] = list(_READ_ONLY)
         if spec.seccomp == "default":
-            linux["seccomp"] = seccomp.build(profile, caps, machine.architecture)
+            linux["seccomp"] = seccomp.build(profile, tuple(caps), machine.architecture)
     return linux
 
 

@@ -53,7 +53,7 @@ class _Rule(msgspec.Struct, frozen=True, rename="camel"):
     excludes: _Condition = _Condition()
 
 
-class Profile(msgspec.Struct, frozen=True, rename="camel"):
+class Profile(msgspec.Struct, frozen=True, rename="camel", eq=False):
     """The installed file, as far as we read it."""
 
     default_errno_ret: int
@@ -76,8 +76,9 @@ def _applies(rule: _Rule, capabilities: Collection[str], architecture: str) -> b
     return with_caps and on_this and not excluded
 
 
-def build(profile: Profile, capabilities: Collection[str], architecture: str = "amd64") -> dict[str, Any]:
-    """The `linux.seccomp` of an OCI config. Pure.
+@lru_cache(maxsize=64)
+def build(profile: Profile, capabilities: tuple[str, ...], architecture: str = "amd64") -> dict[str, Any]:
+    """The `linux.seccomp` of an OCI config; not to be changed. Pure.
 
     A call that no rule names answers ENOSYS, so that programs fall back to an older one; a known but forbidden call
     answers EPERM.

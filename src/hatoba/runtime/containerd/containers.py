@@ -20,6 +20,7 @@ from hatoba.runtime.base import ContainerSpec, Exit, Failure, failure
 from hatoba.runtime.check import check
 from hatoba.runtime.containerd import rootfs
 from hatoba.runtime.containerd.client import EXISTS, FAILED_PRECONDITION, NOT_FOUND, CallFailed, Client
+from hatoba.runtime.containerd.filters import Filters
 from hatoba.runtime.containerd.images import Images, Stored
 from hatoba.runtime.containerd.records import Record, Records
 from hatoba.runtime.containerd.settings import Settings
@@ -46,6 +47,7 @@ class Containers:
         self._images = images
         self._records = records
         self._ids = ids
+        self._filters = Filters(settings.run / "crun")
         self._accounts: dict[str, tuple[str, str]] = {}
         options = options_pb2.Options(binary_name=settings.crun, root=str(settings.run / "crun"))
         packed = any_pb2.Any(type_url="containerd.runc.v1.Options", value=options.SerializeToString())
@@ -61,6 +63,7 @@ class Containers:
         user = users.resolve(spec.user, *await self._account_files(image))
         nodes = devices.resolve(spec.devices, privileged=spec.privileged)
         config = oci.config(spec, self._machine, user, seccomp.installed(), self._netns(spec.netns), nodes)
+        self._filters.annotate(spec.id, config)
         await self._write(spec, config, image)
         record = Record(spec, config["process"], await self._prepare(spec.id, image.chain_id))
         return self._records.all.setdefault(spec.id, record)
@@ -177,6 +180,7 @@ class Containers:
             if error.status is not EXISTS:
                 raise _start_failure(error) from error
         record.has_task = True
+        self._filters.learn(spec.id)
 
     async def _start_task(self, record: Record) -> int:
         id = record.spec.id
@@ -225,6 +229,7 @@ class Containers:
         await self._quietly(self._client.containers.Delete, request)
         await self._remove_snapshot(id)
         self._records.all.pop(id, None)
+        self._filters.forget(id)
 
     async def _delete_task(self, id: str) -> None:
         """With its shim; one that was killed has left its socket."""
