@@ -191,7 +191,7 @@ def in_use(view: View, eni: Eni) -> bool:
     """A workload that has not stopped, or a balancer, holds it."""
     for workload in view.index(fleet.workloads, "interface", eni.id):
         status = view.get(fleet.workload_statuses, workload.key._replace(type=fleet.workload_statuses.name))
-        if status is None or status.state != "stopped":
+        if status is None or status.state not in ("stopped", "lost"):
             return True
     return view.count(fleet.balancers, "interface", eni.id) > 0
 

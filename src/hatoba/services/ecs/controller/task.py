@@ -19,6 +19,7 @@ from hatoba.gateway.tags import forget_tags
 from hatoba.placement import Assignment
 from hatoba.reconcile import Wake
 from hatoba.services.ecs.controller import interface
+from hatoba.services.ecs.controller.logins import Logins, with_login
 from hatoba.services.ecs.controller.nodes import assign
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import RANK, Eni, Task, tasks
@@ -40,6 +41,7 @@ class TaskController:
         self._platform = platform
         self._store = platform.store
         self._settings = settings
+        self._logins = Logins(platform)
         self.wakes: tuple[Wake, ...] = (
             Wake(tasks, lambda change: (change.key,)),
             Wake(workload_statuses, self._reported),
@@ -68,7 +70,7 @@ class TaskController:
         if task.desired == "RUNNING" and not task.launched:
             await self._launch(task)
             return None
-        if task.status == "DEPROVISIONING" and task.balancing not in ("joining", "joined"):
+        if task.status == "DEPROVISIONING" and task.balancing not in ("joining", "joined") and self._let_go(task):
             await self._release(task)
             return None
         if task.renew_at is not None and RANK[task.status] <= RANK["STOPPING"]:
@@ -91,6 +93,9 @@ class TaskController:
             seen = lifecycle.settle(seen, now)
             if seen.launched and RANK[seen.status] >= RANK["STOPPING"]:
                 _halt(tx, seen)
+            if seen.launched and seen.status == "DEPROVISIONING" and _over(seen, status):
+                seen = replace(seen, launched=False, renew_at=None)
+                _withdraw(tx, seen)
             return tx.put(tasks, seen) if seen != task else task
 
     # --- getting it to run
@@ -103,13 +108,16 @@ class TaskController:
         if (refusal := _not_yet(definition) or late) is not None:
             self._end(task, refusal)
             return
-        eni, credential = await asyncio.gather(
-            self._interface(task), self._credential(task, definition), return_exceptions=True
+        eni, credential, login = await asyncio.gather(
+            self._interface(task),
+            self._credential(task, definition),
+            self._logins.password(task.scope),
+            return_exceptions=True,
         )
-        for outcome in (eni, credential):
+        for outcome in (eni, credential, login):
             if isinstance(outcome, BaseException) and not (isinstance(outcome, AwsError) and outcome.status < 500):
                 raise outcome
-        self._start(task, definition, eni, credential)
+        self._start(task, definition, eni, credential, login if isinstance(login, Secret) else None)
 
     async def _interface(self, task: Task) -> Eni | None:
         if task.network is None:
@@ -141,6 +149,7 @@ class TaskController:
         definition: Definition,
         eni: Eni | BaseException | None,
         credential: Credential | BaseException | None,
+        login: Secret | None,
     ) -> None:
         """Hands the workload to its node; or ends the task, for the reason that stands in the way."""
         now = self._platform.clock.now()
@@ -156,11 +165,16 @@ class TaskController:
                 why = reasons.role(role(task, definition) or "")
                 current = lifecycle.end(current, "TaskFailedToStart", why)
             elif current.desired == "RUNNING":
-                current = self._hand_over(tx, current, definition, credential)
+                current = self._hand_over(tx, current, definition, credential, login)
             tx.put(tasks, lifecycle.settle(current, now))
 
     def _hand_over(
-        self, tx: Tx, task: Task, definition: Definition, credential: Credential | BaseException | None
+        self,
+        tx: Tx,
+        task: Task,
+        definition: Definition,
+        credential: Credential | BaseException | None,
+        login: Secret | None,
     ) -> Task:
         if _node_lost(tx, task):
             task = replace(task, node="")
@@ -169,7 +183,8 @@ class TaskController:
             if not isinstance(answer, Assignment):
                 return lifecycle.end(task, "TaskFailedToStart", f"ResourceInitializationError: {answer.words()}")
             task = replace(task, node=answer.node)
-        tx.put(workloads, workload(task, definition, self._settings))
+        wanted = workload(task, definition, self._settings)
+        tx.put(workloads, with_login(wanted, login) if login else wanted)
         if isinstance(credential, Credential):
             task = replace(task, renew_at=credential.expires - RENEW_BEFORE)
             _keep(tx, replace(credential, node=task.node))
@@ -198,6 +213,13 @@ class TaskController:
         return credential.expires - RENEW_BEFORE
 
     # --- its end
+
+    def _let_go(self, task: Task) -> bool:
+        """The node has nothing of it any more (or is gone itself): its interface may be taken away."""
+        if not task.launched or task.lost:
+            return True
+        status = self._store.find(workload_statuses, task.scope, task.id)
+        return status is not None and status.state in ("stopped", "lost")
 
     async def _release(self, task: Task) -> None:
         """Nothing of it runs any more: gives back its interface and its place on the node."""
