@@ -57,6 +57,8 @@ def sender(session: Callable[[], Session], workload_of: Callable[[str], str | No
         if workload is None:
             raise Rejected(f"container {batch.container_id} belongs to no workload any more")
         kept = await session().logs(workload, msgspec.msgpack.encode(batch))
+        if kept.error == "ServiceUnavailableException":  # a full disk: it will pass
+            raise PortError(kept.error, kept.detail)
         if kept.error:
             raise Rejected(f"{kept.error}: {kept.detail}")
 
