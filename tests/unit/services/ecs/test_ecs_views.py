@@ -1,6 +1,7 @@
 """What clients are told, whole: golden files beside this test. `HATOBA_GOLDEN=write` renews them."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,14 @@ from tests.unit.services.ecs.world import ROLE, SCOPE, World, container, definit
 GOLDEN = Path(__file__).parent / "golden"
 
 
+_IDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{32}\b|\b\d{19}\b")
+
+
 def check(name: str, shape: Any) -> None:
+    """Ids that chance gave are numbered in the order in which they appear."""
     text = msgspec.json.format(msgspec.json.encode(shape, enc_hook=repr), indent=2).decode() + "\n"
+    numbers: dict[str, str] = {}
+    text = _IDS.sub(lambda match: numbers.setdefault(match[0], f"<id {len(numbers) + 1}>"), text)
     path = GOLDEN / f"{name}.json"
     if os.environ.get("HATOBA_GOLDEN") == "write":
         path.write_text(text)

@@ -78,6 +78,8 @@ class FakeEc2:
         return {"NetworkInterface": self.interfaces[known]}
 
     async def delete_network_interface(self, req: Any, call: Call) -> Any:
+        for workload in call.store.index(fleet.workloads, "interface", req["NetworkInterfaceId"]):
+            raise AwsError(f"held by {workload.id}", code="InvalidNetworkInterface.InUse")
         if self.interfaces.pop(req["NetworkInterfaceId"], None) is None:
             raise AwsError("gone", code="InvalidNetworkInterfaceID.NotFound")
         return {}
@@ -139,7 +141,7 @@ class FakeElb:
             else:
                 self.states[group, where, port] = state
             with self._plane().store.tx() as tx:
-                key = fleet.target_statuses.key(SCOPE, fleet.target_id(group, where))
+                key = fleet.target_statuses.key(fleet.FLEET, fleet.target_id(group, where))
                 old = tx.get(fleet.target_statuses, key)
                 record = fleet.TargetStatus(
                     key=key, version=old.version if old else 0, group=group, target=where, state=state or "unused"

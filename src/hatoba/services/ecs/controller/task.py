@@ -93,8 +93,7 @@ class TaskController:
             seen = lifecycle.settle(seen, now)
             if seen.launched and RANK[seen.status] >= RANK["STOPPING"]:
                 _halt(tx, seen)
-            if seen.launched and seen.status == "DEPROVISIONING" and _over(seen, status):
-                seen = replace(seen, launched=False, renew_at=None)
+            if seen.status == "DEPROVISIONING" and _over(seen, status):
                 _withdraw(tx, seen)
             return tx.put(tasks, seen) if seen != task else task
 
@@ -222,16 +221,13 @@ class TaskController:
         return status is not None and status.state in ("stopped", "lost")
 
     async def _release(self, task: Task) -> None:
-        """Nothing of it runs any more: gives back its interface and its place on the node."""
+        """Nothing of it runs any more: gives back its interface."""
         if task.network is not None:
             await interface.delete(self._platform.door(task.scope, "ecs"), task)
         with self._store.tx() as tx:
             current = tx.get(tasks, task.key)
             if current is None:
                 return
-            tx.forget(workloads, workloads.key(task.scope, task.id))
-            for credential in tx.index(credentials, "workload", task.id):
-                tx.forget(credentials, credential.key)
             released = replace(current, released=True, renew_at=None)
             tx.put(tasks, lifecycle.settle(released, self._platform.clock.now()))
 
@@ -251,10 +247,25 @@ def _node_lost(tx: Tx, task: Task) -> bool:
     return node is None or node.state == "lost"
 
 
+def _workload(task: Task) -> Key:
+    return workloads.key(task.scope, task.id)
+
+
 def _halt(tx: Tx, task: Task) -> None:
-    wanted = tx.get(workloads, workloads.key(task.scope, task.id))
+    wanted = tx.get(workloads, _workload(task))
     if wanted is not None and wanted.want == "running":
         tx.put(workloads, replace(wanted, want="stopped"))
+
+
+def _over(task: Task, status: WorkloadStatus | None) -> bool:
+    """The node has let go of everything, or is gone itself."""
+    return task.lost or (status is not None and status.state in ("stopped", "lost"))
+
+
+def _withdraw(tx: Tx, task: Task) -> None:
+    tx.forget(workloads, _workload(task))
+    for credential in tx.index(credentials, "workload", task.id):
+        tx.forget(credentials, credential.key)
 
 
 def _keep(tx: Tx, credential: Credential) -> None:

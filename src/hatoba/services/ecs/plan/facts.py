@@ -74,17 +74,17 @@ def _pulled(task: Task, status: WorkloadStatus) -> float | None:
 
 
 def _ended(task: Task, status: WorkloadStatus, reported: dict[str, ContainerStatus]) -> Task:
-    """Wants the task stopped when it failed as a whole, or when an essential container is over."""
+    """Wants the task stopped when it failed as a whole, a container could not start, or an essential one is over."""
     if task.desired == "STOPPED":
         return task
     if status.error:
         return lifecycle.end(task, "TaskFailedToStart", reasons.reason(status.error, status.detail))
-    over = [container for container in task.containers if container.essential and container.status == "STOPPED"]
+    over = [container for container in task.containers if container.status == "STOPPED"]
     for container in over:
         report = reported.get(container.name)
         if report is not None and report.error and report.started is None:
             reason = container.reason if task.launch_type == "FARGATE" else reasons.FAILED_TO_START
             return lifecycle.end(task, "TaskFailedToStart", reason)
-    if over:
+    if any(container.essential for container in over):
         return lifecycle.end(task, "EssentialContainerExited", reasons.ESSENTIAL_EXITED)
     return task

@@ -16,13 +16,13 @@ _NAMES = {
     "container-start": "CannotStartContainerError",
     "container-state": "CannotInspectContainerError",
     "container-not-found": "ContainerVanishedError",
-    "network": "ContainerNetworkingError",
+    "vanished": "ContainerVanishedError",
     "dependency": "TaskDependencyError",
-    "timeout": "DockerTimeoutError",
-    "volume": "CannotCreateVolumeError",
-    "logs": "ResourceInitializationError",
+    "kernel": "ContainerNetworkingError",
+    "rules": "ContainerNetworkingError",
+    "unknown_vpc": "ContainerNetworkingError",
 }
-# What the agent of AWS adds to a container that the kernel killed.
+# What the agent of AWS says to a container that the kernel killed.
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 ESSENTIAL_EXITED = "Essential container in task exited"
 FAILED_TO_START = "Task failed to start"

@@ -71,7 +71,11 @@ def _metadata(task: Task, definition: Definition) -> dict[str, str]:
         "VPCID": task.eni.vpc if task.eni else "",
         "ServiceName": task.service.partition("/")[2] if task.service else "",
         "Group": task.group,
+        "MAC": task.eni.mac if task.eni else "",
+        "PrivateDNSName": task.eni.dns if task.eni else "",
     }
+    for name in (container.name for container in task.containers):
+        found[f"ContainerARN:{name}"] = arns.container_arn(task.scope, task.cluster, task.id, name)
     return {name: value for name, value in found.items() if value}
 
 

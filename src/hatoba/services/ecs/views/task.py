@@ -101,7 +101,7 @@ def _attached(record: Task) -> str:
         return "PRECREATED"
     if record.launched and RANK[record.status] < RANK["DEPROVISIONING"]:
         return "ATTACHED" if record.connected_at is not None else "ATTACHING"
-    return "DETACHED" if record.launched else "CREATED"
+    return "DETACHED" if record.connected_at is not None else "CREATED"
 
 
 def _subnet(record: Task) -> str:
