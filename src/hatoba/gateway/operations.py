@@ -7,7 +7,7 @@ Clients come here from `path` (after the bytes), rooms from `door`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 import msgspec
@@ -77,6 +77,11 @@ class Operations:
         if bound is None:
             raise AwsError(f"{model.name} has no operation {name}.", code="UnknownOperationException", status=400)
         return bound
+
+    @property
+    def services(self) -> Container[str]:
+        """Those that have rooms, by botocore's names."""
+        return self._rooms.keys()
 
     def body_bytes(self, service: str) -> int:
         """The longest body that is read whole."""

@@ -120,11 +120,17 @@ class Path:
             # Which of several services it is stands in the form.
             wire = msgspec.structs.replace(head, body=await request.body.read(BODY_BYTES))
             passing.wire = wire
-            passing.route = routing.route(head, form_field(wire.whole_body(), b"Version"))
+            version = form_field(wire.whole_body(), b"Version")
         else:
-            passing.route = routing.route(head, form_field(query.encode(), b"Version") if "Version=" in query else None)
             wire = head
-        model = passing.model = models.load(passing.route.service)
+            version = form_field(query.encode(), b"Version") if "Version=" in query else None
+        served, stranger = self._operations.services, self._stranger(head)
+        route = passing.route = routing.route(head, version, served=served, stranger=stranger)
+        if stranger and route.service not in served:
+            raise AwsError(
+                "The security token included in the request is invalid.", code="UnrecognizedClientException", status=403
+            )
+        model = passing.model = models.load(route.service)
         protocol = passing.protocol = protocols.detect(model, head)
         if wire is head:
             streams = protocol.name in _REST and self._streams(protocol, model, head)
@@ -133,6 +139,14 @@ class Path:
                 method=request.method, path=path, query=query, headers=request.headers, body=body
             )
         passing.name = protocol.operation_name(model, passing.wire)
+
+    def _stranger(self, head: WireRequest) -> bool:
+        """Whether the request does not even name a key that we know. Strangers cannot make us read the models of
+        services that have no room, each of which costs memory for good."""
+        if not self._settings.auth:
+            return False
+        claim = sigv4.signing_scope(head)
+        return claim is None or self._identities.find(claim[0]) is None
 
     def _streams(self, protocol: WireProtocol, model: ServiceModel, head: WireRequest) -> bool:
         operation = model.operation(protocol.operation_name(model, head) or "")
@@ -212,6 +226,8 @@ class Path:
 def _answer(wire: WireResponse, request_id: str) -> Response:
     headers = wire.headers
     headers.setdefault("x-amzn-requestid", request_id)
+    if headers.get("content-type") == "application/xml":
+        headers["x-amz-request-id"] = request_id  # as S3 and its kin call it
     return Response(status=wire.status, headers=headers, body=wire.body)
 
 

@@ -7,7 +7,7 @@ What is asked, in this order, until one service is left:
     rpc path      /service/GraniteServiceVersion20100801/operation/PutMetricData
     host          api.ecr.eu-west-1.amazonaws.com, elbv2.localhost, data-servicediscovery.us-east-1.amazonaws.com
     version       Version=2015-12-01 of the query protocols: tells elbv2 from elb
-    path          of services that share a signing name, the one whose model has an operation there
+    path          of services that share a signing name, the one with an operation there; rooms first
     user agent    `api/ecs` as the SDKs say it: a last hint
 
 The operation's own name is the protocol's business.
@@ -16,7 +16,7 @@ The operation's own name is the protocol's business.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import lru_cache
 
 import msgspec
@@ -50,8 +50,9 @@ def partition(region: str) -> str:
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
-def route(request: WireRequest, version: str | None = None) -> Route:
-    """`version`: the form's `Version`, when the body is a form. Raises `AwsError` for a service that is not known."""
+def route(request: WireRequest, version: str | None = None, *, served: Container[str], stranger: bool = False) -> Route:
+    """`version`: the form's `Version`, when the body is a form; `served`: the services that have rooms. For a
+    `stranger` no other service's model is read. Raises `AwsError` for a service that is not known."""
     claim = signing_scope(request)
     access_key_id, region, signing_name = claim if claim is not None else (None, None, None)
     host = request.headers.get("host", "")
@@ -68,7 +69,7 @@ def route(request: WireRequest, version: str | None = None) -> Route:
     service = _settled(signing_name, target, rpc and rpc[1], version)
     if service is None:
         candidates = _by_head(signing_name, target, rpc and rpc[1], host, version)
-        service = _by_path(candidates, request) if len(candidates) > 1 else next(iter(candidates), None)
+        service = _of_several(candidates, request, served, stranger)
     if service is None:
         service = _by_agent(request.headers.get("user-agent", ""))
     if service is None:
@@ -115,9 +116,15 @@ def _narrow(found: Candidates, said: Candidates) -> Candidates:
     return tuple(service for service in found if service in said) or found
 
 
-def _by_path(candidates: Candidates, request: WireRequest) -> index.Service | None:
-    """Of several services, the first that has an operation at this path; else the one that gives them its name."""
-    for service in candidates:
+def _of_several(
+    candidates: Candidates, request: WireRequest, served: Container[str], stranger: bool
+) -> index.Service | None:
+    """Of those that have rooms, or else of all, the only one or the first with an operation at this path; else the one
+    that gives them all its name."""
+    rooms = [service for service in candidates if service.name in served]
+    if len(rooms) == 1:
+        return rooms[0]
+    for service in rooms or (() if stranger or len(candidates) < 2 else candidates):
         model = models.load(service.name)
         name = protocols.detect(model, request).operation_name(model, request)
         if name is not None and model.operation(name) is not None:

@@ -139,6 +139,16 @@ def test_a_page_of_another_site_cannot_post_forms(open_: World, headers: dict[st
     assert send(open_, "/", {"content-type": FORM, **headers}, form)[0] == status
 
 
+def test_strangers_cannot_make_us_load_models(signed: World) -> None:
+    from hatoba.aws import models
+
+    before = models.load.cache_info().currsize
+    for service in ("sagemaker", "quicksight", "connect", "lambda", "ses"):
+        authorization = f"AWS4-HMAC-SHA256 Credential=NOBODY/20260101/us-east-1/{service}/aws4_request, Signature=0"
+        assert send(signed, "/", {"authorization": authorization}, b"")[0] == 403
+    assert models.load.cache_info().currsize == before
+
+
 def test_reset_is_refused_unless_it_was_composed(signed: World) -> None:
     answer = urllib3.PoolManager().request("POST", f"{signed.url}/_hatoba/reset")
     assert answer.status == 403

@@ -89,6 +89,14 @@ def test_a_presigned_request(signed: World) -> None:
     assert b"RequestExpired" in send(signed, service="sts", body=QUERY, presigned=True, late=-120).data
 
 
+def test_a_presigned_url_as_clusters_of_kubernetes_take_it_for_a_token(signed: World) -> None:
+    url = signed.client("sts").generate_presigned_url("get_caller_identity", ExpiresIn=60, HttpMethod="GET")
+    answer = urllib3.PoolManager().request("GET", url)
+    assert answer.status == 200, answer.data
+    assert b"arn:aws:iam::123456789012:root" in answer.data
+    assert urllib3.PoolManager().request("GET", url.replace("GetCallerIdentity", "GetSessionToken")).status == 403
+
+
 def test_a_changed_body_is_noticed(signed: World) -> None:
     answer = send(signed, change={"body": b'{"maxResults": 1}'})
     assert answer.json()["__type"] == "InvalidSignatureException"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import pytest
 
+from hatoba.aws import index
 from hatoba.aws.wire import WireRequest
 from hatoba.core.errors import AwsError
 from hatoba.gateway import routing
@@ -14,14 +17,26 @@ FORM = "application/x-www-form-urlencoded; charset=utf-8"
 JSON = "application/x-amz-json-1.1"
 
 
+ALL = frozenset(service.name for service in index.services())
+
+
 def signed(service: str, region: str = "eu-west-1") -> str:
     return f"AWS4-HMAC-SHA256 Credential=AKID/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
 
 
-def asked(path: str = "/", *, method: str = "POST", version: str | None = None, **headers: str) -> Route:
+def asked(
+    path: str = "/",
+    *,
+    method: str = "POST",
+    version: str | None = None,
+    served: Container[str] = ALL,
+    stranger: bool = False,
+    **headers: str,
+) -> Route:
     path, _, query = path.partition("?")
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return route(WireRequest(method=method, path=path, query=query, headers=named), version)
+    request = WireRequest(method=method, path=path, query=query, headers=named)
+    return route(request, version, served=served, stranger=stranger)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +79,14 @@ def test_the_path_tells_services_of_one_signing_name_apart(
     signing_name: str, method: str, path: str, service: str
 ) -> None:
     assert asked(path, method=method, authorization=signed(signing_name)).service == service
+
+
+def test_of_several_the_one_that_has_a_room_is_meant() -> None:
+    said = {"authorization": signed("apigateway")}
+    assert asked("/v2/apis", method="GET", served={"apigateway"}, **said).service == "apigateway"
+    assert asked("/v2/apis", method="GET", served=(), **said).service == "apigatewayv2"
+    # A stranger is not worth a look into the models: the one of the same name says that it is not there.
+    assert asked("/v2/apis", method="GET", served=(), stranger=True, **said).service == "apigateway"
 
 
 def test_a_presigned_query_is_a_signature() -> None:

@@ -26,7 +26,8 @@ def on_uvloop(test: Callable[..., Awaitable[T]]) -> Callable[..., T]:
             async with asyncio.timeout(10):
                 return await test(*args, **kwargs)
 
-        return uvloop.run(bounded())
+        result: T = uvloop.run(bounded())
+        return result
 
     return run
 
