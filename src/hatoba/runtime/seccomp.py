@@ -39,25 +39,25 @@ _ARCHITECTURES = {
 }
 
 
-class _Condition(msgspec.Struct, frozen=True):
+class Condition(msgspec.Struct, frozen=True):
     caps: tuple[str, ...] = ()
     arches: tuple[str, ...] = ()
 
 
-class _Rule(msgspec.Struct, frozen=True, rename="camel"):
+class Rule(msgspec.Struct, frozen=True, rename="camel"):
     names: tuple[str, ...]
     action: str
     args: tuple[dict[str, Any], ...] | None = None
     errno_ret: int | None = None
-    includes: _Condition = _Condition()
-    excludes: _Condition = _Condition()
+    includes: Condition = Condition()
+    excludes: Condition = Condition()
 
 
 class Profile(msgspec.Struct, frozen=True, rename="camel", eq=False):
     """The installed file, as far as we read it."""
 
     default_errno_ret: int
-    syscalls: tuple[_Rule, ...]
+    syscalls: tuple[Rule, ...]
 
 
 @lru_cache(maxsize=1)
@@ -69,7 +69,7 @@ def installed() -> Profile:
         raise Refused(f"{PROFILE}: {error}. Install golang-github-containers-common.") from error
 
 
-def _applies(rule: _Rule, capabilities: Collection[str], architecture: str) -> bool:
+def _applies(rule: Rule, capabilities: Collection[str], architecture: str) -> bool:
     with_caps = all(cap in capabilities for cap in rule.includes.caps)
     on_this = not rule.includes.arches or architecture in rule.includes.arches
     excluded = any(cap in capabilities for cap in rule.excludes.caps) or architecture in rule.excludes.arches
