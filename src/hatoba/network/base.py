@@ -5,6 +5,8 @@ routed to it; an *address* belongs to the router itself (a load balancer's inter
 address of the same VPC on another node. *Policies* are the security groups' rules; who is a member of a group is said
 by the interfaces, addresses and peers themselves.
 
+IPv6 stays within the VPC: between its interfaces, on one node or several, not to the host or the outside.
+
 Every `ensure_*` and `set_*` states what is wanted and may be repeated: it changes what differs, nothing else, and
 completes whatever a crash left half made. Addresses and networks are text ("10.0.0.5", "10.0.0.0/16"), as records and
 messages carry them; a malformed value raises `ValueError`. Everything else that fails raises `PortError` (codes:

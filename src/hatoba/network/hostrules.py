@@ -2,8 +2,9 @@
 
     input        from our uplinks only answers and the ports given as host services; everything else of the host,
                  whatever address of it is meant, stays closed. Tunnel packets only from nodes we know.
-    forward      from our uplinks only our own addresses. From devices whose forwarding we had to turn on, only towards
-                 uplinks (and what somebody else's translation or standing connection asks for), as if it were off.
+    forward      from our uplinks only our own addresses, and no tunnel packets. From devices whose forwarding we had
+                 to turn on, only towards uplinks (and what somebody else's translation or standing connection asks
+                 for), as if it were off.
     postrouting  what leaves the host from a router takes the host's address, except between public addresses of ours.
 
 An accept here does not overrule a drop in somebody else's table: a host whose firewall drops forwarded packets by
@@ -44,6 +45,8 @@ def document(settings: Settings, guarded: tuple[str, ...], nodes: frozenset[str]
         *([f"ip daddr {settings.host_address} meta l4proto . th dport {{ {services} }} accept"] if services else []),
         "drop",
     )
+    # A task that may go outside must not send what another node would take for a tunnel packet of this one.
+    forged = f"iifname {uplinks} udp dport {settings.vxlan_port} drop"
     tunnels = f"udp dport {settings.vxlan_port} ip saddr != @nodes drop"
     chain(
         "input",
@@ -58,6 +61,7 @@ def document(settings: Settings, guarded: tuple[str, ...], nodes: frozenset[str]
         "type filter hook forward priority -10; policy accept;",
         f"iifname {uplinks} meta nfproto ipv6 drop",
         f"iifname {uplinks} ip saddr != {{ {own} }} drop",
+        *([forged] if settings.underlay else []),
         *([guards] if guarded else []),
     )
     chain(

@@ -16,6 +16,8 @@ TUNNEL = "vxlan"  # a router's way to the other nodes
 INTERFACE = "eth0"  # in a task's namespace
 PORT_PREFIX = "e-"  # a router's end of an interface
 
+ROUTER_ADDRESS = "169.254.0.1"  # of every router, within its namespace: what its error messages come from
+
 # Every point-to-point link has a segment of its own, so one address serves for all ends of a kind. Locally
 # administered, and known to both sides from the start: nobody ever waits for ARP.
 ROUTER_MAC = "02:68:61:74:6f:01"

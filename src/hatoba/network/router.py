@@ -101,7 +101,7 @@ class Router:
         netlink = self.namespace.netlink
         netlink.apply(messages.up(_LOOPBACK))
         served = {service.address for service in self.spec.services}
-        wanted = served.union(*(_own(address) for address in self.addresses.values()))
+        wanted = self._own_addresses()
         present = {
             message.get_attr("IFA_ADDRESS")
             for message in netlink.dump(GETADDR, messages.any_address())
@@ -132,8 +132,9 @@ class Router:
         if device is None:
             raise PortError("kernel", f"The router of {self.spec.id} has no uplink.")
         host = self._settings.host_address
+        # The transit address is translated to and routed, but nobody's: what comes back from a public address of the
+        # same VPC would otherwise be taken for the router's own.
         self.namespace.netlink.apply(
-            messages.address(device, self.transit),
             messages.up(device),
             messages.neighbour(device, host, names.HOST_MAC),
             messages.route("0.0.0.0/0", device, via=host),
@@ -188,7 +189,7 @@ class Router:
 
     def _own_addresses(self) -> set[str]:
         served = {service.address for service in self.spec.services}
-        return served.union(*(_own(address) for address in self.addresses.values()))
+        return served.union({names.ROUTER_ADDRESS}, *(_own(address) for address in self.addresses.values()))
 
     def set_policies(self, policies: tuple[PolicySet, ...]) -> None:
         self._records.put_policies(self.spec.id, policies)

@@ -160,6 +160,8 @@ async def test_tasks_reach_public_addresses_of_their_own_and_other_vpcs(lab: Lab
     await fabric.ensure_interface(task("shut", "10.0.0.12", "sg-open", vpc="vpc-2"))
     assert await lab.reaches(0, "a", "100.80.8.2"), "within one VPC"
     assert await lab.reaches(0, "far", "100.80.8.2"), "from another VPC"
+    await fabric.ensure_interface(task("a", "10.0.0.10", "sg-open", egress=True))
+    assert await lab.reaches(0, "a", "100.80.8.2"), "within one VPC, without an own public address"
     assert not await lab.reaches(0, "shut", "100.80.8.2"), "without a way out"
 
 

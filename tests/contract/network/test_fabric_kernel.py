@@ -331,3 +331,17 @@ async def test_much_data_crosses_between_nodes(real: RealLab) -> None:
         await sending
     for each in (server, client):
         each.close()
+
+
+async def test_a_task_cannot_forge_a_nodes_tunnel_packets(real: RealLab) -> None:
+    await populate(real)
+    forged = await real.listen(0, "world", WORLD, real.settings[0].vxlan_port, "udp")
+    plain = await real.listen(0, "world", WORLD, real.settings[0].vxlan_port + 1, "udp")
+    client = inside(real.namespace(0, "a"), lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    for listening in (forged, plain):
+        client.sendto(b"x", listening.getsockname())
+    async with asyncio.timeout(2):
+        assert await asyncio.get_running_loop().sock_recv(plain, 10) == b"x"
+    with pytest.raises(BlockingIOError):
+        forged.recv(10)
+    client.close()
