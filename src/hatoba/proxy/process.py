@@ -89,7 +89,7 @@ class EnvoyProcess:
         if self._running is None:
             await self._launch()
         self._tasks.start(self._watch(), "watch")
-        self._tasks.start(self._bound_log(), "log")
+        self._tasks.start(self._keep_log_small(), "log")
         return adopted
 
     async def release(self) -> None:
@@ -185,14 +185,17 @@ class EnvoyProcess:
                     return lines[-1]
         return "no message"
 
-    async def _bound_log(self) -> None:
-        """Keeps the log to two files of bounded size."""
+    async def _keep_log_small(self) -> None:
         while True:
             await asyncio.sleep(_LOG_CHECK)
             with contextlib.suppress(FileNotFoundError, PortError):
-                if self.log_file.stat().st_size > _LARGEST_LOG:
-                    self.log_file.replace(self.log_file.with_suffix(".log.1"))
-                    await admin.ask(self.admin_socket, "POST", "/reopen_logs")
+                await self.bound_log(_LARGEST_LOG)
+
+    async def bound_log(self, largest: int) -> None:
+        """Puts a log aside that is larger than that many bytes; there are never more than two."""
+        if self.log_file.stat().st_size >= largest:
+            self.log_file.replace(self.log_file.with_suffix(".log.1"))
+            await admin.ask(self.admin_socket, "POST", "/reopen_logs")
 
 
 def envoy_binary() -> Path:

@@ -24,7 +24,7 @@ from hatoba.proxy.resource import EMPTY, KIND_OF, KINDS, TYPE_URL, Kind, Resourc
 _STAGES: tuple[tuple[Kind, ...], ...] = (("cluster", "endpoints"), ("listener", "routes"))
 _UNCERTAIN = "?"
 _ABSENT = "-"
-_WILDCARD = ("cluster", "listener")  # Envoy wants all of these, and the others by name
+_WILDCARD: tuple[Kind, ...] = ("cluster", "listener")  # Envoy wants all of these, and the others by name
 
 
 class _Channel:
@@ -102,16 +102,15 @@ class Session:
                 else:
                     channel.known[name] = version
             return
-        # What Envoy holds of these now is uncertain: to be sent again when it changes, and removed when unwanted.
-        channel.known.update({name: _UNCERTAIN for name, version in sent.items() if version is not None})
-        if len(sent) > 1:
-            channel.alone.update(sent)
+        updates = {name: version for name, version in sent.items() if version is not None}
+        for name in sent.keys() - updates.keys():
+            channel.absent(name)  # removals are carried out even where an addition beside them is refused
+        # What Envoy holds of the others is uncertain: to be sent again when it changes, and removed when unwanted.
+        channel.known.update(dict.fromkeys(updates, _UNCERTAIN))
+        if len(updates) > 1:
+            channel.alone.update(updates)
             return
-        for name, version in sent.items():
-            if version is None:
-                channel.absent(name)
-            else:
-                channel.refused[name] = (version, refusal)
+        channel.refused.update({name: (version, refusal) for name, version in updates.items()})
 
     def pull(self) -> list[Any]:
         """The DeltaDiscoveryResponses to send now."""
@@ -221,10 +220,9 @@ class Session:
         """Envoy has acknowledged everything that is offered, or refused it."""
         if self._offered is None:
             return False
-        channels = self._channels.values()
         return (
-            all(channel.opened or not self._offered[channel.kind] for channel in channels)
-            and all(self._complete(channel) for channel in channels)
+            all(self._channels[kind].opened for kind in _WILDCARD)
+            and all(self._complete(channel) for channel in self._channels.values())
             and not self._gone(self._channels["cluster"])
         )
 

@@ -14,6 +14,7 @@ from hatoba.core.clock import SystemClock
 from hatoba.core.errors import PortError, Refused
 from hatoba.proxy.base import (
     Balancer,
+    BalancerAttributes,
     FixedResponse,
     HealthCheck,
     HostIs,
@@ -29,6 +30,7 @@ from hatoba.proxy.engine import EnvoyProxy
 from hatoba.proxy.process import ended, started_at
 from hatoba.proxy.server import ConfigServer
 from tests.contract.proxy.proxy_rigs import ADDRESS, PORT, Backend, Facts, RealRig, forward, group, read_answer, wanted
+from tests.unit.proxy.test_proxy_golden import CASES
 
 pytestmark = pytest.mark.real
 
@@ -427,3 +429,38 @@ async def test_an_envoy_that_cannot_start_says_why(tmp_path_factory: pytest.Temp
     finally:
         await proxy.stop()
         await server.close()
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_envoy_accepts_what_the_golden_files_say(real: RealRig, case: str) -> None:
+    await real.proxy.apply(CASES[case][0])
+
+
+async def test_a_log_that_grew_is_put_aside_and_a_new_one_begun(real: RealRig) -> None:
+    a = await real.backend("a")
+    log = real.proxy.process.log_file
+    taken = Listener(id="taken", port=a.port, default=FixedResponse(status=200))
+    refused = Wanted(balancers=(Balancer(id="b", addresses=("127.0.0.1",), listeners=(taken,)),))
+    asides = set()
+    for _ in range(2):  # each writes a line into the log
+        with pytest.raises(Rejected):
+            await real.proxy.apply(refused)
+        await real.proxy.process.bound_log(largest=0)
+        assert "failed to bind" in log.with_suffix(".log.1").read_text()
+        asides.add(log.with_suffix(".log.1").stat().st_ino)
+    assert len(asides) == 2
+
+
+async def test_attributes_of_requests_are_as_wished(real: RealRig) -> None:
+    """X-Forwarded-For kept, removed, or with the client's port."""
+    (a,) = await serving(real, "a")
+    web = wanted(forward("web"), group("web", a, check=NEVER))
+    for attributes, expected in (
+        (BalancerAttributes(forwarded_for="preserve"), r"\r\nX-Forwarded-For: 198\.51\.100\.7\r\n"),
+        (BalancerAttributes(forwarded_for_port=True), r"\r\nX-Forwarded-For: 198\.51\.100\.7, ?127\.0\.0\.\d:\d+\r\n"),
+        (BalancerAttributes(forwarded_for="remove"), r"\A(?!.*X-Forwarded-For)"),
+    ):
+        balancer = Balancer(id="web", addresses=(ADDRESS,), listeners=web.balancers[0].listeners, attributes=attributes)
+        await real.proxy.apply(Wanted(balancers=(balancer,), groups=web.groups))
+        await real.raw(request("/", "X-Forwarded-For: 198.51.100.7"))
+        assert re.search(expected, a.seen[-1], re.DOTALL), attributes

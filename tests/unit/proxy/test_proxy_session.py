@@ -33,7 +33,7 @@ def make(listeners: dict[str, tuple[str, ...]], version: str = "1", endpoints: s
 
 
 class Envoy:
-    """The model. `poison` are names that it refuses."""
+    """The model. `poison` are names of listeners that it refuses."""
 
     def __init__(self, session: Session, poison: frozenset[str] = frozenset(), had: Envoy | None = None) -> None:
         self.session = session
@@ -79,7 +79,7 @@ class Envoy:
         kind = KIND_OF[message.type_url]
         names = [each.name for each in message.resources]
         self.messages.append((kind, names, list(message.removed_resources)))
-        bad = sorted(self.poison & set(names))
+        bad = sorted(self.poison & set(names)) if kind == "listener" else []
         for each in message.resources:
             if each.name not in bad:
                 self.has[kind][each.name] = each.version
@@ -213,6 +213,22 @@ def test_a_refused_resource_is_found_and_the_others_arrive() -> None:
     assert set(envoy.has["listener"]) == {"good", "fine"}
 
 
+def test_when_everything_is_refused_that_is_the_end_of_it() -> None:
+    session = Session()
+    envoy = Envoy(session, poison=frozenset({"bad"}))
+    session.offer(make({"bad": ()}))
+    envoy.run()
+    assert session.settled
+    assert session.refusals == {("listener", "bad"): "bad: bad"}
+
+
+def test_a_stream_that_has_just_begun_is_not_settled_though_nothing_is_wanted() -> None:
+    """What Envoy still has from before is not known yet."""
+    session = Session()
+    session.offer(make({}))
+    assert not session.settled
+
+
 def test_what_was_refused_is_tried_again_only_when_asked_or_changed() -> None:
     session = Session()
     envoy = Envoy(session, poison=frozenset({"bad"}))
@@ -268,3 +284,20 @@ def test_a_new_session_takes_up_what_envoy_has(before: Snapshot, after: Snapshot
     again = Envoy(second, had=envoy)
     second.offer(after)
     settled(second, again, after)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(OFFERS, st.frozensets(st.sampled_from("lmno"), max_size=2)), min_size=1, max_size=5))
+def test_refusals_never_hold_up_the_rest(offers: list[tuple[Snapshot, frozenset[str]]]) -> None:
+    session = Session()
+    envoy = Envoy(session)
+    for offer, poison in offers:
+        envoy.poison = poison
+        session.offer(offer, again=True)
+        envoy.run()
+        assert session.settled
+        refused = {name for kind, name in session.refusals if kind == "listener"}
+        assert refused <= poison
+        for name in offer["listener"].keys() - refused:
+            assert envoy.has["listener"][name] == offer["listener"][name].version
+            assert envoy.has["routes"][name] == offer["routes"][name].version
