@@ -160,7 +160,7 @@ def full() -> tuple[Task, Definition]:
         group="family:web",
         network=Network(subnets=("subnet-a",)),
     )
-    task = launch.task(wish, SCOPE, "0" * 32, "node-1", wish.reserve(Settings()), 2.0)
+    task = launch.task(wish, SCOPE, "0" * 32, "node-1", "subnet-a", wish.reserve(Settings()), 2.0)
     eni = Eni(id="eni-1", subnet="subnet-a", vpc="vpc-1", address="172.31.0.4", mac="02:00:00:00:00:01", zone="a")
     return msgspec.structs.replace(task, eni=eni), record
 

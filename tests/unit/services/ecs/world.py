@@ -26,9 +26,16 @@ from hatoba.gateway.plane import ControlPlane
 from hatoba.gateway.room import Service
 from hatoba.gateway.tags import tags
 from hatoba.reconcile import Runner
+from hatoba.services.ec2 import model as ec2_model
+from hatoba.services.ec2.api import ec2
+from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.ecs import TABLES, controllers
 from hatoba.services.ecs.api import ecs
 from hatoba.services.ecs.model.settings import Settings
+from hatoba.services.iam import model as iam_model
+from hatoba.services.iam.api import iam
+from hatoba.services.sts import model as sts_model
+from hatoba.services.sts.api import sts
 from hatoba.store import Change, Store
 from hatoba.store.sqlite import SqliteJournal
 
@@ -188,8 +195,11 @@ class FakeSts:
 
 
 class World:
-    def __init__(self, path: Path, *, auto: bool = True, settings: Settings | None = None) -> None:
+    def __init__(
+        self, path: Path, *, auto: bool = True, settings: Settings | None = None, neighbours: bool = False
+    ) -> None:
         self.auto = auto  # nodes start and stop what they are told
+        self.neighbours = neighbours  # the real ec2, iam and sts instead of the small ones
         self.settings = settings or Settings()
         self.clock = ManualClock()
         self.ids = SeededIds(7)
@@ -199,21 +209,23 @@ class World:
         self._sealer = Sealer(b"k" * 32)
 
     async def open(self) -> None:
-        self.store = Store(
-            SqliteJournal(self._path / "journal.db"), (*TABLES, *fleet.TABLES, idempotent, tags), self._sealer
-        )
+        own = (*TABLES, *fleet.TABLES, idempotent, tags)
+        theirs = (*ec2_model.TABLES, *iam_model.TABLES, *sts_model.TABLES) if self.neighbours else ()
+        rooms = [ec2, iam, sts] if self.neighbours else [self.ec2.room, self.sts.room]
+        self.store = Store(SqliteJournal(self._path / "journal.db"), (*own, *theirs), self._sealer)
         self.store.open()
         self.plane = ControlPlane(
             store=self.store,
             clock=self.clock,
             ids=self.ids,
             pager=Pager(self._sealer),
-            rooms=[ecs, self.ec2.room, self.elb.room, self.sts.room],
+            rooms=[ecs, self.elb.room, *rooms],
             identities=KnownKeys(),
             authorizer=RolesPass(),
             strict=True,
         )
         self.plane.provide(Settings, self.settings)
+        self.plane.provide(PublicPool, PublicPool())
         self.store.feed.subscribe(fleet.workloads, self._on_workload)
         self.runner = Runner(self.store, self.clock, controllers(self.plane, self.settings), period=None)
         self.runner.start()
@@ -230,7 +242,11 @@ class World:
     @property
     def ecs(self) -> Any:
         """The room, as a client sees it: every answer is checked against the model."""
-        return self.plane.door(SCOPE, "test").ecs
+        return self.aws.ecs
+
+    @property
+    def aws(self) -> Any:
+        return self.plane.door(SCOPE, "test")
 
     # --- nodes
 

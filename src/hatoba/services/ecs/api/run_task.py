@@ -76,12 +76,15 @@ def _start(
     taken = wish.reserve(settings)
     started: list[t.Task] = []
     failures: list[t.Failure] = []
+    subnets = launch.spread(wish.network, (), count)
     for number, answer in enumerate(assign(tx, wish, count, settings)):
         if not isinstance(answer, Assignment):
             failures.append(_failure(call, wish, answer))
             continue
         one = replace(wish, capacity_provider=capacities.provider(strategy, number)) if strategy else wish
-        task = tx.put(tasks, launch.task(one, call.scope, call.ids.hex(32), answer.node, taken, call.now))
+        task = tx.put(
+            tasks, launch.task(one, call.scope, call.ids.hex(32), answer.node, subnets[number], taken, call.now)
+        )
         tag(tx, call.scope, task.arn, tags)
         shape = view.task(task, wish.definition)
         started.append({**shape, "tags": common.tags(tags)} if tags else shape)

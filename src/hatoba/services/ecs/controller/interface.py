@@ -18,16 +18,10 @@ def _description(task: Task) -> str:
     return arns.attachment_arn(task.scope, task.attachment)
 
 
-def subnet_of(task: Task) -> str:
-    """Tasks spread over the subnets that were given, by their ids: the same for the same task."""
-    assert task.network is not None
-    return task.network.subnets[int(task.id[:8], 16) % len(task.network.subnets)]
-
-
 async def create(aws: Door, task: Task) -> Eni:
     assert task.network is not None
     found = await aws.ec2.create_network_interface(
-        SubnetId=subnet_of(task),
+        SubnetId=task.subnet,
         Description=_description(task),
         ClientToken=task.attachment,
         **({"Groups": list(task.network.groups)} if task.network.groups else {}),

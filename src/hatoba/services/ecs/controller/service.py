@@ -165,13 +165,15 @@ class ServiceController:
         wish = _wish(service, definition)
         taken = wish.reserve(self._settings)
         tags = task_tags(service, tags_of(tx, service.scope, _source(service, definition)))
+        there = (task.subnet for task in tasks_of(tx, service.scope, service.id) if task.deployment == wish.deployment)
+        subnets = launch.spread(wish.network, there, step.start)
         started: list[str] = []
-        for answer in assign(tx, wish, step.start, self._settings):
+        for answer, subnet in zip(assign(tx, wish, step.start, self._settings), subnets, strict=True):
             if not isinstance(answer, Assignment):
                 why = words.unplaced("", answer.words())
                 return replace(service, blocked=why), [*_said(started), *([why] if service.blocked != why else [])]
             id_ = self._platform.ids.hex(32)
-            task = tx.put(tasks, launch.task(wish, service.scope, id_, answer.node, taken, now))
+            task = tx.put(tasks, launch.task(wish, service.scope, id_, answer.node, subnet, taken, now))
             if tags:
                 set_tags(tx, service.scope, task.arn, tags)
             started.append(id_)

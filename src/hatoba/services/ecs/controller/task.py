@@ -158,7 +158,7 @@ class TaskController:
             if isinstance(eni, Eni):
                 current = replace(current, eni=eni)
             if isinstance(eni, AwsError) and task.network is not None:
-                why = reasons.eni(interface.subnet_of(task), task.network.public, eni.code)
+                why = reasons.eni(task.subnet, task.network.public, eni.code)
                 current = lifecycle.end(current, "TaskFailedToStart", why)
             elif isinstance(credential, AwsError):
                 why = reasons.role(role(task, definition) or "")

@@ -99,6 +99,7 @@ class Task(Record, frozen=True, kw_only=True):
     platform_version: str = ""
     overrides: dict[str, Any] = msgspec.field(default_factory=dict)  # the model's TaskOverride
     network: Network | None = None
+    subnet: str = ""  # the one of `network` that its interface is made in
     cpu: str = ""
     memory: str = ""
     execute: bool = False  # enableExecuteCommand

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -36,7 +38,20 @@ class Wish(Part, frozen=True, kw_only=True):
         return needs.reserve(self.definition, self.overrides, self.launch_type, settings)
 
 
-def task(wish: Wish, scope: Scope, id_: str, node: str, reserve: Reserve, now: float) -> Task:
+def spread(network: Network | None, taken: Iterable[str], count: int) -> list[str]:
+    """A subnet for each of `count` tasks, so that they and those in `taken` are spread evenly."""
+    if network is None or not network.subnets:
+        return [""] * count
+    tasks_in = Counter(taken)
+    chosen = []
+    for _ in range(count):
+        subnet = min(network.subnets, key=lambda subnet: tasks_in[subnet])
+        tasks_in[subnet] += 1
+        chosen.append(subnet)
+    return chosen
+
+
+def task(wish: Wish, scope: Scope, id_: str, node: str, subnet: str, reserve: Reserve, now: float) -> Task:
     content = wish.definition.content
     awsvpc = wish.definition.network_mode == "awsvpc"
     return Task(
@@ -53,6 +68,7 @@ def task(wish: Wish, scope: Scope, id_: str, node: str, reserve: Reserve, now: f
         platform_version=wish.platform_version,
         overrides=wish.overrides,
         network=wish.network if awsvpc else None,
+        subnet=subnet if awsvpc else "",
         cpu=str(wish.overrides.get("cpu") or content.get("cpu") or _cpu(wish)),
         memory=str(wish.overrides.get("memory") or content.get("memory") or _memory(wish)),
         execute=wish.execute,

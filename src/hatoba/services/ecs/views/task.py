@@ -90,7 +90,7 @@ def _attachment(record: Task) -> t.Attachment:
         "id": record.attachment,
         "type": "ElasticNetworkInterface",
         "status": _attached(record),
-        "details": _details(record.eni) if record.eni else [{"name": "subnetId", "value": _subnet(record)}],
+        "details": _details(record.eni) if record.eni else [{"name": "subnetId", "value": record.subnet}],
     }
 
 
@@ -102,10 +102,6 @@ def _attached(record: Task) -> str:
     if record.launched and RANK[record.status] < RANK["DEPROVISIONING"]:
         return "ATTACHED" if record.connected_at is not None else "ATTACHING"
     return "DETACHED" if record.connected_at is not None else "CREATED"
-
-
-def _subnet(record: Task) -> str:
-    return record.network.subnets[0] if record.network else ""
 
 
 def _details(eni: Eni) -> list[t.KeyValuePair]:
