@@ -126,7 +126,7 @@ class EnvoyProcess:
             str(envoy_binary()),
             *("--config-path", str(config)),
             *("--concurrency", str(self._concurrency)),
-            *("--log-path", str(self.log_file), "--log-level", "warning"),
+            *("--log-path", str(self.log_file), "--log-level", "warning", "--file-flush-interval-msec", "500"),
             # Nothing of Envoy's own hand-over between processes is used: no shared memory, no ids that could collide.
             "--disable-hot-restart",
             *("--drain-time-s", "300", "--drain-strategy", "immediate"),

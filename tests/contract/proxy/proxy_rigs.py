@@ -15,7 +15,7 @@ import socket
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -146,6 +146,15 @@ async def read_text(reader: asyncio.StreamReader) -> tuple[str, str]:
 async def read_answer(reader: asyncio.StreamReader) -> tuple[int, str]:
     head, body = await read_text(reader)
     return int(head.split(" ", 2)[1]), body
+
+
+async def until(condition: Callable[[], bool], timeout: float = 5.0) -> None:
+    """For what gives no sign when it happens."""
+    async with asyncio.timeout(timeout):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.02)
 
 
 class SimulatedRig:
