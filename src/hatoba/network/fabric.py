@@ -13,7 +13,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from hatoba.core.errors import PortError
+from hatoba.core.errors import PortError, Refused
 from hatoba.network import addresses, checks, syscalls
 from hatoba.network.base import (
     AddressSpec,
@@ -55,9 +55,12 @@ class KernelFabric:
     def _take_over(self) -> list[RouterRecord]:
         """The host's side; answers the routers that stand."""
         host, records = self._host, self._records
-        host.refuse_collisions(records.claim() == self._settings.pool)
+        claim, pool = records.claim(), self._settings.pool
+        if claim not in (None, pool):
+            raise Refused(f"This node's networks have addresses of {claim}: take them down before changing to {pool}.")
+        host.refuse_collisions(claimed=claim is not None)
         records.prepare()
-        records.put_claim(self._settings.pool)
+        records.put_claim(pool)
         standing = [record for record in records.routers() if syscalls.is_pinned(self._path(record.spec.id))]
         vpcs = [record.spec.id for record in standing]
         host.prepare({vpc: frozenset(peer.node for peer in records.peers(vpc)) for vpc in vpcs})
@@ -108,7 +111,7 @@ class KernelFabric:
     async def _converge(self, record: RouterRecord) -> None:
         """Host's end, then the router's, from whatever is there."""
         spec, path, host = record.spec, self._path(record.spec.id), self._host
-        await host.namespace.run(host.make_namespace, path, prepare)
+        await host.namespace.run(host.make_namespace, spec.id, path, prepare)
         await host.namespace.run(host.connect, spec, record.transit, path)
         router = self._routers.get(spec.id)
         if router is None:

@@ -64,10 +64,11 @@ class Host:
         guarded = self._forwarding.turn_on(outside)
         self.namespace.rules(hostrules.document(self._settings, guarded, frozenset().union(*nodes.values())))
 
-    def make_namespace(self, path: Path, prepare: Callable[[], None]) -> None:
+    def make_namespace(self, vpc: str, path: Path, prepare: Callable[[], None]) -> None:
         """A router's, when it is not there; `prepare` is run inside of a new one."""
         if not syscalls.is_pinned(path):
             syscalls.unpin(path)
+            self._unlink_uplink(vpc)  # it leads to a namespace that is lost
             self.namespace.spawn(path, prepare)
 
     def connect(self, spec: VpcSpec, transit: str, path: Path) -> None:
@@ -144,15 +145,18 @@ class Host:
 
     def disconnect(self, vpc: str) -> None:
         """Removes the uplink, and with it the routes that lead there."""
-        link = index(names.host_uplink(self._settings.instance, vpc))
-        if link is not None:
-            self.namespace.netlink.apply(messages.unlink(link))
+        self._unlink_uplink(vpc)
         for holder, address in list(self._held.items()):
             if holder[0] == vpc:
                 del self._held[holder]
                 self._release(address, holder)
         self.admit(vpc, frozenset())
         self._nodes.pop(vpc, None)
+
+    def _unlink_uplink(self, vpc: str) -> None:
+        link = index(names.host_uplink(self._settings.instance, vpc))
+        if link is not None:
+            self.namespace.netlink.apply(messages.unlink(link))
 
     def admit(self, vpc: str, nodes: frozenset[str]) -> None:
         """Lets these nodes' tunnel packets in on the VPC's behalf, and those no longer named by any VPC out."""

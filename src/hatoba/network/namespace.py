@@ -115,6 +115,8 @@ def _context() -> Nftables:
 
 def sysctl(name: str, value: str) -> None:
     """Writes a setting of the calling thread's namespace: `net/ipv4/conf/all/forwarding`."""
+    if name.startswith("net/ipv6/") and not os.path.isdir("/proc/sys/net/ipv6"):
+        return  # the machine was started without IPv6: nothing to set
     try:
         Path("/proc/sys", name).write_text(value)
     except OSError as error:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from hatoba.core.errors import Refused
+from hatoba.network import syscalls
 from hatoba.network.fabric import KernelFabric, free_pool
 from tests.contract.network.labs import NODES, WORLD, RealLab, inside, launch, rules, run
 from tests.contract.network.specs import DEFAULT, METADATA, OPEN, balancer, peer, task, vpc
@@ -345,3 +346,31 @@ async def test_a_task_cannot_forge_a_nodes_tunnel_packets(real: RealLab) -> None
     with pytest.raises(BlockingIOError):
         forged.recv(10)
     client.close()
+
+
+async def test_a_pool_is_not_changed_under_what_stands(real: RealLab) -> None:
+    await populate(real)
+    await real.fabrics[0].close()
+    changed = msgspec.structs.replace(
+        real.settings[0], pool="100.81.0.0/16", transit="100.81.0.0/22", host_address="100.81.0.1"
+    )
+    with pytest.raises(Refused, match=r"100\.80\.0\.0/16"):
+        await KernelFabric(changed, real.hosts[0]).start()
+    real.fabrics[0] = real.restarted(0)
+    await real.fabrics[0].start()
+    assert await real.reaches(0, "a", "10.0.0.11")
+
+
+async def test_a_router_whose_namespace_was_lost_is_made_anew(real: RealLab) -> None:
+    await populate(real)
+    await real.fabrics[0].close()
+    syscalls.unpin(real.namespace(0, "vpc-1"))
+    fabric = real.restarted(0)
+    real.fabrics[0] = fabric
+    kept = await fabric.start()
+    for spec in kept.vpcs:
+        await fabric.ensure_vpc(spec)
+    for interface in kept.interfaces:
+        await fabric.ensure_interface(interface)
+    await real.listen(0, "b", "0.0.0.0", 80)
+    assert await real.reaches(0, "a", "10.0.0.11")
