@@ -14,6 +14,7 @@ import logging
 from typing import cast
 
 import msgspec
+from msgspec.structs import replace
 
 from hatoba.aws import models, protocols, sigv4
 from hatoba.aws.models import ServiceModel
@@ -118,8 +119,7 @@ class Path:
         head = WireRequest(method=request.method, path=path, query=query, headers=request.headers)
         if request.headers.get("content-type", "").startswith(FORM):
             # Which of several services it is stands in the form.
-            wire = msgspec.structs.replace(head, body=await request.body.read(BODY_BYTES))
-            passing.wire = wire
+            passing.wire = wire = replace(head, body=await request.body.read(BODY_BYTES))
             version = form_field(wire.whole_body(), b"Version")
         else:
             wire = head
@@ -135,9 +135,7 @@ class Path:
         if wire is head:
             streams = protocol.name in _REST and self._streams(protocol, model, head)
             body = request.body if streams else await request.body.read(self._operations.body_bytes(model.name))
-            passing.wire = WireRequest(
-                method=request.method, path=path, query=query, headers=request.headers, body=body
-            )
+            passing.wire = replace(head, body=body)
         passing.name = protocol.operation_name(model, passing.wire)
 
     def _stranger(self, head: WireRequest) -> bool:
@@ -156,18 +154,7 @@ class Path:
         """Who asks: by the signature, unless there is none and none is needed."""
         settings, route = self._settings, passing.route
         if not settings.auth:
-            if access.foreign_page(passing.request.headers):
-                raise AwsError(
-                    "A page of another site may not call a platform that asks nobody who they are.",
-                    code="AccessDenied",
-                    status=403,
-                )
-            passing.wire = unsigned(passing.wire)
-            known = self._identities.find(route.access_key_id) if route.access_key_id is not None else None
-            if known is not None:
-                return cast(Principal, known.principal)
-            account = access.account_of(route.access_key_id, settings.account)
-            return access.root(self._partition(route), account, route.access_key_id)
+            return self._believe(passing)
         if route.access_key_id is None and not self._wants_signature(passing):
             return access.anonymous(settings.account)
         assert passing.protocol is not None
@@ -180,8 +167,23 @@ class Path:
                 status=403,
             )
         if not isinstance(passing.wire.body, bytes):
-            passing.wire = msgspec.structs.replace(passing.wire, body=chunks.content(passing.wire, verified))
+            passing.wire = replace(passing.wire, body=chunks.content(passing.wire, verified))
         return cast(Principal, verified.credential.principal)
+
+    def _believe(self, passing: _Passing) -> Principal:
+        """Who asks, with `--auth off`: whose key it is, else the root of the account that the key names."""
+        if access.foreign_page(passing.request.headers):
+            raise AwsError(
+                "A page of another site may not call a platform that asks nobody who they are.",
+                code="AccessDenied",
+                status=403,
+            )
+        passing.wire = unsigned(passing.wire)
+        key = passing.route.access_key_id
+        known = self._identities.find(key) if key is not None else None
+        if known is not None:
+            return cast(Principal, known.principal)
+        return access.root(self._partition(passing.route), access.account_of(key, self._settings.account), key)
 
     def _wants_signature(self, passing: _Passing) -> bool:
         operation = passing.model.operation(passing.name or "")

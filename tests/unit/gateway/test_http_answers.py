@@ -244,6 +244,18 @@ async def test_an_upload_is_read_at_the_pace_of_the_handler() -> None:
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 1024
 
 
+@on_uvloop
+async def test_the_connection_ends_when_the_input_ended_while_the_answer_was_sent() -> None:
+    async def handler(request: Request) -> Response:
+        return Response(body=b"x" * (32 * MEGABYTE))
+
+    async with serving(handler) as (_, port), connected(port) as wire:
+        wire.send(get())
+        await wire.head()
+        wire.end()
+        assert len(await wire.reader.read()) == 32 * MEGABYTE  # up to the server's own end
+
+
 # --- deadlines
 
 
@@ -394,6 +406,7 @@ async def test_a_failing_handler_ends_its_connection_only() -> None:
             wire.send(get())
             assert (await wire.answer()).body == b"fine"
         assert server.failures == 1
+        assert "hatoba_http_failures_total 1" in server.collect()
 
 
 async def until(condition: Callable[[], bool]) -> None:

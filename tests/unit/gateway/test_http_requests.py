@@ -33,6 +33,32 @@ async def test_pipelined_requests_are_answered_in_order_though_later_ones_are_fa
 
 
 @on_uvloop
+async def test_one_request_at_a_time_whenever_the_next_one_comes() -> None:
+    working, most = 0, 0
+
+    async def handler(request: Request) -> Response:
+        nonlocal working, most
+        working += 1
+        most = max(most, working)
+        await asyncio.sleep(0)
+        working -= 1
+        return Response(body=request.path.encode())
+
+    async with serving(handler) as (_, port), connected(port) as wire:
+
+        async def send() -> None:
+            for number in range(1000):
+                wire.send(get(f"/{number}"))
+                if number % 3:
+                    await asyncio.sleep(0)
+
+        sending = asyncio.ensure_future(send())
+        assert [(await wire.answer()).body for _ in range(1000)] == [b"/%d" % number for number in range(1000)]
+        await sending
+    assert most == 1
+
+
+@on_uvloop
 async def test_the_end_of_input_does_not_lose_answers_that_are_due() -> None:
     async with serving(echo) as (_, port), connected(port) as wire:
         wire.send(get("/1") + get("/2"))

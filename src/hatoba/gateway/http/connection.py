@@ -109,10 +109,7 @@ class Connection(asyncio.Protocol):
                 self._bound(self._head_fed)
         except (httptools.HttpParserError, _Bad) as error:
             self._malformed(error)
-        if self._requests and self._task is None:
-            self._deadline.clear()
-            self._begin()
-        elif self._task is None and self._last_answer is not None:
+        if self._task is None and (self._requests or self._last_answer is not None):
             self._begin()
         if self._body is not None and not self._pauses and not self._body.expects:
             self._deadline.set("body", self._limits.body_seconds)
@@ -249,6 +246,7 @@ class Connection(asyncio.Protocol):
     # --- answering
 
     def _begin(self) -> None:
+        self._deadline.clear()
         self._task = self._loop.create_task(self._serve())
         self._task.add_done_callback(self._served)
 
@@ -260,15 +258,18 @@ class Connection(asyncio.Protocol):
             if not await self._answer(request, keep):
                 return
         if self._last_answer is not None:
-            await self._sender.send(self._last_answer, keep=False)
+            await self._send(self._last_answer, keep=False)
             self._finish(linger=True)
+        elif self._eof:
+            self._finish(linger=False)
         # No await from here on: whatever comes next finds no task and starts one.
         self._task = None
-        if not self._transport.is_closing() and self._deadline.kind is None:
-            self._deadline.set(*(("head", self._limits.head_seconds) if self._in_head else self._idle()))
-
-    def _idle(self) -> tuple[Owes, float]:
-        return "idle", self._limits.idle_seconds
+        if self._transport.is_closing() or self._deadline.kind is not None:
+            return
+        if self._in_head:
+            self._deadline.set("head", self._limits.head_seconds)
+        else:
+            self._deadline.set("idle", self._limits.idle_seconds)
 
     async def _answer(self, request: Request, keep: bool) -> bool:
         """Whether the connection goes on."""
@@ -283,17 +284,23 @@ class Connection(asyncio.Protocol):
         keep = keep and body.complete and not (response.close or self._server.draining)
         keep = keep and not (self._eof and not self._requests and self._last_answer is None)
         keep = keep and not (request.http10 and response.streams)  # its end is the connection's
+        sent = await self._send(response, keep=keep, head_only=request.method == "HEAD", http10=request.http10)
+        if sent and not keep:
+            self._finish(linger=not body.complete or bool(self._requests))
+        return sent and keep
+
+    async def _send(self, response: Response, *, keep: bool, head_only: bool = False, http10: bool = False) -> bool:
+        """Whether the client is still there."""
         try:
-            await self._sender.send(response, keep=keep, head_only=request.method == "HEAD", http10=request.http10)
+            await self._sender.send(response, keep=keep, head_only=head_only, http10=http10)
         except Gone:
             self._transport.abort()
             return False
-        if not keep:
-            self._finish(linger=not body.complete or bool(self._requests))
-        return keep
+        return True
 
     def _served(self, task: asyncio.Task[None]) -> None:
-        self._task = None
+        if self._task is task:  # and not the next one, begun before this was told
+            self._task = None
         if not task.cancelled() and (error := task.exception()) is not None:
             self._server.failures += 1
             log.error("a request from %s could not be answered", self._peer, exc_info=error)

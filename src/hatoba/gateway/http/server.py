@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Iterator
 
 import msgspec
 
@@ -80,6 +81,15 @@ class Server:
                     await self._empty
             except TimeoutError:
                 return
+
+    def collect(self) -> Iterator[str]:
+        """Metrics, as Prometheus text."""
+        yield "# HELP hatoba_http_connections Open connections."
+        yield "# TYPE hatoba_http_connections gauge"
+        yield f"hatoba_http_connections {len(self.connections)}"
+        yield "# HELP hatoba_http_failures_total Answers that ended in an exception; each is in the log."
+        yield "# TYPE hatoba_http_failures_total counter"
+        yield f"hatoba_http_failures_total {self.failures}"
 
     def left(self, connection: Connection) -> None:
         """A connection is gone."""
