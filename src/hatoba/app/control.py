@@ -114,7 +114,7 @@ class Control:
             self._enrolments,
             ingest=self._ingest,
             region=settings.region,
-            registry=f"{settings.host}:{settings.port}",
+            registry=f"{settings.endpoint_for_nodes}:{settings.port}",
             lease=settings.node_lease,
         )
         await self._listen_to_nodes()
@@ -127,6 +127,8 @@ class Control:
             front(aws=plane.path, registry=mount(registry.engine), own_paths=self.own), clock=self._clock
         )
         await self._server.listen(settings.host, settings.port)
+        if settings.endpoint_for_nodes != settings.host:
+            await self._server.listen(settings.endpoint_for_nodes, settings.port)
         if settings.auth == "on":
             await self._server.serve(self._for_tasks())
         self._admin = await admin.serve(self._places.admin_socket, {"node-token": self._node_token})

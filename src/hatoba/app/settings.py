@@ -17,6 +17,7 @@ import msgspec
 from hatoba.core.errors import Refused
 
 DEFAULT_DATA = Path("/var/lib/hatoba")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,13 +29,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     auth: Literal["on", "off"] = "on"  # off: any access key is root; only on a loopback address
     account: str = "123456789012"  # the default account
     region: str = "us-east-1"  # the default region
-    node_host: str = "127.0.0.1"  # address on which nodes connect; another than loopback to let other machines join
+    node_host: str = "127.0.0.1"  # address of this machine for other nodes; on loopback there can be none
     node_port: int = 0  # port on which nodes connect; 0: one that is free, kept from then on
     pool: str = ""  # block of the host-side addresses, a /16; "": one in 100.64.0.0/10 that is free, kept from then on
     ecr_uri_style: Literal["local", "aws"] = "local"  # what repositoryUri looks like
     stopped_tasks_kept: float = 7 * 24 * 3600.0  # seconds for which stopped tasks stay visible
     node_lease: float = 20.0  # seconds of silence after which a node is lost
     log_level: str = "INFO"
+
+    @property
+    def several_nodes(self) -> bool:
+        """Other machines may join."""
+        return self.node_host not in LOOPBACK
+
+    @property
+    def endpoint_for_nodes(self) -> str:
+        """Where nodes reach the endpoint: they pull images from its registry."""
+        return self.node_host if self.several_nodes else self.host
 
 
 def load(data: Path | None, given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
@@ -58,7 +69,7 @@ def load(data: Path | None, given: Mapping[str, Any], environ: Mapping[str, str]
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=_path)
     except msgspec.ValidationError as error:
         raise Refused(f"A setting has a wrong value: {error}.") from None
-    if settings.auth == "off" and settings.host not in ("127.0.0.1", "::1", "localhost"):
+    if settings.auth == "off" and not (settings.host in LOOPBACK and settings.node_host in LOOPBACK):
         raise Refused(f"--auth off lets everybody in, so it works on a loopback address only, not on {settings.host}.")
     return settings
 

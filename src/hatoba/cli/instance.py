@@ -121,7 +121,7 @@ def node(given: argparse.Namespace) -> int:
     token = given.join_file.read_text().strip() if given.join_file else given.join or ""
     node_settings = NodeSettings(
         name=given.name or socket.gethostname(),
-        address=given.address,
+        address=given.address or (settings.node_host if settings.several_nodes else ""),
         token=token,
         endpoint_port=settings.port,
         log_level=settings.log_level,
