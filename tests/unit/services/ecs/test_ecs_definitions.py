@@ -100,6 +100,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (one(healthCheck={"command": ["true"]}), "The health check command must start with CMD or CMD-SHELL."),
     (one(healthCheck={"command": ["CMD", "x"], "interval": 4}), "The health check interval must be between 5 and 300."),
     (one(mountPoints=[{"sourceVolume": "x", "containerPath": "/x"}]), "Unknown volume 'x'."),
+    (one(mountPoints=[{"sourceVolume": "x"}]), "MountPoint.containerPath should not be null or empty."),
     (one(volumesFrom=[{"sourceContainer": "x"}]), "Invalid 'volumesFrom' setting. Unknown container: 'x'."),
     (one(ulimits=[{"name": "nofile", "softLimit": 9, "hardLimit": 1}]), "soft limit of ulimit 'nofile'"),
     (one(restartPolicy={"enabled": True, "restartAttemptPeriod": 5}), "between 60 and 1800"),

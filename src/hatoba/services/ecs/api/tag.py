@@ -35,7 +35,10 @@ async def untag_resource(req: t.UntagResourceRequest, call: Call) -> t.UntagReso
 
 @ecs.operation
 async def list_tags_for_resource(req: t.ListTagsForResourceRequest, call: Call) -> t.ListTagsForResourceResponse:
-    resource = _need(call.store, call, req["resourceArn"])
+    try:
+        resource = _need(call.store, call, req["resourceArn"])
+    except t.ResourceNotFoundException as error:  # which this operation does not declare
+        raise t.InvalidParameterException("The specified resource was not found.") from error
     found = tags_of(call.store, call.scope, resource)
     return {"tags": [{"key": key, "value": value} for key, value in found.items()]}
 

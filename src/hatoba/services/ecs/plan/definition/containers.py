@@ -179,6 +179,8 @@ def check_together(req: t.RegisterTaskDefinitionRequest) -> None:
     volumes = {volume["name"] for volume in req["volumes"]}
     for container in by_name.values():
         for mount in container["mountPoints"]:
+            if not mount.get("containerPath"):
+                raise _refuse("MountPoint.containerPath should not be null or empty.")
             if mount.get("sourceVolume") not in volumes:
                 raise _refuse(f"Unknown volume '{mount.get('sourceVolume')}'.")
         for source in container["volumesFrom"]:
