@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
 
 import pytest
 
-from hatoba.runtime.base import ExecSpec, Exited
+from hatoba.core.errors import PortError
+from hatoba.runtime.base import ContainerSpec, ExecSpec, Exited, Failure
 from tests.contract.runtime.worlds import ContainerdWorld, is_alive, spec
 
 pytestmark = pytest.mark.real
@@ -83,3 +86,50 @@ async def test_shutting_down_takes_running_containers_along(real: ContainerdWorl
     assert {container.id for container in await real.runtime.containers()} == {"a", "b"}
     assert len(await real.runtime.images()) == 1
     await real.runtime.start("a")
+
+
+@pytest.mark.slow
+async def test_containerd_killed_again_and_again_in_the_middle(real: ContainerdWorld) -> None:
+    """Whatever a call was doing, doing it again ends well: each container runs once, and none is left in the end."""
+    chance = random.Random(7)
+    wanted = [await spec(real, f"c{number}", "sleep", "600", group="task") for number in range(6)]
+
+    async def insist(work: Callable[[], Awaitable[object]]) -> None:
+        last: PortError | None = None
+        for _ in range(50):
+            try:
+                await work()
+                return
+            except PortError as error:
+                last = error
+                if error.code not in (Failure.UNAVAILABLE, Failure.INTERNAL, Failure.CONTAINER_START):
+                    raise
+                await asyncio.sleep(0.05)
+        raise AssertionError(f"still failing after 50 attempts: {last}")
+
+    async def bring_up(one: ContainerSpec) -> None:
+        await insist(lambda: real.runtime.create(one))
+        await insist(lambda: real.runtime.start(one.id))
+
+    async def disturbed(work: Iterable[Coroutine[object, object, None]]) -> None:
+        all_work = asyncio.gather(*work)
+        for _ in range(3):
+            await asyncio.sleep(chance.uniform(0.005, 0.08))
+            os.kill(daemon(real), signal.SIGKILL)
+            await asyncio.wait_for(restarted(daemon(real)), 20)
+        await asyncio.wait_for(all_work, 60)
+
+    async def restarted(old: int) -> None:
+        while daemon(real) == old:  # noqa: ASYNC110 - a file that another writes
+            await asyncio.sleep(0.01)
+
+    for _ in range(4):
+        await disturbed(bring_up(one) for one in wanted)
+        states = {container.id: container.state for container in await real.runtime.containers()}
+        assert states == {one.id: "running" for one in wanted}
+        assert all(len(real.shims(one.id)) == 1 for one in wanted)
+        await disturbed(insist(lambda id=one.id: real.runtime.delete(id)) for one in wanted)  # type: ignore[misc]
+        assert await real.runtime.containers() == []
+        await real.runtime.remove_group("task")
+        assert real.cgroups("task") == []
+        assert all(real.shims(one.id) == [] for one in wanted)

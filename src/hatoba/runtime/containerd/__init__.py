@@ -3,7 +3,7 @@
 settings    paths and names of one instance
 daemon      the process: config file, start, adoption, stop
 client      the channel, the stubs, errors translated
-images      pull: content store, unpacking, leases
+images      pull, list, forget; what keeps what from being collected
 rootfs      reading an image's files without mounting it
 containers  create, start, signal, delete
 execs       processes inside a container, and their streams

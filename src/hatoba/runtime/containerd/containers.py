@@ -17,8 +17,9 @@ from google.protobuf import any_pb2
 from hatoba.core.ids import Ids
 from hatoba.runtime import devices, oci, seccomp, users
 from hatoba.runtime.base import ContainerSpec, Exit, Failure, failure
+from hatoba.runtime.cgroups import Cgroups
 from hatoba.runtime.check import check
-from hatoba.runtime.containerd import rootfs
+from hatoba.runtime.containerd import leftovers, rootfs
 from hatoba.runtime.containerd.client import EXISTS, FAILED_PRECONDITION, NOT_FOUND, CallFailed, Client
 from hatoba.runtime.containerd.filters import Filters
 from hatoba.runtime.containerd.images import Images, Stored
@@ -30,6 +31,7 @@ from hatoba.runtime.stubs.services.containers.v1 import containers_pb2
 from hatoba.runtime.stubs.services.snapshots.v1 import snapshots_pb2
 from hatoba.runtime.stubs.services.tasks.v1 import tasks_pb2
 from hatoba.runtime.stubs.types.mount_pb2 import Mount
+from hatoba.runtime.stubs.types.task import task_pb2
 
 SPEC_EXTENSION = "hatoba.spec"
 SPEC_URL = "types.containerd.io/opencontainers/runtime-spec/1/Spec"
@@ -39,11 +41,19 @@ _ACCOUNTS = 256  # images whose user files are remembered
 
 class Containers:
     def __init__(
-        self, client: Client, settings: Settings, machine: Machine, images: Images, records: Records, ids: Ids
+        self,
+        client: Client,
+        settings: Settings,
+        machine: Machine,
+        cgroups: Cgroups,
+        images: Images,
+        records: Records,
+        ids: Ids,
     ) -> None:
         self._client = client
         self._settings = settings
         self._machine = machine
+        self._cgroups = cgroups
         self._images = images
         self._records = records
         self._ids = ids
@@ -155,8 +165,7 @@ class Containers:
             if record.pid:
                 return record.pid
             if record.exit is not None:
-                await self._delete_task(id)
-                record.has_task = False
+                await self._drop_task(record)
             record.renew()
             if not record.has_task:
                 await self._create_task(record)
@@ -175,8 +184,11 @@ class Containers:
             terminal=io.terminal,
         )
         try:
-            await self._client.call(self._client.tasks.Create, request)
+            record.task_pid = (await self._client.call(self._client.tasks.Create, request)).pid
         except CallFailed as error:
+            if "mkdir" in error.message and "file exists" in error.message:
+                leftovers.clear(self._cgroups, self._settings, spec.id)
+                raise failure(Failure.UNAVAILABLE, f"{spec.id} is being cleared away: {error.message}") from error
             if error.status is not EXISTS:
                 raise _start_failure(error) from error
         record.has_task = True
@@ -187,11 +199,26 @@ class Containers:
         try:
             answer = await self._client.call(self._client.tasks.Start, tasks_pb2.StartRequest(container_id=id))
         except CallFailed as error:
-            await self._delete_task(id)
-            record.has_task = False
+            if error.code == Failure.UNAVAILABLE:
+                raise
+            running = await self._running(id)  # an earlier start of ours, whose answer was lost
+            if running:
+                record.started(running)
+                return running
+            await self._drop_task(record)
             raise _start_failure(error) from error
         record.started(answer.pid)
         return int(answer.pid)
+
+    async def _running(self, id: str) -> int:
+        """The pid of a task that runs, 0 if it does not."""
+        try:
+            process = (await self._client.call(self._client.tasks.Get, tasks_pb2.GetRequest(container_id=id))).process
+        except CallFailed as error:
+            if error.status is not NOT_FOUND:
+                raise
+            return 0
+        return int(process.pid) if process.status == task_pb2.RUNNING else 0
 
     async def signal(self, id: str, number: int, *, everything: bool = False) -> None:
         record = self._records.get(id)
@@ -223,18 +250,25 @@ class Containers:
                     await self.signal(id, signals.SIGKILL, everything=True)
                     await record.wait()
                 if record.has_task:
-                    await self._delete_task(id)
-                    record.has_task = False
+                    await self._drop_task(record)
         request = containers_pb2.DeleteContainerRequest(id=id)
         await self._quietly(self._client.containers.Delete, request)
         await self._remove_snapshot(id)
         self._records.all.pop(id, None)
         self._filters.forget(id)
 
-    async def _delete_task(self, id: str) -> None:
-        """With its shim; one that was killed has left its socket."""
-        await self._quietly(self._client.tasks.Delete, tasks_pb2.DeleteTaskRequest(container_id=id))
+    async def _drop_task(self, record: Record) -> None:
+        """With its shim; one that was killed has left its socket. Where nothing else helps, to be tried again."""
+        id = record.spec.id
+        try:
+            await self._quietly(self._client.tasks.Delete, tasks_pb2.DeleteTaskRequest(container_id=id))
+        except CallFailed as error:
+            if error.code != Failure.INTERNAL:
+                raise
+            leftovers.end_shim(self._cgroups, self._settings, id)
+            raise failure(Failure.UNAVAILABLE, f"{id} is being cleared away: {error.message}") from error
         self._settings.shim_socket(id).unlink(missing_ok=True)
+        record.has_task, record.task_pid = False, 0
 
     async def _remove_snapshot(self, key: str) -> None:
         request = snapshots_pb2.RemoveSnapshotRequest(snapshotter=self._settings.snapshotter, key=key)

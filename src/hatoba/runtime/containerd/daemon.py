@@ -17,6 +17,7 @@ from pathlib import Path
 from hatoba.core.errors import Refused
 from hatoba.runtime import groups
 from hatoba.runtime.cgroups import Cgroups
+from hatoba.runtime.containerd.leftovers import remove_tree
 from hatoba.runtime.containerd.settings import Settings
 
 _START_SECONDS = 20.0
@@ -128,8 +129,7 @@ class Daemon:
 
     async def _spawn(self, notify: Path) -> asyncio.subprocess.Process:
         settings = self._settings
-        home = f"{settings.cgroup_parent}/containerd"
-        trees = groups.make_tracked(self._cgroups, home)
+        trees = groups.make_tracked(self._cgroups, settings.home)
         environment = {
             "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
             "NOTIFY_SOCKET": str(notify),
@@ -174,7 +174,7 @@ class Daemon:
         await groups.remove_when_empty(self._cgroups, self._settings.cgroup_parent)
         for id in ids:
             self._settings.shim_socket(id).unlink(missing_ok=True)
-        await asyncio.to_thread(_remove_tree, self._settings.run)
+        await asyncio.to_thread(remove_tree, self._settings.run)
         self.pid = 0
 
 
@@ -215,17 +215,3 @@ def _start_time(pid: int) -> str:
         return ""
     state, *fields = stat.rpartition(")")[2].split()
     return "" if state == "Z" else fields[18]
-
-
-def _remove_tree(folder: Path) -> None:
-    """Files only: a mount that is still there (it cannot be) must not be emptied."""
-    for path, folders, files in os.walk(folder, topdown=False):
-        for name in files:
-            with contextlib.suppress(OSError):
-                os.unlink(os.path.join(path, name))
-        for name in folders:
-            child = os.path.join(path, name)
-            with contextlib.suppress(OSError):
-                os.unlink(child) if os.path.islink(child) else os.rmdir(child)
-    with contextlib.suppress(OSError):
-        folder.rmdir()

@@ -93,7 +93,8 @@ class Events:
             return
         exit = Exit(code=ended.exit_status, at=_seconds(ended.exited_at))
         if ended.id == ended.container_id:
-            self._ended(record, exit)
+            if record.is_of(ended.pid):  # not a belated word about an earlier task of the same name
+                self._ended(record, exit)
         else:
             _exec_ended(record, ended.id, exit)
 
@@ -120,7 +121,7 @@ class Events:
             if task is not None:
                 self._compare(record, task)
             elif id in believed and record.pid:
-                record.has_task = False
+                record.has_task, record.task_pid = False, 0
                 self._ended(record, Exit(code=_LOST, at=self._clock.now()))
             await self._resync_execs(record)
 
@@ -128,8 +129,7 @@ class Events:
         record.has_task = True
         if task.status in _RUNNING:
             record.started(task.pid)
-        elif task.status == task_pb2.STOPPED and (task.pid == record.pid or not record.lock.locked()):
-            # Otherwise it is the task before the one that is just being started.
+        elif task.status == task_pb2.STOPPED and record.is_of(task.pid):
             self._ended(record, Exit(code=task.exit_status, at=_seconds(task.exited_at)))
 
     async def _resync_execs(self, record: Record) -> None:

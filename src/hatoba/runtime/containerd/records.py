@@ -17,7 +17,8 @@ class Record:
         self.process = process  # of its OCI config: what an exec starts from
         self.mounts = mounts  # of its root file system; None when not asked for yet
         self.has_task = False
-        self.pid = 0
+        self.pid = 0  # while it runs
+        self.task_pid = 0  # of the task that is there, also before it runs and after: tells it from an earlier one
         self.exit: Exit | None = None
         self.execs: dict[str, asyncio.Future[Exit]] = {}
         self.lock = asyncio.Lock()  # one start or delete at a time
@@ -25,13 +26,16 @@ class Record:
 
     def started(self, pid: int) -> None:
         if self.exit is None:  # a short life may be over before its start has been answered
-            self.pid = pid
+            self.pid = self.task_pid = pid
 
     def renew(self) -> None:
         """About to be started (again)."""
         self.exit = None
-        self.pid = 0
         self._ended.clear()
+
+    def is_of(self, pid: int) -> bool:
+        """Whether something told about a process is about the task that is there now."""
+        return self.task_pid in (0, pid)
 
     def ended(self, exit: Exit) -> bool:
         """Whether that is news."""

@@ -58,7 +58,9 @@ class ContainerdRuntime:
         self._client = Client(settings.socket)
         self._records = Records()
         self._images = Images(self._client, settings.snapshotter, clock, ids)
-        self._containers = Containers(self._client, settings, self._machine, self._images, self._records, ids)
+        self._containers = Containers(
+            self._client, settings, self._machine, self._cgroups, self._images, self._records, ids
+        )
         self._events = Events(self._client, self._records, self._machine, self._cgroups, clock)
         self._tasks = TaskGroup("runtime")
 

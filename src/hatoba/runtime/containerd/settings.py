@@ -43,6 +43,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return _SHIM_SOCKETS / name
 
     @property
+    def home(self) -> str:
+        """The cgroup of containerd itself and of all shims."""
+        return f"{self.cgroup_parent}/containerd"
+
+    @property
     def bundles(self) -> Path:
         return self.state / "io.containerd.runtime.v2.task" / NAMESPACE
 
