@@ -1,7 +1,7 @@
 """Small container images from what the machine has: a busybox (Debian's `busybox-static`) and a few files.
 
 No public registry can be assumed, so tests, benchmarks and examples build what they run. The result is an OCI image
-layout, which skopeo pushes.
+layout, which skopeo pushes. (Debian's static busybox dies in `wget`, whose resolver wants shared libraries: use `nc`.)
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 BUSYBOX = Path("/bin/busybox")
 APPLETS = """
     sh ash cat cp date dd df du echo env false grep head hostname httpd id ip kill ls mkdir nc nslookup ping printf ps
-    pwd rm sed seq sleep stat tail tee test timeout top touch tr true trap uname vi wc wget which xargs yes
+    pwd rm sed seq sleep stat tail tee test timeout top touch tr true trap uname vi wc which xargs yes
 """.split()
 _ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}
 
