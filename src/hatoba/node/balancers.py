@@ -104,7 +104,7 @@ class Balancers:
             except PortError as error:
                 log.warning("the proxy of %s: %s", network, error)
                 self._tell(self._of(network), error=error.message)
-                if error.code != "Rejected":  # a refused configuration waits for the next one
+                if error.code not in ("Rejected", "Unsupported"):  # these wait for the next configuration
                     await asyncio.sleep(RETRY)
                     carried.dirty.set()
 
