@@ -5,6 +5,7 @@ Holds little: it reads on only when what it read before is nearly used up.
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from hatoba.node.logs.batch import BATCH_BYTES, BATCH_EVENTS
@@ -129,7 +130,8 @@ class Lane:
     def sending(self, upto: int) -> None:
         """Notes how far the next batch reaches: if it is sent again after a restart, its last event ends there too."""
         if self._grouper is not None:
-            with open(self._sending, "wb") as file:
+            # On a full disk there is no note: only a crash right now could then cut events differently.
+            with contextlib.suppress(OSError), open(self._sending, "wb") as file:
                 file.write(OFFSET.pack(upto))
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from hatoba.core.errors import PortError
 from hatoba.core.tasks import TaskGroup
 from hatoba.node.logs.batch import Send
 from hatoba.node.logs.lane import Lane
@@ -88,11 +89,15 @@ class NodeLogs:
 
     async def open(self, container_id: str, options: Options) -> Pipes:
         """Makes the pipes, and returns when the spooler reads them: from then on, what is written is not lost even if
-        the writer closes them at once. Asked again for the same container, it gives the same ones."""
+        the writer closes them at once. Asked again for the same container, it gives the same ones. Raises
+        `PortError` when the disk does not let it."""
         folder = self._root / container_id
         pipes = Pipes(*(str(folder / fifo) for fifo in _LANES.values()))
         if container_id not in self._open:
-            _make(folder, pipes, options)
+            try:
+                _make(folder, pipes, options)
+            except OSError as error:
+                raise PortError("LogsFailed", f"the log spool of {container_id} cannot be made: {error}") from error
             self._ship(container_id, options)
             self._add(container_id)
         await self._open[container_id].ready.wait()

@@ -10,6 +10,8 @@ is killed at any moment has moved them or has not. An index record is written be
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import struct
 
@@ -17,6 +19,10 @@ SEGMENT_BYTES = 4 << 20
 RECORD = struct.Struct("<QQQ")
 OFFSET = struct.Struct("<Q")
 STORED = "stored"
+FREE_BYTES = 1 << 20  # of the segment that is being written: freed in steps of this
+
+_FS_IOC_UNRESVSP64 = 0x4030582B  # <linux/falloc.h>: frees a range of a file; Python has no fallocate()
+_SPACE = struct.Struct("hhqqiI4i")
 DATA, INDEX = ".log", ".idx"
 
 
@@ -40,7 +46,9 @@ def noted(path: str) -> int:
 
 
 def stored_offset(folder: str) -> int:
-    return noted(os.path.join(folder, STORED))
+    """Up to where the control plane has everything: what is not on disk any more in any case."""
+    known = offsets(folder) if os.path.isdir(folder) else []
+    return max(noted(os.path.join(folder, STORED)), known[0] if known else 0)
 
 
 def end_offset(folder: str) -> int:
@@ -60,6 +68,8 @@ class Spool:
         self._segments = offsets(folder)
         self.stored = stored_offset(folder)
         self._data = self._index = -1
+        self._freed = 0  # up to where the file system was told to free
+        self._indexed = 0  # bytes of this segment's index
         self._dated = -1  # the last time written to this segment's index
         if self._segments:
             self._open(self._segments[-1])
@@ -80,11 +90,16 @@ class Spool:
 
     def _open(self, offset: int) -> None:
         path = os.path.join(self._folder, name(offset, ""))
-        self._close_segment()
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        self._index = os.open(path + INDEX, flags | os.O_APPEND, 0o600)
-        self._data = os.open(path + DATA, flags, 0o600)
-        self._dated = -1
+        index = os.open(path + INDEX, flags, 0o600)
+        try:
+            data = os.open(path + DATA, flags, 0o600)
+        except OSError:
+            os.close(index)
+            raise
+        self._close_segment()
+        self._index, self._data, self._dated = index, data, -1
+        self._indexed = os.fstat(index).st_size // RECORD.size * RECORD.size
 
     def _begin(self) -> None:
         self._open(self.end)
@@ -106,7 +121,11 @@ class Spool:
 
     def mark(self, now: int, dropped: int = 0) -> None:
         """Dates the bytes that follow, and tells how many were dropped before them."""
-        os.write(self._index, RECORD.pack(self.end, now, dropped))
+        record = RECORD.pack(self.end, now, dropped)
+        if os.pwrite(self._index, record, self._indexed) != len(record):
+            # The disk is nearly full. The next attempt writes over what is there of this one.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._indexed += len(record)
         self._dated = now
 
     def store(self, offset: int) -> None:
@@ -114,9 +133,25 @@ class Spool:
         if offset <= self.stored:
             return
         self.stored = min(offset, self.end)
-        os.pwrite(self._marker, OFFSET.pack(self.stored), 0)
+        try:  # noqa: SIM105  (contextlib would be one more import)
+            os.pwrite(self._marker, OFFSET.pack(self.stored), 0)
+        except OSError:
+            pass  # a full disk: what is sent again is recognised, and removing segments makes room
         while len(self._segments) > 1 and self._segments[1] <= self.stored:
             self._unlink(self._segments.pop(0))
+        if self.stored - max(self._freed, self._segments[-1]) >= FREE_BYTES:
+            self.free()
+
+    def free(self) -> None:
+        """Gives back what is stored of the segment that is being written, where the file system can. Otherwise a quiet
+        container holds a segment's room, and on a full disk a line that is not whole yet the room that its rest needs."""
+        self._freed = self.stored
+        begun = self._segments[-1]
+        if self.stored > begun:
+            try:  # noqa: SIM105
+                fcntl.ioctl(self._data, _FS_IOC_UNRESVSP64, _SPACE.pack(0, 0, 0, self.stored - begun, *[0] * 6))
+            except OSError:
+                pass
 
     def _unlink(self, offset: int) -> None:
         for kind in (DATA, INDEX):

@@ -78,6 +78,7 @@ class Spooler:
         elif found == feeds.NO_DISK:
             self._unwatch(feed)
             self._short.add(feed.key)
+            feed.spool.free()
         elif found == feeds.END:
             self._end(feed)
         elif found == feeds.MOVED:
@@ -169,8 +170,9 @@ class Spooler:
         feed.told = False
         if feed.spool.end > read:
             self._tell(feed)
-        # A feed that waits for the disk goes on waiting; one that waited for room goes on.
-        if feed.key not in self._short and feed.spool.held < feed.limit:
+        if feed.key in self._short:
+            feed.spool.free()  # it is tried again with all that wait for the disk
+        elif feed.spool.held < feed.limit:
             self._watch(feed)
 
     def _remove(self, feed: Feed) -> None:
