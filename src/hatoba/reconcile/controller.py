@@ -19,8 +19,13 @@ class Wake(NamedTuple):
 class Controller(Protocol):
     """Converges what is observed to what is wanted, key by key."""
 
-    name: str
-    wakes: tuple[Wake, ...]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def wakes(self) -> tuple[Wake, ...]:
+        """Read once, at the start: a class attribute will do."""
+        ...
 
     def keys(self) -> Iterable[Key]:
         """Everything there is to look after: asked at the start and by the slow period."""
