@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hatoba.core.errors import Refused
+from hatoba.core.files import make_folder, write_file
 
 _NONCE = 12
 
@@ -63,11 +64,7 @@ class Sealer:
         try:
             return cls(path.read_bytes())
         except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            make_folder(path.parent)
             key = AESGCM.generate_key(256)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(key)
-                file.flush()
-                os.fsync(file.fileno())
+            write_file(path, key)
             return cls(key)

@@ -12,7 +12,6 @@ import datetime
 import hashlib
 import hmac
 import ipaddress
-import os
 import ssl
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -25,6 +24,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hatoba.core.clock import Clock
 from hatoba.core.errors import Refused
+from hatoba.core.files import make_folder, write_file
 from hatoba.core.ids import Ids
 from hatoba.fleet import model as m
 from hatoba.fleet.messages import Joined
@@ -57,17 +57,6 @@ class Token(NamedTuple):
             raise Refused("This is not a join token. Make one with `hatoba node token` on the first machine.") from None
 
 
-def _write(path: Path, data: bytes) -> None:
-    """A new file (mode 600), whole or not at all."""
-    temporary = path.with_suffix(path.suffix + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -83,7 +72,7 @@ class Authority:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(folder, 0o700)
         if not (folder / "control.pem").exists():
             self._create()
         self._key = serialization.load_pem_private_key((folder / "authority.key").read_bytes(), None)
@@ -105,13 +94,13 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .sign(key, hashes.SHA256())
         )
-        _write(self._folder / "authority.key", _pem(key))
-        _write(self._folder / "authority.pem", certificate.public_bytes(serialization.Encoding.PEM))
+        write_file(self._folder / "authority.key", _pem(key))
+        write_file(self._folder / "authority.pem", certificate.public_bytes(serialization.Encoding.PEM))
         self._key, self._certificate = key, certificate
         own = ec.generate_private_key(ec.SECP256R1())
         request = x509.CertificateSigningRequestBuilder().subject_name(_name(CONTROL)).sign(own, hashes.SHA256())
-        _write(self._folder / "control.key", _pem(own))
-        _write(self._folder / "control.pem", self._sign(request, CONTROL, server=True))
+        write_file(self._folder / "control.key", _pem(own))
+        write_file(self._folder / "control.pem", self._sign(request, CONTROL, server=True))
 
     @property
     def fingerprint(self) -> bytes:

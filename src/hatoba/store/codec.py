@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -55,7 +56,7 @@ class TableDecoder(Generic[R]):
         return msgspec.msgpack.encode(row)
 
 
-def check_schemas(tables: dict[str, Table[Any]], written: dict[str, int]) -> dict[str, int]:
+def check_schemas(tables: dict[str, Table[Any]], written: Mapping[str, int]) -> dict[str, int]:
     """The tables to migrate (name → schema they were written with). Raises `Refused` for rows of a newer Hatoba."""
     stale = {}
     for name, schema in written.items():

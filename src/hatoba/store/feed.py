@@ -35,6 +35,7 @@ Subscriber = Callable[[Change[Any]], None]
 class Feed:
     def __init__(self) -> None:
         self._subscribers: defaultdict[str, list[Subscriber]] = defaultdict(list)
+        self.failures = 0
 
     def subscribe(self, table: Table[R], subscriber: Callable[[Change[R]], None]) -> Callable[[], None]:
         """Calls `subscriber` for every durable change of `table`; returns a function that ends it."""
@@ -45,4 +46,8 @@ class Feed:
     def publish(self, changes: Iterable[Change[Any]]) -> None:
         for change in changes:
             for subscriber in tuple(self._subscribers.get(change.table.name, ())):
-                subscriber(change)
+                try:
+                    subscriber(change)
+                except Exception:  # one that fails must not keep the others, and every answer, waiting
+                    self.failures += 1
+                    log.exception("a subscriber failed on a change of %s %s", change.table.name, change.key.id)

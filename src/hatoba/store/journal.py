@@ -6,10 +6,13 @@ assumes that this process is the only reader.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 from hatoba.core.errors import HatobaError
+
+
+KEPT = 20_000  # entries of the log that a replica may lag behind before it has to load a snapshot
 
 
 class Fenced(HatobaError):
@@ -31,6 +34,15 @@ class Entry(NamedTuple):
     writes: tuple[Write, ...]
 
 
+def keep_last(entries: Iterable[Entry]) -> dict[tuple[str, bytes], bytes | None]:
+    """What the entries come to, by (table, key)."""
+    last: dict[tuple[str, bytes], bytes | None] = {}
+    for entry in entries:
+        for table, key, data in entry.writes:
+            last[table, key] = data
+    return last
+
+
 class Row(NamedTuple):
     table: str
     key: bytes
@@ -38,13 +50,19 @@ class Row(NamedTuple):
 
 
 class Journal(Protocol):
-    """Blocking: the store calls `append` from its writer thread."""
+    """`blocking`: the store calls `append` from its writer thread; otherwise from the loop."""
 
-    def open(self, schemas: Mapping[str, int]) -> tuple[int, int, Mapping[str, int]]:
-        """Takes the lease: (the new epoch, the last sequence, the schema each table was written with so far).
+    blocking: bool
 
-        Raises `Refused` when the data was written by a newer Hatoba.
+    def written(self) -> Mapping[str, int]:
+        """The schema each table was written with so far. Changes nothing.
+
+        Raises `Refused` when the journal itself was written by a newer Hatoba.
         """
+        ...
+
+    def open(self, schemas: Mapping[str, int]) -> tuple[int, int]:
+        """Takes the lease: (the new epoch, the last sequence). Tables not written before get these schemas."""
         ...
 
     def rows(self) -> Iterator[Row]:

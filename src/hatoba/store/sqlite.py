@@ -13,16 +13,17 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
 from hatoba.core.errors import Refused, Stale
-from hatoba.store.journal import Entry, Fenced, Row
+from hatoba.core.files import make_folder
+from hatoba.store.journal import KEPT, Entry, Fenced, Row, keep_last
 
 FORMAT = 1
-KEPT = 20_000  # entries of the log that a replica may lag behind before it has to load a snapshot
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -36,27 +37,61 @@ _SCHEMA_PREFIX = "schema:"
 class SqliteJournal:
     """Used by one thread at a time."""
 
+    blocking: ClassVar[bool] = True
+
     def __init__(self, path: Path, synchronous: Literal["FULL", "NORMAL"] = "FULL") -> None:
-        """`NORMAL` survives the end of the process, not a power cut: for what a power cut makes void anyway."""
+        """`NORMAL` survives the end of the process, not a power cut: for what a power cut makes void anyway.
+
+        Raises `Refused` when another process has it, when it cannot be opened, or when it is of a newer format.
+        """
         self._path = path
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Entry).decode
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._lock = self._locked(path.with_suffix(".lock"))
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            with self._refusing("opened"):
+                self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+                os.chmod(path, 0o600)
+                self._check_format()
+                self._db.executescript(
+                    f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; PRAGMA wal_autocheckpoint=4000;"
+                )
+                self._db.executescript(_SCHEMA)
+        except Refused:
             os.close(self._lock)
-            raise Refused(f"Another Hatoba is using {path.parent}. Stop it first, or choose another --data.") from None
+            raise
+
+    @staticmethod
+    def _locked(path: Path) -> int:
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            os.chmod(path, 0o600)
-            self._db.executescript(
-                f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; PRAGMA wal_autocheckpoint=4000;"
+            make_folder(path.parent)
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise Refused(f"The data directory {path.parent} cannot be used: {error.strerror}.") from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise Refused(f"Another Hatoba is using {path.parent}. Stop it first, or choose another --data.") from None
+        return lock
+
+    @contextmanager
+    def _refusing(self, done: str) -> Iterator[None]:
+        """What SQLite says while we start is for the operator: a full disk, a damaged file, a missing permission."""
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise Refused(f"The journal {self._path} cannot be {done}: {error}.") from error
+
+    def _check_format(self) -> None:
+        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+            return
+        known = self._meta().get("format", FORMAT)
+        if known > FORMAT:
+            raise Refused(
+                f"{self._path} was written by a newer Hatoba (journal format {known}, this version knows {FORMAT}). "
+                "Start it with the version that wrote it, or a later one."
             )
-            self._db.executescript(_SCHEMA)
-        except sqlite3.Error as error:
-            raise Refused(f"The journal {path} cannot be opened: {error}.") from error
 
     def _meta(self) -> dict[str, int]:
         return dict(self._db.execute("SELECT name, value FROM meta"))
@@ -64,43 +99,47 @@ class SqliteJournal:
     def _set(self, **values: int) -> None:
         self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
 
-    def open(self, schemas: Mapping[str, int]) -> tuple[int, int, Mapping[str, int]]:
-        meta = self._meta()
-        if meta.get("format", FORMAT) > FORMAT:
-            raise Refused(
-                f"{self._path} was written by a newer Hatoba (journal format {meta['format']}, this version knows "
-                f"{FORMAT}). Start it with the version that wrote it, or a later one."
-            )
-        written = {
-            name.removeprefix(_SCHEMA_PREFIX): value for name, value in meta.items() if name.startswith(_SCHEMA_PREFIX)
-        }
-        epoch, seq = meta.get("epoch", 0) + 1, meta.get("seq", 0)
-        self._db.execute("BEGIN IMMEDIATE")
-        self._set(format=FORMAT, epoch=epoch, seq=seq)
-        self._set(**{_SCHEMA_PREFIX + name: value for name, value in schemas.items() if name not in written})
-        self._db.execute("COMMIT")
-        return epoch, seq, written
-
-    def rows(self) -> Iterator[Row]:
-        return (Row(*row) for row in self._db.execute("SELECT tab, key, data FROM rows"))
-
-    def migrated(self, rows: Iterator[Row], schemas: Mapping[str, int]) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", rows)
-        self._set(**{_SCHEMA_PREFIX + name: value for name, value in schemas.items()})
-        self._db.execute("COMMIT")
-
-    def append(self, epoch: int, after: int, entries: list[Entry]) -> None:
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         db = self._db
         db.execute("BEGIN IMMEDIATE")
         try:
-            known = self._meta()
+            yield
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:  # a full disk may have ended it already
+                db.execute("ROLLBACK")
+            raise
+
+    def written(self) -> Mapping[str, int]:
+        with self._refusing("read"):
+            meta = self._meta()
+        prefix = _SCHEMA_PREFIX
+        return {name.removeprefix(prefix): value for name, value in meta.items() if name.startswith(prefix)}
+
+    def open(self, schemas: Mapping[str, int]) -> tuple[int, int]:
+        with self._refusing("written"), self._transaction():
+            meta = self._meta()
+            epoch, seq = meta.get("epoch", 0) + 1, meta.get("seq", 0)
+            new = {_SCHEMA_PREFIX + name: value for name, value in schemas.items()}
+            self._set(**(new | meta | {"format": FORMAT, "epoch": epoch, "seq": seq}))
+        return epoch, seq
+
+    def rows(self) -> Iterator[Row]:
+        with self._refusing("read"):
+            yield from map(Row._make, self._db.execute("SELECT tab, key, data FROM rows"))
+
+    def migrated(self, rows: Iterator[Row], schemas: Mapping[str, int]) -> None:
+        with self._refusing("migrated"), self._transaction():
+            self._db.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", rows)
+            self._set(**{_SCHEMA_PREFIX + name: value for name, value in schemas.items()})
+
+    def append(self, epoch: int, after: int, entries: list[Entry]) -> None:
+        db, last, seq = self._db, keep_last(entries), entries[-1].seq
+        with self._transaction():
+            known = dict(db.execute("SELECT name, value FROM meta WHERE name IN ('epoch', 'seq')"))
             if (known["epoch"], known["seq"]) != (epoch, after):
                 raise Fenced(f"the journal is at {known['epoch']}/{known['seq']}, this writer at {epoch}/{after}")
-            last: dict[tuple[str, bytes], bytes | None] = {}
-            for entry in entries:
-                for table, key, data in entry.writes:
-                    last[table, key] = data
             db.executemany(
                 "INSERT OR REPLACE INTO rows VALUES (?, ?, ?)",
                 [(tab, key, data) for (tab, key), data in last.items() if data is not None],
@@ -109,19 +148,13 @@ class SqliteJournal:
                 "DELETE FROM rows WHERE tab = ? AND key = ?", [where for where, data in last.items() if data is None]
             )
             db.executemany("INSERT INTO log VALUES (?, ?, ?)", [(e.seq, epoch, self._encode(e)) for e in entries])
-            db.execute("DELETE FROM log WHERE seq <= ?", (entries[-1].seq - KEPT,))
-            db.execute("UPDATE meta SET value = ? WHERE name = 'seq'", (entries[-1].seq,))
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
-        db.execute("COMMIT")
+            db.execute("DELETE FROM log WHERE seq <= ?", (seq - KEPT,))
+            db.execute("UPDATE meta SET value = ? WHERE name = 'seq'", (seq,))
 
     def tail(self, after: int) -> Iterator[Entry]:
-        first, last = self._db.execute("SELECT min(seq), max(seq) FROM log").fetchone()
+        (first,) = self._db.execute("SELECT min(seq) FROM log").fetchone()
         if after < (self._meta().get("seq", 0) if first is None else first - 1):
             raise Stale(f"the log begins after {after}: load a snapshot")
-        if last is None:
-            return iter(())
         rows = self._db.execute("SELECT entry FROM log WHERE seq > ? ORDER BY seq", (after,))
         return (self._decode(entry) for (entry,) in rows)
 

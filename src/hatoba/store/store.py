@@ -25,7 +25,7 @@ from hatoba.store.feed import Change, Feed
 from hatoba.store.journal import Entry, Journal, Row, Write
 from hatoba.store.tables import Table
 from hatoba.store.working import Rows
-from hatoba.store.writer import Writer, end_process
+from hatoba.store.writer import LoopWriter, ThreadWriter, Writer, end_process
 
 R = TypeVar("R", bound=Record)
 
@@ -69,12 +69,14 @@ class Tx(View):
         super().__init__(store)
         self._undo: list[tuple[Table[Any], Key, Record | None]] = []
         self._touched: dict[tuple[str, Key], tuple[Table[Any], Record | None]] = {}
+        self._open = False
         self._yielded = False
         self._guard: asyncio.Handle | None = None
         self.seq: int | None = None  # after commit: the sequence number, or None when nothing was written
 
     def __enter__(self) -> Tx:
         self._store.enter(self)
+        self._open = True
         try:
             self._guard = asyncio.get_running_loop().call_soon(self._has_yielded)
         except RuntimeError:  # no loop: a synchronous test or tool
@@ -88,6 +90,7 @@ class Tx(View):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._open = False
         if self._guard is not None:
             self._guard.cancel()
         if kind is None and not self._yielded:
@@ -112,6 +115,7 @@ class Tx(View):
 
     def put(self, table: Table[R], record: R) -> R:
         """Writes a record. Its version must be the stored one's (0 for a new record), else `Conflict`."""
+        self._check_open()
         rows = self._store.rows(table)
         before = rows.by_key.get(record.key)
         if record.version != (before.version if before is not None else 0):
@@ -125,10 +129,15 @@ class Tx(View):
 
     def forget(self, table: Table[R], key: Key) -> R | None:
         """Removes a record for good."""
+        self._check_open()
         before = self._store.rows(table).remove(key)
         if before is not None:
             self._remember(table, key, before)
         return before
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise RuntimeError("a write outside of `with store.tx()` would never reach the journal")
 
     def _remember(self, table: Table[Any], key: Key, before: Record | None) -> None:
         self._undo.append((table, key, before))
@@ -167,9 +176,9 @@ class Store(View):
     def open(self) -> None:
         """Takes the writer's lease, migrates what is older, and loads everything. Raises `Refused`."""
         schemas = {name: table.schema for name, table in self._tables.items()}
-        self.epoch, self.seq, written = self._journal.open(schemas)
+        stale = check_schemas(self._tables, self._journal.written())
+        self.epoch, self.seq = self._journal.open(schemas)
         self.durable_seq = self.seq
-        stale = check_schemas(self._tables, dict(written))
         decoders = {name: self._codec.decoder(table) for name, table in self._tables.items()}
         if stale:
             rows = [row for row in self._journal.rows() if row.table in stale]
@@ -178,7 +187,10 @@ class Store(View):
         for row in self._journal.rows():
             self._load(decoders[row.table], row)
         self._loop = asyncio.get_running_loop()
-        self._writer = Writer(self._journal, self.epoch, self.seq, self._written, self._failed)
+        if self._journal.blocking:
+            self._writer = ThreadWriter(self._journal, self.epoch, self.seq, self._written, self._failed)
+        else:
+            self._writer = LoopWriter(self._journal, self.epoch, self.seq, self._advance, self._failed)
 
     def _load(self, decoder: TableDecoder[Any], row: Row) -> None:
         record = decoder.decode(row.data)
@@ -209,18 +221,19 @@ class Store(View):
         self._current = None
 
     def commit(self, touched: dict[tuple[str, Key], tuple[Table[Any], Record | None]]) -> int | None:
-        if not touched:
-            self._current = None
-            return None
-        if self._writer is None:
+        if touched and self._writer is None:
             raise HatobaError("the store is not open")
         seq = self.seq + 1
         writes, changes = [], []
         for (name, key), (table, before) in touched.items():
             after = self._rows[name].by_key.get(key)
+            if before is None and after is None:
+                continue  # made and forgotten in the same transaction: nobody ever saw it
             writes.append(Write(name, encode_key(key), None if after is None else self._codec.encode(after)))
             changes.append(Change(table, key, before, after, seq))
         self._current = None
+        if self._writer is None or not writes:
+            return None
         self.seq = seq
         self._unpublished.append((seq, changes))
         self._writer.put(Entry(seq, tuple(writes)))

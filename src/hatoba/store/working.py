@@ -28,16 +28,16 @@ class Rows(Generic[R]):
         self._indexes: dict[str, dict[Hashable, SortedDict[Key, R]]] = {name: {} for name in table.indexes}
 
     def set(self, record: R) -> R | None:
-        """Insert or replace; the record that was there before."""
+        """Insert or replace; the record that was there before. An index that cannot take the record changes nothing."""
         key = record.key
         before = self.by_key.get(key)
+        found = {name: dict.fromkeys(index.values(record)) for name, index in self.table.indexes.items()}
         self.by_key[key] = record
         self._scopes[key.scope][key.id] = record
-        for name, index in self.table.indexes.items():
+        for name, now in found.items():
             buckets = self._indexes[name]
-            now = index.values(record)
             if before is not None:
-                for value in index.values(before):
+                for value in self.table.indexes[name].values(before):
                     if value not in now:
                         self._leave(buckets, value, key)
             for value in now:

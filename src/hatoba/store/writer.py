@@ -1,15 +1,18 @@
-"""The writer thread: takes whatever transactions have gathered and makes them durable with one write.
+"""Writers take whatever transactions have gathered and make them durable with one write.
 
-While one write is under way the next batch gathers, so a busy store shares each fsync among many transactions. A write
-that fails ends the process: what it left on disk is unknown, and the next start reads the truth.
+`ThreadWriter` is for journals that block: while one write is under way the next batch gathers, so a busy store shares
+each fsync among many transactions. `LoopWriter` is for journals in memory: no thread, so a simulation stays
+deterministic. A write that fails ends the process: what it left on disk is unknown, and the next start reads the truth.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 from hatoba.store.journal import Entry, Journal
 
@@ -22,7 +25,15 @@ def end_process(error: BaseException) -> None:
     os._exit(70)
 
 
-class Writer:
+class Writer(Protocol):
+    def put(self, entry: Entry) -> None: ...
+
+    def close(self) -> None:
+        """Writes what has gathered, and ends."""
+        ...
+
+
+class ThreadWriter:
     def __init__(
         self,
         journal: Journal,
@@ -65,8 +76,47 @@ class Writer:
             self._advanced(self._seq)
 
     def close(self) -> None:
-        """Writes what has gathered, then ends the thread."""
         with self._wake:
             self._closing = True
             self._wake.notify()
         self._thread.join()
+
+
+class LoopWriter:
+    """One write per turn of the loop."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        epoch: int,
+        seq: int,
+        advanced: Callable[[int], None],
+        failed: Callable[[BaseException], None] = end_process,
+    ) -> None:
+        self._journal = journal
+        self._epoch = epoch
+        self._seq = seq
+        self._advanced = advanced
+        self._failed = failed
+        self._pending: list[Entry] = []
+        self._loop = asyncio.get_running_loop()
+
+    def put(self, entry: Entry) -> None:
+        if not self._pending:
+            self._loop.call_soon(self._write)
+        self._pending.append(entry)
+
+    def _write(self) -> None:
+        batch, self._pending = self._pending, []
+        if not batch:
+            return
+        try:
+            self._journal.append(self._epoch, self._seq, batch)
+        except Exception as error:  # noqa: BLE001  as above
+            self._failed(error)
+            return
+        self._seq = batch[-1].seq
+        self._advanced(self._seq)
+
+    def close(self) -> None:
+        self._write()
