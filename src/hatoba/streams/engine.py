@@ -25,7 +25,7 @@ from hatoba.streams.journal import Appended, Deleted, Entry, Journal, frame, syn
 from hatoba.streams.merge import Source
 from hatoba.streams.port import Batch, Page, Query, Stats
 from hatoba.streams.segments import Block
-from hatoba.streams.stream import Stream, fresh
+from hatoba.streams.stream import Stream, check, fresh
 from hatoba.streams.tail import Tail, Tails
 
 P = ParamSpec("P")
@@ -110,6 +110,7 @@ class DiskStreams:
     async def append(self, stream: str, batch: Batch) -> int:
         if not batch.times:
             return 0
+        check(batch)  # here, where it concerns nobody else
         return await self._submit(stream, batch)
 
     async def delete(self, stream: str) -> None:

@@ -10,7 +10,7 @@ from hatoba.core.errors import PortError
 from hatoba.streams import merge
 from hatoba.streams.merge import Source
 from hatoba.streams.port import Batch, Page, Query, Stats
-from hatoba.streams.stream import Stream, fresh
+from hatoba.streams.stream import Stream, check, fresh
 from hatoba.streams.tail import Tail, Tails
 
 
@@ -26,6 +26,7 @@ class MemoryStreams:
     async def append(self, stream: str, batch: Batch) -> int:
         if self.full:
             raise PortError("DiskFull", "No space left on device: log streams")
+        check(batch)
         known = self._streams.setdefault(stream, Stream([]))
         times, messages = fresh(batch, known.producers.get(batch.producer, -1))
         if not times:

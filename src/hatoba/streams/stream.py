@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 
+from hatoba.core.errors import PortError
 from hatoba.streams.blocks import size_of
 from hatoba.streams.port import EVENT_OVERHEAD, Batch, Event, Stats
 from hatoba.streams.segments import Block
@@ -71,6 +72,19 @@ class Stream:
         """Takes back what could not be written."""
         self.active = sorted(self.frozen + self.active)
         self.frozen = []
+
+
+def check(batch: Batch) -> None:
+    """Raises `PortError` for what cannot be stored. Pure."""
+    count = len(batch.times)
+    if len(batch.messages) != count or (batch.producer and len(batch.ends) != count):
+        raise PortError("BadBatch", "a batch's columns differ in length")
+    if min(batch.times) < 0 or max(batch.times) >= 1 << 63:
+        raise PortError("BadBatch", "a time is negative or beyond all calendars")
+    try:
+        "".join(batch.messages).encode()
+    except UnicodeEncodeError as error:
+        raise PortError("BadBatch", f"a text is not Unicode: {error.reason}") from None
 
 
 def fresh(batch: Batch, reached: int) -> tuple[list[int], list[str]]:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hatoba.core.clock import ManualClock
+from hatoba.core.errors import PortError
 from hatoba.streams.engine import DiskStreams
 from hatoba.streams.port import Batch, Located, Page, Position, Query, Streams
 from hatoba.streams.simulated import MemoryStreams
@@ -116,6 +117,24 @@ async def test_repetitions_in_flight_together_are_stored_once(streams: Streams) 
     more = Batch(times=[1, 2, 3], messages=["a", "b", "c"], producer="p", ends=[10, 20, 30])
     counts = await asyncio.gather(*(streams.append("s", each) for each in (one, more, one, more)))
     assert counts == [2, 1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        Batch(times=[1, 2], messages=["x"]),
+        Batch(times=[1], messages=["x"], producer="p"),
+        Batch(times=[-1], messages=["x"]),
+        Batch(times=[1 << 63], messages=["x"]),
+        Batch(times=[1], messages=["\ud800"]),
+    ],
+)
+async def test_what_cannot_be_stored_is_refused_and_harms_nobody_else(streams: Streams, bad: Batch) -> None:
+    good = asyncio.ensure_future(streams.append("a", batch((1, "good"))))
+    with pytest.raises(PortError, match="BadBatch"):
+        await streams.append("a", bad)
+    assert await good == 1
+    assert texts(await streams.read(Query(streams=["a"]))) == ["good"]
 
 
 async def test_stats_count_what_is_stored(streams: Streams) -> None:

@@ -144,7 +144,7 @@ class Spool:
 
     def free(self) -> None:
         """Gives back what is stored of the segment that is being written, where the file system can. Otherwise a quiet
-        container holds a segment's room, and on a full disk a line that is not whole yet the room that its rest needs."""
+        container holds a segment's room, and on a full disk a line's beginning holds the room that its rest needs."""
         self._freed = self.stored
         begun = self._segments[-1]
         if self.stored > begun:

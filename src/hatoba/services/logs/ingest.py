@@ -49,7 +49,7 @@ async def store(records: Store, streams: Streams, stream: Stream, parts: Sequenc
     try:
         counts = await asyncio.gather(*(streams.append(stream.events, part) for part in parts))
     except PortError as error:
-        raise unavailable(error) from error
+        raise _refusal(error) from error
     if records.get(model.streams, stream.key) is None and counts:
         # It was deleted meanwhile, and perhaps cleared away before this arrived.
         await streams.delete(stream.events)
@@ -57,5 +57,7 @@ async def store(records: Store, streams: Streams, stream: Stream, parts: Sequenc
     return sum(counts)
 
 
-def unavailable(error: PortError) -> AwsError:
+def _refusal(error: PortError) -> AwsError:
+    if error.code == "BadBatch":
+        return t.InvalidParameterException(error.message)
     return t.ServiceUnavailableException(f"The log events cannot be stored: {error.message}")
