@@ -176,6 +176,7 @@ def test_a_node_is_told_of_a_missing_group_or_makes_it(logs: Any, group: str, sh
     assert len(logs.describe_log_streams(logGroupName=f"{group}-new")["logStreams"]) == 1
 
 
+@pytest.mark.slow
 def test_kills_at_any_moment_lose_and_repeat_nothing(own: Platform) -> None:
     rng = random.Random(3)
     own.logs().create_log_group(logGroupName="g")
