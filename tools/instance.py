@@ -10,7 +10,9 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -107,6 +109,18 @@ class Instance:
 
     def pid(self, process: str) -> int:
         return int(Path(f"/run/hatoba/{self.name}/{process}.pid").read_text())
+
+    def kill(self, process: str) -> None:
+        """`kill -9` of a process (`control`, `node`), once it runs."""
+
+        def killed() -> bool:
+            try:
+                os.kill(self.pid(process), signal.SIGKILL)
+            except (ProcessLookupError, FileNotFoundError, ValueError):
+                return False  # it is just being started again
+            return True
+
+        eventually(killed, 20)
 
     def health(self) -> dict[str, Any]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_hatoba/health", timeout=5) as answer:

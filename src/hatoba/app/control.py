@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import socket
 from collections.abc import Mapping
 from ipaddress import IPv4Network
 
 import hatoba
-from hatoba.app import admin, process
+from hatoba.app import admin, output, process
 from hatoba.app.credentials import AnyOf, ensure_root
 from hatoba.app.places import Places, write
 from hatoba.app.pool import ensure_pool
+from hatoba.app.reset import reset
 from hatoba.app.rooms import ROOMS, tables
 from hatoba.app.settings import Settings
 from hatoba.core.clock import SystemClock
@@ -22,13 +24,13 @@ from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
 from hatoba.core.secret import Sealer
 from hatoba.core.tasks import TaskGroup
-from hatoba.fleet import model as fleet
 from hatoba.fleet.enrol import Authority, Enrolments, transits
 from hatoba.fleet.reports import StatusSweeper
 from hatoba.fleet.session import Sessions
 from hatoba.gateway import http
 from hatoba.gateway.access import EverythingPasses, KnownKeys, RolesPass
 from hatoba.gateway.front import front
+from hatoba.gateway.idempotency import forget_expired
 from hatoba.gateway.own import Own
 from hatoba.gateway.path import Settings as PathSettings
 from hatoba.gateway.plane import ControlPlane
@@ -43,6 +45,8 @@ from hatoba.services.iam.identities import UserKeys
 from hatoba.services.sts.identities import Sessions as StsSessions
 from hatoba.store import Store
 from hatoba.store.sqlite import SqliteJournal
+from hatoba.streams.engine import DiskStreams
+from hatoba.streams.port import Streams
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +90,7 @@ class Control:
         plane.provide(PublicPool, PublicPool(network=self._pool, transit=str(transits(self._pool))))
         return plane
 
-    def _registry(self) -> Registry:
+    def _open_registry(self) -> Registry:
         settings = self._settings
         default = Scope("aws", settings.account, settings.region)
         naming = Naming(endpoint=f"localhost:{settings.port}", default=default, style=settings.ecr_uri_style)
@@ -98,42 +102,49 @@ class Control:
     # --- running
 
     async def start(self) -> None:
-        settings = self._settings
         self.store.open()
+        forget_expired(self.store, self._clock.now())
+        StatusSweeper(self.store).sweep()
         plane = self._plane()
-        registry = self._registry()
-        plane.provide(Registry, registry)
-        await registry.engine.prepare()
-        self._registry_engine = registry.engine
-        sweeper = StatusSweeper(self.store)
-        sweeper.sweep()
-
-        self.sessions = Sessions(
-            self.store,
-            self._clock,
-            self._enrolments,
-            ingest=self._ingest,
-            region=settings.region,
-            registry=f"{settings.endpoint_for_nodes}:{settings.port}",
-            lease=settings.node_lease,
-        )
-        await self._listen_to_nodes()
+        self._registry = self._open_registry()
+        plane.provide(Registry, self._registry)
+        await self._registry.engine.prepare()
+        self._streams = await DiskStreams.open(self._places.logs, self._clock)
+        plane.provide(Streams, self._streams)  # type: ignore[type-abstract]
+        await self._meet_nodes(plane)
         controllers = [controller for room in ROOMS for controller in room.controllers(plane)]
         self.runner = Runner(self.store, self._clock, controllers)
         self.runner.start()
+        await self._serve(plane)
+        self._admin = await admin.serve(self._places.admin_socket, {"node-token": self._node_token})
+        self._tasks.start(self._registry.keep_collecting(), "registry's collection")
+        self._tasks.start(self._forget_daily(), "expired client tokens")
+        self.own.status = "ready"
 
-        self.own = Own(version=hatoba.__version__, components=self._components, collectors=[plane.metrics.collect])
-        self._server = http.Server(
-            front(aws=plane.path, registry=mount(registry.engine), own_paths=self.own), clock=self._clock
+    async def _serve(self, plane: ControlPlane) -> None:
+        settings = self._settings
+        self.own = Own(
+            version=hatoba.__version__,
+            components=self._components,
+            reset=self._reset if settings.auth == "off" else None,
         )
+        handler = front(aws=plane.path, registry=mount(self._registry.engine), own_paths=self.own)
+        self._server = http.Server(handler, clock=self._clock)
+        self.own.collect(plane.metrics.collect)
+        self.own.collect(self._server.collect)
         await self._server.listen(settings.host, settings.port)
         if settings.endpoint_for_nodes != settings.host:
             await self._server.listen(settings.endpoint_for_nodes, settings.port)
         if settings.auth == "on":
             await self._server.serve(self._for_tasks())
-        self._admin = await admin.serve(self._places.admin_socket, {"node-token": self._node_token})
-        self._tasks.start(registry.keep_collecting(), "registry's collection")
-        self.own.status = "ready"
+
+    async def _reset(self) -> None:
+        await reset(self.store)
+
+    async def _forget_daily(self) -> None:
+        while True:
+            await asyncio.sleep(24 * 3600.0)
+            forget_expired(self.store, self._clock.now())
 
     async def _node_token(self) -> str:
         host = self._settings.node_host
@@ -141,7 +152,17 @@ class Control:
             raise Refused("Nodes on other machines cannot reach 127.0.0.1: start Hatoba with --node-host ADDRESS.")
         return await self._enrolments.token(host, self._node_port)
 
-    async def _listen_to_nodes(self) -> None:
+    async def _meet_nodes(self, plane: ControlPlane) -> None:
+        settings = self._settings
+        self.sessions = Sessions(
+            self.store,
+            self._clock,
+            self._enrolments,
+            ingest=functools.partial(output.keep, plane),
+            region=settings.region,
+            registry=f"{settings.endpoint_for_nodes}:{settings.port}",
+            lease=settings.node_lease,
+        )
         file = self._places.control / "node-port"
         known = int(file.read_text()) if file.exists() else 0
         port = await self.sessions.start(
@@ -163,15 +184,11 @@ class Control:
         listener.bind((str(first_address(transits_of_first(self._pool))), self._settings.port))
         return listener
 
-    async def _ingest(self, workload: fleet.Workload, logs: object) -> None:
-        raise NotImplementedError
-
     def _components(self) -> Mapping[str, str]:
         failing = {name: r["failing"] for name, r in self.runner.report().items() if r["failing"]}
-        ready = [node for node in self.store.all(fleet.nodes) if node.state == "ready"]
         return {
             "store": "ok",
-            "nodes": "ok" if ready else "no node is connected",
+            "nodes": "ok" if self.sessions.connected else "no node is connected",
             "controllers": f"failing: {failing}" if failing else "ok",
         }
 
@@ -182,7 +199,8 @@ class Control:
         await self._tasks.close()
         await self.runner.close()
         await self.sessions.close()
-        self._registry_engine.close()
+        self._registry.engine.close()
+        await self._streams.close()
         await self.store.durable()
         self.store.close()
 

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -25,6 +26,7 @@ def run(main: Callable[[asyncio.Event], Awaitable[None]], *, log_level: str, pid
         level=log_level, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", force=True
     )
     place.write(pid_file, f"{os.getpid()}\n")
+    _raise_file_limit()
     # The working set lives long: it need not be walked again and again.
     gc.set_threshold(50_000, 20, 50)
     try:
@@ -37,6 +39,12 @@ def run(main: Callable[[asyncio.Event], Awaitable[None]], *, log_level: str, pid
     finally:
         pid_file.unlink(missing_ok=True)
     return 0
+
+
+def _raise_file_limit() -> None:
+    """As many files and connections as the machine lets us have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _until_signalled(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:

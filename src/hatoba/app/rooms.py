@@ -20,9 +20,13 @@ from hatoba.services.ecr.api import ecr
 from hatoba.services.ecr.lifecycle import Lifecycle
 from hatoba.services.iam import model as iam_model
 from hatoba.services.iam.api import iam
+from hatoba.services.logs import model as logs_model
+from hatoba.services.logs.api import logs
+from hatoba.services.logs.controller import Reaper, Retention
 from hatoba.services.sts import model as sts_model
 from hatoba.services.sts.api import sts
 from hatoba.store import Table
+from hatoba.streams.port import Streams
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +41,11 @@ def _ecs_controllers(platform: Platform) -> Iterable[Controller]:
     return ecs_room.controllers(platform, platform.get(ecs_room.Settings))
 
 
+def _logs_controllers(platform: Platform) -> Iterable[Controller]:
+    engine = platform.get(Streams)  # type: ignore[type-abstract]
+    return Reaper(platform.store, engine), Retention(platform.store, engine, platform.clock)
+
+
 ROOMS: tuple[Room, ...] = (
     Room(service=ecs_room.ecs, tables=ecs_room.TABLES, controllers=_ecs_controllers),
     Room(
@@ -45,6 +54,7 @@ ROOMS: tuple[Room, ...] = (
         controllers=lambda platform: (Lifecycle(platform.store, platform.clock),),
     ),
     Room(service=ec2, tables=EC2),
+    Room(service=logs, tables=logs_model.TABLES, controllers=_logs_controllers),
     Room(service=iam, tables=iam_model.TABLES),
     Room(service=sts, tables=sts_model.TABLES),
 )
