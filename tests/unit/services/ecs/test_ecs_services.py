@@ -188,6 +188,11 @@ async def test_scaling_to_zero_and_deleting(tmp_path: Path) -> None:
         await w.ecs.update_service(service="web", desiredCount=0)
         await w.settle()
         assert live(w) == {}
+        (task, _) = w.store.all(tasks)
+        assert (task.stop_code, task.stopped_reason) == (
+            "ServiceSchedulerInitiated",
+            f"Scaling activity initiated by (deployment {task.deployment})",
+        )
         gone = (await w.ecs.delete_service(service="web"))["service"]
         assert gone["status"] == "DRAINING"
         await w.settle()
@@ -320,6 +325,19 @@ async def test_a_target_that_somebody_took_out_is_put_back(tmp_path: Path) -> No
         await w.settle()
         assert len(w.elb.states) == 2
         assert stable(await described(w))
+
+
+async def test_an_address_is_given_back_only_after_its_target_is_out(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await create(w, loadBalancers=BALANCED, desiredCount=1)
+        (victim,) = w.store.all(tasks)
+        assert victim.eni is not None
+        w.ec2.history = w.elb.history
+        w.elb.history.clear()
+        w.report(victim.id, "stopped", exit_code=1)
+        await w.settle()
+        ends = [what for what, where in w.elb.history if where in (victim.eni.address, victim.eni.id)]
+        assert ends == ["deregister", "delete"]
 
 
 async def test_stop_task_of_a_service_drains_first(tmp_path: Path) -> None:

@@ -207,6 +207,25 @@ async def test_a_crash_after_the_interface_was_made_leaves_one_interface(tmp_pat
         assert w.ec2.made == 1
 
 
+async def test_an_interface_that_nobody_wrote_down_is_found_and_deleted(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.ecs.register_task_definition(**definition())
+        made, w.ec2.gate = w.ec2.create_network_interface, asyncio.Event()
+        arn = await run(w)
+        for _ in range(50):
+            await asyncio.sleep(0.001)
+        task = w.store.find(tasks, SCOPE, arn.rpartition("/")[2])
+        assert task is not None
+        w.ec2.gate = None
+        description = f"arn:aws:ecs:us-east-1:123456789012:attachment/{task.attachment}"
+        await made({"SubnetId": "a", "ClientToken": task.attachment, "Description": description}, None)  # type: ignore[arg-type]
+        await w.ecs.stop_task(task=arn)
+        await w.crash()
+        await w.settle()
+        assert (await described(w, arn))["lastStatus"] == "STOPPED"
+        assert (w.ec2.made, w.ec2.interfaces) == (1, {})
+
+
 async def test_a_crash_at_any_moment_of_the_start_converges(tmp_path: Path) -> None:
     for moment in range(12):
         (tmp_path / str(moment)).mkdir()

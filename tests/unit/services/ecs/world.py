@@ -20,6 +20,7 @@ from hatoba.core.pages import Pager
 from hatoba.core.records import replace
 from hatoba.core.secret import Sealer
 from hatoba.fleet import model as fleet
+from hatoba.fleet.reports import StatusSweeper
 from hatoba.gateway.access import KnownKeys, RolesPass
 from hatoba.gateway.call import Call, idempotent
 from hatoba.gateway.plane import ControlPlane
@@ -51,6 +52,7 @@ class FakeEc2:
         self.interfaces: dict[str, dict[str, Any]] = {}
         self.by_token: dict[str, str] = {}
         self.made = 0
+        self.history: list[tuple[str, str]] = []
         self.error: AwsError | None = None
         self.gate: asyncio.Event | None = None
         self.room = Service("ec2")
@@ -89,6 +91,7 @@ class FakeEc2:
             raise AwsError(f"held by {workload.id}", code="InvalidNetworkInterface.InUse")
         if self.interfaces.pop(req["NetworkInterfaceId"], None) is None:
             raise AwsError("gone", code="InvalidNetworkInterfaceID.NotFound")
+        self.history.append(("delete", req["NetworkInterfaceId"]))
         return {}
 
     async def describe_network_interfaces(self, req: Any, call: Call) -> Any:
@@ -226,6 +229,7 @@ class World:
         )
         self.plane.provide(Settings, self.settings)
         self.plane.provide(PublicPool, PublicPool())
+        StatusSweeper(self.store).sweep()
         self.store.feed.subscribe(fleet.workloads, self._on_workload)
         self.runner = Runner(self.store, self.clock, controllers(self.plane, self.settings), period=None)
         self.runner.start()

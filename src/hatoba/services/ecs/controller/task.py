@@ -70,8 +70,10 @@ class TaskController:
         if task.desired == "RUNNING" and not task.launched:
             await self._launch(task)
             return None
-        if task.status == "DEPROVISIONING" and task.balancing not in ("joining", "joined") and self._let_go(task):
-            await self._release(task)
+        if task.status == "DEPROVISIONING":
+            # Another task may get its address next: its target must be out, and its node have let go of it.
+            if task.balancing not in ("joining", "joined") and self._store.get(workloads, _workload(task)) is None:
+                await self._release(task)
             return None
         if task.renew_at is not None and RANK[task.status] <= RANK["STOPPING"]:
             return await self._renew(task, task.renew_at)
@@ -212,13 +214,6 @@ class TaskController:
         return credential.expires - RENEW_BEFORE
 
     # --- its end
-
-    def _let_go(self, task: Task) -> bool:
-        """The node has nothing of it any more (or is gone itself): its interface may be taken away."""
-        if not task.launched or task.lost:
-            return True
-        status = self._store.find(workload_statuses, task.scope, task.id)
-        return status is not None and status.state in ("stopped", "lost")
 
     async def _release(self, task: Task) -> None:
         """Nothing of it runs any more: gives back its interface."""
