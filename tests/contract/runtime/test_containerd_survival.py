@@ -6,13 +6,18 @@ import asyncio
 import os
 import random
 import signal
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from hatoba.core.errors import PortError
+from hatoba.core.errors import PortError, Refused
 from hatoba.runtime.base import ContainerSpec, ExecSpec, Exited, Failure
+from hatoba.runtime.containerd import Settings
+from hatoba.runtime.containerd.runtime import stop_leftovers
 from tests.contract.runtime.worlds import ContainerdWorld, is_alive, spec
 
 pytestmark = pytest.mark.real
@@ -133,3 +138,49 @@ async def test_containerd_killed_again_and_again_in_the_middle(real: ContainerdW
         await real.runtime.remove_group("task")
         assert real.cgroups("task") == []
         assert all(real.shims(one.id) == [] for one in wanted)
+
+
+async def test_a_containerd_that_cannot_start_says_why(tmp_path: Path) -> None:
+    world = ContainerdWorld(tmp_path)
+    try:
+        world.settings = msgspec.structs.replace(world.settings, containerd="/no/such/containerd")
+        with pytest.raises(Refused, match="/no/such/containerd"):
+            await world.open()
+        broken = msgspec.structs.replace(world.settings, containerd="containerd", data=tmp_path / "file" / "x")
+        (tmp_path / "file").touch()
+        world.settings = broken
+        with pytest.raises(Refused):
+            await world.open()
+    finally:
+        world.registry.close()
+        await stop_leftovers(world.settings)
+    assert world.leftovers() == []
+
+
+def test_it_outlives_the_process_that_started_it(tmp_path: Path) -> None:
+    """And holds none of that process's pipes: who waits for the end of its output is not kept waiting."""
+    script = f"""
+import asyncio, uvloop
+from pathlib import Path
+from hatoba.core.clock import SystemClock
+from hatoba.core.ids import RandomIds
+from hatoba.runtime.containerd import ContainerdRuntime, Settings
+
+async def main():
+    settings = Settings(data=Path({str(tmp_path)!r}) / "c", run=Path("/run/hatoba/{tmp_path.name[-12:]}"),
+                        cgroup_parent="/hatoba-{tmp_path.name[-12:]}")
+    runtime = await ContainerdRuntime.open(settings, SystemClock(), RandomIds())
+    await runtime.close()
+    print(settings.pid_file.read_text().split()[0])
+
+uvloop.run(main())
+"""
+    name = tmp_path.name[-12:]
+    settings = Settings(data=tmp_path / "c", run=Path("/run/hatoba") / name, cgroup_parent=f"/hatoba-{name}")
+    try:
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+        assert is_alive(int(done.stdout))
+    finally:
+        asyncio.run(stop_leftovers(settings))
+    assert not is_alive(int(done.stdout))
+    assert not settings.run.exists()

@@ -37,6 +37,7 @@ _DISABLED = (
 )
 
 _LAUNCH = """
+cd /
 for tree in $TREES; do echo $$ > "$tree/cgroup.procs" || exit 97; done
 [ -z "$UNIFIED" ] || umount -l "$UNIFIED" || exit 98
 unset TREES UNIFIED
@@ -74,7 +75,6 @@ class Daemon:
     def __init__(self, settings: Settings, cgroups: Cgroups) -> None:
         self._settings = settings
         self._cgroups = cgroups
-        self._children: set[asyncio.Task[int]] = set()
         self.pid = 0
 
     async def ensure(self) -> bool:
@@ -83,17 +83,15 @@ class Daemon:
         if pid:
             self.pid = pid
             return False
-        self.pid = await self._start()
+        try:
+            self.pid = await self._start()
+        except OSError as error:  # the directories
+            raise Refused(f"containerd cannot be started: {error}") from error
         return True
 
     async def died(self) -> None:
         """Returns when the process has ended."""
-        with contextlib.suppress(ProcessLookupError):
-            descriptor = os.pidfd_open(self.pid)
-            try:
-                await _readable(descriptor)
-            finally:
-                os.close(descriptor)
+        await _ended(self.pid)
 
     def _running(self) -> int:
         """The pid of a containerd started before, 0 if there is none. A number used anew by another is not it."""
@@ -112,22 +110,22 @@ class Daemon:
         notify.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as ready:
             ready.bind(str(notify))
-            process = await self._spawn(notify)
-            exited = asyncio.ensure_future(process.wait())  # also reaps it, whenever it ends
-            self._children.add(exited)
-            exited.add_done_callback(self._children.discard)
+            pid = self._spawn(notify)
+            ended = asyncio.ensure_future(_ended(pid))
             said = asyncio.ensure_future(asyncio.get_running_loop().sock_recv(ready, 4096))
             try:
-                done, _ = await asyncio.wait({exited, said}, timeout=_START_SECONDS, return_when="FIRST_COMPLETED")
+                done, _ = await asyncio.wait({ended, said}, timeout=_START_SECONDS, return_when="FIRST_COMPLETED")
             finally:
                 said.cancel()
+                ended.cancel()
                 notify.unlink(missing_ok=True)
         if said not in done:
-            await self._failed(process)
-        settings.pid_file.write_text(f"{process.pid} {_start_time(process.pid)}\n")
-        return process.pid
+            raise self._failure(pid, ended in done)
+        settings.pid_file.write_text(f"{pid} {_start_time(pid)}\n")
+        return pid
 
-    async def _spawn(self, notify: Path) -> asyncio.subprocess.Process:
+    def _spawn(self, notify: Path) -> int:
+        """Detached: no object of ours stands for the process, so none can end it when we end."""
         settings = self._settings
         trees = groups.make_tracked(self._cgroups, settings.home)
         environment = {
@@ -136,32 +134,25 @@ class Daemon:
             "TREES": " ".join(trees),
             "UNIFIED": self._cgroups.unified,
         }
-        command = ["unshare", "--mount", "--propagation", "slave", "--", "sh", "-c", _LAUNCH, "sh"]
-        log = os.open(settings.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        own = ["unshare", "--mount", "--propagation", "slave", "--", "sh", "-c", _LAUNCH, "sh"]
+        command = [*own, settings.containerd, "--config", str(settings.config)]
+        files: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(settings.log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+            *((os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in _inherited()),
+        ]
         try:
-            return await asyncio.create_subprocess_exec(
-                *command,
-                settings.containerd,
-                "--config",
-                str(settings.config),
-                env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                start_new_session=True,
-            )
+            return os.posix_spawnp(command[0], command, environment, file_actions=files, setsid=True)
         except OSError as error:
             raise Refused(f"containerd cannot be started: {error}. Install containerd and util-linux.") from error
-        finally:
-            os.close(log)
 
-    async def _failed(self, process: asyncio.subprocess.Process) -> None:
-        if process.returncode is None:
-            process.kill()
-            raise Refused(f"containerd did not get ready within {_START_SECONDS:.0f} s; see {self._settings.log}")
+    def _failure(self, pid: int, ended: bool) -> Refused:
+        if not ended:
+            os.kill(pid, signal.SIGKILL)
+            return Refused(f"containerd did not get ready within {_START_SECONDS:.0f} s; see {self._settings.log}")
         lines = self._settings.log.read_text(errors="replace").splitlines()
-        raise Refused(f"containerd ended with {process.returncode}: {lines[-1] if lines else 'no output'}")
+        return Refused(f"containerd cannot be started: {lines[-1] if lines else 'it ended without a word'}")
 
     async def stop(self) -> None:
         """End containerd and everything it runs, and take away what they leave: sockets, mounts, cgroups."""
@@ -176,6 +167,34 @@ class Daemon:
             self._settings.shim_socket(id).unlink(missing_ok=True)
         await asyncio.to_thread(remove_tree, self._settings.run)
         self.pid = 0
+
+
+async def _ended(pid: int) -> None:
+    """Returns when a process has ended; reaps it if it is our own child."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        await _readable(descriptor)
+    finally:
+        os.close(descriptor)
+    _reap(pid)
+
+
+def _reap(pid: int) -> None:
+    with contextlib.suppress(ChildProcessError):  # another process of ours has started it
+        os.waitpid(pid, os.WNOHANG)
+
+
+def _inherited() -> list[int]:
+    """Descriptors that a child would get from us, beyond the first three: whoever started us may wait for their end."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if int(name) > 2 and os.get_inheritable(int(name)):
+                found.append(int(name))
+    return found
 
 
 async def _end(pid: int) -> None:
@@ -194,6 +213,7 @@ async def _end(pid: int) -> None:
         pass
     finally:
         os.close(descriptor)
+    _reap(pid)
 
 
 async def _readable(descriptor: int) -> None:

@@ -68,20 +68,26 @@ class ContainerdRuntime:
     async def open(cls, settings: Settings, clock: Clock, ids: Ids) -> ContainerdRuntime:
         """Adopt or start containerd, and find what it runs. Raises `Refused` when it cannot be started."""
         runtime = cls(settings, clock, ids)
-        started = await runtime._daemon.ensure()
-        runtime._containers.daemon_pid = runtime._daemon.pid
-        log.info("containerd %s, pid %d", "started" if started else "adopted", runtime._daemon.pid)
-        await runtime._client.ensure_namespace()
-        await runtime._images.load()
-        await runtime._load()
-        runtime._tasks.start(runtime._supervise(), "supervise")
-        runtime._tasks.start(runtime._events.follow(), "events")
         try:
-            await asyncio.wait_for(runtime._events.ready.wait(), _READY_SECONDS)
-        except TimeoutError:
+            await runtime._open()
+        except BaseException:
             await runtime.close()
-            raise Refused(f"containerd tells no events; see {settings.log}") from None
+            raise
         return runtime
+
+    async def _open(self) -> None:
+        started = await self._daemon.ensure()
+        self._containers.daemon_pid = self._daemon.pid
+        log.info("containerd %s, pid %d", "started" if started else "adopted", self._daemon.pid)
+        await self._client.ensure_namespace()
+        await self._images.load()
+        await self._load()
+        self._tasks.start(self._supervise(), "supervise")
+        self._tasks.start(self._events.follow(), "events")
+        try:
+            await asyncio.wait_for(self._events.ready.wait(), _READY_SECONDS)
+        except TimeoutError:
+            raise Refused(f"containerd tells no events; see {self._settings.log}") from None
 
     async def _load(self) -> None:
         """The containers of an earlier process of ours. Whether they run is told by the first look at all tasks."""
