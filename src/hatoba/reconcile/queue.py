@@ -1,7 +1,8 @@
 """A keyed serial queue: what is due, what runs, and what has to run once more. Pure; time is handed in.
 
 A key is in at most one run at a time. Hints that arrive while it runs merge into one further run. A failed key waits
-twice as long each time, up to a limit; a hint from outside does not shorten that wait, success resets it.
+twice as long each time, up to a limit; a hint from outside does not shorten that wait, success resets it. A run that
+lost against another writer is repeated at once, but one that always loses counts as failed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ K = TypeVar("K", bound=Hashable)
 
 FIRST_BACKOFF = 0.05  # seconds
 LONGEST_BACKOFF = 30.0
+CONFLICTS = 5  # in a row that are repeated at once
 
 
 class KeyedQueue(Generic[K]):
@@ -26,6 +28,7 @@ class KeyedQueue(Generic[K]):
         self._running: set[K] = set()
         self._again: set[K] = set()  # hinted while running
         self._failures: dict[K, int] = {}
+        self._conflicts: dict[K, int] = {}
         self._blocked: dict[K, float] = {}  # backing off until
         self._deadline: dict[K, float] = {}
         self._timers: list[tuple[float, int, K]] = []
@@ -64,11 +67,22 @@ class KeyedQueue(Generic[K]):
     def done(self, key: K, again_at: float | None) -> None:
         self._running.discard(key)
         self._failures.pop(key, None)
+        self._conflicts.pop(key, None)
         if key in self._again:
             self._again.discard(key)
             self.hint(key)
         if again_at is not None:
             self._at(key, again_at)
+
+    def conflicted(self, key: K, now: float) -> None:
+        """Somebody wrote in between: decide again, from what is there now."""
+        count = self._conflicts[key] = self._conflicts.get(key, 0) + 1
+        if count > CONFLICTS:
+            self.failed(key, now)
+            return
+        self._running.discard(key)
+        self._again.discard(key)
+        self.hint(key)
 
     def failed(self, key: K, now: float) -> float:
         """Backs off; the seconds until the next try."""
@@ -76,7 +90,7 @@ class KeyedQueue(Generic[K]):
         self._again.discard(key)
         count = self._failures.get(key, 0) + 1
         self._failures[key] = count
-        delay = min(self._first * 2.0 ** (count - 1), self._longest)
+        delay = min(self._first * 2.0 ** min(count - 1, 60), self._longest)
         self._blocked[key] = now + delay
         self._at(key, now + delay)
         return delay

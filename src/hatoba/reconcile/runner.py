@@ -41,9 +41,18 @@ class _Lane:
         self._closed = False
 
     def hint(self, keys: Iterable[Key]) -> None:
-        for key in keys:
-            self.queue.hint(key)
-        self._schedule()
+        try:
+            for key in keys:
+                self.queue.hint(key)
+        finally:
+            self._schedule()
+
+    def hint_all(self) -> None:
+        try:
+            self.hint(self.controller.keys())
+        except Exception:  # the next period asks again, and the other controllers are not its business
+            self.failures += 1
+            log.exception("%s cannot say what there is to look after", self.controller.name)
 
     def _schedule(self) -> None:
         if not self._scheduled and not self._closed:
@@ -73,9 +82,7 @@ class _Lane:
         try:
             again = await self.controller.reconcile(key)
         except Conflict:
-            # Somebody wrote in between: not a failure, look again at once.
-            self.queue.done(key, None)
-            self.queue.hint(key)
+            self.queue.conflicted(key, self._clock.now())
         except Exception as error:  # a controller must not die; it is logged, counted and shown
             self.failures += 1
             delay = self.queue.failed(key, self._clock.now())
@@ -119,7 +126,7 @@ class Runner:
             if self._hints:
                 for wake in lane.controller.wakes:
                     self._unsubscribe.append(self._store.feed.subscribe(wake.table, self._waker(lane, wake.keys)))
-            lane.hint(lane.controller.keys())
+            lane.hint_all()
         if self._period is not None:
             self._tasks.start(self._periodic(self._period), "period")
 
@@ -131,7 +138,7 @@ class Runner:
         while True:
             await asyncio.sleep(period)
             for lane in self._lanes:
-                lane.hint(lane.controller.keys())
+                lane.hint_all()
 
     @property
     def idle(self) -> bool:
