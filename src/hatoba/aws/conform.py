@@ -47,6 +47,12 @@ COMMON = frozenset(
 )
 
 
+# Values that AWS answers with although its own models do not know them, by service and shape.
+_BEYOND: dict[tuple[str, str], frozenset[str]] = {
+    ("ec2", "AttachmentStatus"): frozenset({"available"}),  # of an internet gateway
+}
+
+
 class Nonconforming(TypeError):
     """A value of ours breaks its shape. The text says where and how."""
 
@@ -129,7 +135,7 @@ class _Conformer(Walker[Check]):
 
     def scalar(self, use: Member, shape: Shape) -> Check:
         if shape.enum:
-            allowed = frozenset(shape.enum)
+            allowed = frozenset(shape.enum) | _BEYOND.get((self.model.name, shape.name), frozenset())
 
             def check(value: Any, path: str) -> None:
                 if value not in allowed:

@@ -1,0 +1,25 @@
+"""What this account may have, and the policies of encrypted listeners."""
+
+from __future__ import annotations
+
+from hatoba.aws.shapes import elbv2 as t
+from hatoba.gateway.call import Call
+from hatoba.services.elbv2.api.room import elbv2, page
+
+# What the operations enforce. Source: "Quotas for your Application Load Balancers".
+_LIMITS = {
+    "listeners-per-application-load-balancer": 50,
+    "rules-per-application-load-balancer": 100,
+    "targets-per-application-load-balancer": 1000,
+    "target-groups-per-action-on-application-load-balancer": 5,
+    "condition-values-per-alb-rule": 5,
+}
+
+
+@elbv2.operation
+async def describe_account_limits(req: t.DescribeAccountLimitsInput, call: Call) -> t.DescribeAccountLimitsOutput:
+    found, more = page(call, sorted(_LIMITS), dict(req), lambda name: name)
+    answer: t.DescribeAccountLimitsOutput = {"Limits": [{"Name": name, "Max": str(_LIMITS[name])} for name in found]}
+    if more:
+        answer["NextMarker"] = more
+    return answer

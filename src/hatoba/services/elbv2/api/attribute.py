@@ -1,0 +1,53 @@
+"""Attributes of load balancers and target groups."""
+
+from __future__ import annotations
+
+from hatoba.aws.shapes import elbv2 as t
+from hatoba.core.records import replace
+from hatoba.gateway.call import Call
+from hatoba.services.elbv2 import views
+from hatoba.services.elbv2.api.room import elbv2, the_balancer, the_group
+from hatoba.services.elbv2.carried import publish, publish_group
+from hatoba.services.elbv2.model.balancer import load_balancers
+from hatoba.services.elbv2.model.group import target_groups
+from hatoba.services.elbv2.plan import attributes
+
+
+@elbv2.operation
+async def describe_load_balancer_attributes(
+    req: t.DescribeLoadBalancerAttributesInput, call: Call
+) -> t.DescribeLoadBalancerAttributesOutput:
+    record = the_balancer(call.store, call, req["LoadBalancerArn"])
+    return {"Attributes": views.balancer_attributes(attributes.of_balancer(record.attributes))}
+
+
+@elbv2.operation
+async def modify_load_balancer_attributes(
+    req: t.ModifyLoadBalancerAttributesInput, call: Call
+) -> t.ModifyLoadBalancerAttributesOutput:
+    with call.tx() as tx:
+        record = the_balancer(tx, call, req["LoadBalancerArn"])
+        changed = {**record.attributes, **attributes.checked_for_balancer(req["Attributes"])}
+        record = tx.put(load_balancers, replace(record, attributes=changed))
+        publish(tx, record)
+    return {"Attributes": views.balancer_attributes(attributes.of_balancer(record.attributes))}
+
+
+@elbv2.operation
+async def describe_target_group_attributes(
+    req: t.DescribeTargetGroupAttributesInput, call: Call
+) -> t.DescribeTargetGroupAttributesOutput:
+    record = the_group(call.store, call, req["TargetGroupArn"])
+    return {"Attributes": views.group_attributes(attributes.of_group(record.attributes))}
+
+
+@elbv2.operation
+async def modify_target_group_attributes(
+    req: t.ModifyTargetGroupAttributesInput, call: Call
+) -> t.ModifyTargetGroupAttributesOutput:
+    with call.tx() as tx:
+        record = the_group(tx, call, req["TargetGroupArn"])
+        changed = attributes.checked_for_group(req["Attributes"], record.attributes)
+        record = tx.put(target_groups, replace(record, attributes=changed))
+        publish_group(tx, record)
+    return {"Attributes": views.group_attributes(attributes.of_group(record.attributes))}

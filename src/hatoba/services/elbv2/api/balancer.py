@@ -1,0 +1,147 @@
+"""Load balancers. An operation writes what is wanted; the controller gives it interfaces and a node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hatoba.aws.shapes import elbv2 as t
+from hatoba.core.records import replace
+from hatoba.gateway.call import Call
+from hatoba.gateway.tags import tags_of
+from hatoba.services.elbv2 import views
+from hatoba.services.elbv2.api.room import checked_tags, elbv2, find_balancer, page, tag, the_balancer
+from hatoba.services.elbv2.api.subnets import Where, check_gateway, checked_groups, checked_subnets
+from hatoba.services.elbv2.carried import publish
+from hatoba.services.elbv2.model.balancer import LoadBalancer, Scheme, load_balancers, named
+from hatoba.services.elbv2.model.listener import forget_listener, listeners_of
+from hatoba.services.elbv2.plan import attributes
+from hatoba.services.elbv2.plan.errors import invalid, not_here
+from hatoba.services.elbv2.plan.names import check_name
+
+
+@elbv2.operation
+async def create_load_balancer(req: t.CreateLoadBalancerInput, call: Call) -> t.CreateLoadBalancerOutput:
+    kind = req.get("Type", "application")
+    if kind != "application":
+        raise not_here(f"Load balancers with type '{kind}' are")
+    for member in ("CustomerOwnedIpv4Pool", "EnablePrefixForIpv6SourceNat", "IpamPools"):
+        if member in req:
+            raise not_here(f"{member} is")
+    check_name(req["Name"], "Load balancer")
+    tags = checked_tags(req.get("Tags"))
+    scheme = req.get("Scheme", "internet-facing")
+    where = await checked_subnets(call, dict(req))
+    groups = await checked_groups(call, where.vpc, req.get("SecurityGroups") or ())
+    if scheme == "internet-facing":
+        await check_gateway(call, where.vpc)
+    with call.tx() as tx:
+        known = named(tx, call.scope, req["Name"])
+        if known is None:
+            number, id_ = call.ids.digits(10), f"app/{req['Name']}/{call.ids.hex(16)}"
+            record = LoadBalancer(
+                key=load_balancers.key(call.scope, id_),
+                name=req["Name"],
+                number=number,
+                scheme=scheme,
+                vpc=where.vpc,
+                places=where.places,
+                groups=groups,
+                created=call.now,
+            )
+            known = tx.put(load_balancers, record)
+            tag(tx, call, known.arn, tags)
+        elif not _same(known, scheme, where, groups) or (tags and tags != tags_of(tx, call.scope, known.arn)):
+            raise t.DuplicateLoadBalancerNameException(
+                f"A load balancer with the same name '{req['Name']}' exists, but with different settings"
+            )
+    return {"LoadBalancers": [views.load_balancer(known)]}
+
+
+def _same(known: LoadBalancer, scheme: Scheme, where: Where, groups: Iterable[str]) -> bool:
+    subnets = {place.subnet for place in known.places}
+    return (known.scheme, subnets, set(known.groups)) == (
+        scheme,
+        {place.subnet for place in where.places},
+        set(groups),
+    )
+
+
+@elbv2.operation
+async def describe_load_balancers(req: t.DescribeLoadBalancersInput, call: Call) -> t.DescribeLoadBalancersOutput:
+    arns, names = req.get("LoadBalancerArns"), req.get("Names")
+    if arns and names:
+        raise invalid("Load balancer names and load balancer ARNs cannot be specified at the same time")
+    rows: Iterable[LoadBalancer]
+    if arns:
+        rows = _all_of(arns, [find_balancer(call.store, call, arn) for arn in arns])
+    elif names:
+        rows = _all_of(names, [named(call.store, call.scope, name) for name in names])
+    else:
+        rows = (record for record in call.store.scan(load_balancers, call.scope) if not record.deleting)
+    found, more = page(call, rows, dict(req), lambda record: record.id)
+    answer: t.DescribeLoadBalancersOutput = {"LoadBalancers": [views.load_balancer(record) for record in found]}
+    if more:
+        answer["NextMarker"] = more
+    return answer
+
+
+def _all_of(asked: list[str], found: list[LoadBalancer | None]) -> list[LoadBalancer]:
+    missing = [name for name, record in zip(asked, found, strict=True) if record is None]
+    if missing:
+        raise t.LoadBalancerNotFoundException(f"Load balancers '[{', '.join(missing)}]' not found")
+    return sorted({record.id: record for record in found if record is not None}.values(), key=lambda r: r.id)
+
+
+@elbv2.operation
+async def delete_load_balancer(req: t.DeleteLoadBalancerInput, call: Call) -> t.DeleteLoadBalancerOutput:
+    """Its listeners and rules go with it. One that does not exist is deleted already."""
+    with call.tx() as tx:
+        record = find_balancer(tx, call, req["LoadBalancerArn"])
+        if record is None:
+            return {}
+        if attributes.of_balancer(record.attributes)[attributes.PROTECTED] == "true":
+            raise t.OperationNotPermittedException(
+                f"Load balancer '{record.arn}' cannot be deleted because deletion protection is enabled"
+            )
+        for listener in listeners_of(tx, record):
+            forget_listener(tx, listener)
+        tx.put(load_balancers, replace(record, deleting=True))
+    return {}
+
+
+@elbv2.operation
+async def set_security_groups(req: t.SetSecurityGroupsInput, call: Call) -> t.SetSecurityGroupsOutput:
+    vpc = the_balancer(call.store, call, req["LoadBalancerArn"]).vpc
+    if not req["SecurityGroups"]:
+        raise invalid("At least one security group must be specified")
+    groups = await checked_groups(call, vpc, req["SecurityGroups"])
+    with call.tx() as tx:
+        record = the_balancer(tx, call, req["LoadBalancerArn"])
+        tx.put(load_balancers, replace(record, groups=groups))
+    return {"SecurityGroupIds": list(groups)}
+
+
+@elbv2.operation
+async def set_subnets(req: t.SetSubnetsInput, call: Call) -> t.SetSubnetsOutput:
+    the_balancer(call.store, call, req["LoadBalancerArn"])
+    where = await checked_subnets(call, dict(req))
+    with call.tx() as tx:
+        record = the_balancer(tx, call, req["LoadBalancerArn"])
+        if where.vpc != record.vpc:
+            raise t.InvalidConfigurationRequestException(
+                f"The subnets of the load balancer must belong to its VPC '{record.vpc}'"
+            )
+        kept = {place.subnet: place for place in record.places}
+        places = tuple(kept.get(place.subnet, place) for place in where.places)
+        record = tx.put(load_balancers, replace(record, places=places))
+        if record.complete:
+            publish(tx, record)
+    return {"AvailabilityZones": views.zones(record), "IpAddressType": "ipv4"}
+
+
+@elbv2.operation
+async def set_ip_address_type(req: t.SetIpAddressTypeInput, call: Call) -> t.SetIpAddressTypeOutput:
+    the_balancer(call.store, call, req["LoadBalancerArn"])
+    if req["IpAddressType"] != "ipv4":
+        raise not_here(f"The IP address type '{req['IpAddressType']}' is")
+    return {"IpAddressType": "ipv4"}

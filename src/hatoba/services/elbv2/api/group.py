@@ -1,0 +1,168 @@
+"""Target groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+from hatoba.aws.shapes import elbv2 as t
+from hatoba.core.errors import AwsError
+from hatoba.core.records import replace
+from hatoba.gateway.call import Call
+from hatoba.gateway.tags import forget_tags, tags_of
+from hatoba.services.elbv2 import views
+from hatoba.services.elbv2.api.room import (
+    checked_tags,
+    elbv2,
+    find_group,
+    page,
+    tag,
+    the_balancer,
+    the_group,
+)
+from hatoba.services.elbv2.carried import publish_group
+from hatoba.services.elbv2.model.group import (
+    TargetGroup,
+    Version,
+    forget_group,
+    group_by_arn,
+    group_named,
+    target_groups,
+)
+from hatoba.services.elbv2.model.listener import groups_of, listeners_of, rules_of, users_of
+from hatoba.services.elbv2.plan import health_check
+from hatoba.services.elbv2.plan.errors import invalid, not_here
+from hatoba.services.elbv2.plan.names import check_name
+from hatoba.store.store import View
+
+_VERSIONS = ("HTTP1", "HTTP2", "GRPC")
+
+
+def _view(view: View, record: TargetGroup) -> t.TargetGroup:
+    return views.target_group(record, users_of(view, record))
+
+
+def _wanted(req: t.CreateTargetGroupInput, call: Call) -> TargetGroup:
+    """The record that a request asks for. Raises ValidationError."""
+    check_name(req["Name"], "Target group")
+    kind = req.get("TargetType", "instance")
+    if kind != "ip":
+        raise not_here(f"The target type '{kind}' is not available: use 'ip'. Other target types are")
+    if "Protocol" not in req:
+        raise invalid("A protocol must be specified")
+    if req["Protocol"] not in ("HTTP", "HTTPS"):
+        raise not_here(f"Target groups with the protocol '{req['Protocol']}' are")
+    if "Port" not in req:
+        raise invalid("A port must be specified")
+    if "VpcId" not in req:
+        raise invalid("A VPC ID must be specified")
+    if req.get("IpAddressType", "ipv4") != "ipv4":
+        raise not_here(f"The IP address type '{req['IpAddressType']}' is")
+    if "TargetControlPort" in req:
+        raise not_here("TargetControlPort is")
+    version = req.get("ProtocolVersion") or "HTTP1"
+    if version not in _VERSIONS:
+        raise invalid(f"Protocol version '{version}' must be one of [{', '.join(_VERSIONS)}]")
+    known_version = cast(Version, version)
+    return TargetGroup(
+        key=target_groups.key(call.scope, f"{req['Name']}/{call.ids.hex(16)}"),
+        name=req["Name"],
+        protocol=req["Protocol"],
+        speaks=known_version,
+        port=req["Port"],
+        vpc=req["VpcId"],
+        check=health_check.checked(health_check.default(known_version), dict(req), known_version),
+        created=call.now,
+    )
+
+
+@elbv2.operation
+async def create_target_group(req: t.CreateTargetGroupInput, call: Call) -> t.CreateTargetGroupOutput:
+    tags = checked_tags(req.get("Tags"))
+    wanted = _wanted(req, call)
+    await _check_vpc(call, wanted.vpc)
+    with call.tx() as tx:
+        known = group_named(tx, call.scope, wanted.name)
+        if known is None:
+            known = tx.put(target_groups, wanted)
+            tag(tx, call, known.arn, tags)
+        elif _settings(known) != _settings(wanted) or (tags and tags != tags_of(tx, call.scope, known.arn)):
+            raise t.DuplicateTargetGroupNameException(
+                f"A target group with the same name '{wanted.name}' exists, but with different settings"
+            )
+        return {"TargetGroups": [_view(tx, known)]}
+
+
+def _settings(group: TargetGroup) -> tuple[object, ...]:
+    return group.protocol, group.speaks, group.port, group.vpc, group.check
+
+
+async def _check_vpc(call: Call, vpc: str) -> None:
+    try:
+        await call.aws.ec2.describe_vpcs(VpcIds=[vpc])
+    except AwsError as error:
+        if error.status >= 500:
+            raise
+        raise invalid(f"The VPC ID '{vpc}' is not found") from error
+
+
+@elbv2.operation
+async def describe_target_groups(req: t.DescribeTargetGroupsInput, call: Call) -> t.DescribeTargetGroupsOutput:
+    arns, names, balancer = req.get("TargetGroupArns"), req.get("Names"), req.get("LoadBalancerArn")
+    if sum(1 for given in (arns, names, balancer) if given) > 1:
+        raise invalid("Target group names, target group ARNs and a load balancer ARN cannot be specified together")
+    rows: Iterable[TargetGroup]
+    if arns:
+        rows = _all_of([find_group(call.store, call, arn) for arn in arns])
+    elif names:
+        rows = _all_of([group_named(call.store, call.scope, name) for name in names])
+    elif balancer:
+        rows = _of_balancer(call, balancer)
+    else:
+        rows = call.store.scan(target_groups, call.scope)
+    found, more = page(call, rows, dict(req), lambda record: record.id)
+    answer: t.DescribeTargetGroupsOutput = {"TargetGroups": [_view(call.store, record) for record in found]}
+    if more:
+        answer["NextMarker"] = more
+    return answer
+
+
+def _all_of(found: Iterable[TargetGroup | None]) -> list[TargetGroup]:
+    known: dict[str, TargetGroup] = {}
+    for record in found:
+        if record is None:
+            raise t.TargetGroupNotFoundException("One or more target groups not found")
+        known[record.id] = record
+    return sorted(known.values(), key=lambda record: record.id)
+
+
+def _of_balancer(call: Call, arn: str) -> list[TargetGroup]:
+    listeners = listeners_of(call.store, the_balancer(call.store, call, arn))
+    actions = [listener.default for listener in listeners]
+    actions += [rule.action for listener in listeners for rule in rules_of(call.store, listener)]
+    named = dict.fromkeys(group for action in actions for group in groups_of(action))
+    return _all_of(group_by_arn(call.store, group) for group in named)
+
+
+@elbv2.operation
+async def modify_target_group(req: t.ModifyTargetGroupInput, call: Call) -> t.ModifyTargetGroupOutput:
+    with call.tx() as tx:
+        record = the_group(tx, call, req["TargetGroupArn"])
+        check = health_check.checked(record.check, dict(req), record.speaks)
+        record = tx.put(target_groups, replace(record, check=check))
+        publish_group(tx, record)
+        return {"TargetGroups": [_view(tx, record)]}
+
+
+@elbv2.operation
+async def delete_target_group(req: t.DeleteTargetGroupInput, call: Call) -> t.DeleteTargetGroupOutput:
+    """One that does not exist is deleted already."""
+    with call.tx() as tx:
+        record = find_group(tx, call, req["TargetGroupArn"])
+        if record is None:
+            return {}
+        if users_of(tx, record):
+            raise t.ResourceInUseException(f"Target group '{record.arn}' is currently in use by a listener or a rule")
+        forget_tags(tx, call.scope, record.arn)
+        forget_group(tx, record)
+    return {}

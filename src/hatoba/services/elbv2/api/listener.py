@@ -1,0 +1,150 @@
+"""Listeners."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hatoba.aws.shapes import elbv2 as t
+from hatoba.core.records import replace
+from hatoba.gateway.call import Call
+from hatoba.gateway.tags import tags_of
+from hatoba.services.elbv2 import views
+from hatoba.services.elbv2.api.room import (
+    checked_tags,
+    elbv2,
+    find_listener,
+    page,
+    tag,
+    the_balancer,
+    the_group,
+    the_listener,
+)
+from hatoba.services.elbv2.carried import publish
+from hatoba.services.elbv2.model.balancer import LoadBalancer
+from hatoba.services.elbv2.model.listener import (
+    Action,
+    Listener,
+    balancer_of,
+    forget_listener,
+    groups_of,
+    listeners,
+    listeners_of,
+    users_of,
+)
+from hatoba.services.elbv2.plan import actions
+from hatoba.services.elbv2.plan.errors import invalid, not_here
+from hatoba.store.store import View
+
+_MOST_LISTENERS = 50
+
+
+def check_forward(view: View, call: Call, action: Action, balancer: LoadBalancer) -> None:
+    """The groups of an action must exist, be in the load balancer's VPC, and belong to no other load balancer."""
+    for arn in groups_of(action):
+        group = the_group(view, call, arn)
+        if group.vpc != balancer.vpc:
+            raise invalid(f"Target group '{arn}' is not in the load balancer's VPC '{balancer.vpc}'")
+        if any(user.id != balancer.id for user in users_of(view, group)):
+            raise t.TargetGroupAssociationLimitException(
+                f"The following target groups cannot be associated with more than one load balancer: {arn}"
+            )
+
+
+def _check_protocol(req: Mapping[str, Any]) -> None:
+    protocol = req.get("Protocol", "HTTP")
+    if protocol == "HTTPS":
+        raise not_here("Listeners with the protocol 'HTTPS' are")
+    if protocol != "HTTP":
+        raise t.UnsupportedProtocolException(
+            f"The protocol '{protocol}' is not supported by load balancers with type 'APPLICATION'"
+        )
+    for member in ("Certificates", "SslPolicy", "AlpnPolicy", "MutualAuthentication"):
+        if req.get(member):
+            raise invalid(f"{member} cannot be specified for a listener with the protocol 'HTTP'")
+
+
+@elbv2.operation
+async def create_listener(req: t.CreateListenerInput, call: Call) -> t.CreateListenerOutput:
+    tags = checked_tags(req.get("Tags"))
+    if "Protocol" not in req or "Port" not in req:
+        raise invalid("A listener must have a protocol and a port")
+    _check_protocol(dict(req))
+    action = actions.checked(req["DefaultActions"])
+    with call.tx() as tx:
+        balancer = the_balancer(tx, call, req["LoadBalancerArn"])
+        check_forward(tx, call, action, balancer)
+        others = listeners_of(tx, balancer)
+        record = next((other for other in others if other.port == req["Port"]), None)
+        if record is None:
+            if len(others) >= _MOST_LISTENERS:
+                raise t.TooManyListenersException(f"A load balancer can have at most {_MOST_LISTENERS} listeners")
+            key = listeners.key(call.scope, f"{balancer.id}/{call.ids.hex(16)}")
+            new = Listener(
+                key=key, balancer=balancer.id, port=req["Port"], default=action, default_rule=call.ids.hex(16)
+            )
+            record = tx.put(listeners, new)
+            tag(tx, call, record.arn, tags)
+            publish(tx, balancer)
+        elif record.default != action or (tags and tags != tags_of(tx, call.scope, record.arn)):
+            raise t.DuplicateListenerException("A listener already exists on this port for this load balancer")
+    return {"Listeners": [views.listener(record, balancer)]}
+
+
+@elbv2.operation
+async def describe_listeners(req: t.DescribeListenersInput, call: Call) -> t.DescribeListenersOutput:
+    arns, balancer = req.get("ListenerArns"), req.get("LoadBalancerArn")
+    if arns and balancer:
+        raise invalid("You cannot specify both listener ARNs and a load balancer ARN")
+    if arns:
+        rows = _all_of(find_listener(call.store, call, arn) for arn in arns)
+    elif balancer:
+        rows = listeners_of(call.store, the_balancer(call.store, call, balancer))
+    else:
+        raise invalid("You must specify either listener ARNs or a load balancer ARN")
+    found, more = page(call, rows, dict(req), _order)
+    shown = [views.listener(record, balancer_of(call.store, record)) for record in found]
+    answer: t.DescribeListenersOutput = {"Listeners": shown}
+    if more:
+        answer["NextMarker"] = more
+    return answer
+
+
+def _order(listener: Listener) -> str:
+    return f"{listener.balancer} {listener.port:05d}"
+
+
+def _all_of(found: Iterable[Listener | None]) -> list[Listener]:
+    known: dict[str, Listener] = {}
+    for record in found:
+        if record is None:
+            raise t.ListenerNotFoundException("One or more listeners not found")
+        known[record.id] = record
+    return sorted(known.values(), key=_order)
+
+
+@elbv2.operation
+async def modify_listener(req: t.ModifyListenerInput, call: Call) -> t.ModifyListenerOutput:
+    _check_protocol(dict(req))
+    action = actions.checked(req["DefaultActions"]) if "DefaultActions" in req else None
+    with call.tx() as tx:
+        record = the_listener(tx, call, req["ListenerArn"])
+        balancer = balancer_of(tx, record)
+        port = req.get("Port", record.port)
+        if any(other.port == port and other.id != record.id for other in listeners_of(tx, balancer)):
+            raise t.DuplicateListenerException("A listener already exists on this port for this load balancer")
+        if action is not None:
+            check_forward(tx, call, action, balancer)
+        record = tx.put(listeners, replace(record, port=port, default=action or record.default))
+        publish(tx, balancer)
+    return {"Listeners": [views.listener(record, balancer)]}
+
+
+@elbv2.operation
+async def delete_listener(req: t.DeleteListenerInput, call: Call) -> t.DeleteListenerOutput:
+    with call.tx() as tx:
+        record = the_listener(tx, call, req["ListenerArn"])
+        balancer = balancer_of(tx, record)
+        forget_listener(tx, record)
+        publish(tx, balancer)
+    return {}

@@ -1,0 +1,142 @@
+"""Targets: registering, deregistering, and how they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, ip_address
+from typing import Any
+
+from hatoba.aws.shapes import elbv2 as t
+from hatoba.core.records import replace
+from hatoba.fleet import model as fleet
+from hatoba.gateway.call import Call
+from hatoba.services.elbv2 import views
+from hatoba.services.elbv2.api.room import elbv2, the_group
+from hatoba.services.elbv2.carried import publish_group
+from hatoba.services.elbv2.model.group import Target, TargetGroup, target_key_id, targets, targets_of
+from hatoba.services.elbv2.model.listener import users_of
+from hatoba.services.elbv2.plan import attributes, health
+from hatoba.services.elbv2.plan.errors import invalid
+
+_MOST_TARGETS = 1000
+_EVERYWHERE = "all"
+
+# Outside of the VPC a target must be in one of these. Source: "Target type" in the load balancers' user guide.
+_PRIVATE = tuple(IPv4Network(block) for block in ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"))
+
+
+@elbv2.operation
+async def register_targets(req: t.RegisterTargetsInput, call: Call) -> t.RegisterTargetsOutput:
+    """One that is registered stays as it is; one that is draining begins anew."""
+    group = the_group(call.store, call, req["TargetGroupArn"])
+    wanted = [_address(target) for target in req["Targets"]]
+    zones = await _zones(call, group.vpc)
+    with call.tx() as tx:
+        group = the_group(tx, call, req["TargetGroupArn"])
+        for given, address in zip(req["Targets"], wanted, strict=True):
+            zone = _zone(given, address, zones, group)
+            port = given.get("Port", group.port)
+            key = targets.key(call.scope, target_key_id(group, str(address), port))
+            known = tx.get(targets, key)
+            if known is not None and known.draining_until is None:
+                continue
+            record = Target(
+                key=key,
+                version=known.version if known is not None else 0,
+                group=group.id,
+                address=str(address),
+                port=port,
+                zone=zone,
+                registration=call.ids.hex(8),
+            )
+            tx.put(targets, record)
+        if tx.count(targets, "group", group.id) > _MOST_TARGETS:
+            raise t.TooManyTargetsException(f"A target group can have at most {_MOST_TARGETS} targets")
+        publish_group(tx, group)
+    return {}
+
+
+def _address(target: t.TargetDescription) -> IPv4Address:
+    try:
+        address = ip_address(target["Id"])
+    except ValueError:
+        address = None
+    if not isinstance(address, IPv4Address) or str(address) != target["Id"]:
+        raise invalid(f"The IP address '{target['Id']}' is not a valid IPv4 address")
+    return address
+
+
+async def _zones(call: Call, vpc: str) -> list[tuple[IPv4Network, str]]:
+    """The VPC's subnets and their zones."""
+    filters = [{"Name": "vpc-id", "Values": [vpc]}]
+    found: list[dict[str, Any]] = (await call.aws.ec2.describe_subnets(Filters=filters)).get("Subnets") or []
+    return [(IPv4Network(subnet["CidrBlock"]), subnet["AvailabilityZone"]) for subnet in found]
+
+
+def _zone(
+    given: t.TargetDescription, address: IPv4Address, zones: Sequence[tuple[IPv4Network, str]], group: TargetGroup
+) -> str:
+    asked = given.get("AvailabilityZone")
+    zone = next((zone for network, zone in zones if address in network), None)
+    if zone is not None:
+        if asked not in (None, _EVERYWHERE, zone):
+            raise t.InvalidTargetException(
+                f"The IP address '{address}' is in the Availability Zone '{zone}', not in '{asked}'"
+            )
+        return zone
+    if not any(address in block for block in _PRIVATE):
+        raise t.InvalidTargetException(
+            f"The IP address '{address}' is not within a subnet of the VPC '{group.vpc}' and not private"
+        )
+    if asked != _EVERYWHERE:
+        raise t.InvalidTargetException(
+            f"The IP address '{address}' is outside of the VPC '{group.vpc}': the Availability Zone must be 'all'"
+        )
+    return _EVERYWHERE
+
+
+@elbv2.operation
+async def deregister_targets(req: t.DeregisterTargetsInput, call: Call) -> t.DeregisterTargetsOutput:
+    """It gets no more requests from now on, and is forgotten when the deregistration delay is over. Where nobody
+    forwards to the group there is nothing to wait for. Targets that are not registered are none of its concern."""
+    with call.tx() as tx:
+        group = the_group(tx, call, req["TargetGroupArn"])
+        delay = float(attributes.of_group(group.attributes)[attributes.DELAY])
+        used = bool(users_of(tx, group))
+        for given in req["Targets"]:
+            for record in _named(targets_of(tx, group), given):
+                if record.draining_until is not None:
+                    continue
+                if used and delay > 0:
+                    tx.put(targets, replace(record, draining_until=call.now + delay))
+                else:
+                    tx.forget(targets, record.key)
+        publish_group(tx, group)
+    return {}
+
+
+def _named(known: Sequence[Target], given: t.TargetDescription) -> list[Target]:
+    """Without a port: the address under every port."""
+    port = given.get("Port")
+    return [record for record in known if record.address == given["Id"] and port in (None, record.port)]
+
+
+@elbv2.operation
+async def describe_target_health(req: t.DescribeTargetHealthInput, call: Call) -> t.DescribeTargetHealthOutput:
+    view = call.store
+    group = the_group(view, call, req["TargetGroupArn"])
+    used = bool(users_of(view, group))
+    known = targets_of(view, group)
+
+    def shown(record: Target) -> t.TargetHealthDescription:
+        id_ = fleet.target_id(group.arn, record.name)
+        status = view.find(fleet.target_statuses, fleet.FLEET, id_)
+        return views.target(record, group, health.health(record, used=used, status=status))
+
+    if "Targets" not in req:
+        return {"TargetHealthDescriptions": [shown(record) for record in known]}
+    described: list[t.TargetHealthDescription] = []
+    for given in req["Targets"]:
+        found = _named(known, given)
+        described += [shown(record) for record in found] or [views.unknown_target(given, health.UNKNOWN)]
+    return {"TargetHealthDescriptions": described}

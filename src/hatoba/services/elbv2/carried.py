@@ -1,0 +1,85 @@
+"""What the fleet carries of a load balancer, written in the very transaction that changes what it follows from.
+
+So a registered target is on its way to the proxy as soon as the registration is durable, with no activation between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from hatoba.fleet import model as fleet
+from hatoba.proxy.base import Wanted
+from hatoba.services.elbv2.model.balancer import LoadBalancer
+from hatoba.services.elbv2.model.group import TargetGroup, group_by_arn, targets_of
+from hatoba.services.elbv2.model.listener import groups_of, listeners_of, rules_of, users_of
+from hatoba.services.elbv2.plan.spec import Serving, Source, wanted
+from hatoba.store import Tx
+from hatoba.store.store import View
+
+
+def wanted_of(view: View, balancer: LoadBalancer) -> Wanted:
+    serving = [Serving(listener=one, rules=tuple(rules_of(view, one))) for one in listeners_of(view, balancer)]
+    named = dict.fromkeys(arn for one in serving for action in one.actions for arn in groups_of(action))
+    groups = (group_by_arn(view, arn) for arn in named)
+    sources = [Source(group=group, targets=tuple(targets_of(view, group))) for group in groups if group is not None]
+    return wanted(balancer, serving, sources)
+
+
+def publish(tx: Tx, balancer: LoadBalancer, *, node: str | None = None) -> None:
+    """Renews what a node carries; `node` gives it to one, which only the controller does."""
+    key = fleet.balancers.key(balancer.scope, balancer.id)
+    before = tx.get(fleet.balancers, key)
+    if before is None and node is None:
+        return  # not provisioned yet: the controller will find what is wanted then
+    after = fleet.Balancer(
+        key=key,
+        version=before.version if before is not None else 0,
+        node=node or (before.node if before is not None else ""),
+        network=balancer.vpc,
+        interfaces=tuple(interface.id for interface in balancer.attached),
+        spec=msgspec.msgpack.encode(wanted_of(tx, balancer)),
+    )
+    if after != before:
+        tx.put(fleet.balancers, after)
+
+
+def publish_group(tx: Tx, group: TargetGroup) -> None:
+    """After a change of a group or its targets."""
+    publish_all(tx, users_of(tx, group))
+
+
+def publish_all(tx: Tx, balancers: Iterable[LoadBalancer]) -> None:
+    for balancer in balancers:
+        publish(tx, balancer)
+
+
+def name(tx: Tx, balancer: LoadBalancer) -> None:
+    """Its DNS name: public addresses when it faces the internet, private ones else; whoever asks gets them."""
+    key = fleet.zones.key(balancer.scope, balancer.dns_name.lower())
+    before = tx.get(fleet.zones, key)
+    public = balancer.scheme == "internet-facing"
+    addresses = tuple(one.public if public else one.address for one in balancer.attached)
+    after = fleet.Zone(
+        key=key,
+        version=before.version if before is not None else 0,
+        addresses=tuple(address for address in addresses if address is not None),
+    )
+    if after != before:
+        tx.put(fleet.zones, after)
+
+
+def withdraw(tx: Tx, balancer: LoadBalancer) -> None:
+    tx.forget(fleet.balancers, fleet.balancers.key(balancer.scope, balancer.id))
+    tx.forget(fleet.zones, fleet.zones.key(balancer.scope, balancer.dns_name.lower()))
+
+
+def carrier(view: View, balancer: LoadBalancer) -> fleet.Balancer | None:
+    return view.find(fleet.balancers, balancer.scope, balancer.id)
+
+
+def said(view: View, carried: fleet.Balancer) -> fleet.BalancerStatus | None:
+    """What the node that carries it says of it."""
+    status = view.find(fleet.balancer_statuses, fleet.FLEET, carried.id)
+    return status if status is not None and status.node == carried.node else None

@@ -1,0 +1,99 @@
+"""Load balancers. `fleet.balancers` and `fleet.zones` hold what the nodes act upon; see `carried`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from hatoba.core.keys import Scope
+from hatoba.core.records import Record
+from hatoba.services.elbv2.model import arns
+from hatoba.store import Index, Table
+from hatoba.store.store import View
+
+State = Literal["provisioning", "active", "active_impaired", "failed"]
+Scheme = Literal["internet-facing", "internal"]
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """A subnet that the load balancer is to have an interface in. `token` makes creating that interface repeatable."""
+
+    subnet: str
+    zone: str
+    token: str
+
+
+class Interface(msgspec.Struct, frozen=True, kw_only=True):
+    """An interface that was created for it."""
+
+    subnet: str
+    id: str
+    address: str
+    public: str | None = None
+    groups: tuple[str, ...] = ()
+
+
+class LoadBalancer(Record, frozen=True, kw_only=True):
+    """`deleting`: the API no longer knows it; the controller takes down what it has and forgets it."""
+
+    name: str
+    number: str  # in its DNS name
+    scheme: Scheme
+    vpc: str
+    places: tuple[Place, ...]
+    groups: tuple[str, ...]  # security groups
+    attributes: dict[str, str] = msgspec.field(default_factory=dict)  # those that were set
+    created: float = 0.0
+    deleting: bool = False
+    interfaces: tuple[Interface, ...] = ()  # the controller only
+    state: State = "provisioning"  # the controller only
+    reason: str = ""  # the controller only
+
+    @property
+    def arn(self) -> str:
+        return arns.make(self.scope, arns.LOAD_BALANCER, self.id)
+
+    @property
+    def dns_name(self) -> str:
+        prefix = "internal-" if self.scheme == "internal" else ""
+        return f"{prefix}{self.name}-{self.number}.{self.key.region}.elb.amazonaws.com"
+
+    @property
+    def description(self) -> str:
+        """Of its interfaces."""
+        return f"ELB {self.id}"
+
+    @property
+    def attached(self) -> tuple[Interface, ...]:
+        """The interfaces in the subnets that are wanted, in the order of these."""
+        by_subnet = {interface.subnet: interface for interface in self.interfaces}
+        return tuple(by_subnet[place.subnet] for place in self.places if place.subnet in by_subnet)
+
+    @property
+    def complete(self) -> bool:
+        return len(self.attached) == len(self.places)
+
+
+load_balancers = Table(
+    "elbv2.load_balancers",
+    LoadBalancer,
+    indexes=(
+        Index("name", lambda balancer: None if balancer.deleting else (balancer.scope, balancer.name)),
+        Index("id", lambda balancer: balancer.id),
+    ),
+)
+
+
+def named(view: View, scope: Scope, name: str) -> LoadBalancer | None:
+    found = view.index(load_balancers, "name", (scope, name))
+    return found[0] if found else None
+
+
+def by_arn(view: View, arn: str) -> LoadBalancer | None:
+    """None when there is none, or it is being deleted."""
+    parsed = arns.parse(arn)
+    if parsed is None or parsed[1] != arns.LOAD_BALANCER:
+        return None
+    found = view.find(load_balancers, parsed[0], parsed[2])
+    return None if found is None or found.deleting else found

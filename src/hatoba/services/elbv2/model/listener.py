@@ -1,0 +1,130 @@
+"""Listeners and their rules. Actions and conditions are kept in the API's own shape, complete and checked.
+
+A listener's default rule is no record: it is the listener's default action under a rule's ARN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from hatoba.core.records import Record
+from hatoba.gateway.tags import forget_tags
+from hatoba.services.elbv2.model import arns
+from hatoba.services.elbv2.model.balancer import LoadBalancer, load_balancers
+from hatoba.services.elbv2.model.group import TargetGroup
+from hatoba.store import Index, Table, Tx
+from hatoba.store.store import View
+
+Action = dict[str, Any]
+Condition = dict[str, Any]
+
+
+def groups_of(action: Action) -> tuple[str, ...]:
+    """ARNs of the target groups that an action forwards to."""
+    return tuple(share["TargetGroupArn"] for share in action.get("ForwardConfig", {}).get("TargetGroups", ()))
+
+
+class Listener(Record, frozen=True, kw_only=True):
+    balancer: str  # id
+    port: int
+    default: Action
+    default_rule: str  # the last part of the default rule's ARN
+
+    @property
+    def arn(self) -> str:
+        return arns.make(self.scope, arns.LISTENER, self.id)
+
+    @property
+    def default_rule_arn(self) -> str:
+        return arns.make(self.scope, arns.RULE, f"{self.id}/{self.default_rule}")
+
+
+class Rule(Record, frozen=True, kw_only=True):
+    listener: str  # id
+    priority: int
+    conditions: tuple[Condition, ...]
+    action: Action
+
+    @property
+    def arn(self) -> str:
+        return arns.make(self.scope, arns.RULE, self.id)
+
+
+listeners = Table(
+    "elbv2.listeners",
+    Listener,
+    indexes=(
+        Index("balancer", lambda listener: listener.balancer),
+        Index("group", lambda listener: groups_of(listener.default), many=True),
+    ),
+)
+rules = Table(
+    "elbv2.rules",
+    Rule,
+    indexes=(
+        Index("listener", lambda rule: rule.listener),
+        Index("group", lambda rule: groups_of(rule.action), many=True),
+    ),
+)
+
+
+def listener_by_arn(view: View, arn: str) -> Listener | None:
+    parsed = arns.parse(arn)
+    if parsed is None or parsed[1] != arns.LISTENER:
+        return None
+    return view.find(listeners, parsed[0], parsed[2])
+
+
+def rule_by_arn(view: View, arn: str) -> Rule | Listener | None:
+    """A rule; the listener itself when the ARN is that of its default rule."""
+    parsed = arns.parse(arn)
+    if parsed is None or parsed[1] != arns.RULE:
+        return None
+    rule = view.find(rules, parsed[0], parsed[2])
+    if rule is not None:
+        return rule
+    listener = view.find(listeners, parsed[0], parsed[2].rpartition("/")[0])
+    return listener if listener is not None and listener.default_rule == arns.last(parsed[2]) else None
+
+
+def listeners_of(view: View, balancer: LoadBalancer) -> list[Listener]:
+    """By port."""
+    return sorted(view.index(listeners, "balancer", balancer.id), key=lambda listener: listener.port)
+
+
+def rules_of(view: View, listener: Listener) -> list[Rule]:
+    """By priority."""
+    return sorted(view.index(rules, "listener", listener.id), key=lambda rule: rule.priority)
+
+
+def balancer_of(view: View, listener: Listener) -> LoadBalancer:
+    found = view.find(load_balancers, listener.scope, listener.balancer)
+    if found is None:
+        raise LookupError(f"{listener.id} has no load balancer")
+    return found
+
+
+def users_of(view: View, group: TargetGroup) -> list[LoadBalancer]:
+    """The load balancers that forward to a group: one at most, as the API keeps it."""
+
+    def ids() -> Iterator[str]:
+        for listener in view.index(listeners, "group", group.arn):
+            yield listener.balancer
+        for rule in view.index(rules, "group", group.arn):
+            yield rule.listener.rpartition("/")[0]
+
+    found = (view.find(load_balancers, group.scope, id_) for id_ in dict.fromkeys(ids()))
+    return [balancer for balancer in found if balancer is not None]
+
+
+def forget_rule(tx: Tx, rule: Rule) -> None:
+    forget_tags(tx, rule.scope, rule.arn)
+    tx.forget(rules, rule.key)
+
+
+def forget_listener(tx: Tx, listener: Listener) -> None:
+    for rule in tx.index(rules, "listener", listener.id):
+        forget_rule(tx, rule)
+    forget_tags(tx, listener.scope, listener.arn)
+    tx.forget(listeners, listener.key)

@@ -1,0 +1,12 @@
+"""Decisions in values.
+
+errors        ELB's refusals that its model has no name for
+names         what names look like
+attributes    keys, defaults and values of attributes
+health_check  a target group's health check: defaults and checks
+actions       what a listener or rule does with a request
+conditions    when a rule applies
+spec          load balancer, listeners, rules, groups, targets → the proxy's configuration
+health        a target's health in ELB's words
+nodes         which node carries a load balancer
+"""

@@ -1,0 +1,178 @@
+"""Load balancer, listeners, rules, groups and targets → the proxy's configuration. Pure; golden-tested."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from hatoba.proxy import base as proxy
+from hatoba.services.elbv2.model import arns
+from hatoba.services.elbv2.model.balancer import LoadBalancer
+from hatoba.services.elbv2.model.group import TRAFFIC_PORT, HealthCheck, Target, TargetGroup
+from hatoba.services.elbv2.model.listener import Listener, Rule
+from hatoba.services.elbv2.plan import attributes as keys
+from hatoba.services.elbv2.plan.conditions import proxied
+from hatoba.services.elbv2.plan.health_check import ranges
+
+
+class Serving(msgspec.Struct, frozen=True, kw_only=True):
+    """A listener with its rules."""
+
+    listener: Listener
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def actions(self) -> Iterator[dict[str, Any]]:
+        yield self.listener.default
+        for rule in self.rules:
+            yield rule.action
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A target group with its targets."""
+
+    group: TargetGroup
+    targets: tuple[Target, ...] = ()
+
+
+def wanted(balancer: LoadBalancer, serving: Sequence[Serving], sources: Sequence[Source]) -> proxy.Wanted:
+    carried = proxy.Balancer(
+        id=balancer.id,
+        addresses=tuple(interface.address for interface in balancer.attached),
+        listeners=tuple(_listener(each) for each in serving),
+        attributes=_balancer_attributes(keys.of_balancer(balancer.attributes)),
+    )
+    return proxy.Wanted(balancers=(carried,), groups=tuple(_group(source) for source in sources))
+
+
+# --- listeners -----------------------------------------------------------------------------------------------------
+
+
+def _listener(serving: Serving) -> proxy.Listener:
+    listener = serving.listener
+    return proxy.Listener(
+        id=arns.last(listener.id),
+        port=listener.port,
+        default=_action(listener.default, listener.port),
+        rules=tuple(
+            proxy.Rule(
+                id=arns.last(rule.id),
+                priority=rule.priority,
+                conditions=tuple(proxied(condition) for condition in rule.conditions),
+                action=_action(rule.action, listener.port),
+            )
+            for rule in serving.rules
+        ),
+    )
+
+
+def _action(action: dict[str, Any], port: int) -> proxy.Action:
+    match action["Type"]:
+        case "redirect":
+            return _redirect(action["RedirectConfig"], port)
+        case "fixed-response":
+            fixed = action["FixedResponseConfig"]
+            return proxy.FixedResponse(
+                status=int(fixed["StatusCode"]),
+                content_type=fixed.get("ContentType") or "text/plain",
+                body=fixed.get("MessageBody", ""),
+            )
+    forward = action["ForwardConfig"]
+    sticky = forward["TargetGroupStickinessConfig"]
+    return proxy.Forward(
+        shares=tuple(
+            proxy.Share(group=share["TargetGroupArn"], weight=share["Weight"]) for share in forward["TargetGroups"]
+        ),
+        sticky_seconds=sticky["DurationSeconds"] if sticky["Enabled"] else None,
+    )
+
+
+def _redirect(given: dict[str, Any], port: int) -> proxy.Redirect:
+    """What is the request's own (`#{host}`) is left as it was. With another protocol the port must be named, or the
+    client would go to that protocol's own: `#{port}` is the listener's."""
+
+    def other(member: str, own: str) -> str | None:
+        return None if given[member] == own else str(given[member])
+
+    protocol, changed = other("Protocol", "#{protocol}"), other("Port", "#{port}")
+    path = other("Path", "/#{path}")
+    return proxy.Redirect(
+        status=301 if given["StatusCode"] == "HTTP_301" else 302,
+        protocol="HTTPS" if protocol == "HTTPS" else "HTTP" if protocol == "HTTP" else None,
+        host=other("Host", "#{host}"),
+        port=int(changed) if changed is not None else port if protocol == "HTTPS" else None,
+        path=path,
+        query=other("Query", "#{query}"),
+    )
+
+
+def _balancer_attributes(given: dict[str, str]) -> proxy.BalancerAttributes:
+    return msgspec.convert(
+        {
+            "idle_timeout": float(given[keys.IDLE_TIMEOUT]),
+            "client_keep_alive": float(given[keys.CLIENT_KEEP_ALIVE]),
+            "forwarded_for": given[keys.FORWARDED_FOR],
+            "forwarded_for_port": given[keys.FORWARDED_FOR_PORT] == "true",
+            "preserve_host": given[keys.PRESERVE_HOST] == "true",
+            "http2": given[keys.HTTP2] == "true",
+            "drop_invalid_headers": given[keys.DROP_INVALID_HEADERS] == "true",
+            "desync": given[keys.DESYNC],
+        },
+        proxy.BalancerAttributes,
+    )
+
+
+# --- target groups -------------------------------------------------------------------------------------------------
+
+
+def _group(source: Source) -> proxy.TargetGroup:
+    group = source.group
+    return proxy.TargetGroup(
+        id=group.arn,
+        protocol=group.protocol,
+        protocol_version=group.speaks,
+        targets=tuple(_target(target) for target in source.targets),
+        health_check=_health_check(group.check),
+        attributes=_group_attributes(keys.of_group(group.attributes)),
+    )
+
+
+def _target(target: Target) -> proxy.Target:
+    return proxy.Target(
+        id=target.name,
+        address=target.address,
+        port=target.port,
+        state="active" if target.draining_until is None else "draining",
+    )
+
+
+def _health_check(check: HealthCheck) -> proxy.HealthCheck:
+    return proxy.HealthCheck(
+        enabled=check.enabled,
+        protocol=check.protocol,
+        path=check.path,
+        port=None if check.port == TRAFFIC_PORT else int(check.port),
+        interval=float(check.interval),
+        timeout=float(check.timeout),
+        healthy_threshold=check.healthy,
+        unhealthy_threshold=check.unhealthy,
+        codes=ranges(check.codes),
+    )
+
+
+def _group_attributes(given: dict[str, str]) -> proxy.GroupAttributes:
+    sticky = given[keys.STICKY] == "true"
+    by_cookie = given[keys.STICKY_TYPE] == "app_cookie"
+    seconds = given[keys.APP_COOKIE_SECONDS if by_cookie else keys.LB_COOKIE_SECONDS]
+    return msgspec.convert(
+        {
+            "deregistration_delay": float(given[keys.DELAY]),
+            "slow_start": float(given[keys.SLOW_START]),
+            "algorithm": given[keys.ALGORITHM],
+            "sticky_seconds": int(seconds) if sticky else None,
+            "sticky_cookie": given[keys.APP_COOKIE] if sticky and by_cookie else None,
+        },
+        proxy.GroupAttributes,
+    )

@@ -1,0 +1,291 @@
+"""ELB and EC2 on a real store, with real controllers and the real front door. Nodes do what the test (or `auto`) says.
+
+Time stands still until the test moves it; `settle` waits until nothing is left to do at that moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import boto3
+import msgspec
+import uvloop
+from botocore.config import Config
+
+from hatoba.aws.sigv4 import Credential
+from hatoba.core.clock import ManualClock
+from hatoba.core.ids import SeededIds
+from hatoba.core.keys import Scope
+from hatoba.core.pages import Pager
+from hatoba.core.records import replace
+from hatoba.core.secret import Sealer
+from hatoba.fleet import model as fleet
+from hatoba.gateway import access
+from hatoba.gateway.call import idempotent
+from hatoba.gateway.front import front
+from hatoba.gateway.http import Request, Response, Server
+from hatoba.gateway.own import Own
+from hatoba.gateway.path import Settings
+from hatoba.gateway.plane import ControlPlane
+from hatoba.gateway.tags import tags
+from hatoba.proxy.base import Wanted
+from hatoba.reconcile import Runner
+from hatoba.services.ec2.api import ec2
+from hatoba.services.ec2.model import TABLES as EC2
+from hatoba.services.ec2.model.interface import PublicPool
+from hatoba.services.elbv2 import TABLES, controllers, elbv2
+from hatoba.store import Change, Store
+from hatoba.store.sqlite import SqliteJournal
+
+T = TypeVar("T")
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+SCOPE = Scope("aws", ACCOUNT, REGION)
+KEY = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+
+
+class World:
+    def __init__(self, path: Path, *, auto: bool = True, auth: bool = False) -> None:
+        self.auto = auto  # nodes apply what they are told, and targets are healthy at once
+        self.clock = ManualClock()
+        self.ids = SeededIds(11)
+        self._auth = auth
+        self._path = path
+        self._sealer = Sealer(b"k" * 32)
+
+    async def open(self) -> None:
+        journal = SqliteJournal(self._path / "journal.db", "NORMAL")
+        self.store = Store(journal, (*TABLES, *EC2, *fleet.TABLES, idempotent, tags), self._sealer)
+        self.store.open()
+        known = Credential(access_key_id=KEY[0], secret=KEY[1], principal=access.root("aws", ACCOUNT, KEY[0]))
+        self.plane = ControlPlane(
+            store=self.store,
+            clock=self.clock,
+            ids=self.ids,
+            pager=Pager(self._sealer),
+            rooms=[elbv2, ec2],
+            identities=access.KnownKeys(known),
+            authorizer=access.RolesPass(),
+            settings=Settings(auth=self._auth, account=ACCOUNT, region=REGION),
+            strict=True,
+        )
+        self.plane.provide(PublicPool, PublicPool())
+        self.store.feed.subscribe(fleet.balancers, self._on_balancer)
+        self.runner = Runner(self.store, self.clock, controllers(self.plane), period=None)
+        self.runner.start()
+
+    async def close(self) -> None:
+        await self.runner.close()
+        await self.store.durable()
+        self.store.close()
+
+    async def crash(self) -> None:
+        """The process dies and another one starts on what it left."""
+        await self.close()
+        await self.open()
+
+    @property
+    def elb(self) -> Any:
+        """The room, as another one sees it: every answer is checked against the model."""
+        return self.plane.door(SCOPE, "ecs").elbv2
+
+    @property
+    def ec2(self) -> Any:
+        return self.plane.door(SCOPE, "ecs").ec2
+
+    # --- nodes
+
+    def add_node(self, id_: str = "node-1") -> None:
+        with self.store.tx() as tx:
+            number = len(tx.all(fleet.nodes)) + 1
+            key = fleet.nodes.key(fleet.FLEET, id_)
+            tx.put(fleet.nodes, fleet.Node(key=key, name=id_, number=number, address="", cpu=1024, memory=1 << 30))
+
+    def change_node(self, id_: str, **fields: Any) -> None:
+        with self.store.tx() as tx:
+            node = tx.find(fleet.nodes, fleet.FLEET, id_)
+            assert node is not None
+            tx.put(fleet.nodes, replace(node, **fields))
+
+    def _on_balancer(self, change: Change[fleet.Balancer]) -> None:
+        if self.auto and change.after is not None:
+            asyncio.get_running_loop().call_soon(self.apply, change.after.id)
+
+    def apply(self, id_: str, error: str = "") -> None:
+        """The node says that what it was told is in force, and new targets are well."""
+        record = next(iter(self.store.index(fleet.balancers, "id", id_)), None)
+        if record is None:
+            return
+        with self.store.tx() as tx:
+            key = fleet.balancer_statuses.key(fleet.FLEET, id_)
+            old = tx.get(fleet.balancer_statuses, key)
+            status = fleet.BalancerStatus(
+                key=key,
+                version=old.version if old else 0,
+                node=record.node,
+                applied=0 if error else record.version,
+                error=error,
+            )
+            tx.put(fleet.balancer_statuses, status)
+        if not error:
+            self._targets_become_healthy(record)
+
+    def _targets_become_healthy(self, record: fleet.Balancer) -> None:
+        for group in msgspec.msgpack.decode(record.spec, type=Wanted).groups:
+            for target in group.targets:
+                key = fleet.target_statuses.key(fleet.FLEET, fleet.target_id(group.id, target.id))
+                if target.state == "active" and self.store.get(fleet.target_statuses, key) is None:
+                    self.target(group.id, target.id, "healthy")
+
+    def target(self, group: str, name: str, state: str, reason: str = "", text: str = "") -> None:
+        """The node says how a target is."""
+        with self.store.tx() as tx:
+            key = fleet.target_statuses.key(fleet.FLEET, fleet.target_id(group, name))
+            old = tx.get(fleet.target_statuses, key)
+            status = fleet.TargetStatus(
+                key=key,
+                version=old.version if old else 0,
+                group=group,
+                target=name,
+                state=state,
+                reason=reason,
+                text=text,
+                at=self.clock.now(),
+            )
+            tx.put(fleet.target_statuses, status)
+
+    def carried(self) -> list[fleet.Balancer]:
+        return self.store.all(fleet.balancers)
+
+    def wanted(self, record: fleet.Balancer | None = None) -> Wanted:
+        """What the (only) load balancer's node was told."""
+        return msgspec.msgpack.decode((record or self.carried()[0]).spec, type=Wanted)
+
+    # --- shortcuts
+
+    async def subnets(self) -> list[str]:
+        found = (await self.ec2.describe_subnets())["Subnets"]
+        return [subnet["SubnetId"] for subnet in sorted(found, key=lambda each: each["AvailabilityZone"])]
+
+    async def vpc(self) -> str:
+        vpc: str = (await self.ec2.describe_subnets())["Subnets"][0]["VpcId"]
+        return vpc
+
+    async def balancer(self, name: str = "web", **params: Any) -> str:
+        params = {"Name": name, "Subnets": (await self.subnets())[:2], **params}
+        arn: str = (await self.elb.create_load_balancer(**params))["LoadBalancers"][0]["LoadBalancerArn"]
+        return arn
+
+    async def group(self, name: str = "app", **params: Any) -> str:
+        params = {
+            "Name": name,
+            "Protocol": "HTTP",
+            "Port": 80,
+            "VpcId": await self.vpc(),
+            "TargetType": "ip",
+            **params,
+        }
+        arn: str = (await self.elb.create_target_group(**params))["TargetGroups"][0]["TargetGroupArn"]
+        return arn
+
+    async def listener(self, balancer: str, group: str, port: int = 80) -> str:
+        actions = [{"Type": "forward", "TargetGroupArn": group}]
+        made = await self.elb.create_listener(
+            LoadBalancerArn=balancer, Protocol="HTTP", Port=port, DefaultActions=actions
+        )
+        arn: str = made["Listeners"][0]["ListenerArn"]
+        return arn
+
+    async def states(self, group: str) -> dict[str, str]:
+        found = (await self.elb.describe_target_health(TargetGroupArn=group))["TargetHealthDescriptions"]
+        return {f"{each['Target']['Id']}:{each['Target']['Port']}": each["TargetHealth"]["State"] for each in found}
+
+    # --- waiting
+
+    async def settle(self) -> None:
+        """Returns when everything is durable and no controller has anything left to do at this moment."""
+        quiet = 0
+        for _ in range(20_000):
+            await asyncio.sleep(0)
+            if self.runner.idle and self.store.durable_seq == self.store.seq:
+                quiet += 1
+                if quiet > 20:
+                    return
+            else:
+                quiet = 0
+                await asyncio.sleep(0.0002)
+        raise AssertionError(f"it does not settle: {self.runner.report()}")
+
+    async def pass_time(self, seconds: float) -> None:
+        """Time goes on, and whatever was due by then happens."""
+        self.clock.advance(seconds)
+        for lane in self.runner._lanes:
+            lane._schedule()
+        await self.settle()
+
+
+@asynccontextmanager
+async def world(path: Path, **options: Any) -> AsyncIterator[World]:
+    made = World(path, **options)
+    await made.open()
+    made.add_node()
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+class Served:
+    """A world behind the real server, in a thread, for real clients."""
+
+    def __init__(self, world: World, port: int, loop: asyncio.AbstractEventLoop) -> None:
+        self.world = world
+        self.port = port
+        self._loop = loop
+
+    def client(self, service: str = "elbv2") -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=f"http://localhost:{self.port}",
+            region_name=REGION,
+            aws_access_key_id=KEY[0],
+            aws_secret_access_key=KEY[1],
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    def run(self, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Runs something in the platform's own loop."""
+        return asyncio.run_coroutine_threadsafe(make(), self._loop).result(20)
+
+
+@contextmanager
+def served(path: Path) -> Iterator[Served]:
+    started: list[Served] = []
+    ready, stop = threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        async with world(path) as made:
+            own = Own(version="test", components=dict)
+            server = Server(front(aws=made.plane.path, registry=_registry, own_paths=own))
+            started.append(Served(made, await server.listen("localhost", 0), asyncio.get_running_loop()))
+            ready.set()
+            await stop.wait()
+            await server.close(grace=1)
+
+    thread = threading.Thread(target=lambda: uvloop.run(serve()))
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield started[0]
+    finally:
+        started[0]._loop.call_soon_threadsafe(stop.set)
+        thread.join()
+
+
+async def _registry(request: Request) -> Response:
+    return Response(status=404)
