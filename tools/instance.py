@@ -127,6 +127,14 @@ class Instance:
             found: dict[str, Any] = json.load(answer)
             return found
 
+    def health_or_none(self) -> dict[str, Any] | None:
+        """None while it is not ready, or a node is not connected."""
+        try:
+            found = self.health()
+        except OSError:
+            return None
+        return found if found["components"]["nodes"] == "ok" else None
+
     # --- clients
 
     def client(self, service: str) -> Any:

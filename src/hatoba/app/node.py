@@ -1,4 +1,8 @@
-"""The node agent's process: runtime, network, proxies, logs and the session, put together."""
+"""The node agent's process: runtime, network, proxies, logs and the session, put together.
+
+What it manages outlives it: containers, networks and proxies stay as they are when it ends, and its successor finds
+them again, with or without a control plane.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,7 @@ from hatoba.app.places import Places
 from hatoba.core.clock import SystemClock
 from hatoba.core.errors import Refused
 from hatoba.core.ids import RandomIds
+from hatoba.core.tasks import TaskGroup
 from hatoba.fleet import messages as msg
 from hatoba.fleet.enrol import Token
 from hatoba.fleet.items import BalancerItem
@@ -73,6 +78,7 @@ class Node:
         self._clock = SystemClock()
         self._identity = Identity(places.node / "identity")
         self._where_file = places.node / "control"
+        self._tasks = TaskGroup("node")
 
     async def start(self) -> None:
         where = await self._join()
@@ -90,9 +96,13 @@ class Node:
         self._config = ConfigServer(places.run / "proxy" / "config.sock")
         await self._config.start()
         await self._assemble(where)
+        self.agent.recall()
         await self.logs.start()
         await self.worker.start()
         await self.agent.start()
+        for container in self.logs.containers:
+            if self.agent.workload_of(container) is None:  # nobody will ask for it any more
+                self._tasks.start(self.logs.drain(container), f"drain {container}")
 
     async def _join(self) -> Where:
         if not self._identity.exists:
@@ -158,6 +168,7 @@ class Node:
 
     async def close(self) -> None:
         """Lets go of everything: containers, networks and proxies stay as they are."""
+        await self._tasks.close()
         await self.agent.close()
         await self.logs.close()
         await self.metadata.close_all()

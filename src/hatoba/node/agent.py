@@ -61,6 +61,11 @@ class Agent:
 
     # --- starting
 
+    def recall(self) -> None:
+        """Which containers are whose: output that an earlier agent left unsent needs to know before anything starts."""
+        for record in self._memory.held():
+            self._index(record.held)
+
     async def start(self) -> None:
         """Finds what an earlier agent left, and goes on."""
         self._take_credentials(self._memory.items())

@@ -1,0 +1,127 @@
+"""A web service behind a load balancer, made with the public API: what tests, benchmarks and the demo deploy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tools.images import busybox_files
+from tools.instance import Instance, eventually
+
+
+class Web:
+    """`count` tasks of a page that says its version, behind an internet-facing load balancer of its own."""
+
+    def __init__(
+        self, hatoba: Instance, name: str = "web", *, count: int = 2, interval: int = 5, delay: int = 1
+    ) -> None:
+        self.hatoba, self.name, self.count = hatoba, name, count
+        elb, ec2 = hatoba.client("elbv2"), hatoba.client("ec2")
+        vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        self.group = hatoba.allow(80)
+        made = elb.create_load_balancer(Name=name, Subnets=hatoba.subnets(), SecurityGroups=[self.group])
+        self.balancer: str = made["LoadBalancers"][0]["LoadBalancerArn"]
+        target = elb.create_target_group(
+            Name=name,
+            Protocol="HTTP",
+            Port=80,
+            VpcId=vpc,
+            TargetType="ip",
+            HealthCheckIntervalSeconds=interval,
+            HealthCheckTimeoutSeconds=2,
+            HealthyThresholdCount=2,
+        )
+        self.target_group: str = target["TargetGroups"][0]["TargetGroupArn"]
+        elb.modify_target_group_attributes(
+            TargetGroupArn=self.target_group,
+            Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": str(delay)}],
+        )
+        forward = [{"Type": "forward", "TargetGroupArn": self.target_group}]
+        listener = elb.create_listener(LoadBalancerArn=self.balancer, Protocol="HTTP", Port=80, DefaultActions=forward)
+        self.listener: str = listener["Listeners"][0]["ListenerArn"]
+
+    def define(self, version: str) -> str:
+        """Pushes an image whose page says `version`, and registers a revision that runs it."""
+        image = self.hatoba.push(
+            self.name,
+            busybox_files({"www/index.html": f"{version}\n"}),
+            tag=version,
+            command=["httpd", "-f", "-p", "80", "-h", "/www"],
+            ports=[80],
+        )
+        container: dict[str, Any] = {
+            "name": "web",
+            "image": image,
+            "portMappings": [{"containerPort": 80}],
+            "linuxParameters": {"initProcessEnabled": True},
+            "stopTimeout": 5,
+        }
+        registered = self.hatoba.client("ecs").register_task_definition(
+            family=self.name,
+            networkMode="awsvpc",
+            requiresCompatibilities=["FARGATE"],
+            cpu="256",
+            memory="512",
+            containerDefinitions=[container],
+        )
+        arn: str = registered["taskDefinition"]["taskDefinitionArn"]
+        return arn
+
+    def create(self, version: str = "v1") -> None:
+        definition = self.define(version)
+        self.hatoba.client("ecs").create_service(
+            serviceName=self.name,
+            taskDefinition=definition,
+            desiredCount=self.count,
+            launchType="FARGATE",
+            networkConfiguration=self.hatoba.network(groups=[self.group]),
+            loadBalancers=[{"targetGroupArn": self.target_group, "containerName": "web", "containerPort": 80}],
+        )
+
+    def update(self, definition: str) -> None:
+        self.hatoba.client("ecs").update_service(service=self.name, taskDefinition=definition)
+
+    def describe(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.hatoba.client("ecs").describe_services(services=[self.name])["services"][0]
+        return found
+
+    def steady(self, seconds: float = 60.0) -> dict[str, Any]:
+        """Waits until one deployment runs what is desired, all targets healthy."""
+
+        def reached() -> dict[str, Any] | None:
+            service = self.describe()
+            (first, *others) = service["deployments"]
+            done = not others and first["rolloutState"] == "COMPLETED"
+            return service if done and service["runningCount"] == service["desiredCount"] else None
+
+        found = eventually(reached, seconds)
+        assert found is not None
+        return found
+
+    @property
+    def address(self) -> str:
+        """Where the load balancer is reached from this host."""
+
+        def found() -> str | None:
+            name = "/".join(self.balancer.split("/")[1:])
+            filters = [{"Name": "description", "Values": [f"ELB {name}"]}]
+            interfaces = self.hatoba.client("ec2").describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
+            addresses = [i["Association"]["PublicIp"] for i in interfaces if "Association" in i]
+            return addresses[0] if addresses else None
+
+        address = eventually(found, 20)
+        assert address is not None
+        return address
+
+    def remove(self) -> None:
+        ecs, elb = self.hatoba.client("ecs"), self.hatoba.client("elbv2")
+        ecs.delete_service(service=self.name, force=True)
+        elb.delete_load_balancer(LoadBalancerArn=self.balancer)
+        eventually(lambda: not self.describe()["runningCount"], 60)
+        eventually(lambda: self._group_deleted(elb), 20)
+
+    def _group_deleted(self, elb: Any) -> bool:
+        try:
+            elb.delete_target_group(TargetGroupArn=self.target_group)
+        except elb.exceptions.ResourceInUseException:
+            return False
+        return True
