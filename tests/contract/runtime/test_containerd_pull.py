@@ -132,6 +132,16 @@ async def test_layers_that_are_here_are_not_fetched_again(real: ContainerdWorld)
     assert real.registry.asked == ["/v2/app/manifests/2"]
 
 
+async def test_names_for_one_image_that_are_pulled_at_once_all_count(real: ContainerdWorld) -> None:
+    for tag in ("1", "2", "latest"):
+        real.registry.image("app", tag, [tar({"a": b"a"})])
+    images = await asyncio.gather(*(pull(real, tag) for tag in ("1", "2", "latest")))
+    assert len({image.digest for image in images}) == 1
+    await real.restart()
+    [image] = await real.runtime.images()
+    assert set(image.names) == {"app:1", "app:2", "app:latest"}
+
+
 async def test_a_moved_tag_names_the_new_image_only(real: ContainerdWorld) -> None:
     real.registry.image("app", "1", [tar({"a": b"old"})])
     old = await pull(real)

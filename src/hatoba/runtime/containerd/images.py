@@ -56,8 +56,10 @@ class Images:
         self._content = Content(client)
         self._unpacker = Unpacker(client, snapshotter, ids)
         self._known: dict[str, Stored] = {}
-        self._pulls: Coalesce[Image] = Coalesce()
+        self._pulls: Coalesce[Image] = Coalesce()  # by what is asked for
+        self._arrivals: Coalesce[None] = Coalesce()  # by what it turns out to be
         self._watchers: dict[object, set[Progress]] = {}
+        self._naming = asyncio.Lock()
         self._fetches: Coalesce[None] = Coalesce()
         self._slots = asyncio.Semaphore(_DOWNLOADS)
         self._under_way = 0
@@ -107,32 +109,43 @@ class Images:
     async def _pull(self, source: ImageSource, platform: Platform, watchers: set[Progress]) -> Image:
         repository = Repository(source)
         content, media_type, digest = await repository.manifest(source.reference)
-        if digest in self._known:
-            return await self._named(digest, source.name)
-        await self._lease()
-        self._under_way += 1
-        try:
-            details, file = await self._fetch(repository, source, content, media_type, digest, platform, watchers)
-            await self._record(digest, m.parse(content, media_type), len(content), details)
-        finally:
-            self._under_way -= 1
-        if not self._under_way:  # a failed pull keeps its lease: what it has fetched is resumed by the next
-            await self._release()
-        self._known[digest] = _stored(digest, details, file)
-        await self._forget_name(source.name, digest)
-        return self._known[digest].image
+        if digest not in self._known:
+            await self._arrivals.run(
+                digest, lambda: self._arrive(repository, content, media_type, digest, platform, watchers)
+            )
+        return await self._name(digest, source.name)
 
-    async def _fetch(
+    async def _arrive(
         self,
         repository: Repository,
-        source: ImageSource,
         content: bytes,
         media_type: str,
         digest: str,
         platform: Platform,
         watchers: set[Progress],
+    ) -> None:
+        """Bring the image here. A failed pull keeps its lease: what it has fetched is resumed by the next."""
+        await self._lease()
+        self._under_way += 1
+        try:
+            top = m.parse(content, media_type)
+            details, file = await self._fetch(repository, content, top, digest, platform, watchers)
+            await self._record(digest, top, len(content), details)
+        finally:
+            self._under_way -= 1
+        self._known[digest] = _stored(digest, details, file)
+        if not self._under_way:
+            await self._release()
+
+    async def _fetch(
+        self,
+        repository: Repository,
+        content: bytes,
+        top: m.Manifest,
+        digest: str,
+        platform: Platform,
+        watchers: set[Progress],
     ) -> tuple[_Details, m.ConfigFile]:
-        top = m.parse(content, media_type)
         documents: list[tuple[bytes, str, dict[str, str]]] = []  # parents after children: what they refer to is there
         manifest, own = top, content
         if top.manifests is not None:
@@ -141,7 +154,7 @@ class Images:
             manifest = m.parse(own, own_type or chosen.media_type)
             documents.append((content, digest, {"containerd.io/gc.ref.content.m.0": chosen.digest}))
         if manifest.config is None:
-            raise failure(Failure.IMAGE_MANIFEST, f"{source.name}: an index within an index is not supported")
+            raise failure(Failure.IMAGE_MANIFEST, "an index within an index is not supported")
         config = await repository.small_blob(manifest.config.digest)
         file = m.parse_config(config)
         m.check_layers(manifest, file, platform)
@@ -154,7 +167,7 @@ class Images:
             await self._content.write(text, name, labels, _LEASE)
         size = manifest.config.size + sum(layer.size for layer in manifest.layers)
         details = _Details(
-            names=(source.name,),
+            names=(),
             chain_id=chain[-1] if chain else "",
             config=manifest.config.digest,
             size=size,
@@ -221,19 +234,16 @@ class Images:
                 raise
             await self._client.call(self._client.images.Update, images_pb2.UpdateImageRequest(image=record))
 
-    async def _named(self, digest: str, name: str) -> Image:
-        """The image is here; see that it is listed under this name, and no other is."""
-        names = self._known[digest].image.names
-        if name not in names:
-            await self._rename(digest, (*names, name)[-_NAMES:])
-        await self._forget_name(name, digest)
-        return self._known[digest].image
-
-    async def _forget_name(self, name: str, digest: str) -> None:
-        """A tag that was moved names one image only."""
-        for other, stored in list(self._known.items()):
-            if other != digest and name in stored.image.names:
-                await self._rename(other, tuple(known for known in stored.image.names if known != name))
+    async def _name(self, digest: str, name: str) -> Image:
+        """See that the image is listed under this name, and no other is: a tag that was moved names one image only."""
+        async with self._naming:
+            for known, stored in list(self._known.items()):
+                names = tuple(other for other in stored.image.names if other != name)
+                if known == digest:
+                    names = stored.image.names if name in stored.image.names else (*names, name)[-_NAMES:]
+                if names != stored.image.names:
+                    await self._rename(known, names)
+            return self.get(digest).image
 
     async def _rename(self, digest: str, names: tuple[str, ...]) -> None:
         stored = self._known[digest]
@@ -247,8 +257,13 @@ class Images:
         )
         request = images_pb2.UpdateImageRequest(image=images_pb2.Image(name=digest, labels=_labels(details)))
         request.update_mask.paths.append(f"labels.{_DETAILS}")
-        await self._client.call(self._client.images.Update, request)
-        self._known[digest] = msgspec.structs.replace(stored, image=image)
+        try:
+            await self._client.call(self._client.images.Update, request)
+        except CallFailed as error:
+            if error.status is not NOT_FOUND:
+                raise
+        if digest in self._known:  # it may have been removed meanwhile
+            self._known[digest] = msgspec.structs.replace(stored, image=image)
 
 
 class _Meter:

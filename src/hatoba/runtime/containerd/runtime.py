@@ -14,7 +14,7 @@ from hatoba.core.clock import Clock
 from hatoba.core.errors import Refused
 from hatoba.core.ids import Ids
 from hatoba.core.tasks import TaskGroup
-from hatoba.runtime import cgroups, groups, machine, oci, stats
+from hatoba.runtime import cgroups, groups, machine, oci, seccomp, stats
 from hatoba.runtime.base import (
     Container,
     ContainerSpec,
@@ -193,6 +193,9 @@ def available(settings: Settings) -> list[str]:
     for command in (settings.containerd, settings.crun, "containerd-shim-runc-v2", "unshare"):
         if shutil.which(command) is None:
             missing.append(f"{command} is not installed")
+    for path, package in ((settings.init, "tini"), (seccomp.PROFILE, "golang-github-containers-common")):
+        if not path.exists():
+            missing.append(f"{path} is missing: install {package}")
     if os.geteuid() != 0:
         missing.append("running containers takes root")
     return missing

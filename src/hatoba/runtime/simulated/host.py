@@ -1,4 +1,8 @@
-"""A simulated machine: its images and containers outlive the agents that drive it, and fail when they are told to."""
+"""A simulated machine: its images and containers outlive the agents that drive it, and fail when they are told to.
+
+One `Host` may be handed to one runtime after the other, as a real machine is to agents that are killed and started
+again. Its processes live in the event loop's time, so a simulator decides how long they take.
+"""
 
 from __future__ import annotations
 
