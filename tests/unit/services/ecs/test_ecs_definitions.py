@@ -269,5 +269,5 @@ async def test_deleting_waits_for_the_tasks(tmp_path: Path) -> None:
         await w.ecs.stop_task(task=ran["tasks"][0]["taskArn"])
         await w.settle()
         assert len(w.store.all(definitions)) == 1
-        await w.pass_time(w.settings.stopped_tasks_kept + 1)
+        await w.pass_time(w.settings.stopped_tasks_kept + 61)
         assert w.store.all(definitions) == []

@@ -1,4 +1,4 @@
-"""ECS beside the real ec2, iam and sts rooms: the same journeys, with their checks and their words."""
+"""ECS beside the real ec2, elbv2, iam and sts rooms: the same journeys, with their checks and their words."""
 
 from collections import Counter
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 
 from hatoba.aws.shapes import ecs as t
 from hatoba.fleet import model as fleet
+from hatoba.services.elbv2.model.group import targets
 from tests.unit.services.ecs.world import World, definition, world
 
 TRUST = {
@@ -83,3 +84,72 @@ async def test_a_service_spreads_over_the_subnets(tmp_path: Path) -> None:
         await w.settle()
         assert (await w.aws.ec2.describe_network_interfaces())["NetworkInterfaces"] == []
         assert w.store.all(fleet.workloads) == []
+
+
+async def balancer(w: World, subnets: list[str]) -> str:
+    """A load balancer with a listener; its target group's ARN."""
+    elb = w.aws.elbv2
+    vpc = (await w.aws.ec2.describe_vpcs())["Vpcs"][0]["VpcId"]
+    made = (await elb.create_load_balancer(Name="web", Subnets=subnets, Scheme="internal"))["LoadBalancers"][0]
+    group = await elb.create_target_group(
+        Name="web",
+        Protocol="HTTP",
+        Port=8080,
+        VpcId=vpc,
+        TargetType="ip",
+        HealthCheckIntervalSeconds=5,
+        HealthCheckTimeoutSeconds=2,
+    )
+    arn = str(group["TargetGroups"][0]["TargetGroupArn"])
+    await elb.modify_target_group_attributes(
+        TargetGroupArn=arn, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "1"}]
+    )
+    forward = [{"Type": "forward", "TargetGroupArn": arn}]
+    await elb.create_listener(LoadBalancerArn=made["LoadBalancerArn"], Protocol="HTTP", Port=80, DefaultActions=forward)
+    return arn
+
+
+async def become(w: World, group: str, state: Any) -> dict[str, str]:
+    """The proxies find every new target in this state. What ELB then says of all of them."""
+    for record in w.store.all(targets):
+        id_ = fleet.target_id(group, record.name)
+        key = fleet.target_statuses.key(fleet.FLEET, id_)
+        if record.draining_until is None and w.store.get(fleet.target_statuses, key) is None:
+            with w.store.tx() as tx:
+                tx.put(fleet.target_statuses, fleet.TargetStatus(key=key, group=group, target=record.name, state=state))
+    await w.settle()
+    said = (await w.aws.elbv2.describe_target_health(TargetGroupArn=group))["TargetHealthDescriptions"]
+    return {one["Target"]["Id"]: one["TargetHealth"]["State"] for one in said}
+
+
+async def test_a_rolling_update_behind_a_real_load_balancer(tmp_path: Path) -> None:
+    async with world(tmp_path, neighbours=True) as w:
+        where = await network(w)
+        group = await balancer(w, where["awsvpcConfiguration"]["subnets"])
+        await w.ecs.register_task_definition(**definition())
+        await w.ecs.create_service(
+            serviceName="web",
+            taskDefinition="web",
+            desiredCount=2,
+            launchType="FARGATE",
+            networkConfiguration=where,
+            loadBalancers=[{"targetGroupArn": group, "containerName": "web", "containerPort": 8080}],
+        )
+        await w.settle()
+        old = await become(w, group, "healthy")
+        assert Counter(old.values()) == {"healthy": 2}
+        await w.ecs.register_task_definition(**definition())
+        await w.ecs.update_service(service="web", taskDefinition="web")
+        await w.settle()
+        both = (await w.aws.elbv2.describe_target_health(TargetGroupArn=group))["TargetHealthDescriptions"]
+        assert Counter(one["TargetHealth"]["State"] for one in both) == {"healthy": 2, "initial": 2}
+        after = await become(w, group, "healthy")
+        assert {address for address, state in after.items() if state == "draining"} == set(old)
+        await w.pass_time(1.1)
+        await w.pass_time(0.1)
+        left = await become(w, group, "healthy")
+        assert set(left.values()) == {"healthy"}
+        assert set(left) == set(after) - set(old)
+        (service,) = (await w.ecs.describe_services(services=["web"]))["services"]
+        assert (len(service["deployments"]), service["runningCount"]) == (1, 2)
+        assert len(w.store.all(fleet.workloads)) == 2

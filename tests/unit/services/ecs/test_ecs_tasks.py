@@ -9,6 +9,7 @@ import pytest
 from hatoba.aws.shapes import ecs as t
 from hatoba.core.errors import AwsError
 from hatoba.fleet import model as fleet
+from hatoba.gateway.tags import tags
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import tasks
 from tests.unit.services.ecs.world import NETWORK, ROLE, SCOPE, World, container, definition, world
@@ -394,18 +395,33 @@ async def test_tags_of_tasks(tmp_path: Path) -> None:
 
 
 async def test_a_stopped_task_is_remembered_and_then_forgotten(tmp_path: Path) -> None:
-    async with world(tmp_path, settings=Settings(stopped_tasks_kept=100.0)) as w:
+    async with world(tmp_path, settings=Settings(stopped_tasks_kept=1000.0)) as w:
         await w.ecs.register_task_definition(**definition())
-        arn = await run(w, tags=[{"key": "a", "value": "b"}])
+        first = await run(w, tags=[{"key": "a", "value": "b"}])
         await w.settle()
-        await w.ecs.stop_task(task=arn)
+        await w.ecs.stop_task(task=first)
         await w.settle()
-        await w.pass_time(99)
-        assert (await described(w, arn))["lastStatus"] == "STOPPED"
+        await w.pass_time(300)
+        second = await run(w)
+        await w.settle()
+        await w.ecs.stop_task(task=second)
+        await w.settle()
+        await w.pass_time(600)
         await w.crash()
+        await w.pass_time(99)
+        assert (await described(w, first))["lastStatus"] == "STOPPED"
+        await w.pass_time(121)  # to the minute
+        assert (await w.ecs.describe_tasks(tasks=[first]))["failures"][0]["reason"] == "MISSING"
+        assert (await described(w, second))["lastStatus"] == "STOPPED"
+        assert [record.key.id for record in w.store.all(tags) if first in record.key.id] == []
+        await w.pass_time(300)
+        assert w.store.all(tasks) == []
+        third = await run(w)
         await w.settle()
-        await w.pass_time(2)
-        assert (await w.ecs.describe_tasks(tasks=[arn]))["failures"][0]["reason"] == "MISSING"
+        await w.ecs.stop_task(task=third)
+        await w.settle()
+        await w.pass_time(1130)
+        assert w.store.all(tasks) == []
 
 
 async def test_a_task_on_the_hosts_network(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from hatoba.gateway.plane import ControlPlane
 from hatoba.gateway.room import Service
 from hatoba.gateway.tags import tags
 from hatoba.reconcile import Runner
+from hatoba.services import elbv2 as elbv2_room
 from hatoba.services.ec2 import model as ec2_model
 from hatoba.services.ec2.api import ec2
 from hatoba.services.ec2.model.interface import PublicPool
@@ -202,7 +203,7 @@ class World:
         self, path: Path, *, auto: bool = True, settings: Settings | None = None, neighbours: bool = False
     ) -> None:
         self.auto = auto  # nodes start and stop what they are told
-        self.neighbours = neighbours  # the real ec2, iam and sts instead of the small ones
+        self.neighbours = neighbours  # the real rooms beside it, instead of the small ones
         self.settings = settings or Settings()
         self.clock = ManualClock()
         self.ids = SeededIds(7)
@@ -213,8 +214,8 @@ class World:
 
     async def open(self) -> None:
         own = (*TABLES, *fleet.TABLES, idempotent, tags)
-        theirs = (*ec2_model.TABLES, *iam_model.TABLES, *sts_model.TABLES) if self.neighbours else ()
-        rooms = [ec2, iam, sts] if self.neighbours else [self.ec2.room, self.sts.room]
+        theirs = (*ec2_model.TABLES, *iam_model.TABLES, *sts_model.TABLES, *elbv2_room.TABLES)
+        rooms = [ec2, iam, sts, elbv2_room.elbv2] if self.neighbours else [self.ec2.room, self.sts.room, self.elb.room]
         self.store = Store(SqliteJournal(self._path / "journal.db"), (*own, *theirs), self._sealer)
         self.store.open()
         self.plane = ControlPlane(
@@ -222,7 +223,7 @@ class World:
             clock=self.clock,
             ids=self.ids,
             pager=Pager(self._sealer),
-            rooms=[ecs, self.elb.room, *rooms],
+            rooms=[ecs, *rooms],
             identities=KnownKeys(),
             authorizer=RolesPass(),
             strict=True,
@@ -231,7 +232,10 @@ class World:
         self.plane.provide(PublicPool, PublicPool())
         StatusSweeper(self.store).sweep()
         self.store.feed.subscribe(fleet.workloads, self._on_workload)
-        self.runner = Runner(self.store, self.clock, controllers(self.plane, self.settings), period=None)
+        converging = controllers(self.plane, self.settings)
+        if self.neighbours:
+            converging = (*converging, *elbv2_room.controllers(self.plane))
+        self.runner = Runner(self.store, self.clock, converging, period=None)
         self.runner.start()
 
     async def close(self) -> None:

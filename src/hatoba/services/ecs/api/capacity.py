@@ -13,7 +13,7 @@ from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.cluster import Cluster
 from hatoba.services.ecs.model.task_definition import Definition
 from hatoba.services.ecs.plan.launch import LATEST_PLATFORM
-from hatoba.services.ecs.views.common import failure
+from hatoba.services.ecs.views.pieces import failure
 
 PLATFORMS = ("1.4.0", "1.3.0")
 

@@ -18,7 +18,7 @@ from hatoba.services.ecs.model.cluster import DEFAULT, Cluster, clusters, find_c
 from hatoba.services.ecs.model.service import services
 from hatoba.services.ecs.model.task import tasks
 from hatoba.services.ecs.views import cluster as view
-from hatoba.services.ecs.views.common import failure
+from hatoba.services.ecs.views.pieces import failure
 from hatoba.store.store import View
 
 PROVIDERS = ("FARGATE", "FARGATE_SPOT")

@@ -10,7 +10,7 @@ from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.cluster import find_cluster
 from hatoba.services.ecs.model.task import tasks
 from hatoba.services.ecs.views import instance as view
-from hatoba.services.ecs.views.common import failure
+from hatoba.services.ecs.views.pieces import failure
 
 
 @ecs.operation

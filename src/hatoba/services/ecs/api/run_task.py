@@ -23,7 +23,7 @@ from hatoba.services.ecs.model.task_definition import Definition, usable_definit
 from hatoba.services.ecs.plan import launch, tagging
 from hatoba.services.ecs.plan.definition import sizes
 from hatoba.services.ecs.plan.needs import failure_code
-from hatoba.services.ecs.views import common
+from hatoba.services.ecs.views import pieces
 from hatoba.services.ecs.views import task as view
 from hatoba.store import Tx
 
@@ -87,7 +87,7 @@ def _start(
         )
         tag(tx, call.scope, task.arn, tags)
         shape = view.task(task, wish.definition)
-        started.append({**shape, "tags": common.tags(tags)} if tags else shape)
+        started.append({**shape, "tags": pieces.tags(tags)} if tags else shape)
     return {"tasks": started, "failures": failures}
 
 
@@ -95,7 +95,7 @@ def _failure(call: Call, wish: launch.Wish, refusal: Refusal) -> t.Failure:
     if wish.launch_type == "FARGATE" or refusal.closest is None:
         return {"reason": NO_CAPACITY, "detail": refusal.words()}
     arn = arns.instance_arn(call.scope, wish.cluster, refusal.closest[0])
-    return common.failure(arn, failure_code(refusal), refusal.words())
+    return pieces.failure(arn, failure_code(refusal), refusal.words())
 
 
 # --- checks --------------------------------------------------------------------------------------------------------

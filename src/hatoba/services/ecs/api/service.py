@@ -11,7 +11,7 @@ from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.cluster import find_cluster
 from hatoba.services.ecs.model.service import Service, events, find_service, need_service, services
 from hatoba.services.ecs.model.task import tasks_of
-from hatoba.services.ecs.views import common
+from hatoba.services.ecs.views import pieces
 from hatoba.services.ecs.views import service as view
 from hatoba.store.store import View
 
@@ -40,11 +40,11 @@ async def describe_services(req: t.DescribeServicesRequest, call: Call) -> t.Des
         service = find_service(call.store, call.scope, cluster, reference)
         if service is None:
             name = arns.within(reference, "service", cluster)
-            failures.append(common.failure(arns.service_arn(call.scope, cluster, name), "MISSING"))
+            failures.append(pieces.failure(arns.service_arn(call.scope, cluster, name), "MISSING"))
             continue
         described = shape(call.store, service)
         if tagged:
-            described["tags"] = common.tags(tags_of(call.store, call.scope, service.arn))
+            described["tags"] = pieces.tags(tags_of(call.store, call.scope, service.arn))
         found.append(described)
     return {"services": found, "failures": failures}
 

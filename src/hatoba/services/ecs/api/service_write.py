@@ -1,4 +1,9 @@
-"""CreateService and UpdateService: what is wanted of a service, checked and written; the controller converges."""
+"""CreateService and UpdateService: what is wanted of a service, checked and written; the controller converges.
+
+Checks that need a neighbour (subnets, target groups) go through the front door before the transaction, those that need
+our own records are made inside of it. A change that needs new tasks opens a new deployment; any other leaves the
+running one alone.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +34,7 @@ from hatoba.services.ecs.model.service import (
 from hatoba.services.ecs.model.task_definition import Definition, definitions, usable_definition
 from hatoba.services.ecs.plan.rollout.progress import redeploy
 from hatoba.services.ecs.plan.rollout.words import in_progress
-from hatoba.services.ecs.views import common
+from hatoba.services.ecs.views import pieces
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _UNSUPPORTED = (
@@ -86,7 +91,7 @@ async def create_service(req: t.CreateServiceRequest, call: Call) -> t.CreateSer
         tag(tx, call.scope, service.arn, tags)
         described = shape(tx, service)
         if tags:
-            described["tags"] = common.tags(tags)
+            described["tags"] = pieces.tags(tags)
         return call.remember(tx, req, token, t.CreateServiceResponse(service=described))
 
 
@@ -184,8 +189,8 @@ async def _changed_revision(req: t.UpdateServiceRequest, call: Call, cluster: Cl
         "launchType": None if now.capacity else now.launch_type,
         "capacityProviderStrategy": list(now.capacity),
         "platformVersion": now.platform_version,
-        "networkConfiguration": common.network(now.network) if definition.network_mode == "awsvpc" else None,
-        "loadBalancers": common.load_balancers(now.targets),
+        "networkConfiguration": pieces.network(now.network) if definition.network_mode == "awsvpc" else None,
+        "loadBalancers": pieces.load_balancers(now.targets),
     }
     changes = {name: value for name, value in req.items() if name in wanted}
     if changes.get("capacityProviderStrategy"):

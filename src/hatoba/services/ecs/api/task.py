@@ -14,7 +14,7 @@ from hatoba.services.ecs.model.service import need_service
 from hatoba.services.ecs.model.task import Task, find_task, need_task, tasks
 from hatoba.services.ecs.model.task_definition import Definition, definitions
 from hatoba.services.ecs.plan import lifecycle
-from hatoba.services.ecs.views import common
+from hatoba.services.ecs.views import pieces
 from hatoba.services.ecs.views import task as view
 from hatoba.store.store import View
 
@@ -43,11 +43,11 @@ async def describe_tasks(req: t.DescribeTasksRequest, call: Call) -> t.DescribeT
         task = find_task(call.store, call.scope, cluster, reference)
         if task is None:
             arn = reference if reference.startswith("arn:") else arns.task_arn(call.scope, cluster, reference)
-            failures.append(common.failure(arn, "MISSING"))
+            failures.append(pieces.failure(arn, "MISSING"))
             continue
         shape = view.task(task, _definition(call.store, task))
         if tagged and (tags := tags_of(call.store, call.scope, task.arn)):
-            shape = {**shape, "tags": common.tags(tags)}
+            shape = {**shape, "tags": pieces.tags(tags)}
         found.append(shape)
     return {"tasks": found, "failures": failures}
 

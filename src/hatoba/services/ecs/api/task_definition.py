@@ -18,7 +18,7 @@ from hatoba.services.ecs.model.task_definition import (
     find_definition,
 )
 from hatoba.services.ecs.plan.definition.check import register
-from hatoba.services.ecs.views import common
+from hatoba.services.ecs.views import pieces
 from hatoba.services.ecs.views import task_definition as view
 from hatoba.store import Tx
 
@@ -53,7 +53,7 @@ async def register_task_definition(
         tag(tx, call.scope, definition.arn, tags)
     answer: t.RegisterTaskDefinitionResponse = {"taskDefinition": view.task_definition(definition)}
     if tags:
-        answer["tags"] = common.tags(tags)
+        answer["tags"] = pieces.tags(tags)
     return answer
 
 
@@ -71,7 +71,7 @@ async def describe_task_definition(
     definition = _need(call, req["taskDefinition"])
     answer: t.DescribeTaskDefinitionResponse = {"taskDefinition": view.task_definition(definition)}
     if "TAGS" in (req.get("include") or ()):
-        answer["tags"] = common.tags(tags_of(call.store, call.scope, definition.arn))
+        answer["tags"] = pieces.tags(tags_of(call.store, call.scope, definition.arn))
     return answer
 
 
@@ -109,9 +109,9 @@ async def delete_task_definitions(req: t.DeleteTaskDefinitionsRequest, call: Cal
         for reference in references:
             definition = find_definition(tx, call.scope, reference)
             if definition is None or ":" not in reference:
-                failures.append(common.failure(reference, "MISSING", "The specified task definition was not found."))
+                failures.append(pieces.failure(reference, "MISSING", "The specified task definition was not found."))
             elif definition.status == "ACTIVE":
-                failures.append(common.failure(definition.arn, "TASK_DEFINITION_ACTIVE", _STILL_ACTIVE))
+                failures.append(pieces.failure(definition.arn, "TASK_DEFINITION_ACTIVE", _STILL_ACTIVE))
             elif definition.status == "DELETE_IN_PROGRESS":
                 deleted.append(view.task_definition(definition))
             else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from hatoba.gateway.call import Platform
 from hatoba.reconcile import Controller
 from hatoba.services.ecs.controller.definition import DefinitionController
+from hatoba.services.ecs.controller.memory import MemoryController
 from hatoba.services.ecs.controller.service import ServiceController
 from hatoba.services.ecs.controller.task import TaskController
 from hatoba.services.ecs.model.settings import Settings
@@ -19,5 +20,6 @@ def controllers(platform: Platform, settings: Settings) -> tuple[Controller, ...
     return (
         TaskController(platform, settings),
         ServiceController(platform, settings),
+        MemoryController(platform, settings),
         DefinitionController(platform),
     )

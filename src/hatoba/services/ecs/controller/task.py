@@ -1,4 +1,4 @@
-"""Looks after one task: interface → workload on its node → what the node says → released, remembered, forgotten.
+"""Looks after one task: interface → workload on its node → what the node says → released. Then `memory` has it.
 
 Each activation folds in what the node reported and takes the next step that is due. What it makes has names derived
 from the task's id, so a step that was interrupted is simply taken again.
@@ -15,7 +15,6 @@ from hatoba.core.records import replace
 from hatoba.core.secret import Secret
 from hatoba.fleet.model import FLEET, Credential, Node, WorkloadStatus, credentials, nodes, workload_statuses, workloads
 from hatoba.gateway.call import Platform
-from hatoba.gateway.tags import forget_tags
 from hatoba.placement import Assignment
 from hatoba.reconcile import Wake
 from hatoba.services.ecs.controller import interface
@@ -49,7 +48,7 @@ class TaskController:
         )
 
     def keys(self) -> Iterable[Key]:
-        return [task.key for task in self._store.all(tasks)]
+        return [task.key for task in self._store.index(tasks, "live", True)]
 
     @staticmethod
     def _reported(change: Change[WorkloadStatus]) -> Iterable[Key]:
@@ -63,10 +62,8 @@ class TaskController:
 
     async def reconcile(self, key: Key) -> float | None:
         task = self._observe(key)
-        if task is None:
+        if task is None or task.status == "STOPPED":
             return None
-        if task.status == "STOPPED":
-            return self._remember(task)
         if task.desired == "RUNNING" and not task.launched:
             await self._launch(task)
             return None
@@ -225,16 +222,6 @@ class TaskController:
                 return
             released = replace(current, released=True, renew_at=None)
             tx.put(tasks, lifecycle.settle(released, self._platform.clock.now()))
-
-    def _remember(self, task: Task) -> float | None:
-        """A stopped task and its story stay for as long as the operator says."""
-        until = (task.stopped_at or task.created_at) + self._settings.stopped_tasks_kept
-        if self._platform.clock.now() < until:
-            return until
-        with self._store.tx() as tx:
-            tx.forget(tasks, task.key)
-            forget_tags(tx, task.scope, task.arn)
-        return None
 
 
 def _node_lost(tx: Tx, task: Task) -> bool:

@@ -162,10 +162,17 @@ tasks = Table(
         # For the controllers: what is not over yet.
         Index("service", lambda task: (task.key[:3], task.service) if task.service and not _noted(task) else None),
         Index("node", lambda task: task.node if task.node and _live(task) else None),
+        Index("live", lambda task: True if _live(task) else None),
+        Index("stopped", lambda task: minute(task.stopped_at) if task.stopped_at is not None else None),
         # For deleting revisions: everything that is remembered.
         Index("definition", lambda task: (task.key[:3], task.definition)),
     ),
 )
+
+
+def minute(at: float) -> int:
+    """Stopped tasks are found by the minute in which they stopped."""
+    return int(at // 60)
 
 
 def _live(task: Task) -> bool:

@@ -1,4 +1,8 @@
-"""A task and its definition → what the node is to run, in the words of the fleet."""
+"""A task and its definition → what the node is to run, in the words of the fleet.
+
+The only place where ECS's words become the node's: overrides are applied, secrets and credentials attached, defaults
+made explicit. What comes out is compared by golden files.
+"""
 
 from __future__ import annotations
 

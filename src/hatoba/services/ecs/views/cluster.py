@@ -8,7 +8,7 @@ from hatoba.aws.shapes import ecs as t
 from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.cluster import Cluster
 from hatoba.services.ecs.model.task import Part
-from hatoba.services.ecs.views import common
+from hatoba.services.ecs.views import pieces
 
 
 class Counts(Part, frozen=True, kw_only=True):
@@ -41,7 +41,7 @@ def cluster(
     if record.service_connect:
         shape["serviceConnectDefaults"] = {"namespace": record.service_connect}
     if "TAGS" in include and tags:
-        shape["tags"] = common.tags(tags)
+        shape["tags"] = pieces.tags(tags)
     if "SETTINGS" in include:
         shape["settings"] = [
             {"name": "containerInsights", "value": record.settings.get("containerInsights", "disabled")}

@@ -11,7 +11,7 @@ from hatoba.core.keys import Scope
 from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.service import Deployment, Event, Service
 from hatoba.services.ecs.model.task import RANK, Task
-from hatoba.services.ecs.views.common import load_balancers, network, present
+from hatoba.services.ecs.views.pieces import load_balancers, network, present
 
 
 def service(record: Service, tasks: Iterable[Task], events: Sequence[Event]) -> t.Service:

@@ -9,8 +9,8 @@ from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.task import RANK, Container, Eni, Task
 from hatoba.services.ecs.model.task_definition import Definition
 from hatoba.services.ecs.plan import lifecycle
-from hatoba.services.ecs.views.common import present
 from hatoba.services.ecs.views.memo import Memo
+from hatoba.services.ecs.views.pieces import present
 
 
 def task(record: Task, definition: Definition) -> t.Task:

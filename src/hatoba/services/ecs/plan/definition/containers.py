@@ -1,4 +1,8 @@
-"""Rules of each container of a task definition, and of the containers together."""
+"""Rules of each container of a task definition, and of the containers together.
+
+Pure: a request in, refusals (`ClientException`) in AWS's words out. The rules are those of the developer guide's
+"Task definition parameters", one function for each subject.
+"""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def _by_group(tasks: Iterable[Task]) -> list[tuple[str, int]]:
 
 
 def _why_unhealthy(one: Seen, targets: Targets) -> Iterable[str]:
-    bad = [place for place, state in places(one.task, targets) if state in ("unhealthy", "unavailable")]
+    bad = [place for place, state in places(one.task, targets) if state == "unhealthy"]
     if not bad:
         return [words.unhealthy_container(one.id)]
     return [words.unhealthy_target(address, port, group) for group, address, port in bad]

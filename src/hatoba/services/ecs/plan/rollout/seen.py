@@ -48,7 +48,7 @@ def see(service: Service, task: Task, targets: Targets, now: float) -> Seen:
         return Seen(task, "unhealthy", reasons.HEALTH_CHECKS)
     waiting = health == "UNKNOWN" and any(c.checked and c.essential for c in task.containers)
     for (group, _, _), state in places(task, targets):
-        if state in ("unhealthy", "unavailable"):
+        if state == "unhealthy":
             grace_ends = (task.started_at or now) + (service.grace or 0)
             if now >= grace_ends:
                 return Seen(task, "unhealthy", reasons.elb(group))

@@ -1,4 +1,4 @@
-"""What several shapes have in common."""
+"""Pieces that several shapes are made of."""
 
 from __future__ import annotations
 
