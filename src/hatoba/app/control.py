@@ -1,4 +1,8 @@
-"""The control plane's process: store, rooms, gateway, controllers and the nodes' sessions, put together."""
+"""The control plane's process: store, rooms, gateway, controllers and the nodes' sessions, put together.
+
+Everything is made here and handed to those who need it; nothing else knows who works with whom. It takes requests once
+every part has started, and lets go of them in the opposite order.
+"""
 
 from __future__ import annotations
 

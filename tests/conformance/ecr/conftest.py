@@ -1,3 +1,5 @@
+"""One platform with ECR and its registry for all tests; those that kill it start their own."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

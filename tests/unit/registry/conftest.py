@@ -1,3 +1,5 @@
+"""Storage in a folder that can be opened again, as after a restart."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -1,3 +1,5 @@
+"""Control groups of both versions: where a container belongs, what is read of it and written to it."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""The pure half of pulling: challenges, manifests, platforms, configs, whatever a registry may send."""
+
 from __future__ import annotations
 
 import json

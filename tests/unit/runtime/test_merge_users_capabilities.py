@@ -1,3 +1,5 @@
+"""An image's defaults under a container's own words; users and groups; capabilities; refusals."""
+
 from __future__ import annotations
 
 import pytest

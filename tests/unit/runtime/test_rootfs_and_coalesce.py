@@ -1,3 +1,5 @@
+"""Looking into an image's layers without mounting them, and work that several callers share."""
+
 from __future__ import annotations
 
 import asyncio

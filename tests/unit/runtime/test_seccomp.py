@@ -1,3 +1,5 @@
+"""The default filter of system calls: what passes, what does not, what a capability opens."""
+
 from __future__ import annotations
 
 from typing import Any

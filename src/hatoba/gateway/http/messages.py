@@ -14,7 +14,7 @@ import msgspec
 from hatoba.gateway.http.body import Body
 
 
-class Request(msgspec.Struct, kw_only=True, gc=False, eq=False):
+class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False, eq=False):
     method: str
     target: str  # the request target as sent: path and query, nothing decoded
     headers: dict[str, str]

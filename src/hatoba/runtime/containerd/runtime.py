@@ -1,4 +1,7 @@
-"""The runtime port on containerd: its parts put together, and what keeps them going."""
+"""The runtime port on containerd: its parts put together, and what keeps them going.
+
+The daemon and the containers outlive this object: a second `open` in the same folder finds both.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Record → API shape. Every shape ends with its owner and tags, as EC2 has it."""
+"""Record → API shape. Every shape ends with its owner and tags, as EC2 has it.
+
+Each function takes the record and what it cannot know by itself (tags, associations, the records it names); nothing
+here looks anything up.
+"""
 
 from __future__ import annotations
 

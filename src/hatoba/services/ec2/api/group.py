@@ -1,4 +1,9 @@
-"""Security groups and their rules."""
+"""Security groups and their rules.
+
+A rule has an id of its own (`sgr-…`) and grants one port range to one peer, as DescribeSecurityGroupRules shows it; the
+older shapes (`IpPermissions`) put rules of one port range together. Every change is written through to the fleet's
+policy sets in the same transaction.
+"""
 
 from __future__ import annotations
 

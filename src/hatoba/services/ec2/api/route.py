@@ -1,4 +1,8 @@
-"""Route tables."""
+"""Route tables: the main one of each VPC, further ones, their routes and associations.
+
+A subnet without an association follows the VPC's main table. What a route means for traffic (a way to the outside or
+none) is written through to the fleet in the same transaction.
+"""
 
 from __future__ import annotations
 

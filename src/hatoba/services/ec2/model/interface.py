@@ -1,4 +1,8 @@
-"""Network interfaces: the room's own record, and the fleet's that the nodes act upon."""
+"""Network interfaces: the room's own record, and the fleet's that the nodes act upon.
+
+`ec2` alone creates interfaces and gives out addresses: private ones from the subnet, going round so that one that was
+given back rests for a while, and public ones from the instance's host-side pool.
+"""
 
 from __future__ import annotations
 

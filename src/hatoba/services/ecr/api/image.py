@@ -1,4 +1,8 @@
-"""Images: describe, list, fetch and delete."""
+"""Images: describe, list, fetch and delete.
+
+An image is named by digest or by tag; an answer names what it could not find in `failures` and does the rest. Deleting
+an image's last tag deletes the image, as ECR documents it; its layers go when nothing refers to them any more.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,121 @@
+"""Time and chance are handed in, failures are never swallowed, foreign libraries stand behind their port."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+
+from tests.tidy.tree import dotted, imports, name, sources, tree
+
+# Where time or chance is taken from the machine, and why there. Everybody else gets a Clock or Ids.
+SOURCES_OF_TIME = {
+    "src/hatoba/core/clock.py": "the one place",
+    "src/hatoba/app/up.py": "the supervisor waits for processes",
+    "src/hatoba/cli/daily.py": "a client of the public API",
+    "src/hatoba/fleet/enrol.py": "certificates are valid in the world's time",
+    "src/hatoba/node/session.py": "certificates are valid in the world's time",
+    "src/hatoba/node/logs/spooler.py": "a process of its own that imports nothing of ours",
+}
+SOURCES_OF_CHANCE = {
+    "src/hatoba/core/ids.py": "the one place",
+    "src/hatoba/core/secret.py": "a nonce must never be repeatable",
+    "src/hatoba/app/places.py": "the name of an instance, before anything is put together",
+    "src/hatoba/fleet/enrol.py": "serial numbers and join tokens must be unguessable",
+    "src/hatoba/node/session.py": "keys must be unguessable",
+}
+TIME = {"time.time", "time.time_ns", "time.monotonic", "time.perf_counter", "time.sleep"}
+TODAY = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
+CHANCE = {"os.urandom", "uuid.uuid1", "uuid.uuid4"}
+
+# The loops and borders that may catch everything, and what each of them does with it.
+CATCH_ALL = {
+    "src/hatoba/gateway/path.py": {"log.exception"},  # a room's mistake ends a request, not the gateway
+    "src/hatoba/reconcile/runner.py": {"log.log", "log.exception"},  # a controller goes on
+    "src/hatoba/store/feed.py": {"log.exception"},  # a subscriber must not keep the others waiting
+    "src/hatoba/store/writer.py": {"self._failed"},  # ends the process: what is on the disk is unknown
+}
+
+# Who may know a library. Everybody else works with our own words.
+BEHIND = {
+    "boto3": (),
+    "botocore": ("cli/daily.py", "gateway/room.py"),
+    "cbor2": ("aws/protocols/",),
+    "containerd": (),
+    "cryptography": ("core/secret.py", "fleet/enrol.py", "node/session.py"),
+    "dns": ("dns/",),
+    "envoy": ("proxy/",),
+    "grpc": ("proxy/", "runtime/"),
+    "httptools": ("gateway/http/", "runtime/distribution/"),
+    "nftables": ("network/",),
+    "pyroute2": ("network/",),
+    "sqlite3": ("store/sqlite.py",),
+    "uvloop": ("app/process.py",),
+}
+
+
+def taken(wanted: set[str], endings: bool = False) -> set[str]:
+    """Modules in which one of these is called (with `endings`: or ends a dotted name)."""
+    found = set()
+    for path in sources():
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call):
+                called = dotted(node.func)
+                if called in wanted or (endings and any(called.endswith(f".{each}") for each in wanted)):
+                    found.add(name(path))
+    return found
+
+
+def test_time_is_handed_in() -> None:
+    found = taken(TIME) | taken(TODAY, endings=True)
+    assert found <= SOURCES_OF_TIME.keys()
+
+
+def test_chance_is_handed_in() -> None:
+    found = taken(CHANCE) | {name(path) for path in sources() if {"random", "secrets"} & imports(tree(path))}
+    assert found <= SOURCES_OF_CHANCE.keys()
+
+
+def catches_all(handler: ast.ExceptHandler) -> bool:
+    types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(each is None or dotted(each) in {"Exception", "BaseException"} for each in types)
+
+
+def test_failures_are_not_swallowed() -> None:
+    """Catching everything is for cleaning up and raising again, or for the few places that log and go on."""
+    swallowed, used = [], Counter[str]()
+    for path in sources():
+        for node in ast.walk(tree(path)):
+            if not isinstance(node, ast.ExceptHandler) or not catches_all(node):
+                continue
+            if isinstance(last := node.body[-1], ast.Raise) and last.exc is None:
+                continue
+            calls = {dotted(call.func) for call in ast.walk(node) if isinstance(call, ast.Call)}
+            if calls & CATCH_ALL.get(name(path), set()):
+                used[name(path)] += 1
+            else:
+                swallowed.append(f"{name(path)}:{node.lineno}")
+    assert swallowed == []
+    assert used.keys() == CATCH_ALL.keys()
+
+
+def test_libraries_stand_behind_their_port() -> None:
+    strays = []
+    for path in sources():
+        known = {module.partition(".")[0] for module in imports(tree(path))} & BEHIND.keys()
+        place = name(path).removeprefix("src/hatoba/")
+        strays += [f"{place} imports {library}" for library in sorted(known) if not place.startswith(BEHIND[library])]
+    assert strays == []
+
+
+def test_structs_are_frozen() -> None:
+    """A value that was handed on is never changed by somebody else."""
+    loose = set()
+    for path in sources():
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef) and "msgspec.Struct" in {dotted(base) for base in node.bases}:
+                given = {
+                    word.arg for word in node.keywords if isinstance(word.value, ast.Constant) and word.value.value
+                }
+                if "frozen" not in given:
+                    loose.add(node.name)
+    assert loose <= {"Counts"}  # of one component, which alone adds to them
