@@ -13,117 +13,27 @@ they are deleted, the interface is detached, and the workload is stopped.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from hatoba.core.records import replace
 from hatoba.fleet.model import ContainerStatus, ContainerWanted, DependsOn, Part, Workload, WorkloadStatus
-
-# --- instructions --------------------------------------------------------------------------------------------------
-
-Verb = Literal["attach", "detach", "pull", "launch", "stop", "delete"]
-
-
-class Instruction(NamedTuple):
-    """What the worker shall do; each is answered by an event. `container` is "" for the workload's own."""
-
-    verb: Verb
-    container: str = ""
-
-
-# --- events --------------------------------------------------------------------------------------------------------
-
-
-class Wanted(NamedTuple):
-    """The control plane says what it wants; None: it no longer wants the workload at all."""
-
-    workload: Workload | None
-
-
-class Attached(NamedTuple):
-    """The interface is there. (A workload on the host's network is attached from the start.)"""
-
-    at: float
-
-
-class AttachFailed(NamedTuple):
-    error: str
-    detail: str
-
-
-class Detached(NamedTuple):
-    pass
-
-
-class Pulled(NamedTuple):
-    container: str
-    digest: str
-    started: float
-    stopped: float
-
-
-class Launched(NamedTuple):
-    container: str
-    runtime_id: str
-    created: float
-    started: float
-
-
-class Failed(NamedTuple):
-    """A container's image or process could not be had: `error` is the runtime's code."""
-
-    container: str
-    error: str
-    detail: str
-    pull_started: float | None = None
-
-
-class Exited(NamedTuple):
-    container: str
-    code: int
-    at: float
-    oom: bool = False
-
-
-class Vanished(NamedTuple):
-    """It should be there, and the runtime knows nothing of it."""
-
-    container: str
-
-
-class HealthChanged(NamedTuple):
-    container: str
-    health: Literal["healthy", "unhealthy"]
-    at: float
-
-
-class Deleted(NamedTuple):
-    container: str
-
-
-class Postponed(NamedTuple):
-    """An instruction could not be carried out now: it is to be given again."""
-
-    instruction: Instruction
-
-
-class Tick(NamedTuple):
-    """Time has passed, or the agent has restarted."""
-
-
-Event = (
-    Wanted
-    | Attached
-    | AttachFailed
-    | Detached
-    | Pulled
-    | Launched
-    | Failed
-    | Exited
-    | Vanished
-    | HealthChanged
-    | Deleted
-    | Postponed
-    | Tick
+from hatoba.node.events import (
+    Attached,
+    AttachFailed,
+    Deleted,
+    Detached,
+    Event,
+    Exited,
+    Failed,
+    HealthChanged,
+    Instruction,
+    Launched,
+    Postponed,
+    Pulled,
+    Tick,
+    Vanished,
+    Verb,
+    Wanted,
 )
 
 # --- state ---------------------------------------------------------------------------------------------------------
@@ -224,22 +134,26 @@ def _learn_of_container(held: Held, event: Event) -> Held:
             return _set(held, name, state="running", runtime_id=runtime_id, created=created, started=started)
         case Failed(name, error, detail, pull_started):
             held = _free(_free(held, "pull", name), "launch", name)
+            if held.container(name).state == "stopped":
+                return held  # it was given up, or it ran and its end is known
             changes: dict[str, object] = {"state": "stopped", "error": error, "detail": detail}
             if pull_started is not None:
                 changes["pull_started"] = pull_started
             return _set(held, name, **changes)
         case Exited(name, code, at, oom):
             held = _free(held, "stop", name)
-            if held.container(name).exit_code is not None:
+            known = held.container(name)
+            if known.exit_code is not None or known.error not in ("", "vanished"):
                 return held
-            return _set(held, name, state="stopped", exit_code=code, finished=at, oom=oom)
+            # That it had vanished was a guess, and this is a fact.
+            return _set(held, name, state="stopped", exit_code=code, finished=at, oom=oom, error="", detail="")
         case Vanished(name):
             held = _free(_free(held, "stop", name), "launch", name)
             if held.container(name).state == "stopped":
                 return held
             return _set(held, name, state="stopped", error="vanished", detail="the runtime no longer knows it")
         case HealthChanged(name, health, at):
-            if held.container(name).state != "running":
+            if held.container(name).state != "running" or held.container(name).health == health:
                 return held
             return _set(held, name, health=health, health_since=at)
     return held
@@ -250,7 +164,8 @@ def _learn_of_container(held: Held, event: Event) -> Held:
 
 def _satisfied(held: Held, need: DependsOn) -> bool:
     other = held.container(need.container)
-    started = other.started is not None
+    # A short process may have ended before the answer that it was started.
+    started = other.started is not None or other.exit_code is not None
     match need.condition:
         case "START":
             return started
@@ -270,30 +185,43 @@ def _hopeless(held: Held, need: DependsOn) -> bool:
 
 def _conclude(held: Held, now: float) -> Held:
     """Decides whether the workload has to stop; what never began then counts as stopped."""
-    specs = {c.name: c for c in held.workload.containers}
-    stopping = held.stopping or not held.wanted or held.workload.want == "stopped"
-    wake_at: float | None = None
-    for status in held.status.containers:
-        spec = specs[status.name]
-        if status.state == "stopped":
-            stopping = stopping or spec.essential or bool(status.error)
-            continue
-        if status.state == "pulled" and not stopping:
-            hopeless = next((need for need in spec.depends_on if _hopeless(held, need)), None)
-            late, deadline = _late(held, spec, specs, now)
-            if hopeless or late:
-                detail = f"container {(hopeless or late or DependsOn(container='', condition='START')).container}"
-                held = _set(held, status.name, state="stopped", error="dependency", detail=detail)
-                stopping = True
-            elif deadline is not None:
-                wake_at = deadline if wake_at is None else min(wake_at, deadline)
-    if all(c.state == "stopped" for c in held.status.containers):
-        stopping = True
-    if stopping:
+    held = replace(held, stopping=held.stopping or _over(held), wake_at=None)
+    if not held.stopping:
+        held = _await_dependencies(held, now)
+    if held.stopping:
         for status in held.status.containers:
             if status.state in ("pending", "pulling", "pulled") and Instruction("launch", status.name) not in held.busy:
                 held = _set(held, status.name, state="stopped")
-    return replace(held, stopping=stopping, wake_at=wake_at)
+    return held
+
+
+def _over(held: Held) -> bool:
+    """It is no longer wanted, nothing of it runs, an essential container has ended, or one could not be started."""
+    if not held.wanted or held.workload.want == "stopped":
+        return True
+    essential = {c.name for c in held.workload.containers if c.essential}
+    ended = [c for c in held.status.containers if c.state == "stopped"]
+    failed = any(c.name in essential or (c.error and c.started is None) for c in ended)
+    return failed or len(ended) == len(held.status.containers)
+
+
+def _await_dependencies(held: Held, now: float) -> Held:
+    """Gives up on a container whose dependencies cannot come true any more, or took too long."""
+    specs = {c.name: c for c in held.workload.containers}
+    wake_at: float | None = None
+    for status in held.status.containers:
+        if status.state != "pulled" or Instruction("launch", status.name) in held.busy:
+            continue
+        spec = specs[status.name]
+        hopeless = next((need for need in spec.depends_on if _hopeless(held, need)), None)
+        late, deadline = _late(held, spec, specs, now)
+        if (missed := hopeless or late) is not None:
+            detail = f"container {missed.container}"
+            held = _set(held, status.name, state="stopped", error="dependency", detail=detail)
+            held = replace(held, stopping=True)
+        elif deadline is not None:
+            wake_at = deadline if wake_at is None else min(wake_at, deadline)
+    return replace(held, wake_at=None if held.stopping else wake_at)
 
 
 def _late(
@@ -395,6 +323,7 @@ __all__ = [
     "Pulled",
     "Tick",
     "Vanished",
+    "Verb",
     "Wanted",
     "advance",
     "begin",

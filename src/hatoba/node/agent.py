@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 
 from hatoba.core.clock import Clock
 from hatoba.core.errors import PortError
@@ -68,29 +68,59 @@ class Agent:
 
     async def start(self) -> None:
         """Finds what an earlier agent left, and goes on."""
-        self._take_credentials(self._memory.items())
-        self.wiring.changed(self._memory.items(), ())
-        self._tasks.start(self._listen(self._runtime.events()), "events")  # listening first, so nothing is missed
-        there = {container.id: container for container in await self._runtime.containers()}
-        for record in self._memory.held():
-            self._restore(record.held, record.acknowledged, there)
-        workloads = [item for item in self._memory.items() if item.kind == "workload"]
+        items, records = self._memory.items(), self._memory.held()
+        self._take_credentials(items)
+        self.wiring.changed(items, ())
+        for record in records:  # before anything is heard, so that every event finds its workload
+            self._index(record.held)
+            self._held[record.held.workload.id] = replace(record.held, busy=frozenset())
+        events = self._runtime.events()  # listening first, so that no exit is missed
+        there = await self._there()
+        for record in records:
+            self._restore(record.held.workload.id, record.acknowledged, there)
+        workloads = [item for item in items if item.kind == "workload"]
         known = {item.id for item in workloads}
         self.items(workloads, [msg.Gone(kind="workload", id=id_) for id_ in self._held if id_ not in known])
-        for container in there.values():
-            if container.id not in self._containers:
-                log.warning("container %s belongs to no workload: deleting it", container.id)
-                self._tasks.start(self._runtime.delete(container.id), f"delete {container.id}")
+        self._tasks.start(self._listen(events), "events")
+        self._tasks.start(self._sweep(there), "sweep")
         self._tasks.start(self._sample(), "samples")
         self.session.start()
 
-    def _restore(self, held: Held, acknowledged: int, there: dict[str, Container]) -> None:
-        id_ = held.workload.id
-        self._index(held)
-        self._held[id_] = replace(held, busy=frozenset())
+    async def _there(self) -> dict[str, Container]:
+        return {container.id: container for container in await self._runtime.containers()}
+
+    async def _sweep(self, there: Iterable[str]) -> None:
+        """What a crash left of workloads that are forgotten: containers, interfaces, networks, files."""
+        for id_ in there:
+            if id_ not in self._containers:
+                log.warning("container %s belongs to no workload: deleting it", id_)
+                await self._swept(self._runtime.delete(id_))
+        await self._swept(self.wiring.sweep(lambda: {held.workload.interface for held in self._held.values()}))
+        await self.worker.sweep(self._held)
+
+    async def _swept(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except PortError as error:
+            log.warning("clearing up: %s", error)
+
+    def _restore(self, id_: str, acknowledged: int, there: dict[str, Container]) -> None:
+        held = self._held[id_]
         if held.status.report > acknowledged:
-            self._report(self._held[id_])
-        for status in held.status.containers:
+            self._report(held)
+        if held.network == "attached" and held.status.state != "stopped":
+            self._tasks.start(self._place(held.workload), f"place {id_}")
+        if held.status.state == "stopped":
+            self.worker.cleaning(id_)  # it may have been interrupted
+        self._compare(id_, there)
+        if id_ in self._held:
+            for spec in held.workload.containers:
+                self._watch(self._held[id_], spec)
+        self.emit(id_, step.Tick())
+
+    def _compare(self, id_: str, there: dict[str, Container]) -> None:
+        """What the runtime has, against what we know of one workload."""
+        for status in self._held[id_].status.containers:
             container = there.get(container_id(id_, status.name))
             if container is not None and container.state == "running" and status.state in ("pulling", "pulled"):
                 now = self._clock.now()  # the launch was done, its answer was lost
@@ -99,11 +129,6 @@ class Agent:
                 self.emit(id_, step.Exited(status.name, container.exit.code, container.exit.at, container.exit.oom))
             elif container is None and status.state == "running":
                 self.emit(id_, step.Vanished(status.name))
-        for spec in held.workload.containers:
-            self._watch(self._held[id_], spec)
-        if held.network == "attached" and not held.stopping:
-            self._tasks.start(self._place(held.workload), f"place {id_}")
-        self.emit(id_, step.Tick())
 
     async def _place(self, workload: Workload) -> None:
         """Finds the interface of a workload that runs on, so that the metadata endpoint knows it again."""
@@ -174,7 +199,7 @@ class Agent:
             self._report(after)
         self._arm(id_, after)
         for instruction in instructions:
-            self.worker.perform(after, instruction)
+            self.worker.perform(after, instruction, self._memory.durable)
         if after.status.state == "stopped" and held.status.state != "stopped":
             self.worker.cleaning(id_)
         self._forget_if_over(id_)
@@ -240,6 +265,14 @@ class Agent:
                 log.warning("the runtime's events: %s", error)
             await asyncio.sleep(LISTEN_RETRY)
             events = self._runtime.events()
+            await self._swept(self._catch_up())
+
+    async def _catch_up(self) -> None:
+        """Finds out what ended while nobody listened. A launch that is under way speaks for itself."""
+        there = await self._there()
+        for id_ in list(self._held):
+            if not any(instruction.verb == "launch" for instruction in self._held[id_].busy):
+                self._compare(id_, there)
 
     async def _sample(self) -> None:
         while True:
@@ -252,7 +285,11 @@ class Agent:
             ]
             if not running:
                 continue
-            found = await self._runtime.stats([runtime_id for _, _, runtime_id in running])
+            try:
+                found = await self._runtime.stats([runtime_id for _, _, runtime_id in running])
+            except PortError as error:
+                log.info("samples: %s", error)
+                continue
             self.session.samples(
                 tuple(
                     msg.Sample(workload=id_, container=name, at=s.at, cpu_ns=s.cpu_ns, memory=s.memory)

@@ -119,13 +119,19 @@ class Balancers:
             proxy = self._make(network, netns, self._learned)
             await proxy.start()
             carried.proxy = proxy
-        parts = [self._decode(item.spec) for item in items.values()]
+        parts = [self._parse(id_, item) for id_, item in items.items()]
         wanted = Wanted(
             balancers=tuple(balancer for part in parts for balancer in part.balancers),
             groups=tuple({group.id: group for part in parts for group in part.groups}.values()),
         )
         await carried.proxy.apply(wanted)
         self._tell(items)
+
+    def _parse(self, id_: str, item: BalancerItem) -> Wanted:
+        try:
+            return self._decode(item.spec)
+        except msgspec.MsgspecError as error:
+            raise PortError("Rejected", f"the description of {id_} cannot be read: {error}") from error
 
     def _tell(self, items: Mapping[str, BalancerItem], error: str = "") -> None:
         for id_, item in items.items():

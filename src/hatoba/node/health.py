@@ -77,11 +77,11 @@ class HealthChecks:
     async def _watch(
         self, workload: str, container: str, runtime_id: str, check: HealthCheckWanted, started: float
     ) -> None:
-        verdict, count = Verdict(), 0
+        verdict = Verdict()
         while True:
             await asyncio.sleep(check.interval)
-            count += 1
-            ok = await self._check(runtime_id, f"health-{count}", check)
+            # Named by the time: what an earlier agent started may still be there.
+            ok = await self._check(runtime_id, f"health-{int(self._clock.now() * 1e3)}", check)
             after = judge(verdict, ok, self._clock.now() - started, check)
             if after.health != verdict.health and after.health != "unknown":
                 self._changed(workload, container, after.health, self._clock.now())

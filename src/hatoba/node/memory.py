@@ -61,6 +61,10 @@ class Memory:
     def close(self) -> None:
         self._store.close()
 
+    async def durable(self) -> None:
+        """Returns once everything noted so far outlives this process."""
+        await self._store.durable()
+
     # --- items
 
     @property

@@ -8,8 +8,10 @@ until they are acknowledged; only the latest of each thing is kept.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
+import socket
 import ssl
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -29,6 +31,7 @@ from hatoba.node.memory import Memory
 log = logging.getLogger(__name__)
 
 HEARTBEAT = 5.0
+SILENCE = 15.0  # seconds without an acknowledgement of what we sent, after which a connection is given up
 FIRST_RETRY, LONGEST_RETRY = 0.1, 5.0
 
 
@@ -59,13 +62,14 @@ class Session:
         self._host, self._port, self._context = host, port, context
         self._writer: asyncio.StreamWriter | None = None
         self._reports: dict[tuple[str, str], msg.Report] = {}
-        self._unsent: set[tuple[str, str]] = set()
+        self._unsent: dict[tuple[str, str], None] = {}  # in the order in which they came up
         self._samples: tuple[msg.Sample, ...] = ()
         self._logs: dict[int, tuple[msg.Logs, asyncio.Future[msg.LogsKept]]] = {}
         self._number = 0
         self._wake = asyncio.Event()
         self._tasks = TaskGroup("session")
         self.connected = asyncio.Event()
+        self.failures = 0
 
     def start(self) -> None:
         self._tasks.start(self._run(), "run")
@@ -77,13 +81,13 @@ class Session:
 
     def report(self, kind: str, report: msg.Report) -> None:
         self._reports[kind, report.id] = report
-        self._unsent.add((kind, report.id))
+        self._unsent[kind, report.id] = None
         self._wake.set()
 
     def withdraw(self, kind: str, id_: str) -> None:
         """The thing is gone from both sides: nothing more to say of it."""
         self._reports.pop((kind, id_), None)
-        self._unsent.discard((kind, id_))
+        self._unsent.pop((kind, id_), None)
 
     def samples(self, samples: tuple[msg.Sample, ...]) -> None:
         self._samples = samples
@@ -110,9 +114,16 @@ class Session:
         while True:
             try:
                 await self._connection()
-                delay = FIRST_RETRY
+            except Refused as refused:
+                log.error("the control plane refuses this node: %s", refused)
+                delay = LONGEST_RETRY
             except (OSError, asyncio.IncompleteReadError, msg.Broken, TimeoutError) as error:
                 log.info("no session with the control plane: %s", error)
+            except Exception:  # the node must not fall silent: it starts over from a snapshot
+                self.failures += 1
+                log.exception("the session failed")
+            if self.connected.is_set():
+                delay = FIRST_RETRY
             self._writer = None
             self.connected.clear()
             await asyncio.sleep(delay)
@@ -123,6 +134,8 @@ class Session:
             asyncio.open_connection(self._host, self._port, ssl=self._context, server_hostname=CONTROL), 10.0
         )
         self._writer = writer
+        # A control plane that is gone without a word is noticed when our signs of life are not acknowledged.
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SILENCE * 1000))
         sender: asyncio.Task[None] | None = None
         try:
             writer.write(msg.frame(self._hello(*self._memory.position)))
@@ -132,7 +145,7 @@ class Session:
             if not isinstance(welcome, msg.Welcome):
                 raise msg.Broken("no welcome")
             self._listener.welcome(welcome)
-            self._unsent = set(self._reports)
+            self._unsent = dict.fromkeys(self._reports)
             for message, _ in self._logs.values():
                 writer.write(msg.frame(message))
             self.connected.set()
@@ -140,29 +153,30 @@ class Session:
             sender = self._tasks.start(self._send(writer), "send")
             while True:
                 self._hear(await msg.read_down(reader))
-        except Refused as refused:
-            log.error("the control plane refuses this node: %s", refused)
         finally:
             if sender is not None:
                 sender.cancel()
             writer.close()
 
     async def _send(self, writer: asyncio.StreamWriter) -> None:
-        while True:
+        """Reports leave once this node could say the same again after a restart."""
+        while not writer.is_closing():
             try:
                 await asyncio.wait_for(self._wake.wait(), HEARTBEAT)
             except TimeoutError:
                 writer.write(msg.frame(msg.Alive()))
                 continue
             self._wake.clear()
-            if self._unsent:
-                reports = tuple(self._reports[name] for name in self._unsent if name in self._reports)
-                self._unsent.clear()
+            reports = tuple(self._reports[name] for name in self._unsent if name in self._reports)
+            self._unsent.clear()
+            if reports:
+                await self._memory.durable()
                 writer.write(msg.frame(msg.Reports(reports=reports)))
             if self._samples:
                 writer.write(msg.frame(msg.Samples(samples=self._samples)))
                 self._samples = ()
-            await writer.drain()
+            with contextlib.suppress(ConnectionError):  # whoever reads is told, too
+                await writer.drain()
 
     def _hear(self, message: msg.Down) -> None:
         match message:

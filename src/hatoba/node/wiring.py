@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Container, Iterable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -29,6 +29,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 RESOLVERS = "169.254.169.253"
 FIRST_RETRY, LONGEST_RETRY = 0.1, 10.0
+SETTLE_TIMEOUT = 60.0  # seconds for which a workload waits for its network
 
 _BODIES: dict[Kind, type[msgspec.Struct]] = {
     "network": i.NetworkItem,
@@ -45,10 +46,12 @@ _decoders = {kind: decoder(type_) for kind, type_ in _BODIES.items()}
 class NetworkServices(Protocol):
     """What serves inside a router: the metadata endpoint, the resolver, the proxies."""
 
-    async def open(self, network: str, netns: Path) -> None: ...
+    async def open(self, network: str, netns: Path) -> None:
+        """Nothing to do when it is open. Raises `PortError`, and is called again then."""
+        ...
 
     async def refresh(self, network: str, netns: Path) -> None:
-        """The network's balancers or names have changed."""
+        """The network, its balancers or its names have changed. Follows `open`, which may have been repeated."""
         ...
 
     async def close(self, network: str) -> None: ...
@@ -62,6 +65,7 @@ class _Vpc:
         self.parts: set[Kind] = set()  # what the next pass has to look at
         self.settled = asyncio.Event()  # router and policies are as wanted: interfaces may be attached
         self.netns: Path | None = None
+        self.served = False  # its services are open
         self.pass_: asyncio.Task[None] | None = None
 
 
@@ -72,7 +76,8 @@ class Wiring:
         self._bodies: dict[tuple[Kind, str], msgspec.Struct] = {}
         self._vpcs: dict[str, _Vpc] = {}
         self._tasks = TaskGroup("wiring")
-        self._publics = asyncio.Lock()
+        self._publics = asyncio.Event()
+        self._publics_kept: asyncio.Task[None] | None = None
 
     # --- items
 
@@ -101,7 +106,9 @@ class Wiring:
             for each in [network] if network else list(self._vpcs):
                 self._dirty(each, parts)
         if publics:
-            self._tasks.start(self._set_publics(), "publics")
+            self._publics.set()
+            if self._publics_kept is None:
+                self._publics_kept = self._tasks.start(self._keep_publics(), "publics")
 
     def _dirty(self, network: str, parts: set[Kind]) -> None:
         vpc = self._vpcs.get(network)
@@ -114,11 +121,22 @@ class Wiring:
         if vpc.pass_ is None:
             vpc.pass_ = self._tasks.start(self._keep(network, vpc), network)
 
-    async def _set_publics(self) -> None:
-        async with self._publics:
+    async def _keep_publics(self) -> None:
+        delay = FIRST_RETRY
+        while True:
+            await self._publics.wait()
+            self._publics.clear()
             publics = self.items("public", i.PublicItem).values()
             remote = tuple(net.RemotePublic(address=p.address, node=p.node) for p in publics)
-            await self._fabric.set_remote_publics(remote)
+            try:
+                await self._fabric.set_remote_publics(remote)
+            except PortError as error:
+                log.warning("other nodes' public addresses: %s; again in %.1f s", error, delay)
+                self._publics.set()
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, LONGEST_RETRY)
+            else:
+                delay = FIRST_RETRY
 
     # --- passes
 
@@ -140,20 +158,21 @@ class Wiring:
             delay = FIRST_RETRY
             if vpc.dirty.is_set():
                 continue
+            vpc.settled.set()  # also when it is gone: who waits for it is told so
             if not there:
                 del self._vpcs[network]
                 return
-            vpc.settled.set()
 
     async def _pass(self, network: str, vpc: _Vpc, parts: set[Kind]) -> bool:
         """Makes one network as wanted; False when it is no longer wanted here."""
         item = self._bodies.get(("network", network))
         if not isinstance(item, i.NetworkItem):
+            vpc.served = False
             for service in self._services:
                 await service.close(network)
             await self._fabric.remove_vpc(network)
             return False
-        fresh = vpc.netns is None
+        fresh = not vpc.served
         if fresh or "network" in parts:
             spec = net.VpcSpec(id=network, cidrs=item.cidrs, vni=item.vni, services=_router_services(item))
             vpc.netns = await self._fabric.ensure_vpc(spec)
@@ -167,7 +186,8 @@ class Wiring:
         if fresh:
             for service in self._services:
                 await service.open(network, vpc.netns)
-        if fresh or parts & {"balancer", "zone", "interface"}:
+            vpc.served = True
+        if fresh or parts & {"network", "balancer", "zone", "interface"}:
             for service in self._services:
                 await service.refresh(network, vpc.netns)
         return True
@@ -208,15 +228,35 @@ class Wiring:
 
     async def attach(self, interface: str) -> tuple[i.InterfaceItem, i.NetworkItem, Path]:
         """Makes a workload's interface; its namespace. Raises `PortError`."""
+        item, network = self._wanted(interface)
+        try:
+            await asyncio.wait_for(self._vpcs[item.network].settled.wait(), SETTLE_TIMEOUT)
+        except TimeoutError:
+            raise PortError("network-timeout", f"the network {item.network} could not be made in time") from None
+        item, network = self._wanted(interface)  # it may be gone, or another, by now
+        attachment = await self._fabric.ensure_interface(interface_spec(interface, item))
+        return item, network, attachment.netns
+
+    def _wanted(self, interface: str) -> tuple[i.InterfaceItem, i.NetworkItem]:
         item = self._bodies.get(("interface", interface))
         if not isinstance(item, i.InterfaceItem):
             raise PortError("interface-missing", f"the network interface {interface} does not exist")
         network = self._bodies.get(("network", item.network))
         if not isinstance(network, i.NetworkItem):
             raise PortError("network-missing", f"the network {item.network} does not exist")
-        await self._vpcs[item.network].settled.wait()
-        attachment = await self._fabric.ensure_interface(interface_spec(interface, item))
-        return item, network, attachment.netns
+        return item, network
+
+    async def sweep(self, in_use: Callable[[], Container[str | None]]) -> None:
+        """Removes what a crash left: interfaces that no workload uses, networks that are no longer wanted here."""
+        there = await self._fabric.inventory()
+        used = in_use()
+        for interface in there.interfaces:
+            if interface.id not in used:
+                log.warning("interface %s belongs to no workload: removing it", interface.id)
+                await self._fabric.remove_interface(interface.vpc, interface.id)
+        for vpc in there.vpcs:
+            if ("network", vpc.id) not in self._bodies:
+                self._dirty(vpc.id, {"network"})
 
     async def detach(self, network: str, interface: str) -> None:
         await self._fabric.remove_interface(network, interface)

@@ -7,10 +7,11 @@ postpones the instruction; everything else that fails is told as what it is.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import shutil
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from pathlib import Path
 from typing import Protocol
 
@@ -23,7 +24,7 @@ from hatoba.node import translate
 from hatoba.node.advance import Held, Instruction
 from hatoba.node.translate import Place
 from hatoba.node.wiring import Wiring
-from hatoba.runtime.base import Failure, ImageConfig, Platform, Runtime, Stdio
+from hatoba.runtime.base import Failure, ImageConfig, Platform, Runtime, Stdio, failure
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,9 @@ class Worker:
     async def close(self) -> None:
         await self._tasks.close()
 
-    def perform(self, held: Held, instruction: Instruction) -> None:
+    def perform(self, held: Held, instruction: Instruction, known: Callable[[], Awaitable[None]]) -> None:
+        """`known` returns once what led to the instruction is on disk: an agent that is killed in the middle of it
+        knows of it afterwards."""
         acts: dict[step.Verb, Callable[[Held, str], Awaitable[None]]] = {
             "attach": self._attach,
             "detach": self._detach,
@@ -87,10 +90,17 @@ class Worker:
             "delete": self._delete,
         }
         act = acts[instruction.verb]
-        self._tasks.start(self._guarded(held, instruction, act), f"{instruction.verb} {held.workload.id}")
+        self._tasks.start(self._guarded(held, instruction, act, known), f"{instruction.verb} {held.workload.id}")
 
-    async def _guarded(self, held: Held, instruction: Instruction, act: Callable[[Held, str], Awaitable[None]]) -> None:
+    async def _guarded(
+        self,
+        held: Held,
+        instruction: Instruction,
+        act: Callable[[Held, str], Awaitable[None]],
+        known: Callable[[], Awaitable[None]],
+    ) -> None:
         """A component that is away, or a failure of an act that has to succeed in the end, means: again, later."""
+        await known()
         try:
             await act(held, instruction.container)
         except PortError as error:
@@ -142,7 +152,9 @@ class Worker:
             await self._wiring.detach(workload.network, workload.interface)
         place = self._places.pop(workload.id, None)
         if place is not None and workload.network:
-            self._addresses.pop((workload.network, place.address), None)
+            where = (workload.network, place.address)
+            if self._addresses.get(where) == workload.id:  # else the address is somebody else's by now
+                del self._addresses[where]
         self._emit(workload.id, step.Detached())
 
     # --- containers
@@ -150,6 +162,8 @@ class Worker:
     async def _pull(self, held: Held, name: str) -> None:
         wanted = _container(held, name)
         started = self._clock.now()
+        if not wanted.image.host and not self.registry:
+            raise failure(Failure.UNAVAILABLE, "the platform's registry is not known before the first session")
         source = translate.image_source(wanted.image, self.registry)
         try:
             image = await self._runtime.pull(source, self._platform)
@@ -176,13 +190,17 @@ class Worker:
         workload, status = held.workload, held.container(wanted.name)
         place = await self.place(workload)
         config = self._images.get(status.image_digest)
-        if config is None:  # removed since: pull once more
+        if config is None:
             return step.Failed(wanted.name, Failure.IMAGE_NOT_FOUND, f"the image {wanted.image.name} was removed")
         stdio = await self._output.open(workload, wanted)
         spec = translate.container_spec(workload, wanted, config, status.image_digest, place, stdio)
         if not spec.args:
             return step.Failed(wanted.name, Failure.CONTAINER_SPEC, "no command specified")
-        self._write_files(workload, wanted, place)
+        try:
+            self._write_files(workload, wanted, place)
+        except OSError as error:
+            code = Failure.DISK_FULL if error.errno == errno.ENOSPC else Failure.INTERNAL
+            raise failure(code, f"the files of {workload.id} cannot be written: {error.strerror}") from error
         await self._runtime.set_group(workload.id, translate.task_resources(workload))
         container = await self._runtime.create(spec)
         created = self._clock.now()
@@ -219,6 +237,13 @@ class Worker:
         await self._runtime.remove_group(workload)
         self._places.pop(workload, None)
         await asyncio.to_thread(shutil.rmtree, self._folder / workload, ignore_errors=True)
+
+    async def sweep(self, held: Container[str]) -> None:
+        """Cleans up after workloads that a crash left half cleaned."""
+        names = await asyncio.to_thread(lambda: [path.name for path in self._folder.glob("*")])
+        for name in names:
+            if name not in held:
+                self.cleaning(name)
 
     def cleaning(self, workload: str) -> None:
         self._tasks.start(self._clean(workload), f"clean {workload}")

@@ -7,10 +7,9 @@ assumes that this process is the only reader.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from hatoba.core.errors import HatobaError
-
 
 KEPT = 20_000  # entries of the log that a replica may lag behind before it has to load a snapshot
 
@@ -52,7 +51,7 @@ class Row(NamedTuple):
 class Journal(Protocol):
     """`blocking`: the store calls `append` from its writer thread; otherwise from the loop."""
 
-    blocking: bool
+    blocking: ClassVar[bool]
 
     def written(self) -> Mapping[str, int]:
         """The schema each table was written with so far. Changes nothing.
