@@ -163,6 +163,9 @@ class Enrolments:
         """A new join token, good once, for `lifetime` seconds."""
         id_, secret = self._ids.hex(16), self._ids.hex(32)
         with self._store.tx() as tx:
+            for old in tx.all(m.enrolments):
+                if old.expires <= self._clock.now():
+                    tx.forget(m.enrolments, old.key)
             digest = hashlib.sha256(secret.encode()).digest()
             key = m.enrolments.key(m.FLEET, id_)
             tx.put(m.enrolments, m.Enrolment(key=key, digest=digest, expires=self._clock.now() + lifetime))

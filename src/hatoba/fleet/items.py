@@ -40,6 +40,7 @@ class NetworkItem(m.Part, frozen=True, kw_only=True):
     cidrs: tuple[str, ...]
     vni: int
     resolver: str
+    region: str = ""
 
 
 class InterfaceItem(m.Part, frozen=True, kw_only=True):
@@ -172,7 +173,7 @@ def _network(view: View, node: str, ref: Ref) -> NetworkItem | None:
     record = view.find(m.networks, ref.scope, ref.id)
     if record is None or not _has_network(view, node, ref.id):
         return None
-    return NetworkItem(cidrs=record.cidrs, vni=record.vni, resolver=record.resolver)
+    return NetworkItem(cidrs=record.cidrs, vni=record.vni, resolver=record.resolver, region=ref.scope.region)
 
 
 def _policy(view: View, node: str, ref: Ref) -> PolicyItem | None:
@@ -284,7 +285,7 @@ def along(view: View, network: Ref) -> Iterator[Ref]:
     for interface in view.index(m.interfaces, "network", where):
         yield Ref("peer", scope, interface.id)
     for zone in view.index(m.zones, "network", network.id):
-        yield Ref("zone", scope, zone.id)
+        yield Ref("zone", zone.scope, zone.id)
 
 
 def everything(view: View, node: str) -> Iterable[Ref]:

@@ -22,6 +22,7 @@ from hatoba.fleet.model import BalancerStatus, Part, TargetStatus, WorkloadStatu
 PROTOCOL: Final = 1
 OLDEST: Final = 1  # the oldest protocol that this version still talks
 LIMIT: Final = 64 << 20  # bytes of one frame
+FIRST_LIMIT: Final = 64 << 10  # of the first one, which may come from anybody
 
 Kind = Literal["network", "interface", "policy", "peer", "public", "workload", "credential", "balancer", "zone"]
 
@@ -216,10 +217,10 @@ def frame(message: Down | Up) -> bytes:
     return len(body).to_bytes(4, "big") + body
 
 
-async def _read(reader: asyncio.StreamReader) -> bytes:
+async def _read(reader: asyncio.StreamReader, limit: int = LIMIT) -> bytes:
     """One frame's body. Raises `EOFError` (asyncio.IncompleteReadError) when the other side is gone."""
     size = int.from_bytes(await reader.readexactly(4), "big")
-    if size > LIMIT:
+    if size > limit:
         raise Broken(f"a frame of {size} bytes")
     return await reader.readexactly(size)
 
@@ -231,8 +232,8 @@ async def read_down(reader: asyncio.StreamReader) -> Down:
         raise Broken(str(error)) from error
 
 
-async def read_up(reader: asyncio.StreamReader) -> Up:
+async def read_up(reader: asyncio.StreamReader, limit: int = LIMIT) -> Up:
     try:
-        return _up.decode(await _read(reader))
+        return _up.decode(await _read(reader, limit))
     except msgspec.MsgspecError as error:
         raise Broken(str(error)) from error

@@ -321,12 +321,13 @@ class Balancer(Record, frozen=True, kw_only=True):
 class BalancerStatus(Record, frozen=True, kw_only=True):
     """What the node says of a balancer; same id, in the scope `FLEET`. Writer: fleet.
 
-    `applied` is the version of `Balancer` in force.
+    `applied` is the version of `Balancer` in force. `report` counts the node's reports, as for workloads.
     """
 
     node: str
     applied: int = 0
     error: str = ""
+    report: int = 0
 
 
 class TargetStatus(Record, frozen=True, kw_only=True):

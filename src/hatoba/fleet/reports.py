@@ -25,7 +25,7 @@ def apply_reports(store: Store, node: str, reports: Iterable[Report]) -> None:
                 case BalancerReport():
                     _balancer(tx, node, report)
                 case TargetReport():
-                    _target(tx, report)
+                    _target(tx, node, report)
 
 
 def _workload(tx: Tx, node: str, report: WorkloadReport) -> None:
@@ -34,10 +34,15 @@ def _workload(tx: Tx, node: str, report: WorkloadReport) -> None:
     if workload is None or workload.node != node:
         return
     before = tx.get(m.workload_statuses, key)
-    if before is not None and before.report >= report.report and before.state != "lost":
+    if before is not None and not _newer(report.report, before):
         return
     version = before.version if before else 0
     tx.put(m.workload_statuses, replace(report.status, key=key, version=version, node=node, report=report.report))
+
+
+def _newer(number: int, before: m.WorkloadStatus) -> bool:
+    """A node that was lost says the last thing once more: that counts again."""
+    return number > before.report or (number == before.report and before.state == "lost")
 
 
 def _balancer(tx: Tx, node: str, report: BalancerReport) -> None:
@@ -45,12 +50,17 @@ def _balancer(tx: Tx, node: str, report: BalancerReport) -> None:
         return
     key = m.balancer_statuses.key(m.FLEET, report.id)
     before = tx.get(m.balancer_statuses, key)
-    new = replace(report.status, key=key, version=before.version if before else 0, node=node)
+    if before is not None and before.node == node and before.report > report.report:
+        return
+    version = before.version if before else 0
+    new = replace(report.status, key=key, version=version, node=node, report=report.report)
     if new != before:
         tx.put(m.balancer_statuses, new)
 
 
-def _target(tx: Tx, report: TargetReport) -> None:
+def _target(tx: Tx, node: str, report: TargetReport) -> None:
+    if tx.count(m.balancers, "node", node) == 0:
+        return  # it has no balancer, so it checks nobody's health
     key = m.target_statuses.key(m.FLEET, report.id)
     before = tx.get(m.target_statuses, key)
     if before is not None and before.at > report.status.at:
@@ -89,8 +99,12 @@ def node_lost(store: Store, node: str) -> None:
             return
         tx.put(m.nodes, replace(record, state="lost"))
         for status in tx.index(m.workload_statuses, "node", node):
-            if status.state != "stopped":
+            if status.state not in ("stopped", "lost"):
                 tx.put(m.workload_statuses, replace(status, state="lost"))
+        for workload in tx.index(m.workloads, "node", node):
+            key = workload.key._replace(type=m.workload_statuses.name)
+            if tx.get(m.workload_statuses, key) is None:  # it was never heard of: lost all the same
+                tx.put(m.workload_statuses, m.WorkloadStatus(key=key, node=node, state="lost"))
 
 
 class StatusSweeper:

@@ -44,6 +44,7 @@ class Session:
         self._tasks = TaskGroup(f"session {node}")
         self._logs = asyncio.Semaphore(LOG_BATCHES)
         self._items: NodeItems | None = None
+        self._closed = False
 
     def touched(self, change: Change[Any]) -> None:
         if self._items is not None and self._items.touch(touched(change)):
@@ -60,9 +61,10 @@ class Session:
         snapshot = self._items.snapshot()
         await store.durable()
         self.send(snapshot)
-        self._tasks.start(self._down(), "down")
+        down = self._tasks.start(self._down(), "down")
+        down.add_done_callback(lambda _: self.close())  # a node that cannot be told anything has to connect again
         try:
-            while True:
+            while not self._closed:  # what is still in the reader then has been overtaken
                 await self._up(await msg.read_up(self._reader))
         finally:
             await self._tasks.close()
@@ -80,7 +82,10 @@ class Session:
             if delta is not None:
                 await self._hub.store.durable()
                 self.send(delta)
-                await self._writer.drain()
+                try:
+                    await self._writer.drain()
+                except ConnectionError:
+                    return
 
     async def _up(self, message: msg.Up) -> None:
         self._hub.alive(self.node)
@@ -115,6 +120,7 @@ class Session:
             self._logs.release()
 
     def close(self) -> None:
+        self._closed = True
         self._writer.close()
 
 
@@ -179,6 +185,9 @@ class Sessions:
                 session.close()  # peers moved: everybody starts from a new snapshot
         for session in self._sessions.values():
             session.touched(change)
+        if change.after is None and isinstance(change.before, m.Workload):
+            for container in change.before.containers:
+                self.samples.pop((change.key.id, container.name), None)
 
     # --- leases
 
@@ -192,9 +201,7 @@ class Sessions:
         log.warning("node %s was silent for %.0f s: it counts as lost", node, self._lease)
         self._leases.pop(node, None)
         node_lost(self.store, node)
-        session = self._sessions.pop(node, None)
-        if session is not None:
-            session.close()
+        self._end(node)
 
     # --- connections
 
@@ -204,7 +211,7 @@ class Sessions:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            message = await asyncio.wait_for(msg.read_up(reader), 10.0)
+            message = await asyncio.wait_for(msg.read_up(reader, msg.FIRST_LIMIT), 10.0)
             node = _common_name(writer)
             if isinstance(message, msg.Join):
                 await self._join(writer, message)
@@ -232,15 +239,14 @@ class Sessions:
     async def _session(
         self, node: str, hello: msg.Hello, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        before = self._sessions.pop(node, None)
-        if before is not None:
-            before.close()
+        self._end(node)
         try:
             node_connected(self.store, node, hello, self._clock.now())
         except Refused as error:
             writer.write(msg.frame(msg.Refusal(text=str(error))))
             return
         await self.store.durable()
+        self._end(node)  # of two connections at a time the later one stays
         self.alive(node)
         session = self._sessions[node] = Session(self, node, reader, writer)
         generation = max(self._generations.get(node, 0), hello.generation if hello.epoch == self.store.epoch else 0)
@@ -251,6 +257,11 @@ class Sessions:
             self._generations[node] = session.generation
             if self._sessions.get(node) is session:
                 del self._sessions[node]
+
+    def _end(self, node: str) -> None:
+        session = self._sessions.pop(node, None)
+        if session is not None:
+            session.close()
 
     # --- what nodes send
 
@@ -267,6 +278,8 @@ class Sessions:
 
     def sampled(self, node: str, message: msg.Samples) -> None:
         for sample in message.samples:
+            if not any(w.node == node for w in self.store.index(m.workloads, "id", sample.workload)):
+                continue
             self.samples[sample.workload, sample.container] = sample
 
 
