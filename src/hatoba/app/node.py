@@ -25,9 +25,10 @@ from hatoba.core.clock import SystemClock
 from hatoba.core.errors import Refused
 from hatoba.core.ids import RandomIds
 from hatoba.core.tasks import TaskGroup
+from hatoba.dns.forward import Forwarder, HostResolvers
 from hatoba.fleet import messages as msg
 from hatoba.fleet.enrol import Token
-from hatoba.fleet.items import BalancerItem
+from hatoba.fleet.items import BalancerItem, NetworkItem, ZoneItem
 from hatoba.network.addresses import router as first_address
 from hatoba.network.base import HostService
 from hatoba.network.base import Settings as NetworkSettings
@@ -38,6 +39,7 @@ from hatoba.node.logs.node_logs import NodeLogs
 from hatoba.node.memory import Memory
 from hatoba.node.metadata.endpoint import MetadataEndpoint
 from hatoba.node.output import ShippedOutput, sender
+from hatoba.node.resolver import Resolver
 from hatoba.node.session import Identity, Session, join
 from hatoba.node.wiring import Wiring
 from hatoba.node.worker import Worker
@@ -122,7 +124,15 @@ class Node:
         )
         self.balancers = Balancers(self._wanted_balancers, self._proxy, self.session.report, clock)
         self.metadata = MetadataEndpoint(self.fabric, agent, self.runtime, clock)
-        self.wiring = Wiring(self.fabric, (self.metadata, self.balancers))
+        self._forwarder = Forwarder(HostResolvers(clock), clock)
+        self.resolver = Resolver(
+            self.fabric,
+            lambda: self.wiring.items("network", NetworkItem),
+            lambda: self.wiring.items("zone", ZoneItem),
+            self._forwarder,
+            clock,
+        )
+        self.wiring = Wiring(self.fabric, (self.metadata, self.resolver, self.balancers))
         self.logs = NodeLogs(places.node / "output", sender(lambda: self.session, agent.workload_of))
         self.worker = Worker(
             self.runtime,
@@ -172,6 +182,8 @@ class Node:
         await self.agent.close()
         await self.logs.close()
         await self.metadata.close_all()
+        await self.resolver.close_all()
+        await self._forwarder.close()
         await self.balancers.release()
         await self._config.close()
         await self.runtime.close()

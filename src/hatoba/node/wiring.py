@@ -171,6 +171,7 @@ class Wiring:
             for service in self._services:
                 await service.close(network)
             await self._fabric.remove_vpc(network)
+            vpc.netns, vpc.served = None, False  # it may be wanted again by now
             return False
         fresh = not vpc.served
         if fresh or "network" in parts:

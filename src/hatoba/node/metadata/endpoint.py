@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import msgspec
 
 from hatoba.core.clock import Clock
+from hatoba.core.errors import PortError
 from hatoba.fleet.items import CredentialItem
 from hatoba.gateway.http.messages import Request, Response
 from hatoba.gateway.http.server import Server
@@ -61,9 +62,15 @@ class MetadataEndpoint:
         self._servers: dict[str, Server] = {}
 
     async def open(self, network: str, netns: Path) -> None:
+        if network in self._servers:
+            return
         listener = await self._fabric.open_socket(network, socket.AF_INET, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((METADATA, 80))
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((METADATA, 80))
+        except OSError as error:
+            listener.close()
+            raise PortError("kernel", f"listen on {METADATA}:80 in {network}: {error.strerror}") from error
         server = Server(self._handler(network), clock=self._clock)
         await server.serve(listener)
         self._servers[network] = server

@@ -1,0 +1,126 @@
+"""The resolver that tasks see: at their VPC's base + 2 and at 169.254.169.253, inside the VPC's router.
+
+It knows the names of the network's own zones, those that everybody sees, and the private names of the VPC's addresses;
+for the rest it asks the host's resolvers. Names are taken over when somebody asks, not when they change: a burst of
+changes costs one pass, and none while nobody is interested.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from hatoba.core.clock import Clock
+from hatoba.core.errors import PortError
+from hatoba.dns.base import Entry, Find, Found, Upstream
+from hatoba.dns.desk import Desk
+from hatoba.dns.server import Server
+from hatoba.dns.zone import Zone, first
+from hatoba.fleet.items import NetworkItem, ZoneItem
+from hatoba.network.base import Fabric
+from hatoba.node.private_names import private_names
+from hatoba.node.wiring import RESOLVERS
+
+log = logging.getLogger(__name__)
+
+
+PORT = 53
+EVERYBODY = ""  # the network of names that all of them see
+
+Networks = Callable[[], Mapping[str, NetworkItem]]
+Zones = Callable[[], Mapping[str, ZoneItem]]
+
+
+class _Names:
+    """What one network is told; made from the items when it is asked for, and anew after `changed`."""
+
+    def __init__(self, make: Callable[[], Find]) -> None:
+        self._make = make
+        self._find: Find | None = None
+
+    def changed(self) -> None:
+        self._find = None
+
+    def find(self, name: str, kind: str) -> Found | None:
+        if self._find is None:
+            self._find = self._make()
+        return self._find(name, kind)
+
+
+class _Served:
+    """One network's resolver."""
+
+    def __init__(self, names: _Names, desk: Desk, server: Server) -> None:
+        self.names = names
+        self.desk = desk
+        self.server = server
+
+
+class Resolver:
+    """Implements `wiring.NetworkServices`."""
+
+    def __init__(self, fabric: Fabric, networks: Networks, zones: Zones, upstream: Upstream, clock: Clock) -> None:
+        self._fabric = fabric
+        self._networks = networks
+        self._zones = zones
+        self._upstream = upstream
+        self._clock = clock
+        self._served: dict[str, _Served] = {}
+        self._shared = _Names(lambda: zone_of(self._zones(), EVERYBODY).find)
+
+    async def open(self, network: str, netns: Path) -> None:
+        if network in self._served:
+            return
+        names = _Names(lambda: self._names_of(network))
+        desk = Desk(names.find, self._upstream)
+        server = Server(desk, self._clock)
+        try:
+            for address in dict.fromkeys((self._networks()[network].resolver, RESOLVERS)):
+                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                    await server.serve(await self._bound(network, kind, address))
+        except PortError:
+            await server.close()
+            raise
+        self._served[network] = _Served(names, desk, server)
+
+    async def _bound(self, network: str, kind: socket.SocketKind, address: str) -> socket.socket:
+        opened = await self._fabric.open_socket(network, socket.AF_INET, kind)
+        try:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, kind == socket.SOCK_STREAM)
+            opened.bind((address, PORT))
+        except OSError as error:
+            opened.close()
+            raise PortError("kernel", f"listen on {address}:{PORT} in {network}: {error.strerror}") from error
+        return opened
+
+    def _names_of(self, network: str) -> Find:
+        """Its own zones go before those of everybody, as a private zone hides a public one."""
+        item = self._networks()[network]
+        own = zone_of(self._zones(), network)
+        return first((own.find, private_names(item.cidrs, item.region).find, self._shared.find))
+
+    async def refresh(self, network: str, netns: Path) -> None:
+        self._shared.changed()  # an item of everybody refreshes every network
+        served = self._served.get(network)
+        if served is not None:
+            served.names.changed()
+            served.desk.changed()
+
+    async def close(self, network: str) -> None:
+        served = self._served.pop(network, None)
+        if served is not None:
+            await served.server.close()
+
+    async def close_all(self) -> None:
+        for network in list(self._served):
+            await self.close(network)
+
+
+def zone_of(items: Mapping[str, ZoneItem], network: str, origins: Iterable[str] = ()) -> Zone:
+    """The names that are meant for one network, or for everybody."""
+    entries = {
+        name: Entry(addresses=item.addresses, ttl=item.ttl) for name, item in items.items() if item.network == network
+    }
+    return Zone.of(entries, origins)
