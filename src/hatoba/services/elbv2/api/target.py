@@ -13,13 +13,12 @@ from hatoba.gateway.call import Call
 from hatoba.services.elbv2 import views
 from hatoba.services.elbv2.api.room import elbv2, the_group
 from hatoba.services.elbv2.carried import publish_group
-from hatoba.services.elbv2.model.group import Target, TargetGroup, target_key_id, targets, targets_of
+from hatoba.services.elbv2.model.group import ANYWHERE, Target, TargetGroup, target_key_id, targets, targets_of
 from hatoba.services.elbv2.model.listener import users_of
 from hatoba.services.elbv2.plan import attributes, health
 from hatoba.services.elbv2.plan.errors import invalid
 
 _MOST_TARGETS = 1000
-_EVERYWHERE = "all"
 
 # Outside of the VPC a target must be in one of these. Source: "Target type" in the load balancers' user guide.
 _PRIVATE = tuple(IPv4Network(block) for block in ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"))
@@ -79,7 +78,7 @@ def _zone(
     asked = given.get("AvailabilityZone")
     zone = next((zone for network, zone in zones if address in network), None)
     if zone is not None:
-        if asked not in (None, _EVERYWHERE, zone):
+        if asked not in (None, ANYWHERE, zone):
             raise t.InvalidTargetException(
                 f"The IP address '{address}' is in the Availability Zone '{zone}', not in '{asked}'"
             )
@@ -88,11 +87,11 @@ def _zone(
         raise t.InvalidTargetException(
             f"The IP address '{address}' is not within a subnet of the VPC '{group.vpc}' and not private"
         )
-    if asked != _EVERYWHERE:
+    if asked != ANYWHERE:
         raise t.InvalidTargetException(
             f"The IP address '{address}' is outside of the VPC '{group.vpc}': the Availability Zone must be 'all'"
         )
-    return _EVERYWHERE
+    return ANYWHERE
 
 
 @elbv2.operation
@@ -125,13 +124,14 @@ def _named(known: Sequence[Target], given: t.TargetDescription) -> list[Target]:
 async def describe_target_health(req: t.DescribeTargetHealthInput, call: Call) -> t.DescribeTargetHealthOutput:
     view = call.store
     group = the_group(view, call, req["TargetGroupArn"])
-    used = bool(users_of(view, group))
+    user = next(iter(users_of(view, group)), None)
+    zones = None if user is None else user.zones
     known = targets_of(view, group)
 
     def shown(record: Target) -> t.TargetHealthDescription:
         id_ = fleet.target_id(group.arn, record.name)
         status = view.find(fleet.target_statuses, fleet.FLEET, id_)
-        return views.target(record, group, health.health(record, used=used, status=status))
+        return views.target(record, group, health.health(record, zones, status))
 
     if "Targets" not in req:
         return {"TargetHealthDescriptions": [shown(record) for record in known]}

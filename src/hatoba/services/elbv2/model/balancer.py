@@ -71,6 +71,10 @@ class LoadBalancer(Record, frozen=True, kw_only=True):
         return tuple(by_subnet[place.subnet] for place in self.places if place.subnet in by_subnet)
 
     @property
+    def zones(self) -> frozenset[str]:
+        return frozenset(place.zone for place in self.places)
+
+    @property
     def complete(self) -> bool:
         return len(self.attached) == len(self.places)
 

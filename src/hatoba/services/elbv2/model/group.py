@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 import msgspec
@@ -16,6 +17,7 @@ Protocol = Literal["HTTP", "HTTPS"]
 Version = Literal["HTTP1", "HTTP2", "GRPC"]
 
 TRAFFIC_PORT = "traffic-port"
+ANYWHERE = "all"  # the zone of an address outside of the VPC
 
 
 class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +55,7 @@ class Target(Record, frozen=True, kw_only=True):
     group: str  # id
     address: str
     port: int
-    zone: str  # "all" for an address outside of the VPC
+    zone: str  # or ANYWHERE
     registration: str
     draining_until: float | None = None
 
@@ -61,6 +63,10 @@ class Target(Record, frozen=True, kw_only=True):
     def name(self) -> str:
         """In the fleet. What was found out about an earlier registration is never taken for this one's."""
         return f"{self.address}:{self.port}:{self.registration}"
+
+    def within(self, zones: Collection[str]) -> bool:
+        """It can be reached by a load balancer in these zones: others get nothing, even if they could be reached."""
+        return self.zone == ANYWHERE or self.zone in zones
 
 
 target_groups = Table(

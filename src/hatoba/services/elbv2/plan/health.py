@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from hatoba.aws.shapes import elbv2 as t
@@ -20,6 +21,9 @@ CHECKING = Health("initial", "Elb.InitialHealthChecking", "Initial health checks
 DRAINING = Health("draining", "Target.DeregistrationInProgress", "Target deregistration is in progress")
 UNKNOWN = Health("unused", "Target.NotRegistered", "Target is not registered to the target group")
 UNUSED = Health("unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer")
+OTHER_ZONE = Health(
+    "unused", "Target.NotInUse", "Target is in an Availability Zone that is not enabled for the load balancer"
+)
 DISABLED = Health("unavailable", "Target.HealthCheckDisabled", "Health checks are disabled for this target")
 BROKEN = Health("unavailable", "Elb.InternalError", "Target health is currently unavailable due to an internal error")
 
@@ -30,12 +34,15 @@ _REASONS: dict[str, t.TargetHealthReasonEnum] = {
 }
 
 
-def health(target: Target, *, used: bool, status: TargetStatus | None) -> Health:
-    """`used`: a listener or rule forwards to its group. `status` is what the node found out."""
+def health(target: Target, zones: Collection[str] | None, status: TargetStatus | None) -> Health:
+    """`zones` are those of the load balancer that forwards to its group, None where there is none. `status` is what
+    the node found out."""
     if target.draining_until is not None:
         return DRAINING
-    if not used:
+    if zones is None:
         return UNUSED
+    if not target.within(zones):
+        return OTHER_ZONE
     if status is None:
         return REGISTERING
     match status.state:

@@ -44,7 +44,7 @@ def wanted(balancer: LoadBalancer, serving: Sequence[Serving], sources: Sequence
         listeners=tuple(_listener(each) for each in serving),
         attributes=_balancer_attributes(keys.of_balancer(balancer.attributes)),
     )
-    return proxy.Wanted(balancers=(carried,), groups=tuple(_group(source) for source in sources))
+    return proxy.Wanted(balancers=(carried,), groups=tuple(_group(source, balancer.zones) for source in sources))
 
 
 # --- listeners -----------------------------------------------------------------------------------------------------
@@ -127,13 +127,13 @@ def _balancer_attributes(given: dict[str, str]) -> proxy.BalancerAttributes:
 # --- target groups -------------------------------------------------------------------------------------------------
 
 
-def _group(source: Source) -> proxy.TargetGroup:
+def _group(source: Source, zones: frozenset[str]) -> proxy.TargetGroup:
     group = source.group
     return proxy.TargetGroup(
         id=group.arn,
         protocol=group.protocol,
         protocol_version=group.speaks,
-        targets=tuple(_target(target) for target in source.targets),
+        targets=tuple(_target(target) for target in source.targets if target.within(zones)),
         health_check=_health_check(group.check),
         attributes=_group_attributes(keys.of_group(group.attributes)),
     )
