@@ -45,6 +45,11 @@ class Lane:
         return self._splitter.fed
 
     @property
+    def waiting(self) -> bool:
+        """Events that did not fit into the last batch."""
+        return bool(self._ends)
+
+    @property
     def done(self) -> bool:
         """Everything there will ever be is stored."""
         return self._finished and self.stored == self.end

@@ -70,7 +70,7 @@ class Shipper:
         """Returns when everything is stored and nothing will follow."""
         while not all(lane.done for lane in self.lanes.values()):
             await self._something_to_do()
-            while await self._ship() >= BULK_BYTES:
+            while await self._ship():
                 pass
         for lane in self.lanes.values():
             lane.close()
@@ -91,8 +91,8 @@ class Shipper:
         self._hurry.clear()
         self._news.clear()
 
-    async def _ship(self) -> int:
-        """Sends one batch. Returns its size in bytes of the spools."""
+    async def _ship(self) -> bool:
+        """Sends one batch. Whether the next one should follow at once: events are left, or there is much to do."""
         parts: list[Batch] = []
         reached: list[tuple[str, int]] = []
         events, room = BATCH_EVENTS, BATCH_BYTES
@@ -117,7 +117,7 @@ class Shipper:
             if self._told.get(key) != (upto, lane.read):
                 self._told[key] = (upto, lane.read)
                 self._stored(key, upto, lane.read)
-        return size
+        return size >= BULK_BYTES or any(lane.waiting for lane in self.lanes.values())
 
     async def _deliver(self, batch: LogBatch) -> None:
         pause = RETRY_SECONDS
