@@ -1,12 +1,13 @@
 """Clusters, capacity providers, container instances, account settings."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from hatoba.aws.shapes import ecs as t
-from hatoba.services.ecs.api.capacity import provider
 from hatoba.services.ecs.model.cluster import clusters
+from hatoba.services.ecs.plan.capacity import providers
 from tests.unit.services.ecs.world import NETWORK, definition, world
 
 
@@ -80,6 +81,13 @@ async def test_capacity_providers(tmp_path: Path) -> None:
         ran = await w.ecs.run_task(cluster="spot", taskDefinition="web", count=3, networkConfiguration=NETWORK)
         assert [task["capacityProviderName"] for task in ran["tasks"]] == ["FARGATE", "FARGATE_SPOT", "FARGATE_SPOT"]
         assert {task["launchType"] for task in ran["tasks"]} == {"FARGATE"}
+        await w.ecs.create_service(
+            cluster="spot", serviceName="web", taskDefinition="web", desiredCount=3, networkConfiguration=NETWORK
+        )
+        await w.settle()
+        arns = (await w.ecs.list_tasks(cluster="spot", serviceName="web"))["taskArns"]
+        tasks = (await w.ecs.describe_tasks(cluster="spot", tasks=arns))["tasks"]
+        assert Counter(task["capacityProviderName"] for task in tasks) == {"FARGATE": 1, "FARGATE_SPOT": 2}
         with pytest.raises(t.InvalidParameterException, match="not associated with the cluster"):
             await w.ecs.run_task(
                 taskDefinition="web",
@@ -93,7 +101,12 @@ async def test_capacity_providers(tmp_path: Path) -> None:
 
 def test_a_strategy_by_weights() -> None:
     strategy = [{"capacityProvider": "a", "weight": 1, "base": 2}, {"capacityProvider": "b", "weight": 3}]
-    assert [provider(strategy, number) for number in range(10)] == list("aaabbbabbb")
+    chosen = providers(strategy, (), 10)
+    assert chosen[:2] == ["a", "a"]
+    assert chosen.count("b") == 6
+    assert providers(strategy, ["a", "a", "a", "b", "b"], 1) == ["b"]
+    assert providers(strategy, ["b"] * 9, 3) == ["a", "a", "a"]
+    assert providers((), (), 2) == ["", ""]
 
 
 async def test_container_instances(tmp_path: Path) -> None:

@@ -309,12 +309,27 @@ async def test_what_cannot_be_placed_waits_for_room(tmp_path: Path) -> None:
         assert live(w) == {}
         told = messages(await described(w))
         assert told == [
-            "(service web) was unable to place a task because no container instance met all of its requirements. "
-            "Reason: no capacity: 1 node is draining."
+            "(service web) was unable to place a task. Reason: Capacity is unavailable at this time. Please try again "
+            "later or in a different availability zone (no capacity: 1 node is draining)."
         ]
         w.change_node("node-1", schedulable=True)
         await w.settle()
         assert stable(await described(w))
+
+
+async def test_a_target_group_that_is_gone_is_said_once(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await create(w, loadBalancers=BALANCED)
+        w.elb.gone = True
+        await w.ecs.update_service(service="web", desiredCount=3)
+        await w.settle()
+        assert live(w) == {("1", "RUNNING"): 2, ("1", "ACTIVATING"): 1}
+        told = [text for text in messages(await described(w)) if "unable to register" in text]
+        assert told == [f"(service web) was unable to register targets in (target-group {GROUP}): it is gone"]
+        await w.ecs.delete_service(service="web", force=True)
+        await w.settle()
+        await w.pass_time(2)
+        assert live(w) == {}
 
 
 async def test_a_target_that_somebody_took_out_is_put_back(tmp_path: Path) -> None:
@@ -402,6 +417,23 @@ async def test_what_create_service_refuses(tmp_path: Path, fields: dict[str, Any
         with pytest.raises(AwsError, match=message):
             await create(w, **fields)
         assert w.store.all(services) == []
+
+
+async def test_two_updates_at_once_both_take_effect(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await create(w)
+        await w.ecs.register_task_definition(**definition())
+        other = {"awsvpcConfiguration": {"subnets": ["subnet-b"]}}
+        await asyncio.gather(
+            w.ecs.update_service(service="web", networkConfiguration=other),
+            w.ecs.update_service(service="web", taskDefinition="web"),
+            w.ecs.update_service(service="web", desiredCount=3),
+        )
+        await w.settle()
+        service = await described(w)
+        assert service["taskDefinition"].endswith("web:2")
+        assert service["networkConfiguration"]["awsvpcConfiguration"]["subnets"] == ["subnet-b"]
+        assert (service["runningCount"], len(service["deployments"])) == (3, 1)
 
 
 async def test_creating_twice(tmp_path: Path) -> None:

@@ -143,6 +143,29 @@ async def test_an_interface_that_cannot_be_made(tmp_path: Path) -> None:
         )
 
 
+async def test_what_may_pass_is_tried_again_for_five_minutes(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.ec2.error = AwsError("busy", code="InternalError", status=500)
+        await w.ecs.register_task_definition(**definition())
+        first = await run(w)
+        await w.settle()
+        await w.pass_time(31)
+        assert (await described(w, first))["lastStatus"] == "PROVISIONING"
+        w.ec2.error = None
+        await w.pass_time(31)
+        assert (await described(w, first))["lastStatus"] == "RUNNING"
+        w.ec2.error = AwsError("busy", code="InternalError", status=500)
+        second = await run(w)
+        await w.settle()
+        for _ in range(12):
+            await w.pass_time(31)
+        task = await described(w, second)
+        assert (task["lastStatus"], task["stoppedReason"]) == (
+            "STOPPED",
+            "Timeout waiting for network interface provisioning to complete.",
+        )
+
+
 async def test_role_credentials_are_given_and_renewed(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         await w.ecs.register_task_definition(**definition(taskRoleArn=ROLE))

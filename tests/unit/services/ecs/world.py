@@ -118,6 +118,7 @@ class FakeElb:
         self.states: dict[tuple[str, str, int], str] = {}
         self.history: list[tuple[str, str]] = []
         self.slow = False
+        self.gone = False  # the target group
         self.delay = "1"
         self.room = Service("elbv2")
         for handler in (
@@ -129,7 +130,12 @@ class FakeElb:
         ):
             self.room.operation(handler)
 
+    def _need(self) -> None:
+        if self.gone:
+            raise AwsError("it is gone", code="TargetGroupNotFound")
+
     async def register_targets(self, req: Any, call: Call) -> Any:
+        self._need()
         for target in req["Targets"]:
             self.history.append(("register", target["Id"]))
             place = (req["TargetGroupArn"], target["Id"], target["Port"])
@@ -139,6 +145,7 @@ class FakeElb:
         return {}
 
     async def deregister_targets(self, req: Any, call: Call) -> Any:
+        self._need()
         for target in req["Targets"]:
             self.history.append(("deregister", target["Id"]))
             self.states[req["TargetGroupArn"], target["Id"], target["Port"]] = "draining"
@@ -160,6 +167,7 @@ class FakeElb:
                 tx.put(fleet.target_statuses, record)
 
     async def describe_target_health(self, req: Any, call: Call) -> Any:
+        self._need()
         return {
             "TargetHealthDescriptions": [
                 {"Target": {"Id": address, "Port": port}, "TargetHealth": {"State": state}}

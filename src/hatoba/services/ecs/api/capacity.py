@@ -67,24 +67,6 @@ def _platform(version: str | None) -> str:
     return str(version)
 
 
-def provider(strategy: Sequence[dict[str, Any]], number: int) -> str:
-    """The provider of the task with this number (from 0): bases first, then by weight."""
-    for item in strategy:
-        base = int(item.get("base") or 0)
-        if number < base:
-            return str(item["capacityProvider"])
-        number -= base
-    weights = [int(item.get("weight") or 0) for item in strategy]
-    if not any(weights):
-        return str(strategy[0]["capacityProvider"]) if strategy else ""
-    slot = number % sum(weights)
-    for item, weight in zip(strategy, weights, strict=True):
-        if slot < weight:
-            return str(item["capacityProvider"])
-        slot -= weight
-    raise AssertionError("a slot is below the sum of the weights")
-
-
 @ecs.operation
 async def describe_capacity_providers(
     req: t.DescribeCapacityProvidersRequest, call: Call

@@ -14,21 +14,23 @@ from hatoba.placement import Assignment, Refusal
 from hatoba.services.ecs.api import capacity as capacities
 from hatoba.services.ecs.api.networking import checked_network
 from hatoba.services.ecs.api.room import checked_tags, ecs, tag
-from hatoba.services.ecs.controller.nodes import assign
+from hatoba.services.ecs.api.task import definition_of
 from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.cluster import find_cluster, use_cluster
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import tasks
 from hatoba.services.ecs.model.task_definition import Definition, usable_definition
+from hatoba.services.ecs.placing import assign
 from hatoba.services.ecs.plan import launch, tagging
+from hatoba.services.ecs.plan.capacity import providers
 from hatoba.services.ecs.plan.definition import sizes
 from hatoba.services.ecs.plan.needs import failure_code
+from hatoba.services.ecs.plan.rollout.words import NO_CAPACITY
 from hatoba.services.ecs.views import pieces
 from hatoba.services.ecs.views import task as view
 from hatoba.store import Tx
 
 MOST = 10
-NO_CAPACITY = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
 NO_INSTANCES = "No Container Instances were found in your cluster."
 
 
@@ -58,9 +60,22 @@ async def run_task(req: t.RunTaskRequest, call: Call) -> t.RunTaskResponse:
     with call.tx() as tx:
         earlier = call.earlier(tx, req, token, mismatch=_conflict)
         if earlier is not None:
-            return cast(t.RunTaskResponse, earlier)
+            return _again(tx, call, earlier)
         use_cluster(tx, call.scope, req.get("cluster"))
-        return call.remember(tx, req, token, _start(tx, call, wish, count, _tags(tx, call, req, wish), chosen.strategy))
+        usable_definition(tx, call.scope, req["taskDefinition"])
+        answer = _start(tx, call, wish, count, _tags(tx, call, req, wish), chosen.strategy)
+        started = [task["taskArn"].rpartition("/")[2] for task in answer["tasks"]]
+        call.remember(tx, req, token, {"tasks": started, "failures": answer["failures"]})
+        return answer
+
+
+def _again(tx: Tx, call: Call, earlier: dict[str, Any]) -> t.RunTaskResponse:
+    """The tasks that the same request started before, as they are now."""
+    found = (tx.find(tasks, call.scope, id_) for id_ in earlier["tasks"])
+    return {
+        "tasks": [view.task(task, definition_of(tx, task)) for task in found if task is not None],
+        "failures": earlier["failures"],
+    }
 
 
 def _conflict() -> t.ConflictException:
@@ -77,11 +92,12 @@ def _start(
     started: list[t.Task] = []
     failures: list[t.Failure] = []
     subnets = launch.spread(wish.network, (), count)
+    charged = providers(strategy, (), count)
     for number, answer in enumerate(assign(tx, wish, count, settings)):
         if not isinstance(answer, Assignment):
             failures.append(_failure(call, wish, answer))
             continue
-        one = replace(wish, capacity_provider=capacities.provider(strategy, number)) if strategy else wish
+        one = replace(wish, capacity_provider=charged[number]) if strategy else wish
         task = tx.put(
             tasks, launch.task(one, call.scope, call.ids.hex(32), answer.node, subnets[number], taken, call.now)
         )

@@ -19,7 +19,6 @@ from hatoba.services.ecs.api.balancing import checked_targets
 from hatoba.services.ecs.api.networking import checked_network
 from hatoba.services.ecs.api.room import checked_tags, ecs, tag
 from hatoba.services.ecs.api.service import shape
-from hatoba.services.ecs.controller.service import forget_service
 from hatoba.services.ecs.model.cluster import Cluster, find_cluster, use_cluster
 from hatoba.services.ecs.model.service import (
     Deployment,
@@ -27,6 +26,7 @@ from hatoba.services.ecs.model.service import (
     Revision,
     Service,
     find_service,
+    forget_service,
     need_service,
     service_id,
     services,
@@ -35,6 +35,8 @@ from hatoba.services.ecs.model.task_definition import Definition, definitions, u
 from hatoba.services.ecs.plan.rollout.progress import redeploy
 from hatoba.services.ecs.plan.rollout.words import in_progress
 from hatoba.services.ecs.views import pieces
+from hatoba.store import Conflict
+from hatoba.store.store import View
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _UNSUPPORTED = (
@@ -46,6 +48,7 @@ _UNSUPPORTED = (
     "placementStrategy",
 )
 MOST_TASKS = 5000
+MOST_TRIES = 8
 
 
 @ecs.operation
@@ -80,9 +83,10 @@ async def create_service(req: t.CreateServiceRequest, call: Call) -> t.CreateSer
     token = req.get("clientToken")
     with call.tx() as tx:
         earlier = call.earlier(tx, req, token, mismatch=_not_idempotent)
-        if earlier is not None:
-            return cast(t.CreateServiceResponse, earlier)
+        if earlier is not None and (made := tx.find(services, call.scope, earlier["id"])) is not None:
+            return {"service": shape(tx, made)}
         use_cluster(tx, call.scope, req.get("cluster"))
+        usable_definition(tx, call.scope, req["taskDefinition"])
         known = find_service(tx, call.scope, cluster.id, req["serviceName"])
         if known is not None:
             _may_be_replaced(known)
@@ -92,7 +96,8 @@ async def create_service(req: t.CreateServiceRequest, call: Call) -> t.CreateSer
         described = shape(tx, service)
         if tags:
             described["tags"] = pieces.tags(tags)
-        return call.remember(tx, req, token, t.CreateServiceResponse(service=described))
+        call.remember(tx, req, token, {"id": service.id})
+        return {"service": described}
 
 
 def _not_idempotent() -> t.InvalidParameterException:
@@ -108,23 +113,30 @@ def _may_be_replaced(known: Service) -> None:
 
 @ecs.operation
 async def update_service(req: t.UpdateServiceRequest, call: Call) -> t.UpdateServiceResponse:
-    cluster = find_cluster(call.store, call.scope, req.get("cluster"))
-    known = need_service(call.store, call.scope, cluster.id, req["service"])
-    if known.status != "ACTIVE":
-        raise t.ServiceNotActiveException("Service was not ACTIVE.")
     _unsupported(cast("dict[str, Any]", req))
-    revision = await _changed_revision(req, call, cluster, known)
+    cluster = find_cluster(call.store, call.scope, req.get("cluster"))
     fresh = f"ecs-svc/{call.ids.digits(19)}"
-    with call.tx() as tx:
-        service = need_service(tx, call.scope, cluster.id, req["service"])
-        if service.status != "ACTIVE":
-            raise t.ServiceNotActiveException("Service was not ACTIVE.")
-        service = _changed(req, service, revision)
-        if revision != service.primary.revision or req.get("forceNewDeployment"):
-            service = redeploy(service, fresh, revision, call.now)
-        if service != tx.get(services, service.key):
-            service = tx.put(services, service)
-        return {"service": shape(tx, service)}
+    for _ in range(MOST_TRIES):
+        base = _active(call.store, call, cluster, req["service"]).primary.revision
+        revision = await _changed_revision(req, call, cluster, base)
+        with call.tx() as tx:
+            service = _active(tx, call, cluster, req["service"])
+            if service.primary.revision != base:
+                continue  # somebody else changed it while the neighbours were asked: look again
+            after = _changed(req, service, revision)
+            if revision != base or req.get("forceNewDeployment"):
+                after = redeploy(after, fresh, revision, call.now)
+            if after != service:
+                after = tx.put(services, after)
+            return {"service": shape(tx, after)}
+    raise Conflict("the service was changed each time while its network and target groups were looked up")
+
+
+def _active(view: View, call: Call, cluster: Cluster, reference: str) -> Service:
+    service = need_service(view, call.scope, cluster.id, reference)
+    if service.status != "ACTIVE":
+        raise t.ServiceNotActiveException("Service was not ACTIVE.")
+    return service
 
 
 def _changed(req: t.UpdateServiceRequest, service: Service, revision: Revision) -> Service:
@@ -176,9 +188,8 @@ async def _revision(req: dict[str, Any], call: Call, cluster: Cluster, definitio
     )
 
 
-async def _changed_revision(req: t.UpdateServiceRequest, call: Call, cluster: Cluster, service: Service) -> Revision:
+async def _changed_revision(req: t.UpdateServiceRequest, call: Call, cluster: Cluster, now: Revision) -> Revision:
     """The present revision with what the request changes; checked only as far as it changes."""
-    now = service.primary.revision
     if "taskDefinition" in req:
         definition = usable_definition(call.store, call.scope, req["taskDefinition"])
     else:

@@ -23,7 +23,7 @@ STOPPED_BY_USER = "Task stopped by user"
 LONGEST_REASON = 1024
 
 
-def _definition(from_: View, task: Task) -> Definition:
+def definition_of(from_: View, task: Task) -> Definition:
     definition = from_.find(definitions, task.scope, task.definition)
     assert definition is not None, "a definition with tasks is not forgotten"
     return definition
@@ -45,7 +45,7 @@ async def describe_tasks(req: t.DescribeTasksRequest, call: Call) -> t.DescribeT
             arn = reference if reference.startswith("arn:") else arns.task_arn(call.scope, cluster, reference)
             failures.append(pieces.failure(arn, "MISSING"))
             continue
-        shape = view.task(task, _definition(call.store, task))
+        shape = view.task(task, definition_of(call.store, task))
         if tagged and (tags := tags_of(call.store, call.scope, task.arn)):
             shape = {**shape, "tags": pieces.tags(tags)}
         found.append(shape)
@@ -61,7 +61,7 @@ async def stop_task(req: t.StopTaskRequest, call: Call) -> t.StopTaskResponse:
         stopped = lifecycle.settle(lifecycle.end(task, "UserInitiated", reason), call.now)
         if stopped != task:
             task = tx.put(tasks, stopped)
-        return {"task": view.task(task, _definition(tx, task))}
+        return {"task": view.task(task, definition_of(tx, task))}
 
 
 @ecs.operation

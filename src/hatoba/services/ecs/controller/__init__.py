@@ -2,6 +2,7 @@
 
 task        one task: its interface, its workload on a node, what the node says of it, its end
 service     one service: starts, stops and replaces tasks, joins them to load balancers, rolls out deployments
+memory      forgets stopped tasks when their time has come
 definition  forgets deleted revisions that nothing refers to any more
 """
 

@@ -15,15 +15,16 @@ from hatoba.core.keys import Key
 from hatoba.core.records import replace
 from hatoba.fleet.model import TargetStatus, nodes, target_statuses
 from hatoba.gateway.call import Door, Platform
-from hatoba.gateway.tags import forget_tags, set_tags, tags_of
+from hatoba.gateway.tags import set_tags, tags_of
 from hatoba.placement import Assignment
 from hatoba.reconcile import Wake
-from hatoba.services.ecs.controller.nodes import assign
-from hatoba.services.ecs.model.service import Service, add_events, events, services
+from hatoba.services.ecs.model.service import Service, add_events, forget_service, services
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import Task, tasks, tasks_of
 from hatoba.services.ecs.model.task_definition import Definition, definitions
+from hatoba.services.ecs.placing import assign
 from hatoba.services.ecs.plan import launch, lifecycle
+from hatoba.services.ecs.plan.capacity import providers
 from hatoba.services.ecs.plan.rollout import Plan, moved, plan, words
 from hatoba.services.ecs.plan.tagging import task_tags
 from hatoba.store import Change, Store, Tx
@@ -75,9 +76,11 @@ class ServiceController:
         targets = await self._targets(aws, known)
         now = self._platform.clock.now()
         first = plan(service, known, targets, now)
-        joined = await _register(aws, first.register, targets)
+        refused = await _register(aws, first.register, targets)
+        joined = [task for task in first.register if not any(target.group in refused for target in task.targets)]
         drained_at = await self._deregister(aws, first.deregister, targets)
-        return self._decide(key, joined, drained_at, targets)
+        problems = [words.not_registered(group, why) for group, why in refused.items()]
+        return self._decide(key, joined, drained_at, targets, problems)
 
     # --- load balancers
 
@@ -125,6 +128,7 @@ class ServiceController:
         joined: Sequence[Task],
         drained_at: Mapping[str, float],
         targets: Mapping[tuple[str, str, int], str],
+        problems: Sequence[str],
     ) -> float | None:
         now = self._platform.clock.now()
         with self._store.tx() as tx:
@@ -139,6 +143,9 @@ class ServiceController:
             self._carry_out(tx, step, key, now)
             after, said = self._start(tx, step, now)
             messages += [*said, *step.messages]
+            if problems:
+                messages += problems if service.blocked != problems[0] else []
+                after = replace(after, blocked=problems[0])
             if messages:
                 after = add_events(tx, after, messages, now)
             if after != service:
@@ -165,15 +172,17 @@ class ServiceController:
         wish = _wish(service, definition)
         taken = wish.reserve(self._settings)
         tags = task_tags(service, tags_of(tx, service.scope, _source(service, definition)))
-        there = (task.subnet for task in tasks_of(tx, service.scope, service.id) if task.deployment == wish.deployment)
-        subnets = launch.spread(wish.network, there, step.start)
+        there = [t for t in tasks_of(tx, service.scope, service.id) if t.deployment == wish.deployment]
+        subnets = launch.spread(wish.network, (task.subnet for task in there), step.start)
+        charged = providers(service.primary.revision.capacity, (task.capacity_provider for task in there), step.start)
         started: list[str] = []
-        for answer, subnet in zip(assign(tx, wish, step.start, self._settings), subnets, strict=True):
+        for number, answer in enumerate(assign(tx, wish, step.start, self._settings)):
             if not isinstance(answer, Assignment):
-                why = words.unplaced("", answer.words())
+                why = words.unplaced(wish.launch_type, answer)
                 return replace(service, blocked=why), [*_said(started), *([why] if service.blocked != why else [])]
             id_ = self._platform.ids.hex(32)
-            task = tx.put(tasks, launch.task(wish, service.scope, id_, answer.node, subnet, taken, now))
+            one = replace(wish, capacity_provider=charged[number])
+            task = tx.put(tasks, launch.task(one, service.scope, id_, answer.node, subnets[number], taken, now))
             if tags:
                 set_tags(tx, service.scope, task.arn, tags)
             started.append(id_)
@@ -186,13 +195,6 @@ class ServiceController:
         with self._store.tx() as tx:
             forget_service(tx, service)
         return None
-
-
-def forget_service(tx: Tx, service: Service) -> None:
-    for event in tx.index(events, "service", (service.scope, service.id)):
-        tx.forget(events, event.key)
-    forget_tags(tx, service.scope, service.arn)
-    tx.forget(services, service.key)
 
 
 def _matters(task: Task) -> tuple[Any, ...]:
@@ -250,9 +252,17 @@ def _described(places: Iterable[tuple[str, str, int]]) -> list[dict[str, Any]]:
     return [{"Id": address, "Port": port} for _, address, port in places]
 
 
-async def _register(aws: Door, joining: Sequence[Task], targets: dict[tuple[str, str, int], str]) -> Sequence[Task]:
+async def _register(aws: Door, joining: Sequence[Task], targets: dict[tuple[str, str, int], str]) -> dict[str, str]:
+    """Registers them; the target groups that would not have them, and why."""
+    refused: dict[str, str] = {}
     for group, places in _places(joining).items():
-        await aws.elbv2.register_targets(TargetGroupArn=group, Targets=_described(places))
+        try:
+            await aws.elbv2.register_targets(TargetGroupArn=group, Targets=_described(places))
+        except AwsError as error:
+            if error.status >= 500:
+                raise
+            refused[group] = error.message
+            continue
         for _, address, port in places:
             targets[group, address, port] = "initial"
-    return joining
+    return refused

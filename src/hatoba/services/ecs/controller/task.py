@@ -19,10 +19,10 @@ from hatoba.placement import Assignment
 from hatoba.reconcile import Wake
 from hatoba.services.ecs.controller import interface
 from hatoba.services.ecs.controller.logins import Logins, with_login
-from hatoba.services.ecs.controller.nodes import assign
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import RANK, Eni, Task, tasks
 from hatoba.services.ecs.model.task_definition import Definition, definitions
+from hatoba.services.ecs.placing import assign
 from hatoba.services.ecs.plan import facts, lifecycle, reasons
 from hatoba.services.ecs.plan.launch import Wish
 from hatoba.services.ecs.plan.workload import credential_id, role, workload

@@ -12,6 +12,7 @@ import msgspec
 from hatoba.aws.shapes import ecs as t
 from hatoba.core.keys import Scope
 from hatoba.core.records import Record
+from hatoba.gateway.tags import forget_tags
 from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.task import Network, Part, Target
 from hatoba.store import Index, Table, Tx
@@ -146,3 +147,11 @@ def add_events(tx: Tx, service: Service, messages: list[str], now: float) -> Ser
         if old is not None:
             tx.forget(events, old.key)
     return msgspec.structs.replace(service, events=service.events + len(messages))
+
+
+def forget_service(tx: Tx, service: Service) -> None:
+    """With its events and tags."""
+    for event in tx.index(events, "service", (service.scope, service.id)):
+        tx.forget(events, event.key)
+    forget_tags(tx, service.scope, service.arn)
+    tx.forget(services, service.key)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hatoba.placement import Refusal
+
 STEADY = "has reached a steady state."
 CONSISTENTLY_FAILING = "is unable to consistently start tasks successfully."
 STUCK = (
@@ -44,6 +46,10 @@ def failed(deployment: str) -> str:
     return f"(deployment {deployment}) deployment failed: tasks failed to start."
 
 
+def not_registered(group: str, error: str) -> str:
+    return f"was unable to register targets in (target-group {group}): {error}"
+
+
 def rolling_back(deployment: str) -> str:
     return f"rolling back to deployment {deployment}."
 
@@ -56,9 +62,26 @@ def unhealthy_target(address: str, port: int, group: str) -> str:
     return f"(port {port}) is unhealthy in (target-group {group}) due to (reason Health checks failed) ({address})"
 
 
-def unplaced(closest: str, reason: str) -> str:
+NO_CAPACITY = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
+
+_LACKING = {
+    "cpu": "has insufficient CPU units available.",
+    "memory": "has insufficient memory available.",
+    "ports": "is already using a port required by your task.",
+    "architecture": "is missing an attribute required by your task.",
+}
+
+
+def unplaced(launch_type: str, refusal: Refusal) -> str:
+    """AWS's words, and then ours: which nodes lack what."""
+    if launch_type == "FARGATE":
+        return f"was unable to place a task. Reason: {NO_CAPACITY} ({refusal.words()})."
     why = "was unable to place a task because no container instance met all of its requirements."
-    return " ".join(filter(None, (why, closest, f"Reason: {reason}.")))
+    if refusal.closest is None:
+        return f"{why} Reason: No Container Instances were found in your cluster."
+    node, lack = refusal.closest
+    lacking = _LACKING.get(lack, 'encountered error "AGENT".')
+    return f"{why} The closest matching (container-instance {node}) {lacking} Reason: {refusal.words()}."
 
 
 def not_started(reason: str) -> str:
