@@ -112,7 +112,9 @@ def _holder(view: View, interface: str) -> tuple[str, bool] | None:
     return None
 
 
-def _has_network(view: View, node: str, network: str) -> bool:
+def _has_network(view: View, node: str, scope: Scope, network: str) -> bool:
+    if view.find(m.networks, scope, network) is None:
+        return False
     at = (node, network)
     return view.count(m.workloads, "node_network", at) > 0 or view.count(m.balancers, "node_network", at) > 0
 
@@ -171,14 +173,14 @@ def _interface(view: View, node: str, ref: Ref) -> InterfaceItem | None:
 
 def _network(view: View, node: str, ref: Ref) -> NetworkItem | None:
     record = view.find(m.networks, ref.scope, ref.id)
-    if record is None or not _has_network(view, node, ref.id):
+    if record is None or not _has_network(view, node, ref.scope, ref.id):
         return None
     return NetworkItem(cidrs=record.cidrs, vni=record.vni, resolver=record.resolver, region=ref.scope.region)
 
 
 def _policy(view: View, node: str, ref: Ref) -> PolicyItem | None:
     record = view.find(m.policy_sets, ref.scope, ref.id)
-    if record is None or not _has_network(view, node, record.network):
+    if record is None or not _has_network(view, node, ref.scope, record.network):
         return None
     return PolicyItem(network=record.network, ingress=record.ingress, egress=record.egress)
 
@@ -186,7 +188,7 @@ def _policy(view: View, node: str, ref: Ref) -> PolicyItem | None:
 def _peer(view: View, node: str, ref: Ref) -> PeerItem | None:
     record = view.find(m.interfaces, ref.scope, ref.id)
     holder = _holder(view, ref.id)
-    if record is None or holder is None or holder[0] == node or not _has_network(view, node, record.network):
+    if record is None or holder is None or holder[0] == node or not _has_network(view, node, ref.scope, record.network):
         return None
     where = _address(view, holder[0])
     if not where:
@@ -205,7 +207,7 @@ def _public(view: View, node: str, ref: Ref) -> PublicItem | None:
 
 def _zone(view: View, node: str, ref: Ref) -> ZoneItem | None:
     record = view.find(m.zones, ref.scope, ref.id)
-    if record is None or (record.network and not _has_network(view, node, record.network)):
+    if record is None or (record.network and not _has_network(view, node, ref.scope, record.network)):
         return None
     return ZoneItem(network=record.network, addresses=record.addresses, ttl=record.ttl)
 

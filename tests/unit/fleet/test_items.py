@@ -1,0 +1,180 @@
+"""What a node has been told, delta by delta, is always what a fresh snapshot would say."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hatoba.core.keys import Scope
+from hatoba.core.records import replace
+from hatoba.core.secret import Sealer, Secret
+from hatoba.fleet import model as m
+from hatoba.fleet.assemble import NodeItems
+from hatoba.fleet.items import touched
+from hatoba.store import Store
+from hatoba.store.memory import MemoryDisk, MemoryJournal
+
+HERE = Scope("aws", "123456789012", "us-east-1")
+NODES = ("n1", "n2", "n3")
+NETWORKS = ("v1", "v2")
+
+
+def network_of(number: int) -> str:
+    return NETWORKS[number % 2]
+
+
+def workload(number: int, pick: Any) -> m.Workload:
+    placed = pick % 4 != 0
+    return m.Workload(
+        key=m.workloads.key(HERE, f"w{number}"),
+        node=NODES[pick % 3],
+        want="running" if pick % 5 else "stopped",
+        network=network_of(number) if placed else None,
+        interface=f"e{number}" if placed else None,
+    )
+
+
+def balancer(number: int, pick: Any) -> m.Balancer:
+    return m.Balancer(
+        key=m.balancers.key(HERE, f"b{number}"),
+        node=NODES[pick % 3],
+        network=network_of(number),
+        interfaces=tuple(f"f{number + 2 * n}" for n in range(pick % 3)),
+        spec=b"%d" % (pick % 2),
+    )
+
+
+def interface(id_: str, number: int, pick: Any) -> m.Interface:
+    return m.Interface(
+        key=m.interfaces.key(HERE, id_),
+        network=network_of(number),
+        subnet="s",
+        address=f"10.0.{ord(id_[0])}.{number}",
+        mac="02:00:00:00:00:01",
+        gateway="10.0.0.1",
+        prefix="10.0.0.0/16",
+        groups=("g1",) if pick % 2 else (),
+        public=f"100.64.0.{number}" if pick % 3 == 0 else None,
+    )
+
+
+def credential(number: int, pick: Any) -> m.Credential:
+    return m.Credential(
+        key=m.credentials.key(HERE, f"c{number}"),
+        workload=f"w{number}",
+        node=NODES[pick % 3],
+        role="r",
+        access_key="A",
+        secret_key=Secret("s"),
+        token=Secret("t"),
+        expires=float(pick),
+    )
+
+
+MAKE: dict[str, tuple[Any, Any]] = {
+    "workload": (m.workloads, workload),
+    "balancer": (m.balancers, balancer),
+    "own interface": (m.interfaces, lambda n, pick: interface(f"e{n}", n, pick)),
+    "balancer's interface": (m.interfaces, lambda n, pick: interface(f"f{n}", n, pick)),
+    "credential": (m.credentials, credential),
+    "network": (
+        m.networks,
+        lambda n, pick: m.Network(
+            key=m.networks.key(HERE, network_of(n)), cidrs=("10.0.0.0/16",), vni=pick, resolver="10.0.0.2"
+        ),
+    ),
+    "policy": (
+        m.policy_sets,
+        lambda n, pick: m.PolicySet(
+            key=m.policy_sets.key(HERE, f"g{n}"), network=network_of(n), ingress=(m.Rule(protocol=str(pick % 2)),)
+        ),
+    ),
+    "zone": (
+        m.zones,
+        lambda n, pick: m.Zone(
+            key=m.zones.key(HERE, f"z{n}"), network=("", "v1", "v2")[pick % 3], addresses=(str(pick % 2),)
+        ),
+    ),
+}
+change = st.tuples(st.sampled_from(sorted(MAKE)), st.integers(0, 3), st.integers(0, 59), st.booleans())
+steps = st.lists(
+    st.tuples(st.lists(change, min_size=1, max_size=4), st.sets(st.sampled_from(NODES))), min_size=1, max_size=25
+)
+
+
+@given(script=steps)
+@settings(max_examples=250, deadline=None)
+def test_snapshot_and_deltas_equal_a_fresh_snapshot(script: Any) -> None:
+    asyncio.run(play(script))
+
+
+async def play(script: Any) -> None:
+    store = Store(MemoryJournal(MemoryDisk()), m.TABLES, Sealer(b"k" * 32))
+    store.open()
+    with store.tx() as tx:
+        for number, node in enumerate(NODES):
+            record = m.Node(
+                key=m.nodes.key(m.FLEET, node), name=node, number=number, address=f"192.0.2.{number}", cpu=1, memory=1
+            )
+            tx.put(m.nodes, record)
+    await store.durable()
+    items = {node: NodeItems(store, node, store.epoch) for node in NODES}
+    told = {node: {(i.kind, i.id): i.body for i in items[node].snapshot().items} for node in NODES}
+    for table in m.TABLES:
+        store.feed.subscribe(table, lambda change: [each.touch(touched(change)) for each in items.values()])
+
+    def tell(node: str) -> None:
+        before = items[node].generation
+        delta = items[node].delta()
+        if delta is None:
+            assert items[node].generation == before
+            return
+        assert (delta.base, delta.generation) == (before, before + 1)
+        assert not {(i.kind, i.id) for i in delta.put} & {(g.kind, g.id) for g in delta.gone}
+        told[node].update({(i.kind, i.id): i.body for i in delta.put})
+        for gone in delta.gone:
+            del told[node][gone.kind, gone.id]
+
+    for changes, listeners in script:
+        with store.tx() as tx:
+            for name, number, pick, forget in changes:
+                table, make = MAKE[name]
+                record = make(number, pick)
+                known = tx.get(table, record.key)
+                if forget:
+                    tx.forget(table, record.key)
+                else:
+                    tx.put(table, replace(record, version=known.version if known else 0))
+        await store.durable()
+        for node in sorted(listeners):
+            tell(node)
+    for node in NODES:
+        tell(node)
+        fresh = {(i.kind, i.id): i.body for i in NodeItems(store, node, store.epoch).snapshot().items}
+        # A balancer's item carries the version of its record: a write that changes nothing else is told, too.
+        assert told[node] == fresh
+        assert items[node].delta() is None
+    store.close()
+
+
+async def test_a_node_is_told_nothing_of_others() -> None:
+    """Least knowledge: another node's workloads, secrets and networks never reach it."""
+    store = Store(MemoryJournal(MemoryDisk()), m.TABLES, Sealer(b"k" * 32))
+    store.open()
+    with store.tx() as tx:
+        for number, node in enumerate(NODES):
+            tx.put(
+                m.nodes,
+                m.Node(key=m.nodes.key(m.FLEET, node), name=node, number=number, address="x", cpu=1, memory=1),
+            )
+        for name, number, pick in (("network", 0, 0), ("policy", 0, 0), ("own interface", 0, 1), ("credential", 0, 3)):
+            table, make = MAKE[name]
+            tx.put(table, make(number, pick))
+        tx.put(m.workloads, workload(0, 9))  # on n1
+    told = {node: {i.kind for i in NodeItems(store, node, 1).snapshot().items} for node in NODES}
+    assert told["n1"] == {"network", "policy", "interface", "workload", "credential"}
+    assert told["n2"] == told["n3"] == set()
+    store.close()
