@@ -16,6 +16,7 @@ from ipaddress import IPv4Network
 import hatoba
 from hatoba.app import admin, output, process
 from hatoba.app.credentials import AnyOf, ensure_root
+from hatoba.app.names import HostNames
 from hatoba.app.places import Places, write
 from hatoba.app.pool import ensure_pool
 from hatoba.app.reset import reset
@@ -120,7 +121,10 @@ class Control:
         self.runner = Runner(self.store, self._clock, controllers)
         self.runner.start()
         await self._serve(plane)
-        self._admin = await admin.serve(self._places.admin_socket, {"node-token": self._node_token})
+        names = HostNames(self.store, self._places.instance, self._places.control / "names-installed")
+        names.refresh()
+        acts = {"node-token": self._node_token, "names-install": names.install, "names-remove": names.remove}
+        self._admin = await admin.serve(self._places.admin_socket, acts)
         self._tasks.start(self._registry.keep_collecting(), "registry's collection")
         self._tasks.start(self._forget_daily(), "expired client tokens")
         self.own.status = "ready"

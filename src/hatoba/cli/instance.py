@@ -15,6 +15,7 @@ from hatoba.app import places as place
 from hatoba.app import settings as setting
 from hatoba.app import up as app
 from hatoba.app.credentials import read_root
+from hatoba.app.names import write_block
 from hatoba.app.settings import Settings
 from hatoba.core.errors import Refused
 
@@ -89,6 +90,7 @@ def down(given: argparse.Namespace) -> int:
     from hatoba.app.down import end_node, forget_run
 
     app.stop_processes(places)
+    write_block(places.instance, None)
     asyncio.run(end_node(places))
     forget_run(places)
     if given.purge:
@@ -178,6 +180,13 @@ def env(given: argparse.Namespace) -> int:
 
 def _registry_file(places: place.Places) -> Path:
     return _TRUST / f"hatoba-{places.instance}.conf"
+
+
+def names(given: argparse.Namespace) -> int:
+    app.need_root()
+    _, places = _running(given)
+    _say(admin.ask(places.admin_socket, f"names-{given.what}").rstrip())
+    return 0
 
 
 def registry(given: argparse.Namespace) -> int:
