@@ -78,9 +78,16 @@ class World:
         self.store.feed.subscribe(fleet.balancers, self._on_balancer)
         self.runner = Runner(self.store, self.clock, controllers(self.plane), period=None)
         self.runner.start()
+        self._running = True
+
+    async def halt(self) -> None:
+        """No controller runs from now on."""
+        if self._running:
+            self._running = False
+            await self.runner.close()
 
     async def close(self) -> None:
-        await self.runner.close()
+        await self.halt()
         await self.store.durable()
         self.store.close()
 
@@ -168,13 +175,17 @@ class World:
 
     # --- shortcuts
 
-    async def subnets(self) -> list[str]:
-        found = (await self.ec2.describe_subnets())["Subnets"]
-        return [subnet["SubnetId"] for subnet in sorted(found, key=lambda each: each["AvailabilityZone"])]
-
     async def vpc(self) -> str:
-        vpc: str = (await self.ec2.describe_subnets())["Subnets"][0]["VpcId"]
+        """The default one."""
+        filters = [{"Name": "is-default", "Values": ["true"]}]
+        vpc: str = (await self.ec2.describe_vpcs(Filters=filters))["Vpcs"][0]["VpcId"]
         return vpc
+
+    async def subnets(self) -> list[str]:
+        """Of the default VPC, by zone."""
+        filters = [{"Name": "vpc-id", "Values": [await self.vpc()]}]
+        found = (await self.ec2.describe_subnets(Filters=filters))["Subnets"]
+        return [subnet["SubnetId"] for subnet in sorted(found, key=lambda each: each["AvailabilityZone"])]
 
     async def balancer(self, name: str = "web", **params: Any) -> str:
         params = {"Name": name, "Subnets": (await self.subnets())[:2], **params}
