@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test setup check quick bench down lock format parity
+.PHONY: demo test setup check quick bench soak down lock format parity
 
 setup: $(VENV)/.ready  ## install what is missing, nothing else
 
@@ -27,7 +27,10 @@ quick: check  ## every test that needs no root: under two minutes
 test: check  ## the whole suite
 	$(SUDO) $(BIN)/pytest -v --durations=25 tests
 
-bench: setup
+soak: setup  ## what takes too long for every run: kills by the dozen
+	$(SUDO) env CHAOS_KILLS=50 $(BIN)/pytest -v tests/e2e/test_chaos.py
+
+bench: setup  ## figures: medians beside what they should be
 	$(SUDO) $(BIN)/python -m bench
 
 demo: setup

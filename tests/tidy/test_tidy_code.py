@@ -30,6 +30,7 @@ CHANCE = {"os.urandom", "uuid.uuid1", "uuid.uuid4"}
 # The loops and borders that may catch everything, and what each of them does with it.
 CATCH_ALL = {
     "src/hatoba/gateway/path.py": {"log.exception"},  # a room's mistake ends a request, not the gateway
+    "src/hatoba/node/session.py": {"log.exception"},  # a node must not fall silent
     "src/hatoba/reconcile/runner.py": {"log.log", "log.exception"},  # a controller goes on
     "src/hatoba/store/feed.py": {"log.exception"},  # a subscriber must not keep the others waiting
     "src/hatoba/store/writer.py": {"self._failed"},  # ends the process: what is on the disk is unknown

@@ -16,7 +16,7 @@ LONGEST_FUNCTION = 70  # about 40 is what it should be
 LONG_MODULE = 200  # lines from which on one sentence does not say what a module is for
 SHAPELESS = {"utils", "util", "common", "helpers", "helper", "manager", "managers", "misc"}
 MARKS = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b")
-MACHINES = re.compile(r"/wor" + r"k/|/ro" + r"ot/\.")
+MACHINES = re.compile(r"(?<!\w)(?:/wor" + r"k/|/ro" + r"ot/\.)")
 INDEXES = re.compile(
     r"pypi\.o" + r"rg|pythonho" + r"sted|npmj" + r"s\.|deb\.deb" + r"ian|index-url[ =]ht" + r"tp|trusted-h" + r"ost"
     r"|docker\.i" + r"o\b|public\.ecr\.a" + r"ws"

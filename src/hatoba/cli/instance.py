@@ -1,4 +1,7 @@
-"""The platform itself: up, down, status, env, node, registry trust."""
+"""The platform itself: up, down, status, env, node, registry trust.
+
+Settings that `up` was given are kept beside its sockets, so that every later command finds the instance as it runs.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,181 @@
+"""What the documents say is so: settings, file names, commands, decision records, packages, lock files."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from hatoba.app.settings import Settings
+from hatoba.cli import doctor
+from hatoba.cli.main import parser
+from tests.tidy.tree import PACKAGE, ROOT, dotted, files, name, python, text, tree
+
+DOCS = ROOT / "docs"
+DECISIONS = sorted((DOCS / "decisions").glob("*.md"))
+PAGES = [path for path in files() if path.suffix == ".md"]
+
+# `src/hatoba/core/clock.py`, and `core/clock.py` for the package's own; no placeholders, no globs.
+PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]*)`")
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
+PLACES = {path.name for path in (*ROOT.iterdir(), *PACKAGE.iterdir()) if path.is_dir()} - {".venv"}
+ONLY_MADE = ("src/hatoba/runtime/stubs/",)
+
+
+# --- names of files
+
+
+def exists(path: str, page: Path) -> bool:
+    starts = (ROOT, PACKAGE, page.parent)
+    return path.startswith(ONLY_MADE) or any((start / path).exists() for start in starts)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_the_files_that_are_named_exist(page: Path) -> None:
+    named = {path for path in PATH.findall(text(page)) if path.partition("/")[0] in PLACES}
+    linked = {path for path in LINK.findall(text(page)) if not (page.parent / path).exists()}
+    assert linked == set()
+    assert {path for path in named if not exists(path, page)} == set()
+
+
+def test_the_architecture_names_every_folder() -> None:
+    said = text(DOCS / "architecture.md")
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert {folder for folder in folders if f"`{folder}/`" not in said and f"`{folder}/<" not in said} == set()
+
+
+# --- settings
+
+
+def test_settings_are_documented() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| (?:`([^`]*)`|\(empty\)) \| (?:`--([\w-]+)`)? ?\| \S", text(DOCS / "settings.md"), re.M
+    )
+    fields = {field.name: str(field.default) for field in msgspec.structs.fields(Settings)}
+    assert {row[0]: row[1] for row in rows} == fields
+    assert [row[0] for row in rows] == list(fields)
+    options = {row[2] for row in rows if row[2]}
+    words = [f"--{option}={'off' if option == 'auth' else '1'}" for option in sorted(options)]
+    given = parser().parse_args(["up", *words])
+    assert options == {option.replace("_", "-") for option in fields if getattr(given, option, None) is not None}
+
+
+# --- the command line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "up",
+        "up --port 4566 --data DIR --auth off --detach",
+        "up --keep-tasks",
+        "down",
+        "down --data DIR --purge",
+        "status --data DIR --json",
+        "env --data DIR",
+        "doctor",
+        "ps",
+        "logs SERVICE -f",
+        "open SERVICE",
+        "names install",
+        "names remove",
+        "registry trust",
+        "registry trust --remove",
+        "node --join TOKEN",
+    ],
+)
+def test_promised_commands_exist(line: str) -> None:
+    """These are promises; changing one needs a decision record."""
+    module, _, function = parser().parse_args(line.split()).run.partition(".")
+    found = [node.name for node in tree(PACKAGE / "cli" / f"{module}.py").body if isinstance(node, ast.FunctionDef)]
+    assert function in found
+
+
+@pytest.mark.parametrize("target", ["demo", "test", "setup", "check", "quick", "bench", "down"])
+def test_promised_targets_exist(target: str) -> None:
+    assert re.search(rf"^{target}:", text(ROOT / "Makefile"), re.M)
+
+
+# --- decision records
+
+
+def test_decisions_are_numbered() -> None:
+    numbers = [int(path.name[:4]) for path in DECISIONS]
+    assert numbers[:1] == [1]
+    assert [after - before for before, after in pairwise(numbers)] == [1] * (len(numbers) - 1)
+
+
+@pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.stem)
+def test_a_decision_is_half_a_page(path: Path) -> None:
+    lines = text(path).splitlines()
+    assert re.fullmatch(r"\d{4}-[a-z0-9]+(-[a-z0-9]+)*\.md", path.name)
+    assert lines[0].startswith(f"# {path.name[:4]}: ")
+    assert re.search(r"^\*?\*?Decided", text(path), re.M)
+    assert len(lines) <= 60
+
+
+# --- what has to be installed
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """(file, program) for every program that is started by its bare name."""
+    for path in python():
+        for node in ast.walk(tree(path)):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            if not dotted(node.func).startswith(("subprocess.", "asyncio.create_subprocess")):
+                continue
+            first = node.args[0].elts[0] if isinstance(node.args[0], ast.List) and node.args[0].elts else node.args[0]
+            if isinstance(first, ast.Constant) and isinstance(first.value, str) and "/" not in first.value:
+                yield name(path), first.value
+
+
+def packages() -> dict[str, str]:
+    """The Debian package of each program that setup installs."""
+    rows = re.findall(r"^    ([a-z0-9.+-]+):(\S+)", text(ROOT / "tools" / "setup.sh"), re.M)
+    return {proof: package for package, proof in rows if "/" not in proof}
+
+
+def test_programs_are_installed_by_setup() -> None:
+    everywhere = {"mount", "umount", "unshare", "sleep", "tail", "sh"}  # util-linux, coreutils, dash
+    known = packages().keys() | everywhere
+    assert {(path, program) for path, program in commands() if program not in known} == set()
+
+
+def test_the_doctor_knows_what_setup_installs() -> None:
+    assert doctor._TOOLS.items() <= packages().items()
+
+
+# --- lock files
+
+
+def locked(file: str) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9-]+)(?:\[[^\]]*\])?==(\S+)", text(ROOT / file), re.M))
+
+
+def declared(section: str) -> set[str]:
+    found = re.search(rf"^{section} = \[(.*?)^\]", text(ROOT / "pyproject.toml"), re.M | re.S)
+    assert found is not None
+    return set(re.findall(r'^\s*"([\w-]+)', found[1], re.M))
+
+
+def test_lock_files_are_in_step() -> None:
+    """If not: make lock"""
+    runtime, everything = locked("requirements.lock"), locked("requirements-dev.lock")
+    assert declared("dependencies") <= runtime.keys()
+    assert declared("dependencies") | declared("dev") <= everything.keys()
+    assert runtime.items() <= everything.items()
+
+
+@pytest.mark.parametrize("file", ["requirements.lock", "requirements-dev.lock"])
+def test_lock_files_pin_content_and_name_no_registry(file: str) -> None:
+    said = text(ROOT / file)
+    assert "://" not in said
+    blocks = re.findall(r"^[a-z0-9-]+\S*==.*?(?=^\S|\Z)", said, re.M | re.S)
+    assert len(blocks) == len(locked(file)) > 10
+    assert [block.split()[0] for block in blocks if "--hash=sha256:" not in block] == []
