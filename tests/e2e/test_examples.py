@@ -1,0 +1,50 @@
+"""The numbered examples run as they stand, on an instance of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.instance import HATOBA, Instance
+
+pytestmark = pytest.mark.real
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NUMBERED = sorted(path.name for path in EXAMPLES.glob("[0-9][0-9]-*.sh"))
+
+
+def environment(hatoba: Instance) -> dict[str, str]:
+    own = {"HATOBA": HATOBA, "HATOBA_DATA": str(hatoba.folder), "HATOBA_PORT": str(hatoba.port)}
+    return {**os.environ, **own}
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_example(name: str) -> None:
+    with Instance() as hatoba:
+        done = subprocess.run(
+            [str(EXAMPLES / name)], env=environment(hatoba), capture_output=True, text=True, timeout=150, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        if name == "01-service.sh":
+            assert "hello from v1" in done.stdout
+            assert "hello from v2" in done.stdout
+            assert "    150 200\n" in done.stdout, "every request of the rolling update was answered"
+
+
+def test_demo() -> None:
+    with Instance() as hatoba:
+        for _ in range(2):  # the second run finds everything
+            done = subprocess.run(
+                [sys.executable, str(EXAMPLES / "demo.py")],
+                env=environment(hatoba),
+                capture_output=True,
+                text=True,
+                timeout=150,
+                check=False,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert '{"message": "hello", "task": "ip-' in done.stdout
