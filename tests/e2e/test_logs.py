@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tools.instance import Instance, eventually
+from tools.instance import HATOBA, Instance, eventually
 
 pytestmark = pytest.mark.real
 
@@ -100,3 +100,34 @@ def test_the_stock_cli_follows(hatoba: Instance) -> None:
         tail.kill()
         tail.wait()
     hatoba.client("ecs").stop_task(task=arn)
+
+
+def test_hatoba_logs_follows_a_service(hatoba: Instance) -> None:
+    """Of its own: what was printed before, then each new line, once."""
+    ecs = hatoba.client("ecs")
+    start(hatoba, "talker", "exit 0")
+    command = "n=0; while true; do n=$((n+1)); echo line-$n; sleep 0.2; done"
+    definition = ecs.describe_task_definition(taskDefinition="talker")["taskDefinition"]
+    container = {**definition["containerDefinitions"][0], "command": ["sh", "-c", command]}
+    ecs.register_task_definition(
+        family="talker", networkMode="awsvpc", requiresCompatibilities=["EC2"], containerDefinitions=[container]
+    )
+    ecs.create_service(
+        serviceName="talker",
+        taskDefinition="talker",
+        desiredCount=1,
+        launchType="EC2",
+        networkConfiguration=hatoba.network(),
+    )
+    eventually(lambda: ecs.describe_services(services=["talker"])["services"][0]["runningCount"] == 1, 20)
+    follower = subprocess.Popen(
+        [HATOBA, "logs", "talker", "--follow", "--data", str(hatoba.folder)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert follower.stdout is not None
+        seen = [follower.stdout.readline().split()[1] for _ in range(15)]
+    finally:
+        follower.kill()
+        follower.wait()
+    assert seen == [f"line-{n}" for n in range(1, 16)]
+    ecs.delete_service(service="talker", force=True)
