@@ -130,8 +130,9 @@ async def test_containerd_killed_again_and_again_in_the_middle(real: ContainerdW
 
     for _ in range(4):
         await disturbed(bring_up(one) for one in wanted)
-        states = {container.id: container.state for container in await real.runtime.containers()}
-        assert states == {one.id: "running" for one in wanted}
+        found = {container.id: container for container in await real.runtime.containers()}
+        log = real.settings.log.read_text()
+        assert {id: one.state for id, one in found.items()} == {one.id: "running" for one in wanted}, (found, log)
         assert all(len(real.shims(one.id)) == 1 for one in wanted)
         await disturbed(insist(lambda id=one.id: real.runtime.delete(id)) for one in wanted)  # type: ignore[misc]
         assert await real.runtime.containers() == []

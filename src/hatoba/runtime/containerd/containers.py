@@ -186,11 +186,11 @@ class Containers:
         try:
             record.task_pid = (await self._client.call(self._client.tasks.Create, request)).pid
         except CallFailed as error:
-            if "mkdir" in error.message and "file exists" in error.message:
-                leftovers.clear(self._cgroups, self._settings, spec.id)
-                raise failure(Failure.UNAVAILABLE, f"{spec.id} is being cleared away: {error.message}") from error
             if error.status is not EXISTS:
+                await self._mend(record, error)
                 raise _start_failure(error) from error
+            process = await self._process(spec.id)  # made by an earlier start of ours, whose answer was lost
+            record.task_pid = process.pid if process else 0
         record.has_task = True
         self._filters.learn(spec.id)
 
@@ -201,24 +201,37 @@ class Containers:
         except CallFailed as error:
             if error.code == Failure.UNAVAILABLE:
                 raise
-            running = await self._running(id)  # an earlier start of ours, whose answer was lost
-            if running:
-                record.started(running)
-                return running
+            process = await self._process(id)
+            if process and process.status == task_pb2.RUNNING:  # by an earlier start of ours, whose answer was lost
+                record.started(process.pid)
+                return process.pid
             await self._drop_task(record)
             raise _start_failure(error) from error
         record.started(answer.pid)
         return int(answer.pid)
 
-    async def _running(self, id: str) -> int:
-        """The pid of a task that runs, 0 if it does not."""
+    async def _process(self, id: str) -> task_pb2.Process | None:
+        """What containerd knows of a task."""
         try:
-            process = (await self._client.call(self._client.tasks.Get, tasks_pb2.GetRequest(container_id=id))).process
+            answer = await self._client.call(self._client.tasks.Get, tasks_pb2.GetRequest(container_id=id))
         except CallFailed as error:
             if error.status is not NOT_FOUND:
                 raise
-            return 0
-        return int(process.pid) if process.status == task_pb2.RUNNING else 0
+            return None
+        process: task_pb2.Process = answer.process
+        return process
+
+    async def _mend(self, record: Record, error: CallFailed) -> None:
+        """What a killed containerd has left half-made is made anew; the start is then to be tried again."""
+        id = record.spec.id
+        if "mkdir" in error.message and "file exists" in error.message:
+            leftovers.clear(self._cgroups, self._settings, id)
+        elif "failed to mount rootfs" in error.message:
+            await self._remove_snapshot(id)
+            record.mounts = await self._prepare(id, self._images.get(record.spec.image).chain_id)
+        else:
+            return
+        raise failure(Failure.UNAVAILABLE, f"{id} was half-made, and is made anew: {error.message}") from error
 
     async def signal(self, id: str, number: int, *, everything: bool = False) -> None:
         record = self._records.get(id)

@@ -34,8 +34,11 @@ class Record:
         self._ended.clear()
 
     def is_of(self, pid: int) -> bool:
-        """Whether something told about a process is about the task that is there now."""
-        return self.task_pid in (0, pid)
+        """Whether something told about a process is about the task that is there now.
+
+        While one is being made, whatever is told is about an earlier one: it cannot end before we know its pid.
+        """
+        return pid == self.task_pid if self.task_pid or self.lock.locked() else True
 
     def ended(self, exit: Exit) -> bool:
         """Whether that is news."""
