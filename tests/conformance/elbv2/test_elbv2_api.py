@@ -250,3 +250,22 @@ async def test_tags_go_with_their_resource(tmp_path: Path) -> None:
         await w.elb.delete_target_group(TargetGroupArn=group)
         await w.settle()
         assert w.store.all(tags) == []
+
+
+async def test_what_terraform_also_asks(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        balancer, group = await w.balancer(), await w.group()
+        listener = await w.listener(balancer, group)
+        shown = (await w.elb.describe_listener_attributes(ListenerArn=listener))["Attributes"]
+        assert {"Key": "routing.http.response.server.enabled", "Value": "true"} in shown
+        assert (await w.elb.modify_listener_attributes(ListenerArn=listener, Attributes=shown))["Attributes"] == shown
+        off = [{"Key": "routing.http.response.server.enabled", "Value": "false"}]
+        await refused(
+            "ValidationError",
+            "not implemented yet",
+            w.elb.modify_listener_attributes(ListenerArn=listener, Attributes=off),
+        )
+        assert (await w.elb.describe_capacity_reservation(LoadBalancerArn=balancer))["CapacityReservationState"] == []
+        assert {"Name": "rules-per-application-load-balancer", "Max": "100"} in (await w.elb.describe_account_limits())[
+            "Limits"
+        ]

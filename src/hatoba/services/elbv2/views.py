@@ -142,5 +142,9 @@ def group_attributes(given: Mapping[str, str]) -> list[t.TargetGroupAttribute]:
     return [{"Key": key, "Value": value} for key, value in given.items()]
 
 
+def listener_attributes(given: Mapping[str, str]) -> list[t.ListenerAttribute]:
+    return [{"Key": key, "Value": value} for key, value in given.items()]
+
+
 def tags(given: Mapping[str, str]) -> list[t.Tag]:
     return [{"Key": key, "Value": value} for key, value in given.items()]

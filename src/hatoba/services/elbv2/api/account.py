@@ -1,10 +1,10 @@
-"""What this account may have, and the policies of encrypted listeners."""
+"""What this account may have, and what it has reserved: clients that describe everything ask for it."""
 
 from __future__ import annotations
 
 from hatoba.aws.shapes import elbv2 as t
 from hatoba.gateway.call import Call
-from hatoba.services.elbv2.api.room import elbv2, page
+from hatoba.services.elbv2.api.room import elbv2, page, the_balancer
 
 # What the operations enforce. Source: "Quotas for your Application Load Balancers".
 _LIMITS = {
@@ -23,3 +23,12 @@ async def describe_account_limits(req: t.DescribeAccountLimitsInput, call: Call)
     if more:
         answer["NextMarker"] = more
     return answer
+
+
+@elbv2.operation
+async def describe_capacity_reservation(
+    req: t.DescribeCapacityReservationInput, call: Call
+) -> t.DescribeCapacityReservationOutput:
+    """Nothing is reserved: a load balancer has what its node has."""
+    the_balancer(call.store, call, req["LoadBalancerArn"])
+    return {"CapacityReservationState": []}

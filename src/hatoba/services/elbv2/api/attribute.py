@@ -1,4 +1,4 @@
-"""Attributes of load balancers and target groups."""
+"""Attributes of load balancers, target groups and listeners."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hatoba.aws.shapes import elbv2 as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.elbv2 import views
-from hatoba.services.elbv2.api.room import elbv2, the_balancer, the_group
+from hatoba.services.elbv2.api.room import elbv2, the_balancer, the_group, the_listener
 from hatoba.services.elbv2.carried import publish, publish_group
 from hatoba.services.elbv2.model.balancer import load_balancers
 from hatoba.services.elbv2.model.group import target_groups
@@ -51,3 +51,20 @@ async def modify_target_group_attributes(
         record = tx.put(target_groups, replace(record, attributes=changed))
         publish_group(tx, record)
     return {"Attributes": views.group_attributes(attributes.of_group(record.attributes))}
+
+
+@elbv2.operation
+async def describe_listener_attributes(
+    req: t.DescribeListenerAttributesInput, call: Call
+) -> t.DescribeListenerAttributesOutput:
+    the_listener(call.store, call, req["ListenerArn"])
+    return {"Attributes": views.listener_attributes(attributes.LISTENER)}
+
+
+@elbv2.operation
+async def modify_listener_attributes(
+    req: t.ModifyListenerAttributesInput, call: Call
+) -> t.ModifyListenerAttributesOutput:
+    the_listener(call.store, call, req["ListenerArn"])
+    attributes.check_for_listener(req["Attributes"])
+    return {"Attributes": views.listener_attributes(attributes.LISTENER)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hatoba.services.elbv2.plan.errors import invalid
+from hatoba.services.elbv2.plan.errors import invalid, not_here
 
 IDLE_TIMEOUT = "idle_timeout.timeout_seconds"
 CLIENT_KEEP_ALIVE = "client_keep_alive.seconds"
@@ -119,6 +119,28 @@ _GROUP: dict[str, tuple[str, Test]] = {
     f"{_HEALTHY}.unhealthy_state_routing.minimum_healthy_targets.percentage": ("off", _or("off", _between(1, 100))),
 }
 
+_RESPONSE = "routing.http.response"
+
+# What an HTTP listener has. The proxy does not change headers yet, so nothing but this can be set.
+LISTENER: dict[str, str] = {
+    f"{_RESPONSE}.server.enabled": "true",
+    **{
+        f"{_RESPONSE}.{header}.header_value": ""
+        for header in (
+            "strict_transport_security",
+            "access_control_allow_origin",
+            "access_control_allow_methods",
+            "access_control_allow_headers",
+            "access_control_allow_credentials",
+            "access_control_expose_headers",
+            "access_control_max_age",
+            "content_security_policy",
+            "x_content_type_options",
+            "x_frame_options",
+        )
+    },
+}
+
 
 def of_balancer(given: Mapping[str, str]) -> dict[str, str]:
     """All of them."""
@@ -143,6 +165,15 @@ def checked_for_group(given: Sequence[Mapping[str, Any]], before: Mapping[str, s
     if after[SLOW_START] != "0" and after[ALGORITHM] != "round_robin":
         raise invalid(f"You cannot enable both slow start mode and the {after[ALGORITHM]} algorithm")
     return {**before, **changed}
+
+
+def check_for_listener(given: Sequence[Mapping[str, Any]]) -> None:
+    for attribute in given:
+        key, value = attribute.get("Key") or "", attribute.get("Value") or ""
+        if key not in LISTENER:
+            raise invalid(f"The provided listener attribute '{key}' is not supported")
+        if value != LISTENER[key]:
+            raise not_here(f"Other values than '{LISTENER[key]}' of the listener attribute '{key}' are")
 
 
 def _checked(given: Sequence[Mapping[str, Any]], known: Mapping[str, tuple[str, Test]], what: str) -> dict[str, str]:
