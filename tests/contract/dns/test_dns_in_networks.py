@@ -1,0 +1,142 @@
+"""The node's resolver inside the routers of two networks with the same addresses, asked from their interfaces."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import dns.message
+import dns.query
+import dns.rcode
+import pytest
+from dns.message import Message
+
+from hatoba.core.clock import SystemClock
+from hatoba.dns.base import Entry
+from hatoba.fleet.items import InterfaceItem, NetworkItem, ZoneItem
+from hatoba.fleet.messages import Gone, Item, Kind, encode
+from hatoba.node.resolver import Resolver
+from hatoba.node.wiring import RESOLVERS, Wiring
+from tests.contract.dns.names_rig import forwarder, name_server, until
+from tests.contract.network.labs import RealLab, inside
+
+pytestmark = pytest.mark.real
+
+WORLD = {"example.com": Entry(addresses=("192.0.2.1",))}
+
+
+def item(kind: Kind, id_: str, body: Any) -> Item:
+    return Item(kind=kind, id=id_, body=encode(body))
+
+
+def network(name: str, vni: int) -> list[Item]:
+    """With one interface, which has no security group at all: the resolver needs no rule."""
+    interface = InterfaceItem(
+        network=name,
+        address="10.0.0.10",
+        mac="02:00:00:00:00:0a",
+        gateway="10.0.0.1",
+        prefix="10.0.0.0/24",
+        groups=(),
+        public=None,
+        egress=False,
+        balancer=False,
+    )
+    body = NetworkItem(cidrs=("10.0.0.0/16",), vni=vni, resolver="10.0.0.2", region="eu-west-1")
+    return [item("network", name, body), item("interface", f"eni-{name}", interface)]
+
+
+def zone(name: str, network: str, *addresses: str) -> Item:
+    return item("zone", name, ZoneItem(network=network, addresses=addresses, ttl=60))
+
+
+class Rig:
+    def __init__(self, lab: RealLab, wiring: Wiring) -> None:
+        self.wiring = wiring
+        self._lab = lab
+
+    def _namespace(self, network: str) -> Path:
+        return self._lab.namespace(0, f"eni-{network}")
+
+    def router(self, network: str) -> Path:
+        return self._lab.namespace(0, network)
+
+    async def ask(
+        self, network: str, name: str, kind: str = "A", *, tcp: bool = False, server: str = "10.0.0.2"
+    ) -> Message:
+        query = dns.message.make_query(name, kind)
+        by = dns.query.tcp if tcp else dns.query.udp
+        return await asyncio.to_thread(inside, self._namespace(network), lambda: by(query, server, timeout=5))
+
+    async def values(self, network: str, name: str, kind: str = "A", **how: Any) -> list[str]:
+        response = await self.ask(network, name, kind, **how)
+        return sorted(record.to_text() for records in response.answer for record in records)
+
+    async def tells(self, network: str, name: str, expected: list[str]) -> None:
+        async with asyncio.timeout(5):
+            while await self.values(network, name) != expected:
+                pass
+
+
+@asynccontextmanager
+async def rig(folder: Path) -> AsyncIterator[Rig]:
+    lab = RealLab(folder)
+    try:
+        await lab.start()
+        async with name_server(WORLD, ("",)) as world, forwarder(world.address) as forward:
+            fabric = lab.fabrics[0]
+            resolver = Resolver(
+                fabric,
+                lambda: wiring.items("network", NetworkItem),
+                lambda: wiring.items("zone", ZoneItem),
+                forward,
+                SystemClock(),
+            )
+            wiring = Wiring(fabric, (resolver,))
+            wiring.changed([*network("vpc-1", 1), *network("vpc-2", 2)], ())
+            for name in ("vpc-1", "vpc-2"):
+                await wiring.attach(f"eni-{name}")
+            try:
+                yield Rig(lab, wiring)
+            finally:
+                await resolver.close_all()
+                await wiring.close()
+    finally:
+        await lab.close()
+
+
+async def test_names_as_a_task_sees_them(tmp_path: Path) -> None:
+    async with rig(tmp_path) as tasks:
+        private = "ip-10-0-0-10.eu-west-1.compute.internal"
+        for how in ({}, {"tcp": True}, {"server": RESOLVERS}, {"server": RESOLVERS, "tcp": True}):
+            assert await tasks.values("vpc-1", private, **how) == ["10.0.0.10"]
+        assert await tasks.values("vpc-1", "10.0.0.10.in-addr.arpa", "PTR") == [f"{private}."]
+        assert (await tasks.ask("vpc-1", "ip-10-0-0-10.ec2.internal")).rcode() == dns.rcode.NXDOMAIN
+        # The task has no way outside; its questions are asked from the host's network.
+        assert await tasks.values("vpc-1", "example.com") == ["192.0.2.1"]
+
+
+async def test_zones_reach_those_whom_they_are_for(tmp_path: Path) -> None:
+    async with rig(tmp_path) as tasks:
+        assert (await tasks.ask("vpc-1", "web.corp")).rcode() == dns.rcode.NXDOMAIN
+        tasks.wiring.changed([zone("web.corp", "vpc-1", "10.0.0.7"), zone("lb.example", "", "100.64.0.9")], ())
+        await tasks.tells("vpc-1", "web.corp", ["10.0.0.7"])
+        assert await tasks.values("vpc-2", "web.corp") == []
+        for name in ("vpc-1", "vpc-2"):
+            await tasks.tells(name, "lb.example", ["100.64.0.9"])
+        tasks.wiring.changed([zone("lb.example", "", "100.64.0.9", "100.64.0.10")], [Gone(kind="zone", id="web.corp")])
+        for name in ("vpc-1", "vpc-2"):
+            await tasks.tells(name, "lb.example", ["100.64.0.10", "100.64.0.9"])
+        await tasks.tells("vpc-1", "web.corp", [])
+
+
+async def test_a_network_that_goes_and_comes_back_is_served_again(tmp_path: Path) -> None:
+    async with rig(tmp_path) as tasks:
+        tasks.wiring.changed((), [Gone(kind="interface", id="eni-vpc-2"), Gone(kind="network", id="vpc-2")])
+        await until(lambda: not tasks.router("vpc-2").exists())
+        tasks.wiring.changed(network("vpc-2", 2), ())
+        await tasks.wiring.attach("eni-vpc-2")
+        assert await tasks.values("vpc-2", "example.com") == ["192.0.2.1"]
