@@ -331,7 +331,10 @@ class BalancerStatus(Record, frozen=True, kw_only=True):
 
 
 class TargetStatus(Record, frozen=True, kw_only=True):
-    """A target's health, in the scope `FLEET`; the id is `target_id(group, target)`. Writer: fleet."""
+    """A target's health, in the scope `FLEET`; the id is `target_id(group, target)`. Writer: fleet.
+
+    Who wanted the target (`elbv2`) forgets it with the target.
+    """
 
     group: str
     target: str

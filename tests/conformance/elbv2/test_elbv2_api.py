@@ -200,8 +200,10 @@ async def test_what_is_not_here_yet_says_so(tmp_path: Path) -> None:
         ({"Id": "i-0123"}, "ValidationError", "not a valid IPv4 address"),
         ({"Id": "fd00::1"}, "ValidationError", "not a valid IPv4 address"),
         ({"Id": "8.8.8.8"}, "InvalidTarget", "not within a subnet"),
-        ({"Id": "10.0.0.1"}, "InvalidTarget", "must be 'all'"),
-        ({"Id": "172.31.0.9", "AvailabilityZone": "us-east-1b"}, "InvalidTarget", "Availability Zone 'us-east-1a'"),
+        ({"Id": "10.0.0.1"}, "ValidationError", "The Availability Zone is required for IP address '10.0.0.1'"),
+        ({"Id": "10.0.0.1", "AvailabilityZone": "us-east-1a"}, "ValidationError", "must be 'all'"),
+        ({"Id": "172.31.0.9", "AvailabilityZone": "all"}, "ValidationError", "overridden to 'all' from 'us-east-1a'"),
+        ({"Id": "172.31.0.9", "AvailabilityZone": "us-east-1b"}, "ValidationError", "from 'us-east-1a'"),
     ],
 )
 async def test_targets_that_are_refused(tmp_path: Path, target: dict[str, Any], code: str, message: str) -> None:

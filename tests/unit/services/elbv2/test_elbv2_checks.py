@@ -111,11 +111,11 @@ def test_a_complete_action_is_complete_already() -> None:
     ("given", "why"),
     [
         ([], "condition must be specified"),
-        ([{}], "Condition field ''"),
+        ([{}], "field must be specified"),
         ([{"Field": "source-ip", "SourceIpConfig": {"Values": ["10.0.0.0/8"]}}], "not implemented yet"),
         ([{"Field": "path-pattern"}], "value must be specified"),
         ([{"Field": "path-pattern", "Values": ["/"]}] * 2, "only one condition"),
-        ([{"Field": "path-pattern", "Values": [f"/{n}" for n in range(6)]}], "at most 5"),
+        ([{"Field": "path-pattern", "Values": [f"/{n}" for n in range(6)]}], "can only have '5'"),
         ([{"Field": "path-pattern", "RegexValues": [".*"]}], "Regular expressions"),
         ([{"Field": "path-pattern", "HostHeaderConfig": {"Values": ["a"]}}], "another field"),
         ([{"Field": "http-header", "Values": ["a"]}], "must specify HttpHeaderConfig"),

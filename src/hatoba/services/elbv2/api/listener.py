@@ -87,7 +87,9 @@ async def create_listener(req: t.CreateListenerInput, call: Call) -> t.CreateLis
             tag(tx, call, record.arn, tags)
             publish(tx, balancer)
         elif record.default != action or (tags and tags != tags_of(tx, call.scope, record.arn)):
-            raise t.DuplicateListenerException("A listener already exists on this port for this load balancer")
+            raise t.DuplicateListenerException(
+                f"A listener already exists on this port for this load balancer '{balancer.arn}'"
+            )
     return {"Listeners": [views.listener(record, balancer)]}
 
 
@@ -132,7 +134,7 @@ async def modify_listener(req: t.ModifyListenerInput, call: Call) -> t.ModifyLis
         balancer = balancer_of(tx, record)
         port = req.get("Port", record.port)
         if any(other.port == port and other.id != record.id for other in listeners_of(tx, balancer)):
-            raise t.DuplicateListenerException("A listener already exists on this port for this load balancer")
+            raise invalid(f"Listener port '{port}' is already in use")
         if action is not None:
             check_forward(tx, call, action, balancer)
         record = tx.put(listeners, replace(record, port=port, default=action or record.default))

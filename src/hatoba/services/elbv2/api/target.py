@@ -78,18 +78,22 @@ def _zone(
     asked = given.get("AvailabilityZone")
     zone = next((zone for network, zone in zones if address in network), None)
     if zone is not None:
-        if asked not in (None, ANYWHERE, zone):
-            raise t.InvalidTargetException(
-                f"The IP address '{address}' is in the Availability Zone '{zone}', not in '{asked}'"
+        if asked not in (None, zone):
+            raise invalid(
+                f"The IP address '{address}' is within the VPC, and cannot have its Availability Zone overridden to "
+                f"'{asked}' from '{zone}'"
             )
         return zone
     if not any(address in block for block in _PRIVATE):
         raise t.InvalidTargetException(
             f"The IP address '{address}' is not within a subnet of the VPC '{group.vpc}' and not private"
         )
+    if asked is None:
+        raise invalid(f"The Availability Zone is required for IP address '{address}' because it is not in the VPC")
     if asked != ANYWHERE:
-        raise t.InvalidTargetException(
-            f"The IP address '{address}' is outside of the VPC '{group.vpc}': the Availability Zone must be 'all'"
+        raise invalid(
+            f"The Availability Zone for IP address '{address}' must be 'all' for Application Load Balancer target "
+            "groups, when not within the VPC"
         )
     return ANYWHERE
 

@@ -41,12 +41,14 @@ def checked(conditions: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:
         if fields[field] > 1:
             raise invalid(f"A rule can have only one condition with the field '{field}'")
     if sum(len(_values(condition)) for condition in complete) > _MOST_VALUES:
-        raise invalid(f"A rule can have at most {_MOST_VALUES} condition values")
+        raise invalid(f"A rule can only have '{_MOST_VALUES}' condition values")
     return complete
 
 
 def _checked(condition: Mapping[str, Any]) -> Condition:
-    field = condition.get("Field") or ""
+    field = condition.get("Field")
+    if not field:
+        raise invalid("A condition field must be specified")
     if field not in _CONFIGS:
         raise invalid(f"Condition field '{field}' must be one of '[{', '.join(sorted(_CONFIGS))}]'")
     if field == "source-ip":
@@ -59,7 +61,7 @@ def _checked(condition: Mapping[str, Any]) -> Condition:
     if any(other in condition for other in _CONFIGS.values() if other != name):
         raise invalid(f"A condition with the field '{field}' has a configuration of another field")
     if older and config:
-        raise invalid(f"You cannot specify both Values and {name} in a condition")
+        raise invalid(f"You cannot provide both Values and '{name}' for a condition of type '{field}'")
     if older and field not in _OLDER:
         raise invalid(f"You must specify {name} for a condition with the field '{field}'")
     values = list(older or config.get("Values") or ())
