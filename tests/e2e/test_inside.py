@@ -22,8 +22,9 @@ TRUST = json.dumps(
 )
 SAY = r"""
 get() { printf "GET $1 HTTP/1.0\r\n\r\n" | nc 169.254.170.2 80 | tail -n 1; echo; }
-echo "CREDENTIALS $(get $AWS_CONTAINER_CREDENTIALS_RELATIVE_URI)"
 path=${ECS_CONTAINER_METADATA_URI_V4#http://169.254.170.2}
+until get $path | grep -q '"KnownStatus":"RUNNING"'; do sleep 0.05; done
+echo "CREDENTIALS $(get $AWS_CONTAINER_CREDENTIALS_RELATIVE_URI)"
 echo "CONTAINER $(get $path)"
 echo "TASK $(get $path/task)"
 echo "STATS $(get $path/stats)"
