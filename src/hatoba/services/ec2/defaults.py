@@ -10,7 +10,7 @@ from hatoba.core.keys import Scope
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.ec2.model.group import GroupRule, SecurityGroup, allow_all, groups, put_group
-from hatoba.services.ec2.model.network import Subnet, Vpc, put_vpc, subnets, vpcs
+from hatoba.services.ec2.model.network import Opened, Subnet, Vpc, opened, put_vpc, subnets, vpcs
 from hatoba.services.ec2.model.routes import (
     Association,
     InternetGateway,
@@ -30,10 +30,12 @@ def zones(region: str) -> tuple[str, ...]:
 
 
 def ensure_default(call: Call) -> None:
-    """Makes the default VPC when this account and region have never had one."""
-    if any(True for _ in call.store.scan(vpcs, call.scope)):
+    """Makes the default VPC when this account and region have never had one. One that was deleted stays away."""
+    key = opened.key(call.scope, "default-vpc")
+    if call.store.get(opened, key) is not None:
         return
     with call.tx() as tx:
+        tx.put(opened, Opened(key=key))
         vpc = create_vpc(tx, call.ids, call.scope, CIDR, is_default=True)
         gateway = InternetGateway(key=internet_gateways.key(call.scope, resource_id(call.ids, "igw")), vpc=vpc.id)
         tx.put(internet_gateways, gateway)

@@ -24,6 +24,7 @@ async def create_vpc(req: t.CreateVpcRequest, call: Call) -> t.CreateVpcResult:
     dry_run(req)
     if "CidrBlock" not in req:
         raise missing("CidrBlock")
+    ensure_default(call)
     cidr = block(req["CidrBlock"])
     with call.tx() as tx:
         vpc = new_vpc(tx, call.ids, call.scope, str(cidr), tenancy=req.get("InstanceTenancy", "default"))

@@ -31,7 +31,12 @@ class Subnet(Record, frozen=True, kw_only=True):
     cursor: str | None = None  # the address given out last: the next one is sought behind it
 
 
+class Opened(Record, frozen=True, kw_only=True):
+    """This account uses this region: it has been given its default VPC, whatever became of that since."""
+
+
 vpcs = Table("ec2.vpcs", Vpc)
+opened = Table("ec2.opened", Opened)
 subnets = Table("ec2.subnets", Subnet, indexes=(Index("vpc", lambda subnet: subnet.vpc),))
 
 
