@@ -93,7 +93,7 @@ class Events:
             return
         exit = Exit(code=ended.exit_status, at=_seconds(ended.exited_at))
         if ended.id == ended.container_id:
-            if record.is_of(ended.pid):  # not a belated word about an earlier task of the same name
+            if record.has_ended(ended.pid):
                 self._ended(record, exit)
         else:
             _exec_ended(record, ended.id, exit)
@@ -137,7 +137,7 @@ class Events:
                 self._ended(record, Exit(code=_LOST, at=self._clock.now()))
 
     def _compare(self, record: Record, task: Any) -> None:
-        if not record.is_of(task.pid):
+        if not record.may_have(task.pid):
             return
         record.has_task, record.task_pid = True, task.pid
         if task.status in _RUNNING:

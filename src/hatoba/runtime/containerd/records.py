@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 from hatoba.runtime.base import Container, ContainerSpec, Exit, Failure, State, failure
@@ -33,12 +34,18 @@ class Record:
         self.exit = None
         self._ended.clear()
 
-    def is_of(self, pid: int) -> bool:
-        """Whether something told about a process is about the task that is there now.
+    def has_ended(self, pid: int) -> bool:
+        """Whether an exit told of process `pid` is that of the task that is there now, not of an earlier one.
 
-        While one is being made, whatever is told is about an earlier one: it cannot end before we know its pid.
+        Of a task that it found half-made containerd tells no pid (0): then the process itself says.
         """
-        return pid == self.task_pid if self.task_pid or self.lock.locked() else True
+        return bool(self.task_pid) and (
+            pid == self.task_pid or (pid == 0 and not os.path.exists(f"/proc/{self.task_pid}"))
+        )
+
+    def may_have(self, pid: int) -> bool:
+        """Whether a task that was found may be the present one: one that is just being made tells its pid itself."""
+        return pid == self.task_pid if self.task_pid else not self.lock.locked()
 
     def ended(self, exit: Exit) -> bool:
         """Whether that is news."""
