@@ -13,18 +13,15 @@ import argparse
 import asyncio
 import logging
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-from bench.process import cpu_seconds
+from bench.wire import Cost, Keys, cost, signed
 
-ROUNDS = 7
-KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+KEYS = Keys("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 
 
 # --- the server
@@ -107,7 +104,9 @@ async def _serve(folder: Path) -> None:
     sealer = Sealer.from_file(folder / "key")
     store = Store(SqliteJournal(folder / "journal.db"), [clusters], sealer)
     store.open()
-    credential = Credential(access_key_id=KEY, secret=SECRET, principal=access.root("aws", "123456789012", KEY))
+    credential = Credential(
+        access_key_id=KEYS.id, secret=KEYS.secret, principal=access.root("aws", "123456789012", KEYS.id)
+    )
     plane = ControlPlane(
         store=store,
         clock=SystemClock(),
@@ -128,42 +127,15 @@ async def _serve(folder: Path) -> None:
 
 
 def form(port: int, body: bytes) -> bytes:
-    return signed(port, "", body, service="sts", content_type="application/x-www-form-urlencoded")
+    return signed(port, KEYS, "sts", "", body, content_type="application/x-www-form-urlencoded")
 
 
-def signed(
-    port: int, operation: str, body: bytes, *, service: str = "ecs", content_type: str = "application/x-amz-json-1.1"
-) -> bytes:
-    from hatoba.aws import sigv4
-    from hatoba.aws.wire import WireRequest
-
-    headers = {"host": f"127.0.0.1:{port}", "content-type": content_type}
-    if operation:
-        headers["x-amz-target"] = f"AmazonEC2ContainerServiceV20141113.{operation}"
-    request = WireRequest(method="POST", path="/", headers=headers, body=body)
-    credential = sigv4.Credential(access_key_id=KEY, secret=SECRET)
-    headers = sigv4.sign(request, credential, "us-east-1", service, time.time())
-    headers |= {"user-agent": "Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1", "content-length": str(len(body))}
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"POST / HTTP/1.1\r\n{lines}\r\n".encode() + body
+def json(port: int, operation: str, body: bytes) -> bytes:
+    return signed(port, KEYS, "ecs", f"AmazonEC2ContainerServiceV20141113.{operation}", body)
 
 
-def ask(wire: socket.socket, request: bytes) -> bytes:
-    """One answer with a content-length, head and all."""
-    wire.sendall(request)
-    data = wire.recv(65536)
-    while (end := data.find(b"\r\n\r\n")) < 0:
-        data += wire.recv(65536)
-    start = data.index(b"content-length: ") + 16
-    whole = end + 4 + int(data[start : data.index(b"\r", start)])
-    while len(data) < whole:
-        data += wire.recv(65536)
-    return data
-
-
-def measure(requests: int = 2000) -> dict[str, tuple[float, float]]:
-    """Per request: (CPU of the server, time until the answer), in seconds, medians over rounds."""
-    found: dict[str, tuple[float, float]] = {}
+def measure(requests: int = 2000) -> dict[str, Cost]:
+    found: dict[str, Cost] = {}
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "bench.request_cpu", "--serve", folder]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
@@ -171,30 +143,18 @@ def measure(requests: int = 2000) -> dict[str, tuple[float, float]]:
             port = int(server.stdout.readline())
             cases = {
                 "empty HTTP answer": b"GET /_hatoba/nothing HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n",
-                "read, trivial (ListClusters)": signed(port, "ListClusters", b"{}"),
-                "read (DescribeClusters, 1)": signed(port, "DescribeClusters", b'{"clusters":["default"]}'),
+                "read, trivial (ListClusters)": json(port, "ListClusters", b"{}"),
+                "read (DescribeClusters, 1)": json(port, "DescribeClusters", b'{"clusters":["default"]}'),
                 "read, form and XML (GetCallerIdentity)": form(port, b"Action=GetCallerIdentity&Version=2011-06-15"),
-                "10 calls between rooms (ListServices)": signed(port, "ListServices", b"{}"),
-                "write, durable (CreateCluster)": signed(port, "CreateCluster", b'{"clusterName":"default"}'),
+                "10 calls between rooms (ListServices)": json(port, "ListServices", b"{}"),
+                "write, durable (CreateCluster)": json(port, "CreateCluster", b'{"clusterName":"default"}'),
             }
             with socket.create_connection(("127.0.0.1", port)) as wire:
                 for name, request in cases.items():
                     count = requests if "write" not in name else requests // 4
-                    assert ask(wire, request).startswith(b"HTTP/1.1 200"), ask(wire, request)
-                    rounds = [_round(server.pid, wire, request, count) for _ in range(ROUNDS)]
-                    found[name] = (
-                        statistics.median(cpu for cpu, _ in rounds),
-                        statistics.median(wall for _, wall in rounds),
-                    )
+                    found[name] = cost(server.pid, wire, request, count)
             server.communicate()
     return found
-
-
-def _round(pid: int, wire: socket.socket, request: bytes, count: int) -> tuple[float, float]:
-    cpu, wall = cpu_seconds(pid), time.perf_counter()
-    for _ in range(count):
-        ask(wire, request)
-    return (cpu_seconds(pid) - cpu) / count, (time.perf_counter() - wall) / count
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bench.__main__ import MODULES
 from hatoba.app.settings import Settings
 from hatoba.cli import doctor
 from hatoba.cli.main import parser
@@ -179,3 +180,11 @@ def test_lock_files_pin_content_and_name_no_registry(file: str) -> None:
     blocks = re.findall(r"^[a-z0-9-]+\S*==.*?(?=^\S|\Z)", said, re.M | re.S)
     assert len(blocks) == len(locked(file)) > 10
     assert [block.split()[0] for block in blocks if "--hash=sha256:" not in block] == []
+
+
+# --- benchmarks
+
+
+def test_make_bench_runs_every_benchmark() -> None:
+    alone = {path.stem for path in (ROOT / "bench").glob("*.py") if "__main__" in text(path)}
+    assert alone - {"__main__"} == MODULES.keys()
