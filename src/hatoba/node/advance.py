@@ -31,6 +31,7 @@ from hatoba.node.events import (
     Postponed,
     Pulled,
     Tick,
+    Together,
     Vanished,
     Verb,
     Wanted,
@@ -114,6 +115,10 @@ def _learn(held: Held, event: Event) -> Held:
             return replace(_free(held, "detach"), network="released")
         case Deleted(name):
             return replace(_free(held, "delete", name), deleted=held.deleted | {name})
+        case Together(events):
+            for each in events:
+                held = _learn_of_container(held, each)
+            return held
         case Tick():
             return held
         case _:
@@ -322,6 +327,7 @@ __all__ = [
     "Postponed",
     "Pulled",
     "Tick",
+    "Together",
     "Vanished",
     "Verb",
     "Wanted",

@@ -120,15 +120,19 @@ class Agent:
 
     def _compare(self, id_: str, there: dict[str, Container]) -> None:
         """What the runtime has, against what we know of one workload."""
+        found: list[step.Launched | step.Exited | step.Vanished] = []
         for status in self._held[id_].status.containers:
             container = there.get(container_id(id_, status.name))
             if container is not None and container.state == "running" and status.state in ("pulling", "pulled"):
                 now = self._clock.now()  # the launch was done, its answer was lost
-                self.emit(id_, step.Launched(status.name, container.id, now, now))
+                found.append(step.Launched(status.name, container.id, now, now))
             elif container is not None and container.state == "stopped" and container.exit is not None:
-                self.emit(id_, step.Exited(status.name, container.exit.code, container.exit.at, container.exit.oom))
+                exit_ = container.exit
+                found.append(step.Exited(status.name, exit_.code, exit_.at, exit_.oom))
             elif container is None and status.state == "running":
-                self.emit(id_, step.Vanished(status.name))
+                found.append(step.Vanished(status.name))
+        if found:
+            self.emit(id_, step.Together(tuple(found)))
 
     async def _place(self, workload: Workload) -> None:
         """Finds the interface of a workload that runs on, so that the metadata endpoint knows it again."""

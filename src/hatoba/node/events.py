@@ -98,6 +98,12 @@ class Tick(NamedTuple):
     """Time has passed, or the agent has restarted."""
 
 
+class Together(NamedTuple):
+    """What was found out at one look: nothing is concluded before all of it is known."""
+
+    events: tuple[Launched | Exited | Vanished, ...]
+
+
 Event = (
     Wanted
     | Attached
@@ -112,4 +118,5 @@ Event = (
     | Deleted
     | Postponed
     | Tick
+    | Together
 )

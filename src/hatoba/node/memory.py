@@ -10,7 +10,7 @@ left whose state could be lost. Item bodies may hold secrets and are kept sealed
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from hatoba.core.keys import Scope
@@ -19,7 +19,9 @@ from hatoba.core.secret import Sealer
 from hatoba.fleet.messages import Delta, Gone, Item, Kind, Snapshot
 from hatoba.node.advance import Held
 from hatoba.store import Store, Table
+from hatoba.store.journal import Journal
 from hatoba.store.sqlite import SqliteJournal
+from hatoba.store.writer import end_process
 
 _HERE = Scope("", "", "")
 
@@ -50,10 +52,16 @@ _POSITION = position_table.key(_HERE, "position")
 class Memory:
     """One writer: the agent."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        journal: Journal | None = None,
+        failed: Callable[[BaseException], None] = end_process,
+    ) -> None:
+        """The simulator hands in a journal in memory, and does not want to end with the agent that it kills."""
         self._sealer = Sealer.from_file(folder / "state.key")
-        journal = SqliteJournal(folder / "state.db", synchronous="NORMAL")
-        self._store = Store(journal, [item_table, held_table, position_table], self._sealer)
+        journal = journal or SqliteJournal(folder / "state.db", synchronous="NORMAL")
+        self._store = Store(journal, [item_table, held_table, position_table], self._sealer, failed=failed)
 
     def open(self) -> None:
         self._store.open()
