@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 PACKAGES=(
     containerd:containerd          # runs containers (its own instance, under the data directory)
     crun:crun                      # the OCI runtime below it
+    golang-github-containers-common:/usr/share/containers/seccomp.json   # the default seccomp profile
     tini:tini-static               # the init process of tasks that ask for one
     util-linux:nsenter             # starts Envoy in a VPC's namespace
     libnftables1:/usr/share/doc/libnftables1   # packet rules, in process
