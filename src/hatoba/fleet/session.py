@@ -152,15 +152,19 @@ class Sessions:
         self._server: asyncio.Server | None = None
         self._connections = TaskGroup("nodes")
 
-    async def start(self, host: str, port: int, context: ssl.SSLContext) -> int:
-        """Listens; the port. Raises `Refused` when it is taken."""
+    def watch(self) -> None:
+        """From now on connected nodes are told of every change, and silent ones are lost."""
         for table in m.TABLES:
             self.store.feed.subscribe(table, self._changed)
         for node in self.store.all(m.nodes):
             if node.state == "ready":
                 self.alive(node.id)  # it has one lease's time to come back after our own restart
+
+    async def start(self, host: str, port: int, context: ssl.SSLContext) -> int:
+        """Watches and listens; the port. Raises `Refused` when it is taken."""
+        self.watch()
         try:
-            self._server = await asyncio.start_server(self._connected, host, port, ssl=context)
+            self._server = await asyncio.start_server(self.accept, host, port, ssl=context)
         except OSError as error:
             raise Refused(f"The nodes' port {host}:{port} cannot be opened: {error.strerror}.") from None
         bound: int = self._server.sockets[0].getsockname()[1]
@@ -205,7 +209,8 @@ class Sessions:
 
     # --- connections
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serves one connection to its end. Who it is, is in the certificate that the writer has checked."""
         task = self._connections.start(self._serve(reader, writer), "connection")
         await asyncio.wait([task])
 

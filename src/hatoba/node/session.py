@@ -13,7 +13,7 @@ import hashlib
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -45,6 +45,18 @@ class Listener(Protocol):
     def acknowledged(self, kind: str, id_: str, report: int) -> None: ...
 
 
+Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+
+
+async def _tls(
+    host: str, port: int, context: ssl.SSLContext | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=CONTROL)
+    # A control plane that is gone without a word is noticed when our signs of life are not acknowledged.
+    writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SILENCE * 1000))
+    return reader, writer
+
+
 class Session:
     def __init__(
         self,
@@ -54,12 +66,14 @@ class Session:
         *,
         host: str,
         port: int,
-        context: ssl.SSLContext,
+        context: ssl.SSLContext | None,
+        connect: Connect | None = None,
     ) -> None:
+        """`connect`: another way to the control plane than TLS to `host` and `port`."""
         self._memory = memory
         self._listener = listener
         self._hello = hello
-        self._host, self._port, self._context = host, port, context
+        self._connect = connect or (lambda: _tls(host, port, context))
         self._writer: asyncio.StreamWriter | None = None
         self._reports: dict[tuple[str, str], msg.Report] = {}
         self._unsent: dict[tuple[str, str], None] = {}  # in the order in which they came up
@@ -130,12 +144,8 @@ class Session:
             delay = min(delay * 2, LONGEST_RETRY)
 
     async def _connection(self) -> None:
-        reader, writer = await asyncio.wait_for(
-            asyncio.open_connection(self._host, self._port, ssl=self._context, server_hostname=CONTROL), 10.0
-        )
+        reader, writer = await asyncio.wait_for(self._connect(), 10.0)
         self._writer = writer
-        # A control plane that is gone without a word is noticed when our signs of life are not acknowledged.
-        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SILENCE * 1000))
         sender: asyncio.Task[None] | None = None
         try:
             writer.write(msg.frame(self._hello(*self._memory.position)))
