@@ -35,12 +35,17 @@ things = Table("test.things", Named)
 class HeldJournal:
     """In memory; writes wait while `held` is not set."""
 
+    blocking = True
+
     def __init__(self) -> None:
         self.may_write = threading.Event()
         self.may_write.set()
 
-    def open(self, schemas: Mapping[str, int]) -> tuple[int, int, Mapping[str, int]]:
-        return 1, 0, schemas
+    def written(self) -> Mapping[str, int]:
+        return {}
+
+    def open(self, schemas: Mapping[str, int]) -> tuple[int, int]:
+        return 1, 0
 
     def rows(self) -> Iterator[Row]:
         return iter(())
