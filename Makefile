@@ -22,10 +22,10 @@ check: setup  ## format, lint, types, import contracts, tidy
 	$(BIN)/pytest -q tests/tidy
 
 quick: check  ## every test that needs no root: under two minutes
-	$(BIN)/pytest -q -m "not real and not slow" tests --ignore tests/tidy
+	$(BIN)/pytest -q -n 2 --dist worksteal -m "not real and not slow" tests --ignore tests/tidy
 
-test: check  ## the whole suite
-	$(SUDO) $(BIN)/pytest -v --durations=25 tests
+test: quick  ## the whole suite: what needs root, or time, runs alone
+	$(SUDO) $(BIN)/pytest -v --durations=25 -m "real or slow" tests
 
 soak: setup  ## what takes too long for every run: kills by the dozen
 	$(SUDO) env CHAOS_KILLS=50 $(BIN)/pytest -v tests/e2e/test_chaos.py
