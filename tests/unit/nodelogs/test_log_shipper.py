@@ -9,7 +9,7 @@ from pathlib import Path
 from hatoba.node.logs.batch import BATCH_EVENTS, LogBatch
 from hatoba.node.logs.lane import Lane
 from hatoba.node.logs.options import Options
-from hatoba.node.logs.shipper import Shipper
+from hatoba.node.logs.shipper import LINGER_SECONDS, Shipper
 from hatoba.node.logs.spool import Spool
 
 
@@ -43,3 +43,23 @@ async def test_more_short_lines_than_one_batch_holds(tmp_path: Path) -> None:
     async with asyncio.timeout(10):
         await shipper.run()
     assert sent == lines
+
+
+async def test_what_was_freed_meanwhile_is_not_read(tmp_path: Path) -> None:
+    """The agent before this one said, just before it was killed, that more is stored than the disk says yet."""
+    end = spooled(tmp_path / "out", b"first\nsecond\n")
+    sent: list[str] = []
+
+    async def send(batch: LogBatch) -> None:
+        sent.extend(message for part in batch.parts for message in part.messages)
+
+    lane = Lane(str(tmp_path / "out"), "c/stdout", None)
+    shipper = Shipper("c", Options(group="g", stream="s"), {"c/out": lane}, send, lambda *_: None)
+    shipper.reconnected()  # news, but not from the spool
+    running = asyncio.create_task(shipper.run())
+    await asyncio.sleep(2 * LINGER_SECONDS)
+    assert sent == []
+    shipper.heard("c/out", end, stored=len(b"first\n"), ended=True)
+    async with asyncio.timeout(10):
+        await running
+    assert sent == ["second"]

@@ -106,6 +106,19 @@ def printed(lines: int, width: int) -> tuple[list[str], list[str]]:
     return [*out, "no newline"], err
 
 
+async def test_a_writer_that_left_is_not_the_end(logs: NodeLogs, plane: ControlPlane) -> None:
+    """A container whose making was given up, and that is made again."""
+    pipes = await logs.open("c1", OPTIONS)
+    for words in (b"", b"first\n", b"second\n"):
+        for path in pipes:
+            writer = os.open(path, os.O_WRONLY)
+            os.write(writer, words)
+            os.close(writer)
+        await plane.until(lambda words=words: words.decode().strip() in ["", *plane.lines("c1/stdout")[-1:]])
+    await logs.drain("c1")
+    assert plane.lines("c1/stdout") == plane.lines("c1/stderr") == ["first", "second"]
+
+
 async def test_lines_arrive_with_their_times_while_the_container_runs(logs: NodeLogs, plane: ControlPlane) -> None:
     shim = Shim(await logs.open("c1", OPTIONS))
     before = time.time_ns() // 1_000_000

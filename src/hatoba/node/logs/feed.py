@@ -24,7 +24,9 @@ class Feed:
         self.key = key
         self.limit = limit
         self.mode = mode
-        self.pipe = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        # For writing too, so that there always is a writer: one that leaves is not the end. When the agent dies while a
+        # container is being made, its runtime gives it up with the FIFO open already, and it is made again later.
+        self.pipe = os.open(fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             self.spool = Spool(folder)
         except OSError:

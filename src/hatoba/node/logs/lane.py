@@ -27,6 +27,7 @@ class Lane:
     def __init__(self, folder: str, producer: str, new_event: str | None) -> None:
         self.producer = producer
         self.stored = stored_offset(folder)
+        self.begun = False  # the spooler has spoken of it: nothing is read before
         self.end: int | None = None
         self.dropped = 0
         self._reader = SpoolReader(folder)
@@ -58,9 +59,17 @@ class Lane:
     def group_open(self) -> bool:
         return self._grouper is not None and self._grouper.start is not None
 
+    def begin(self, stored: int) -> None:
+        """Where the spooler says that reading starts: past what was noted on disk when this object was made, if an
+        earlier agent's last words were still on their way. What lies before is no longer there."""
+        if not self.begun and stored > self.stored:
+            self.stored = stored
+            self._splitter = Splitter(stored)
+        self.begun = True
+
     def fill(self) -> None:
         """Reads until there is a batch's worth, or no more."""
-        while self._size < BATCH_BYTES and len(self._ends) < BATCH_EVENTS:
+        while self.begun and self._size < BATCH_BYTES and len(self._ends) < BATCH_EVENTS:
             data = self._reader.read(self.read, _READ_BYTES)
             if not data:
                 break

@@ -193,7 +193,7 @@ class NodeLogs:
             if not found.unread:
                 found.ready.set()
         if verb == "state":
-            found.shipper.heard(key, int(fields[1]))
+            found.shipper.heard(key, int(fields[1]), stored=int(fields[0]))
         elif verb in ("data", "ended"):
             found.shipper.heard(key, int(fields[0]), dropped=int(fields[1]), ended=verb == "ended")
         elif verb == "removed":

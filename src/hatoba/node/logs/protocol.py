@@ -1,7 +1,7 @@
 """What the agent and the spooler say to each other: one datagram each, a verb and its fields.
 
     agent to spooler                                  spooler to agent
-    add KEY FIFO LIMIT MODE   spool this FIFO         state KEY START END      answers `add`: what is in the spool
+    add KEY FIFO LIMIT MODE   spool this FIFO         state KEY STORED END     answers `add`: what is in the spool
     ack KEY STORED READ       bytes up to STORED      data KEY END DROPPED     there are bytes up to END; sent once,
                               may go; tell me of                               until `ack` says that READ is there
                               bytes beyond READ       ended KEY END DROPPED    nothing will follow

@@ -47,9 +47,10 @@ class Shipper:
         self._news = asyncio.Event()
         self._hurry = asyncio.Event()
 
-    def heard(self, key: str, upto: int, *, dropped: int = 0, ended: bool = False) -> None:
-        """The spool reaches up to there, and when it has ended no further."""
+    def heard(self, key: str, upto: int, *, stored: int = 0, dropped: int = 0, ended: bool = False) -> None:
+        """The spool reaches up to there, and when it has ended no further; up to `stored` it is not needed."""
         lane = self.lanes[key]
+        lane.begin(stored)
         lane.dropped = max(lane.dropped, dropped)
         if ended:
             lane.end = upto

@@ -159,7 +159,7 @@ class Spooler:
                 return
             self._feeds[key] = feed
         feed.told = True
-        self._send("state", key, feed.spool.start, feed.spool.end)
+        self._send("state", key, feed.spool.stored, feed.spool.end)
         if feed.ended:
             self._end(feed)
         else:

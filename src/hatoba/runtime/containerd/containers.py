@@ -115,6 +115,15 @@ class Containers:
         request = snapshots_pb2.MountsRequest(snapshotter=self._settings.snapshotter, key=id)
         return list((await self._client.call(self._client.snapshots.Mounts, request)).mounts)
 
+    async def _made_mounts(self, record: Record) -> list[Mount]:
+        """Of a container that an earlier process of ours has recorded: it may have ended before the snapshot."""
+        try:
+            return await self._mounts(record.spec.id)
+        except CallFailed as error:
+            if error.status is not NOT_FOUND:
+                raise
+        return await self._prepare(record.spec.id, self._images.get(record.spec.image).chain_id)
+
     async def _account_files(self, image: Stored) -> tuple[str, str]:
         """/etc/passwd and /etc/group of an image, looked up once."""
         found = self._accounts.get(image.chain_id)
@@ -174,7 +183,7 @@ class Containers:
     async def _create_task(self, record: Record) -> None:
         spec, io = record.spec, record.spec.stdio
         if record.mounts is None:
-            record.mounts = await self._mounts(spec.id)
+            record.mounts = await self._made_mounts(record)
         request = tasks_pb2.CreateTaskRequest(
             container_id=spec.id,
             rootfs=record.mounts,
