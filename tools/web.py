@@ -39,8 +39,11 @@ class Web:
         listener = elb.create_listener(LoadBalancerArn=self.balancer, Protocol="HTTP", Port=80, DefaultActions=forward)
         self.listener: str = listener["Listeners"][0]["ListenerArn"]
 
-    def define(self, version: str) -> str:
-        """Pushes an image whose page says `version`, and registers a revision that runs it."""
+    def define(self, version: str, *, role: str = "", **members: Any) -> str:
+        """Pushes an image whose page says `version`, and registers a revision that runs it.
+
+        `role`: its execution role, which a log driver needs; `members`: more of its container.
+        """
         image = self.hatoba.push(
             self.name,
             busybox_files({"www/index.html": f"{version}\n"}),
@@ -54,6 +57,7 @@ class Web:
             "portMappings": [{"containerPort": 80}],
             "linuxParameters": {"initProcessEnabled": True},
             "stopTimeout": 5,
+            **members,
         }
         registered = self.hatoba.client("ecs").register_task_definition(
             family=self.name,
@@ -62,12 +66,13 @@ class Web:
             cpu="256",
             memory="512",
             containerDefinitions=[container],
+            **({"executionRoleArn": role} if role else {}),
         )
         arn: str = registered["taskDefinition"]["taskDefinitionArn"]
         return arn
 
-    def create(self, version: str = "v1") -> None:
-        definition = self.define(version)
+    def create(self, version: str = "v1", *, role: str = "", **members: Any) -> None:
+        definition = self.define(version, role=role, **members)
         self.hatoba.client("ecs").create_service(
             serviceName=self.name,
             taskDefinition=definition,

@@ -1,0 +1,257 @@
+"""Every room of the platform in one control plane behind the real server, without nodes: for requests that must fail.
+
+No controller runs, so that a record which changes was changed by a request. `ready` makes whatever the requests speak
+of, anew if one of them has changed anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from hatoba.app.rooms import ROOMS, tables
+from hatoba.core.clock import SystemClock
+from hatoba.core.ids import SeededIds
+from hatoba.core.keys import Scope
+from hatoba.core.pages import Pager
+from hatoba.core.secret import Sealer
+from hatoba.gateway.access import EverythingPasses, KnownKeys
+from hatoba.gateway.front import front
+from hatoba.gateway.http import Server
+from hatoba.gateway.own import Own
+from hatoba.gateway.path import Settings
+from hatoba.gateway.plane import ControlPlane
+from hatoba.registry.mount import mount
+from hatoba.services.ec2.model.interface import PublicPool
+from hatoba.services.ecr.naming import Naming
+from hatoba.services.ecr.registry import Registry, open_registry
+from hatoba.services.ecs import Settings as EcsSettings
+from hatoba.store import Store
+from hatoba.store.memory import MemoryDisk, MemoryJournal
+from hatoba.streams.engine import DiskStreams
+from hatoba.streams.port import Streams
+
+SCOPE = Scope("aws", "123456789012", "us-east-1")
+POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+TRUST = json.dumps(
+    {
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ]
+    }
+)
+LIFECYCLE = json.dumps(
+    {
+        "rules": [
+            {
+                "rulePriority": 1,
+                "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 1},
+                "action": {"type": "expire"},
+            }
+        ]
+    }
+)
+
+
+class Composed:
+    def __init__(self, plane: ControlPlane, port: int, loop: asyncio.AbstractEventLoop) -> None:
+        self.plane, self.port, self._loop = plane, port, loop
+        self.known: dict[str, Any] = {}  # by member: what a request may name
+        self._made_at = -1
+
+    @property
+    def seq(self) -> int:
+        """Grows with every transaction that changes something."""
+        return self.plane.store.seq
+
+    @property
+    def failures(self) -> int:
+        return self.plane.metrics.failures
+
+    def ready(self) -> dict[str, Any]:
+        if self.seq != self._made_at:
+            asyncio.run_coroutine_threadsafe(self._make(), self._loop).result(20)
+            self._made_at = self.seq
+        return self.known
+
+    async def _make(self) -> None:
+        store = self.plane.store
+        with store.tx() as tx:
+            for table in tables():
+                for record in tx.all(table):
+                    tx.forget(table, record.key)
+        door: Any = self.plane.door(SCOPE, "ecs")
+        ec2, elb, ecs, iam = door.ec2, door.elbv2, door.ecs, door.iam
+        vpc = (await ec2.describe_vpcs())["Vpcs"][0]["VpcId"]
+        subnets = [s["SubnetId"] for s in (await ec2.describe_subnets())["Subnets"]]
+        groups = [g["GroupId"] for g in (await ec2.describe_security_groups())["SecurityGroups"]]
+        tables_ = (await ec2.describe_route_tables())["RouteTables"]
+        gateways = (await ec2.describe_internet_gateways())["InternetGateways"]
+        interface = (await ec2.create_network_interface(SubnetId=subnets[0]))["NetworkInterface"]
+        network = {"awsvpcConfiguration": {"subnets": subnets[:1], "securityGroups": groups[:1]}}
+        balancer = (await elb.create_load_balancer(Name="lb", Subnets=subnets))["LoadBalancers"][0]
+        made: dict[str, Any] = {"Protocol": "HTTP", "Port": 80, "VpcId": vpc, "TargetType": "ip"}
+        group = (await elb.create_target_group(Name="tg", **made))["TargetGroups"][0]["TargetGroupArn"]
+        arn = balancer["LoadBalancerArn"]
+        forward = [{"Type": "forward", "TargetGroupArn": group}]
+        made = {"LoadBalancerArn": arn, "Protocol": "HTTP", "Port": 80, "DefaultActions": forward}
+        listener = (await elb.create_listener(**made))["Listeners"][0]["ListenerArn"]
+        conditions = [{"Field": "path-pattern", "Values": ["/a"]}]
+        made = {"ListenerArn": listener, "Priority": 5, "Conditions": conditions, "Actions": forward}
+        rule = (await elb.create_rule(**made))["Rules"][0]["RuleArn"]
+        await iam.create_role(RoleName="role", AssumeRolePolicyDocument=TRUST)
+        await iam.create_user(UserName="user")
+        await iam.create_policy(PolicyName="policy", PolicyDocument=POLICY)
+        await iam.put_role_policy(RoleName="role", PolicyName="policy", PolicyDocument=POLICY)
+        await iam.put_user_policy(UserName="user", PolicyName="policy", PolicyDocument=POLICY)
+        key = (await iam.create_access_key(UserName="user"))["AccessKey"]["AccessKeyId"]
+        await door.ecr.create_repository(repositoryName="app")
+        await door.logs.create_log_group(logGroupName="group")
+        await door.logs.create_log_stream(logGroupName="group", logStreamName="stream")
+        containers = [{"name": "web", "image": "app", "portMappings": [{"containerPort": 80}]}]
+        definition = {"networkMode": "awsvpc", "cpu": "256", "memory": "512", "containerDefinitions": containers}
+        await ecs.create_cluster()
+        await ecs.register_task_definition(family="web", requiresCompatibilities=["FARGATE"], **definition)
+        made = {"taskDefinition": "web", "desiredCount": 0, "launchType": "FARGATE", "networkConfiguration": network}
+        await ecs.create_service(serviceName="web", **made)
+        role = f"arn:aws:iam::{SCOPE.account}:role/role"
+        container = {"containerPort": 80, "containerName": "web", "targetGroupArn": group}
+        self.known = {
+            "cluster": "default",
+            "clusters": ["default"],
+            "clusterName": "default",
+            "family": "web",
+            "taskDefinition": "web",
+            "taskDefinitions": ["web:1"],
+            "service": "web",
+            "services": ["web"],
+            "serviceName": "other",
+            "desiredCount": 1,
+            "count": 1,
+            "launchType": "FARGATE",
+            "requiresCompatibilities": ["FARGATE"],
+            "networkConfiguration": network,
+            "loadBalancers": [container],
+            "taskRoleArn": role,
+            "executionRoleArn": role,
+            **definition,
+            "repositoryName": "app",
+            "repositoryNames": ["app"],
+            "lifecyclePolicyText": LIFECYCLE,
+            "policyText": POLICY,
+            "registryId": SCOPE.account,
+            "registryIds": [SCOPE.account],
+            "logGroupName": "group",
+            "logGroupIdentifier": "group",
+            "logStreamName": "stream",
+            "logStreamNames": ["stream"],
+            "retentionInDays": 7,
+            "logEvents": [{"timestamp": int(self.plane.clock.now() * 1000), "message": "hello"}],
+            "VpcId": vpc,
+            "VpcIds": [vpc],
+            "SubnetId": subnets[0],
+            "SubnetIds": subnets,
+            "Subnets": subnets,
+            "GroupId": groups[0],
+            "GroupIds": groups[:1],
+            "Groups": groups[:1],
+            "SecurityGroups": groups[:1],
+            "SecurityGroupIds": groups[:1],
+            "IpPermissions": [
+                {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 2, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
+            ],
+            "CidrBlock": "10.9.0.0/24",
+            "DestinationCidrBlock": "10.8.0.0/16",
+            "RouteTableId": tables_[0]["RouteTableId"],
+            "AssociationId": "rtbassoc-0123456789abcdef0",
+            "GatewayId": gateways[0]["InternetGatewayId"],
+            "InternetGatewayId": gateways[0]["InternetGatewayId"],
+            "NetworkInterfaceId": interface["NetworkInterfaceId"],
+            "NetworkInterfaceIds": [interface["NetworkInterfaceId"]],
+            "Filters": [{"Name": "vpc-id", "Values": [vpc]}],
+            "LoadBalancerArn": arn,
+            "LoadBalancerArns": [arn],
+            "TargetGroupArn": group,
+            "TargetGroupArns": [group],
+            "ListenerArn": listener,
+            "ListenerArns": [listener],
+            "RuleArn": rule,
+            "RuleArns": [rule],
+            "RulePriorities": [{"RuleArn": rule, "Priority": 9}],
+            "ResourceArns": [arn],
+            "Priority": 7,
+            "Conditions": conditions,
+            "Actions": forward,
+            "DefaultActions": forward,
+            "Targets": [{"Id": "172.31.0.9", "Port": 80}],
+            "Protocol": "HTTP",
+            "Port": 81,
+            "RoleName": "role",
+            "RoleArn": role,
+            "RoleSessionName": "session",
+            "UserName": "user",
+            "PolicyName": "policy",
+            "PolicyArn": f"arn:aws:iam::{SCOPE.account}:policy/policy",
+            "PolicyDocument": POLICY,
+            "AssumeRolePolicyDocument": TRUST,
+            "VersionId": "v1",
+            "AWSServiceName": "ecs.amazonaws.com",
+            "AccessKeyId": key,
+            "resourceArn": f"arn:aws:ecs:{SCOPE.region}:{SCOPE.account}:cluster/default",
+        }
+
+
+@contextmanager
+def composed(folder: Path) -> Iterator[Composed]:
+    started: list[Composed] = []
+    ready, stop = threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        clock, ids, sealer = SystemClock(), SeededIds(7), Sealer(bytes(32))
+        store = Store(MemoryJournal(MemoryDisk()), tables(), sealer)
+        store.open()
+        plane = ControlPlane(
+            store=store,
+            clock=clock,
+            ids=ids,
+            pager=Pager(sealer),
+            rooms=[room.service for room in ROOMS],
+            identities=KnownKeys(),
+            authorizer=EverythingPasses(),
+            settings=Settings(auth=False, account=SCOPE.account, region=SCOPE.region),
+            strict=True,
+        )
+        naming = Naming(endpoint="localhost:4566", default=SCOPE)
+        registry = open_registry(folder / "registry", store, clock, ids, sealer, naming)
+        await registry.engine.prepare()
+        streams = await DiskStreams.open(folder / "streams", clock)
+        plane.provide(Registry, registry)
+        plane.provide(Streams, streams)  # type: ignore[type-abstract]
+        plane.provide(EcsSettings, EcsSettings(registry_hosts=("localhost:4566",), stopped_tasks_kept=3600.0))
+        plane.provide(PublicPool, PublicPool(network="100.64.0.0/16", transit="100.64.0.0/18"))
+        own = Own(version="test", components=dict)
+        server = Server(front(aws=plane.path, registry=mount(registry.engine), own_paths=own), clock=clock)
+        port = await server.listen("127.0.0.1", 0)
+        started.append(Composed(plane, port, asyncio.get_running_loop()))
+        ready.set()
+        await stop.wait()
+        await server.close(grace=1)
+        registry.engine.close()
+        await streams.close()
+        store.close()
+
+    thread = threading.Thread(target=lambda: uvloop.run(serve()), daemon=True)
+    thread.start()
+    assert ready.wait(20)
+    try:
+        yield started[0]
+    finally:
+        started[0]._loop.call_soon_threadsafe(stop.set)
+        thread.join(20)

@@ -1,0 +1,115 @@
+"""Bad input for every operation of every room: AWS's error for it, never a 500, and never a changed record.
+
+`HOSTILE_MOST` is how many spoiled requests each operation gets (`make soak`: all there are).
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import random
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hatoba.app.rooms import ROOMS
+from hatoba.aws import models
+from hatoba.aws.models import Operation
+from tests.conformance.hostile.composed import Composed, composed
+from tests.conformance.hostile.spoiled import bodies, true_input
+
+MOST = int(os.environ.get("HOSTILE_MOST", "60"))
+SEED = int(os.environ.get("HOSTILE_SEED", "1"))
+STREAMS = ("StartLiveTail",)  # an answer that does not end
+SIGNED = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{}/aws4_request, SignedHeaders=host, Signature=0"
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
+    with composed(Path(tmp_path_factory.mktemp("composed"))) as platform:
+        yield platform
+
+
+def operations() -> list[tuple[str, str]]:
+    return sorted(
+        (room.service.name, name)
+        for room in ROOMS
+        for name in models.load(room.service.name).operations
+        if room.service.handler(name) is not None
+    )
+
+
+def found(service: str, name: str) -> Operation:
+    operation = models.load(service).operation(name)
+    assert operation is not None
+    return operation
+
+
+def headers(operation: Operation) -> dict[str, str]:
+    metadata = operation.model
+    given = {"authorization": SIGNED.format(metadata.signing_name)}
+    if metadata.protocol == "json":
+        target = f"{metadata.target_prefix}.{operation.name}"
+        return given | {"content-type": "application/x-amz-json-1.1", "x-amz-target": target}
+    return given | {"content-type": "application/x-www-form-urlencoded"}
+
+
+answered: Counter[str] = Counter()
+refused: Counter[str] = Counter()
+
+
+@pytest.mark.parametrize(("service", "name"), operations())
+def test_whatever_is_spoiled_is_refused_and_changes_nothing(platform: Composed, service: str, name: str) -> None:
+    operation = found(service, name)
+    wire = http.client.HTTPConnection("127.0.0.1", platform.port, timeout=20)
+    most, changed = 5 if name in STREAMS else MOST, 0
+    try:
+        for what, body in bodies(operation, true_input(operation, platform.ready()), random.Random(SEED), most):
+            before, failures = platform.seq, platform.failures
+            wire.request("POST", "/", body, headers(operation))
+            answer = wire.getresponse()
+            if answer.status == 200:
+                if name in STREAMS:
+                    wire.close()
+                else:
+                    answer.read()
+                answered[service] += 1
+                if platform.seq != before and changed < 8:  # it may have deleted what the others speak of
+                    changed += 1
+                    platform.ready()
+                continue
+            said = answer.read()
+            assert 400 <= answer.status < 500, (what, said[:500])
+            assert b"Code>" in said or b"__type" in said, (what, said[:500])
+            assert platform.seq == before, f"refused, and changed something: {what}: {said[:300]!r}"
+            assert platform.failures == failures, what
+            refused[service] += 1
+    finally:
+        wire.close()
+
+
+@pytest.mark.parametrize(("service", "name"), operations())
+def test_a_body_cut_short_is_refused_and_changes_nothing(platform: Composed, service: str, name: str) -> None:
+    operation = found(service, name)
+    *_, (_, body) = bodies(operation, true_input(operation, platform.ready()), random.Random(SEED), 0)
+    lines = "".join(f"{k}: {v}\r\n" for k, v in headers(operation).items())
+    head = f"POST / HTTP/1.1\r\nhost: localhost\r\n{lines}content-length: {len(body) + 1}\r\n\r\n".encode()
+    before = platform.seq
+    with socket.create_connection(("127.0.0.1", platform.port), timeout=10) as wire:
+        wire.sendall(head + body)
+        wire.shutdown(socket.SHUT_WR)
+        answer = b""
+        while piece := wire.recv(65536):
+            answer += piece
+    assert answer.split(b" ", 2)[1] == b"400", answer
+    assert platform.seq == before
+
+
+def test_both_happened() -> None:
+    """Or the tests before would be about nothing: every room has answered some and refused many."""
+    if sum(refused.values()):  # it may be run alone
+        assert all(answered[room.service.name] for room in ROOMS)
+        assert all(refused[room.service.name] > 10 for room in ROOMS)

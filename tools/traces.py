@@ -1,0 +1,156 @@
+"""What an instance has on the machine: to see that nothing of it is left, and that nothing of it grows.
+
+Everything is looked for by the instance's name and its folders, so that other instances beside it do not count.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from hatoba.network.names import host_prefix, host_table
+
+CGROUPS = Path("/sys/fs/cgroup")
+SHIM_SOCKETS = Path("/run/containerd/s")
+
+
+def _sh(*words: str) -> list[str]:
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=20).stdout.splitlines()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode(errors="replace").replace("\0", " ")
+    except OSError:  # it ended just now, or is a zombie
+        return ""
+
+
+def _files(folder: Path) -> int:
+    return sum(len(files) for _, _, files in os.walk(folder))  # which minds nothing that goes away meanwhile
+
+
+def _folders(folder: Path) -> int:
+    return sum(len(folders) for _, folders, _ in os.walk(folder))
+
+
+def pids() -> Iterator[int]:
+    return (int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid())
+
+
+class Traces:
+    """Made while the instance is there, since its folder may be gone later."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.name = (data / "instance").read_text().strip()
+        self.run = Path("/run/hatoba") / self.name
+        pool = data / "control" / "pool"
+        self.pool = pool.read_text().strip() if pool.exists() else ""
+
+    def _ours(self, text: str) -> bool:
+        return str(self.data) in text or str(self.run) in text or f"hatoba-{self.name}" in text
+
+    # --- what must be gone after `down --purge`
+
+    def left(self) -> dict[str, list[str]]:
+        """Kind → what there is of it; kinds of which there is nothing are left out."""
+        found = {
+            "processes": [f"{pid} {_read(Path(f'/proc/{pid}/cmdline'))[:120]}" for pid in self.processes()],
+            "mounts": self.mounts(),
+            "interfaces": self.interfaces(),
+            "rules": [line for line in _sh("nft", "list", "tables") if line.endswith(host_table(self.name))],
+            "routes": self.routes(),
+            "cgroups": self.cgroups(),
+            "run": [str(self.run)] if self.run.exists() else [],
+            "data": [str(self.data)] if self.data.exists() else [],
+            "sockets": [line for line in Path("/proc/net/unix").read_text().splitlines() if self._ours(line)],
+            "forwarding": [t for t in [_read(Path("/run/hatoba/forwarding.json"))] if f'"{self.name}"' in t],
+        }
+        return {kind: things for kind, things in found.items() if things}
+
+    def processes(self) -> list[int]:
+        """By command line or cgroup; zombies, which only their parent can end, apart."""
+        found = []
+        for pid in pids():
+            folder = Path(f"/proc/{pid}")
+            if not self._ours(_read(folder / "cmdline") + _read(folder / "cgroup")):
+                continue
+            if _read(folder / "stat").rpartition(")")[2].split()[:1] not in ([], ["Z"]):
+                found.append(pid)
+        return found
+
+    def mounts(self) -> list[str]:
+        """In every mount namespace that a process is in."""
+        seen: dict[str, str] = {}
+        for pid in pids():
+            with contextlib.suppress(OSError):
+                seen.setdefault(os.readlink(f"/proc/{pid}/ns/mnt"), f"/proc/{pid}/mountinfo")
+        return sorted(
+            f"{namespace} {line}"
+            for namespace, file in seen.items()
+            for line in _read(Path(file)).splitlines()
+            if self._ours(line)
+        )
+
+    def interfaces(self) -> list[str]:
+        prefix = host_prefix(self.name)
+        return sorted(name for name in os.listdir("/sys/class/net") if name.startswith(prefix))
+
+    def routes(self) -> list[str]:
+        network = self.pool.split("/")[0].rsplit(".", 2)[0] if self.pool else host_prefix(self.name)
+        wanted = re.compile(rf"\b{re.escape(network)}\.|{host_prefix(self.name)}")
+        return [line for line in _sh("ip", "route", "show", "table", "all") if wanted.search(line)]
+
+    def cgroups(self) -> list[str]:
+        tops = [CGROUPS, *(path for path in CGROUPS.iterdir() if path.is_dir())]
+        return sorted({str(p.resolve()) for top in tops for p in top.glob(f"hatoba-{self.name}")})
+
+    # --- what must not grow while the same is wanted
+
+    def counts(self) -> dict[str, int]:
+        """How much there is of everything that a task, a restart or a deployment makes."""
+        node = self.data / "node"
+        snapshots = node / "containerd/root/io.containerd.snapshotter.v1.overlayfs/snapshots"
+        tops = [Path(path) for path in self.cgroups()]
+        return {
+            "processes": len(self.processes()),
+            "interfaces": len(self.interfaces()),
+            "routes": len(self.routes()),
+            "namespaces": _files(self.run / "net"),
+            "cgroups": sum(_folders(top) for top in tops),
+            "bundles": len(list((self.run / "containerd/state/io.containerd.runtime.v2.task/hatoba").glob("*"))),
+            "snapshots": len(list(snapshots.glob("*"))),
+            "task folders": len(list((node / "tasks").glob("*"))),
+            "spools": _files(node / "output"),
+            "files of proxies": _files(self.run / "proxy"),
+            "open files of control": self._open_files("control"),
+            "open files of node": self._open_files("node"),
+        }
+
+    def _open_files(self, process: str) -> int:
+        pid = int((self.run / f"{process}.pid").read_text())
+        return len(os.listdir(f"/proc/{pid}/fd"))
+
+    def records(self) -> dict[str, int]:
+        """Rows by table, of the journal and of the node's memory."""
+        found: dict[str, int] = {}
+        for name, file in (("control", self.data / "control/journal.db"), ("node", self.data / "node/state.db")):
+            database = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)
+            try:
+                rows = database.execute("SELECT tab, count(*) FROM rows GROUP BY tab")
+                found |= {f"{name} {table}": count for table, count in rows}
+            finally:
+                database.close()
+        return found
+
+
+def dead_shim_sockets() -> set[str]:
+    """Files in the folder that all of a machine's containerds share, on which nobody listens."""
+    listening = _read(Path("/proc/net/unix"))
+    found = os.listdir(SHIM_SOCKETS) if SHIM_SOCKETS.is_dir() else []
+    return {name for name in found if f"{SHIM_SOCKETS}/{name}" not in listening}
