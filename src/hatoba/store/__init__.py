@@ -13,6 +13,6 @@ the process (answers, effects, node messages) until `await store.durable(seq)` h
 from hatoba.core.records import Record, replace
 from hatoba.store.feed import Change
 from hatoba.store.store import Conflict, Store, Tx
-from hatoba.store.tables import Index, Table
+from hatoba.store.tables import Index, Table, Tally
 
-__all__ = ["Change", "Conflict", "Index", "Record", "Store", "Table", "Tx", "replace"]
+__all__ = ["Change", "Conflict", "Index", "Record", "Store", "Table", "Tally", "Tx", "replace"]

@@ -28,6 +28,7 @@ from hatoba.store.working import Rows
 from hatoba.store.writer import LoopWriter, ThreadWriter, Writer, end_process
 
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 
 
 class Conflict(HatobaError):
@@ -60,6 +61,15 @@ class View:
 
     def count(self, table: Table[R], index: str, value: Hashable) -> int:
         return self._store.rows(table).count(index, value)
+
+    def tally(self, table: Table[Any], tally: type[T]) -> T:
+        """The table's tally of this type, as it is at this moment: inside a transaction, with what it wrote."""
+        found: T = self._store.rows(table).tallies[tally]  # type: ignore[index,assignment]
+        return found
+
+    def changes(self, table: Table[Any]) -> int:
+        """How often the table was written to: the same number means that nothing in it changed."""
+        return self._store.rows(table).changes
 
 
 class Tx(View):

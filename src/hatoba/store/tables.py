@@ -12,12 +12,13 @@ one and adds a migration: a function from the old row, as plain data, to the new
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from hatoba.core.keys import Key, Scope
 from hatoba.core.records import Record
 
 R = TypeVar("R", bound=Record)
+R_contra = TypeVar("R_contra", bound=Record, contravariant=True)
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -36,8 +37,21 @@ class Index(Generic[R]):
         return () if value is None else (value,)
 
 
+class Tally(Protocol[R_contra]):
+    """A figure over all of a table's records, or a ledger, kept change by change: as true inside a transaction, and
+    after one that was rolled back, as adding everything up would be.
+    """
+
+    def change(self, before: R_contra | None, after: R_contra | None) -> None:
+        """A record came (no `before`), went (no `after`) or was replaced. Must not fail."""
+        ...
+
+
 class Table(Generic[R]):
-    """Declared once, at import; the store that serves it is handed in elsewhere."""
+    """Declared once, at import; the store that serves it is handed in elsewhere.
+
+    `tallies` are made anew by each store that serves the table.
+    """
 
     def __init__(
         self,
@@ -47,11 +61,13 @@ class Table(Generic[R]):
         *,
         schema: int = 1,
         migrations: Mapping[int, Migration] | None = None,
+        tallies: tuple[type[Tally[R]], ...] = (),
     ) -> None:
         self.name = name
         self.type = type_
         self.indexes = {index.name: index for index in indexes}
         self.schema = schema
+        self.tallies = tallies
         self.migrations = dict(migrations or {})
         missing = set(range(1, schema)) - self.migrations.keys()
         if missing:

@@ -26,6 +26,8 @@ class Rows(Generic[R]):
         self.by_key: dict[Key, R] = {}
         self._scopes: defaultdict[Scope, SortedDict[str, R]] = defaultdict(SortedDict)
         self._indexes: dict[str, dict[Hashable, SortedDict[Key, R]]] = {name: {} for name in table.indexes}
+        self.tallies = {tally: tally() for tally in table.tallies}
+        self.changes = 0  # writes so far, those that were taken back and their taking back included
 
     def set(self, record: R) -> R | None:
         """Insert or replace; the record that was there before. An index that cannot take the record changes nothing."""
@@ -45,6 +47,7 @@ class Rows(Generic[R]):
                 if bucket is None:
                     bucket = buckets[value] = SortedDict()
                 bucket[key] = record
+        self._tell(before, record)
         return before
 
     def remove(self, key: Key) -> R | None:
@@ -58,7 +61,13 @@ class Rows(Generic[R]):
         for name, index in self.table.indexes.items():
             for value in index.values(record):
                 self._leave(self._indexes[name], value, key)
+        self._tell(record, None)
         return record
+
+    def _tell(self, before: R | None, after: R | None) -> None:
+        self.changes += 1
+        for tally in self.tallies.values():
+            tally.change(before, after)
 
     @staticmethod
     def _leave(buckets: dict[Hashable, SortedDict[Key, R]], value: Hashable, key: Key) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -26,6 +27,17 @@ class Ship(Record, frozen=True, kw_only=True):
     odd: Any = None  # whatever the codec refuses
 
 
+class Manifest:
+    """How many ships carry what: a tally, and how it is told from adding up."""
+
+    def __init__(self) -> None:
+        self.carried: Counter[str] = Counter()
+
+    def change(self, before: Ship | None, after: Ship | None) -> None:
+        self.carried.subtract(before.cargo if before else ())
+        self.carried.update(after.cargo if after else ())
+
+
 ships = Table(
     "ships",
     Ship,
@@ -34,6 +46,7 @@ ships = Table(
         Index("cargo", lambda ship: ship.cargo, many=True),
         Index("length", lambda ship: len(ship.name)),  # fails on a name that is not a text
     ),
+    tallies=(Manifest,),
 )
 
 
@@ -61,6 +74,8 @@ async def opened(journal: Journal | None = None, **options: Any) -> AsyncIterato
 def picture(store: Store) -> Any:
     """Everything that can be read, by every way of reading."""
     everything = store.all(ships)
+    carried = +Counter(item for ship in everything for item in ship.cargo)
+    assert +store.tally(ships, Manifest).carried == carried
     flags = {ship.flag for ship in everything} | {"no", "se", "de"}
     cargo = {item for ship in everything for item in ship.cargo} | {"tea", "iron"}
     return (

@@ -15,7 +15,7 @@ from hatoba.core.records import replace
 from hatoba.core.secret import Secret
 from hatoba.store import Conflict, Store
 from hatoba.store.memory import MemoryDisk, MemoryJournal
-from tests.unit.store.stored import HERE, SEALER, THERE, Ship, opened, picture, ports, ship, ships
+from tests.unit.store.stored import HERE, SEALER, THERE, Manifest, Ship, opened, picture, ports, ship, ships
 
 IDS = ("a", "b", "bb", "c")
 fields = st.fixed_dictionaries(
@@ -226,3 +226,17 @@ async def test_a_store_that_is_not_open_takes_nothing() -> None:
     with pytest.raises(Exception, match="not open"), store.tx() as tx:
         tx.put(ships, ship("a"))
     assert store.all(ships) == []
+
+
+async def test_a_tally_is_true_inside_a_transaction_and_after_one_that_was_taken_back() -> None:
+    async with opened() as store:
+        carried = store.tally(ships, Manifest).carried
+        with store.tx() as tx:
+            tx.put(ships, ship("a", cargo=("tea", "tea")))
+            assert carried["tea"] == 2
+        seen = store.changes(ships)
+        with pytest.raises(ZeroDivisionError), store.tx() as tx:
+            tx.forget(ships, ships.key(HERE, "a"))
+            assert (carried["tea"], tx.changes(ships) > seen) == (0, True)
+            raise ZeroDivisionError
+        assert (carried["tea"], store.changes(ships) > seen) == (2, True)  # whoever looked inside must look again
