@@ -234,8 +234,9 @@ def needed(view: View, node: str, ref: Ref) -> bytes | None:
 # --- what a change touches -----------------------------------------------------------------------------------------
 
 
-def _of_interface(scope: Scope, interface: str, node: str | None) -> Iterator[Touched]:
-    yield Touched(Ref("interface", scope, interface), node)
+def _of_interface(scope: Scope, interface: str) -> Iterator[Touched]:
+    # For every node: whoever takes an interface over takes it away from somebody.
+    yield Touched(Ref("interface", scope, interface), None)
     yield Touched(Ref("peer", scope, interface), None)
     yield Touched(Ref("public", scope, interface), None)
 
@@ -249,17 +250,17 @@ def touched(change: Change[Any]) -> Iterator[Touched]:
                 yield Touched(Ref("workload", scope, id_), record.node)
                 if record.network and record.interface and not _same_place(change):
                     yield Touched(Ref("network", scope, record.network), record.node)
-                    yield from _of_interface(scope, record.interface, record.node)
+                    yield from _of_interface(scope, record.interface)
             case m.Balancer():
                 yield Touched(Ref("balancer", scope, id_), record.node)
                 if not _same_place(change):
                     yield Touched(Ref("network", scope, record.network), record.node)
                     for interface in record.interfaces:
-                        yield from _of_interface(scope, interface, record.node)
+                        yield from _of_interface(scope, interface)
             case m.Credential():
                 yield Touched(Ref("credential", scope, id_), record.node)
             case m.Interface():
-                yield from _of_interface(scope, id_, None)
+                yield from _of_interface(scope, id_)
             case m.Network():
                 yield Touched(Ref("network", scope, id_), None)
             case m.PolicySet():
