@@ -24,12 +24,13 @@ from hatoba.node import translate
 from hatoba.node.advance import Held, Instruction
 from hatoba.node.translate import Place
 from hatoba.node.wiring import Wiring
-from hatoba.runtime.base import Failure, ImageConfig, Platform, Runtime, Stdio, failure
+from hatoba.runtime.base import Failure, Image, ImageConfig, ImageSource, Platform, Runtime, Stdio, failure
 
 log = logging.getLogger(__name__)
 
 LAUNCHES = 8  # at a time
 POSTPONE = 0.5  # seconds
+REGISTRY_PATIENCE = 60.0  # seconds for which pulls from a registry of ours that does not answer are tried again
 
 Emit = Callable[[str, step.Event], None]
 
@@ -166,7 +167,7 @@ class Worker:
             raise failure(Failure.UNAVAILABLE, "the platform's registry is not known before the first session")
         source = translate.image_source(wanted.image, self.registry)
         try:
-            image = await self._runtime.pull(source, self._platform)
+            image = await self._pulled(source, ours=not wanted.image.host)
         except PortError as error:
             if error.code == Failure.UNAVAILABLE:
                 raise
@@ -174,6 +175,18 @@ class Worker:
             return
         self._images[image.digest] = image.config
         self._emit(held.workload.id, step.Pulled(name, image.digest, started, self._clock.now()))
+
+    async def _pulled(self, source: ImageSource, *, ours: bool) -> Image:
+        """The platform's own registry is away while the control plane starts again: that is no fault of the task."""
+        deadline = self._clock.monotonic() + REGISTRY_PATIENCE
+        while True:
+            try:
+                return await self._runtime.pull(source, self._platform)
+            except PortError as error:
+                if not (ours and error.code == Failure.IMAGE_NETWORK and self._clock.monotonic() < deadline):
+                    raise
+                log.info("pull %s: %s; again in %.1f s", source.name, error, POSTPONE)
+            await asyncio.sleep(POSTPONE)
 
     async def _launch(self, held: Held, name: str) -> None:
         wanted = _container(held, name)
