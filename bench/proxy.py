@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.process import cpu_seconds, memory
+from bench.rows import report
 from hatoba.core.clock import SystemClock
 from hatoba.proxy.ask import ask, open_socket
 from hatoba.proxy.base import (
@@ -96,7 +97,10 @@ async def latencies(proxy: EnvoyProxy, count: int) -> None:
         "listener": lambda n: Wanted(balancers=(balancer("b", FRONT, web, more if n % 2 else ()),), groups=both),
     }
     for name, make in makers.items():
-        print(f"  change of {name:32} {await changes(proxy, count, make):8.2f} ms")
+        took = await changes(proxy, count, make)
+        print(f"  change of {name:32} {took:8.2f} ms")
+        if name == "target":
+            report("a changed target is effective in the proxy", took, "ms", at_most=100.0)
 
 
 def memories(pid: int) -> str:
