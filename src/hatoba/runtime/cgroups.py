@@ -16,6 +16,7 @@ from hatoba.runtime.base import Failure, failure
 
 Layout = Literal["v1", "hybrid", "v2"]
 
+_USUAL = " / /sys/fs/cgroup"
 _UNLIMITED = 1 << 60  # v1 says "no limit" with a number near 2**63
 
 
@@ -41,11 +42,11 @@ def detect(mountinfo: str | None = None) -> Cgroups:
     text = Path("/proc/self/mountinfo").read_text() if mountinfo is None else mountinfo
     trees: dict[str, str] = {}
     unified = ""
-    for line in text.splitlines():
+    for line in sorted(text.splitlines(), key=lambda line: _USUAL not in line):  # not first what a chroot has mounted
         left, _, right = line.partition(" - ")
         mount_point, (kind, _, options) = left.split()[4], right.split()[:3]
         if kind == "cgroup2":
-            unified = mount_point
+            unified = unified or mount_point
         elif kind == "cgroup":
             for name in options.split(","):
                 if name not in ("rw", "ro", "xattr", "clone_children", "noprefix"):

@@ -38,6 +38,12 @@ def test_layouts() -> None:
         cgroups.detect("")
 
 
+@pytest.mark.parametrize("text", [V1, HYBRID, V2])
+def test_a_chroot_with_the_same_trees_does_not_count(text: str) -> None:
+    chroot = text.replace(" /sys/fs/cgroup", " /srv/chroot/sys/fs/cgroup")
+    assert cgroups.detect(text + chroot) == cgroups.detect(chroot + text) == cgroups.detect(text)
+
+
 def write(folder: Path, files: dict[str, str]) -> None:
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
