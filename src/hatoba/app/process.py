@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import resource
 import signal
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import uvloop
 
-from hatoba.app import places as place
+from hatoba.app import pidfile
 from hatoba.core.errors import Refused
 
 log = logging.getLogger(__name__)
@@ -25,7 +24,11 @@ def run(main: Callable[[asyncio.Event], Awaitable[None]], *, log_level: str, pid
     logging.basicConfig(
         level=log_level, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", force=True
     )
-    place.write(pid_file, f"{os.getpid()}\n")
+    try:
+        held = pidfile.hold(pid_file)
+    except pidfile.Taken as taken:
+        print(f"It runs already, as pid {taken.pid}.", file=sys.stderr)  # noqa: T201
+        return 1
     _raise_file_limit()
     # The working set lives long: it need not be walked again and again.
     gc.set_threshold(50_000, 20, 50)
@@ -37,7 +40,7 @@ def run(main: Callable[[asyncio.Event], Awaitable[None]], *, log_level: str, pid
         print(refused, file=sys.stderr)  # noqa: T201  what the operator is to read, also without the log
         return 1
     finally:
-        pid_file.unlink(missing_ok=True)
+        pidfile.let_go(pid_file, held)
     return 0
 
 

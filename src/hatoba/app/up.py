@@ -17,9 +17,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from hatoba.app import pidfile
 from hatoba.app.places import Places, find
 from hatoba.app.settings import Settings
 from hatoba.core.errors import Refused
@@ -41,12 +42,7 @@ def command(*words: str) -> list[str]:
 
 def running(places: Places, process: str) -> int | None:
     """The pid of a process of this instance, if it runs."""
-    try:
-        pid = int(places.pid_file(process).read_text())
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except (FileNotFoundError, ProcessLookupError, ValueError):
-        return None
-    return pid if str(places.data).encode() in words else None
+    return pidfile.holder(places.pid_file(process))
 
 
 def end(pid: int, seconds: float = STOP_SECONDS) -> None:
@@ -83,7 +79,10 @@ def health(settings: Settings, timeout: float = 2.0) -> dict[str, object] | None
             found: dict[str, object] = json.load(answer)
             return found
     except urllib.error.HTTPError as error:
-        return dict(json.load(error))
+        try:
+            return dict(json.load(error))
+        except ValueError:  # somebody else's endpoint
+            return None
     except (OSError, ValueError):
         return None
 
@@ -225,9 +224,9 @@ def detach(settings: Settings, places: Places, say: Say, words: list[str]) -> in
 # --- down ----------------------------------------------------------------------------------------------------------
 
 
-def stop_processes(places: Places) -> None:
+def stop_processes(places: Places, names: Sequence[str] = ("up", "control", "node")) -> None:
     """Supervisor first, so that nothing is started again."""
-    for name in ("up", "control", "node"):
+    for name in names:
         if (pid := running(places, name)) is not None:
             end(pid)
         places.pid_file(name).unlink(missing_ok=True)

@@ -8,12 +8,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import socket
 from pathlib import Path
 
 import hatoba
-from hatoba.app import admin
+from hatoba.app import admin, pidfile, ports
 from hatoba.app import places as place
 from hatoba.app import settings as setting
 from hatoba.app import up as app
@@ -58,8 +57,8 @@ def up(given: argparse.Namespace) -> int:
     for problem in missing():
         raise Refused(problem)
     places = place.ensure(settings.data)
-    if app.running(places, "up") is not None:
-        raise Refused(f"Hatoba runs already with {settings.data}. `hatoba down --data {settings.data}` ends it.")
+    if (pid := app.running(places, "up")) is not None:
+        raise _runs_already(settings, pid)
     words = {name: value for name in Settings.__struct_fields__ if (value := getattr(given, name, None)) is not None}
     place.write(_kept(places), json.dumps({name: str(value) for name, value in words.items()}))
     if given.detach:
@@ -72,18 +71,31 @@ def _without_data(words: list[str]) -> list[str]:
     return [word for pair in zip(words[::2], words[1::2], strict=True) if pair[0] != "--data" for word in pair]
 
 
-def _supervise(settings: Settings, places: place.Places, *, keep_tasks: bool) -> int:
-    place.write(places.pid_file("up"), f"{os.getpid()}\n")
-    try:
-        code = asyncio.run(app.Supervisor(settings, places, _say).run(lambda: None))
-    finally:
-        places.pid_file("up").unlink(missing_ok=True)
-    if not keep_tasks:
-        from hatoba.app.down import end_node, forget_run
+def _runs_already(settings: Settings, pid: int) -> Refused:
+    return Refused(
+        f"Hatoba runs already with {settings.data} (pid {pid}). `hatoba down --data {settings.data}` ends it."
+    )
 
-        asyncio.run(end_node(places))
-        forget_run(places)
-    return code
+
+def _supervise(settings: Settings, places: place.Places, *, keep_tasks: bool) -> int:
+    from hatoba.app.down import end_node, forget_run
+
+    try:
+        held = pidfile.hold(places.pid_file("up"))
+    except pidfile.Taken as taken:
+        raise _runs_already(settings, taken.pid) from None
+    stood = (places.run / "containerd").exists()  # tasks of before, which a failure to start must not end
+    ended = 1
+    try:
+        app.stop_processes(places, ("control", "node"))  # of a supervisor that was killed; tasks run on
+        ports.refuse_taken(settings.host, settings.port)
+        ended = asyncio.run(app.Supervisor(settings, places, _say).run(lambda: None))
+    finally:
+        pidfile.let_go(places.pid_file("up"), held)
+        if not keep_tasks if ended == 0 else not stood:
+            asyncio.run(end_node(places))
+            forget_run(places)
+    return ended
 
 
 def down(given: argparse.Namespace) -> int:
