@@ -66,4 +66,5 @@ def test_a_full_disk(data: Path) -> None:
         said = refused(data, free_port())
         assert "full" in said.lower() or "No space left" in said
     finally:
+        subprocess.run([HATOBA, "down", "--data", str(data), "--purge"], capture_output=True, check=False)
         subprocess.run(["umount", "--lazy", data], check=True)
