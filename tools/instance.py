@@ -88,7 +88,7 @@ class Instance:
         self.hatoba("down")
 
     def purge(self) -> None:
-        with contextlib.suppress(subprocess.CalledProcessError):
+        if (self.folder / "instance").exists():
             self.hatoba("down", "--purge")
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
-import time
+import struct
 from pathlib import Path
 
-_PATIENCE = 1.0  # seconds: somebody may just be looking
+_FLOCK = struct.Struct("hhqqi")  # <fcntl.h>: type, whence, start, length (0: all), pid
 
 
 class Taken(Exception):
@@ -22,18 +21,12 @@ class Taken(Exception):
 def hold(path: Path) -> int:
     """Writes our pid; the descriptor to keep open, and to `let_go`. Raises `Taken`."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() < deadline:
-                time.sleep(0.02)
-                continue
-            pid = _pid(descriptor)
-            os.close(descriptor)
-            raise Taken(pid) from None
-        break
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+    except BlockingIOError:
+        pid = _pid(descriptor)
+        os.close(descriptor)
+        raise Taken(pid) from None
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
@@ -45,22 +38,20 @@ def let_go(path: Path, descriptor: int) -> None:
 
 
 def holder(path: Path) -> int | None:
-    """The pid of the process that holds it."""
+    """The pid of the process that holds it. Asking does not stand in anybody's way."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _pid(descriptor) or None
+        asked = _FLOCK.pack(fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)
+        (kind, *_) = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, asked)[: _FLOCK.size])
+        return None if kind == fcntl.F_UNLCK else _pid(descriptor) or None
     finally:
         os.close(descriptor)
-    return None
 
 
 def _pid(descriptor: int) -> int:
-    """0 when it is just being written."""
-    with contextlib.suppress(ValueError):
-        return int(os.pread(descriptor, 32, 0))
-    return 0
+    """0 while it is just being written."""
+    text = os.pread(descriptor, 32, 0).strip()
+    return int(text) if text.isdigit() else 0
