@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from typing import Any
 
 from hatoba.fleet.session import Sessions
@@ -24,6 +25,7 @@ class End:
         self.other: End
         self.closed = False
         self._arrives = 0.0
+        self._under_way: deque[bytes] = deque()
 
     def write(self, data: bytes) -> None:
         if self.closed:
@@ -32,8 +34,12 @@ class End:
         if self.link.cut:  # nobody acknowledges it: in the end the connection is given up
             loop.call_later(SILENCE, self._break, ConnectionResetError("it timed out"))
             return
+        self._under_way.append(data)
         self._arrives = max(self._arrives, loop.time() + self.link.delay())
-        loop.call_at(self._arrives, self.other.receive, data)
+        loop.call_at(self._arrives, self._arrive)
+
+    def _arrive(self) -> None:
+        self.other.receive(self._under_way.popleft())  # timers of the same time fire in no order; bytes do arrive in it
 
     def receive(self, data: bytes) -> None:
         if not self.closed and not self.link.cut:

@@ -315,6 +315,7 @@ class Balancer(Record, frozen=True, kw_only=True):
     node: str
     network: str
     interfaces: tuple[str, ...]
+    groups: tuple[str, ...] = ()  # the target groups in `spec`: whose targets' health the node may report
     spec: bytes = b""
 
 
@@ -342,6 +343,8 @@ class TargetStatus(Record, frozen=True, kw_only=True):
     reason: str = ""
     text: str = ""
     at: float = 0.0
+    node: str = ""
+    report: int = 0
 
 
 def target_id(group: str, target: str) -> str:
@@ -355,6 +358,7 @@ balancers = Table(
         Index("id", lambda b: b.key.id),
         Index("node", lambda b: b.node),
         Index("interface", lambda b: b.interfaces, many=True),
+        Index("group", lambda b: b.groups, many=True),
         Index("node_network", lambda b: (b.node, b.network)),
     ),
 )

@@ -59,13 +59,15 @@ def _balancer(tx: Tx, node: str, report: BalancerReport) -> None:
 
 
 def _target(tx: Tx, node: str, report: TargetReport) -> None:
-    if tx.count(m.balancers, "node", node) == 0:
-        return  # it has no balancer, so it checks nobody's health
-    key = m.target_statuses.key(m.FLEET, report.id)
-    before = tx.get(m.target_statuses, key)
-    if before is not None and before.at > report.status.at:
+    status = report.status
+    if not any(balancer.node == node for balancer in tx.index(m.balancers, "group", status.group)):
         return
-    new = replace(report.status, key=key, version=before.version if before else 0)
+    key = m.target_statuses.key(m.FLEET, m.target_id(status.group, status.target))
+    before = tx.get(m.target_statuses, key)
+    if before is not None and before.node == node and before.report > report.report:
+        return
+    version = before.version if before else 0
+    new = replace(status, key=key, version=version, node=node, report=report.report)
     if new != before:
         tx.put(m.target_statuses, new)
 

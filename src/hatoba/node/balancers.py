@@ -56,6 +56,7 @@ class Balancers:
         self._report = report
         self._clock = clock
         self._carried: dict[str, _Carried] = {}
+        self._number = 0
         self._decode = msgspec.msgpack.Decoder(Wanted).decode
         self._tasks = TaskGroup("balancers")
 
@@ -138,8 +139,12 @@ class Balancers:
             key = m.balancer_statuses.key(m.FLEET, id_)
             applied = 0 if error else item.version
             status = m.BalancerStatus(key=key, node="", applied=applied, error=error)
-            number = int(self._clock.now() * 1e6)
-            self._report("balancer", msg.BalancerReport(id=id_, report=number, status=status))
+            self._report("balancer", msg.BalancerReport(id=id_, report=self._next(), status=status))
+
+    def _next(self) -> int:
+        """Numbers of reports only rise, whatever the clock does."""
+        self._number = max(self._number + 1, int(self._clock.now() * 1e6))
+        return self._number
 
     def _learned(self, fact: HealthFact) -> None:
         id_ = m.target_id(fact.group, fact.target)
@@ -152,4 +157,4 @@ class Balancers:
             text=fact.health.text,
             at=fact.at,
         )
-        self._report("target", msg.TargetReport(id=id_, report=int(self._clock.now() * 1e6), status=status))
+        self._report("target", msg.TargetReport(id=id_, report=self._next(), status=status))

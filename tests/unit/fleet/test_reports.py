@@ -54,7 +54,8 @@ async def store() -> Store:
         tx.put(m.nodes, node("n1"))
         tx.put(m.nodes, node("n2", 1))
         tx.put(m.workloads, m.Workload(key=m.workloads.key(HERE, "w"), node="n1"))
-        tx.put(m.balancers, m.Balancer(key=m.balancers.key(HERE, "b"), node="n1", network="v", interfaces=()))
+        key = m.balancers.key(HERE, "b")
+        tx.put(m.balancers, m.Balancer(key=key, node="n1", network="v", interfaces=(), groups=("g",)))
     await made.durable()
     return made
 
@@ -136,6 +137,25 @@ async def test_an_older_balancer_report_changes_nothing(store: Store) -> None:
         apply_reports(store, "n1", [BalancerReport(id="b", report=number, status=told)])
     (found,) = store.all(m.balancer_statuses)
     assert (found.applied, found.node, found.version) == (7, "n1", 1)
+
+
+async def test_a_targets_last_word_stands_whatever_the_clock_says(store: Store) -> None:
+    def said(number: int, state: str, at: float) -> TargetReport:
+        key = m.target_statuses.key(m.FLEET, "g|t")
+        return TargetReport(
+            id="g|t", report=number, status=m.TargetStatus(key=key, group="g", target="t", state=state, at=at)
+        )
+
+    apply_reports(store, "n1", [said(1, "initial", 9.0), said(2, "healthy", 8.0), said(1, "initial", 9.0)])
+    (found,) = store.all(m.target_statuses)
+    assert (found.state, found.at, found.node) == ("healthy", 8.0, "n1")
+    with store.tx() as tx:
+        (carried,) = tx.all(m.balancers)
+        tx.put(m.balancers, replace(carried, node="n2"))
+    apply_reports(store, "n2", [said(1, "unhealthy", 1.0)])  # it moved: another node, another count
+    apply_reports(store, "n1", [said(9, "healthy", 99.0)])
+    (found,) = store.all(m.target_statuses)
+    assert (found.state, found.node) == ("unhealthy", "n2")
 
 
 async def test_a_workload_that_moved_is_its_new_nodes(store: Store) -> None:

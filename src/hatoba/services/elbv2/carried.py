@@ -33,13 +33,15 @@ def publish(tx: Tx, balancer: LoadBalancer, *, node: str | None = None) -> None:
     before = tx.get(fleet.balancers, key)
     if before is None and node is None:
         return  # not provisioned yet: the controller will find what is wanted then
+    carried = wanted_of(tx, balancer)
     after = fleet.Balancer(
         key=key,
         version=before.version if before is not None else 0,
         node=node or (before.node if before is not None else ""),
         network=balancer.vpc,
         interfaces=tuple(interface.id for interface in balancer.attached),
-        spec=msgspec.msgpack.encode(wanted_of(tx, balancer)),
+        groups=tuple(group.id for group in carried.groups),
+        spec=msgspec.msgpack.encode(carried),
     )
     if after != before:
         tx.put(fleet.balancers, after)
