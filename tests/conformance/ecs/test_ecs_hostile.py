@@ -48,6 +48,9 @@ LIKELY: dict[str, st.SearchStrategy[Any]] = {
     "loadBalancers": st.sampled_from(
         [[], [{"targetGroupArn": GROUP, "containerName": "web", "containerPort": 8080}], [{"containerName": "web"}]]
     ),
+    "serviceDeploymentArn": st.sampled_from([ARN + "service-deployment/default/web/x", ARN + "x", "x"]),
+    "serviceDeploymentArns": st.lists(st.sampled_from([ARN + "service-deployment/default/web/x", ARN, ""]), max_size=3),
+    "serviceRevisionArns": st.lists(st.sampled_from([ARN + "service-revision/default/web/1", "a/b/c"]), max_size=3),
     "desiredCount": st.integers(-1, 3),
     "count": st.integers(0, 3),
     "maxResults": st.integers(0, 3),

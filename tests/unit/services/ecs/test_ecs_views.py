@@ -22,7 +22,7 @@ from tests.unit.services.ecs.world import ROLE, SCOPE, World, container, definit
 GOLDEN = Path(__file__).parent / "golden"
 
 
-_IDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{32}\b|\b\d{19}\b")
+_IDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{32}\b|\b[0-9a-f]{21}\b|\b\d{19}\b")
 
 
 def check(name: str, shape: Any) -> None:

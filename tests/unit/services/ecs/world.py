@@ -206,6 +206,24 @@ class FakeSts:
         }
 
 
+class FakeEcr:
+    """Tags of the platform's own registry, by (region, repository, tag)."""
+
+    def __init__(self) -> None:
+        self.tags: dict[tuple[str, str, str], str] = {}
+        self.asked = 0
+        self.room = Service("ecr")
+        self.room.operation(self.describe_images)
+
+    async def describe_images(self, req: Any, call: Call) -> Any:
+        self.asked += 1
+        (wanted,) = req["imageIds"]
+        digest = self.tags.get((call.scope.region, req["repositoryName"], wanted["imageTag"]))
+        if digest is None:
+            raise AwsError("The image does not exist", code="ImageNotFoundException")
+        return {"imageDetails": [{"imageDigest": digest}]}
+
+
 class World:
     def __init__(
         self, path: Path, *, auto: bool = True, settings: Settings | None = None, neighbours: bool = False
@@ -215,7 +233,7 @@ class World:
         self.settings = settings or Settings()
         self.clock = ManualClock()
         self.ids = SeededIds(7)
-        self.ec2, self.sts = FakeEc2(), FakeSts()
+        self.ec2, self.sts, self.ecr = FakeEc2(), FakeSts(), FakeEcr()
         self.elb = FakeElb(lambda: self.plane)
         self._path = path
         self._sealer = Sealer(b"k" * 32)
@@ -231,7 +249,7 @@ class World:
             clock=self.clock,
             ids=self.ids,
             pager=Pager(self._sealer),
-            rooms=[ecs, *rooms],
+            rooms=[ecs, self.ecr.room, *rooms],
             identities=KnownKeys(),
             authorizer=RolesPass(),
             strict=True,

@@ -25,16 +25,19 @@ from hatoba.services.ecs.model.service import (
     Percents,
     Revision,
     Service,
+    Threshold,
     find_service,
     forget_service,
     need_service,
     service_id,
     services,
 )
+from hatoba.services.ecs.model.service_deployment import begin, forget_history
 from hatoba.services.ecs.model.task_definition import Definition, definitions, usable_definition
 from hatoba.services.ecs.plan.rollout.progress import redeploy
 from hatoba.services.ecs.plan.rollout.words import in_progress
 from hatoba.services.ecs.views import pieces
+from hatoba.services.ecs.views.service import configuration
 from hatoba.store import Conflict
 from hatoba.store.store import View
 
@@ -65,6 +68,7 @@ async def create_service(req: t.CreateServiceRequest, call: Call) -> t.CreateSer
     definition = usable_definition(call.store, call.scope, req["taskDefinition"])
     revision = await _revision(cast("dict[str, Any]", req), call, cluster, definition)
     deployment = _first(call, revision, desired)
+    fresh = call.ids.hex(21)
     service = Service(
         key=services.key(call.scope, service_id(cluster.id, req["serviceName"])),
         cluster=cluster.id,
@@ -90,8 +94,9 @@ async def create_service(req: t.CreateServiceRequest, call: Call) -> t.CreateSer
         known = find_service(tx, call.scope, cluster.id, req["serviceName"])
         if known is not None:
             _may_be_replaced(known)
+            forget_history(tx, known)
             forget_service(tx, known)
-        service = tx.put(services, service)
+        service = tx.put(services, begin(tx, service, definition, fresh, configuration(service.percents), call.now))
         tag(tx, call.scope, service.arn, tags)
         described = shape(tx, service)
         if tags:
@@ -115,7 +120,7 @@ def _may_be_replaced(known: Service) -> None:
 async def update_service(req: t.UpdateServiceRequest, call: Call) -> t.UpdateServiceResponse:
     _unsupported(cast("dict[str, Any]", req))
     cluster = find_cluster(call.store, call.scope, req.get("cluster"))
-    fresh = f"ecs-svc/{call.ids.digits(19)}"
+    fresh, story = f"ecs-svc/{call.ids.digits(19)}", call.ids.hex(21)
     for _ in range(MOST_TRIES):
         base = _active(call.store, call, cluster, req["service"]).primary.revision
         revision = await _changed_revision(req, call, cluster, base)
@@ -126,6 +131,9 @@ async def update_service(req: t.UpdateServiceRequest, call: Call) -> t.UpdateSer
             after = _changed(req, service, revision)
             if revision != base or req.get("forceNewDeployment"):
                 after = redeploy(after, fresh, revision, call.now)
+                definition = tx.find(definitions, call.scope, revision.definition)
+                assert definition is not None, "a definition with services is not forgotten"
+                after = begin(tx, after, definition, story, configuration(after.percents), call.now)
             if after != service:
                 after = tx.put(services, after)
             return {"service": shape(tx, after)}
@@ -226,12 +234,14 @@ def _percents(now: Percents, given: t.DeploymentConfiguration | None) -> Percent
     if not given:
         return now
     breaker: Mapping[str, Any] = given.get("deploymentCircuitBreaker") or {}
-    own = ("maximumPercent", "minimumHealthyPercent")
+    own = ("maximumPercent", "minimumHealthyPercent", "deploymentCircuitBreaker")
     wanted = Percents(
         minimum=given.get("minimumHealthyPercent", now.minimum),
         maximum=given.get("maximumPercent", now.maximum),
         breaker=breaker.get("enable", now.breaker),
         rollback=breaker.get("rollback", now.rollback),
+        threshold=_threshold(now.threshold, breaker),
+        reset=breaker.get("resetOnHealthyTask", now.reset),
         rest={**now.rest, **{name: value for name, value in given.items() if name not in own}},
     )
     if wanted.minimum < 0 or wanted.maximum < 0:
@@ -243,6 +253,18 @@ def _percents(now: Percents, given: t.DeploymentConfiguration | None) -> Percent
     if wanted.maximum < wanted.minimum or wanted.maximum < 100:
         raise t.InvalidParameterException("maximumPercent must be at least 100 and at least minimumHealthyPercent.")
     return wanted
+
+
+def _threshold(now: Threshold, breaker: Mapping[str, Any]) -> Threshold:
+    """A circuit breaker that is written without one has the default."""
+    given = breaker.get("thresholdConfiguration")
+    if given is None:
+        return Threshold() if breaker else now
+    kind, value = given["type"], given["value"]
+    most = MOST_TASKS if kind == "COUNT" else 100
+    if not 1 <= value <= most:
+        raise t.InvalidParameterException(f"The circuit breaker threshold {kind} must be between 1 and {most}.")
+    return Threshold(type=kind, value=value)
 
 
 def _grace(seconds: int | None, revision: Revision) -> int | None:

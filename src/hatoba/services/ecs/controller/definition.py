@@ -36,8 +36,8 @@ class DefinitionController:
 
     @staticmethod
     def _by_service(change: Change[Service]) -> Iterable[Key]:
-        before = {d.revision.definition for d in change.before.deployments} if change.before else set()
-        after = {d.revision.definition for d in change.after.deployments} if change.after else set()
+        before = change.before.definitions if change.before else set()
+        after = change.after.definitions if change.after else set()
         return [definitions.key(change.key.scope, id_) for id_ in before - after]
 
     async def reconcile(self, key: Key) -> float | None:

@@ -18,7 +18,18 @@ from hatoba.gateway.call import Door, Platform
 from hatoba.gateway.tags import set_tags, tags_of
 from hatoba.placement import Assignment
 from hatoba.reconcile import Wake
+from hatoba.services.ecs.controller.resolution import complete, resolve
 from hatoba.services.ecs.model.service import Service, add_events, forget_service, services
+from hatoba.services.ecs.model.service_deployment import (
+    Image,
+    ServiceDeployment,
+    current_deployment,
+    deployments,
+    find_revision,
+    forget_history,
+    number_of,
+    revisions,
+)
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import Task, tasks, tasks_of
 from hatoba.services.ecs.model.task_definition import Definition, definitions
@@ -45,6 +56,7 @@ class ServiceController:
             Wake(services, lambda change: (change.key,)),
             Wake(tasks, self._by_task),
             Wake(target_statuses, self._by_target),
+            Wake(deployments, self._by_deployment),
             Wake(nodes, lambda change: self._blocked()),
         )
 
@@ -62,6 +74,12 @@ class ServiceController:
         record = change.after or change.before
         return [s.key for s in self._store.index(services, "target_group", record.group)] if record else ()
 
+    @staticmethod
+    def _by_deployment(change: Change[ServiceDeployment]) -> Iterable[Key]:
+        """Somebody has asked for its end."""
+        after = change.after
+        return (services.key(after.scope, after.service),) if after is not None and after.under_way else ()
+
     def _blocked(self) -> Iterable[Key]:
         return [service.key for service in self._store.index(services, "blocked", True)]
 
@@ -69,18 +87,29 @@ class ServiceController:
         service = self._store.get(services, key)
         if service is None:
             return None
+        story = current_deployment(self._store, service)
         known = tasks_of(self._store, key.scope, key.id)
         if service.status == "INACTIVE" and not known:
             return self._remember(service)
         aws = self._platform.door(key.scope, "ecs")
         targets = await self._targets(aws, known)
         now = self._platform.clock.now()
-        first = plan(service, known, targets, now)
+        first = plan(service, known, targets, now, story)
+        images = await self._images(first)
         refused = await _register(aws, first.register, targets)
         joined = [task for task in first.register if not any(target.group in refused for target in task.targets)]
         drained_at = await self._deregister(aws, first.deregister, targets)
         problems = [words.not_registered(group, why) for group, why in refused.items()]
-        return self._decide(key, joined, drained_at, targets, problems)
+        return self._decide(key, joined, drained_at, targets, problems, images)
+
+    async def _images(self, step: Plan) -> dict[str, tuple[Image, ...]]:
+        """By revision: what the tags of one that is about to start its first tasks mean."""
+        revision = find_revision(self._store, step.service, number_of(step.service.primary.id)) if step.start else None
+        if revision is None or revision.resolved:
+            return {}
+        definition = self._store.find(definitions, revision.scope, revision.revision.definition)
+        assert definition is not None, "a definition with services is not forgotten"
+        return {revision.id: await resolve(self._platform, revision, definition, self._settings)}
 
     # --- load balancers
 
@@ -129,6 +158,7 @@ class ServiceController:
         drained_at: Mapping[str, float],
         targets: Mapping[tuple[str, str, int], str],
         problems: Sequence[str],
+        images: Mapping[str, tuple[Image, ...]],
     ) -> float | None:
         now = self._platform.clock.now()
         with self._store.tx() as tx:
@@ -139,9 +169,12 @@ class ServiceController:
             for task in joined:
                 _change(tx, task.id, key, now, balancing="joined")
             messages = moved([task for task in joined if task.balancing == "joining"], left)
-            step = plan(service, tasks_of(tx, key.scope, key.id), targets, now)
+            story = current_deployment(tx, service)
+            step = plan(service, tasks_of(tx, key.scope, key.id), targets, now, story)
             self._carry_out(tx, step, key, now)
-            after, said = self._start(tx, step, now)
+            if step.story is not None and step.story != story:
+                tx.put(deployments, step.story)
+            after, said = self._start(tx, step, images, now)
             messages += [*said, *step.messages]
             if problems:
                 messages += problems if service.blocked != problems[0] else []
@@ -162,13 +195,22 @@ class ServiceController:
             ended = lifecycle.end(task, "ServiceSchedulerInitiated", stop.reason)
             tx.put(tasks, lifecycle.settle(replace(ended, counted=True), now))
 
-    def _start(self, tx: Tx, step: Plan, now: float) -> tuple[Service, list[str]]:
+    def _start(
+        self, tx: Tx, step: Plan, images: Mapping[str, tuple[Image, ...]], now: float
+    ) -> tuple[Service, list[str]]:
         """Starts tasks of the PRIMARY deployment, as far as there is room for them."""
         service = step.service
-        if not step.start:
-            return service, []
+        revision = find_revision(tx, service, number_of(service.primary.id)) if step.start else None
+        if not step.start or (revision is not None and not revision.resolved and revision.id not in images):
+            return service, []  # in the second case it has become PRIMARY just now, and its change wakes us again
         definition = tx.find(definitions, service.scope, service.primary.revision.definition)
         assert definition is not None, "a definition with services is not forgotten"
+        if revision is not None and revision.id in images:
+            found = images[revision.id]
+            done = complete(found, definition, self._settings)
+            known, revision = revision, replace(revision, images=found, resolved=done)
+            revision = tx.put(revisions, revision) if revision != known else known
+        pins = revision.pins if revision is not None else {}
         wish = _wish(service, definition)
         taken = wish.reserve(self._settings)
         tags = task_tags(service, tags_of(tx, service.scope, _source(service, definition)))
@@ -182,7 +224,8 @@ class ServiceController:
                 return replace(service, blocked=why), [*_said(started), *([why] if service.blocked != why else [])]
             id_ = self._platform.ids.hex(32)
             one = replace(wish, capacity_provider=charged[number])
-            task = tx.put(tasks, launch.task(one, service.scope, id_, answer.node, subnets[number], taken, now))
+            task = launch.task(one, service.scope, id_, answer.node, subnets[number], taken, now)
+            task = tx.put(tasks, replace(task, pins=pins))
             if tags:
                 set_tags(tx, service.scope, task.arn, tags)
             started.append(id_)
@@ -193,6 +236,7 @@ class ServiceController:
         if self._platform.clock.now() < until:
             return until
         with self._store.tx() as tx:
+            forget_history(tx, service)
             forget_service(tx, service)
         return None
 

@@ -1,12 +1,23 @@
-"""What ECS stores: clusters, task definitions, tasks, services with their events, account settings; and ARNs."""
+"""What ECS stores: clusters, task definitions, tasks, services with events and deployments, settings; and ARNs."""
 
 from typing import Any
 
 from hatoba.services.ecs.model.account import account_settings
 from hatoba.services.ecs.model.cluster import clusters
 from hatoba.services.ecs.model.service import events, services
+from hatoba.services.ecs.model.service_deployment import deployments, revisions
 from hatoba.services.ecs.model.task import tasks
 from hatoba.services.ecs.model.task_definition import definitions, families
 from hatoba.store import Table
 
-TABLES: tuple[Table[Any], ...] = (clusters, families, definitions, tasks, services, events, account_settings)
+TABLES: tuple[Table[Any], ...] = (
+    clusters,
+    families,
+    definitions,
+    tasks,
+    services,
+    events,
+    deployments,
+    revisions,
+    account_settings,
+)

@@ -35,6 +35,16 @@ def service_arn(scope: Scope, cluster: str, service: str) -> str:
     return arn.make(scope, SERVICE, f"service/{cluster}/{service}")
 
 
+def service_deployment_arn(scope: Scope, id_: str) -> str:
+    """`id_`: cluster/service/letters."""
+    return arn.make(scope, SERVICE, f"service-deployment/{id_}")
+
+
+def service_revision_arn(scope: Scope, id_: str) -> str:
+    """`id_`: cluster/service/number."""
+    return arn.make(scope, SERVICE, f"service-revision/{id_}")
+
+
 def definition_arn(scope: Scope, family: str, revision: int) -> str:
     return arn.make(scope, SERVICE, f"task-definition/{family}:{revision}")
 

@@ -48,6 +48,13 @@ class Deployment(Part, frozen=True, kw_only=True):
     crashed_at: float | None = None  # the last of them
 
 
+class Threshold(Part, frozen=True, kw_only=True):
+    """How many failed tasks open the circuit breaker: a count, or a part of what is desired, bounded or not."""
+
+    type: Literal["COUNT", "BOUNDED_PERCENT", "UNBOUNDED_PERCENT"] = "BOUNDED_PERCENT"
+    value: int = 50
+
+
 class Percents(Part, frozen=True, kw_only=True):
     """The model's DeploymentConfiguration, as far as a rolling update reads it; the rest is kept as it came."""
 
@@ -55,6 +62,8 @@ class Percents(Part, frozen=True, kw_only=True):
     maximum: int = 200
     breaker: bool = False
     rollback: bool = False
+    threshold: Threshold = Threshold()
+    reset: bool = True  # a healthy task sets the failures back to none
     rest: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
@@ -75,9 +84,11 @@ class Service(Record, frozen=True, kw_only=True):
     propagate_tags: Literal["NONE", "SERVICE", "TASK_DEFINITION"] = "NONE"
     execute: bool = False
     ended_at: float | None = None  # when it became INACTIVE
+    current: str = ""  # the last part of its newest service deployment's id. The API only.
 
     # The service controller only.
     completed: Revision | None = None  # what a rollback returns to
+    completed_as: str = ""  # `ecs-svc/…`
     steady: bool = False  # said so, and nothing happened since
     blocked: str = ""  # why the last task could not be placed; "" when it could
     events: int = 0  # how many there have been
@@ -85,6 +96,12 @@ class Service(Record, frozen=True, kw_only=True):
     @property
     def arn(self) -> str:
         return arns.service_arn(self.key.scope, self.cluster, self.name)
+
+    @property
+    def definitions(self) -> set[str]:
+        """Ids of the task definitions that its tasks are, or may again be, started from."""
+        used = {deployment.revision.definition for deployment in self.deployments}
+        return used | ({self.completed.definition} if self.completed is not None else set())
 
     @property
     def primary(self) -> Deployment:
@@ -111,7 +128,7 @@ services = Table(
         Index("active", lambda s: (s.key[:3], s.cluster) if s.status == "ACTIVE" else None),
         Index("target_group", lambda s: {x.group for d in s.deployments for x in d.revision.targets}, many=True),
         Index("blocked", lambda s: True if s.blocked else None),
-        Index("definition", lambda s: {(s.key[:3], d.revision.definition) for d in s.deployments}, many=True),
+        Index("definition", lambda s: {(s.key[:3], definition) for definition in s.definitions}, many=True),
     ),
 )
 events = Table("ecs.service_events", Event, indexes=(Index("service", lambda e: (e.key[:3], e.service)),))

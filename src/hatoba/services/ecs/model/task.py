@@ -105,6 +105,7 @@ class Task(Record, frozen=True, kw_only=True):
     execute: bool = False  # enableExecuteCommand
     reserve: Reserve = Reserve()
     targets: tuple[Target, ...] = ()
+    pins: dict[str, str] = msgspec.field(default_factory=dict)  # by container: the digest to run, whatever the tag says
 
     # Wanted. Writers: the API and the service controller; the task controller when the task ends by itself.
     desired: Literal["RUNNING", "STOPPED"] = "RUNNING"

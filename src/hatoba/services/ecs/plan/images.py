@@ -11,14 +11,20 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from hatoba.core.records import replace
 from hatoba.fleet.model import ImageWanted
 
 _ECR = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
 _DOCKER = "registry-1.docker.io"
 
 
-def image(reference: str, own: tuple[str, ...]) -> ImageWanted:
-    """`own`: the hosts that mean the platform's own registry."""
+def image(reference: str, own: tuple[str, ...], digest: str = "") -> ImageWanted:
+    """`own`: the hosts that mean the platform's own registry; `digest`: what the tag is known to have meant."""
+    found = _image(reference, own)
+    return replace(found, reference=digest) if digest else found
+
+
+def _image(reference: str, own: tuple[str, ...]) -> ImageWanted:
     host, slash, rest = reference.partition("/")
     if not slash or not ("." in host or ":" in host or host == "localhost"):
         host, rest = "", reference

@@ -93,7 +93,7 @@ def _container(
     swap = linux.get("maxSwap")
     wanted = ContainerWanted(
         name=c["name"],
-        image=image(c["image"], settings.registry_hosts),
+        image=image(c["image"], settings.registry_hosts, task.pins.get(c["name"], "")),
         essential=c["essential"],
         entrypoint=tuple(c["entryPoint"]) if c.get("entryPoint") else None,
         command=_words(override.get("command") or c.get("command")),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from hatoba.aws.shapes import ecs as t
-from hatoba.services.ecs.model.task import Network, Target
+from hatoba.core.keys import Scope
+from hatoba.services.ecs.model import arns
+from hatoba.services.ecs.model.task import RANK, Network, Target, Task
 
 M = TypeVar("M", bound=Mapping[str, Any])
 
@@ -22,6 +25,23 @@ def tags(values: Mapping[str, str]) -> list[t.Tag]:
 
 def failure(arn: str, reason: str, detail: str | None = None) -> t.Failure:
     return present(t.Failure(arn=arn, reason=reason, detail=detail))  # type: ignore[typeddict-item]
+
+
+def counts(tasks: Iterable[Task]) -> tuple[Counter[str | None], Counter[str | None]]:
+    """(running, pending), by deployment."""
+    running: Counter[str | None] = Counter()
+    pending: Counter[str | None] = Counter()
+    for task in tasks:
+        if task.status == "RUNNING":
+            running[task.deployment] += 1
+        elif RANK[task.status] < RANK["RUNNING"]:
+            pending[task.deployment] += 1
+    return running, pending
+
+
+def definition_arn(scope: Scope, id_: str) -> str:
+    family, _, revision = id_.partition(":")
+    return arns.definition_arn(scope, family, int(revision))
 
 
 def network(given: Network | None) -> t.NetworkConfiguration | None:

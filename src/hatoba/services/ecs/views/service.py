@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from hatoba.aws.shapes import ecs as t
 from hatoba.core.keys import Scope
 from hatoba.services.ecs.model import arns
-from hatoba.services.ecs.model.service import Deployment, Event, Service
-from hatoba.services.ecs.model.task import RANK, Task
-from hatoba.services.ecs.views.pieces import load_balancers, network, present
+from hatoba.services.ecs.model.service import Deployment, Event, Percents, Service
+from hatoba.services.ecs.model.task import Task
+from hatoba.services.ecs.views.pieces import counts, definition_arn, load_balancers, network, present
+from hatoba.services.ecs.views.service_deployment import current
 
 
 def service(record: Service, tasks: Iterable[Task], events: Sequence[Event]) -> t.Service:
     """`tasks`: those that are not over; `events`: oldest first."""
-    running, pending = _counts(tasks)
+    found = list(tasks)
+    running, pending = counts(found)
     primary = record.primary
     revision = primary.revision
     shape: dict[str, Any] = {
@@ -33,8 +34,8 @@ def service(record: Service, tasks: Iterable[Task], events: Sequence[Event]) -> 
         "capacityProviderStrategy": [dict(item) for item in revision.capacity] or None,
         "platformVersion": revision.platform_version or None,
         "platformFamily": "Linux" if revision.platform_version else None,
-        "taskDefinition": _definition_arn(record.scope, revision.definition),
-        "deploymentConfiguration": _configuration(record),
+        "taskDefinition": definition_arn(record.scope, revision.definition),
+        "deploymentConfiguration": configuration(record.percents),
         "deployments": [
             _deployment(record.scope, deployment, running[deployment.id], pending[deployment.id])
             for deployment in (record.deployments if record.status != "INACTIVE" else ())
@@ -52,32 +53,21 @@ def service(record: Service, tasks: Iterable[Task], events: Sequence[Event]) -> 
         "propagateTags": record.propagate_tags,
         "enableExecuteCommand": record.execute,
         "availabilityZoneRebalancing": "DISABLED",
+        **current(record, found),
         **record.settings,
     }
     return cast(t.Service, present(shape))
 
 
-def _counts(tasks: Iterable[Task]) -> tuple[Counter[str | None], Counter[str | None]]:
-    """(running, pending), by deployment."""
-    running: Counter[str | None] = Counter()
-    pending: Counter[str | None] = Counter()
-    for task in tasks:
-        if task.status == "RUNNING":
-            running[task.deployment] += 1
-        elif RANK[task.status] < RANK["RUNNING"]:
-            pending[task.deployment] += 1
-    return running, pending
-
-
-def _definition_arn(scope: Scope, id_: str) -> str:
-    family, _, revision = id_.partition(":")
-    return arns.definition_arn(scope, family, int(revision))
-
-
-def _configuration(record: Service) -> dict[str, Any]:
-    percents = record.percents
+def configuration(percents: Percents) -> dict[str, Any]:
+    """The model's DeploymentConfiguration."""
     return {
-        "deploymentCircuitBreaker": {"enable": percents.breaker, "rollback": percents.rollback},
+        "deploymentCircuitBreaker": {
+            "enable": percents.breaker,
+            "rollback": percents.rollback,
+            "resetOnHealthyTask": percents.reset,
+            "thresholdConfiguration": {"type": percents.threshold.type, "value": percents.threshold.value},
+        },
         "strategy": "ROLLING",
         "bakeTimeInMinutes": 0,
         **percents.rest,
@@ -91,7 +81,7 @@ def _deployment(scope: Scope, deployment: Deployment, running: int, pending: int
     shape: dict[str, Any] = {
         "id": deployment.id,
         "status": deployment.status,
-        "taskDefinition": _definition_arn(scope, revision.definition),
+        "taskDefinition": definition_arn(scope, revision.definition),
         "desiredCount": deployment.desired,
         "pendingCount": pending,
         "runningCount": running,

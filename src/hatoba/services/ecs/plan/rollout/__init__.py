@@ -4,6 +4,7 @@ seen     one task and its targets → starting, healthy, unhealthy, ending or go
 arith    minimumHealthyPercent and maximumPercent
 steps    how many to start, which to stop, whom to register and deregister
 progress the deployments: counts, completion, failure, roll-back
+story    the record that is kept of each service deployment
 words    the service's events
 plan     all of it: `plan(service, tasks, targets, now) -> Plan`
 """

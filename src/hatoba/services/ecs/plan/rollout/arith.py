@@ -19,6 +19,10 @@ def backoff(crashes: int) -> float:
     return 0.0 if crashes <= 1 else min(2.0 ** (crashes - 2), LONGEST_BACKOFF)
 
 
-def breaker_threshold(desired: int) -> int:
-    """Failed tasks at which the deployment circuit breaker opens: half of what is desired, from 3 to 200."""
-    return min(max(-(-desired // 2), 3), 200)
+def breaker_threshold(desired: int, kind: str = "BOUNDED_PERCENT", value: int = 50) -> int:
+    """Failed tasks at which the deployment circuit breaker opens. The model: a count as it is, or so many percent of
+    what is desired now, rounded up; a bounded one is from 3 to 200."""
+    if kind == "COUNT":
+        return value
+    part = -(-desired * value // 100)
+    return max(part, 1) if kind == "UNBOUNDED_PERCENT" else min(max(part, 3), 200)

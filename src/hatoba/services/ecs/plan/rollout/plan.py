@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from hatoba.core.records import replace
 from hatoba.services.ecs.model.service import Service
+from hatoba.services.ecs.model.service_deployment import ServiceDeployment
 from hatoba.services.ecs.model.task import Part, Task
 from hatoba.services.ecs.plan.rollout import progress, words
 from hatoba.services.ecs.plan.rollout.seen import Seen, Targets, places, see
@@ -25,6 +26,7 @@ class Plan(Part, frozen=True, kw_only=True):
     ended: tuple[Task, ...] = ()  # to be taken note of
     messages: tuple[str, ...] = ()
     again_at: float | None = None
+    story: ServiceDeployment | None = None  # the record of its newest service deployment, as it is to be
 
     @property
     def empty(self) -> bool:
@@ -32,13 +34,16 @@ class Plan(Part, frozen=True, kw_only=True):
         return not (self.start or self.stop or self.register or self.deregister or self.drained or self.ended)
 
 
-def plan(service: Service, tasks: Sequence[Task], targets: Targets, now: float) -> Plan:
-    """`targets`: the states of everything registered in the service's target groups."""
+def plan(
+    service: Service, tasks: Sequence[Task], targets: Targets, now: float, story: ServiceDeployment | None = None
+) -> Plan:
+    """`targets`: the states of everything registered in the service's target groups; `story`: its newest service
+    deployment."""
     seen = [see(service, task, targets, now) for task in tasks]
     ended = [task for task in tasks if not task.counted and task.desired == "STOPPED"]
     counted = progress.note_ends(service, ended, 0, _serving(service, seen), now)
     told = list(counted.messages)
-    advanced = progress.advance(counted.service, seen, now)
+    advanced = progress.advance(counted.service, seen, now, story)
     told += advanced.messages
     service = advanced.service
 
@@ -82,6 +87,7 @@ def plan(service: Service, tasks: Sequence[Task], targets: Targets, now: float) 
         ended=tuple(ended),
         messages=tuple(told),
         again_at=min((at for at in deadlines if at is not None), default=None),
+        story=advanced.story,
     )
 
 

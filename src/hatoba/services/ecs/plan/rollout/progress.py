@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from hatoba.core.records import replace
-from hatoba.services.ecs.model.arns import derived_digits
 from hatoba.services.ecs.model.service import Deployment, Revision, Service
+from hatoba.services.ecs.model.service_deployment import ServiceDeployment
 from hatoba.services.ecs.model.task import Task
 from hatoba.services.ecs.plan.rollout import arith, words
+from hatoba.services.ecs.plan.rollout import story as tales
 from hatoba.services.ecs.plan.rollout.seen import Seen
 
 # Ends for which the deployment is not to blame.
@@ -21,6 +22,7 @@ _NEVER_RAN = ("TaskFailedToStart",)
 class Progress(NamedTuple):
     service: Service
     messages: tuple[str, ...]
+    story: ServiceDeployment | None = None
 
 
 def note_ends(service: Service, ended: Sequence[Task], unhealthy: int, healthy: int, now: float) -> Progress:
@@ -31,16 +33,17 @@ def note_ends(service: Service, ended: Sequence[Task], unhealthy: int, healthy: 
         if task.deployment != primary.id or task.stop_code in _BLAMELESS:
             continue
         ran = (task.execution_stopped_at or now) - task.started_at if task.started_at is not None else None
-        if ran is None:
-            failed += 1
-        crashes = 1 if ran is not None and ran >= arith.STAYED_UP else crashes + 1
+        stayed = ran is not None and ran >= arith.STAYED_UP
+        # A process that ends by itself at once is as broken as one that never starts.
+        failed += ran is None or (not stayed and primary.rollout == "IN_PROGRESS")
+        crashes = 1 if stayed else crashes + 1
         if ran is None and task.stop_code in _NEVER_RAN:
             messages.append(words.not_started(task.stopped_reason.rstrip(".")))
     failed, crashes = failed + unhealthy, crashes + unhealthy
     crashed = crashes != primary.crashes or failed != primary.failed
     if crashed and failed >= 3 > primary.failed:
         messages.append(words.CONSISTENTLY_FAILING)
-    if not crashed and healthy and failed:
+    if not crashed and healthy and failed and service.percents.reset:
         failed = 0  # "once a service deployment has one or more successfully running tasks, the count resets"
     if (failed, crashes) != (primary.failed, primary.crashes):
         at = now if crashed else primary.crashed_at
@@ -50,8 +53,8 @@ def note_ends(service: Service, ended: Sequence[Task], unhealthy: int, healthy: 
     return Progress(service, tuple(messages))
 
 
-def advance(service: Service, seen: Sequence[Seen], now: float) -> Progress:
-    """Forgets deployments of which nothing is left; completes, fails or undoes the PRIMARY one."""
+def advance(service: Service, seen: Sequence[Seen], now: float, story: ServiceDeployment | None = None) -> Progress:
+    """Forgets deployments of which nothing is left; completes, stops, fails or undoes the PRIMARY one."""
     occupied = Counter(one.task.deployment for one in seen if one.occupies)
     service = _without_leftovers(service, occupied, now)
     primary = service.primary
@@ -60,15 +63,28 @@ def advance(service: Service, seen: Sequence[Seen], now: float) -> Progress:
         service = _with_primary(service, primary)
     if service.status == "DRAINING" and not occupied:
         service = replace(service, status="INACTIVE", ended_at=now)
+    if story is not None and story.under_way:
+        story = tales.begun(story, now)
+        if service.status != "ACTIVE":
+            story = tales.stopped(story, words.DELETED, now)
     if primary.rollout != "IN_PROGRESS" or service.status != "ACTIVE":
-        return Progress(service, ())
-    if service.percents.breaker and primary.failed >= arith.breaker_threshold(service.desired):
-        return _break(service, now)
+        return Progress(service, (), story)
+    if story is not None and story.status in ("STOP_REQUESTED", "ROLLBACK_REQUESTED"):
+        return _asked(service, story, now)
+    if story is not None and story.status == "IN_PROGRESS":
+        story = tales.watched(story, service, primary, now)
+    percents = service.percents
+    threshold = arith.breaker_threshold(service.desired, percents.threshold.type, percents.threshold.value)
+    if percents.breaker and primary.failed >= threshold:
+        return _break(service, story, now)
     serving = sum(one.condition == "healthy" for one in seen if one.task.deployment == primary.id)
     if len(service.deployments) > 1 or serving < service.desired:
-        return Progress(service, ())
+        return Progress(service, (), story)
     done = replace(primary, rollout="COMPLETED", reason=words.is_completed(primary.id), updated_at=now)
-    return Progress(replace(_with_primary(service, done), completed=done.revision), (words.completed(done.id),))
+    service = replace(_with_primary(service, done), completed=done.revision, completed_as=done.id)
+    if story is not None and story.under_way:
+        story = tales.succeeded(story, now)
+    return Progress(service, (words.completed(done.id),), story)
 
 
 def _with_primary(service: Service, primary: Deployment) -> Service:
@@ -85,27 +101,60 @@ def _without_leftovers(service: Service, occupied: Counter[str | None], now: flo
     return service if tuple(left) == service.deployments else replace(service, deployments=tuple(left))
 
 
-def _break(service: Service, now: float) -> Progress:
+def _break(service: Service, story: ServiceDeployment | None, now: float) -> Progress:
     """The deployment circuit breaker opens: no further starts, and back to what last worked if that was asked for."""
-    primary, back = service.primary, service.completed
-    told = words.failed(primary.id)
-    if not service.percents.rollback or back is None or back == primary.revision:
-        failed = replace(primary, rollout="FAILED", reason=words.BREAKER, updated_at=now)
-        return Progress(_with_primary(service, failed), (told,))
-    earlier = next((d for d in service.deployments[1:] if d.revision == back and d.rollout == "COMPLETED"), None)
-    id_ = earlier.id if earlier else f"ecs-svc/{derived_digits(primary.id, 'rollback')}"
-    failed = replace(primary, rollout="FAILED", reason=words.breaker_rolling_back(id_), updated_at=now)
-    service = _with_primary(service, failed)
-    undone = _reinstate(service, earlier, now) if earlier else redeploy(service, id_, back, now)
-    return Progress(undone, (told, words.rolling_back(id_)))
+    told = words.failed(service.primary.id)
+    if not service.percents.rollback or not can_go_back(service):
+        service = _fail(service, words.BREAKER, now)
+        story = tales.failed(story, words.TASKS_FAILED, now) if story is not None else None
+        return Progress(service, (told,), story)
+    to = service.completed_as
+    service = _go_back(service, words.breaker_rolling_back(to), now)
+    if story is not None:
+        story = tales.rolling_back(story, to, words.ROLLED_BACK, now, broken=True)
+    return Progress(service, (told, words.rolling_back(to)), story)
 
 
-def _reinstate(service: Service, earlier: Deployment, now: float) -> Service:
-    """An earlier deployment is the PRIMARY one again: its tasks that still run stay untouched."""
+def _asked(service: Service, story: ServiceDeployment, now: float) -> Progress:
+    """Somebody has stopped the deployment: what runs is left as it is, or goes back to what last worked."""
+    if story.status == "STOP_REQUESTED" or not can_go_back(service):
+        service = _fail(service, words.STOPPED_BY_USER, now)
+        return Progress(service, (), tales.stopped(story, words.STOPPED_BY_USER, now))
+    to = service.completed_as
+    service = _go_back(service, words.user_rolling_back(to), now)
+    story = tales.rolling_back(story, to, words.ROLLED_BACK_BY_USER, now, broken=False)
+    return Progress(service, (words.rolling_back(to),), story)
+
+
+def can_go_back(service: Service) -> bool:
+    """There is an earlier deployment that worked."""
+    return service.completed is not None and service.completed_as not in ("", service.primary.id)
+
+
+def _fail(service: Service, reason: str, now: float) -> Service:
+    return _with_primary(service, replace(service.primary, rollout="FAILED", reason=reason, updated_at=now))
+
+
+def _go_back(service: Service, reason: str, now: float) -> Service:
+    """The deployment that last worked is the PRIMARY one again: its tasks that still run stay untouched."""
+    id_, back = service.completed_as, service.completed
+    assert back is not None, "asked before"
+    service = _fail(service, reason, now)
+    earlier = service.deployment(id_)
+    if earlier is None:
+        return redeploy(service, id_, back, now)
     again = replace(
-        earlier, status="PRIMARY", rollout="IN_PROGRESS", reason=words.in_progress(earlier.id), updated_at=now
+        earlier,
+        status="PRIMARY",
+        desired=service.desired,
+        rollout="IN_PROGRESS",
+        reason=words.in_progress(id_),
+        failed=0,
+        crashes=0,
+        crashed_at=None,
+        updated_at=now,
     )
-    others = tuple(replace(d, status="ACTIVE") for d in service.deployments if d.id != earlier.id)
+    others = tuple(replace(d, status="ACTIVE") for d in service.deployments if d.id != id_)
     return replace(service, deployments=(again, *others), steady=False)
 
 

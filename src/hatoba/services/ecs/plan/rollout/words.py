@@ -99,7 +99,16 @@ def is_completed(deployment: str) -> str:
     return f"ECS deployment {deployment} completed."
 
 
+DELETED = "Service deployment stopped because the service is being deleted."
+TASKS_FAILED = "Service deployment failed because the circuit breaker threshold was exceeded."
+ROLLED_BACK = "Service deployment rolled back because the circuit breaker threshold was exceeded."
+ROLLED_BACK_BY_USER = "Service deployment rolled back because StopServiceDeployment asked for it."
+STOPPED_BY_USER = "Service deployment stopped because StopServiceDeployment asked for it."
 BREAKER = "ECS deployment circuit breaker: tasks failed to start."
+
+
+def user_rolling_back(deployment: str) -> str:
+    return f"ECS deployment stopped by StopServiceDeployment: rolling back to deploymentId {deployment}."
 
 
 def breaker_rolling_back(deployment: str) -> str:
