@@ -21,10 +21,10 @@ INDEXES = re.compile(
     r"pypi\.o" + r"rg|pythonho" + r"sted|npmj" + r"s\.|deb\.deb" + r"ian|index-url[ =]ht" + r"tp|trusted-h" + r"ost"
     r"|docker\.i" + r"o\b|public\.ecr\.a" + r"ws"
 )
-DOCKERS_NAMES = {  # an image reference without a host means this one: for users, never reached by the project itself
+DOCKERS_NAMES = (  # an image reference without a host means this one: for users, never reached by the project itself
     "src/hatoba/services/ecs/plan/images.py",
-    "tests/unit/services/ecs/test_ecs_views.py",
-}
+    "tests/unit/services/ecs/",
+)
 
 
 def generated(path: Path) -> bool:
@@ -84,7 +84,7 @@ def test_nothing_of_one_machine(pattern: re.Pattern[str]) -> None:
     found = {
         name(path): match[0]
         for path in files()
-        if name(path) not in DOCKERS_NAMES and (match := pattern.search(text(path)))
+        if not name(path).startswith(DOCKERS_NAMES) and (match := pattern.search(text(path)))
     }
     assert found == {}
 
