@@ -1,14 +1,30 @@
-"""Where a group of containers should run: filters that can explain a refusal, scores, a scheduler. Pure values.
+"""Where a group of containers should run: filters that can explain a refusal, an order of preference, a scheduler.
 
-    model      Needs, Candidate, Assignment, Refusal
+    model      Needs, Site, Load, Order, Assignment, Refusal
+    ledger     what every node has in use, kept change by change
     filters    which nodes can take it, and why the others cannot
-    scores     which of them should
-    scheduler  `place(needs, candidates)`: one after the other, each seeing what the ones before it took
+    prefer     which of them should: the key by which nodes are compared
+    board      the nodes in that order, kept in order while they fill and empty
+    scheduler  `Scheduler.place(needs, count, sites)`: one after the other, each seeing what the ones before it took
 
-Knows no AWS words: rooms translate their launch types, constraints and failure codes to and from these.
+Pure but for the ledger, which is told of every change. Knows no AWS words: rooms translate their launch types,
+strategies, constraints and failure codes to and from these.
 """
 
-from hatoba.placement.model import Assignment, Candidate, Needs, Refusal
-from hatoba.placement.scheduler import place
+from hatoba.placement.ledger import Ledger, Use
+from hatoba.placement.model import Assignment, Condition, Lack, Load, Needs, Order, Refusal, Site
+from hatoba.placement.scheduler import Scheduler
 
-__all__ = ["Assignment", "Candidate", "Needs", "Refusal", "place"]
+__all__ = [
+    "Assignment",
+    "Condition",
+    "Lack",
+    "Ledger",
+    "Load",
+    "Needs",
+    "Order",
+    "Refusal",
+    "Scheduler",
+    "Site",
+    "Use",
+]

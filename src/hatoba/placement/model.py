@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
+if TYPE_CHECKING:
+    from hatoba.placement.ledger import Use
+
 Port = tuple[int, str]  # (number, "tcp" or "udp") on the node itself
-Lack = Literal["lost", "draining", "architecture", "cpu", "memory", "ports"]
+Lack = Literal["lost", "draining", "architecture", "condition", "distinct", "cpu", "memory", "ports"]
 
 
-class Needs(msgspec.Struct, frozen=True, kw_only=True):
-    """What one group of containers takes from the node it runs on. `group` is what it is spread by."""
-
-    cpu: int = 0
-    memory: int = 0
-    ports: frozenset[Port] = frozenset()
-    architecture: str = ""  # "": any
-    group: str = ""
-
-
-class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A node as the scheduler sees it: what is free on it, and how many of each group it runs already."""
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """A node: what it has in all, and what may be asked about it. Two that are the same object have not changed."""
 
     id: str
     cpu: int
@@ -30,9 +23,50 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     architecture: str = ""
     ready: bool = True
     draining: bool = False
-    ports: frozenset[Port] = frozenset()  # taken
-    running: int = 0
-    groups: Mapping[str, int] = msgspec.field(default_factory=dict)
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
+class Condition(Protocol):
+    """What a node must be like, as a hashable value."""
+
+    def holds(self, site: Site, use: Use) -> bool: ...
+
+    def words(self) -> str:
+        """As it is told to whoever asks why a node would not do."""
+        ...
+
+
+class Order(msgspec.Struct, frozen=True):
+    """A preference. Nodes that are equal by it are told apart by the one after it."""
+
+    kind: Literal["spread", "pack", "random"]
+    by: str = ""  # spread: the label whose values count as places ("": the node itself); pack: "cpu" or "memory"
+
+
+class Needs(msgspec.Struct, frozen=True, kw_only=True):
+    """What one group of containers takes from the node it runs on, and where it would rather be.
+
+    `group` is what is spread, and what a node may have one of only with `alone`.
+    """
+
+    cpu: int = 0
+    memory: int = 0
+    ports: frozenset[Port] = frozenset()
+    architecture: str = ""  # "": any
+    group: Any = ""  # hashable
+    alone: bool = False
+    conditions: tuple[Any, ...] = ()  # of `Condition`: all must hold
+    order: tuple[Order, ...] = ()
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """What something takes from the node that it is on. `counts`: the groups that it is one of."""
+
+    node: str
+    cpu: int = 0
+    memory: int = 0
+    ports: tuple[Port, ...] = ()
+    counts: tuple[Hashable, ...] = ()
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,12 +85,13 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
         if not self.lacking:
             return "no capacity: there are no nodes"
         return "no capacity: " + ", ".join(
-            _clause(lack, len(nodes), self.needs) for lack, nodes in sorted(self.lacking.items())
+            clause(lack, len(nodes), self.needs) for lack, nodes in sorted(self.lacking.items())
         )
 
 
-def _clause(lack: Lack, count: int, needs: Needs) -> str:
-    nodes, are, lack_ = (f"{count} node", "is", "lacks") if count == 1 else (f"{count} nodes", "are", "lack")
+def clause(lack: Lack, count: int, needs: Needs) -> str:
+    """ "2 nodes lack memory (need 512 MiB)" """
+    nodes, are, lack_, do = (f"{count} node", "is", "lacks", "does") if count == 1 else _many(count)
     match lack:
         case "cpu":
             return f"{nodes} {lack_} CPU (need {needs.cpu} units)"
@@ -67,5 +102,13 @@ def _clause(lack: Lack, count: int, needs: Needs) -> str:
             return f"{nodes} {are} using a port that is needed ({ports})"
         case "architecture":
             return f"{nodes} {are} not {needs.architecture}"
+        case "condition":
+            return f"{nodes} {do} not meet ({' and '.join(condition.words() for condition in needs.conditions)})"
+        case "distinct":
+            return f"{nodes} {'has' if count == 1 else 'have'} one of the same group already"
         case _:
             return f"{nodes} {are} {lack}"
+
+
+def _many(count: int) -> tuple[str, str, str, str]:
+    return f"{count} nodes", "are", "lack", "do"

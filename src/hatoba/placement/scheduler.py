@@ -2,47 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
 
-from hatoba.core.records import replace
-from hatoba.placement import filters, scores
-from hatoba.placement.model import Assignment, Candidate, Lack, Needs, Refusal
+from hatoba.placement import filters
+from hatoba.placement.board import Board
+from hatoba.placement.ledger import Ledger
+from hatoba.placement.model import Assignment, Lack, Needs, Refusal, Site
 
-
-def place(needs: Sequence[Needs], candidates: Iterable[Candidate]) -> list[Assignment | Refusal]:
-    """An answer for each of `needs`, in order. Deterministic: equal nodes are taken in the order of their ids."""
-    nodes = {node.id: node for node in candidates}
-    answers: list[Assignment | Refusal] = []
-    for need in needs:
-        fitting = [node for node in nodes.values() if filters.lack(need, node) is None]
-        if not fitting:
-            answers.append(_refuse(need, nodes.values()))
-            continue
-        best = min(fitting, key=lambda node: scores.spread(need, node))
-        nodes[best.id] = _take(need, best)
-        answers.append(Assignment(node=best.id))
-    return answers
+BOARDS = 16  # kinds of need for which the nodes are kept in order: a board of 5,000 nodes takes a few MB
 
 
-def _take(needs: Needs, node: Candidate) -> Candidate:
-    return replace(
-        node,
-        cpu=node.cpu - needs.cpu,
-        memory=node.memory - needs.memory,
-        ports=node.ports | needs.ports,
-        running=node.running + 1,
-        groups={**node.groups, needs.group: node.groups.get(needs.group, 0) + 1},
-    )
+class Scheduler:
+    """The ledger, and the boards that are kept in step with it."""
+
+    def __init__(self, boards: int = BOARDS) -> None:
+        self.ledger = Ledger()
+        self._boards: OrderedDict[tuple[Hashable, Needs], Board] = OrderedDict()
+        self._most = boards
+
+    def place(
+        self, needs: Needs, count: int, sites: Mapping[str, Site], where: Hashable = ""
+    ) -> list[Assignment | Refusal]:
+        """An answer for each of `count` equal tasks, in order: after the first refusal there are only refusals.
+
+        `sites` by their ids; the same object stands for the same sites. `where` names them: decisions over other sites
+        do not disturb each other.
+        """
+        board = self._board(where, needs)
+        board.sync(sites)
+        answers: list[Assignment | Refusal] = []
+        while len(answers) < count and (node := board.take()) is not None:
+            answers.append(Assignment(node=node))
+        if len(answers) < count:
+            answers += [refuse(board, sites)] * (count - len(answers))
+        return answers
+
+    def lack(self, needs: Needs, site: Site) -> Lack | None:
+        """What this very node lacks, if anything."""
+        return filters.lack(needs, site, self.ledger.use(site.id))
+
+    def _board(self, where: Hashable, needs: Needs) -> Board:
+        board = self._boards.get((where, needs))
+        if board is None:
+            board = self._boards[where, needs] = Board(needs, self.ledger)
+            if len(self._boards) > self._most:
+                self._boards.popitem(last=False)
+        else:
+            self._boards.move_to_end((where, needs))
+        return board
 
 
-def _refuse(needs: Needs, nodes: Iterable[Candidate]) -> Refusal:
-    lacking: dict[Lack, tuple[str, ...]] = {}
+def refuse(board: Board, sites: Mapping[str, Site]) -> Refusal:
+    lacking: dict[Lack, list[str]] = {}
     closest: tuple[str, Lack] | None = None
-    for node in sorted(nodes, key=lambda node: node.id):
-        lack = filters.lack(needs, node)
+    for id_ in sorted(sites):
+        lack = filters.lack(board.needs, sites[id_], board.use(id_))
         if lack is None:
             continue
-        lacking[lack] = (*lacking.get(lack, ()), node.id)
+        lacking.setdefault(lack, []).append(id_)
         if closest is None or filters.RANK[lack] > filters.RANK[closest[1]]:
-            closest = (node.id, lack)
-    return Refusal(needs=needs, lacking=lacking, closest=closest)
+            closest = (id_, lack)
+    return Refusal(needs=board.needs, lacking={lack: tuple(nodes) for lack, nodes in lacking.items()}, closest=closest)

@@ -5,6 +5,7 @@
 
 from hatoba.services.ecs.api import (
     account,
+    attribute,
     capacity,
     cluster,
     instance,
@@ -12,6 +13,7 @@ from hatoba.services.ecs.api import (
     service,
     service_deployment,
     service_write,
+    start_task,
     tag,
     task,
     task_definition,
@@ -20,6 +22,7 @@ from hatoba.services.ecs.api.room import ecs
 
 __all__ = [
     "account",
+    "attribute",
     "capacity",
     "cluster",
     "ecs",
@@ -28,6 +31,7 @@ __all__ = [
     "service",
     "service_deployment",
     "service_write",
+    "start_task",
     "tag",
     "task",
     "task_definition",

@@ -9,12 +9,12 @@ from typing import Any, cast
 
 from hatoba.aws.shapes import ecs as t
 from hatoba.core.records import replace
-from hatoba.fleet.model import nodes
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import tags_of
 from hatoba.services.ecs.api.room import checked_tags, ecs, page, tag
 from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.cluster import DEFAULT, Cluster, clusters, find_cluster, name_of, use_cluster
+from hatoba.services.ecs.model.instance import registered
 from hatoba.services.ecs.model.service import services
 from hatoba.services.ecs.model.task import tasks
 from hatoba.services.ecs.views import cluster as view
@@ -164,7 +164,7 @@ def _strategy(
 def _shape(from_: View, call: Call, record: Cluster, include: Any) -> t.Cluster:
     where = (call.scope, record.id)
     counts = view.Counts(
-        instances=sum(node.state == "ready" for node in from_.all(nodes)),
+        instances=len(registered(from_, call.scope, record.id)),
         running=from_.count(tasks, "counted", (*where, "running")),
         pending=from_.count(tasks, "counted", (*where, "pending")),
         services=from_.count(services, "active", where),

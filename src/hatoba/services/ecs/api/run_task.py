@@ -7,7 +7,6 @@ from typing import Any, cast
 
 from hatoba.aws.shapes import ecs as t
 from hatoba.core.records import replace
-from hatoba.fleet.model import nodes
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import tags_of
 from hatoba.placement import Assignment, Refusal
@@ -17,11 +16,12 @@ from hatoba.services.ecs.api.room import checked_tags, ecs, tag
 from hatoba.services.ecs.api.task import definition_of
 from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.cluster import find_cluster, use_cluster
+from hatoba.services.ecs.model.instance import registered
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import tasks
 from hatoba.services.ecs.model.task_definition import Definition, usable_definition
 from hatoba.services.ecs.placing import assign
-from hatoba.services.ecs.plan import launch, tagging
+from hatoba.services.ecs.plan import launch, placement, tagging
 from hatoba.services.ecs.plan.capacity import providers
 from hatoba.services.ecs.plan.definition import sizes
 from hatoba.services.ecs.plan.needs import failure_code
@@ -49,12 +49,13 @@ async def run_task(req: t.RunTaskRequest, call: Call) -> t.RunTaskResponse:
         cluster=cluster.id,
         definition=definition,
         launch_type=chosen.launch_type,
-        group=_group(req, definition),
-        started_by=_started_by(req),
+        group=checked_group(req.get("group"), definition),
+        started_by=checked_started_by(req.get("startedBy")),
         platform_version=chosen.platform_version,
         overrides=checked_overrides(req.get("overrides"), definition, chosen.launch_type),
         network=await checked_network(call, definition, chosen.launch_type, req.get("networkConfiguration")),
         execute=bool(req.get("enableExecuteCommand")),
+        placement=placement.checked(req.get("placementStrategy"), req.get("placementConstraints"), chosen.launch_type),
     )
     token = req.get("clientToken")
     with call.tx() as tx:
@@ -63,7 +64,7 @@ async def run_task(req: t.RunTaskRequest, call: Call) -> t.RunTaskResponse:
             return _again(tx, call, earlier)
         use_cluster(tx, call.scope, req.get("cluster"))
         usable_definition(tx, call.scope, req["taskDefinition"])
-        answer = _start(tx, call, wish, count, _tags(tx, call, req, wish), chosen.strategy)
+        answer = start(tx, call, wish, count, checked_task_tags(tx, call, req, wish), chosen.strategy)
         started = [task["taskArn"].rpartition("/")[2] for task in answer["tasks"]]
         call.remember(tx, req, token, {"tasks": started, "failures": answer["failures"]})
         return answer
@@ -82,11 +83,11 @@ def _conflict() -> t.ConflictException:
     return t.ConflictException("The clientToken was used before with different parameters.", resourceIds=[])
 
 
-def _start(
+def start(
     tx: Tx, call: Call, wish: launch.Wish, count: int, tags: dict[str, str], strategy: Sequence[dict[str, Any]]
 ) -> t.RunTaskResponse:
     settings = call.get(Settings)
-    if wish.launch_type == "EC2" and not any(node.state == "ready" for node in tx.all(nodes)):
+    if wish.launch_type == "EC2" and not registered(tx, call.scope, wish.cluster):
         raise t.InvalidParameterException(NO_INSTANCES)
     taken = wish.reserve(settings)
     started: list[t.Task] = []
@@ -118,23 +119,20 @@ def _failure(call: Call, wish: launch.Wish, refusal: Refusal) -> t.Failure:
 
 
 def _unsupported(req: t.RunTaskRequest) -> None:
-    for member in ("placementConstraints", "placementStrategy", "volumeConfigurations"):
-        if req.get(member):
-            raise t.UnsupportedFeatureException(f"{member} is not available.")
+    if req.get("volumeConfigurations"):
+        raise t.UnsupportedFeatureException("volumeConfigurations is not available.")
 
 
-def _group(req: t.RunTaskRequest, definition: Definition) -> str:
-    group = req.get("group")
+def checked_group(group: str | None, definition: Definition) -> str:
     if group and group.startswith(("service:", "family:")):
         raise t.InvalidParameterException("Invalid namespace for group.")
     return group or f"family:{definition.family}"
 
 
-def _started_by(req: t.RunTaskRequest) -> str:
-    started_by = req.get("startedBy") or ""
-    if len(started_by) > 128:
+def checked_started_by(started_by: str | None) -> str:
+    if len(started_by or "") > 128:
         raise t.InvalidParameterException("startedBy can have at most 128 characters.")
-    return started_by
+    return started_by or ""
 
 
 def checked_overrides(overrides: t.TaskOverride | None, definition: Definition, launch_type: str) -> dict[str, Any]:
@@ -166,7 +164,9 @@ def _sizes(overrides: t.TaskOverride, definition: Definition, launch_type: str) 
     return found
 
 
-def _tags(tx: Tx, call: Call, req: t.RunTaskRequest, wish: launch.Wish) -> dict[str, str]:
+def checked_task_tags(
+    tx: Tx, call: Call, req: t.RunTaskRequest | t.StartTaskRequest, wish: launch.Wish
+) -> dict[str, str]:
     own = checked_tags(req.get("tags"))
     propagate = req.get("propagateTags") or "NONE"
     if propagate == "SERVICE":

@@ -33,7 +33,9 @@ from hatoba.services.ecs.model.service import (
     services,
 )
 from hatoba.services.ecs.model.service_deployment import begin, forget_history
+from hatoba.services.ecs.model.task import Placement
 from hatoba.services.ecs.model.task_definition import Definition, definitions, usable_definition
+from hatoba.services.ecs.plan import placement
 from hatoba.services.ecs.plan.rollout.progress import redeploy
 from hatoba.services.ecs.plan.rollout.words import in_progress
 from hatoba.services.ecs.views import pieces
@@ -47,8 +49,6 @@ _UNSUPPORTED = (
     "volumeConfigurations",
     "vpcLatticeConfigurations",
     "gatewayConnectors",
-    "placementConstraints",
-    "placementStrategy",
 )
 MOST_TASKS = 5000
 MOST_TRIES = 8
@@ -83,6 +83,9 @@ async def create_service(req: t.CreateServiceRequest, call: Call) -> t.CreateSer
         managed_tags=bool(req.get("enableECSManagedTags")),
         propagate_tags=req.get("propagateTags") or "NONE",
         execute=bool(req.get("enableExecuteCommand")),
+        placement=placement.checked(
+            req.get("placementStrategy"), req.get("placementConstraints"), revision.launch_type
+        ),
     )
     token = req.get("clientToken")
     with call.tx() as tx:
@@ -161,8 +164,19 @@ def _changed(req: t.UpdateServiceRequest, service: Service, revision: Revision) 
         service = replace(service, propagate_tags=req["propagateTags"])
     return replace(
         service,
+        placement=_placement(req, service, revision),
         percents=_percents(service.percents, req.get("deploymentConfiguration")),
         settings={**service.settings, **_settings(cast("dict[str, Any]", req))},
+    )
+
+
+def _placement(req: t.UpdateServiceRequest, service: Service, revision: Revision) -> Placement:
+    """For the tasks that are placed from now on: those that run stay where they are."""
+    asked = placement.checked(req.get("placementStrategy"), req.get("placementConstraints"), revision.launch_type)
+    now = service.placement if revision.launch_type != "FARGATE" else Placement()
+    return Placement(
+        strategy=asked.strategy if "placementStrategy" in req else now.strategy,
+        constraints=asked.constraints if "placementConstraints" in req else now.constraints,
     )
 
 

@@ -19,6 +19,7 @@ from hatoba.gateway.tags import set_tags, tags_of
 from hatoba.placement import Assignment
 from hatoba.reconcile import Wake
 from hatoba.services.ecs.controller.resolution import complete, resolve
+from hatoba.services.ecs.model.instance import instances
 from hatoba.services.ecs.model.service import Service, add_events, forget_service, services
 from hatoba.services.ecs.model.service_deployment import (
     Image,
@@ -58,6 +59,7 @@ class ServiceController:
             Wake(target_statuses, self._by_target),
             Wake(deployments, self._by_deployment),
             Wake(nodes, lambda change: self._blocked()),
+            Wake(instances, lambda change: self._blocked()),
         )
 
     def keys(self) -> Iterable[Key]:
@@ -244,7 +246,7 @@ class ServiceController:
 def _matters(task: Task) -> tuple[Any, ...]:
     """What a service decides by."""
     health = [container.health for container in task.containers]
-    return task.status, task.desired, task.balancing, task.lost, task.counted, health
+    return task.status, task.desired, task.leaving, task.balancing, task.lost, task.counted, health
 
 
 def _said(started: Sequence[str]) -> list[str]:
@@ -264,6 +266,7 @@ def _wish(service: Service, definition: Definition) -> launch.Wish:
         platform_version=revision.platform_version,
         network=revision.network,
         execute=service.execute,
+        placement=service.placement,
         targets=revision.targets,
     )
 

@@ -176,7 +176,14 @@ class TaskController:
     ) -> Task:
         if _node_lost(tx, task):
             task = replace(task, node="")
-            wish = Wish(cluster=task.cluster, definition=definition, launch_type=task.launch_type, group=task.group)
+            wish = Wish(
+                cluster=task.cluster,
+                definition=definition,
+                launch_type=task.launch_type,
+                group=task.group,
+                overrides=task.overrides,
+                placement=task.placement,
+            )
             (answer,) = assign(tx, wish, 1, self._settings)
             if not isinstance(answer, Assignment):
                 return lifecycle.end(task, "TaskFailedToStart", f"ResourceInitializationError: {answer.words()}")

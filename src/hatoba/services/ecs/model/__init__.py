@@ -4,6 +4,7 @@ from typing import Any
 
 from hatoba.services.ecs.model.account import account_settings
 from hatoba.services.ecs.model.cluster import clusters
+from hatoba.services.ecs.model.instance import instances
 from hatoba.services.ecs.model.service import events, services
 from hatoba.services.ecs.model.service_deployment import deployments, revisions
 from hatoba.services.ecs.model.task import tasks
@@ -12,6 +13,7 @@ from hatoba.store import Table
 
 TABLES: tuple[Table[Any], ...] = (
     clusters,
+    instances,
     families,
     definitions,
     tasks,

@@ -14,7 +14,7 @@ from hatoba.core.keys import Scope
 from hatoba.core.records import Record
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ecs.model import arns
-from hatoba.services.ecs.model.task import Network, Part, Target
+from hatoba.services.ecs.model.task import Network, Part, Placement, Target
 from hatoba.store import Index, Table, Tx
 from hatoba.store.store import View
 
@@ -83,6 +83,7 @@ class Service(Record, frozen=True, kw_only=True):
     managed_tags: bool = False
     propagate_tags: Literal["NONE", "SERVICE", "TASK_DEFINITION"] = "NONE"
     execute: bool = False
+    placement: Placement = Placement()
     ended_at: float | None = None  # when it became INACTIVE
     current: str = ""  # the last part of its newest service deployment's id. The API only.
 

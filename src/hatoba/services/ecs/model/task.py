@@ -14,6 +14,7 @@ from hatoba.aws.shapes import ecs as t
 from hatoba.core.keys import Scope
 from hatoba.core.records import Record
 from hatoba.services.ecs.model import arns
+from hatoba.services.ecs.model.usage import Usage
 from hatoba.store import Index, Table
 from hatoba.store.store import View
 
@@ -49,6 +50,16 @@ class Reserve(Part, frozen=True, kw_only=True):
     cpu: int = 0
     memory: int = 0  # bytes
     ports: tuple[tuple[int, str], ...] = ()
+
+
+class Placement(Part, frozen=True, kw_only=True):
+    """Where it would rather run, and where it must: the model's strategies and constraints, checked (`plan/placement`).
+    `instance`: the very node that StartTask named.
+    """
+
+    strategy: tuple[dict[str, str], ...] = ()
+    constraints: tuple[dict[str, str], ...] = ()
+    instance: str = ""
 
 
 class Target(Part, frozen=True, kw_only=True):
@@ -105,10 +116,12 @@ class Task(Record, frozen=True, kw_only=True):
     execute: bool = False  # enableExecuteCommand
     reserve: Reserve = Reserve()
     targets: tuple[Target, ...] = ()
+    placement: Placement = Placement()
     pins: dict[str, str] = msgspec.field(default_factory=dict)  # by container: the digest to run, whatever the tag says
 
     # Wanted. Writers: the API and the service controller; the task controller when the task ends by itself.
     desired: Literal["RUNNING", "STOPPED"] = "RUNNING"
+    leaving: bool = False  # its instance is being drained: its service is to replace it
     stop_code: str = ""
     stopped_reason: str = ""
 
@@ -168,6 +181,7 @@ tasks = Table(
         # For deleting revisions: everything that is remembered.
         Index("definition", lambda task: (task.key[:3], task.definition)),
     ),
+    tallies=(Usage,),
 )
 
 

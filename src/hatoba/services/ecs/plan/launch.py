@@ -9,10 +9,12 @@ from typing import Any, Literal
 import msgspec
 
 from hatoba.core.keys import Scope
+from hatoba.placement import Needs
 from hatoba.services.ecs.model.settings import Settings
-from hatoba.services.ecs.model.task import Container, Network, Part, Reserve, Target, Task, tasks
+from hatoba.services.ecs.model.task import Container, Network, Part, Placement, Reserve, Target, Task, tasks
 from hatoba.services.ecs.model.task_definition import Definition
-from hatoba.services.ecs.plan import needs
+from hatoba.services.ecs.model.usage import group_of, where
+from hatoba.services.ecs.plan import needs, placement
 
 LATEST_PLATFORM = "1.4.0"
 
@@ -33,9 +35,31 @@ class Wish(Part, frozen=True, kw_only=True):
     network: Network | None = None
     execute: bool = False
     targets: tuple[Target, ...] = ()
+    placement: Placement = Placement()
+
+    @property
+    def scope(self) -> Scope:
+        return self.definition.scope
 
     def reserve(self, settings: Settings) -> Reserve:
         return needs.reserve(self.definition, self.overrides, self.launch_type, settings)
+
+    def needs(self, settings: Settings) -> Needs:
+        """In the words of placement. Fargate has no instances to prefer or to refuse: its tasks are spread."""
+        taken = self.reserve(settings)
+        place = where(self.scope, self.cluster, self.launch_type)
+        own = self.definition.content.get("placementConstraints") or ()
+        fargate = self.launch_type == "FARGATE"
+        return Needs(
+            cpu=taken.cpu,
+            memory=taken.memory,
+            ports=frozenset(taken.ports),
+            architecture=needs.architecture(self.definition),
+            group=group_of(place, self.group),
+            alone=placement.alone(self.placement),
+            conditions=() if fargate else placement.conditions(self.placement, own, place),
+            order=() if fargate else placement.orders(self.placement),
+        )
 
 
 def spread(network: Network | None, taken: Iterable[str], count: int) -> list[str]:
@@ -74,6 +98,7 @@ def task(wish: Wish, scope: Scope, id_: str, node: str, subnet: str, reserve: Re
         execute=wish.execute,
         reserve=reserve,
         targets=wish.targets,
+        placement=wish.placement,
         node=node,
         status="PROVISIONING" if awsvpc else "PENDING",
         containers=tuple(

@@ -1,20 +1,25 @@
-"""What a task takes from its node, and the nodes as placement sees them."""
+"""What a task takes from its node, and what it is called when no node has it."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
-from hatoba.core.records import replace
-from hatoba.fleet.model import Node
-from hatoba.placement import Candidate, Needs, Refusal
+from hatoba.placement import Lack, Refusal
 from hatoba.services.ecs.model.settings import Settings
-from hatoba.services.ecs.model.task import Reserve, Task
+from hatoba.services.ecs.model.task import Reserve
 from hatoba.services.ecs.model.task_definition import Definition
 
 MIB = 1 << 20
-_CODES = {"cpu": "RESOURCE:CPU", "memory": "RESOURCE:MEMORY", "ports": "RESOURCE:PORTS", "architecture": "ATTRIBUTE"}
+_CODES: dict[Lack, str] = {
+    "cpu": "RESOURCE:CPU",
+    "memory": "RESOURCE:MEMORY",
+    "ports": "RESOURCE:PORTS",
+    "architecture": "ATTRIBUTE",
+    "condition": "MemberOf placement constraint unsatisfied.",
+    "distinct": "DistinctInstance placement constraint unsatisfied.",
+    "draining": "INACTIVE",
+    "lost": "AGENT",
+}
 
 
 def reserve(definition: Definition, overrides: dict[str, Any], launch_type: str, settings: Settings) -> Reserve:
@@ -40,36 +45,6 @@ def reserve(definition: Definition, overrides: dict[str, Any], launch_type: str,
     )
 
 
-def needs(taken: Reserve, group: str, architecture: str = "") -> Needs:
-    return Needs(
-        cpu=taken.cpu, memory=taken.memory, ports=frozenset(taken.ports), group=group, architecture=architecture
-    )
-
-
-def candidate(node: Node, tasks: Iterable[Task]) -> Candidate:
-    """A node with what the tasks on it leave free."""
-    empty = Candidate(
-        id=node.id,
-        cpu=node.cpu,
-        memory=node.memory,
-        architecture=node.architecture,
-        ready=node.state == "ready",
-        draining=not node.schedulable,
-    )
-    cpu = memory = running = 0
-    ports: set[tuple[int, str]] = set()
-    groups: Counter[str] = Counter()
-    for task in tasks:
-        cpu += task.reserve.cpu
-        memory += task.reserve.memory
-        ports.update(task.reserve.ports)
-        groups[task.group] += 1
-        running += 1
-    return replace(
-        empty, cpu=node.cpu - cpu, memory=node.memory - memory, ports=frozenset(ports), running=running, groups=groups
-    )
-
-
 def architecture(definition: Definition) -> str:
     """What it must run on; "" when it does not say."""
     platform = definition.content.get("runtimePlatform") or {}
@@ -80,4 +55,4 @@ def failure_code(refusal: Refusal) -> str:
     """A refusal as a code of `failures[].reason`: what the node lacks that came nearest."""
     if refusal.closest is None:
         return "RESOURCE:*"
-    return _CODES.get(refusal.closest[1], "AGENT")
+    return _CODES[refusal.closest[1]]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, cast
 
 from hatoba.aws.shapes import ecs as t
 from hatoba.services.ecs.plan.definition import containers, fargate, requires, sizes
+from hatoba.services.ecs.plan.query import unreadable
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 MOST_CONTAINERS = 10
@@ -50,6 +51,7 @@ def register(req: t.RegisterTaskDefinitionRequest) -> Registered:
     refusal = fargate.refusal(checked)
     if for_fargate and refusal is not None:
         raise t.ClientException(refusal)
+    _constraints(checked)
     return Registered(content, _compatibilities(checked, refusal is None), requires.attributes(checked))
 
 
@@ -146,8 +148,17 @@ def _modes(req: t.RegisterTaskDefinitionRequest) -> None:
     storage = req.get("ephemeralStorage")
     if storage and not 21 <= storage["sizeInGiB"] <= 200:
         raise t.ClientException("The ephemeral storage size must be between 21 GiB and 200 GiB.")
+
+
+def _constraints(req: t.RegisterTaskDefinitionRequest) -> None:
     if len(req["placementConstraints"]) > 10:
         raise t.ClientException("A task definition can have at most 10 placement constraints.")
+    for constraint in req["placementConstraints"]:
+        kind = str(constraint.get("type"))
+        if kind != "memberOf":
+            raise t.ClientException(f"constraint.type '{kind}' is not supported.")
+        if (why := unreadable(constraint.get("expression", ""))) is not None:
+            raise t.ClientException(why)
 
 
 def _compatibilities(req: t.RegisterTaskDefinitionRequest, fargate_: bool) -> tuple[str, ...]:

@@ -32,8 +32,9 @@ class Moves(NamedTuple):
 def moves(service: Service, seen: Sequence[Seen], now: float) -> Moves:
     if service.status != "ACTIVE":
         return Moves(0, tuple(_scale_in(service, one) for one in _live(seen)), None, False)
-    primary = [one for one in seen if one.task.deployment == service.primary.id]
-    old = [one for one in seen if one.task.deployment != service.primary.id]
+    primary = [one for one in seen if one.task.deployment == service.primary.id and not one.task.leaving]
+    # A task whose instance is being drained gives way to its replacement as one of an old deployment does.
+    old = [one for one in seen if one.task.deployment != service.primary.id or one.task.leaving]
     need = max(0, service.desired - sum(one.counts for one in primary))
     room = max(0, arith.upper(service.desired, service.percents.maximum) - sum(one.occupies for one in seen))
     allowed_at = _allowed_at(service)

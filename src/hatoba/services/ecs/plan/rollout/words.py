@@ -69,6 +69,8 @@ _LACKING = {
     "memory": "has insufficient memory available.",
     "ports": "is already using a port required by your task.",
     "architecture": "is missing an attribute required by your task.",
+    "condition": 'encountered error "MemberOf placement constraint unsatisfied.".',
+    "distinct": 'encountered error "DistinctInstance placement constraint unsatisfied.".',
 }
 
 

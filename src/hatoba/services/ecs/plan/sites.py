@@ -1,0 +1,47 @@
+"""A node as placement sees it: what it has in all, and the values of everything a query may ask about."""
+
+from __future__ import annotations
+
+import datetime
+
+from hatoba.fleet.model import Node
+from hatoba.placement import Site
+from hatoba.services.ecs.model.instance import Instance
+
+ZONES = "abc"
+ZONE = "ecs.availability-zone"
+_ARCHITECTURES = {"aarch64": "arm64"}
+
+
+def attributes(node: Node, instance: Instance | None, region: str) -> dict[str, str]:
+    """What the platform says of it, what the node says of itself, what was put. "" where there is no value.
+
+    Nodes that do not say in which zone they are count as spread over the region's zones, in the order they joined in.
+    """
+    return {
+        ZONE: f"{region}{ZONES[node.number % len(ZONES)]}",
+        "ecs.instance-type": "hatoba",
+        "ecs.os-type": "linux",
+        "ecs.os-family": "LINUX",
+        **node.attributes,
+        "ecs.cpu-architecture": _ARCHITECTURES.get(node.architecture, node.architecture),
+        **(instance.attributes if instance is not None else {}),
+    }
+
+
+def site(node: Node, instance: Instance | None, region: str) -> Site:
+    return Site(
+        id=node.id,
+        cpu=node.cpu,
+        memory=node.memory,
+        architecture=node.architecture,
+        ready=node.state == "ready",
+        draining=not node.schedulable or (instance is not None and instance.status == "DRAINING"),
+        labels={
+            "agentConnected": str(node.state == "ready").lower(),
+            "agentVersion": node.agent,
+            "ec2InstanceId": node.name,
+            "registeredAt": datetime.datetime.fromtimestamp(node.joined_at, datetime.UTC).isoformat(),
+            **{f"attribute:{name}": value for name, value in attributes(node, instance, region).items()},
+        },
+    )
