@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hatoba.network.names import host_prefix, host_table
+from hatoba.runtime.containerd.settings import Settings
 
 CGROUPS = Path("/sys/fs/cgroup")
-SHIM_SOCKETS = Path("/run/containerd/s")
 
 
 def _sh(*words: str) -> list[str]:
@@ -60,7 +60,7 @@ class Traces:
     def left(self) -> dict[str, list[str]]:
         """Kind → what there is of it; kinds of which there is nothing are left out."""
         found = {
-            "processes": [f"{pid} {_read(Path(f'/proc/{pid}/cmdline'))[:120]}" for pid in self.processes()],
+            "processes": [f"{pid} {line[:120]}" for pid, line in self.processes().items()],
             "mounts": self.mounts(),
             "interfaces": self.interfaces(),
             "rules": [line for line in _sh("nft", "list", "tables") if line.endswith(host_table(self.name))],
@@ -73,15 +73,16 @@ class Traces:
         }
         return {kind: things for kind, things in found.items() if things}
 
-    def processes(self) -> list[int]:
-        """By command line or cgroup; zombies, which only their parent can end, apart."""
-        found = []
+    def processes(self) -> dict[int, str]:
+        """By command line or cgroup: pid → command line. Zombies, which only their parent can end, apart."""
+        found = {}
         for pid in pids():
             folder = Path(f"/proc/{pid}")
-            if not self._ours(_read(folder / "cmdline") + _read(folder / "cgroup")):
+            line = _read(folder / "cmdline")
+            if not self._ours(line + _read(folder / "cgroup")):
                 continue
             if _read(folder / "stat").rpartition(")")[2].split()[:1] not in ([], ["Z"]):
-                found.append(pid)
+                found[pid] = line
         return found
 
     def mounts(self) -> list[str]:
@@ -109,6 +110,12 @@ class Traces:
     def cgroups(self) -> list[str]:
         tops = [CGROUPS, *(path for path in CGROUPS.iterdir() if path.is_dir())]
         return sorted({str(p.resolve()) for top in tops for p in top.glob(f"hatoba-{self.name}")})
+
+    def shim_sockets(self) -> list[Path]:
+        """Of the containers that there are: files in a folder that all of a machine's containerds share."""
+        settings = Settings(data=self.data, run=self.run / "containerd", cgroup_parent=f"/hatoba-{self.name}")
+        bundles = settings.bundles
+        return [settings.shim_socket(path.name) for path in bundles.iterdir()] if bundles.exists() else []
 
     # --- what must not grow while the same is wanted
 
@@ -147,10 +154,3 @@ class Traces:
             finally:
                 database.close()
         return found
-
-
-def dead_shim_sockets() -> set[str]:
-    """Files in the folder that all of a machine's containerds share, on which nobody listens."""
-    listening = _read(Path("/proc/net/unix"))
-    found = os.listdir(SHIM_SOCKETS) if SHIM_SOCKETS.is_dir() else []
-    return {name for name in found if f"{SHIM_SOCKETS}/{name}" not in listening}
