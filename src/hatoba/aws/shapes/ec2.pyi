@@ -31,6 +31,12 @@ class Address(_t.TypedDict, total=False):
     ServiceManaged: ServiceManaged
     InstanceId: str
     PublicIp: str
+class AddressAttribute(_t.TypedDict, total=False):
+    PublicIp: str
+    AllocationId: str
+    PtrRecord: str
+    PtrRecordUpdate: PtrUpdateStatus
+AddressAttributeName = _t.Literal["domain-name"]
 class AllocateAddressRequest(_t.TypedDict, total=False):
     Domain: DomainType
     Address: str
@@ -68,21 +74,25 @@ class AssociateRouteTableRequest(_t.TypedDict, total=False):
 class AssociateRouteTableResult(_t.TypedDict, total=False):
     AssociationId: str
     AssociationState: RouteTableAssociationState
+class AssociateVpcCidrBlockRequest(_t.TypedDict, total=False):
+    CidrBlock: str
+    Ipv6CidrBlockNetworkBorderGroup: str
+    Ipv6Pool: str
+    Ipv6CidrBlock: str
+    Ipv4IpamPoolId: str
+    Ipv4NetmaskLength: int
+    Ipv6IpamPoolId: str
+    Ipv6NetmaskLength: int
+    VpcId: _t.Required[str]
+    AmazonProvidedIpv6CidrBlock: bool
+class AssociateVpcCidrBlockResult(_t.TypedDict, total=False):
+    Ipv6CidrBlockAssociation: VpcIpv6CidrBlockAssociation
+    CidrBlockAssociation: VpcCidrBlockAssociation
+    VpcId: str
 class AttachInternetGatewayRequest(_t.TypedDict, total=False):
     DryRun: bool
     InternetGatewayId: _t.Required[str]
     VpcId: _t.Required[str]
-class AttachNetworkInterfaceRequest(_t.TypedDict, total=False):
-    NetworkCardIndex: int
-    EnaSrdSpecification: EnaSrdSpecification
-    EnaQueueCount: int
-    DryRun: bool
-    NetworkInterfaceId: _t.Required[str]
-    InstanceId: _t.Required[str]
-    DeviceIndex: _t.Required[int]
-class AttachNetworkInterfaceResult(_t.TypedDict, total=False):
-    AttachmentId: str
-    NetworkCardIndex: int
 class AttachmentEnaSrdSpecification(_t.TypedDict, total=False):
     EnaSrdEnabled: bool
     EnaSrdUdpSpecification: AttachmentEnaSrdUdpSpecification
@@ -156,6 +166,17 @@ class ConnectionTrackingSpecificationRequest(_t.TypedDict, total=False):
     TcpEstablishedTimeout: int
     UdpStreamTimeout: int
     UdpTimeout: int
+class CreateDefaultSubnetRequest(_t.TypedDict, total=False):
+    AvailabilityZone: str
+    DryRun: bool
+    Ipv6Native: bool
+    AvailabilityZoneId: str
+class CreateDefaultSubnetResult(_t.TypedDict, total=False):
+    Subnet: Subnet
+class CreateDefaultVpcRequest(_t.TypedDict, total=False):
+    DryRun: bool
+class CreateDefaultVpcResult(_t.TypedDict, total=False):
+    Vpc: Vpc
 class CreateInternetGatewayRequest(_t.TypedDict, total=False):
     TagSpecifications: list[TagSpecification]
     DryRun: bool
@@ -295,6 +316,15 @@ class DescribeAccountAttributesRequest(_t.TypedDict, total=False):
     AttributeNames: list[AccountAttributeName]
 class DescribeAccountAttributesResult(_t.TypedDict, total=False):
     AccountAttributes: list[AccountAttribute]
+class DescribeAddressesAttributeRequest(_t.TypedDict, total=False):
+    AllocationIds: list[str]
+    Attribute: AddressAttributeName
+    NextToken: str
+    MaxResults: int
+    DryRun: bool
+class DescribeAddressesAttributeResult(_t.TypedDict, total=False):
+    Addresses: list[AddressAttribute]
+    NextToken: str
 class DescribeAddressesRequest(_t.TypedDict, total=False):
     PublicIps: list[str]
     DryRun: bool
@@ -310,6 +340,15 @@ class DescribeAvailabilityZonesRequest(_t.TypedDict, total=False):
     Filters: list[Filter]
 class DescribeAvailabilityZonesResult(_t.TypedDict, total=False):
     AvailabilityZones: list[AvailabilityZone]
+class DescribeDhcpOptionsRequest(_t.TypedDict, total=False):
+    DhcpOptionsIds: list[str]
+    NextToken: str
+    MaxResults: int
+    DryRun: bool
+    Filters: list[Filter]
+class DescribeDhcpOptionsResult(_t.TypedDict, total=False):
+    NextToken: str
+    DhcpOptions: list[DhcpOptions]
 class DescribeInternetGatewaysRequest(_t.TypedDict, total=False):
     NextToken: str
     MaxResults: int
@@ -419,14 +458,24 @@ class DescribeVpcsRequest(_t.TypedDict, total=False):
 class DescribeVpcsResult(_t.TypedDict, total=False):
     NextToken: str
     Vpcs: list[Vpc]
+class DescribeVpnGatewaysRequest(_t.TypedDict, total=False):
+    Filters: list[Filter]
+    VpnGatewayIds: list[str]
+    DryRun: bool
+class DescribeVpnGatewaysResult(_t.TypedDict, total=False):
+    VpnGateways: list[VpnGateway]
 class DetachInternetGatewayRequest(_t.TypedDict, total=False):
     DryRun: bool
     InternetGatewayId: _t.Required[str]
     VpcId: _t.Required[str]
-class DetachNetworkInterfaceRequest(_t.TypedDict, total=False):
-    DryRun: bool
-    AttachmentId: _t.Required[str]
-    Force: bool
+class DhcpConfiguration(_t.TypedDict, total=False):
+    Key: str
+    Values: list[AttributeValue]
+class DhcpOptions(_t.TypedDict, total=False):
+    OwnerId: str
+    Tags: list[Tag]
+    DhcpOptionsId: str
+    DhcpConfigurations: list[DhcpConfiguration]
 class DisassociateAddressRequest(_t.TypedDict, total=False):
     AssociationId: str
     PublicIp: str
@@ -434,6 +483,12 @@ class DisassociateAddressRequest(_t.TypedDict, total=False):
 class DisassociateRouteTableRequest(_t.TypedDict, total=False):
     DryRun: bool
     AssociationId: _t.Required[str]
+class DisassociateVpcCidrBlockRequest(_t.TypedDict, total=False):
+    AssociationId: _t.Required[str]
+class DisassociateVpcCidrBlockResult(_t.TypedDict, total=False):
+    Ipv6CidrBlockAssociation: VpcIpv6CidrBlockAssociation
+    CidrBlockAssociation: VpcCidrBlockAssociation
+    VpcId: str
 DomainType = _t.Literal["vpc", "standard"]
 class EnaSrdSpecification(_t.TypedDict, total=False):
     EnaSrdEnabled: bool
@@ -443,6 +498,16 @@ class EnaSrdUdpSpecification(_t.TypedDict, total=False):
 class Filter(_t.TypedDict, total=False):
     Name: str
     Values: list[str]
+GatewayType = _t.Literal["ipsec.1"]
+class GetSecurityGroupsForVpcRequest(_t.TypedDict, total=False):
+    VpcId: _t.Required[str]
+    NextToken: str
+    MaxResults: int
+    Filters: list[Filter]
+    DryRun: bool
+class GetSecurityGroupsForVpcResult(_t.TypedDict, total=False):
+    NextToken: str
+    SecurityGroupForVpcs: list[SecurityGroupForVpc]
 class GroupIdentifier(_t.TypedDict, total=False):
     GroupId: str
     GroupName: str
@@ -632,6 +697,10 @@ class PrivateIpAddressSpecification(_t.TypedDict, total=False):
     PrivateIpAddress: str
 class PropagatingVgw(_t.TypedDict, total=False):
     GatewayId: str
+class PtrUpdateStatus(_t.TypedDict, total=False):
+    Value: str
+    Status: str
+    Reason: str
 class PublicIpDnsNameOptions(_t.TypedDict, total=False):
     DnsHostnameType: str
     PublicIpv4DnsName: str
@@ -777,6 +846,13 @@ class SecurityGroup(_t.TypedDict, total=False):
     GroupName: str
     Description: str
     IpPermissions: list[IpPermission]
+class SecurityGroupForVpc(_t.TypedDict, total=False):
+    Description: str
+    GroupName: str
+    OwnerId: str
+    GroupId: str
+    Tags: list[Tag]
+    PrimaryVpcId: str
 class SecurityGroupRule(_t.TypedDict, total=False):
     SecurityGroupRuleId: str
     GroupId: str
@@ -892,6 +968,9 @@ class Vpc(_t.TypedDict, total=False):
     State: VpcState
     CidrBlock: str
     DhcpOptionsId: str
+class VpcAttachment(_t.TypedDict, total=False):
+    VpcId: str
+    State: AttachmentStatus
 VpcAttributeName = _t.Literal["enableDnsSupport", "enableDnsHostnames", "enableNetworkAddressUsageMetrics"]
 class VpcCidrBlockAssociation(_t.TypedDict, total=False):
     AssociationId: str
@@ -948,3 +1027,12 @@ class VpcIpv6CidrBlockAssociation(_t.TypedDict, total=False):
     Ipv6AddressAttribute: Ipv6AddressAttribute
     IpSource: IpSource
 VpcState = _t.Literal["pending", "available", "deleting"]
+class VpnGateway(_t.TypedDict, total=False):
+    AmazonSideAsn: int
+    Tags: list[Tag]
+    VpnGatewayId: str
+    State: VpnState
+    Type: GatewayType
+    AvailabilityZone: str
+    VpcAttachments: list[VpcAttachment]
+VpnState = _t.Literal["pending", "available", "deleting", "deleted"]

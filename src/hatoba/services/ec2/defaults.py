@@ -17,9 +17,11 @@ from hatoba.services.ec2.model.routes import (
     Route,
     RouteTable,
     internet_gateways,
+    local_route,
     route_tables,
 )
 from hatoba.store import Tx
+from hatoba.store.store import View
 
 ZONES = "abc"
 CIDR = "172.31.0.0/16"
@@ -29,6 +31,10 @@ def zones(region: str) -> tuple[str, ...]:
     return tuple(region + letter for letter in ZONES)
 
 
+def default_vpc(view: View, scope: Scope) -> Vpc | None:
+    return next((vpc for vpc in view.scan(vpcs, scope) if vpc.is_default), None)
+
+
 def ensure_default(call: Call) -> None:
     """Makes the default VPC when this account and region have never had one. One that was deleted stays away."""
     key = opened.key(call.scope, "default-vpc")
@@ -36,22 +42,25 @@ def ensure_default(call: Call) -> None:
         return
     with call.tx() as tx:
         tx.put(opened, Opened(key=key))
-        vpc = create_vpc(tx, call.ids, call.scope, CIDR, is_default=True)
-        gateway = InternetGateway(key=internet_gateways.key(call.scope, resource_id(call.ids, "igw")), vpc=vpc.id)
-        tx.put(internet_gateways, gateway)
-        table = tx.index(route_tables, "main", vpc.id)[0]
-        outside = Route(destination="0.0.0.0/0", gateway=gateway.id)
-        tx.put(route_tables, replace(table, routes=(*table.routes, outside)))
-        for number, zone in enumerate(zones(call.scope.region)):
-            subnet = Subnet(
-                key=subnets.key(call.scope, resource_id(call.ids, "subnet")),
-                vpc=vpc.id,
-                cidr=f"172.31.{16 * number}.0/20",
-                zone=zone,
-                default_for_zone=True,
-                map_public=True,
-            )
-            tx.put(subnets, subnet)
+        create_default_vpc(tx, call.ids, call.scope)
+
+
+def create_default_vpc(tx: Tx, ids: Ids, scope: Scope) -> Vpc:
+    """With a public subnet in each zone, and an internet gateway that its main route table leads to."""
+    vpc = create_vpc(tx, ids, scope, CIDR, is_default=True)
+    gateway = InternetGateway(key=internet_gateways.key(scope, resource_id(ids, "igw")), vpc=vpc.id)
+    tx.put(internet_gateways, gateway)
+    table = tx.index(route_tables, "main", vpc.id)[0]
+    outside = Route(destination="0.0.0.0/0", gateway=gateway.id)
+    tx.put(route_tables, replace(table, routes=(*table.routes, outside)))
+    for number, zone in enumerate(zones(scope.region)):
+        put_default_subnet(tx, ids, vpc, zone, f"172.31.{16 * number}.0/20")
+    return vpc
+
+
+def put_default_subnet(tx: Tx, ids: Ids, vpc: Vpc, zone: str, cidr: str) -> Subnet:
+    key = subnets.key(vpc.scope, resource_id(ids, "subnet"))
+    return tx.put(subnets, Subnet(key=key, vpc=vpc.id, cidr=cidr, zone=zone, default_for_zone=True, map_public=True))
 
 
 def create_vpc(tx: Tx, ids: Ids, scope: Scope, cidr: str, *, is_default: bool = False, tenancy: str = "default") -> Vpc:
@@ -69,7 +78,7 @@ def create_vpc(tx: Tx, ids: Ids, scope: Scope, cidr: str, *, is_default: bool = 
     table = RouteTable(
         key=route_tables.key(scope, resource_id(ids, "rtb")),
         vpc=vpc.id,
-        routes=(Route(destination=cidr, gateway="local", origin="CreateRouteTable"),),
+        routes=(local_route(cidr),),
         associations=(Association(id=resource_id(ids, "rtbassoc")),),
     )
     tx.put(route_tables, table)

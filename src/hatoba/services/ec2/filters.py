@@ -6,12 +6,12 @@ for everything. Source: "List and filter your resources" in the EC2 user guide.
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from hatoba.aws.shapes import ec2 as t
 from hatoba.services.ec2.model.errors import invalid
 
 T = TypeVar("T")
@@ -20,17 +20,19 @@ Values = Callable[[T], Iterable[str | None]]
 
 @lru_cache(1024)
 def _pattern(text: str) -> re.Pattern[str]:
-    # EC2 knows `*` and `?` only: brackets are ordinary characters, a backslash escapes.
-    return re.compile(fnmatch.translate(text.replace("[", "[[]")))
+    """`*` is any text, `?` any character; a backslash takes the meaning from what follows it."""
+    parts = re.findall(r"\\.|.", text, re.DOTALL)
+    wild = {"*": ".*", "?": "."}
+    return re.compile("".join(wild.get(part) or re.escape(part[-1]) for part in parts), re.DOTALL)
 
 
-def _matches(value: str, patterns: Sequence[str]) -> bool:
-    return any(value == pattern or _pattern(pattern).match(value) for pattern in patterns)
+def matches(value: str, pattern: str) -> bool:
+    return value == pattern or _pattern(pattern).fullmatch(value) is not None
 
 
 def matching(
     records: Iterable[T],
-    filters: Sequence[Mapping[str, Any]],
+    filters: Sequence[t.Filter],
     known: Mapping[str, Values[T]],
     tags: Callable[[T], Mapping[str, str]],
 ) -> list[T]:
@@ -43,14 +45,15 @@ def matching(
 
 
 def _passes(
-    record: T, wanted: Mapping[str, Any], known: Mapping[str, Values[T]], tags: Callable[[T], Mapping[str, str]]
+    record: T, wanted: t.Filter, known: Mapping[str, Values[T]], tags: Callable[[T], Mapping[str, str]]
 ) -> bool:
     name, patterns = wanted["Name"], wanted.get("Values", ())
+    values: Iterable[str | None]
     if name.startswith("tag:"):
-        value = tags(record).get(name[4:])
-        return value is not None and _matches(value, patterns)
-    values = tags(record) if name == "tag-key" else known[name](record)
-    return any(value is not None and _matches(value, patterns) for value in values)
+        values = (tags(record).get(name[4:]),)
+    else:
+        values = tags(record) if name == "tag-key" else known[name](record)
+    return any(value is not None and any(matches(value, pattern) for pattern in patterns) for value in values)
 
 
 def flag(value: bool) -> tuple[str]:

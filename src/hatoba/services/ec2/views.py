@@ -6,14 +6,16 @@ here looks anything up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Container, Iterable, Mapping
 
 from hatoba.aws.shapes import ec2 as t
 from hatoba.core.keys import Scope
 from hatoba.fleet import model as fleet
-from hatoba.services.ec2.model.group import GroupRule, SecurityGroup
+from hatoba.services.ec2.model.address import Elastic
+from hatoba.services.ec2.model.group import PROTOCOL_NAMES, GroupRule, SecurityGroup
 from hatoba.services.ec2.model.interface import Eni
-from hatoba.services.ec2.model.network import Subnet, Vpc
+from hatoba.services.ec2.model.network import Subnet, Vpc, default_dhcp_options
 from hatoba.services.ec2.model.routes import Association, InternetGateway, RouteTable
 
 Tags = Mapping[str, str]
@@ -23,18 +25,22 @@ def tags(given: Tags) -> list[t.Tag]:
     return [{"Key": key, "Value": value} for key, value in given.items()]
 
 
+def cidr_association_id(record: Vpc) -> str:
+    return record.id.replace("vpc-", "vpc-cidr-assoc-", 1)
+
+
 def vpc(record: Vpc, own: Tags) -> t.Vpc:
     return {
         "VpcId": record.id,
         "CidrBlock": record.cidr,
         "CidrBlockAssociationSet": [
             {
-                "AssociationId": f"vpc-cidr-assoc-{record.id.removeprefix('vpc-')}",
+                "AssociationId": cidr_association_id(record),
                 "CidrBlock": record.cidr,
                 "CidrBlockState": {"State": "associated"},
             }
         ],
-        "DhcpOptionsId": record.dhcp_options,
+        "DhcpOptionsId": default_dhcp_options(record.scope),
         "InstanceTenancy": "dedicated" if record.tenancy == "dedicated" else "default",
         "IsDefault": record.is_default,
         "State": "available",
@@ -43,11 +49,18 @@ def vpc(record: Vpc, own: Tags) -> t.Vpc:
     }
 
 
+_REGION = re.compile(r"([a-z]+)((?:-[a-z]+)+)-(\d+)")
+_POINTS = {"northeast": "ne", "northwest": "nw", "southeast": "se", "southwest": "sw"}
+
+
 def zone_id(zone: str) -> str:
-    """`us-east-1a` → `use1-az1`: the same physical zone has the same id for every account."""
-    region, letter = zone[:-1], zone[-1]
-    area, *direction, number = region.split("-")
-    return f"{area}{''.join(word[0] for word in direction)}{number}-az{ord(letter) - ord('a') + 1}"
+    """`ap-southeast-1a` → `apse1-az1`: the same physical zone has the same id for every account."""
+    region, number = zone[:-1], ord(zone[-1]) - ord("a") + 1
+    known = _REGION.fullmatch(region)
+    if known is None:  # a region that somebody made up
+        return f"{region}-az{number}"
+    words = known[2].split("-")
+    return f"{known[1]}{''.join(_POINTS.get(word, word[:1]) for word in words)}{known[3]}-az{number}"
 
 
 def subnet(record: Subnet, available: int, own: Tags) -> t.Subnet:
@@ -125,10 +138,38 @@ def _describe(far_end: t.IpRange | t.Ipv6Range | t.UserIdGroupPair, rule: GroupR
         far_end["Description"] = rule.description
 
 
-PROTOCOL_NAMES = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6"}
+def group_for_vpc(record: SecurityGroup, own: Tags) -> t.SecurityGroupForVpc:
+    return {
+        "GroupId": record.id,
+        "GroupName": record.name,
+        "Description": record.description,
+        "OwnerId": record.key.account,
+        "PrimaryVpcId": record.vpc,
+        "Tags": tags(own),
+    }
 
 
-def group_rule(group: SecurityGroup, rule: GroupRule) -> t.SecurityGroupRule:
+def revoked_rule(group: SecurityGroup, rule: GroupRule) -> t.RevokedSecurityGroupRule:
+    shown: t.RevokedSecurityGroupRule = {
+        "SecurityGroupRuleId": rule.id,
+        "GroupId": group.id,
+        "IsEgress": rule.egress,
+        "IpProtocol": PROTOCOL_NAMES.get(rule.protocol, rule.protocol),
+        "FromPort": -1 if rule.from_port is None else rule.from_port,
+        "ToPort": -1 if rule.to_port is None else rule.to_port,
+    }
+    if rule.cidr is not None:
+        shown["CidrIpv4"] = rule.cidr
+    if rule.cidr6 is not None:
+        shown["CidrIpv6"] = rule.cidr6
+    if rule.group is not None:
+        shown["ReferencedGroupId"] = rule.group
+    if rule.description is not None:
+        shown["Description"] = rule.description
+    return shown
+
+
+def group_rule(group: SecurityGroup, rule: GroupRule, own: Tags) -> t.SecurityGroupRule:
     key = group.key
     shown: t.SecurityGroupRule = {
         "SecurityGroupRuleId": rule.id,
@@ -139,7 +180,7 @@ def group_rule(group: SecurityGroup, rule: GroupRule) -> t.SecurityGroupRule:
         "IpProtocol": PROTOCOL_NAMES.get(rule.protocol, rule.protocol),
         "FromPort": -1 if rule.from_port is None else rule.from_port,
         "ToPort": -1 if rule.to_port is None else rule.to_port,
-        "Tags": [],
+        "Tags": tags(own),
     }
     if rule.cidr is not None:
         shown["CidrIpv4"] = rule.cidr
@@ -161,6 +202,28 @@ def public_name(address: str, region: str) -> str:
     dashed = address.replace(".", "-")
     where = "compute-1" if region == "us-east-1" else f"{region}.compute"
     return f"ec2-{dashed}.{where}.amazonaws.com"
+
+
+def attachment_id(record: Eni) -> str:
+    return f"ela-attach-{record.id.removeprefix('eni-')}"
+
+
+def address(record: Elastic, eni: Eni | None, private: str | None, own: Tags) -> t.Address:
+    """`private` is the interface's address that it stands for."""
+    shown: t.Address = {
+        "AllocationId": record.id,
+        "Domain": "vpc",
+        "NetworkBorderGroup": record.key.region,
+        "PublicIp": record.public,
+        "PublicIpv4Pool": "amazon",
+        "Tags": tags(own),
+    }
+    if eni is not None and eni.association is not None and private is not None:
+        shown["AssociationId"] = eni.association
+        shown["NetworkInterfaceId"] = eni.id
+        shown["NetworkInterfaceOwnerId"] = eni.key.account
+        shown["PrivateIpAddress"] = private
+    return shown
 
 
 def network_interface(
@@ -194,18 +257,21 @@ def network_interface(
     }
     if record.requester is not None:
         shown["RequesterId"] = record.requester
-    if interface.public is not None:
+    if record.public is not None:
         association: t.NetworkInterfaceAssociation = {
-            "AssociationId": record.public_since or "",
-            "IpOwnerId": "amazon",
-            "PublicDnsName": public_name(interface.public, record.key.region),
-            "PublicIp": interface.public,
+            "IpOwnerId": "amazon" if record.allocation is None else record.key.account,
+            "PublicDnsName": public_name(record.public, record.key.region),
+            "PublicIp": record.public,
         }
+        if record.association is not None:
+            association["AssociationId"] = record.association
+        if record.allocation is not None:
+            association["AllocationId"] = record.allocation
         shown["Association"] = association
         address["Association"] = association
     if in_use:
         shown["Attachment"] = {
-            "AttachmentId": f"ela-attach-{record.id.removeprefix('eni-')}",
+            "AttachmentId": attachment_id(record),
             "AttachTime": record.created,
             "DeleteOnTermination": False,
             "DeviceIndex": 1,
@@ -227,7 +293,8 @@ def _association(table: RouteTable, association: Association) -> t.RouteTableAss
     return shown
 
 
-def route_table(record: RouteTable, own: Tags) -> t.RouteTable:
+def route_table(record: RouteTable, blackholes: Container[str], own: Tags) -> t.RouteTable:
+    """`blackholes` are the destinations whose routes lead nowhere."""
     return {
         "RouteTableId": record.id,
         "VpcId": record.vpc,
@@ -238,8 +305,8 @@ def route_table(record: RouteTable, own: Tags) -> t.RouteTable:
             {
                 "DestinationCidrBlock": route.destination,
                 "GatewayId": route.gateway,
-                "Origin": "CreateRouteTable" if route.origin == "CreateRouteTable" else "CreateRoute",
-                "State": "active",
+                "Origin": route.origin,
+                "State": "blackhole" if route.destination in blackholes else "active",
             }
             for route in record.routes
         ],
@@ -271,4 +338,47 @@ def availability_zone(scope: Scope, zone: str) -> t.AvailabilityZone:
         "OptInStatus": "opt-in-not-required",
         "State": "available",
         "Messages": [],
+    }
+
+
+def network_acl(vpc: Vpc, subnets: Iterable[Subnet], own: Tags) -> t.NetworkAcl:
+    """The default one, which every VPC has and which lets everything pass."""
+    id_ = acl_id(vpc)
+    return {
+        "NetworkAclId": id_,
+        "VpcId": vpc.id,
+        "OwnerId": vpc.key.account,
+        "IsDefault": True,
+        "Associations": [
+            {"NetworkAclAssociationId": acl_association_id(subnet), "NetworkAclId": id_, "SubnetId": subnet.id}
+            for subnet in subnets
+        ],
+        "Entries": [_entry(egress, number) for egress in (True, False) for number in (100, 32767)],
+        "Tags": tags(own),
+    }
+
+
+def _entry(egress: bool, number: int) -> t.NetworkAclEntry:
+    action: t.RuleAction = "allow" if number == 100 else "deny"
+    return {"CidrBlock": "0.0.0.0/0", "Egress": egress, "Protocol": "-1", "RuleAction": action, "RuleNumber": number}
+
+
+def acl_id(vpc: Vpc) -> str:
+    return vpc.id.replace("vpc-", "acl-", 1)
+
+
+def acl_association_id(subnet: Subnet) -> str:
+    return subnet.id.replace("subnet-", "aclassoc-", 1)
+
+
+def dhcp_options(scope: Scope, own: Tags) -> t.DhcpOptions:
+    domain = "ec2.internal" if scope.region == "us-east-1" else f"{scope.region}.compute.internal"
+    return {
+        "DhcpOptionsId": default_dhcp_options(scope),
+        "OwnerId": scope.account,
+        "DhcpConfigurations": [
+            {"Key": "domain-name", "Values": [{"Value": domain}]},
+            {"Key": "domain-name-servers", "Values": [{"Value": "AmazonProvidedDNS"}]},
+        ],
+        "Tags": tags(own),
     }

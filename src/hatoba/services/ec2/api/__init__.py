@@ -1,6 +1,6 @@
 """EC2's operations, one file a noun."""
 
-from hatoba.services.ec2.api import gateway, group, interface, route, subnet, tag, vpc, zone
+from hatoba.services.ec2.api import acl, address, gateway, group, interface, route, rule, subnet, tag, vpc, zone
 from hatoba.services.ec2.api.room import ec2
 
-__all__ = ["ec2", "gateway", "group", "interface", "route", "subnet", "tag", "vpc", "zone"]
+__all__ = ["acl", "address", "ec2", "gateway", "group", "interface", "route", "rule", "subnet", "tag", "vpc", "zone"]

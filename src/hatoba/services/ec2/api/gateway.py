@@ -5,21 +5,16 @@ from __future__ import annotations
 from hatoba.aws.shapes import ec2 as t
 from hatoba.core.ids import resource_id
 from hatoba.core.records import replace
-from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.room import arn, described, dry_run, ec2, own_tags, tag_new
 from hatoba.services.ec2.defaults import ensure_default
-from hatoba.services.ec2.model.errors import dependency, in_the_way, invalid, not_found
-from hatoba.services.ec2.model.interface import enis
-from hatoba.services.ec2.model.network import the_vpc
-from hatoba.services.ec2.model.routes import (
-    InternetGateway,
-    internet_gateways,
-    route_tables,
-    the_gateway,
-)
+from hatoba.services.ec2.model.errors import dependency, in_the_way, invalid
+from hatoba.services.ec2.model.interface import enis, refresh_egress
+from hatoba.services.ec2.model.network import subnets, the_vpc
+from hatoba.services.ec2.model.routes import InternetGateway, internet_gateways, the_gateway
+from hatoba.store import Tx
 
 
 @ec2.operation
@@ -48,7 +43,7 @@ async def describe_internet_gateways(
             "owner-id": lambda gateway: (gateway.key.account,),
         },
         ids="InternetGatewayIds",
-        missing=lambda id_: not_found(id_, "igw"),
+        kind="igw",
     )
     answer: t.DescribeInternetGatewaysResult = {
         "InternetGateways": [views.internet_gateway(gateway, own_tags(call, gateway.id)) for gateway in page]
@@ -70,7 +65,7 @@ async def attach_internet_gateway(req: t.AttachInternetGatewayRequest, call: Cal
             )
         if tx.count(internet_gateways, "vpc", vpc.id):
             raise invalid(f"Network {vpc.id} already has an internet gateway attached", "InvalidParameterValue")
-        tx.put(internet_gateways, replace(gateway, vpc=vpc.id))
+        _put(tx, replace(gateway, vpc=vpc.id), vpc.id)
 
 
 @ec2.operation
@@ -80,16 +75,19 @@ async def detach_internet_gateway(req: t.DetachInternetGatewayRequest, call: Cal
         gateway = the_gateway(tx, call.scope, req["InternetGatewayId"])
         if gateway.vpc != req["VpcId"]:
             raise invalid(f"resource {gateway.id} is not attached to network {req['VpcId']}", "Gateway.NotAttached")
-        if any(_public(tx.find(fleet.interfaces, call.scope, eni.id)) for eni in tx.index(enis, "vpc", gateway.vpc)):
+        if any(eni.public for eni in tx.index(enis, "vpc", gateway.vpc)):
             raise in_the_way(
                 f"Network {gateway.vpc} has some mapped public address(es). Please unmap those public address(es) "
                 "before detaching the gateway."
             )
-        tx.put(internet_gateways, replace(gateway, vpc=None))
+        _put(tx, replace(gateway, vpc=None), gateway.vpc)
 
 
-def _public(interface: fleet.Interface | None) -> bool:
-    return interface is not None and interface.public is not None
+def _put(tx: Tx, gateway: InternetGateway, vpc: str) -> None:
+    """Writes a gateway that has come to a VPC or left it, and renews who may leave that."""
+    tx.put(internet_gateways, gateway)
+    for subnet in tx.index(subnets, "vpc", vpc):
+        refresh_egress(tx, gateway.scope, subnet.id)
 
 
 @ec2.operation
@@ -97,7 +95,7 @@ async def delete_internet_gateway(req: t.DeleteInternetGatewayRequest, call: Cal
     dry_run(req)
     with call.tx() as tx:
         gateway = the_gateway(tx, call.scope, req["InternetGatewayId"])
-        if gateway.vpc is not None or tx.count(route_tables, "gateway", gateway.id):
+        if gateway.vpc is not None:
             raise dependency(f"The internetGateway '{gateway.id}'")
         tx.forget(internet_gateways, gateway.key)
         forget_tags(tx, call.scope, arn(call.scope, gateway.id))

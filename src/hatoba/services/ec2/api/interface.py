@@ -1,4 +1,11 @@
-"""Network interfaces."""
+"""Network interfaces: made by users, and by the platform's services for tasks and load balancers.
+
+An interface has one private IPv4 address; what would give it more is refused by name.
+"""
+
+Creating one twice with the same client token finds the first. Those that a service made for itself show who asked for
+them; one that is in use cannot be deleted.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +19,11 @@ from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
-from hatoba.services.ec2.api.room import arn, described, dry_run, ec2, own_tags, tag_new
+from hatoba.services.ec2.api.room import arn, described, dry_run, ec2, own_tags, refuse_unknown, tag_new
 from hatoba.services.ec2.defaults import ensure_default
-from hatoba.services.ec2.model.errors import invalid, not_found
+from hatoba.services.ec2.filters import Values, flag
+from hatoba.services.ec2.model.address import give_public, take_public
+from hatoba.services.ec2.model.errors import invalid
 from hatoba.services.ec2.model.group import groups
 from hatoba.services.ec2.model.interface import (
     Eni,
@@ -22,21 +31,22 @@ from hatoba.services.ec2.model.interface import (
     create_eni,
     enis,
     forget_eni,
-    give_public,
     groups_for,
     in_use,
     of_fleet,
-    take_public,
     the_eni,
 )
 from hatoba.services.ec2.model.network import the_subnet
 
 
 def _view(call: Call, eni: Eni) -> t.NetworkInterface:
-    interface = of_fleet(call.store, eni)
-    found = ((id_, call.store.find(groups, call.scope, id_)) for id_ in interface.groups)
-    names = {id_: group.name for id_, group in found if group is not None}
-    return views.network_interface(eni, interface, in_use(call.store, eni), names, own_tags(call, eni.id))
+    interface, used = of_fleet(call.store, eni), in_use(call.store, eni)
+    return views.network_interface(eni, interface, used, _group_names(call, eni), own_tags(call, eni.id))
+
+
+def _group_names(call: Call, eni: Eni) -> dict[str, str]:
+    found = (call.store.find(groups, call.scope, id_) for id_ in of_fleet(call.store, eni).groups)
+    return {group.id: group.name for group in found if group is not None}
 
 
 def _mismatch() -> AwsError:
@@ -49,10 +59,11 @@ def _mismatch() -> AwsError:
 @ec2.operation
 async def create_network_interface(req: t.CreateNetworkInterfaceRequest, call: Call) -> t.CreateNetworkInterfaceResult:
     dry_run(req)
+    refuse_unknown(req, *_UNKNOWN)
+    if req.get("InterfaceType", "interface") != "interface":
+        raise invalid(f"Interfaces of type {req['InterfaceType']} are not supported here yet.", "UnsupportedOperation")
     ensure_default(call)
-    address = req.get("PrivateIpAddress")
-    if address is not None:
-        _check_address(address)
+    address = _address(req)
     token = req.get("ClientToken")
     with call.tx() as tx:
         earlier = call.earlier(tx, req, token, mismatch=_mismatch)
@@ -78,11 +89,33 @@ async def create_network_interface(req: t.CreateNetworkInterfaceRequest, call: C
     return answer
 
 
-def _check_address(address: str) -> None:
-    try:
-        IPv4Address(address)
-    except AddressValueError:
-        raise invalid(f"Value ({address}) for parameter privateIpAddress is invalid. Invalid IP address.") from None
+# What would give an interface more than its one private IPv4 address.
+_UNKNOWN = (
+    "EnablePrimaryIpv6",
+    "Ipv4PrefixCount",
+    "Ipv4Prefixes",
+    "Ipv6AddressCount",
+    "Ipv6Addresses",
+    "Ipv6PrefixCount",
+    "Ipv6Prefixes",
+    "SecondaryPrivateIpAddressCount",
+)
+
+
+def _address(req: t.CreateNetworkInterfaceRequest) -> str | None:
+    """The address that is asked for: alone, or as the primary one of a list."""
+    wanted = req.get("PrivateIpAddress")
+    given = req.get("PrivateIpAddresses", [])
+    if given:
+        if wanted is not None or len(given) > 1:
+            raise invalid("An interface has one private address here.", "UnsupportedOperation")
+        wanted = given[0].get("PrivateIpAddress", "")
+    if wanted is not None:
+        try:
+            return str(IPv4Address(wanted))
+        except AddressValueError:
+            raise invalid(f"Value ({wanted}) for parameter privateIpAddress is invalid. Invalid IP address.") from None
+    return None
 
 
 @ec2.operation
@@ -105,24 +138,43 @@ async def describe_network_interfaces(
             "availability-zone": lambda eni: (eni.zone,),
             "description": lambda eni: (eni.description,),
             "requester-id": lambda eni: (eni.requester,),
-            "requester-managed": lambda eni: ("true" if eni.requester else "false",),
+            "requester-managed": lambda eni: flag(eni.requester is not None),
             "owner-id": lambda eni: (eni.key.account,),
             "status": lambda eni: ("in-use" if in_use(call.store, eni) else "available",),
             "interface-type": lambda eni: ("interface",),
+            "availability-zone-id": lambda eni: (views.zone_id(eni.zone),),
+            "source-dest-check": lambda eni: flag(eni.source_check),
+            "attachment.attachment-id": lambda eni: (views.attachment_id(eni) if in_use(call.store, eni) else None,),
+            "attachment.device-index": lambda eni: ("1" if in_use(call.store, eni) else None,),
+            "attachment.instance-id": lambda eni: (),
+            "attachment.instance-owner-id": lambda eni: (eni.key.account if in_use(call.store, eni) else None,),
+            "attachment.status": lambda eni: ("attached" if in_use(call.store, eni) else None,),
+            "ipv6-addresses.ipv6-address": lambda eni: (),
+            "group-name": lambda eni: _group_names(call, eni).values(),
             "group-id": of(lambda interface: interface.groups),
             "mac-address": of(lambda interface: (interface.mac,)),
             "private-ip-address": of(lambda interface: (interface.address,)),
             "addresses.private-ip-address": of(lambda interface: (interface.address,)),
-            "association.public-ip": of(lambda interface: (interface.public,)),
-            "addresses.association.public-ip": of(lambda interface: (interface.public,)),
+            "addresses.primary": lambda eni: ("true",),
+            "private-dns-name": of(lambda interface: (views.private_name(interface.address, call.scope.region),)),
+            **{f"{prefix}association.{name}": read for prefix in ("", "addresses.") for name, read in _PUBLIC.items()},
         },
         ids="NetworkInterfaceIds",
-        missing=lambda id_: not_found(id_, "eni"),
+        kind="eni",
     )
     answer: t.DescribeNetworkInterfacesResult = {"NetworkInterfaces": [_view(call, eni) for eni in page]}
     if token is not None:
         answer["NextToken"] = token
     return answer
+
+
+_PUBLIC: dict[str, Values[Eni]] = {
+    "allocation-id": lambda eni: (eni.allocation,),
+    "association-id": lambda eni: (eni.association,),
+    "ip-owner-id": lambda eni: (None if eni.public is None else eni.key.account if eni.allocation else "amazon",),
+    "public-ip": lambda eni: (eni.public,),
+    "public-dns-name": lambda eni: (views.public_name(eni.public, eni.key.region) if eni.public else None,),
+}
 
 
 @ec2.operation
@@ -148,6 +200,8 @@ async def modify_network_interface_attribute(req: t.ModifyNetworkInterfaceAttrib
             eni = tx.put(enis, replace(eni, source_check=req["SourceDestCheck"].get("Value", True)))
         if "Groups" in req:
             subnet = the_subnet(tx, call.scope, eni.subnet)
+            if not req["Groups"]:
+                raise invalid("You must specify at least one security group.", "MissingParameter")
             tx.put(fleet.interfaces, replace(of_fleet(tx, eni), groups=groups_for(tx, subnet, req["Groups"])))
         if req.get("AssociatePublicIpAddress") is True:
             give_public(tx, call.ids, eni, call.get(PublicPool))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Network
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from hatoba.aws.shapes import ec2 as t
 from hatoba.core.errors import AwsError
@@ -15,7 +14,7 @@ from hatoba.gateway.call import Call
 from hatoba.gateway.room import Service
 from hatoba.gateway.tags import set_tags, tags_of
 from hatoba.services.ec2.filters import Values, matching
-from hatoba.services.ec2.model.errors import invalid
+from hatoba.services.ec2.model.errors import invalid, not_found
 from hatoba.store import Tx
 
 ec2 = Service("ec2")
@@ -23,8 +22,8 @@ R = TypeVar("R", bound=Record)
 
 PAGE = 1000
 
-# The prefix of an id tells the type of its resource; longer prefixes first.
-TYPES = {
+# The prefix of an id tells the type of its resource.
+TYPES: dict[str, t.ResourceType] = {
     "vpc": "vpc",
     "subnet": "subnet",
     "sgr": "security-group-rule",
@@ -32,11 +31,19 @@ TYPES = {
     "eni": "network-interface",
     "rtb": "route-table",
     "igw": "internet-gateway",
+    "eipalloc": "elastic-ip",
+    "acl": "network-acl",
+    "dopt": "dhcp-options",
 }
+TAGS = 50  # of one resource
 
 
-def resource_type(id_: str) -> str | None:
-    return TYPES.get(id_.rpartition("-")[0])
+def resource_type(id_: str) -> t.ResourceType:
+    """Raises InvalidID for what is no id of this room's."""
+    found = TYPES.get(id_.rpartition("-")[0])
+    if found is None:
+        raise invalid(f"The ID '{id_}' is not valid", "InvalidID")
+    return found
 
 
 def arn(scope: Scope, id_: str) -> str:
@@ -47,14 +54,40 @@ def own_tags(call: Call, id_: str) -> Mapping[str, str]:
     return tags_of(call.store, call.scope, arn(call.scope, id_))
 
 
+def checked_tags(given: Iterable[t.Tag]) -> dict[str, str]:
+    """Raises InvalidParameterValue."""
+    found: dict[str, str] = {}
+    for tag in given:
+        key, value = tag.get("Key", ""), tag.get("Value", "")
+        if not key:
+            raise invalid("Tag keys cannot be empty or null")
+        if key.startswith("aws:"):
+            raise invalid(f"Tag keys starting with 'aws:' are reserved for internal use: {key}")
+        if len(key) > 128:
+            raise invalid(f"Tag key exceeds the maximum length of 128 characters: {key}")
+        if len(value) > 256:
+            raise invalid(f"Tag value exceeds the maximum length of 256 characters: {value}")
+        if key in found:
+            raise invalid(f"Duplicate tag key '{key}' specified.")
+        found[key] = value
+    return found
+
+
+def put_tags(tx: Tx, scope: Scope, id_: str, given: Mapping[str, str]) -> None:
+    """Raises TagLimitExceeded."""
+    resource = arn(scope, id_)
+    if len({**tags_of(tx, scope, resource), **given}) > TAGS:
+        raise invalid("The maximum number of tags has been reached.", "TagLimitExceeded")
+    set_tags(tx, scope, resource, given)
+
+
 def tag_new(tx: Tx, call: Call, id_: str, req: Mapping[str, Any]) -> None:
     """The tags that a create operation carries. Raises InvalidParameterValue when they are meant for another type."""
     for specification in req.get("TagSpecifications", ()):
-        if specification.get("ResourceType") != resource_type(id_):
-            raise invalid(f"'{specification.get('ResourceType')}' is not a valid taggable resource type here.")
-        set_tags(
-            tx, call.scope, arn(call.scope, id_), {tag["Key"]: tag.get("Value", "") for tag in specification["Tags"]}
-        )
+        kind = specification.get("ResourceType")
+        if kind != resource_type(id_):
+            raise invalid(f"'{kind}' is not a valid taggable resource type for this operation.")
+        put_tags(tx, call.scope, id_, checked_tags(specification.get("Tags", ())))
 
 
 def dry_run(req: Mapping[str, Any]) -> None:
@@ -62,16 +95,39 @@ def dry_run(req: Mapping[str, Any]) -> None:
         raise AwsError("Request would have succeeded, but DryRun flag is set.", code="DryRunOperation", status=412)
 
 
-def block(text: str, *, name: str = "CidrBlock", widest: int = 16, narrowest: int = 28) -> IPv4Network:
-    """A block with no bits beyond its prefix. Raises InvalidParameterValue, InvalidVpc.Range, InvalidSubnet.Range."""
+def refuse_unknown(req: Mapping[str, Any], *names: str) -> None:
+    """What would make something else than was asked for, if it were left unread."""
+    for name in names:
+        if req.get(name):
+            raise invalid(f"{name} is not supported here yet.", "UnsupportedOperation")
+
+
+def refuse_turned_on(req: Mapping[str, Any], *names: str) -> None:
+    """Attributes that are off here, and stay so."""
+    refuse_unknown({name: req[name].get("Value") for name in names if name in req}, *names)
+
+
+def block(text: str, parameter: str) -> IPv4Network:
+    """A block in canonical form: bits beyond its prefix are dropped, as EC2 does. Raises InvalidParameterValue."""
     try:
-        network = ipaddress.IPv4Network(text)
+        address, slash, prefix = text.partition("/")
+        if not slash or not prefix.isdecimal():
+            raise ValueError(text)
+        return IPv4Network((address, int(prefix)), strict=False)
     except ValueError:
-        raise invalid(f"Value ({text}) for parameter {name} is invalid. This is not a valid CIDR block.") from None
-    if not widest <= network.prefixlen <= narrowest:
-        kind = "Vpc" if name == "CidrBlock" else "Subnet"
+        raise invalid(f"Value ({text}) for parameter {parameter} is invalid. This is not a valid CIDR block.") from None
+
+
+def sized_block(text: str, kind: Literal["Vpc", "Subnet"]) -> IPv4Network:
+    """The block of a VPC or subnet: /16 to /28. Raises InvalidVpc.Range, InvalidSubnet.Range."""
+    network = block(text, "cidrBlock")
+    if not 16 <= network.prefixlen <= 28:
         raise invalid(f"The CIDR '{text}' is invalid.", f"Invalid{kind}.Range")
     return network
+
+
+def bad_token() -> AwsError:
+    return invalid("The token is invalid.", "InvalidNextToken")
 
 
 def described(
@@ -80,16 +136,23 @@ def described(
     req: Mapping[str, Any],
     known: Mapping[str, Values[R]],
     *,
-    ids: str,
-    missing: Callable[[str], AwsError],
+    ids: str = "",
+    kind: str = "",
 ) -> tuple[list[R], str | None]:
-    """One page of the records that a describe operation asks for: by id (each must exist), by filter, or all."""
+    """One page of the records that a describe operation asks for: by id (each must exist), by filter, or all.
+
+    `ids` is the member with the ids, `kind` their prefix.
+    """
     found: Sequence[R] = list(records)
     if wanted := req.get(ids):
+        if "MaxResults" in req:
+            raise invalid(
+                f"The parameter {ids} cannot be used with the parameter maxResults", "InvalidParameterCombination"
+            )
         by_id = {record.id: record for record in found}
         for id_ in wanted:
             if id_ not in by_id:
-                raise missing(id_)
+                raise not_found(id_, kind)
         found = [by_id[id_] for id_ in dict.fromkeys(wanted)]
     filters: list[t.Filter] = req.get("Filters", [])
     found = matching(found, filters, known, lambda record: own_tags(call, record.id))
@@ -99,5 +162,5 @@ def described(
         token=req.get("NextToken"),
         limit=req.get("MaxResults", PAGE),
         filters=(req.get(ids), filters),
-        bad_token=lambda: invalid("The token is invalid.", "InvalidNextToken"),
+        bad_token=bad_token,
     )

@@ -6,27 +6,47 @@ none) is written through to the fleet in the same transaction.
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
+
 from hatoba.aws.shapes import ec2 as t
+from hatoba.core.errors import AwsError
 from hatoba.core.ids import resource_id
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
-from hatoba.services.ec2.api.room import arn, block, described, dry_run, ec2, own_tags, tag_new
+from hatoba.services.ec2.api.room import arn, block, described, dry_run, ec2, own_tags, refuse_unknown, tag_new
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.filters import flag
 from hatoba.services.ec2.model.errors import dependency, invalid, missing, not_found
 from hatoba.services.ec2.model.interface import refresh_egress
 from hatoba.services.ec2.model.network import subnets, the_subnet, the_vpc
 from hatoba.services.ec2.model.routes import (
+    LOCAL,
     Association,
     Route,
     RouteTable,
+    is_blackhole,
+    local_route,
     route_tables,
     the_gateway,
     the_table,
 )
 from hatoba.store import Tx
+
+# What the filters call the targets that no route has here yet.
+_OTHER_TARGETS = tuple(
+    f"route.{kind}"
+    for kind in (
+        "destination-ipv6-cidr-block",
+        "destination-prefix-list-id",
+        "egress-only-internet-gateway-id",
+        "instance-id",
+        "nat-gateway-id",
+        "transit-gateway-id",
+        "vpc-peering-connection-id",
+    )
+)
 
 
 def _put(tx: Tx, call: Call, table: RouteTable) -> RouteTable:
@@ -48,11 +68,16 @@ async def create_route_table(req: t.CreateRouteTableRequest, call: Call) -> t.Cr
             RouteTable(
                 key=route_tables.key(call.scope, resource_id(call.ids, "rtb")),
                 vpc=vpc.id,
-                routes=(Route(destination=vpc.cidr, gateway="local", origin="CreateRouteTable"),),
+                routes=(local_route(vpc.cidr),),
             ),
         )
         tag_new(tx, call, table.id, req)
-    return {"RouteTable": views.route_table(table, own_tags(call, table.id))}
+    return {"RouteTable": _view(call, table)}
+
+
+def _view(call: Call, table: RouteTable) -> t.RouteTable:
+    blackholes = {route.destination for route in table.routes if is_blackhole(call.store, table, route)}
+    return views.route_table(table, blackholes, own_tags(call, table.id))
 
 
 @ec2.operation
@@ -65,20 +90,24 @@ async def describe_route_tables(req: t.DescribeRouteTablesRequest, call: Call) -
         {
             "route-table-id": lambda table: (table.id,),
             "vpc-id": lambda table: (table.vpc,),
+            "association.gateway-id": lambda table: (),
             "association.main": lambda table: flag(table.main),
             "association.subnet-id": lambda table: (a.subnet for a in table.associations),
             "association.route-table-id": lambda table: (table.id,),
             "association.route-table-association-id": lambda table: (a.id for a in table.associations),
             "route.destination-cidr-block": lambda table: (route.destination for route in table.routes),
             "route.gateway-id": lambda table: (route.gateway for route in table.routes),
+            "route.origin": lambda table: (route.origin for route in table.routes),
+            "route.state": lambda table: (
+                "blackhole" if is_blackhole(call.store, table, route) else "active" for route in table.routes
+            ),
+            **dict.fromkeys(_OTHER_TARGETS, lambda table: ()),
             "owner-id": lambda table: (table.key.account,),
         },
         ids="RouteTableIds",
-        missing=lambda id_: not_found(id_, "rtb"),
+        kind="rtb",
     )
-    answer: t.DescribeRouteTablesResult = {
-        "RouteTables": [views.route_table(table, own_tags(call, table.id)) for table in page]
-    }
+    answer: t.DescribeRouteTablesResult = {"RouteTables": [_view(call, table) for table in page]}
     if token is not None:
         answer["NextToken"] = token
     return answer
@@ -98,15 +127,9 @@ async def delete_route_table(req: t.DeleteRouteTableRequest, call: Call) -> None
 @ec2.operation
 async def create_route(req: t.CreateRouteRequest, call: Call) -> t.CreateRouteResult:
     dry_run(req)
-    route = _route(req)
     with call.tx() as tx:
         table = the_table(tx, call.scope, req["RouteTableId"])
-        gateway = the_gateway(tx, call.scope, route.gateway)
-        if gateway.vpc != table.vpc:
-            raise invalid(
-                f"route table {table.id} and network gateway {gateway.id} belong to different networks",
-                "InvalidParameterValue",
-            )
+        route = _route(tx, table, req)
         known = next((r for r in table.routes if r.destination == route.destination), None)
         if known is not None and known.gateway != route.gateway:
             raise invalid(f"The route identified by {route.destination} already exists.", "RouteAlreadyExists")
@@ -118,10 +141,9 @@ async def create_route(req: t.CreateRouteRequest, call: Call) -> t.CreateRouteRe
 @ec2.operation
 async def replace_route(req: t.ReplaceRouteRequest, call: Call) -> None:
     dry_run(req)
-    route = _route(req)
     with call.tx() as tx:
         table = the_table(tx, call.scope, req["RouteTableId"])
-        the_gateway(tx, call.scope, route.gateway)
+        route = _route(tx, table, req)
         if not any(r.destination == route.destination for r in table.routes):
             raise _no_route(route.destination, table)
         routes = tuple(route if r.destination == route.destination else r for r in table.routes)
@@ -131,45 +153,54 @@ async def replace_route(req: t.ReplaceRouteRequest, call: Call) -> None:
 @ec2.operation
 async def delete_route(req: t.DeleteRouteRequest, call: Call) -> None:
     dry_run(req)
-    destination = req.get("DestinationCidrBlock", "")
+    if "DestinationCidrBlock" not in req:
+        raise missing("destinationCidrBlock")
+    destination = str(block(req["DestinationCidrBlock"], "destinationCidrBlock"))
     with call.tx() as tx:
         table = the_table(tx, call.scope, req["RouteTableId"])
         found = next((r for r in table.routes if r.destination == destination), None)
         if found is None:
             raise _no_route(destination, table)
-        if found.gateway == "local":
-            raise invalid(f"cannot remove local route {destination} in route table {table.id}", "InvalidParameterValue")
+        if found.gateway == LOCAL:
+            raise invalid(f"cannot remove local route {destination} in route table {table.id}")
         _put(tx, call, replace(table, routes=tuple(r for r in table.routes if r is not found)))
 
 
-def _no_route(destination: str, table: RouteTable) -> Exception:
+def _no_route(destination: str, table: RouteTable) -> AwsError:
     return invalid(
         f"no route with destination-cidr-block {destination} in route table {table.id}", "InvalidRoute.NotFound"
     )
 
 
-def _route(req: t.CreateRouteRequest | t.ReplaceRouteRequest) -> Route:
-    """A route to an internet gateway: the one kind of target there is so far, beside the VPC itself."""
+def _route(tx: Tx, table: RouteTable, req: t.CreateRouteRequest | t.ReplaceRouteRequest) -> Route:
+    """To an internet gateway: the one kind of target there is so far, beside the VPC itself."""
     if "DestinationCidrBlock" not in req:
         raise missing("destinationCidrBlock")
     if "GatewayId" not in req:
         raise invalid("Only internet gateways can be the target of a route here.", "UnsupportedOperation")
-    destination = block(req["DestinationCidrBlock"], name="destinationCidrBlock", widest=0, narrowest=32)
-    return Route(destination=str(destination), gateway=req["GatewayId"])
+    destination = block(req["DestinationCidrBlock"], "destinationCidrBlock")
+    if any(r.gateway == LOCAL and destination.subnet_of(IPv4Network(r.destination)) for r in table.routes):
+        raise invalid(
+            f"The destination CIDR block {destination} is equal to or more specific than one of this VPC's CIDR "
+            "blocks. This route can target only an interface or an instance."
+        )
+    gateway = the_gateway(tx, table.scope, req["GatewayId"])
+    if gateway.vpc != table.vpc:
+        raise invalid(f"route table {table.id} and network gateway {gateway.id} belong to different networks")
+    return Route(destination=str(destination), gateway=gateway.id)
 
 
 @ec2.operation
 async def associate_route_table(req: t.AssociateRouteTableRequest, call: Call) -> t.AssociateRouteTableResult:
     dry_run(req)
+    refuse_unknown(req, "GatewayId", "PublicIpv4Pool")
     if "SubnetId" not in req:
         raise missing("subnetId")
     with call.tx() as tx:
         table = the_table(tx, call.scope, req["RouteTableId"])
         subnet = the_subnet(tx, call.scope, req["SubnetId"])
         if subnet.vpc != table.vpc:
-            raise invalid(
-                f"Route table {table.id} and subnet {subnet.id} belong to different networks", "InvalidParameterValue"
-            )
+            raise _different_networks(table, subnet.id)
         for other in tx.index(route_tables, "subnet", subnet.id):
             found = next(a for a in other.associations if a.subnet == subnet.id)
             if other.id == table.id:
@@ -187,11 +218,9 @@ async def associate_route_table(req: t.AssociateRouteTableRequest, call: Call) -
 async def disassociate_route_table(req: t.DisassociateRouteTableRequest, call: Call) -> None:
     dry_run(req)
     with call.tx() as tx:
-        table, association = _associated(tx, req["AssociationId"])
+        table, association = _associated(tx, call, req["AssociationId"])
         if association.subnet is None:
-            raise invalid(
-                f"cannot disassociate the main route table association {association.id}", "InvalidParameterValue"
-            )
+            raise invalid(f"cannot disassociate the main route table association {association.id}")
         left = tuple(a for a in table.associations if a.id != association.id)
         _put(tx, call, replace(table, associations=left))
 
@@ -202,19 +231,23 @@ async def replace_route_table_association(
 ) -> t.ReplaceRouteTableAssociationResult:
     dry_run(req)
     with call.tx() as tx:
-        old, association = _associated(tx, req["AssociationId"])
+        old, association = _associated(tx, call, req["AssociationId"])
         new = the_table(tx, call.scope, req["RouteTableId"])
+        if new.vpc != old.vpc:
+            raise _different_networks(new, association.subnet or old.vpc)
         moved = Association(id=resource_id(call.ids, "rtbassoc"), subnet=association.subnet)
-        tx.put(
-            route_tables,
-            replace(old, associations=tuple(a for a in old.associations if a.id != association.id)),
-        )
-        new = the_table(tx, call.scope, req["RouteTableId"])
+        tx.put(route_tables, replace(old, associations=tuple(a for a in old.associations if a.id != association.id)))
+        new = the_table(tx, call.scope, new.id)  # it may be the old one
         _put(tx, call, replace(new, associations=(*new.associations, moved)))
     return {"NewAssociationId": moved.id, "AssociationState": {"State": "associated"}}
 
 
-def _associated(tx: Tx, id_: str) -> tuple[RouteTable, Association]:
+def _associated(tx: Tx, call: Call, id_: str) -> tuple[RouteTable, Association]:
     for table in tx.index(route_tables, "association", id_):
-        return table, next(a for a in table.associations if a.id == id_)
+        if table.scope == call.scope:
+            return table, next(a for a in table.associations if a.id == id_)
     raise not_found(id_, "rtbassoc")
+
+
+def _different_networks(table: RouteTable, other: str) -> AwsError:
+    return invalid(f"Route table {table.id} and {other} belong to different networks")

@@ -10,16 +10,27 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
-from hatoba.services.ec2.api.room import arn, block, described, dry_run, ec2, own_tags, tag_new
-from hatoba.services.ec2.defaults import ensure_default, zones
+from hatoba.services.ec2.api.room import (
+    arn,
+    described,
+    dry_run,
+    ec2,
+    own_tags,
+    refuse_turned_on,
+    refuse_unknown,
+    sized_block,
+    tag_new,
+)
+from hatoba.services.ec2.defaults import default_vpc, ensure_default, put_default_subnet, zones
 from hatoba.services.ec2.filters import flag
-from hatoba.services.ec2.model.errors import dependency, invalid, missing, not_found
+from hatoba.services.ec2.model.errors import dependency, invalid, missing
 from hatoba.services.ec2.model.interface import enis
 from hatoba.services.ec2.model.network import Subnet, available, subnets, the_subnet, the_vpc
 from hatoba.services.ec2.model.routes import route_tables
+from hatoba.store.store import View
 
 
-def _zone(req: t.CreateSubnetRequest, call: Call) -> str:
+def _zone(req: t.CreateSubnetRequest | t.CreateDefaultSubnetRequest, call: Call) -> str:
     known = zones(call.scope.region)
     zone = req.get("AvailabilityZone")
     if zone is None and "AvailabilityZoneId" in req:
@@ -35,23 +46,56 @@ def _zone(req: t.CreateSubnetRequest, call: Call) -> str:
     return zone
 
 
+def _overlaps(view: View, vpc: str, cidr: IPv4Network) -> bool:
+    return any(cidr.overlaps(IPv4Network(other.cidr)) for other in view.index(subnets, "vpc", vpc))
+
+
 @ec2.operation
 async def create_subnet(req: t.CreateSubnetRequest, call: Call) -> t.CreateSubnetResult:
     dry_run(req)
+    refuse_unknown(req, "Ipv6CidrBlock", "Ipv6Native", "OutpostArn", "Ipv4IpamPoolId", "Ipv6IpamPoolId")
     if "CidrBlock" not in req:
-        raise missing("CidrBlock")
+        raise missing("cidrBlock")
     ensure_default(call)
-    cidr = block(req["CidrBlock"], name="cidrBlock")
+    cidr = sized_block(req["CidrBlock"], "Subnet")
     with call.tx() as tx:
         vpc = the_vpc(tx, call.scope, req["VpcId"])
         if not cidr.subnet_of(IPv4Network(vpc.cidr)):
             raise invalid(f"The CIDR '{cidr}' is invalid.", "InvalidSubnet.Range")
-        if any(cidr.overlaps(IPv4Network(other.cidr)) for other in tx.index(subnets, "vpc", vpc.id)):
+        if _overlaps(tx, vpc.id, cidr):
             raise invalid(f"The CIDR '{cidr}' conflicts with another subnet", "InvalidSubnet.Conflict")
         id_ = resource_id(call.ids, "subnet")
         record = Subnet(key=subnets.key(call.scope, id_), vpc=vpc.id, cidr=str(cidr), zone=_zone(req, call))
         subnet = tx.put(subnets, record)
         tag_new(tx, call, subnet.id, req)
+    return {"Subnet": _view(call, subnet)}
+
+
+@ec2.operation
+async def create_default_subnet(req: t.CreateDefaultSubnetRequest, call: Call) -> t.CreateDefaultSubnetResult:
+    dry_run(req)
+    refuse_unknown(req, "Ipv6Native")
+    if "AvailabilityZone" not in req and "AvailabilityZoneId" not in req:
+        raise missing("availabilityZone")
+    ensure_default(call)
+    zone = _zone(req, call)
+    with call.tx() as tx:
+        vpc = default_vpc(tx, call.scope)
+        if vpc is None:
+            raise invalid("There is no default VPC in this region.", "DefaultVpcDoesNotExist")
+        for known in tx.index(subnets, "vpc", vpc.id):
+            if known.default_for_zone and known.zone == zone:
+                raise invalid(
+                    f"'{known.id}' is already the default subnet in {zone}.",
+                    "DefaultSubnetAlreadyExistsInAvailabilityZone",
+                )
+        cidr = next((c for c in IPv4Network(vpc.cidr).subnets(new_prefix=20) if not _overlaps(tx, vpc.id, c)), None)
+        if cidr is None:
+            raise invalid(
+                f"There is not enough unused space in {vpc.id} for a default subnet.",
+                "InsufficientFreeAddressesInSubnet",
+            )
+        subnet = put_default_subnet(tx, call.ids, vpc, zone, str(cidr))
     return {"Subnet": _view(call, subnet)}
 
 
@@ -65,6 +109,7 @@ async def describe_subnets(req: t.DescribeSubnetsRequest, call: Call) -> t.Descr
         {
             "subnet-id": lambda subnet: (subnet.id,),
             "vpc-id": lambda subnet: (subnet.vpc,),
+            "available-ip-address-count": lambda subnet: (str(available(call.store, subnet)),),
             "cidr": lambda subnet: (subnet.cidr,),
             "cidr-block": lambda subnet: (subnet.cidr,),
             "cidrBlock": lambda subnet: (subnet.cidr,),
@@ -73,13 +118,20 @@ async def describe_subnets(req: t.DescribeSubnetsRequest, call: Call) -> t.Descr
             "availability-zone-id": lambda subnet: (views.zone_id(subnet.zone),),
             "default-for-az": lambda subnet: flag(subnet.default_for_zone),
             "defaultForAz": lambda subnet: flag(subnet.default_for_zone),
+            "availabilityZoneId": lambda subnet: (views.zone_id(subnet.zone),),
+            "enable-dns64": lambda subnet: flag(False),
+            "ipv6-cidr-block-association.ipv6-cidr-block": lambda subnet: (),
+            "ipv6-cidr-block-association.association-id": lambda subnet: (),
+            "ipv6-cidr-block-association.state": lambda subnet: (),
+            "ipv6-native": lambda subnet: flag(False),
+            "outpost-arn": lambda subnet: (),
             "map-public-ip-on-launch": lambda subnet: flag(subnet.map_public),
             "owner-id": lambda subnet: (subnet.key.account,),
             "state": lambda subnet: ("available",),
             "subnet-arn": lambda subnet: (arn(call.scope, subnet.id),),
         },
         ids="SubnetIds",
-        missing=lambda id_: not_found(id_, "subnet"),
+        kind="subnet",
     )
     answer: t.DescribeSubnetsResult = {"Subnets": [_view(call, subnet) for subnet in page]}
     if token is not None:
@@ -107,9 +159,8 @@ async def delete_subnet(req: t.DeleteSubnetRequest, call: Call) -> None:
 
 @ec2.operation
 async def modify_subnet_attribute(req: t.ModifySubnetAttributeRequest, call: Call) -> None:
+    refuse_turned_on(req, "AssignIpv6AddressOnCreation", "EnableDns64", "MapCustomerOwnedIpOnLaunch")
     with call.tx() as tx:
         subnet = the_subnet(tx, call.scope, req["SubnetId"])
         if "MapPublicIpOnLaunch" in req:
             tx.put(subnets, replace(subnet, map_public=req["MapPublicIpOnLaunch"].get("Value", False)))
-        else:
-            raise invalid("Only MapPublicIpOnLaunch can be modified here.", "UnsupportedOperation")

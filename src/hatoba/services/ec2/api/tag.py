@@ -6,15 +6,15 @@ from typing import Any
 
 from hatoba.aws.shapes import ec2 as t
 from hatoba.core import arn as arns
-from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
-from hatoba.gateway.tags import remove_tags, set_tags, tags, tags_of
-from hatoba.services.ec2.api.room import TYPES, arn, dry_run, ec2, resource_type
+from hatoba.gateway.tags import remove_tags, tags, tags_of
+from hatoba.services.ec2.api.room import PAGE, arn, bad_token, checked_tags, dry_run, ec2, put_tags, resource_type
 from hatoba.services.ec2.filters import matching
-from hatoba.services.ec2.model.errors import invalid, not_found
+from hatoba.services.ec2.model.address import elastics
+from hatoba.services.ec2.model.errors import not_found
 from hatoba.services.ec2.model.group import groups
 from hatoba.services.ec2.model.interface import enis
-from hatoba.services.ec2.model.network import subnets, vpcs
+from hatoba.services.ec2.model.network import default_dhcp_options, subnets, vpcs
 from hatoba.services.ec2.model.routes import internet_gateways, route_tables
 from hatoba.store import Table, Tx
 
@@ -23,33 +23,37 @@ _TABLES: dict[str, Table[Any]] = {
     "subnet": subnets,
     "sg": groups,
     "eni": enis,
+    "eipalloc": elastics,
     "rtb": route_tables,
     "igw": internet_gateways,
 }
 
 
 def _check(tx: Tx, call: Call, id_: str) -> None:
+    """Raises InvalidID, or the type's own error when there is no such resource."""
+    resource_type(id_)
     prefix = id_.rpartition("-")[0]
-    if prefix not in TYPES:
-        raise AwsError(f"The ID '{id_}' is not valid", code="InvalidID")
-    table = _TABLES.get(prefix)
-    if table is not None and tx.find(table, call.scope, id_) is None:
+    match prefix:
+        case "sgr":
+            known = tx.count(groups, "rule", id_) > 0
+        case "acl":
+            known = tx.find(vpcs, call.scope, id_.replace("acl-", "vpc-", 1)) is not None
+        case "dopt":
+            known = id_ == default_dhcp_options(call.scope)
+        case _:
+            known = tx.find(_TABLES[prefix], call.scope, id_) is not None
+    if not known:
         raise not_found(id_, prefix)
 
 
 @ec2.operation
 async def create_tags(req: t.CreateTagsRequest, call: Call) -> None:
     dry_run(req)
-    given = {tag["Key"]: tag.get("Value", "") for tag in req["Tags"]}
-    for key in given:
-        if key.startswith("aws:"):
-            raise invalid(f"Tag keys starting with 'aws:' are reserved for internal use: {key}")
+    given = checked_tags(req["Tags"])
     with call.tx() as tx:
         for id_ in req["Resources"]:
             _check(tx, call, id_)
-            if len({**tags_of(tx, call.scope, arn(call.scope, id_)), **given}) > 50:
-                raise AwsError("Tag limit exceeded", code="TagLimitExceeded")
-            set_tags(tx, call.scope, arn(call.scope, id_), given)
+            put_tags(tx, call.scope, id_, given)
 
 
 @ec2.operation
@@ -59,10 +63,15 @@ async def delete_tags(req: t.DeleteTagsRequest, call: Call) -> None:
         for id_ in req["Resources"]:
             _check(tx, call, id_)
             known = tags_of(tx, call.scope, arn(call.scope, id_))
-            given = req.get("Tags") or [{"Key": key} for key in known]
-            # A tag that is given with a value goes only if it has that value.
-            gone = [tag["Key"] for tag in given if "Value" not in tag or known.get(tag["Key"]) == tag["Value"]]
+            gone = list(known)
+            if given := req.get("Tags"):
+                # A tag that is given with a value goes only if it has that value.
+                gone = [key for tag in given if (key := tag.get("Key", "")) in known and _fits(tag, known[key])]
             remove_tags(tx, call.scope, arn(call.scope, id_), gone)
+
+
+def _fits(tag: t.Tag, value: str) -> bool:
+    return tag.get("Value", value) == value
 
 
 @ec2.operation
@@ -73,10 +82,10 @@ async def describe_tags(req: t.DescribeTagsRequest, call: Call) -> t.DescribeTag
         if parsed is None or parsed.service != "ec2":
             continue
         id_ = parsed.resource.partition("/")[2]
-        for key, value in record.tags.items():
-            row: t.TagDescription = {"ResourceId": id_, "Key": key, "Value": value}
-            row["ResourceType"] = resource_type(id_)  # type: ignore[typeddict-item]
-            rows.append(row)
+        rows += (
+            {"ResourceId": id_, "ResourceType": resource_type(id_), "Key": key, "Value": value}
+            for key, value in record.tags.items()
+        )
     found = matching(
         rows,
         req.get("Filters", []),
@@ -96,8 +105,9 @@ async def describe_tags(req: t.DescribeTagsRequest, call: Call) -> t.DescribeTag
         sorted(found, key=order),
         order=order,
         token=req.get("NextToken"),
-        limit=req.get("MaxResults", 1000),
+        limit=req.get("MaxResults", PAGE),
         filters=req.get("Filters"),
+        bad_token=bad_token,
     )
     answer: t.DescribeTagsResult = {"Tags": page}
     if token is not None:

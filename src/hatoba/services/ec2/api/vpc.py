@@ -2,30 +2,62 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
+
 from hatoba.aws.shapes import ec2 as t
 from hatoba.core.records import replace
 from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
-from hatoba.services.ec2.api.room import arn, block, described, dry_run, ec2, own_tags, tag_new
+from hatoba.services.ec2.api.room import (
+    arn,
+    described,
+    dry_run,
+    ec2,
+    own_tags,
+    refuse_turned_on,
+    refuse_unknown,
+    sized_block,
+    tag_new,
+)
+from hatoba.services.ec2.defaults import create_default_vpc as new_default_vpc
 from hatoba.services.ec2.defaults import create_vpc as new_vpc
-from hatoba.services.ec2.defaults import ensure_default
+from hatoba.services.ec2.defaults import default_vpc, ensure_default
 from hatoba.services.ec2.filters import flag
-from hatoba.services.ec2.model.errors import dependency, in_the_way, missing, not_found
+from hatoba.services.ec2.model.errors import dependency, in_the_way, invalid, missing
 from hatoba.services.ec2.model.group import forget_group, groups
-from hatoba.services.ec2.model.interface import enis
-from hatoba.services.ec2.model.network import forget_vpc, put_vpc, subnets, the_vpc, vpcs
+from hatoba.services.ec2.model.interface import PublicPool, enis
+from hatoba.services.ec2.model.network import default_dhcp_options, forget_vpc, put_vpc, subnets, the_vpc, vpcs
 from hatoba.services.ec2.model.routes import internet_gateways, route_tables
+
+
+def vpc_block(text: str, call: Call) -> IPv4Network:
+    """Raises InvalidVpc.Range, also for what the platform itself needs."""
+    cidr = sized_block(text, "Vpc")
+    pool = call.get(PublicPool).network
+    for used, why in ((pool, "this platform's public addresses"), *_RESERVED):
+        if cidr.overlaps(IPv4Network(used)):
+            raise invalid(f"The CIDR '{text}' is invalid. It overlaps {used}, {why}.", "InvalidVpc.Range")
+    return cidr
+
+
+_RESERVED = (
+    ("0.0.0.0/8", "which is nobody's"),
+    ("127.0.0.0/8", "each machine's own addresses"),
+    ("169.254.0.0/16", "the link-local addresses"),
+    ("224.0.0.0/3", "which is for groups of machines"),
+)
 
 
 @ec2.operation
 async def create_vpc(req: t.CreateVpcRequest, call: Call) -> t.CreateVpcResult:
     dry_run(req)
+    refuse_unknown(req, "AmazonProvidedIpv6CidrBlock", "Ipv6CidrBlock", "Ipv6Pool", "Ipv4IpamPoolId", "Ipv6IpamPoolId")
     if "CidrBlock" not in req:
-        raise missing("CidrBlock")
+        raise missing("cidrBlock")
     ensure_default(call)
-    cidr = block(req["CidrBlock"])
+    cidr = vpc_block(req["CidrBlock"], call)
     with call.tx() as tx:
         vpc = new_vpc(tx, call.ids, call.scope, str(cidr), tenancy=req.get("InstanceTenancy", "default"))
         tag_new(tx, call, vpc.id, req)
@@ -42,15 +74,22 @@ async def describe_vpcs(req: t.DescribeVpcsRequest, call: Call) -> t.DescribeVpc
         {
             "vpc-id": lambda vpc: (vpc.id,),
             "cidr": lambda vpc: (vpc.cidr,),
+            "cidr-block": lambda vpc: (vpc.cidr,),
             "cidr-block-association.cidr-block": lambda vpc: (vpc.cidr,),
+            "cidr-block-association.association-id": lambda vpc: (views.cidr_association_id(vpc),),
+            "cidr-block-association.state": lambda vpc: ("associated",),
+            "ipv6-cidr-block-association.ipv6-cidr-block": lambda vpc: (),
+            "ipv6-cidr-block-association.ipv6-pool": lambda vpc: (),
+            "ipv6-cidr-block-association.association-id": lambda vpc: (),
+            "ipv6-cidr-block-association.state": lambda vpc: (),
             "is-default": lambda vpc: flag(vpc.is_default),
             "isDefault": lambda vpc: flag(vpc.is_default),
             "owner-id": lambda vpc: (vpc.key.account,),
             "state": lambda vpc: ("available",),
-            "dhcp-options-id": lambda vpc: (vpc.dhcp_options,),
+            "dhcp-options-id": lambda vpc: (default_dhcp_options(call.scope),),
         },
         ids="VpcIds",
-        missing=lambda id_: not_found(id_, "vpc"),
+        kind="vpc",
     )
     answer: t.DescribeVpcsResult = {"Vpcs": [views.vpc(vpc, own_tags(call, vpc.id)) for vpc in page]}
     if token is not None:
@@ -63,23 +102,37 @@ async def delete_vpc(req: t.DeleteVpcRequest, call: Call) -> None:
     dry_run(req)
     with call.tx() as tx:
         vpc = the_vpc(tx, call.scope, req["VpcId"])
-        left = [group for group in tx.index(groups, "vpc", vpc.id) if group.name != "default"]
-        tables = [table for table in tx.index(route_tables, "vpc", vpc.id) if not table.main]
-        busy = (
-            tx.count(subnets, "vpc", vpc.id)
+        own_groups, tables = tx.index(groups, "vpc", vpc.id), tx.index(route_tables, "vpc", vpc.id)
+        if (
+            any(group.name != "default" for group in own_groups)
+            or any(not table.main for table in tables)
+            or tx.count(subnets, "vpc", vpc.id)
             or tx.count(internet_gateways, "vpc", vpc.id)
             or tx.count(enis, "vpc", vpc.id)
-        )
-        if left or tables or busy:
+        ):
             raise dependency(f"The vpc '{vpc.id}'")
         if any(workload.network == vpc.id for workload in tx.all(fleet.workloads)):
             raise in_the_way(f"Tasks are still running in the vpc '{vpc.id}'.")
-        for group in tx.index(groups, "vpc", vpc.id):
+        for group in own_groups:
             forget_group(tx, group)
-        for table in tx.index(route_tables, "vpc", vpc.id):
+        for table in tables:
             tx.forget(route_tables, table.key)
         forget_vpc(tx, vpc)
-        forget_tags(tx, call.scope, arn(call.scope, vpc.id))
+        rules = (rule.id for group in own_groups for rule in group.rules)
+        of_vpc = (record.id for record in (vpc, *own_groups, *tables))
+        for id_ in (*of_vpc, *rules, views.acl_id(vpc)):
+            forget_tags(tx, call.scope, arn(call.scope, id_))
+
+
+@ec2.operation
+async def create_default_vpc(req: t.CreateDefaultVpcRequest, call: Call) -> t.CreateDefaultVpcResult:
+    dry_run(req)
+    ensure_default(call)
+    with call.tx() as tx:
+        if default_vpc(tx, call.scope) is not None:
+            raise invalid("A Default VPC already exists for this account in this region.", "DefaultVpcAlreadyExists")
+        vpc = new_default_vpc(tx, call.ids, call.scope)
+    return {"Vpc": views.vpc(vpc, {})}
 
 
 @ec2.operation
@@ -91,15 +144,22 @@ async def describe_vpc_attribute(req: t.DescribeVpcAttributeRequest, call: Call)
             return {"VpcId": vpc.id, "EnableDnsSupport": {"Value": vpc.dns_support}}
         case "enableDnsHostnames":
             return {"VpcId": vpc.id, "EnableDnsHostnames": {"Value": vpc.dns_hostnames}}
-    return {"VpcId": vpc.id, "EnableNetworkAddressUsageMetrics": {"Value": False}}
+        case "enableNetworkAddressUsageMetrics":
+            return {"VpcId": vpc.id, "EnableNetworkAddressUsageMetrics": {"Value": False}}
 
 
 @ec2.operation
 async def modify_vpc_attribute(req: t.ModifyVpcAttributeRequest, call: Call) -> None:
+    given = [name for name in req if name.startswith("Enable")]
+    if len(given) > 1:
+        raise invalid(
+            f"Fields for multiple attribute types specified: {', '.join(given)}", "InvalidParameterCombination"
+        )
+    refuse_turned_on(req, "EnableNetworkAddressUsageMetrics")
     with call.tx() as tx:
         vpc = the_vpc(tx, call.scope, req["VpcId"])
         if "EnableDnsSupport" in req:
-            vpc = replace(vpc, dns_support=req["EnableDnsSupport"].get("Value", True))
+            vpc = replace(vpc, dns_support=req["EnableDnsSupport"].get("Value", False))
         if "EnableDnsHostnames" in req:
             vpc = replace(vpc, dns_hostnames=req["EnableDnsHostnames"].get("Value", False))
         put_vpc(tx, vpc)

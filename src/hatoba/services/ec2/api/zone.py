@@ -6,10 +6,10 @@ from hatoba.aws.shapes import ec2 as t
 from hatoba.gateway.call import Call
 from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.room import ec2
-from hatoba.services.ec2.defaults import ensure_default, zones
+from hatoba.services.ec2.defaults import default_vpc, ensure_default, zones
 from hatoba.services.ec2.filters import matching
 from hatoba.services.ec2.model.errors import invalid
-from hatoba.services.ec2.model.network import vpcs
+from hatoba.services.ec2.model.interface import GROUPS_PER_INTERFACE
 
 # The regions that DescribeRegions lists. Every region name works, each with resources of its own.
 REGIONS = (
@@ -38,10 +38,11 @@ async def describe_availability_zones(
     req: t.DescribeAvailabilityZonesRequest, call: Call
 ) -> t.DescribeAvailabilityZonesResult:
     known = zones(call.scope.region)
-    for name in req.get("ZoneNames", ()):
-        if name not in known:
-            raise invalid(f"Invalid availability zone: [{name}]", "InvalidParameterValue")
-    wanted = set(req.get("ZoneNames", ())) or {z for z in known if views.zone_id(z) in req.get("ZoneIds", ())}
+    ids = {views.zone_id(zone): zone for zone in known}
+    wrong = [name for name in req.get("ZoneNames", ()) if name not in known]
+    if wrong := [*wrong, *(id_ for id_ in req.get("ZoneIds", ()) if id_ not in ids)]:
+        raise invalid(f"Invalid availability zone: [{', '.join(wrong)}]")
+    wanted = {*req.get("ZoneNames", ()), *(ids[id_] for id_ in req.get("ZoneIds", ()))}
     names = matching(
         [zone for zone in known if not wanted or zone in wanted],
         req.get("Filters", []),
@@ -85,8 +86,12 @@ async def describe_account_attributes(
     req: t.DescribeAccountAttributesRequest, call: Call
 ) -> t.DescribeAccountAttributesResult:
     ensure_default(call)
-    default = next((vpc.id for vpc in call.store.scan(vpcs, call.scope) if vpc.is_default), "none")
-    known = {"supported-platforms": "VPC", "default-vpc": default, "vpc-max-security-groups-per-interface": "5"}
+    default = default_vpc(call.store, call.scope)
+    known = {
+        "supported-platforms": "VPC",
+        "default-vpc": default.id if default else "none",
+        "vpc-max-security-groups-per-interface": str(GROUPS_PER_INTERFACE),
+    }
     wanted: list[str] = list(req.get("AttributeNames") or known)
     return {
         "AccountAttributes": [

@@ -2,10 +2,21 @@
 
 from typing import Any
 
+from hatoba.services.ec2.model.address import cursors, elastics
 from hatoba.services.ec2.model.group import groups
 from hatoba.services.ec2.model.interface import enis
 from hatoba.services.ec2.model.network import opened, subnets, vpcs
 from hatoba.services.ec2.model.routes import internet_gateways, route_tables
 from hatoba.store import Table
 
-TABLES: tuple[Table[Any], ...] = (opened, vpcs, subnets, groups, enis, route_tables, internet_gateways)
+TABLES: tuple[Table[Any], ...] = (
+    opened,
+    vpcs,
+    subnets,
+    groups,
+    enis,
+    elastics,
+    cursors,
+    route_tables,
+    internet_gateways,
+)

@@ -13,6 +13,11 @@ _KINDS = {
     "igw": ("InvalidInternetGatewayID.NotFound", "internetGateway ID"),
     "sgr": ("InvalidSecurityGroupRuleId.NotFound", "security group rule ID"),
     "rtbassoc": ("InvalidAssociationID.NotFound", "association ID"),
+    "eipalloc": ("InvalidAllocationID.NotFound", "allocation ID"),
+    "eipassoc": ("InvalidAssociationID.NotFound", "association ID"),
+    "acl": ("InvalidNetworkAclID.NotFound", "networkAcl ID"),
+    "dopt": ("InvalidDhcpOptionID.NotFound", "dhcpOptions ID"),
+    "vgw": ("InvalidVpnGatewayID.NotFound", "vpnGateway ID"),
 }
 
 

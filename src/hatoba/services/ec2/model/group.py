@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from hatoba.core.ids import Ids
+from hatoba.core.errors import AwsError
+from hatoba.core.ids import Ids, resource_id
 from hatoba.core.keys import Scope
 from hatoba.core.records import Record, replace
 from hatoba.fleet import model as fleet
@@ -14,6 +15,9 @@ from hatoba.services.ec2.model.errors import invalid, not_found
 from hatoba.services.ec2.model.network import Vpc
 from hatoba.store import Index, Table, Tx
 from hatoba.store.store import View
+
+RULES = 60  # of a group, in each direction
+PROTOCOL_NAMES = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6"}
 
 
 class GroupRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -49,6 +53,7 @@ groups = Table(
         Index("vpc", lambda group: group.vpc),
         Index("name", lambda group: (group.vpc, group.name)),
         Index("names", lambda group: {rule.group for rule in group.rules if rule.group}, many=True),
+        Index("rule", lambda group: (rule.id for rule in group.rules), many=True),
     ),
 )
 
@@ -66,7 +71,7 @@ def default_group(view: View, vpc: Vpc) -> SecurityGroup:
 
 def allow_all(ids: Ids) -> GroupRule:
     """The egress rule that every new group has."""
-    return GroupRule(id=f"sgr-0{ids.hex(16)}", egress=True, cidr="0.0.0.0/0")
+    return GroupRule(id=resource_id(ids, "sgr"), egress=True, cidr="0.0.0.0/0")
 
 
 def put_group(tx: Tx, group: SecurityGroup) -> SecurityGroup:
@@ -90,13 +95,10 @@ def forget_group(tx: Tx, group: SecurityGroup) -> None:
     tx.forget(groups, group.key)
 
 
-_PROTOCOLS = {"-1": "any", "6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6"}
-
-
 def _fleet_rules(rules: Iterable[GroupRule]) -> tuple[fleet.Rule, ...]:
     return tuple(
         fleet.Rule(
-            protocol=_PROTOCOLS.get(rule.protocol, rule.protocol),
+            protocol="any" if rule.protocol == "-1" else PROTOCOL_NAMES.get(rule.protocol, rule.protocol),
             from_port=None if rule.from_port == -1 else rule.from_port,
             to_port=None if rule.to_port == -1 else rule.to_port,
             cidrs=tuple(cidr for cidr in (rule.cidr, rule.cidr6) if cidr),
@@ -106,27 +108,45 @@ def _fleet_rules(rules: Iterable[GroupRule]) -> tuple[fleet.Rule, ...]:
     )
 
 
-def add_rules(tx: Tx, group: SecurityGroup, new: Iterable[GroupRule]) -> SecurityGroup:
-    """Raises InvalidPermission.Duplicate when one of them is there already."""
-    rules = list(group.rules)
-    for rule in new:
-        if any(rule.same(other) for other in rules):
-            peer = rule.cidr or rule.cidr6 or rule.group
-            ports = f", from port: {rule.from_port}, to port: {rule.to_port}" if rule.from_port is not None else ""
+def add_rules(tx: Tx, group: SecurityGroup, new: Sequence[GroupRule]) -> SecurityGroup:
+    """Raises InvalidPermission.Duplicate, RulesPerSecurityGroupLimitExceeded."""
+    for number, rule in enumerate(new):
+        if any(rule.same(other) for other in new[:number]):
+            raise invalid("The same permission must not appear multiple times")
+        if any(rule.same(other) for other in group.rules):
+            raise duplicate(rule)
+    return put_group(tx, within_limits(replace(group, rules=(*group.rules, *new))))
+
+
+def within_limits(group: SecurityGroup) -> SecurityGroup:
+    for egress in (False, True):
+        if sum(rule.egress == egress for rule in group.rules) > RULES:
             raise invalid(
-                f'the specified rule "peer: {peer}, {rule.protocol.upper()}{ports}, ALLOW" already exists',
-                "InvalidPermission.Duplicate",
+                "The maximum number of rules per security group has been reached.", "RulesPerSecurityGroupLimitExceeded"
             )
-        rules.append(rule)
-    return put_group(tx, replace(group, rules=tuple(rules)))
+    return group
 
 
-def remove_rules(tx: Tx, group: SecurityGroup, gone: Iterable[GroupRule]) -> SecurityGroup:
-    """Raises InvalidPermission.NotFound when one of them is not there."""
-    rules = list(group.rules)
-    for rule in gone:
-        found = next((other for other in rules if rule.same(other)), None)
-        if found is None:
-            raise invalid("The specified rule does not exist in this security group.", "InvalidPermission.NotFound")
-        rules.remove(found)
-    return put_group(tx, replace(group, rules=tuple(rules)))
+def duplicate(rule: GroupRule) -> AwsError:
+    protocol = "ALL" if rule.protocol == "-1" else PROTOCOL_NAMES.get(rule.protocol, rule.protocol).upper()
+    ports = f", from port: {rule.from_port}, to port: {rule.to_port}" if rule.from_port is not None else ""
+    peer = rule.cidr or rule.cidr6 or rule.group
+    return invalid(
+        f'the specified rule "peer: {peer}, {protocol}{ports}, ALLOW" already exists', "InvalidPermission.Duplicate"
+    )
+
+
+def the_rule(group: SecurityGroup, wanted: GroupRule) -> GroupRule:
+    """The group's own rule for the same traffic. Raises InvalidPermission.NotFound."""
+    for rule in group.rules:
+        if rule.same(wanted):
+            return rule
+    raise invalid("The specified rule does not exist in this security group.", "InvalidPermission.NotFound")
+
+
+def rule_of(group: SecurityGroup, id_: str, *, egress: bool) -> GroupRule:
+    """Raises InvalidSecurityGroupRuleId.NotFound."""
+    for rule in group.rules:
+        if rule.id == id_ and rule.egress == egress:
+            return rule
+    raise not_found(id_, "sgr")

@@ -1,7 +1,8 @@
 """Network interfaces: the room's own record, and the fleet's that the nodes act upon.
 
 `ec2` alone creates interfaces and gives out addresses: private ones from the subnet, going round so that one that was
-given back rests for a while, and public ones from the instance's host-side pool.
+given back rests for a while. What the fleet knows of an interface's public address follows from the interface and its
+subnet's routes (`put_eni`): where no route leads outside, a public address reaches nothing and is not reached.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from hatoba.services.ec2.model.routes import leads_outside
 from hatoba.store import Index, Table, Tx
 from hatoba.store.store import View
 
+GROUPS_PER_INTERFACE = 5
+
 
 class PublicPool(msgspec.Struct, frozen=True, kw_only=True):
     """The instance's host-side addresses: what internet-facing things get. `transit` is kept for the routers."""
@@ -32,7 +35,7 @@ class PublicPool(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Eni(Record, frozen=True, kw_only=True):
-    """`fleet.interfaces` holds address, groups and the rest under the same id."""
+    """`fleet.interfaces` holds private address, groups and the rest under the same id."""
 
     vpc: str
     subnet: str
@@ -41,14 +44,22 @@ class Eni(Record, frozen=True, kw_only=True):
     requester: str | None = None  # the principal of a service that made it; None: the user did
     created: float = 0.0
     source_check: bool = True
-    public_since: str | None = None  # id of the association of its public address
-    token: str | None = None
+    public: str | None = None  # its public address, of the instance's pool
+    association: str | None = None  # id of the association with it
+    allocation: str | None = None  # of an elastic address; None: the public address lives as long as the interface
 
 
 enis = Table(
     "ec2.network_interfaces",
     Eni,
-    indexes=(Index("subnet", lambda eni: eni.subnet), Index("vpc", lambda eni: eni.vpc)),
+    indexes=(
+        Index("subnet", lambda eni: eni.subnet),
+        Index("vpc", lambda eni: eni.vpc),
+        Index("public", lambda eni: eni.public),
+        Index("has_public", lambda eni: True if eni.public else None),
+        Index("association", lambda eni: eni.association),
+        Index("allocation", lambda eni: eni.allocation),
+    ),
 )
 
 
@@ -75,10 +86,9 @@ def groups_for(tx: Tx, subnet: Subnet, wanted: list[str]) -> tuple[str, ...]:
     for group in found:
         if group.vpc != subnet.vpc:
             raise invalid(
-                f"Security group {group.id} and subnet {subnet.id} belong to different networks.",
-                "InvalidGroup.NotFound" if not group.vpc else "InvalidParameter",
+                f"Security group {group.id} and subnet {subnet.id} belong to different networks.", "InvalidParameter"
             )
-    if len(found) > 5:
+    if len(found) > GROUPS_PER_INTERFACE:
         raise invalid(
             "The maximum number of security groups per interface has been reached.",
             "SecurityGroupsPerInterfaceLimitExceeded",
@@ -115,9 +125,9 @@ def create_eni(
     else:
         free = IPv4Address(address)
         if not addresses.is_usable(network, free):
-            raise invalid("Address does not fall within the subnet's address range", "InvalidParameterValue")
+            raise invalid("Address does not fall within the subnet's address range")
         if free in taken:
-            raise invalid("The specified address is already in use.", "InvalidIPAddress.InUse")
+            raise invalid(f"Address {free} is in use.", "InvalidIPAddress.InUse")
     id_ = resource_id(ids, "eni")
     interface = fleet.Interface(
         key=fleet.interfaces.key(subnet.scope, id_),
@@ -144,51 +154,24 @@ def create_eni(
     )
 
 
-class _TakenPublic:
-    """The pool's addresses in use, asked one by one."""
-
-    def __init__(self, view: View) -> None:
-        self._view = view
-
-    def __contains__(self, address: object) -> bool:
-        return self._view.count(fleet.interfaces, "public", str(address)) > 0
-
-    def __len__(self) -> int:
-        return self._view.count(fleet.interfaces, "has_public", True)
-
-    def __iter__(self):  # type: ignore[no-untyped-def]
-        found = self._view.index(fleet.interfaces, "has_public", True)
-        return (IPv4Address(interface.public) for interface in found if interface.public)
+def put_eni(tx: Tx, eni: Eni) -> Eni:
+    """Writes an interface, and what the nodes see of its public address."""
+    _show(tx, eni, leads_outside(tx, eni.scope, eni.subnet))
+    return tx.put(enis, eni)
 
 
-def give_public(tx: Tx, ids: Ids, eni: Eni, pool: PublicPool) -> Eni:
-    """A public address of the pool; nothing when it has one. Raises InsufficientAddressCapacity."""
+def _show(tx: Tx, eni: Eni, outside: bool) -> None:
     interface = of_fleet(tx, eni)
-    if interface.public is not None:
-        return eni
-    address = addresses.next_public(IPv4Network(pool.network), _TakenPublic(tx), excluded=IPv4Network(pool.transit))
-    if address is None:
-        raise invalid("There are no free public addresses left in the pool.", "InsufficientAddressCapacity")
-    tx.put(fleet.interfaces, replace(interface, public=str(address), egress=leads_outside(tx, eni.scope, eni.subnet)))
-    return tx.put(enis, replace(eni, public_since=f"eipassoc-0{ids.hex(16)}"))
-
-
-def take_public(tx: Tx, eni: Eni) -> Eni:
-    interface = of_fleet(tx, eni)
-    if interface.public is None:
-        return eni
-    tx.put(fleet.interfaces, replace(interface, public=None, egress=False))
-    return tx.put(enis, replace(eni, public_since=None))
+    public = eni.public if outside else None
+    if interface.public != public:
+        tx.put(fleet.interfaces, replace(interface, public=public, egress=public is not None))
 
 
 def refresh_egress(tx: Tx, scope: Scope, subnet: str) -> None:
-    """After a change of routes: who may leave the VPC."""
+    """After a change of routes: who may leave the VPC, and be reached from outside."""
     outside = leads_outside(tx, scope, subnet)
     for eni in tx.index(enis, "subnet", subnet):
-        interface = of_fleet(tx, eni)
-        egress = outside and interface.public is not None
-        if interface.egress != egress:
-            tx.put(fleet.interfaces, replace(interface, egress=egress))
+        _show(tx, eni, outside)
 
 
 def in_use(view: View, eni: Eni) -> bool:

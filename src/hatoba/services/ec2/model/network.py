@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
 from hatoba.core.keys import Scope
@@ -19,7 +21,6 @@ class Vpc(Record, frozen=True, kw_only=True):
     tenancy: str = "default"
     dns_support: bool = True
     dns_hostnames: bool = False
-    dhcp_options: str = "dopt-00000000000000000"
 
 
 class Subnet(Record, frozen=True, kw_only=True):
@@ -52,6 +53,12 @@ def the_subnet(view: View, scope: Scope, id_: str) -> Subnet:
     if subnet is None:
         raise not_found(id_, "subnet")
     return subnet
+
+
+def default_dhcp_options(scope: Scope) -> str:
+    """The id of the one set of DHCP options that an account has in a region."""
+    digest = hashlib.blake2b(f"{scope.account} {scope.region}".encode(), digest_size=8).hexdigest()
+    return f"dopt-0{digest}"
 
 
 def put_vpc(tx: Tx, vpc: Vpc) -> Vpc:
@@ -97,7 +104,7 @@ class TakenAddresses:
     def __len__(self) -> int:
         return interfaces_in(self._view, self._subnet)
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[IPv4Address]:
         return (
             IPv4Address(interface.address)
             for interface in self._view.index(fleet.interfaces, "subnet", self._subnet.id)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from hatoba.core.keys import Scope
 from hatoba.core.records import Record
 from hatoba.services.ec2.model.errors import not_found
-from hatoba.services.ec2.model.network import Subnet, Vpc, the_subnet
+from hatoba.services.ec2.model.network import Subnet, the_subnet
 from hatoba.store import Index, Table
 from hatoba.store.store import View
 
+LOCAL = "local"  # a route's target: the VPC itself
+
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """To a gateway by id, or "local"."""
+    """To a gateway by id, or `LOCAL`."""
 
     destination: str
     gateway: str
-    origin: str = "CreateRoute"
+    origin: Literal["CreateRoute", "CreateRouteTable"] = "CreateRoute"
+
+
+def local_route(cidr: str) -> Route:
+    """The one that every table has for each of its VPC's blocks."""
+    return Route(destination=cidr, gateway=LOCAL, origin="CreateRouteTable")
 
 
 class Association(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -47,7 +56,6 @@ route_tables = Table(
         Index("main", lambda table: table.vpc if table.main else None),
         Index("subnet", lambda table: {a.subnet for a in table.associations if a.subnet}, many=True),
         Index("association", lambda table: {a.id for a in table.associations}, many=True),
-        Index("gateway", lambda table: {route.gateway for route in table.routes}, many=True),
     ),
 )
 internet_gateways = Table("ec2.internet_gateways", InternetGateway, indexes=(Index("vpc", lambda igw: igw.vpc),))
@@ -67,17 +75,22 @@ def the_gateway(view: View, scope: Scope, id_: str) -> InternetGateway:
     return gateway
 
 
-def main_table(view: View, vpc: Vpc) -> RouteTable:
-    return view.index(route_tables, "main", vpc.id)[0]
-
-
 def table_of(view: View, subnet: Subnet) -> RouteTable:
     """The route table in force for a subnet: its own, or its VPC's main one."""
     own = view.index(route_tables, "subnet", subnet.id)
     return own[0] if own else view.index(route_tables, "main", subnet.vpc)[0]
 
 
+def is_blackhole(view: View, table: RouteTable, route: Route) -> bool:
+    """Its gateway is gone, or not attached to the VPC any more."""
+    if route.gateway == LOCAL:
+        return False
+    gateway = view.find(internet_gateways, table.scope, route.gateway)
+    return gateway is None or gateway.vpc != table.vpc
+
+
 def leads_outside(view: View, scope: Scope, subnet: str) -> bool:
-    """Its default route goes to an internet gateway: a public subnet."""
+    """Its default route goes to an internet gateway that is attached: a public subnet."""
     table = table_of(view, the_subnet(view, scope, subnet))
-    return any(route.destination == "0.0.0.0/0" and route.gateway.startswith("igw-") for route in table.routes)
+    default = next((route for route in table.routes if route.destination == "0.0.0.0/0"), None)
+    return default is not None and not is_blackhole(view, table, default)

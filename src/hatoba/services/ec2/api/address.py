@@ -1,0 +1,165 @@
+"""Elastic addresses: of the instance's host-side pool, reachable from the host while they are associated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hatoba.aws.shapes import ec2 as t
+from hatoba.gateway.call import Call
+from hatoba.gateway.tags import forget_tags
+from hatoba.services.ec2 import views
+from hatoba.services.ec2.api.room import PAGE, arn, bad_token, dry_run, ec2, own_tags, refuse_unknown, tag_new
+from hatoba.services.ec2.filters import matching
+from hatoba.services.ec2.model.address import Elastic, allocate, associate, disassociate, elastics, holder, the_elastic
+from hatoba.services.ec2.model.errors import invalid, missing, not_found
+from hatoba.services.ec2.model.interface import Eni, PublicPool, enis, of_fleet, the_eni
+from hatoba.store import Tx
+from hatoba.store.store import View
+
+
+@ec2.operation
+async def allocate_address(req: t.AllocateAddressRequest, call: Call) -> t.AllocateAddressResult:
+    dry_run(req)
+    refuse_unknown(req, "Address", "CustomerOwnedIpv4Pool", "IpamPoolId")
+    if req.get("Domain", "vpc") != "vpc":
+        raise invalid(f"Value ({req['Domain']}) for parameter domain is invalid. Addresses are for VPCs here.")
+    with call.tx() as tx:
+        elastic = allocate(tx, call.ids, call.scope, call.get(PublicPool))
+        tag_new(tx, call, elastic.id, req)
+    return {
+        "AllocationId": elastic.id,
+        "Domain": "vpc",
+        "NetworkBorderGroup": call.scope.region,
+        "PublicIp": elastic.public,
+        "PublicIpv4Pool": "amazon",
+    }
+
+
+def _asked(view: View, call: Call, req: Mapping[str, Any]) -> Elastic:
+    """By the id of its allocation, or by itself."""
+    if "AllocationId" in req:
+        return the_elastic(view, call.scope, req["AllocationId"])
+    if "PublicIp" not in req:
+        raise invalid("Either public IP or allocation id must be specified", "MissingParameter")
+    return _by_address(view, call, req["PublicIp"])
+
+
+def _by_address(view: View, call: Call, public: str) -> Elastic:
+    for elastic in view.index(elastics, "public", public):
+        if elastic.scope == call.scope:
+            return elastic
+    raise invalid(f"Address '{public}' not found.", "InvalidAddress.NotFound")
+
+
+@ec2.operation
+async def associate_address(req: t.AssociateAddressRequest, call: Call) -> t.AssociateAddressResult:
+    dry_run(req)
+    if "InstanceId" in req:
+        raise invalid(f"The instance ID '{req['InstanceId']}' does not exist", "InvalidInstanceID.NotFound")
+    with call.tx() as tx:
+        elastic = _asked(tx, call, req)
+        if "NetworkInterfaceId" not in req:
+            raise missing("networkInterfaceId")
+        eni = the_eni(tx, call.scope, req["NetworkInterfaceId"])
+        if req.get("PrivateIpAddress", address := of_fleet(tx, eni).address) != address:
+            raise invalid(f"The private IP address {req['PrivateIpAddress']} is not assigned to {eni.id}.")
+        held = holder(tx, elastic)
+        if held is not None and held.id != eni.id and req.get("AllowReassociation") is False:
+            raise invalid(
+                f"resource {elastic.id} is already associated with associate-id {held.association}",
+                "Resource.AlreadyAssociated",
+            )
+        association = associate(tx, call.ids, elastic, eni)
+    return {"AssociationId": association}
+
+
+@ec2.operation
+async def disassociate_address(req: t.DisassociateAddressRequest, call: Call) -> None:
+    dry_run(req)
+    with call.tx() as tx:
+        disassociate(tx, _associated(tx, call, req))
+
+
+def _associated(tx: Tx, call: Call, req: t.DisassociateAddressRequest) -> Eni:
+    if "AssociationId" in req:
+        for eni in tx.index(enis, "association", req["AssociationId"]):
+            if eni.scope == call.scope and eni.allocation is not None:
+                return eni
+        raise not_found(req["AssociationId"], "eipassoc")
+    if "PublicIp" not in req:
+        raise invalid("Either public IP or association id must be specified", "MissingParameter")
+    held = holder(tx, _by_address(tx, call, req["PublicIp"]))
+    if held is None:
+        raise invalid(f"Address '{req['PublicIp']}' is not associated.", "InvalidAssociationID.NotFound")
+    return held
+
+
+@ec2.operation
+async def release_address(req: t.ReleaseAddressRequest, call: Call) -> None:
+    dry_run(req)
+    with call.tx() as tx:
+        elastic = _asked(tx, call, req)
+        if holder(tx, elastic) is not None:
+            raise invalid(f"Address {elastic.public} is in use.", "InvalidIPAddress.InUse")
+        tx.forget(elastics, elastic.key)
+        forget_tags(tx, call.scope, arn(call.scope, elastic.id))
+
+
+@ec2.operation
+async def describe_addresses(req: t.DescribeAddressesRequest, call: Call) -> t.DescribeAddressesResult:
+    dry_run(req)
+    found: Sequence[Elastic] = list(call.store.scan(elastics, call.scope))
+    if ids := req.get("AllocationIds"):
+        found = [the_elastic(call.store, call.scope, id_) for id_ in dict.fromkeys(ids)]
+    if publics := req.get("PublicIps"):
+        named = {_by_address(call.store, call, public).id for public in publics}
+        found = [elastic for elastic in found if elastic.id in named]
+    rows = [_view(call, elastic) for elastic in found]
+    rows = matching(
+        rows,
+        req.get("Filters", []),
+        {
+            "allocation-id": lambda row: (row["AllocationId"],),
+            "association-id": lambda row: (row.get("AssociationId"),),
+            "domain": lambda row: (row["Domain"],),
+            "instance-id": lambda row: (),
+            "network-border-group": lambda row: (row["NetworkBorderGroup"],),
+            "network-interface-id": lambda row: (row.get("NetworkInterfaceId"),),
+            "network-interface-owner-id": lambda row: (row.get("NetworkInterfaceOwnerId"),),
+            "private-ip-address": lambda row: (row.get("PrivateIpAddress"),),
+            "public-ip": lambda row: (row["PublicIp"],),
+        },
+        lambda row: own_tags(call, row["AllocationId"]),
+    )
+    return {"Addresses": rows}
+
+
+def _view(call: Call, elastic: Elastic) -> t.Address:
+    eni = holder(call.store, elastic)
+    private = of_fleet(call.store, eni).address if eni is not None else None
+    return views.address(elastic, eni, private, own_tags(call, elastic.id))
+
+
+@ec2.operation
+async def describe_addresses_attribute(
+    req: t.DescribeAddressesAttributeRequest, call: Call
+) -> t.DescribeAddressesAttributeResult:
+    """No address has a name of its own in the reverse zone: that is the attribute there is."""
+    found = list(call.store.scan(elastics, call.scope))
+    if ids := req.get("AllocationIds"):
+        found = [the_elastic(call.store, call.scope, id_) for id_ in sorted(set(ids))]
+    page, token = call.page(
+        found,
+        order=lambda elastic: elastic.id,
+        token=req.get("NextToken"),
+        limit=req.get("MaxResults", PAGE),
+        filters=req.get("AllocationIds"),
+        bad_token=bad_token,
+    )
+    answer: t.DescribeAddressesAttributeResult = {
+        "Addresses": [{"AllocationId": elastic.id, "PublicIp": elastic.public} for elastic in page]
+    }
+    if token is not None:
+        answer["NextToken"] = token
+    return answer

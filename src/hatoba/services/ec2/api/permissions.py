@@ -1,0 +1,139 @@
+"""`IpPermissions`, and what else a request says of rules → the rules that they stand for, checked.
+
+One permission gives a port range to many peers; a rule has one. Source: the API reference's `IpPermission`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from hatoba.aws.shapes import ec2 as t
+from hatoba.core.ids import resource_id
+from hatoba.gateway.call import Call
+from hatoba.services.ec2.api.group import named
+from hatoba.services.ec2.api.room import refuse_unknown
+from hatoba.services.ec2.model.errors import invalid, missing
+from hatoba.services.ec2.model.group import PROTOCOL_NAMES, GroupRule, SecurityGroup
+from hatoba.store import Tx
+
+_NUMBERS = {name: number for number, name in PROTOCOL_NAMES.items()}
+_DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
+
+
+def rules(tx: Tx, call: Call, group: SecurityGroup, req: Mapping[str, Any], *, egress: bool) -> list[GroupRule]:
+    """What `IpPermissions`, or the older single-rule parameters, stand for."""
+    permissions = list(req.get("IpPermissions", ()))
+    if "IpProtocol" in req and not permissions:
+        single = {name: req[name] for name in ("IpProtocol", "FromPort", "ToPort") if name in req}
+        permissions.append({**single, "IpRanges": [{"CidrIp": req["CidrIp"]}] if "CidrIp" in req else []})
+    return [rule for permission in permissions for rule in _rules(tx, call, group, permission, egress)]
+
+
+def _rules(tx: Tx, call: Call, group: SecurityGroup, permission: t.IpPermission, egress: bool) -> Iterator[GroupRule]:
+    refuse_unknown(permission, "PrefixListIds")
+    if "IpProtocol" not in permission:
+        raise missing("ipProtocol")
+    plain = _plain(permission["IpProtocol"], permission.get("FromPort"), permission.get("ToPort"), egress)
+    for peer in _peers(tx, call, group, permission):
+        yield msgspec.structs.replace(plain, id=resource_id(call.ids, "sgr"), **peer)
+
+
+def _peers(tx: Tx, call: Call, group: SecurityGroup, permission: t.IpPermission) -> Iterator[dict[str, str | None]]:
+    for ip in permission.get("IpRanges", ()):
+        yield {"cidr": cidr4(ip.get("CidrIp", "")), "description": description(ip.get("Description"))}
+    for ip6 in permission.get("Ipv6Ranges", ()):
+        yield {"cidr6": cidr6(ip6.get("CidrIpv6", "")), "description": description(ip6.get("Description"))}
+    for pair in permission.get("UserIdGroupPairs", ()):
+        peer = peer_group(group, named(tx, call, pair))
+        yield {"group": peer, "description": description(pair.get("Description"))}
+
+
+def updated(
+    tx: Tx, call: Call, group: SecurityGroup, before: GroupRule, wanted: t.SecurityGroupRuleRequest
+) -> GroupRule:
+    """A rule as ModifySecurityGroupRules writes it anew: what is not said is gone, but the kind of peer stays."""
+    refuse_unknown(wanted, "PrefixListId")
+    if "IpProtocol" not in wanted:
+        raise missing("ipProtocol")
+    rule = _plain(wanted["IpProtocol"], wanted.get("FromPort"), wanted.get("ToPort"), before.egress)
+    peers = {
+        "cidr": cidr4(wanted["CidrIpv4"]) if "CidrIpv4" in wanted else None,
+        "cidr6": cidr6(wanted["CidrIpv6"]) if "CidrIpv6" in wanted else None,
+        "group": peer_group(group, named(tx, call, {"GroupId": wanted["ReferencedGroupId"]}))
+        if "ReferencedGroupId" in wanted
+        else None,
+    }
+    rule = msgspec.structs.replace(rule, id=before.id, description=description(wanted.get("Description")), **peers)
+    if [name for name, peer in peers.items() if peer is not None] != [kind(before)]:
+        raise invalid(f"The source or destination of rule {before.id} must stay of its type.")
+    return rule
+
+
+def kind(rule: GroupRule) -> str:
+    """Of its peer, by the field that holds it."""
+    return "cidr" if rule.cidr is not None else "cidr6" if rule.cidr6 is not None else "group"
+
+
+def cidr4(text: str) -> str:
+    try:
+        if "/" not in text:
+            raise ValueError(text)
+        return str(ipaddress.IPv4Network(text, strict=False))
+    except ValueError:
+        raise invalid(f"CIDR block {text} is malformed") from None
+
+
+def cidr6(text: str) -> str:
+    try:
+        if "/" not in text:
+            raise ValueError(text)
+        return str(ipaddress.IPv6Network(text, strict=False))
+    except ValueError:
+        raise invalid(f"CIDR block {text} is malformed") from None
+
+
+def peer_group(group: SecurityGroup, peer: SecurityGroup) -> str:
+    if peer.vpc != group.vpc:
+        raise invalid("You have specified two resources that belong to different networks.", "InvalidGroup.NotFound")
+    return peer.id
+
+
+def description(text: str | None) -> str | None:
+    if text is not None and not _DESCRIPTION.fullmatch(text):
+        raise invalid(
+            "Invalid rule description. Valid descriptions are strings less than 256 characters from the following set: "
+            " a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*"
+        )
+    return text or None
+
+
+def _plain(name: str, from_port: int | None, to_port: int | None, egress: bool) -> GroupRule:
+    """Protocol and ports."""
+    protocol = _NUMBERS.get(name.lower(), name)
+    if protocol != "-1" and not (re.fullmatch(r"\d{1,3}", protocol, re.ASCII) and int(protocol) <= 255):
+        raise invalid(f'Unsupported IP protocol "{name}"  - supported: [tcp, udp, icmp]')
+    if protocol in ("6", "17"):
+        if from_port is None or to_port is None:
+            raise invalid("Invalid value 'Must specify both from and to ports with TCP/UDP.' for portRange.")
+        if not (0 <= from_port <= 65535 and 0 <= to_port <= 65535):
+            wrong = to_port if 0 <= from_port <= 65535 else from_port
+            raise invalid(f"Invalid value '{wrong}' for portRange. Must be between 0 and 65535")
+        if from_port > to_port:
+            raise invalid(
+                f"Invalid TCP/UDP port range ({from_port}:{to_port}). The from port must not be above the to port."
+            )
+    elif protocol in ("1", "58"):
+        # The type and the code of a message; -1 is any.
+        from_port, to_port = -1 if from_port is None else from_port, -1 if to_port is None else to_port
+        if not (-1 <= from_port <= 255 and -1 <= to_port <= 255):
+            raise invalid(f"ICMP type ({from_port}) and code ({to_port}) must be between -1 and 255")
+        if from_port == -1 and to_port != -1:
+            raise invalid("ICMP code cannot be specified without an ICMP type")
+    else:
+        from_port = to_port = None
+    return GroupRule(id="", egress=egress, protocol=protocol, from_port=from_port, to_port=to_port)
