@@ -1,10 +1,8 @@
 """Network interfaces: made by users, and by the platform's services for tasks and load balancers.
 
-An interface has one private IPv4 address; what would give it more is refused by name.
-"""
-
-Creating one twice with the same client token finds the first. Those that a service made for itself show who asked for
-them; one that is in use cannot be deleted.
+An interface has one private IPv4 address; what would give it more is refused by name. Creating one twice with the same
+client token finds the first. Those that a service made for itself show who asked for them; one that is in use cannot
+be deleted.
 """
 
 from __future__ import annotations
