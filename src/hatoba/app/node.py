@@ -54,12 +54,24 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+TOKEN_SECONDS = 60.0
+
+
+def _text(path: Path) -> str:
+    """The file's text, "" while it is not there."""
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        return ""
+
+
 class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`address` is this node's for the other nodes; "" when it is the only one."""
 
     name: str
     address: str = ""
     token: str = ""
+    token_file: Path | None = None  # where a control plane on this machine is about to leave one
     endpoint_port: int = 4566
     log_level: str = "INFO"
 
@@ -107,14 +119,25 @@ class Node:
                 self._tasks.start(self.logs.drain(container), f"drain {container}")
 
     async def _join(self) -> Where:
+        token = await self._token()
         if not self._identity.exists:
-            if not self._settings.token:
+            if not token:
                 raise Refused("This node has not joined anything yet: give it a token (`hatoba node --join TOKEN`).")
-            await join(self._identity, self._settings.token, self._settings.name)
-        if self._settings.token:
-            token = Token.parse(self._settings.token)
-            self._where_file.write_bytes(msgspec.json.encode(Where(host=token.host, port=token.port)))
+            await join(self._identity, token, self._settings.name)
+        if token:
+            given = Token.parse(token)
+            self._where_file.write_bytes(msgspec.json.encode(Where(host=given.host, port=given.port)))
         return msgspec.json.decode(self._where_file.read_bytes(), type=Where)
+
+    async def _token(self) -> str:
+        """The token given, or the one that the control plane, which starts at the same time, leaves in a file."""
+        file = self._settings.token_file
+        if file is None or self._identity.exists:
+            return self._settings.token
+        async with asyncio.timeout(TOKEN_SECONDS):
+            while not (token := _text(file)):  # noqa: ASYNC110  another process makes the file
+                await asyncio.sleep(0.01)
+        return token
 
     async def _assemble(self, where: Where) -> None:
         clock, places = self._clock, self._places

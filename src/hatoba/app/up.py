@@ -98,7 +98,6 @@ class Supervisor:
         self._places = places
         self._say = say
         self._stop = asyncio.Event()
-        self._ready = asyncio.Event()
         self._failed: str | None = None
 
     async def run(self, ready: Callable[[], None]) -> int:
@@ -141,8 +140,6 @@ class Supervisor:
         words = [name, "--data", str(self._places.data)]
         first = True
         while not self._stop.is_set():
-            if name == "node" and first:
-                await self._token()
             with self._places.log_file(name).open("ab") as log:
                 began = time.monotonic()
                 process = await asyncio.create_subprocess_exec(
@@ -166,22 +163,10 @@ class Supervisor:
             if time.monotonic() - began < 1.0:
                 await asyncio.sleep(0.5)
 
-    async def _token(self) -> None:
-        """The local node joins with a token that the control plane leaves for it."""
-        identity = self._places.node / "identity" / "node.pem"
-
-        def there() -> bool:
-            return identity.exists() or self._places.local_token.exists()
-
-        while not there() and not self._stop.is_set():  # noqa: ASYNC110  another process makes the file
-            await asyncio.sleep(0.01)
-
     def _given(self, name: str) -> list[str]:
-        if name == "control":
-            return []
-        token = self._places.local_token
-        identity = self._places.node / "identity" / "node.pem"
-        return ["--join-file", str(token)] if token.exists() and not identity.exists() else []
+        """The local node joins, once, with a token that the control plane leaves for it."""
+        joined = (self._places.node / "identity" / "node.pem").exists()
+        return ["--join-file", str(self._places.local_token)] if name == "node" and not joined else []
 
     def _say_control(self) -> None:
         self._say(f"control plane   {self._places.log_file('control')}")

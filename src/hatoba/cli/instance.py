@@ -135,11 +135,11 @@ def node(given: argparse.Namespace) -> int:
         settings, places = _running(given)
     from hatoba.app.node import NodeSettings, main
 
-    token = given.join_file.read_text().strip() if given.join_file else given.join or ""
     node_settings = NodeSettings(
         name=given.name or socket.gethostname(),
         address=given.address or (settings.node_host if settings.several_nodes else ""),
-        token=token,
+        token=given.join or "",
+        token_file=given.join_file,
         endpoint_port=settings.port,
         log_level=settings.log_level,
     )
