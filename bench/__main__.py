@@ -23,6 +23,7 @@ MODULES: dict[str, tuple[list[str], float]] = {
     "platform": ([], 900.0),
     "request_cpu": ([], 120.0),
     "names": ([], 120.0),
+    "placement": ([], 300.0),
     "runtime": ([], 300.0),
     "network": ([], 180.0),
     "proxy": ([], 180.0),

@@ -10,16 +10,18 @@ from hatoba.placement.board import Board
 from hatoba.placement.ledger import Ledger
 from hatoba.placement.model import Assignment, Lack, Needs, Refusal, Site
 
-BOARDS = 16  # kinds of need for which the nodes are kept in order: a board of 5,000 nodes takes a few MB
+PLACES = 250_000  # nodes on all boards together, at about 500 bytes each: so many kinds of need are kept in order
+BOARDS = 256  # and no more than so many where there are few nodes
 
 
 class Scheduler:
     """The ledger, and the boards that are kept in step with it."""
 
-    def __init__(self, boards: int = BOARDS) -> None:
+    def __init__(self, boards: int = BOARDS, places: int = PLACES) -> None:
         self.ledger = Ledger()
         self._boards: OrderedDict[tuple[Hashable, Needs], Board] = OrderedDict()
         self._most = boards
+        self._places = places
 
     def place(
         self, needs: Needs, count: int, sites: Mapping[str, Site], where: Hashable = ""
@@ -29,7 +31,7 @@ class Scheduler:
         `sites` by their ids; the same object stands for the same sites. `where` names them: decisions over other sites
         do not disturb each other.
         """
-        board = self._board(where, needs)
+        board = self._board(where, needs, len(sites))
         board.sync(sites)
         answers: list[Assignment | Refusal] = []
         while len(answers) < count and (node := board.take()) is not None:
@@ -42,11 +44,12 @@ class Scheduler:
         """What this very node lacks, if anything."""
         return filters.lack(needs, site, self.ledger.use(site.id))
 
-    def _board(self, where: Hashable, needs: Needs) -> Board:
+    def _board(self, where: Hashable, needs: Needs, nodes: int) -> Board:
         board = self._boards.get((where, needs))
         if board is None:
             board = self._boards[where, needs] = Board(needs, self.ledger)
-            if len(self._boards) > self._most:
+            most = max(1, min(self._most, self._places // max(1, nodes)))
+            while len(self._boards) > most:
                 self._boards.popitem(last=False)
         else:
             self._boards.move_to_end((where, needs))

@@ -33,8 +33,9 @@ class _State(NamedTuple):
 class Pattern:
     def __init__(self, states: list[_State], start: int, end: int) -> None:
         self._states, self._start, self._end = states, start, end
+        self.matches: Accepts = lru_cache(maxsize=256)(self._matches)  # many instances have the same value
 
-    def matches(self, text: str) -> bool:
+    def _matches(self, text: str) -> bool:
         now = self._closure([self._start])
         for character in text:
             reached = []
