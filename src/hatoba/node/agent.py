@@ -320,6 +320,10 @@ class Agent:
         return self._credentials.get(id_)
 
     @property
+    def endpoint(self) -> str:
+        return self.worker.registry
+
+    @property
     def running(self) -> int:
         """Workloads that are not stopped."""
         return sum(held.status.state != "stopped" for held in self._held.values())

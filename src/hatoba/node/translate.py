@@ -75,6 +75,7 @@ def environment(workload: Workload, container: ContainerWanted) -> dict[str, str
     given = {
         "ECS_CONTAINER_METADATA_URI": f"http://{METADATA}/v3/{endpoint_id(workload.id, container.name)}",
         "ECS_CONTAINER_METADATA_URI_V4": f"http://{METADATA}/v4/{endpoint_id(workload.id, container.name)}",
+        "ECS_AGENT_URI": f"http://{METADATA}/api/{endpoint_id(workload.id, container.name)}",
         "AWS_REGION": workload.region,
         "AWS_DEFAULT_REGION": workload.region,
     }

@@ -18,17 +18,20 @@ import msgspec
 from hatoba.core.clock import Clock
 from hatoba.core.errors import PortError
 from hatoba.fleet.items import CredentialItem
+from hatoba.fleet.model import ContainerWanted
+from hatoba.gateway.http.body import BodyTooLarge
 from hatoba.gateway.http.messages import Request, Response
 from hatoba.gateway.http.server import Server
 from hatoba.network.base import Fabric
 from hatoba.node import translate
 from hatoba.node.advance import Held
-from hatoba.node.metadata import views
+from hatoba.node.metadata import protection, views
 from hatoba.node.translate import METADATA, Place
 from hatoba.runtime.base import Runtime
 
 log = logging.getLogger(__name__)
 
+_LONGEST_STATE = 4096  # bytes that a task may put
 _JSON = {"content-type": "application/json"}
 
 
@@ -40,6 +43,11 @@ class Knowledge(Protocol):
     def place(self, workload: str) -> Place | None: ...
 
     def credential(self, id_: str) -> CredentialItem | None: ...
+
+    @property
+    def endpoint(self) -> str:
+        """host:port of the control plane."""
+        ...
 
 
 class NotThere(Exception):
@@ -101,6 +109,8 @@ class MetadataEndpoint:
         held = self._knowledge.by_address(network, request.peer)
         if held is None:
             raise NotThere(404, f"unable to find a task with the address {request.peer}")
+        if request.path.startswith("/api/"):
+            return await self._agent(held, request)
         if request.method != "GET":
             raise NotThere(405, "method not allowed")
         match request.path.strip("/").split("/"):
@@ -113,6 +123,27 @@ class MetadataEndpoint:
             case ["v3" | "v4" as version, endpoint, *rest]:
                 return await self._about(held, int(version[1]), endpoint, rest)
         raise NotThere(404, "page not found")
+
+    async def _agent(self, held: Held, request: Request) -> Any:
+        """The agent's own API, below ECS_AGENT_URI."""
+        match request.path.strip("/").split("/"):
+            case ["api", endpoint, "task-protection", "v1", "state"] if _named(held, endpoint) is not None:
+                return await self._protection(held, request)
+        raise NotThere(404, "page not found")
+
+    async def _protection(self, held: Held, request: Request) -> Any:
+        if request.method not in ("GET", "PUT"):
+            raise NotThere(405, "method not allowed")
+        workload = held.workload
+        credential = self._knowledge.credential(workload.credential) if workload.credential else None
+        try:
+            state = await request.body.read(_LONGEST_STATE) if request.method == "PUT" else None
+            return await protection.ask(self._knowledge.endpoint, workload, credential, state, self._clock.now())
+        except BodyTooLarge:
+            raise NotThere(413, "the body is too long") from None
+        except protection.Refused as refusal:
+            error = {"Arn": workload.metadata.get("TaskARN", ""), "Code": refusal.code, "Message": refusal.message}
+            raise NotThere(refusal.status, {"error": error}) from None
 
     def _credentials(self, held: Held, id_: str) -> dict[str, str]:
         item = self._knowledge.credential(id_)
@@ -133,9 +164,7 @@ class MetadataEndpoint:
         return views.task(held.workload, held.status, self._knowledge.place(held.workload.id), version)
 
     async def _about(self, held: Held, version: int, endpoint: str, rest: list[str]) -> Any:
-        wanted = next(
-            (c for c in held.workload.containers if translate.endpoint_id(held.workload.id, c.name) == endpoint), None
-        )
+        wanted = _named(held, endpoint)
         if wanted is None:
             raise NotThere(404, f"V{version} container metadata handler: unable to get container ID from request")
         match rest:
@@ -154,6 +183,12 @@ class MetadataEndpoint:
         names = {c.runtime_id: c.name for c in held.status.containers if c.runtime_id}
         samples = await self._runtime.stats(list(names))
         return {id_: views.stats(sample, names[id_], id_) for id_, sample in samples.items()}
+
+
+def _named(held: Held, endpoint: str) -> ContainerWanted | None:
+    """The container of this task that the path names."""
+    named = (c for c in held.workload.containers if translate.endpoint_id(held.workload.id, c.name) == endpoint)
+    return next(named, None)
 
 
 def _credential_error(status: int, code: str, message: str) -> NotThere:

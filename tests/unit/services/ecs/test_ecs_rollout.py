@@ -126,7 +126,7 @@ def scenes(draw: st.DrawFn) -> tuple[Service, list[Task], dict[tuple[str, str, i
     targets: dict[tuple[str, str, int], str] = {}
     for number in range(draw(st.integers(0, 16))):
         made, state = task(number, draw(st.sampled_from([1, 2, 2])), draw(st.sampled_from(KINDS)), balanced=balanced)
-        there.append(made)
+        there.append(replace(made, protected_until=draw(st.sampled_from([None, None, NOW - 1, NOW + 20]))))
         targets |= state
     return one, there, targets
 
@@ -184,6 +184,10 @@ def test_limits_are_kept_whatever_is_found(
     else:
         assert all(condition in ("ending", "gone") for condition in now)
     assert len({stop.task for stop in step.stop}) == len(step.stop)
+    stopped = {stop.task for stop in step.stop}
+    shielded = {each.id for each, condition in zip(there, before, strict=True) if condition != "unhealthy"}
+    shielded &= {each.id for each in there if each.protected(NOW)}
+    assert one.status != "ACTIVE" or not stopped & shielded
 
 
 @given(scenes())

@@ -67,7 +67,8 @@ class ServiceController:
 
     def _by_task(self, change: Change[Task]) -> Iterable[Key]:
         before, after = change.before, change.after
-        if after is not None and after.service and (before is None or _matters(before) != _matters(after)):
+        protected = (before.protected_until if before else None) != (after.protected_until if after else None)
+        if after is not None and after.service and (before is None or protected or _matters(before) != _matters(after)):
             yield services.key(after.scope, after.service)
         if after is not None and after.status == "STOPPED" and (before is None or before.status != "STOPPED"):
             yield from self._blocked()  # there is room again

@@ -147,11 +147,15 @@ class Task(Record, frozen=True, kw_only=True):
     # Its place behind load balancers. The service controller only (and `settle`, as the task goes on).
     balancing: Balancing = "none"
     drained_at: float | None = None  # at the latest
+    protected_until: float | None = None  # from scaling in and from deployments. The API only.
     counted: bool = False  # its service has taken note of its end
 
     @property
     def arn(self) -> str:
         return arns.task_arn(self.key.scope, self.cluster, self.key.id)
+
+    def protected(self, now: float) -> bool:
+        return self.protected_until is not None and now < self.protected_until
 
     @property
     def attachment(self) -> str:

@@ -66,6 +66,13 @@ def _make(record: Task, definition: Definition) -> t.Task:
     return cast(t.Task, present(shape))
 
 
+def protection(record: Task, now: float) -> t.ProtectedTask:
+    shape: t.ProtectedTask = {"taskArn": record.arn, "protectionEnabled": record.protected(now)}
+    if record.protected_until is not None and record.protected(now):
+        shape["expirationDate"] = record.protected_until
+    return shape
+
+
 def _architecture(definition: Definition) -> str:
     platform = definition.content.get("runtimePlatform") or {}
     return "arm64" if platform.get("cpuArchitecture") == "ARM64" else "x86_64"

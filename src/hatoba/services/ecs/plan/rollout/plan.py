@@ -11,7 +11,7 @@ from hatoba.services.ecs.model.service_deployment import ServiceDeployment
 from hatoba.services.ecs.model.task import Part, Task
 from hatoba.services.ecs.plan.rollout import progress, words
 from hatoba.services.ecs.plan.rollout.seen import Seen, Targets, places, see
-from hatoba.services.ecs.plan.rollout.steps import Stop, moves
+from hatoba.services.ecs.plan.rollout.steps import Moves, Stop, moves
 
 
 class Plan(Part, frozen=True, kw_only=True):
@@ -59,17 +59,18 @@ def plan(
     deregister = [task for task in tasks if _leaves(task)]
     drained = [task for task in tasks if task.balancing == "draining" and _is_drained(task, targets, now)]
 
-    moving = bool(step.start or step.stop) or any(one.condition != "healthy" for one in seen)
+    moving = bool(step.start or step.stop or step.kept) or any(one.condition != "healthy" for one in seen)
     primary = service.primary
     steady = not moving and len(service.deployments) == 1 and primary.rollout == "COMPLETED"
     if steady and not service.steady and service.status == "ACTIVE":
         told.append(words.STEADY)
     if service.steady != steady:
         service = replace(service, steady=steady)
-    if step.stuck and service.blocked != words.STUCK:
-        told.append(words.STUCK)
-        service = replace(service, blocked=words.STUCK)
-    elif service.blocked and not step.stuck and not step.start:
+    hindered = _hindered(step)
+    if hindered and service.blocked != hindered:
+        told.append(hindered)
+        service = replace(service, blocked=hindered)
+    elif service.blocked and not hindered and not step.start:
         service = replace(service, blocked="")
 
     deadlines = (
@@ -89,6 +90,13 @@ def plan(
         again_at=min((at for at in deadlines if at is not None), default=None),
         story=advanced.story,
     )
+
+
+def _hindered(step: Moves) -> str:
+    """Why there is no going on, for now. What hinders a start is found out by starting."""
+    if step.stuck:
+        return words.STUCK
+    return words.protected(step.kept[0].deployment or "") if step.kept and not step.start else ""
 
 
 def _serving(service: Service, seen: Iterable[Seen]) -> int:

@@ -3,7 +3,8 @@
 What holds at each step, whatever happens in between:
 - starting never brings the tasks that may be running above maximumPercent;
 - stopping healthy tasks never leaves fewer healthy ones than minimumHealthyPercent;
-- what costs nothing goes first: tasks that are not serving yet, then those that are unhealthy, then the oldest.
+- what costs nothing goes first: tasks that are not serving yet, then those that are unhealthy, then the oldest;
+- a task that is protected from scaling in is not stopped, but for its health or with its service.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from hatoba.services.ecs.model.service import Service
+from hatoba.services.ecs.model.task import Task
 from hatoba.services.ecs.plan import reasons
 from hatoba.services.ecs.plan.rollout import arith
 from hatoba.services.ecs.plan.rollout.seen import Condition, Seen
@@ -27,6 +29,7 @@ class Moves(NamedTuple):
     stop: tuple[Stop, ...]
     again_at: float | None  # when a start that is held back may be made
     stuck: bool  # the percentages leave no room for any step
+    kept: tuple[Task, ...] = ()  # would be stopped, and are protected
 
 
 def moves(service: Service, seen: Sequence[Seen], now: float) -> Moves:
@@ -42,9 +45,15 @@ def moves(service: Service, seen: Sequence[Seen], now: float) -> Moves:
     start = 0 if held else min(need, room)
     # Tasks that are on their way out already will make room.
     missing = 0 if held else max(0, need - room - sum(one.condition == "ending" for one in seen))
-    stop = _stops(service, primary, old, missing)
-    stuck = missing > 0 and not stop
-    return Moves(start, tuple(stop), allowed_at if held and allowed_at != float("inf") else None, stuck)
+    stop, kept = _stops(service, primary, old, missing, now)
+    stuck = missing > 0 and not stop and not kept
+    return Moves(start, tuple(stop), _again_at(allowed_at if held else None, kept), stuck, kept)
+
+
+def _again_at(allowed_at: float | None, kept: Sequence[Task]) -> float | None:
+    """When a start that is held back may be made, or a task is no longer protected."""
+    deadlines = [allowed_at, *(task.protected_until for task in kept)]
+    return min((at for at in deadlines if at is not None and at != float("inf")), default=None)
 
 
 def _allowed_at(service: Service) -> float:
@@ -64,13 +73,17 @@ def _of(seen: Sequence[Seen], condition: Condition) -> list[Seen]:
     return sorted((one for one in seen if one.condition == condition), key=lambda one: (one.task.created_at, one.id))
 
 
-def _stops(service: Service, primary: Sequence[Seen], old: Sequence[Seen], missing: int) -> list[Stop]:
-    """`missing`: how many tasks cannot be started for want of room."""
+def _stops(
+    service: Service, primary: Sequence[Seen], old: Sequence[Seen], missing: int, now: float
+) -> tuple[list[Stop], tuple[Task, ...]]:
+    """Which to stop, and which would be if they were not protected. `missing`: how many tasks cannot be started for
+    want of room."""
     least = arith.lower(service.desired, service.percents.minimum)
     serving = len(_of(primary, "healthy"))
     healthy = serving + len(_of(old, "healthy"))
+    kept: list[Task] = []
 
-    stops = [_scale_in(service, one) for one in _of(old, "starting")]
+    stops = [_scale_in(service, one) for one in _free(_of(old, "starting"), kept, now)]
     missing -= len(stops)
 
     for one in _of(old, "unhealthy"):
@@ -82,8 +95,13 @@ def _stops(service: Service, primary: Sequence[Seen], old: Sequence[Seen], missi
             stops.append(Stop(one.id, one.why))
             missing -= 1
 
-    extra = sum(one.counts for one in primary) - service.desired
-    for one in [*reversed(_of(primary, "starting")), *_of(primary, "healthy")][: max(0, extra)]:
+    extra = max(0, sum(one.counts for one in primary) - service.desired)
+    shielded: list[Task] = []
+    surplus = _free([*reversed(_of(primary, "starting")), *_of(primary, "healthy")], shielded, now)[:extra]
+    kept += shielded[: extra - len(surplus)]
+    for one in surplus:
+        if one.condition == "healthy" and healthy <= least:
+            continue  # what stays in its place is protected, but does not serve yet
         stops.append(_scale_in(service, one))
         missing -= 1
         healthy -= one.condition == "healthy"
@@ -91,10 +109,18 @@ def _stops(service: Service, primary: Sequence[Seen], old: Sequence[Seen], missi
     # Old tasks give way to new ones that serve; before that, only where there is no room for the new ones.
     for one in _of(old, "healthy"):
         if healthy > least and (healthy > service.desired or missing > 0):
+            if not _free([one], kept, now):
+                continue
             stops.append(_scale_in(service, one))
             missing -= 1
             healthy -= 1
-    return stops
+    return stops, tuple(kept)
+
+
+def _free(ones: Sequence[Seen], kept: list[Task], now: float) -> list[Seen]:
+    """Those that may be stopped for scaling in; the others are added to `kept`."""
+    kept += [one.task for one in ones if one.task.protected(now)]
+    return [one for one in ones if not one.task.protected(now)]
 
 
 def _scale_in(service: Service, one: Seen) -> Stop:

@@ -14,6 +14,13 @@ STUCK = (
 )
 
 
+def protected(task_set: str) -> str:
+    return (
+        f"was unable to reach steady state because task set ({task_set}) was unable to scale in. Reason: The number of "
+        "protected tasks are more than the desired count of tasks."
+    )
+
+
 def _tasks(ids: Sequence[str]) -> str:
     return " ".join(f"(task {id_})" for id_ in ids)
 

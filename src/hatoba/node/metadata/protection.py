@@ -1,0 +1,135 @@
+"""`$ECS_AGENT_URI/task-protection/v1/state`: a task asks to be left alone while it is busy.
+
+The request is made at the platform's own endpoint, signed with the task role's credentials: it may what its role may.
+What the task hears has the members of the open ECS agent: `protection`, or `failure`, or `error` with the request's id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from typing import Any, Literal
+
+import httptools
+import msgspec
+
+from hatoba.aws.sigv4 import Credential, sign
+from hatoba.aws.wire import WireRequest
+from hatoba.fleet.items import CredentialItem
+from hatoba.fleet.model import Workload
+
+_PATIENCE = 5.0  # seconds for an answer of the control plane
+_MOST = 1 << 20  # bytes of it
+_TARGET = "AmazonEC2ContainerServiceV20141113"
+Operation = Literal["GetTaskProtection", "UpdateTaskProtection"]
+
+
+class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="pascal"):
+    """What is put."""
+
+    protection_enabled: bool
+    expires_in_minutes: int | None = None
+
+
+class Refused(Exception):
+    """An answer other than 200: its status and its `error`."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+def wanted(workload: Workload, state: bytes | None) -> tuple[Operation, dict[str, Any]]:
+    """The operation and its input: what was put, or a look at what is."""
+    about = {"cluster": workload.metadata.get("Cluster", ""), "tasks": [workload.metadata.get("TaskARN", "")]}
+    if state is None:
+        return "GetTaskProtection", about
+    try:
+        given = msgspec.json.decode(state, type=State)
+    except msgspec.DecodeError as error:  # broken JSON, or valid JSON of another shape
+        message = f"UpdateTaskProtection: failed to decode request: {error}"
+        raise Refused(400, "InvalidParameterException", message) from None
+    expires = {} if given.expires_in_minutes is None else {"expiresInMinutes": given.expires_in_minutes}
+    return "UpdateTaskProtection", {**about, "protectionEnabled": given.protection_enabled, **expires}
+
+
+def told(answer: dict[str, Any]) -> dict[str, Any]:
+    """The control plane's answer in the agent's words."""
+    for failure in answer.get("failures") or ():
+        return {"failure": {name.capitalize(): value for name, value in failure.items()}}
+    (task,) = answer["protectedTasks"]
+    shape = {"ProtectionEnabled": task["protectionEnabled"], "TaskArn": task["taskArn"]}
+    if "expirationDate" in task:
+        until = datetime.datetime.fromtimestamp(task["expirationDate"], datetime.UTC)
+        shape["ExpirationDate"] = until.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"protection": shape}
+
+
+async def ask(
+    endpoint: str, workload: Workload, credential: CredentialItem | None, state: bytes | None, now: float
+) -> dict[str, Any]:
+    """`endpoint`: host:port of the control plane; `state`: the body that was put, None for a look. Raises `Refused`."""
+    if credential is None:
+        raise Refused(403, "AccessDeniedException", "The task has no task role, whose permission is needed.")
+    operation, members = wanted(workload, state)
+    request = _signed(endpoint, workload, credential, operation, members, now)
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            status, body = await _post(endpoint, request)
+    except (OSError, EOFError, ValueError, TimeoutError, httptools.HttpParserError) as error:
+        raise Refused(500, "ServerException", f"{operation}: the control plane does not answer: {error}") from None
+    answer = msgspec.json.decode(body) if body else {}
+    if status != 200:
+        code = str(answer.get("__type", "ServerException")).rpartition("#")[2]
+        raise Refused(status, code, str(answer.get("message") or answer.get("Message") or code))
+    return told(answer)
+
+
+def _signed(
+    endpoint: str, workload: Workload, credential: CredentialItem, operation: Operation, members: object, now: float
+) -> bytes:
+    body = msgspec.json.encode(members)
+    headers = {
+        "host": endpoint,
+        "content-type": "application/x-amz-json-1.1",
+        "x-amz-target": f"{_TARGET}.{operation}",
+    }
+    key = Credential(
+        access_key_id=credential.access_key, secret=credential.secret_key.reveal(), token=credential.token.reveal()
+    )
+    signed = sign(WireRequest(method="POST", path="/", headers=headers, body=body), key, workload.region, "ecs", now)
+    lines = [*(f"{name}: {value}" for name, value in signed.items()), f"content-length: {len(body)}"]
+    return ("POST / HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\nconnection: close\r\n\r\n").encode() + body
+
+
+class _Answer:
+    """httptools' callbacks."""
+
+    def __init__(self) -> None:
+        self.body = b""
+        self.done = False
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+        if len(self.body) > _MOST:
+            raise ValueError("the answer is too long")
+
+    def on_message_complete(self) -> None:
+        self.done = True
+
+
+async def _post(endpoint: str, request: bytes) -> tuple[int, bytes]:
+    host, _, port = endpoint.rpartition(":")
+    reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    try:
+        writer.write(request)
+        answer = _Answer()
+        parser = httptools.HttpResponseParser(answer)
+        while not answer.done:
+            data = await reader.read(_MOST)
+            if not data:
+                raise EOFError("the connection was closed")
+            parser.feed_data(data)
+        return parser.get_status_code(), answer.body
+    finally:
+        writer.close()
