@@ -154,7 +154,7 @@ def test_tags_that_cannot_be(ec2: Any, vpc: str) -> None:
         refused("InvalidID", ec2.create_tags, Resources=["nonsense"], Tags=[{"Key": "a"}])
         == "The ID 'nonsense' is not valid"
     )
-    tag = [{"Key": "a", "Value": "b"}]
+    tag = [{"Key": "k8", "Value": "of a refused call"}]
     for id_, code in [
         ("vpc-0123456789abcdef0", "InvalidVpcID.NotFound"),
         ("sgr-0123456789abcdef0", "InvalidSecurityGroupRuleId.NotFound"),
@@ -162,7 +162,8 @@ def test_tags_that_cannot_be(ec2: Any, vpc: str) -> None:
         ("dopt-0123456789abcdef0", "InvalidDhcpOptionID.NotFound"),
     ]:
         refused(code, ec2.create_tags, Resources=[vpc, id_], Tags=tag)
-    assert len(ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["Tags"]) == 50
+    tags = {tag["Key"]: tag["Value"] for tag in ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["Tags"]}
+    assert (len(tags), tags["k7"], tags["k8"]) == (50, "changed", "")
 
 
 def test_tags_on_creation_are_for_what_is_created(ec2: Any) -> None:
