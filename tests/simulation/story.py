@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from hatoba.core.errors import AwsError
+from hatoba.fleet import model as fleet
 from hatoba.runtime.base import Failure
 from hatoba.services.ecs.model.task import tasks
+from tests.simulation.node import SimulatedNode
 from tests.simulation.virtual_loop import run
 from tests.simulation.world import World
 
@@ -167,7 +169,9 @@ class Story:
     # --- what breaks
 
     async def a_container_dies(self) -> None:
-        node = self.random.choice(self.world.nodes)
+        self.end_one(self.random.choice(self.world.nodes))
+
+    def end_one(self, node: SimulatedNode) -> None:
         running = sorted(id_ for id_, c in node.host.containers.items() if c.state == "running")
         if running:
             node.host.end(self.random.choice(running), self.random.choice([0, 1, 137]))
@@ -180,6 +184,8 @@ class Story:
         if node.up:
             await node.kill()
             await asyncio.sleep(self.random.choice([0.0, 0.1, 3.0, 30.0]))
+            if self.random.random() < 0.5:
+                self.end_one(node)  # while nobody looks
             if not self.world_thinks_it_is_there(node.id):
                 self.distrust(node.id)
             await node.start()
@@ -202,8 +208,6 @@ class Story:
         node.host.fail(operation, Failure.UNAVAILABLE, times=self.random.randint(1, 3))
 
     def world_thinks_it_is_there(self, node: str) -> bool:
-        from hatoba.fleet import model as fleet
-
         record = self.world.store.find(fleet.nodes, fleet.FLEET, node)
         return record is not None and record.state == "ready"
 

@@ -36,7 +36,7 @@ from hatoba.services.ec2.api import ec2
 from hatoba.services.ec2.model import TABLES as EC2
 from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.ecs.model.service import services
-from hatoba.services.ecs.model.task import tasks
+from hatoba.services.ecs.model.task import Task, tasks
 from hatoba.services.iam import model as iam_model
 from hatoba.services.iam.api import iam
 from hatoba.services.sts import model as sts_model
@@ -228,7 +228,17 @@ class World:
             good = [t for t in alive if t.status == "RUNNING" and t.deployment == service.primary.id]
             if len(alive) != len(good) or len(good) != service.desired or len(service.deployments) > 1:
                 return False
-        return True
+        return all(self.true(task) for task in self.store.all(tasks) if task.status == "RUNNING")
+
+    def true(self, task: Task) -> bool:
+        """What is called running does run, on its node and on no other."""
+        where = [
+            node.id
+            for node in self.nodes
+            for id_, container in node.host.containers.items()
+            if id_.startswith(task.id) and container.state == "running"
+        ]
+        return where == [task.node]
 
     def leftovers(self) -> list[str]:
         """What is left of tasks, in the records and on the nodes."""
