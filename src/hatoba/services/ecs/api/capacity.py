@@ -1,20 +1,18 @@
-"""Where tasks run: launch types, capacity provider strategies, and the providers there are."""
+"""What tasks are to run on: a launch type, or the capacity providers of a strategy."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, cast
 
 from hatoba.aws.shapes import ecs as t
-from hatoba.gateway.call import Call
-from hatoba.services.ecs.api.cluster import PROVIDERS
-from hatoba.services.ecs.api.room import ecs
 from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.cluster import Cluster
 from hatoba.services.ecs.model.task_definition import Definition
+from hatoba.services.ecs.plan.capacity import checked, usable
 from hatoba.services.ecs.plan.launch import LATEST_PLATFORM
-from hatoba.services.ecs.views.pieces import failure
 
+PROVIDERS = ("FARGATE", "FARGATE_SPOT")
 PLATFORMS = ("1.4.0", "1.3.0")
 
 
@@ -36,7 +34,7 @@ def capacity(
         raise t.InvalidParameterException(
             "Specifying both a launch type and capacity provider strategy is not supported."
         )
-    items = tuple(cast("dict[str, Any]", item) for item in strategy or (() if launch_type else cluster.strategy))
+    items = usable(cast("Sequence[dict[str, Any]]", strategy or (() if launch_type else cluster.strategy)))
     for item in items:
         if item["capacityProvider"] not in cluster.capacity_providers:
             raise t.InvalidParameterException(
@@ -67,25 +65,32 @@ def _platform(version: str | None) -> str:
     return str(version)
 
 
-@ecs.operation
-async def describe_capacity_providers(
-    req: t.DescribeCapacityProvidersRequest, call: Call
-) -> t.DescribeCapacityProvidersResponse:
-    asked = req.get("capacityProviders") or list(PROVIDERS)
-    found: list[t.CapacityProvider] = []
-    failures = []
-    for reference in asked:
-        name = arns.plain(reference, "capacity-provider")
-        if name in PROVIDERS:
-            found.append(
-                {
-                    "capacityProviderArn": arns.capacity_provider_arn(call.scope, name),
-                    "name": name,
-                    "status": "ACTIVE",
-                    "tags": [],
-                    "type": cast(t.CapacityProviderType, name),
-                }
+# --- a cluster's providers -----------------------------------------------------------------------------------------
+
+
+def known_providers(names: Iterable[str]) -> tuple[str, ...]:
+    """Each once, by name. Raises for what does not exist."""
+    found = tuple(dict.fromkeys(arns.plain(name, "capacity-provider") for name in names))
+    for name in found:
+        if name not in PROVIDERS:
+            raise unknown(name)
+    return found
+
+
+def default_strategy(
+    items: Iterable[t.CapacityProviderStrategyItem] | None, providers: Collection[str]
+) -> tuple[dict[str, Any], ...]:
+    strategy = checked(cast("Iterable[Mapping[str, Any]]", items or ()))
+    for item in strategy:
+        if item["capacityProvider"] not in providers:
+            raise t.InvalidParameterException(
+                "The specified default capacity provider strategy cannot contain a capacity provider that is not "
+                "associated with the cluster. Associate the capacity provider with the cluster and try again."
             )
-        else:
-            failures.append(failure(arns.capacity_provider_arn(call.scope, name), "MISSING"))
-    return {"capacityProviders": found, "failures": failures}
+    return strategy
+
+
+def unknown(name: str) -> t.InvalidParameterException:
+    return t.InvalidParameterException(
+        f"The specified capacity provider '{name}' does not exist. Specify a valid name or ARN and try again."
+    )

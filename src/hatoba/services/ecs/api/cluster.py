@@ -1,4 +1,4 @@
-"""Clusters: create, describe, list, update, delete; their capacity providers."""
+"""Clusters: create, describe, list, update, delete."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hatoba.aws.shapes import ecs as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import tags_of
+from hatoba.services.ecs.api.capacity import default_strategy, known_providers
 from hatoba.services.ecs.api.room import checked_tags, ecs, page, tag
 from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.cluster import DEFAULT, Cluster, clusters, find_cluster, name_of, use_cluster
@@ -21,7 +22,6 @@ from hatoba.services.ecs.views import cluster as view
 from hatoba.services.ecs.views.pieces import failure
 from hatoba.store.store import View
 
-PROVIDERS = ("FARGATE", "FARGATE_SPOT")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _INSIGHTS = ("enabled", "disabled", "enhanced")
 
@@ -32,14 +32,14 @@ async def create_cluster(req: t.CreateClusterRequest, call: Call) -> t.CreateClu
     if not _NAME.fullmatch(name):
         raise t.InvalidParameterException("Cluster name contains invalid characters.")
     tags = checked_tags(req.get("tags"))
-    providers = _providers(req.get("capacityProviders") or ())
+    providers = known_providers(req.get("capacityProviders") or ())
     connect: Mapping[str, Any] = req.get("serviceConnectDefaults") or {}
     wanted = Cluster(
         key=clusters.key(call.scope, name),
         settings=_settings(req.get("settings")),
         configuration=cast("dict[str, Any]", req.get("configuration") or {}),
         capacity_providers=providers,
-        strategy=_strategy(req.get("defaultCapacityProviderStrategy"), providers),
+        strategy=default_strategy(req.get("defaultCapacityProviderStrategy"), providers),
         service_connect=connect.get("namespace") or "",
     )
     with call.tx() as tx:
@@ -49,7 +49,7 @@ async def create_cluster(req: t.CreateClusterRequest, call: Call) -> t.CreateClu
         else:
             record = tx.put(clusters, replace(wanted, version=known.version if known else 0))
             tag(tx, call.scope, arns.cluster_arn(call.scope, name), tags)
-        return {"cluster": _shape(tx, call, record, ("TAGS", "SETTINGS", "CONFIGURATIONS"))}
+        return {"cluster": shape(tx, call, record, ("TAGS", "SETTINGS", "CONFIGURATIONS"))}
 
 
 @ecs.operation
@@ -67,7 +67,7 @@ async def describe_clusters(req: t.DescribeClustersRequest, call: Call) -> t.Des
         if record is None:
             failures.append(failure(arns.cluster_arn(call.scope, name), "MISSING"))
         else:
-            found.append(_shape(call.store, call, record, req.get("include") or ()))
+            found.append(shape(call.store, call, record, req.get("include") or ()))
     return {"clusters": found, "failures": failures}
 
 
@@ -90,7 +90,7 @@ async def update_cluster(req: t.UpdateClusterRequest, call: Call) -> t.UpdateClu
             changed = replace(changed, configuration=cast("dict[str, Any]", req["configuration"]))
         if "serviceConnectDefaults" in req:
             changed = replace(changed, service_connect=req["serviceConnectDefaults"]["namespace"])
-        return {"cluster": _shape(tx, call, tx.put(clusters, changed), ("TAGS", "SETTINGS", "CONFIGURATIONS"))}
+        return {"cluster": shape(tx, call, tx.put(clusters, changed), ("TAGS", "SETTINGS", "CONFIGURATIONS"))}
 
 
 @ecs.operation
@@ -98,19 +98,7 @@ async def update_cluster_settings(req: t.UpdateClusterSettingsRequest, call: Cal
     with call.tx() as tx:
         record = find_cluster(tx, call.scope, req["cluster"])
         changed = replace(record, settings={**record.settings, **_settings(req["settings"])})
-        return {"cluster": _shape(tx, call, tx.put(clusters, changed), ("TAGS", "SETTINGS"))}
-
-
-@ecs.operation
-async def put_cluster_capacity_providers(
-    req: t.PutClusterCapacityProvidersRequest, call: Call
-) -> t.PutClusterCapacityProvidersResponse:
-    providers = _providers(req["capacityProviders"])
-    strategy = _strategy(req["defaultCapacityProviderStrategy"], providers)
-    with call.tx() as tx:
-        record = find_cluster(tx, call.scope, req["cluster"])
-        changed = tx.put(clusters, replace(record, capacity_providers=providers, strategy=strategy))
-        return {"cluster": _shape(tx, call, changed, ("TAGS", "SETTINGS"))}
+        return {"cluster": shape(tx, call, tx.put(clusters, changed), ("TAGS", "SETTINGS"))}
 
 
 @ecs.operation
@@ -122,7 +110,7 @@ async def delete_cluster(req: t.DeleteClusterRequest, call: Call) -> t.DeleteClu
             raise t.ClusterContainsServicesException("The Cluster cannot be deleted while Services are active.")
         if tx.count(tasks, "cluster", (*where, "RUNNING")):
             raise t.ClusterContainsTasksException("The Cluster cannot be deleted while Tasks are active.")
-        return {"cluster": _shape(tx, call, tx.put(clusters, replace(record, status="INACTIVE")), ())}
+        return {"cluster": shape(tx, call, tx.put(clusters, replace(record, status="INACTIVE")), ())}
 
 
 # --- checks and views ----------------------------------------------------------------------------------------------
@@ -140,28 +128,7 @@ def _settings(settings: list[t.ClusterSetting] | None) -> dict[str, str]:
     return found
 
 
-def _providers(names: Any) -> tuple[str, ...]:
-    for name in names:
-        if name not in PROVIDERS:
-            raise t.InvalidParameterException(
-                f"The specified capacity provider '{name}' does not exist. Specify a valid name or ARN and try again."
-            )
-    return tuple(dict.fromkeys(names))
-
-
-def _strategy(
-    items: list[t.CapacityProviderStrategyItem] | None, providers: tuple[str, ...]
-) -> tuple[dict[str, Any], ...]:
-    for item in items or ():
-        if item["capacityProvider"] not in providers:
-            raise t.InvalidParameterException(
-                "The specified default capacity provider strategy cannot contain a capacity provider that is not "
-                "associated with the cluster. Associate the capacity provider with the cluster and try again."
-            )
-    return tuple({"weight": 0, "base": 0, **item} for item in items or ())
-
-
-def _shape(from_: View, call: Call, record: Cluster, include: Any) -> t.Cluster:
+def shape(from_: View, call: Call, record: Cluster, include: Any) -> t.Cluster:
     where = (call.scope, record.id)
     counts = view.Counts(
         instances=len(registered(from_, call.scope, record.id)),
