@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import random
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from hatoba.aws.models import Member, Operation
 from tests.conformance.aws.aws_oracle import serialised
+from tests.conformance.hostile.passing import passing
 
 LONG = "x" * 70_000
 TEXTS = (
@@ -64,23 +66,32 @@ VALUES: tuple[Any, ...] = (
     [""],
 )
 DEEPEST = 4
+WANTED = ("demanded", "known", "all")
 Body = tuple[str, bytes]  # what is wrong with it, and its bytes
 
 
-def true_input(operation: Operation, known: dict[str, Any]) -> dict[str, Any]:
-    """What is demanded, and what the platform has a value for."""
+def true_inputs(operation: Operation, known: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What passes, where that is written down; what is demanded; that and what the platform has a value for; and every
+    member there is."""
     if operation.input is None:
-        return {}
-    return dict(_structure(operation, operation.input, known, 0))
+        yield {}
+        return
+    written = passing(known)
+    made = [written[n] for n in (f"{operation.service}.{operation.name}", operation.name) if n in written][:1]
+    made += [dict(_structure(operation, operation.input, known, 0, wanted)) for wanted in WANTED]
+    yield from (params for at, params in enumerate(made) if params not in made[:at])
 
 
-def _structure(operation: Operation, use: Member, known: dict[str, Any], depth: int) -> Iterator[tuple[str, Any]]:
+def _structure(
+    operation: Operation, use: Member, known: dict[str, Any], depth: int, wanted: str = "demanded"
+) -> Iterator[tuple[str, Any]]:
     shape = operation.model.shape(use)
     for name, member in shape.members.items():
-        if name in known and depth == 0 and _fits(operation, member, known[name]):
-            yield name, known[name]
-        elif name in shape.required or (depth == 0 and name not in ("nextToken", "NextToken", "Marker", "DryRun")):
-            if depth < DEEPEST:
+        fits = depth == 0 and name in known and _fits(operation, member, known[name])
+        if name in shape.required or (fits and wanted != "demanded") or wanted == "all":
+            if fits:
+                yield name, known[name]
+            elif depth < DEEPEST and name not in ("nextToken", "NextToken", "Marker", "DryRun"):
                 yield name, _value(operation, member, known, depth + 1)
 
 
@@ -114,7 +125,7 @@ def _value(operation: Operation, use: Member, known: dict[str, Any], depth: int)
 def bodies(operation: Operation, params: dict[str, Any], chance: random.Random, most: int) -> Iterator[Body]:
     """At most so many, of all kinds."""
     if operation.model.protocol == "json":
-        body = json.dumps(params, default=lambda data: data.decode()).encode()
+        body = json.dumps(params, default=lambda data: b64encode(data).decode()).encode()
         spoiled = list(_trees(json.loads(body)))
     else:
         request = serialised(operation, params, operation.model.protocol)
