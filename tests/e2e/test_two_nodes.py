@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,7 +104,63 @@ def test_tasks_of_two_nodes_reach_each_other(two_nodes: Instance) -> None:
         hatoba.wait_task(task["taskArn"], "STOPPED")
 
 
-def _instances(ecs: object) -> list[dict[str, int]]:
-    arns = ecs.list_container_instances()["containerInstanceArns"]  # type: ignore[attr-defined]
-    found: list[dict[str, int]] = ecs.describe_container_instances(containerInstances=arns)["containerInstances"]  # type: ignore[attr-defined]
-    return found
+def test_a_service_leaves_a_node_that_is_drained(two_nodes: Instance) -> None:
+    hatoba, ecs = two_nodes, two_nodes.client("ecs")
+    by_name = {node["ec2InstanceId"]: node["containerInstanceArn"] for node in _instances(ecs)}
+    second = by_name.pop("second")
+    (first,) = by_name.values()
+    ecs.put_attributes(attributes=[{"name": "stack", "value": "blue", "targetId": first}])
+    ecs.register_task_definition(
+        family="steady",
+        networkMode="awsvpc",
+        requiresCompatibilities=["EC2"],
+        cpu="128",
+        memory="64",
+        containerDefinitions=[
+            {
+                "name": "main",
+                "image": hatoba.push("busybox"),
+                "command": ["sleep", "600"],
+                "linuxParameters": {"initProcessEnabled": True},
+            }
+        ],
+    )
+    ecs.create_service(
+        serviceName="steady",
+        taskDefinition="steady",
+        launchType="EC2",
+        desiredCount=3,
+        networkConfiguration=hatoba.network(groups=[hatoba.allow(8080, "172.31.0.0/16")]),
+        placementStrategy=[{"type": "binpack", "field": "memory"}],
+        placementConstraints=[{"type": "memberOf", "expression": "attribute:stack == blue or ec2InstanceId == second"}],
+    )
+
+    def where() -> list[str]:
+        """Of the tasks that run."""
+        arns = ecs.list_tasks(serviceName="steady")["taskArns"]
+        tasks = ecs.describe_tasks(tasks=arns)["tasks"] if arns else []
+        return sorted(task["containerInstanceArn"] for task in tasks if task["lastStatus"] == "RUNNING")
+
+    eventually(lambda: len(where()) == 3, 30)
+    (full,) = set(where())  # packed onto one of them
+    (empty,) = {first, second} - {full}
+    found = ecs.list_container_instances(filter="runningTasksCount == 3")["containerInstanceArns"]
+    assert found == [full]
+    ecs.update_container_instances_state(containerInstances=[full], status="DRAINING")
+    eventually(lambda: where() == [empty] * 3 and not _busy(ecs, full), 30)
+    refused = ecs.start_task(
+        taskDefinition="steady", containerInstances=[full], networkConfiguration=hatoba.network(groups=[])
+    )
+    assert "draining" in refused["failures"][0]["detail"]
+    ecs.delete_service(service="steady", force=True)
+    eventually(lambda: not _busy(ecs, empty), 30)
+
+
+def _busy(ecs: Any, arn: str) -> bool:
+    (one,) = (node for node in _instances(ecs) if node["containerInstanceArn"] == arn)
+    return bool(one["runningTasksCount"])
+
+
+def _instances(ecs: Any) -> list[Any]:
+    arns = ecs.list_container_instances()["containerInstanceArns"]
+    return list(ecs.describe_container_instances(containerInstances=arns)["containerInstances"])

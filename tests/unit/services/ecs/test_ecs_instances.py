@@ -59,12 +59,13 @@ async def test_a_node_that_is_lost_is_an_instance_without_its_agent(tmp_path: Pa
             False,
             "IMPAIRED",
         )
-        assert (await described(w, "node-2"))["status"] == "REGISTERING"
-        assert await listed(w, filter="agentConnected == false") == ["node-1", "node-2"]
+        assert await listed(w, filter="agentConnected == false") == ["node-1"]
+        answer = await w.ecs.describe_container_instances(containerInstances=["node-2"])
+        assert answer["failures"][0]["reason"] == "MISSING"
         await register(w)
         answer = await w.ecs.run_task(taskDefinition="ec2")
         assert answer["failures"][0]["reason"] == "AGENT"
-        assert answer["failures"][0]["detail"] == "no capacity: 2 nodes are lost"
+        assert answer["failures"][0]["detail"] == "no capacity: 1 node is lost"
 
 
 async def test_a_drained_instance_takes_no_new_tasks_and_its_services_move_away(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ from typing import Any, cast
 
 from hatoba.aws.shapes import ecs as t
 from hatoba.core.records import replace
-from hatoba.fleet.model import FLEET, Node, nodes
+from hatoba.fleet.model import Node
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import tags_of
 from hatoba.services.ecs.api.room import ecs, page
 from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.cluster import find_cluster
-from hatoba.services.ecs.model.instance import Instance, decided, find_instance, gone, instances
+from hatoba.services.ecs.model.instance import Instance, find_instance, gone, instances, registered
 from hatoba.services.ecs.model.task import Task, tasks
 from hatoba.services.ecs.model.usage import Usage, where
 from hatoba.services.ecs.plan import lifecycle
@@ -37,20 +37,15 @@ async def list_container_instances(
     cluster = find_cluster(call.store, call.scope, req.get("cluster")).id
     passes = matching(call.store, call, cluster, req.get("filter"))
     wanted = req.get("status")
-    known = decided(call.store, call.scope, cluster)
-    rows = (node for node in call.store.scan(nodes, FLEET) if _listed(node, known.get(node.id), wanted))
-    found, more = page(call, (node for node in rows if passes(node, known.get(node.id))), req, lambda node: node.id)
+    every = registered(call.store, call.scope, cluster)
+    rows = (node for node, record in every if wanted in (None, view.status(node, record)) and passes(node, record))
+    found, more = page(call, rows, req, lambda node: node.id)
     answer: t.ListContainerInstancesResponse = {
         "containerInstanceArns": [arns.instance_arn(call.scope, cluster, node.id) for node in found]
     }
     if more:
         answer["nextToken"] = more
     return answer
-
-
-def _listed(node: Node, record: Instance | None, wanted: str | None) -> bool:
-    status = view.status(node, record)
-    return status == wanted if wanted else status != "INACTIVE"
 
 
 def matching(from_: View, call: Call, cluster: str, expression: str | None) -> Callable[[Node, Instance | None], bool]:

@@ -39,6 +39,11 @@ def instance_of(view: View, scope: Scope, cluster: str, node: str) -> Instance:
     return record or Instance(key=instances.key(scope, id_), cluster=cluster, node=node)
 
 
+def joined(node: Node) -> bool:
+    """It has connected, now or earlier: one that only has its certificate registers with its first session."""
+    return node.state == "ready" or node.seen_at > 0
+
+
 def gone(node: Node, instance: Instance | None) -> bool:
     """It was deregistered. As on AWS, it is there again once its agent connects anew."""
     at = instance.deregistered_at if instance is not None else None
@@ -48,7 +53,7 @@ def gone(node: Node, instance: Instance | None) -> bool:
 def find_instance(view: View, scope: Scope, cluster: str, reference: str) -> tuple[Node, Instance] | None:
     """By id or ARN."""
     node = view.find(nodes, FLEET, arns.within(reference, "container-instance", cluster))
-    return None if node is None else (node, instance_of(view, scope, cluster, node.id))
+    return None if node is None or not joined(node) else (node, instance_of(view, scope, cluster, node.id))
 
 
 def decided(view: View, scope: Scope, cluster: str) -> dict[str, Instance]:
@@ -59,5 +64,5 @@ def decided(view: View, scope: Scope, cluster: str) -> dict[str, Instance]:
 def registered(view: View, scope: Scope, cluster: str) -> list[tuple[Node, Instance | None]]:
     """The cluster's instances, in the order of their ids."""
     known = decided(view, scope, cluster)
-    pairs = ((node, known.get(node.id)) for node in view.scan(nodes, FLEET))
+    pairs = ((node, known.get(node.id)) for node in view.scan(nodes, FLEET) if joined(node))
     return [(node, instance) for node, instance in pairs if not gone(node, instance)]

@@ -22,8 +22,6 @@ def status(node: Node, instance: Instance | None) -> str:
     """A node that is lost is still an instance: its agent is not connected."""
     if gone(node, instance):
         return "INACTIVE"
-    if not node.seen_at and node.state != "ready":
-        return "REGISTERING"  # it has joined, and never connected yet
     drained = not node.schedulable or (instance is not None and instance.status == "DRAINING")
     return "DRAINING" if drained else "ACTIVE"
 
