@@ -44,14 +44,9 @@ def a_hint_is_lost(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Feed, "publish", forgetful)
 
 
-def a_hint_during_a_run_is_lost(patch: pytest.MonkeyPatch) -> None:
-    hint = KeyedQueue.hint
-
-    def deaf(self: Any, key: Any) -> None:
-        if key not in self._running:
-            hint(self, key)
-
-    patch.setattr(KeyedQueue, "hint", deaf)
+def deadlines_are_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """Nobody looks again when a drained target may go, or a failed activation is to be repeated."""
+    patch.setattr(KeyedQueue, "_at", lambda self, key, when: None)
 
 
 def interfaces_are_kept(patch: pytest.MonkeyPatch) -> None:
@@ -98,7 +93,7 @@ MUTANTS: tuple[Mutate, ...] = (
     more_than_the_maximum,
     less_than_the_minimum,
     a_hint_is_lost,
-    a_hint_during_a_run_is_lost,
+    deadlines_are_forgotten,
     interfaces_are_kept,
     interfaces_stay_on_the_node,
     addresses_are_given_again,

@@ -9,6 +9,8 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
+ASK_AGAIN = 5.0  # seconds
+
 
 class TaskGroup:
     """Owns the background tasks of one component; `close` cancels and awaits them all."""
@@ -34,7 +36,9 @@ class TaskGroup:
         return len(self._tasks)
 
     async def close(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Cancels and awaits them all, also those that start meanwhile."""
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            # Again after a while: `asyncio.wait_for` may lose a cancellation (until Python 3.12).
+            await asyncio.wait(self._tasks, timeout=ASK_AGAIN)

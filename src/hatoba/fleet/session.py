@@ -216,7 +216,8 @@ class Sessions:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            message = await asyncio.wait_for(msg.read_up(reader, msg.FIRST_LIMIT), 10.0)
+            async with asyncio.timeout(10.0):
+                message = await msg.read_up(reader, msg.FIRST_LIMIT)
             node = _common_name(writer)
             if isinstance(message, msg.Join):
                 await self._join(writer, message)

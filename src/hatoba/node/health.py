@@ -94,7 +94,8 @@ class HealthChecks:
             log.info("health check of %s: %s", runtime_id, error)
             return False
         try:
-            return (await asyncio.wait_for(process.wait(), check.timeout)).code == 0
+            async with asyncio.timeout(check.timeout):
+                return (await process.wait()).code == 0
         except (TimeoutError, PortError):
             return False
         finally:

@@ -30,6 +30,7 @@ from hatoba.node.memory import Memory
 
 log = logging.getLogger(__name__)
 
+ANSWER = 10.0  # seconds to wait for the other side
 HEARTBEAT = 5.0
 SILENCE = 15.0  # seconds without an acknowledgement of what we sent, after which a connection is given up
 FIRST_RETRY, LONGEST_RETRY = 0.1, 5.0
@@ -144,12 +145,14 @@ class Session:
             delay = min(delay * 2, LONGEST_RETRY)
 
     async def _connection(self) -> None:
-        reader, writer = await asyncio.wait_for(self._connect(), 10.0)
+        async with asyncio.timeout(ANSWER):
+            reader, writer = await self._connect()
         self._writer = writer
         sender: asyncio.Task[None] | None = None
         try:
             writer.write(msg.frame(self._hello(*self._memory.position)))
-            welcome = await asyncio.wait_for(msg.read_down(reader), 10.0)
+            async with asyncio.timeout(ANSWER):
+                welcome = await msg.read_down(reader)
             if isinstance(welcome, msg.Refusal):
                 raise Refused(welcome.text)
             if not isinstance(welcome, msg.Welcome):
@@ -172,7 +175,8 @@ class Session:
         """Reports leave once this node could say the same again after a restart."""
         while not writer.is_closing():
             try:
-                await asyncio.wait_for(self._wake.wait(), HEARTBEAT)
+                async with asyncio.timeout(HEARTBEAT):
+                    await self._wake.wait()
             except TimeoutError:
                 writer.write(msg.frame(msg.Alive()))
                 continue
@@ -279,7 +283,8 @@ async def join(identity: Identity, token_text: str, name: str) -> None:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # the certificate is known by its fingerprint, checked below
     try:
-        reader, writer = await asyncio.wait_for(asyncio.open_connection(token.host, token.port, ssl=context), 10.0)
+        async with asyncio.timeout(ANSWER):
+            reader, writer = await asyncio.open_connection(token.host, token.port, ssl=context)
     except (OSError, TimeoutError) as error:
         raise Refused(f"The control plane at {token.host}:{token.port} cannot be reached: {error}.") from None
     try:
@@ -288,7 +293,8 @@ async def join(identity: Identity, token_text: str, name: str) -> None:
             raise Refused(f"{token.host}:{token.port} is not the control plane that made this token.")
         request = identity.request(name)
         writer.write(msg.frame(msg.Join(token=token_text, request=request, name=name)))
-        answer = await asyncio.wait_for(msg.read_down(reader), 10.0)
+        async with asyncio.timeout(ANSWER):
+            answer = await msg.read_down(reader)
     except (OSError, TimeoutError, asyncio.IncompleteReadError, msg.Broken) as error:
         raise Refused(f"The control plane did not answer the join: {error}.") from None
     finally:

@@ -231,7 +231,8 @@ class Wiring:
         """Makes a workload's interface; its namespace. Raises `PortError`."""
         item, network = self._wanted(interface)
         try:
-            await asyncio.wait_for(self._vpcs[item.network].settled.wait(), SETTLE_TIMEOUT)
+            async with asyncio.timeout(SETTLE_TIMEOUT):
+                await self._vpcs[item.network].settled.wait()
         except TimeoutError:
             raise PortError("network-timeout", f"the network {item.network} could not be made in time") from None
         item, network = self._wanted(interface)  # it may be gone, or another, by now

@@ -30,7 +30,8 @@ class SimulatedProcess:
             self._end(137)
             return
         try:
-            await asyncio.wait_for(container_ended.wait(), self._behaviour.runs)
+            async with asyncio.timeout(self._behaviour.runs):
+                await container_ended.wait()
             self._end(137)
         except TimeoutError:
             self._end(self._behaviour.code)

@@ -102,7 +102,8 @@ class SimulatedRuntime:
         if container.state == "running":
             await self.signal(id, signal)
             try:
-                await asyncio.wait_for(container.ended.wait(), timeout)
+                async with asyncio.timeout(timeout):
+                    await container.ended.wait()
             except TimeoutError:
                 self._host.signal(container, signals.SIGKILL)
                 await container.ended.wait()

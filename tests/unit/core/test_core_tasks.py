@@ -1,0 +1,66 @@
+"""Background tasks end with their owner, whatever they are doing."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hatoba.core.tasks import TaskGroup
+from tests.simulation.virtual_loop import run
+
+
+def test_a_task_that_loses_its_first_cancellation_ends_all_the_same() -> None:
+    async def main() -> None:
+        group, cancelled = TaskGroup("test"), 0
+
+        async def stubborn() -> None:
+            nonlocal cancelled
+            while cancelled < 2:
+                try:
+                    await asyncio.sleep(3600)
+                except asyncio.CancelledError:
+                    cancelled += 1
+
+        group.start(stubborn(), "stubborn")
+        await asyncio.sleep(0)
+        await group.close()
+        assert (cancelled, len(group)) == (2, 0)
+
+    run(main())
+
+
+def test_what_starts_while_closing_is_ended_too() -> None:
+    async def main() -> None:
+        group = TaskGroup("test")
+
+        async def heir() -> None:
+            await asyncio.sleep(3600)
+
+        async def parent() -> None:
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                group.start(heir(), "heir")
+
+        group.start(parent(), "parent")
+        await asyncio.sleep(0)
+        await group.close()
+        assert len(group) == 0
+        assert len(asyncio.all_tasks()) == 1
+
+    run(main())
+
+
+def test_a_failure_is_counted_and_logged() -> None:
+    async def main() -> None:
+        group = TaskGroup("test")
+
+        async def fails() -> None:
+            raise ValueError
+
+        group.start(fails(), "fails")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert (group.failures, len(group)) == (1, 0)
+        await group.close()
+
+    run(main())
