@@ -57,6 +57,8 @@ def test_rolling_updates_fail_no_request(tmp_path: Path, seed: int) -> None:
         (balancer,) = world.store.all(fleet.balancers)
         carrier = next(node for node in world.nodes if node.id == balancer.node)
         proxy = carrier.proxies[balancer.network]
+        await world.until(lambda: proxy.route(balancer.id, 80) is not None)
+        proxy.failed.clear()
         asked = 0
 
         async def ask() -> None:
@@ -92,7 +94,7 @@ def test_a_lost_node_is_replaced_and_gives_up_what_it_ran(tmp_path: Path) -> Non
         assert ran
         story.distrust(lost.id)
         lost.link.cut = True
-        await world.until(lambda: world.steady() and not story.world_thinks_it_is_there(lost.id))
+        await world.until(lambda: world.served() and not story.world_thinks_it_is_there(lost.id))
         assert ran <= set(lost.host.containers), "nobody can stop what cannot be reached"
         lost.link.cut = False
         await world.until(lambda: story.world_thinks_it_is_there(lost.id) and not lost.host.containers)

@@ -26,6 +26,7 @@ from hatoba.gateway.access import KnownKeys, RolesPass
 from hatoba.gateway.call import idempotent
 from hatoba.gateway.plane import ControlPlane
 from hatoba.gateway.tags import tags
+from hatoba.network.base import InterfaceSpec
 from hatoba.network.simulated import Underlay
 from hatoba.reconcile import Runner
 from hatoba.runtime.base import ContainerSpec
@@ -220,6 +221,9 @@ class World:
     # --- how it ends
 
     def steady(self) -> bool:
+        return self.served() and self.tidy()
+
+    def served(self) -> bool:
         """Every service has what it wants, of the newest revision, and nothing else."""
         for service in self.store.all(services):
             if service.status == "INACTIVE":
@@ -228,7 +232,17 @@ class World:
             good = [t for t in alive if t.status == "RUNNING" and t.deployment == service.primary.id]
             if len(alive) != len(good) or len(good) != service.desired or len(service.deployments) > 1:
                 return False
+            if service.primary.rollout != "COMPLETED":
+                return False
         return all(self.true(task) for task in self.store.all(tasks) if task.status == "RUNNING")
+
+    def tidy(self) -> bool:
+        """Nodes hold nothing of tasks that are over."""
+        alive = [task for task in self.store.all(tasks) if task.status != "STOPPED"]
+        interfaces, ids = {task.eni.id for task in alive if task.eni}, {task.id for task in alive}
+        held = {h.id for node in self.nodes for h in node.holders() if isinstance(h, InterfaceSpec)}
+        containers = {id_.partition("-")[0] for node in self.nodes for id_ in node.host.containers}
+        return held <= interfaces and containers <= ids
 
     def true(self, task: Task) -> bool:
         """What is called running does run, on its node and on no other."""
