@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.instance import HATOBA, free_port
+from tools.instance import HATOBA, Instance, free_port
 
 pytestmark = pytest.mark.real
 
@@ -68,3 +68,34 @@ def test_a_full_disk(data: Path) -> None:
     finally:
         subprocess.run([HATOBA, "down", "--data", str(data), "--purge"], capture_output=True, check=False)
         subprocess.run(["umount", "--lazy", data], check=True)
+
+
+def said_by(*words: str) -> str:
+    """The sentence of a command that is refused."""
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    return (done.stdout + done.stderr).strip().splitlines()[-1]
+
+
+def test_a_second_one_with_the_same_data(hatoba: Instance) -> None:
+    said = said_by(HATOBA, "up", "--data", str(hatoba.folder), "--port", str(free_port()))
+    assert f"(pid {hatoba.pid('up')})" in said
+    assert "hatoba down" in said
+    assert hatoba.health()["status"] == "ready"
+
+
+def test_a_disk_that_cannot_be_written(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "hatoba-test", disk], check=True)
+    try:
+        said = said_by(HATOBA, "up", "--data", str(disk / "data"), "--port", str(free_port()))
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
+    assert said == f"The data directory {disk}/data cannot be used: Read-only file system."
+
+
+def test_a_token_that_is_none(data: Path) -> None:
+    said = said_by(HATOBA, "node", "--join", "nonsense", "--data", str(data))
+    assert "is not a join token" in said
+    assert "hatoba node token" in said

@@ -94,8 +94,8 @@ class Node:
         self._where_file = places.node / "control"
         self._tasks = TaskGroup("node")
 
-    async def start(self) -> None:
-        where = await self._join()
+    async def start(self, stop: asyncio.Event) -> None:
+        where = await self._join(stop)
         places, clock = self._places, self._clock
         pool, transit = self._identity.addresses
         self.fabric = KernelFabric(
@@ -118,8 +118,8 @@ class Node:
             if self.agent.workload_of(container) is None:  # nobody will ask for it any more
                 self._tasks.start(self.logs.drain(container), f"drain {container}")
 
-    async def _join(self) -> Where:
-        token = await self._token()
+    async def _join(self, stop: asyncio.Event) -> Where:
+        token = await self._token(stop)
         if not self._identity.exists:
             if not token:
                 raise Refused("This node has not joined anything yet: give it a token (`hatoba node --join TOKEN`).")
@@ -129,14 +129,16 @@ class Node:
             self._where_file.write_bytes(msgspec.json.encode(Where(host=given.host, port=given.port)))
         return msgspec.json.decode(self._where_file.read_bytes(), type=Where)
 
-    async def _token(self) -> str:
+    async def _token(self, stop: asyncio.Event) -> str:
         """The token given, or the one that the control plane, which starts at the same time, leaves in a file."""
         file = self._settings.token_file
         if file is None or self._identity.exists:
             return self._settings.token
-        async with asyncio.timeout(TOKEN_SECONDS):
-            while not (token := _text(file)):  # noqa: ASYNC110  another process makes the file
-                await asyncio.sleep(0.01)
+        deadline = self._clock.monotonic() + TOKEN_SECONDS
+        while not (token := _text(file)):  # another process makes the file
+            if stop.is_set() or self._clock.monotonic() > deadline:
+                raise Refused(f"The control plane has left no join token in {file}.")
+            await asyncio.sleep(0.01)
         return token
 
     async def _assemble(self, where: Where) -> None:
@@ -239,7 +241,7 @@ def runtime_settings(places: Places) -> RuntimeSettings:
 def main(settings: NodeSettings, places: Places, ready: Callable[[], None] = lambda: None) -> int:
     async def serve(stop: asyncio.Event) -> None:
         node = Node(settings, places)
-        await node.start()
+        await node.start(stop)
         ready()
         log.info("node %s runs", settings.name)
         await stop.wait()
