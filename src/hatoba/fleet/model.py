@@ -206,6 +206,8 @@ class ContainerWanted(Part, frozen=True, kw_only=True):
     depends_on: tuple[DependsOn, ...] = ()
     start_timeout: float | None = None
     stop_timeout: float = 30.0
+    restart_after: float | None = None  # a process that ends after so many seconds is started again; None: never
+    restart_not: tuple[int, ...] = ()  # unless it ends with one of these codes
     health: HealthCheckWanted | None = None
     log: LogWanted | None = None
     ports: tuple[tuple[int, str], ...] = ()  # (container port, protocol), for the metadata endpoint

@@ -7,13 +7,16 @@ event twice does no harm. A container's state only moves forward.
 The order of things: the interface is attached and images are pulled side by side; a container is launched once its
 image is there, the interface is attached and everything it depends on is so far. When an essential container ends, or
 the workload is no longer wanted, containers stop in the reverse of the order in which they depend on each other; then
-they are deleted, the interface is detached, and the workload is stopped.
+they are deleted, the interface is detached, and the workload is stopped. A container that may be restarted and ran for
+long enough counts as running while its process is started again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Literal
+
+import msgspec
 
 from hatoba.core.records import replace
 from hatoba.fleet.model import ContainerStatus, ContainerWanted, DependsOn, Part, Workload, WorkloadStatus
@@ -51,6 +54,7 @@ class Held(Part, frozen=True, kw_only=True):
     network: Network = "absent"
     deleted: frozenset[str] = frozenset()  # containers that are gone from the runtime
     busy: frozenset[Instruction] = frozenset()
+    restarting: dict[str, Exited] = msgspec.field(default_factory=dict)  # ended, and to be started again
     stopping: bool = False  # never goes back
     wake_at: float | None = None  # a deadline of its own
 
@@ -133,14 +137,15 @@ def _learn_of_container(held: Held, event: Event) -> Held:
                 return held  # it was given up meanwhile
             return _set(held, name, state="pulled", image_digest=digest, pull_started=started, pull_stopped=stopped)
         case Launched(name, runtime_id, created, started):
-            held = _free(held, "launch", name)
+            held = _settled(_free(_free(held, "launch", name), "restart", name), name)
             if held.container(name).state == "stopped":  # its exit was quicker than the answer
                 return _set(held, name, runtime_id=runtime_id, created=created, started=started)
             return _set(held, name, state="running", runtime_id=runtime_id, created=created, started=started)
         case Failed(name, error, detail, pull_started):
-            held = _free(_free(held, "pull", name), "launch", name)
+            held = _free(_free(_free(held, "pull", name), "launch", name), "restart", name)
             if held.container(name).state == "stopped":
                 return held  # it was given up, or it ran and its end is known
+            held = _ended(held, name)
             changes: dict[str, object] = {"state": "stopped", "error": error, "detail": detail}
             if pull_started is not None:
                 changes["pull_started"] = pull_started
@@ -150,18 +155,63 @@ def _learn_of_container(held: Held, event: Event) -> Held:
             known = held.container(name)
             if known.exit_code is not None or known.error not in ("", "vanished"):
                 return held
+            if _of_an_earlier_run(held, known, at):
+                return held
+            if _is_restarted(held, known, code, at):
+                again = {**held.restarting, name: Exited(name, code, at, oom)}
+                held = replace(held, restarting=again)
+                return _set(held, name, restarts=known.restarts + 1, health="unknown", health_since=None)
             # That it had vanished was a guess, and this is a fact.
+            held = _settled(held, name)
             return _set(held, name, state="stopped", exit_code=code, finished=at, oom=oom, error="", detail="")
         case Vanished(name):
-            held = _free(_free(held, "stop", name), "launch", name)
+            held = _free(_free(_free(held, "stop", name), "launch", name), "restart", name)
             if held.container(name).state == "stopped":
                 return held
+            held = _ended(held, name)
             return _set(held, name, state="stopped", error="vanished", detail="the runtime no longer knows it")
         case HealthChanged(name, health, at):
-            if held.container(name).state != "running" or held.container(name).health == health:
+            known = held.container(name)
+            if known.state != "running" or known.health == health or name in held.restarting:
                 return held
             return _set(held, name, health=health, health_since=at)
     return held
+
+
+# --- restarting ----------------------------------------------------------------------------------------------------
+
+
+def _is_restarted(held: Held, known: ContainerStatus, code: int, at: float) -> bool:
+    """Its policy says so, and it ran for long enough since its last start: otherwise it would be restarted for ever."""
+    spec = next(c for c in held.workload.containers if c.name == known.name)
+    if held.stopping or not held.wanted or held.workload.want == "stopped" or known.name in held.restarting:
+        return False
+    if spec.restart_after is None or code in spec.restart_not or known.state != "running" or known.started is None:
+        return False
+    return at - known.started >= spec.restart_after
+
+
+def _of_an_earlier_run(held: Held, known: ContainerStatus, at: float) -> bool:
+    """An end is told at least once: this one has led to a restart already."""
+    if (last := held.restarting.get(known.name)) is not None:
+        return at <= last.at
+    return known.restarts > 0 and known.started is not None and at < known.started
+
+
+def _settled(held: Held, name: str) -> Held:
+    """It is no longer being restarted."""
+    if name not in held.restarting:
+        return held
+    return replace(held, restarting={other: end for other, end in held.restarting.items() if other != name})
+
+
+def _ended(held: Held, name: str) -> Held:
+    """It is not restarted after all: its last end is what there is to say."""
+    last = held.restarting.get(name)
+    if last is None:
+        return held
+    held = _settled(held, name)
+    return _set(held, name, state="stopped", exit_code=last.code, finished=last.at, oom=last.oom)
 
 
 # --- concluding ----------------------------------------------------------------------------------------------------
@@ -194,6 +244,8 @@ def _conclude(held: Held, now: float) -> Held:
     if not held.stopping:
         held = _await_dependencies(held, now)
     if held.stopping:
+        for name in [n for n in held.restarting if Instruction("restart", n) not in held.busy]:
+            held = _ended(held, name)
         for status in held.status.containers:
             if status.state in ("pending", "pulling", "pulled") and Instruction("launch", status.name) not in held.busy:
                 held = _set(held, status.name, state="stopped")
@@ -268,6 +320,8 @@ def _steps(held: Held) -> Iterable[Instruction]:
 
 
 def _bring_up(held: Held) -> Iterable[Instruction]:
+    for name in held.restarting:
+        yield Instruction("restart", name)
     if held.network == "absent":
         yield Instruction("attach")
     for spec in held.workload.containers:
@@ -289,7 +343,7 @@ def _wind_down(held: Held) -> Iterable[Instruction]:
         if status.state == "stopped":
             continue
         over = False
-        if Instruction("launch", name) in held.busy:
+        if Instruction("launch", name) in held.busy or Instruction("restart", name) in held.busy:
             continue
         dependents = (s.name for s in held.workload.containers if any(n.container == name for n in s.depends_on))
         if all(held.container(other).state == "stopped" for other in dependents):

@@ -213,10 +213,13 @@ class Agent:
         self.session.report("workload", msg.WorkloadReport(id=held.workload.id, report=status.report, status=status))
 
     def _follow(self, before: Held, after: Held) -> None:
-        """Starts and ends what hangs on a container's state: its health check."""
-        was = {c.name: c.state for c in before.status.containers}
+        """Starts and ends what hangs on a container's process: its health check."""
+        was = {c.name: (c.state, c.started) for c in before.status.containers}
         for spec in after.workload.containers:
-            if after.container(spec.name).state != was.get(spec.name):
+            status = after.container(spec.name)
+            if (status.state, status.started) != was.get(spec.name):
+                if status.restarts and spec.health is not None:
+                    self._health.unwatch(after.workload.id, spec.name)  # another process: judged anew
                 self._watch(after, spec)
 
     def _watch(self, held: Held, spec: ContainerWanted) -> None:
@@ -275,7 +278,7 @@ class Agent:
         """Finds out what ended while nobody listened. A launch that is under way speaks for itself."""
         there = await self._there()
         for id_ in list(self._held):
-            if not any(instruction.verb == "launch" for instruction in self._held[id_].busy):
+            if not any(instruction.verb in ("launch", "restart") for instruction in self._held[id_].busy):
                 self._compare(id_, there)
 
     async def _sample(self) -> None:

@@ -8,7 +8,7 @@ from hatoba.fleet.model import Workload
 
 # --- instructions --------------------------------------------------------------------------------------------------
 
-Verb = Literal["attach", "detach", "pull", "launch", "stop", "delete"]
+Verb = Literal["attach", "detach", "pull", "launch", "restart", "stop", "delete"]
 
 
 class Instruction(NamedTuple):

@@ -87,6 +87,7 @@ class Worker:
             "detach": self._detach,
             "pull": self._pull,
             "launch": self._launch,
+            "restart": self._restart,
             "stop": self._stop,
             "delete": self._delete,
         }
@@ -220,6 +221,21 @@ class Worker:
         if container.state == "created":
             await self._runtime.start(spec.id)
         return step.Launched(wanted.name, spec.id, created, self._clock.now())
+
+    async def _restart(self, held: Held, name: str) -> None:
+        """The process again, in the same container: what it has written to its root is still there."""
+        status = held.container(name)
+        async with self._launching:
+            began = self._clock.now()  # before its process can end: so that this end is told from the one before
+            try:
+                await self._runtime.start(status.runtime_id)
+            except PortError as error:
+                if error.code == Failure.UNAVAILABLE:
+                    raise
+                event: step.Event = step.Failed(name, error.code, error.message)
+            else:
+                event = step.Launched(name, status.runtime_id, status.created or began, began)
+        self._emit(held.workload.id, event)
 
     def _write_files(self, workload: Workload, wanted: ContainerWanted, place: Place) -> None:
         folder = place.files / wanted.name

@@ -409,3 +409,26 @@ def test_credentials_and_addresses_are_known_again_after_a_restart(tmp_path: Pat
         assert machine.agent.by_address("v1", address) is None
 
     on_a_machine(tmp_path, script)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_container_with_a_restart_policy_comes_back(tmp_path: Path, killed: bool) -> None:
+    async def script(machine: Machine) -> None:
+        check = HealthCheckWanted(command=("CMD", "true"), interval=5.0)
+        machine.want(workload("t1", container("web", restart_after=60.0, health=check)))
+        await machine.until(lambda: machine.status("t1") and machine.status("t1").state == "running")
+        began = machine.status("t1").containers[0].started
+        if killed:
+            await machine.kill()
+            await asyncio.sleep(100)  # its process ends meanwhile
+            await machine.start()
+        await machine.until(lambda: machine.status("t1") and machine.status("t1").containers[0].restarts == 1)
+        await machine.until(lambda: machine.status("t1").containers[0].started > began + 90)
+        await machine.until(lambda: machine.running() == ["t1-web"])
+        (status,) = machine.status("t1").containers
+        assert (status.state, status.exit_code) == ("running", None)
+        await machine.until(lambda: machine.status("t1").containers[0].restarts == 2)
+        machine.forget(workload("t1"))
+        await machine.until(lambda: not machine.leftovers())
+
+    on_a_machine(tmp_path, script, behave=lambda spec: Behaviour(runs=90.0, code=1))

@@ -35,7 +35,10 @@ def workloads(draw: Any) -> Workload:
         )
         essential = (number == 0 and not needs) or draw(st.booleans())
         timeout = draw(st.sampled_from([None, 5.0]))
-        containers.append(container(name, essential=essential, depends_on=needs, start_timeout=timeout))
+        restart: dict[str, Any] = {}
+        if draw(st.booleans()):
+            restart = {"restart_after": draw(st.sampled_from([0.0, 3.0])), "restart_not": (0,)}
+        containers.append(container(name, essential=essential, depends_on=needs, start_timeout=timeout, **restart))
     place: dict[str, Any] = {} if draw(st.booleans()) else {"network": None, "interface": None}
     return workload("t", *containers, **place)
 
@@ -48,7 +51,8 @@ class Node(RuleBasedStateMachine):
         self.told: list[Instruction] = []  # and not yet answered
         self.network = wanted.interface is None
         self.running: set[str] = set()
-        self.ended: dict[str, int] = {}  # there, but over
+        self.ended: dict[str, step.Exited] = {}  # there, but over
+        self.since: dict[str, float] = {}  # when its process was started
         self.started: set[str] = set()
         self.codes: dict[str, int] = {}  # of all that ever ended
         self.healthy: set[str] = set()
@@ -65,6 +69,8 @@ class Node(RuleBasedStateMachine):
             assert RANK[new.state] >= RANK[old.state], "a container went backwards"
         assert STATE[after.status.state] >= STATE[before.status.state], "the workload went backwards"
         assert after.stopping or not before.stopping
+        for name in after.restarting:
+            assert after.container(name).state == "running"
         assert len(set(instructions)) == len(instructions)
         for instruction in instructions:
             assert instruction not in self.told, "told twice while under way"
@@ -100,6 +106,11 @@ class Node(RuleBasedStateMachine):
                 assert not self.running
                 assert not self.ended
                 assert not any(told.verb == "attach" for told in self.told)
+            case "restart":
+                spec, last = specs[instruction.container], held.restarting[instruction.container]
+                assert not held.stopping
+                assert spec.restart_after is not None
+                assert last.code not in spec.restart_not
 
     # --- the world answers
 
@@ -122,11 +133,18 @@ class Node(RuleBasedStateMachine):
                     self.end(name, ends)
                     self.deliver_all()
                 self.emit(step.Launched(name, f"t-{name}", self.now, self.now))
+            case "restart":
+                began = self.now
+                self.start_again(name)
+                if ends is not None and name in self.running:
+                    self.end(name, ends)
+                    self.deliver_all()
+                self.emit(step.Launched(name, f"t-{name}", began, began))
             case "stop":
                 if name in self.running:
                     self.end(name, 143)
                 if name in self.ended:
-                    self.emit(step.Exited(name, self.ended[name], self.now))
+                    self.emit(self.ended[name])
                 else:
                     self.emit(step.Vanished(name))
             case "delete":
@@ -140,11 +158,24 @@ class Node(RuleBasedStateMachine):
             assert name not in self.started, "started twice"
             self.started.add(name)
             self.running.add(name)
+            self.since[name] = self.now
+
+    def start_again(self, name: str) -> None:
+        if name in self.ended:
+            last, policy = self.ended.pop(name), next(c for c in self.wanted.containers if c.name == name)
+            assert policy.restart_after is not None
+            assert last.at - self.since[name] >= policy.restart_after, "restarted too soon"
+            assert last.code != 0, "restarted after a code that is to be ignored"
+            self.running.add(name)
+            self.since[name] = self.now
 
     def end(self, name: str, code: int) -> None:
+        self.now += 0.001  # no two things happen at the same time
         self.running.discard(name)
-        self.ended[name] = self.codes[name] = code
-        self.mail.append(step.Exited(name, code, self.now))
+        self.codes[name] = code
+        self.ended[name] = step.Exited(name, code, self.now)
+        self.mail.append(self.ended[name])
+        self.now += 0.001
 
     def deliver_all(self) -> None:
         mail, self.mail = self.mail, []
@@ -214,6 +245,8 @@ class Node(RuleBasedStateMachine):
         for instruction in self.told if done else ():
             if instruction.verb == "launch":
                 self.launch(instruction.container)
+            if instruction.verb == "restart":
+                self.start_again(instruction.container)
             if instruction.verb == "attach":
                 self.network = True
         self.told.clear()
@@ -225,7 +258,7 @@ class Node(RuleBasedStateMachine):
             if name in self.running and status.state in ("pulling", "pulled"):
                 found.append(step.Launched(name, f"t-{name}", self.now, self.now))
             elif name in self.ended:
-                found.append(step.Exited(name, self.ended[name], self.now))
+                found.append(self.ended[name])
             elif name not in self.running and status.state == "running":
                 found.append(step.Vanished(name))
         self.emit(step.Together(tuple(found)))

@@ -231,3 +231,73 @@ def test_health_is_noted_when_it_changes() -> None:
     ill, _ = advance(held, step.HealthChanged("web", "unhealthy", T + 9), T + 9)
     assert (ill.container("web").health, ill.container("web").health_since) == ("unhealthy", T + 9)
     assert not ill.stopping, "what to do about it is decided elsewhere"
+
+
+AGAIN = container(restart_after=60.0, restart_not=(3,))
+
+
+def test_a_process_that_ran_for_long_enough_is_started_again() -> None:
+    held, _ = play(workload("t1", AGAIN), *UP)
+    exit_ = step.Exited("web", 1, T + 60)
+    held, said = advance(held, exit_, T + 60)
+    assert said == (Instruction("restart", "web"),)
+    status = held.container("web")
+    assert (status.state, status.restarts, status.exit_code, status.health) == ("running", 1, None, "unknown")
+    assert advance(held, exit_, T + 60) == (held, ())  # told twice
+    held, said = advance(held, step.Launched("web", "t1-web", T, T + 61), T + 62)
+    assert (said, held.restarting, held.container("web").started) == ((), {}, T + 61)
+    assert advance(held, exit_, T + 62) == (held, ())
+    ended, said = advance(held, step.Exited("web", 1, T + 120), T + 120)
+    assert said == (Instruction("delete", "web"),)
+    assert (ended.container("web").exit_code, ended.container("web").restarts) == (1, 1)
+
+
+@pytest.mark.parametrize(("code", "ran"), [(3, 100.0), (1, 59.9)])
+def test_what_is_not_started_again(code: int, ran: float) -> None:
+    held, _ = play(workload("t1", AGAIN), *UP)
+    held, said = advance(held, step.Exited("web", code, T + ran), T + ran)
+    assert said == (Instruction("delete", "web"),)
+    assert (held.container("web").exit_code, held.container("web").restarts) == (code, 0)
+
+
+def test_an_end_before_the_answer_to_the_restart_is_another_one() -> None:
+    held, _ = play(workload("t1", AGAIN), *UP)
+    held, _ = advance(held, step.Exited("web", 1, T + 60), T + 60)
+    held, said = advance(held, step.Exited("web", 2, T + 61), T + 61)
+    assert said == (Instruction("delete", "web"),)
+    assert (held.container("web").state, held.container("web").exit_code) == ("stopped", 2)
+
+
+def test_a_restart_that_cannot_be_made_ends_it_with_what_is_known() -> None:
+    up, _ = play(workload("t1", AGAIN), *UP)
+    again, _ = advance(up, step.Exited("web", 1, T + 60), T + 60)
+    failed, _ = advance(again, step.Failed("web", "container-start", "no"), T + 61)
+    status = failed.container("web")
+    assert (status.state, status.exit_code, status.finished, status.error) == ("stopped", 1, T + 60, "container-start")
+    gone, _ = advance(again, step.Vanished("web"), T + 61)
+    assert (gone.container("web").state, gone.container("web").error) == ("stopped", "vanished")
+
+
+def test_who_is_no_longer_wanted_is_not_started_again() -> None:
+    up, _ = play(workload("t1", AGAIN), *UP)
+    stopping, _ = advance(up, step.Wanted(None), T + 60)
+    over, said = advance(stopping, step.Exited("web", 143, T + 61), T + 61)
+    assert said == (Instruction("delete", "web"),)
+    assert over.container("web").restarts == 0
+    # In the middle of a restart: it is stopped once it is known to run.
+    again, _ = advance(up, step.Exited("web", 1, T + 60), T + 60)
+    waiting, said = advance(again, step.Wanted(None), T + 61)
+    assert said == ()
+    _, said = advance(waiting, step.Launched("web", "t1-web", T, T + 62), T + 62)
+    assert said == (Instruction("stop", "web"),)
+    # The agent died in the middle of a restart: it is not begun any more.
+    over, said = advance(replace(again, busy=frozenset()), step.Wanted(None), T + 61)
+    assert said == (Instruction("delete", "web"),)
+    assert over.container("web").exit_code == 1
+
+
+def test_after_the_agents_own_restart_a_restart_goes_on() -> None:
+    up, _ = play(workload("t1", AGAIN), *UP)
+    again, _ = advance(up, step.Exited("web", 1, T + 60), T + 60)
+    back, said = advance(replace(again, busy=frozenset()), step.Together((step.Exited("web", 1, T + 60),)), T + 61)
+    assert (said, back.container("web").restarts) == ((Instruction("restart", "web"),), 1)

@@ -117,6 +117,7 @@ def full() -> tuple[Task, Definition]:
         ulimits=[{"name": "nofile", "softLimit": 1024, "hardLimit": 4096}],
         systemControls=[{"namespace": "net.core.somaxconn", "value": "1024"}],
         healthCheck={"command": ["CMD-SHELL", "true"], "interval": 5},
+        restartPolicy={"enabled": True, "ignoredExitCodes": [0, 3], "restartAttemptPeriod": 60},
         logConfiguration={
             "logDriver": "awslogs",
             "options": {

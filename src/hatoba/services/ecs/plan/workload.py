@@ -130,6 +130,8 @@ def _container(
         ),
         start_timeout=float(c["startTimeout"]) if c.get("startTimeout") else None,
         stop_timeout=float(c["stopTimeout"]) if c.get("stopTimeout") is not None else STOP_TIMEOUT,
+        restart_after=_restart_after(c),
+        restart_not=_restart_not(c),
         health=_health(c),
         log=_log(c, task),
         ports=tuple((p["containerPort"], p["protocol"]) for p in c["portMappings"] if "containerPort" in p),
@@ -187,6 +189,16 @@ def _labels(c: t.ContainerDefinition, task: Task, definition: Definition) -> dic
         "com.amazonaws.ecs.task-definition-family": definition.family,
         "com.amazonaws.ecs.task-definition-version": str(definition.revision),
     }
+
+
+def _restart_after(c: t.ContainerDefinition) -> float | None:
+    policy = c.get("restartPolicy")
+    return float(policy.get("restartAttemptPeriod", 300)) if policy and policy.get("enabled") else None
+
+
+def _restart_not(c: t.ContainerDefinition) -> tuple[int, ...]:
+    policy = c.get("restartPolicy")
+    return tuple(policy.get("ignoredExitCodes") or ()) if policy else ()
 
 
 def _health(c: t.ContainerDefinition) -> HealthCheckWanted | None:
