@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hatoba.core.records import replace
 from hatoba.fleet.model import FLEET, nodes
 from hatoba.placement import Assignment, Needs, Refusal, Site
 from hatoba.services.ecs.model.instance import gone, instance_of, instances, registered
@@ -25,6 +26,14 @@ def assign(view: View, wish: Wish, count: int, settings: Settings) -> Sequence[A
         return _there(view, wish, need, usage) * count
     where = (wish.scope, wish.cluster) if wish.launch_type == "EC2" else ""
     return usage.scheduler.place(need, count, _sites(view, wish), where)
+
+
+def there_for(view: View, wish: Wish, settings: Settings) -> frozenset[str]:
+    """The nodes on which a daemon is to run, whether there is room on them or not."""
+    usage = view.tally(tasks, Usage)
+    need = replace(wish.needs(settings), cpu=0, memory=0, ports=frozenset(), alone=False)
+    sites = _sites(view, wish).values()
+    return frozenset(one.id for one in sites if usage.scheduler.lack(need, one) is None)
 
 
 def _there(view: View, wish: Wish, need: Needs, usage: Usage) -> list[Assignment | Refusal]:

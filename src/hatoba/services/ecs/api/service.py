@@ -56,7 +56,7 @@ async def list_services(req: t.ListServicesRequest, call: Call) -> t.ListService
         service
         for service in call.store.index(services, "cluster", (call.scope, cluster))
         if req.get("launchType") in (None, service.primary.revision.launch_type)
-        and req.get("schedulingStrategy") in (None, "REPLICA")
+        and req.get("schedulingStrategy") in (None, "DAEMON" if service.daemon else "REPLICA")
         and req.get("resourceManagementType") in (None, "CUSTOMER")
     ]
     found, more = page(call, rows, req, lambda service: service.id, limit=10)
@@ -74,7 +74,7 @@ async def delete_service(req: t.DeleteServiceRequest, call: Call) -> t.DeleteSer
         if service.status == "INACTIVE":
             raise t.ServiceNotFoundException("Service not found.")
         if service.status == "ACTIVE":
-            if service.desired > 0 and not req.get("force"):
+            if service.desired > 0 and not service.daemon and not req.get("force"):
                 raise t.InvalidParameterException("The service cannot be stopped while it is scaled above 0.")
             service = tx.put(services, replace(service, status="DRAINING", desired=0, steady=False))
         return {"service": shape(tx, service)}

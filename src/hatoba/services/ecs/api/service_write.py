@@ -50,6 +50,10 @@ _UNSUPPORTED = (
     "vpcLatticeConfigurations",
     "gatewayConnectors",
 )
+_NO_COUNT = (
+    "The daemon scheduling strategy does not support a desired count for services. Remove the desired count value and "
+    "try again."
+)
 MOST_TASKS = 5000
 MOST_TRIES = 8
 
@@ -61,12 +65,17 @@ async def create_service(req: t.CreateServiceRequest, call: Call) -> t.CreateSer
     if not req.get("taskDefinition"):
         raise t.InvalidParameterException("TaskDefinition can not be blank.")
     _unsupported(cast("dict[str, Any]", req))
-    desired = _desired(req.get("desiredCount"))
-    percents = _percents(Percents(), req.get("deploymentConfiguration"))
+    daemon = req.get("schedulingStrategy") == "DAEMON"
+    if daemon:
+        _daemon(cast("dict[str, Any]", req))
+    desired = 0 if daemon else _desired(req.get("desiredCount"))
+    percents = _percents(Percents(minimum=0, maximum=100) if daemon else Percents(), req.get("deploymentConfiguration"))
     tags = checked_tags(req.get("tags"))
     cluster = find_cluster(call.store, call.scope, req.get("cluster"))
     definition = usable_definition(call.store, call.scope, req["taskDefinition"])
     revision = await _revision(cast("dict[str, Any]", req), call, cluster, definition)
+    if daemon and revision.launch_type == "FARGATE":
+        raise t.InvalidParameterException("Tasks using the Fargate launch type do not support the DAEMON strategy.")
     deployment = _first(call, revision, desired)
     fresh = call.ids.hex(21)
     service = Service(
@@ -83,6 +92,7 @@ async def create_service(req: t.CreateServiceRequest, call: Call) -> t.CreateSer
         managed_tags=bool(req.get("enableECSManagedTags")),
         propagate_tags=req.get("propagateTags") or "NONE",
         execute=bool(req.get("enableExecuteCommand")),
+        daemon=daemon,
         placement=placement.checked(
             req.get("placementStrategy"), req.get("placementConstraints"), revision.launch_type
         ),
@@ -153,6 +163,8 @@ def _active(view: View, call: Call, cluster: Cluster, reference: str) -> Service
 def _changed(req: t.UpdateServiceRequest, service: Service, revision: Revision) -> Service:
     """What takes effect without a new deployment."""
     if "desiredCount" in req:
+        if service.daemon:
+            raise t.InvalidParameterException(_NO_COUNT)
         service = replace(service, desired=_desired(req["desiredCount"]), steady=False)
     if "healthCheckGracePeriodSeconds" in req:
         service = replace(service, grace=_grace(req["healthCheckGracePeriodSeconds"], revision))
@@ -296,12 +308,18 @@ def _settings(req: dict[str, Any]) -> dict[str, Any]:
     return {name: req[name] for name in ("availabilityZoneRebalancing",) if req.get(name)}
 
 
+def _daemon(req: dict[str, Any]) -> None:
+    """How many there are, and where, follows from the instances."""
+    if req.get("desiredCount") is not None:
+        raise t.InvalidParameterException(_NO_COUNT)
+    if req.get("placementStrategy"):
+        raise t.InvalidParameterException("The daemon scheduling strategy does not support placement strategies.")
+
+
 def _unsupported(req: dict[str, Any]) -> None:
     for member in _UNSUPPORTED:
         if req.get(member):
             raise t.UnsupportedFeatureException(f"{member} is not available.")
-    if req.get("schedulingStrategy", "REPLICA") != "REPLICA":
-        raise t.UnsupportedFeatureException("The scheduling strategy DAEMON is not available.")
     if (req.get("deploymentController") or {}).get("type", "ECS") != "ECS":
         raise t.UnsupportedFeatureException("Only the deployment controller ECS is available.")
     if (req.get("serviceConnectConfiguration") or {}).get("enabled"):

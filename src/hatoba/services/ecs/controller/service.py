@@ -16,7 +16,7 @@ from hatoba.core.records import replace
 from hatoba.fleet.model import TargetStatus, nodes, target_statuses
 from hatoba.gateway.call import Door, Platform
 from hatoba.gateway.tags import set_tags, tags_of
-from hatoba.placement import Assignment
+from hatoba.placement import Assignment, Refusal
 from hatoba.reconcile import Wake
 from hatoba.services.ecs.controller.resolution import complete, resolve
 from hatoba.services.ecs.model.instance import instances
@@ -34,12 +34,13 @@ from hatoba.services.ecs.model.service_deployment import (
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import Task, tasks, tasks_of
 from hatoba.services.ecs.model.task_definition import Definition, definitions
-from hatoba.services.ecs.placing import assign
+from hatoba.services.ecs.placing import assign, there_for
 from hatoba.services.ecs.plan import launch, lifecycle
 from hatoba.services.ecs.plan.capacity import providers
 from hatoba.services.ecs.plan.rollout import Plan, moved, plan, words
 from hatoba.services.ecs.plan.tagging import task_tags
 from hatoba.store import Change, Store, Tx
+from hatoba.store.store import View
 
 DELAY = "deregistration_delay.timeout_seconds"
 LONGEST_DELAY = 300.0
@@ -58,8 +59,8 @@ class ServiceController:
             Wake(tasks, self._by_task),
             Wake(target_statuses, self._by_target),
             Wake(deployments, self._by_deployment),
-            Wake(nodes, lambda change: self._blocked()),
-            Wake(instances, lambda change: self._blocked()),
+            Wake(nodes, lambda change: self._elsewhere()),
+            Wake(instances, lambda change: self._elsewhere()),
         )
 
     def keys(self) -> Iterable[Key]:
@@ -86,6 +87,18 @@ class ServiceController:
     def _blocked(self) -> Iterable[Key]:
         return [service.key for service in self._store.index(services, "blocked", True)]
 
+    def _elsewhere(self) -> Iterable[Key]:
+        """Whom it concerns that an instance came, went or changed: those that find no room, and daemons."""
+        return [*self._blocked(), *(service.key for service in self._store.index(services, "daemon", True))]
+
+    def _instances(self, view: View, service: Service) -> frozenset[str] | None:
+        """The nodes on which a daemon is to run; None for any other service."""
+        if not service.daemon:
+            return None
+        definition = view.find(definitions, service.scope, service.primary.revision.definition)
+        assert definition is not None, "a definition with services is not forgotten"
+        return there_for(view, _wish(service, definition), self._settings)
+
     async def reconcile(self, key: Key) -> float | None:
         service = self._store.get(services, key)
         if service is None:
@@ -97,7 +110,7 @@ class ServiceController:
         aws = self._platform.door(key.scope, "ecs")
         targets = await self._targets(aws, known)
         now = self._platform.clock.now()
-        first = plan(service, known, targets, now, story)
+        first = plan(service, known, targets, now, story, self._instances(self._store, service))
         images = await self._images(first)
         refused = await _register(aws, first.register, targets)
         joined = [task for task in first.register if not any(target.group in refused for target in task.targets)]
@@ -173,7 +186,7 @@ class ServiceController:
                 _change(tx, task.id, key, now, balancing="joined")
             messages = moved([task for task in joined if task.balancing == "joining"], left)
             story = current_deployment(tx, service)
-            step = plan(service, tasks_of(tx, key.scope, key.id), targets, now, story)
+            step = plan(service, tasks_of(tx, key.scope, key.id), targets, now, story, self._instances(tx, service))
             self._carry_out(tx, step, key, now)
             if step.story is not None and step.story != story:
                 tx.put(deployments, step.story)
@@ -221,10 +234,11 @@ class ServiceController:
         subnets = launch.spread(wish.network, (task.subnet for task in there), step.start)
         charged = providers(service.primary.revision.capacity, (task.capacity_provider for task in there), step.start)
         started: list[str] = []
-        for number, answer in enumerate(assign(tx, wish, step.start, self._settings)):
+        why = ""
+        for number, answer in enumerate(self._places(tx, wish, step)):
             if not isinstance(answer, Assignment):
-                why = words.unplaced(wish.launch_type, answer)
-                return replace(service, blocked=why), [*_said(started), *([why] if service.blocked != why else [])]
+                why = why or words.unplaced(wish.launch_type, answer)
+                continue
             id_ = self._platform.ids.hex(32)
             one = replace(wish, capacity_provider=charged[number])
             task = launch.task(one, service.scope, id_, answer.node, subnets[number], taken, now)
@@ -232,7 +246,14 @@ class ServiceController:
             if tags:
                 set_tags(tx, service.scope, task.arn, tags)
             started.append(id_)
-        return replace(service, blocked=""), _said(started)
+        return replace(service, blocked=why), [*_said(started), *([why] if why and service.blocked != why else [])]
+
+    def _places(self, tx: Tx, wish: launch.Wish, step: Plan) -> Sequence[Assignment | Refusal]:
+        """A daemon's tasks have theirs; others go where the scheduler would have them."""
+        if not step.on:
+            return assign(tx, wish, step.start, self._settings)
+        there = (replace(wish, placement=replace(wish.placement, instance=node)) for node in step.on)
+        return [answer for one in there for answer in assign(tx, one, 1, self._settings)]
 
     def _remember(self, service: Service) -> float | None:
         until = (service.ended_at or service.created_at) + self._settings.inactive_services_kept

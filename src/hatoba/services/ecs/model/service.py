@@ -84,6 +84,7 @@ class Service(Record, frozen=True, kw_only=True):
     propagate_tags: Literal["NONE", "SERVICE", "TASK_DEFINITION"] = "NONE"
     execute: bool = False
     placement: Placement = Placement()
+    daemon: bool = False  # one task on every instance: `desired` is their number, and the service controller's
     ended_at: float | None = None  # when it became INACTIVE
     current: str = ""  # the last part of its newest service deployment's id. The API only.
 
@@ -129,6 +130,7 @@ services = Table(
         Index("active", lambda s: (s.key[:3], s.cluster) if s.status == "ACTIVE" else None),
         Index("target_group", lambda s: {x.group for d in s.deployments for x in d.revision.targets}, many=True),
         Index("blocked", lambda s: True if s.blocked else None),
+        Index("daemon", lambda s: True if s.daemon and s.status == "ACTIVE" else None),
         Index("definition", lambda s: {(s.key[:3], definition) for definition in s.definitions}, many=True),
     ),
 )

@@ -46,7 +46,7 @@ def service(record: Service, tasks: Iterable[Task], events: Sequence[Event]) -> 
         "placementStrategy": [dict(strategy) for strategy in record.placement.strategy],
         "networkConfiguration": network(revision.network),
         "healthCheckGracePeriodSeconds": record.grace if record.grace is not None or not revision.targets else 0,
-        "schedulingStrategy": "REPLICA",
+        "schedulingStrategy": "DAEMON" if record.daemon else "REPLICA",
         "deploymentController": {"type": "ECS"},
         "createdBy": record.created_by or None,
         "enableECSManagedTags": record.managed_tags,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from hatoba.core.records import replace
 from hatoba.services.ecs.model.service import Service
 from hatoba.services.ecs.model.service_deployment import ServiceDeployment
 from hatoba.services.ecs.model.task import Part, Task
 from hatoba.services.ecs.plan.rollout import progress, words
+from hatoba.services.ecs.plan.rollout.daemon import daemon_moves, sized
 from hatoba.services.ecs.plan.rollout.seen import Seen, Targets, places, see
 from hatoba.services.ecs.plan.rollout.steps import Moves, Stop, moves
 
@@ -19,6 +20,7 @@ class Plan(Part, frozen=True, kw_only=True):
 
     service: Service
     start: int = 0
+    on: tuple[str, ...] = ()  # of a daemon: the node of each that is started
     stop: tuple[Stop, ...] = ()
     register: tuple[Task, ...] = ()
     deregister: tuple[Task, ...] = ()
@@ -35,10 +37,16 @@ class Plan(Part, frozen=True, kw_only=True):
 
 
 def plan(
-    service: Service, tasks: Sequence[Task], targets: Targets, now: float, story: ServiceDeployment | None = None
+    service: Service,
+    tasks: Sequence[Task],
+    targets: Targets,
+    now: float,
+    story: ServiceDeployment | None = None,
+    instances: Collection[str] | None = None,
 ) -> Plan:
     """`targets`: the states of everything registered in the service's target groups; `story`: its newest service
-    deployment."""
+    deployment; `instances`: the nodes that are there for a daemon, None for any other service."""
+    service = sized(service, instances)
     seen = [see(service, task, targets, now) for task in tasks]
     ended = [task for task in tasks if not task.counted and task.desired == "STOPPED"]
     counted = progress.note_ends(service, ended, 0, _serving(service, seen), now)
@@ -47,7 +55,7 @@ def plan(
     told += advanced.messages
     service = advanced.service
 
-    step = moves(service, seen, now)
+    step = moves(service, seen, now) if instances is None else daemon_moves(service, seen, instances, now)
     unhealthy = [one for one in seen if one.condition == "unhealthy" and one.id in {stop.task for stop in step.stop}]
     told += [message for one in unhealthy for message in _why_unhealthy(one, targets)]
     blamed = sum(one.task.deployment == service.primary.id for one in unhealthy)
@@ -81,6 +89,7 @@ def plan(
     return Plan(
         service=service,
         start=step.start,
+        on=step.on,
         stop=step.stop,
         register=tuple(register),
         deregister=tuple(deregister),

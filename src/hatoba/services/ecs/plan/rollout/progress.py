@@ -15,7 +15,13 @@ from hatoba.services.ecs.plan.rollout import story as tales
 from hatoba.services.ecs.plan.rollout.seen import Seen
 
 # Ends for which the deployment is not to blame.
-_BLAMELESS = ("UserInitiated", "ServiceSchedulerInitiated", "InfrastructureHealth", "SpotInterruption")
+_BLAMELESS = (
+    "UserInitiated",
+    "ServiceSchedulerInitiated",
+    "InfrastructureHealth",
+    "SpotInterruption",
+    "TerminationNotice",
+)
 _NEVER_RAN = ("TaskFailedToStart",)
 
 

@@ -30,24 +30,25 @@ class Moves(NamedTuple):
     again_at: float | None  # when a start that is held back may be made
     stuck: bool  # the percentages leave no room for any step
     kept: tuple[Task, ...] = ()  # would be stopped, and are protected
+    on: tuple[str, ...] = ()  # of a daemon: the node of each that is started
 
 
 def moves(service: Service, seen: Sequence[Seen], now: float) -> Moves:
     if service.status != "ACTIVE":
-        return Moves(0, tuple(_scale_in(service, one) for one in _live(seen)), None, False)
+        return Moves(0, tuple(scale_in(service, one) for one in live(seen)), None, False)
     primary = [one for one in seen if one.task.deployment == service.primary.id and not one.task.leaving]
     # A task whose instance is being drained gives way to its replacement as one of an old deployment does.
     old = [one for one in seen if one.task.deployment != service.primary.id or one.task.leaving]
     need = max(0, service.desired - sum(one.counts for one in primary))
     room = max(0, arith.upper(service.desired, service.percents.maximum) - sum(one.occupies for one in seen))
-    allowed_at = _allowed_at(service)
-    held = need > 0 and allowed_at > now
+    when = allowed_at(service)
+    held = need > 0 and when > now
     start = 0 if held else min(need, room)
     # Tasks that are on their way out already will make room.
     missing = 0 if held else max(0, need - room - sum(one.condition == "ending" for one in seen))
     stop, kept = _stops(service, primary, old, missing, now)
     stuck = missing > 0 and not stop and not kept
-    return Moves(start, tuple(stop), _again_at(allowed_at if held else None, kept), stuck, kept)
+    return Moves(start, tuple(stop), _again_at(when if held else None, kept), stuck, kept)
 
 
 def _again_at(allowed_at: float | None, kept: Sequence[Task]) -> float | None:
@@ -56,7 +57,7 @@ def _again_at(allowed_at: float | None, kept: Sequence[Task]) -> float | None:
     return min((at for at in deadlines if at is not None and at != float("inf")), default=None)
 
 
-def _allowed_at(service: Service) -> float:
+def allowed_at(service: Service) -> float:
     """When the next task may be started: at once, unless the last ones did not stay up."""
     primary = service.primary
     if primary.rollout == "FAILED":
@@ -64,7 +65,7 @@ def _allowed_at(service: Service) -> float:
     return (primary.crashed_at or 0.0) + arith.backoff(primary.crashes)
 
 
-def _live(seen: Sequence[Seen]) -> list[Seen]:
+def live(seen: Sequence[Seen]) -> list[Seen]:
     return [one for one in seen if one.condition not in ("ending", "gone")]
 
 
@@ -83,12 +84,12 @@ def _stops(
     healthy = serving + len(_of(old, "healthy"))
     kept: list[Task] = []
 
-    stops = [_scale_in(service, one) for one in _free(_of(old, "starting"), kept, now)]
+    stops = [scale_in(service, one) for one in _free(_of(old, "starting"), kept, now)]
     missing -= len(stops)
 
     for one in _of(old, "unhealthy"):
         if healthy >= least or missing > 0:
-            stops.append(_scale_in(service, one))
+            stops.append(scale_in(service, one))
             missing -= 1
     for one in _of(primary, "unhealthy"):
         if serving >= service.desired or missing > 0:
@@ -102,7 +103,7 @@ def _stops(
     for one in surplus:
         if one.condition == "healthy" and healthy <= least:
             continue  # what stays in its place is protected, but does not serve yet
-        stops.append(_scale_in(service, one))
+        stops.append(scale_in(service, one))
         missing -= 1
         healthy -= one.condition == "healthy"
 
@@ -111,7 +112,7 @@ def _stops(
         if healthy > least and (healthy > service.desired or missing > 0):
             if not _free([one], kept, now):
                 continue
-            stops.append(_scale_in(service, one))
+            stops.append(scale_in(service, one))
             missing -= 1
             healthy -= 1
     return stops, tuple(kept)
@@ -123,5 +124,5 @@ def _free(ones: Sequence[Seen], kept: list[Task], now: float) -> list[Seen]:
     return [one for one in ones if not one.task.protected(now)]
 
 
-def _scale_in(service: Service, one: Seen) -> Stop:
+def scale_in(service: Service, one: Seen) -> Stop:
     return Stop(one.id, reasons.scaling(one.task.deployment or service.primary.id))
