@@ -251,3 +251,14 @@ async def test_an_instance_has_ten_attributes_at_most(tmp_path: Path) -> None:
         await w.ecs.put_attributes(attributes=ten)
         with pytest.raises(t.AttributeLimitExceededException):
             await w.ecs.put_attributes(attributes=[{"name": "b", "targetId": "node-1"}])
+
+
+async def test_a_new_cluster_knows_nothing_of_one_that_had_its_name(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.ecs.create_cluster(clusterName="c")
+        await w.ecs.put_attributes(cluster="c", attributes=[{"name": "gpu", "targetId": "node-1"}])
+        await w.ecs.update_container_instances_state(cluster="c", containerInstances=["node-1"], status="DRAINING")
+        await w.ecs.delete_cluster(cluster="c")
+        await w.ecs.create_cluster(clusterName="c")
+        assert await listed(w, cluster="c", status="ACTIVE") == ["node-1"]
+        assert await listed(w, cluster="c", filter="attribute:gpu exists") == []

@@ -15,7 +15,7 @@ from hatoba.services.ecs.api.capacity import default_strategy, known_providers
 from hatoba.services.ecs.api.room import checked_tags, ecs, page, tag
 from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.cluster import DEFAULT, Cluster, clusters, find_cluster, name_of, use_cluster
-from hatoba.services.ecs.model.instance import registered
+from hatoba.services.ecs.model.instance import instances, registered
 from hatoba.services.ecs.model.service import services
 from hatoba.services.ecs.model.task import tasks
 from hatoba.services.ecs.views import cluster as view
@@ -110,6 +110,8 @@ async def delete_cluster(req: t.DeleteClusterRequest, call: Call) -> t.DeleteClu
             raise t.ClusterContainsServicesException("The Cluster cannot be deleted while Services are active.")
         if tx.count(tasks, "cluster", (*where, "RUNNING")):
             raise t.ClusterContainsTasksException("The Cluster cannot be deleted while Tasks are active.")
+        for instance in tx.index(instances, "cluster", where):
+            tx.forget(instances, instance.key)  # a new cluster of the same name knows nothing of it
         return {"cluster": shape(tx, call, tx.put(clusters, replace(record, status="INACTIVE")), ())}
 
 
