@@ -121,18 +121,3 @@ async def test_container_instances(tmp_path: Path) -> None:
         cpu = answer["containerInstances"][1]["registeredResources"][0]
         assert (cpu["name"], cpu["integerValue"]) == ("CPU", 1024)
         assert answer["failures"][0]["reason"] == "MISSING"
-
-
-async def test_account_settings(tmp_path: Path) -> None:
-    async with world(tmp_path) as w:
-        assert (await w.ecs.list_account_settings())["settings"] == []
-        await w.ecs.put_account_setting(name="containerInsights", value="enabled")
-        (one,) = (await w.ecs.list_account_settings(name="containerInsights"))["settings"]
-        assert one["value"] == "enabled"
-        effective = (await w.ecs.list_account_settings(effectiveSettings=True, maxResults=100))["settings"]
-        assert {s["name"]: s["value"] for s in effective}["taskLongArnFormat"] == "enabled"
-        await w.ecs.put_account_setting_default(name="taskLongArnFormat", value="disabled")
-        await w.ecs.delete_account_setting(name="containerInsights")
-        assert (await w.ecs.list_account_settings())["settings"] == []
-        with pytest.raises(t.InvalidParameterException):
-            await w.ecs.put_account_setting(name="containerInsights", value="loud")

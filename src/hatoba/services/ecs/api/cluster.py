@@ -14,6 +14,7 @@ from hatoba.gateway.tags import tags_of
 from hatoba.services.ecs.api.capacity import default_strategy, known_providers
 from hatoba.services.ecs.api.room import checked_tags, ecs, page, tag
 from hatoba.services.ecs.model import arns
+from hatoba.services.ecs.model.account import effective, principal
 from hatoba.services.ecs.model.cluster import DEFAULT, Cluster, clusters, find_cluster, name_of, use_cluster
 from hatoba.services.ecs.model.instance import instances, registered
 from hatoba.services.ecs.model.service import services
@@ -34,9 +35,10 @@ async def create_cluster(req: t.CreateClusterRequest, call: Call) -> t.CreateClu
     tags = checked_tags(req.get("tags"))
     providers = known_providers(req.get("capacityProviders") or ())
     connect: Mapping[str, Any] = req.get("serviceConnectDefaults") or {}
+    insights = effective(call.store, call.scope, principal(call.principal))["containerInsights"]
     wanted = Cluster(
         key=clusters.key(call.scope, name),
-        settings=_settings(req.get("settings")),
+        settings={"containerInsights": insights, **_settings(req.get("settings"))},
         configuration=cast("dict[str, Any]", req.get("configuration") or {}),
         capacity_providers=providers,
         strategy=default_strategy(req.get("defaultCapacityProviderStrategy"), providers),

@@ -6,6 +6,7 @@ import msgspec
 
 from hatoba.core.keys import Scope
 from hatoba.core.records import Record
+from hatoba.gateway.call import Principal
 from hatoba.store import Table
 from hatoba.store.store import View
 
@@ -25,7 +26,7 @@ DEFAULTS = {
 
 
 class AccountSettings(Record, frozen=True, kw_only=True):
-    """The id is a principal's ARN, or "" for the account's default."""
+    """The id is a principal's ARN, or "" for the account's default, which is the root user's."""
 
     values: dict[str, str] = msgspec.field(default_factory=dict)
 
@@ -33,8 +34,17 @@ class AccountSettings(Record, frozen=True, kw_only=True):
 account_settings = Table("ecs.account_settings", AccountSettings)
 
 
+def principal(asking: Principal) -> str:
+    """Whose settings count: a session's are those of its role."""
+    return asking.role or asking.arn
+
+
+def settings_id(principal: str) -> str:
+    return "" if principal.endswith(":root") else principal
+
+
 def stored(view: View, scope: Scope, principal: str) -> dict[str, str]:
-    record = view.find(account_settings, scope, principal)
+    record = view.find(account_settings, scope, settings_id(principal))
     return record.values if record else {}
 
 
