@@ -20,6 +20,7 @@ PACKAGES=(
     awscli:/usr/share/doc/awscli   # the stock AWS CLI, for the demo and the tests
     iproute2:ip
     curl:curl
+    strace:strace                  # what a process writes, for the tests of power cuts
     wrk:wrk                        # load, for the benchmarks
     python3-venv:/usr/share/doc/python3-venv
 )
