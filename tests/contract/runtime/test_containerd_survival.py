@@ -17,7 +17,9 @@ import pytest
 from hatoba.core.errors import PortError, Refused
 from hatoba.runtime.base import ContainerSpec, ExecSpec, Exited, Failure
 from hatoba.runtime.containerd import Settings
+from hatoba.runtime.containerd.client import Client
 from hatoba.runtime.containerd.runtime import stop_leftovers
+from hatoba.runtime.stubs.services.snapshots.v1 import snapshots_pb2
 from tests.contract.runtime.worlds import ContainerdWorld, is_alive, spec
 
 pytestmark = pytest.mark.real
@@ -79,6 +81,24 @@ async def test_delete_leaves_nothing(real: ContainerdWorld) -> None:
     [image] = await real.runtime.images()
     await real.runtime.remove_image(image.digest)  # collects what is not referred to
     assert list(snapshots.iterdir()) == []
+
+
+async def test_a_creation_that_our_end_cut_short_is_made_whole(real: ContainerdWorld) -> None:
+    """Recorded, but without its root; or given up by containerd while crun knew of it already."""
+    for id in ("rootless", "known"):
+        await real.runtime.create(await spec(real, id, "sleep", "60"))
+    client = Client(real.settings.socket)
+    request = snapshots_pb2.RemoveSnapshotRequest(snapshotter=real.settings.snapshotter, key="rootless")
+    await client.call(client.snapshots.Remove, request)
+    await client.close()
+    (real.settings.crun_state / "known").mkdir(parents=True)
+    await real.restart()
+    await real.runtime.start("rootless")
+    with pytest.raises(PortError) as half_made:
+        await real.runtime.start("known")
+    assert half_made.value.code == Failure.UNAVAILABLE  # that is: try again
+    await real.runtime.start("known")
+    assert {c.id: c.state for c in await real.runtime.containers()} == {"rootless": "running", "known": "running"}
 
 
 async def test_shutting_down_takes_running_containers_along(real: ContainerdWorld) -> None:

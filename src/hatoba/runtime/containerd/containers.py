@@ -231,10 +231,15 @@ class Containers:
         return process
 
     async def _mend(self, record: Record, error: CallFailed) -> None:
-        """What a killed containerd has left half-made is made anew; the start is then to be tried again."""
-        id = record.spec.id
+        """What a killed containerd, or a killed process of ours that asked it, has left half-made is made anew; the
+        start is then to be tried again."""
+        spec, id = record.spec, record.spec.id
         if "mkdir" in error.message and "file exists" in error.message:
             leftovers.clear(self._cgroups, self._settings, id)
+        elif f"container `{id}` already exists" in error.message:
+            await leftovers.clear_crun(
+                self._cgroups, self._settings, id, oci.cgroup_path(self._machine, spec.group, id)
+            )
         elif "failed to mount rootfs" in error.message:
             await self._remove_snapshot(id)
             record.mounts = await self._prepare(id, self._images.get(record.spec.image).chain_id)

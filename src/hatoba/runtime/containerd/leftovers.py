@@ -1,8 +1,8 @@
 """What a containerd that was killed in the middle of something leaves behind, and cannot get rid of by itself.
 
 A deletion cut short: crun has forgotten the container, its shim has not, and no call to it will ever succeed. A
-creation cut short: the bundle directory is there, so another can never be made. Both are cleared away here, and the
-call that met them is tried again.
+creation cut short: the bundle directory is there, or crun knows the container already, so another can never be made.
+All are cleared away here, and the call that met them is tried again.
 """
 
 from __future__ import annotations
@@ -22,6 +22,13 @@ def clear(cgroups: Cgroups, settings: Settings, id: str) -> None:
     end_shim(cgroups, settings, id)
     remove_tree(settings.bundles / id)
     settings.shim_socket(id).unlink(missing_ok=True)
+
+
+async def clear_crun(cgroups: Cgroups, settings: Settings, id: str, cgroup: str) -> None:
+    """End what crun has made of a container whose making was given up, and let crun forget it."""
+    clear(cgroups, settings, id)
+    await groups.kill(cgroups, cgroup)
+    remove_tree(settings.crun_state / id)
 
 
 def end_shim(cgroups: Cgroups, settings: Settings, id: str) -> None:

@@ -52,6 +52,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.state / "io.containerd.runtime.v2.task" / NAMESPACE
 
     @property
+    def crun_state(self) -> Path:
+        """Where crun keeps what it knows of each container."""
+        return self.run / "crun" / NAMESPACE
+
+    @property
     def config(self) -> Path:
         return self.data / "config.toml"
 
