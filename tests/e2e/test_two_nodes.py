@@ -135,9 +135,9 @@ def test_a_service_leaves_a_node_that_is_drained(two_nodes: Instance) -> None:
         placementConstraints=[{"type": "memberOf", "expression": "attribute:stack == blue or ec2InstanceId == second"}],
     )
 
-    def where() -> list[str]:
+    def where(service: str = "steady") -> list[str]:
         """Of the tasks that run."""
-        arns = ecs.list_tasks(serviceName="steady")["taskArns"]
+        arns = ecs.list_tasks(serviceName=service)["taskArns"]
         tasks = ecs.describe_tasks(tasks=arns)["tasks"] if arns else []
         return sorted(task["containerInstanceArn"] for task in tasks if task["lastStatus"] == "RUNNING")
 
@@ -146,12 +146,22 @@ def test_a_service_leaves_a_node_that_is_drained(two_nodes: Instance) -> None:
     (empty,) = {first, second} - {full}
     found = ecs.list_container_instances(filter="runningTasksCount == 3")["containerInstanceArns"]
     assert found == [full]
+    ecs.create_service(
+        serviceName="everywhere",
+        taskDefinition="steady",
+        launchType="EC2",
+        schedulingStrategy="DAEMON",
+        networkConfiguration=hatoba.network(groups=[]),
+    )
+    eventually(lambda: where("everywhere") == sorted([first, second]), 30)
     ecs.update_container_instances_state(containerInstances=[full], status="DRAINING")
     eventually(lambda: where() == [empty] * 3 and not _busy(ecs, full), 30)
     refused = ecs.start_task(
         taskDefinition="steady", containerInstances=[full], networkConfiguration=hatoba.network(groups=[])
     )
     assert "draining" in refused["failures"][0]["detail"]
+    assert where("everywhere") == [empty]
+    ecs.delete_service(service="everywhere")
     ecs.delete_service(service="steady", force=True)
     eventually(lambda: not _busy(ecs, empty), 30)
 

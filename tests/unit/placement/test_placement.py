@@ -131,6 +131,21 @@ def test_a_node_that_changed_is_seen_as_it_is() -> None:
     assert placed(scheduler, needs, 2, sites(a, b)) == ["b", "a"]
 
 
+def test_what_a_place_holds_goes_with_the_node_and_with_the_task() -> None:
+    """A board that was kept, while a node changed its place and tasks ended."""
+    scheduler = Scheduler()
+    needs = Needs(group="web", order=(Order("spread", "zone"),))
+    a, b, c = (site(id_, labels={"zone": zone}) for id_, zone in (("a", "x"), ("b", "y"), ("c", "x")))
+    assert placed(scheduler, needs, 1, sites(a, b)) == ["a"]
+    moved = site("a", labels={"zone": "y"})
+    assert placed(scheduler, needs, 1, sites(moved, b, c)) == ["c"]
+    where = sites(moved, b, c)
+    assert placed(scheduler, needs, 3, where) == ["b", "c", "b"]  # two in x, three in y
+    for node in ("a", "b", "b"):
+        scheduler.ledger.change(load(needs, node), None)
+    assert placed(scheduler, needs, 2, where) == ["a", "b"]
+
+
 def test_a_refusal_explains_itself() -> None:
     scheduler = Scheduler()
     scheduler.ledger.change(None, Load(node="g", counts=("web",)))
