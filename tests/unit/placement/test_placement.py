@@ -140,8 +140,8 @@ def test_what_a_place_holds_goes_with_the_node_and_with_the_task() -> None:
     moved = site("a", labels={"zone": "y"})
     assert placed(scheduler, needs, 1, sites(moved, b, c)) == ["c"]
     where = sites(moved, b, c)
-    assert placed(scheduler, needs, 3, where) == ["b", "c", "b"]  # two in x, three in y
-    for node in ("a", "b", "b"):
+    assert placed(scheduler, needs, 3, where) == ["b", "c", "a"]  # two in x, three in y
+    for node in ("a", "a", "b"):
         scheduler.ledger.change(load(needs, node), None)
     assert placed(scheduler, needs, 2, where) == ["a", "b"]
 

@@ -55,6 +55,7 @@ def test_bases_are_filled_and_the_rest_is_shared_exactly(
 def test_great_numbers_are_shared_exactly_too() -> None:
     taken = Counter(providers([item("a", weight=1), item("b", weight=999, base=7)], ["b"] * 99_907, 1))
     assert taken == {"a": 1}
+    assert providers([item("a", weight=1), item("b", weight=1)], (), 3) == ["a", "b", "a"]
 
 
 @pytest.mark.parametrize(

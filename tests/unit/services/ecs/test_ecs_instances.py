@@ -74,6 +74,7 @@ async def test_a_drained_instance_takes_no_new_tasks_and_its_services_move_away(
         await register(w)
         await w.ecs.create_cluster(clusterName="far")
         await w.ecs.create_service(serviceName="web", taskDefinition="ec2", desiredCount=4)
+        await w.ecs.create_service(cluster="far", serviceName="web", taskDefinition="ec2", desiredCount=2)
         single = await w.ecs.start_task(taskDefinition="ec2", containerInstances=["node-1"])
         await w.settle()
         assert await running(w, "web") == {"node-1": 2, "node-2": 2}
@@ -85,6 +86,7 @@ async def test_a_drained_instance_takes_no_new_tasks_and_its_services_move_away(
         assert (await described(w, "node-1", cluster="far"))["status"] == "ACTIVE"  # clusters are boundaries
         await w.settle()
         assert await running(w, "web") == {"node-2": 4}
+        assert (await described(w, "node-1", cluster="far"))["runningTasksCount"] == 1
         one = await w.ecs.describe_tasks(tasks=[single["tasks"][0]["taskArn"]])
         assert one["tasks"][0]["lastStatus"] == "RUNNING"  # nobody's but its own
         assert await listed(w, status="DRAINING") == ["node-1"]
@@ -153,6 +155,7 @@ async def test_what_cannot_be_asked_of_an_instance(tmp_path: Path) -> None:
 async def test_deregistering(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         w.add_node("node-2")
+        w.change_node("node-1", seen_at=w.clock.now())
         await register(w)
         await w.ecs.create_service(serviceName="web", taskDefinition="ec2", desiredCount=2)
         await w.ecs.put_attributes(attributes=[{"name": "stack", "value": "blue", "targetId": "node-1"}])
