@@ -10,6 +10,7 @@ from hatoba.core.errors import AwsError
 from hatoba.fleet import model as fleet
 from hatoba.services.ecs.model import service_deployment as history
 from hatoba.services.ecs.model.service import services
+from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import tasks
 from hatoba.services.ecs.model.task_definition import definitions
 from tests.unit.services.ecs.test_ecs_services import create, described, live, messages, stable
@@ -410,3 +411,27 @@ async def test_nothing_is_lost_when_ecs_dies_in_the_middle(tmp_path: Path) -> No
         await fail_new_tasks(w)
         await w.crash()
         assert (await newest(w))["status"] == "ROLLBACK_SUCCESSFUL"
+
+
+async def test_a_version_that_nothing_checks_has_to_stay_up_before_the_old_one_goes(tmp_path: Path) -> None:
+    async with world(tmp_path, settings=Settings(unchecked_wait=5.0)) as w:
+        await create(w, deploymentConfiguration=BREAKER)
+        assert stable(await described(w))  # the first one takes nobody's place
+        before = {task.id for task in w.store.all(tasks)}
+        await update(w)
+        assert live(w) == {("1", "RUNNING"): 2, ("2", "RUNNING"): 2}
+        assert (await newest(w))["status"] == "IN_PROGRESS"
+        await w.pass_time(4.9)
+        assert live(w) == {("1", "RUNNING"): 2, ("2", "RUNNING"): 2}
+        for _ in range(4):  # it crashes on starting, again and again
+            for task in w.store.all(tasks):
+                if task.definition.endswith("2"):
+                    w.report(task.id, "stopped", exit_code=1)
+            await w.settle()
+            await w.pass_time(4)
+        assert (await newest(w))["status"] == "ROLLBACK_SUCCESSFUL"
+        assert {task.id for task in w.store.all(tasks) if task.status == "RUNNING"} == before
+        await update(w)
+        await w.pass_time(5)
+        assert live(w) == {("3", "RUNNING"): 2}
+        assert (await newest(w))["status"] == "SUCCESSFUL"

@@ -230,7 +230,7 @@ class World:
     ) -> None:
         self.auto = auto  # nodes start and stop what they are told
         self.neighbours = neighbours  # the real rooms beside it, instead of the small ones
-        self.settings = settings or Settings()
+        self.settings = settings or Settings(unchecked_wait=0.0)
         self.clock = ManualClock()
         self.ids = SeededIds(7)
         self.ec2, self.sts, self.ecr = FakeEc2(), FakeSts(), FakeEcr()

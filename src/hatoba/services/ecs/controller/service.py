@@ -38,6 +38,7 @@ from hatoba.services.ecs.placing import assign, there_for
 from hatoba.services.ecs.plan import launch, lifecycle
 from hatoba.services.ecs.plan.capacity import providers
 from hatoba.services.ecs.plan.rollout import Plan, moved, plan, words
+from hatoba.services.ecs.plan.rollout.seen import Targets
 from hatoba.services.ecs.plan.tagging import task_tags
 from hatoba.store import Change, Store, Tx
 from hatoba.store.store import View
@@ -103,20 +104,23 @@ class ServiceController:
         service = self._store.get(services, key)
         if service is None:
             return None
-        story = current_deployment(self._store, service)
         known = tasks_of(self._store, key.scope, key.id)
         if service.status == "INACTIVE" and not known:
             return self._remember(service)
         aws = self._platform.door(key.scope, "ecs")
         targets = await self._targets(aws, known)
         now = self._platform.clock.now()
-        first = plan(service, known, targets, now, story, self._instances(self._store, service))
+        first = self._plan(self._store, service, known, targets, now)
         images = await self._images(first)
         refused = await _register(aws, first.register, targets)
         joined = [task for task in first.register if not any(target.group in refused for target in task.targets)]
         drained_at = await self._deregister(aws, first.deregister, targets)
         problems = [words.not_registered(group, why) for group, why in refused.items()]
         return self._decide(key, joined, drained_at, targets, problems, images)
+
+    def _plan(self, view: View, service: Service, known: Sequence[Task], targets: Targets, now: float) -> Plan:
+        story, there = current_deployment(view, service), self._instances(view, service)
+        return plan(service, known, targets, now, story, there, self._settings.unchecked_wait)
 
     async def _images(self, step: Plan) -> dict[str, tuple[Image, ...]]:
         """By revision: what the tags of one that is about to start its first tasks mean."""
@@ -186,7 +190,7 @@ class ServiceController:
                 _change(tx, task.id, key, now, balancing="joined")
             messages = moved([task for task in joined if task.balancing == "joining"], left)
             story = current_deployment(tx, service)
-            step = plan(service, tasks_of(tx, key.scope, key.id), targets, now, story, self._instances(tx, service))
+            step = self._plan(tx, service, tasks_of(tx, key.scope, key.id), targets, now)
             self._carry_out(tx, step, key, now)
             if step.story is not None and step.story != story:
                 tx.put(deployments, step.story)

@@ -43,11 +43,13 @@ def plan(
     now: float,
     story: ServiceDeployment | None = None,
     instances: Collection[str] | None = None,
+    unchecked: float = 0.0,
 ) -> Plan:
     """`targets`: the states of everything registered in the service's target groups; `story`: its newest service
-    deployment; `instances`: the nodes that are there for a daemon, None for any other service."""
+    deployment; `instances`: the nodes that are there for a daemon, None for any other service; `unchecked`: as for
+    `see`."""
     service = sized(service, instances)
-    seen = [see(service, task, targets, now) for task in tasks]
+    seen = [see(service, task, targets, now, unchecked) for task in tasks]
     ended = [task for task in tasks if not task.counted and task.desired == "STOPPED"]
     counted = progress.note_ends(service, ended, 0, _serving(service, seen), now)
     told = list(counted.messages)

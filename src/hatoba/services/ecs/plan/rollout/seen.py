@@ -20,7 +20,7 @@ class Seen(NamedTuple):
     task: Task
     condition: Condition
     why: str = ""  # unhealthy: the reason for which it will be stopped
-    grace_ends: float | None = None  # when an unhealthy task will no longer be excused
+    grace_ends: float | None = None  # when an unhealthy task is no longer excused, or an unchecked one is trusted
 
     @property
     def id(self) -> str:
@@ -37,7 +37,8 @@ class Seen(NamedTuple):
         return self.condition != "gone"
 
 
-def see(service: Service, task: Task, targets: Targets, now: float) -> Seen:
+def see(service: Service, task: Task, targets: Targets, now: float, unchecked: float = 0.0) -> Seen:
+    """`unchecked`: seconds for which a new version that nothing checks is not trusted."""
     if task.lost or task.status in ("DEPROVISIONING", "STOPPED"):
         return Seen(task, "gone")
     if task.desired == "STOPPED":
@@ -54,7 +55,18 @@ def see(service: Service, task: Task, targets: Targets, now: float) -> Seen:
                 return Seen(task, "unhealthy", reasons.elb(group))
             return Seen(task, "starting", grace_ends=grace_ends)
         waiting = waiting or state != "healthy"
+    trusted_at = (task.started_at or now) + unchecked
+    if now < trusted_at and _is_tried(service, task):
+        return Seen(task, "starting", grace_ends=trusted_at)
     return Seen(task, "starting" if waiting else "healthy")
+
+
+def _is_tried(service: Service, task: Task) -> bool:
+    """It is to take the place of what works, and neither a health check nor a load balancer says whether it does."""
+    if task.targets or any(container.checked and container.essential for container in task.containers):
+        return False
+    primary = service.primary
+    return primary.rollout == "IN_PROGRESS" and primary.id == task.deployment and len(service.deployments) > 1
 
 
 def places(task: Task, targets: Targets) -> Iterable[tuple[tuple[str, str, int], str]]:
