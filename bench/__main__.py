@@ -22,6 +22,7 @@ from bench.rows import GATHERED, gathered, show
 MODULES: dict[str, tuple[list[str], float]] = {
     "platform": ([], 900.0),
     "request_cpu": ([], 120.0),
+    "store": ([], 120.0),
     "names": ([], 120.0),
     "placement": ([], 300.0),
     "runtime": ([], 300.0),

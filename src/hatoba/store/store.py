@@ -11,8 +11,10 @@ A transaction writes into the working set at once and keeps what it replaced; an
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -194,19 +196,17 @@ class Store(View):
             rows = [row for row in self._journal.rows() if row.table in stale]
             migrated = (Row(r.table, r.key, decoders[r.table].migrate(r.data, stale[r.table])) for r in rows)
             self._journal.migrated(migrated, {name: schemas[name] for name in stale})
-        for row in self._journal.rows():
-            self._load(decoders[row.table], row)
+        with _undisturbed():
+            found: dict[str, list[Record]] = {name: [] for name in self._tables}
+            for row in self._journal.rows():
+                found[row.table].append(_decoded(decoders[row.table], row))
+            for name, records in found.items():
+                self._rows[name].load(records)
         self._loop = asyncio.get_running_loop()
         if self._journal.blocking:
             self._writer = ThreadWriter(self._journal, self.epoch, self.seq, self._written, self._failed)
         else:
             self._writer = LoopWriter(self._journal, self.epoch, self.seq, self._advance, self._failed)
-
-    def _load(self, decoder: TableDecoder[Any], row: Row) -> None:
-        record = decoder.decode(row.data)
-        if record.key != decode_key(row.key):
-            raise HatobaError(f"the journal's row {row.table} {row.key!r} holds another record: {record.key}")
-        self._rows[row.table].set(record)
 
     def close(self) -> None:
         if self._writer is not None:
@@ -277,3 +277,22 @@ class Store(View):
             elif not future.done():
                 future.set_result(None)
         self._waiting = still
+
+
+def _decoded(decoder: TableDecoder[Any], row: Row) -> Record:
+    record: Record = decoder.decode(row.data)
+    if record.key != decode_key(row.key):
+        raise HatobaError(f"the journal's row {row.table} {row.key!r} holds another record: {record.key}")
+    return record
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Everything that is loaded stays: walking it for garbage again and again costs as much as loading it."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -6,7 +6,7 @@ Plain data structures with no notion of transactions; `Store` is their only user
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 from sortedcontainers import SortedDict
@@ -28,6 +28,22 @@ class Rows(Generic[R]):
         self._indexes: dict[str, dict[Hashable, SortedDict[Key, R]]] = {name: {} for name in table.indexes}
         self.tallies = {tally: tally() for tally in table.tallies}
         self.changes = 0  # writes so far, those that were taken back and their taking back included
+
+    def load(self, records: Iterable[R]) -> None:
+        """Fills an empty table: sorting once is several times faster than keeping order record by record."""
+        self.by_key = {record.key: record for record in records}
+        scopes: defaultdict[Scope, dict[str, R]] = defaultdict(dict)
+        found: dict[str, defaultdict[Hashable, dict[Key, R]]] = {name: defaultdict(dict) for name in self._indexes}
+        indexes = [(index, found[name]) for name, index in self.table.indexes.items()]
+        for key, record in self.by_key.items():
+            scopes[key.scope][key.id] = record
+            for index, buckets in indexes:
+                for value in index.values(record):
+                    buckets[value][key] = record
+            self._tell(None, record)
+        self._scopes.update((scope, SortedDict(rows)) for scope, rows in scopes.items())
+        for name, buckets in found.items():
+            self._indexes[name] = {value: SortedDict(bucket) for value, bucket in buckets.items()}
 
     def set(self, record: R) -> R | None:
         """Insert or replace; the record that was there before. An index that cannot take the record changes nothing."""
