@@ -95,6 +95,7 @@ class Composed:
         tables_ = (await ec2.describe_route_tables())["RouteTables"]
         gateways = (await ec2.describe_internet_gateways())["InternetGateways"]
         interface = (await ec2.create_network_interface(SubnetId=subnets[0]))["NetworkInterface"]
+        elastic = await ec2.allocate_address()
         network = {"awsvpcConfiguration": {"subnets": subnets[:1], "securityGroups": groups[:1]}}
         balancer = (await elb.create_load_balancer(Name="lb", Subnets=subnets))["LoadBalancers"][0]
         made: dict[str, Any] = {"Protocol": "HTTP", "Port": 80, "VpcId": vpc, "TargetType": "ip"}
@@ -108,8 +109,12 @@ class Composed:
         rule = (await elb.create_rule(**made))["Rules"][0]["RuleArn"]
         await iam.create_role(RoleName="role", AssumeRolePolicyDocument=TRUST)
         await iam.create_user(UserName="user")
+        await iam.create_group(GroupName="group")
+        await iam.create_instance_profile(InstanceProfileName="profile")
+        await iam.create_account_alias(AccountAlias="alias")
         await iam.create_policy(PolicyName="policy", PolicyDocument=POLICY)
         await iam.put_role_policy(RoleName="role", PolicyName="policy", PolicyDocument=POLICY)
+        await iam.put_group_policy(GroupName="group", PolicyName="policy", PolicyDocument=POLICY)
         await iam.put_user_policy(UserName="user", PolicyName="policy", PolicyDocument=POLICY)
         key = (await iam.create_access_key(UserName="user"))["AccessKey"]["AccessKeyId"]
         await door.ecr.create_repository(repositoryName="app")
@@ -175,6 +180,9 @@ class Composed:
             "InternetGatewayId": gateways[0]["InternetGatewayId"],
             "NetworkInterfaceId": interface["NetworkInterfaceId"],
             "NetworkInterfaceIds": [interface["NetworkInterfaceId"]],
+            "AllocationId": elastic["AllocationId"],
+            "AllocationIds": [elastic["AllocationId"]],
+            "PublicIps": [elastic["PublicIp"]],
             "Filters": [{"Name": "vpc-id", "Values": [vpc]}],
             "LoadBalancerArn": arn,
             "LoadBalancerArns": [arn],
@@ -197,6 +205,9 @@ class Composed:
             "RoleArn": role,
             "RoleSessionName": "session",
             "UserName": "user",
+            "GroupName": "group",
+            "InstanceProfileName": "profile",
+            "AccountAlias": "alias",
             "PolicyName": "policy",
             "PolicyArn": f"arn:aws:iam::{SCOPE.account}:policy/policy",
             "PolicyDocument": POLICY,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hatoba.aws.sigv4 import Credential
 from hatoba.gateway.call import Principal
-from hatoba.services.iam.model import access_keys, user_arn, users
+from hatoba.services.iam.model import USER, access_keys, users
 from hatoba.store import Store
 
 
@@ -20,7 +20,7 @@ class UserKeys:
             if user is None or key.status != "Active":
                 return None
             principal = Principal(
-                kind="user", account=key.key.account, arn=user_arn(user), id=user.unique, access_key=access_key_id
+                kind="user", account=key.key.account, arn=USER.arn(user), id=user.unique, access_key=access_key_id
             )
             return Credential(access_key_id=access_key_id, secret=key.secret.reveal(), principal=principal)
         return None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from hatoba.aws.shapes import iam as t
 from hatoba.core.ids import Ids
@@ -14,19 +16,28 @@ from hatoba.store import Index, Table
 from hatoba.store.store import View
 
 
-class Principal(Record, frozen=True, kw_only=True):
-    """What users and roles have in common. The record's id is the name in lower case."""
+class Named(Record, frozen=True, kw_only=True):
+    """What everything with a name has in common. The record's id is the name in lower case."""
 
     name: str
     path: str = "/"
     unique: str
     created: float
+
+
+class Principal(Named, frozen=True, kw_only=True):
+    """What users, groups and roles have in common: policies."""
+
     boundary: str | None = None
     inline: dict[str, str]  # policy documents by name
     attached: tuple[str, ...] = ()  # ARNs of managed policies
 
 
 class User(Principal, frozen=True, kw_only=True):
+    groups: tuple[str, ...] = ()  # ids
+
+
+class Group(Principal, frozen=True, kw_only=True):
     pass
 
 
@@ -34,6 +45,15 @@ class Role(Principal, frozen=True, kw_only=True):
     trust: str
     description: str | None = None
     max_session: int = 3600
+
+    @property
+    def linked(self) -> bool:
+        """To a service, which alone may change it."""
+        return self.path.startswith("/aws-service-role/")
+
+
+class InstanceProfile(Named, frozen=True, kw_only=True):
+    role: str | None = None  # id
 
 
 class AccessKey(Record, frozen=True, kw_only=True):
@@ -45,27 +65,116 @@ class AccessKey(Record, frozen=True, kw_only=True):
     created: float
 
 
-class Policy(Record, frozen=True, kw_only=True):
-    """A customer's managed policy. The id is the name in lower case."""
-
-    name: str
-    path: str = "/"
-    unique: str
-    description: str | None = None
+class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True):
+    id: str  # v1, v2 …: never used twice
     document: str
     created: float
 
 
-users = Table("iam.users", User, indexes=(Index("attached", lambda u: u.attached, many=True),))
-roles = Table("iam.roles", Role, indexes=(Index("attached", lambda r: r.attached, many=True),))
+class Policy(Named, frozen=True, kw_only=True):
+    """A customer's managed policy."""
+
+    description: str | None = None
+    versions: tuple[PolicyVersion, ...]  # the newest last
+    default: str = "v1"
+    made: int = 1  # versions so far
+    updated: float
+
+
+class Alias(Record, frozen=True, kw_only=True):
+    """An account's other name; the id is that."""
+
+
+def _with_versions(row: dict[str, Any]) -> dict[str, Any]:
+    """Schema 1 had one document."""
+    version = {"id": "v1", "document": row.pop("document"), "created": row["created"]}
+    return {**row, "versions": [version], "updated": row["created"]}
+
+
+def _attached(principal: Principal) -> tuple[str, ...]:
+    return principal.attached
+
+
+users: Table[User] = Table(
+    "iam.users",
+    User,
+    indexes=(
+        Index("attached", _attached, many=True),
+        Index("group", lambda user: [(user.key.account, group) for group in user.groups], many=True),
+    ),
+)
+groups: Table[Group] = Table("iam.groups", Group, indexes=(Index("attached", _attached, many=True),))
+roles: Table[Role] = Table("iam.roles", Role, indexes=(Index("attached", _attached, many=True),))
+instance_profiles = Table(
+    "iam.instance_profiles",
+    InstanceProfile,
+    indexes=(Index("role", lambda profile: (profile.key.account, profile.role) if profile.role else None),),
+)
 access_keys = Table(
     "iam.access_keys",
     AccessKey,
     indexes=(Index("id", lambda key: key.key.id), Index("user", lambda key: (key.key.account, key.user.lower()))),
 )
-policies = Table("iam.policies", Policy)
+policies = Table("iam.policies", Policy, schema=2, migrations={1: _with_versions})
+aliases = Table("iam.account_aliases", Alias, indexes=(Index("id", lambda alias: alias.id),))
 
-TABLES: tuple[Table[Any], ...] = (users, roles, access_keys, policies)
+TABLES: tuple[Table[Any], ...] = (users, groups, roles, instance_profiles, access_keys, policies, aliases)
+
+N = TypeVar("N", bound=Named)
+
+
+class Kind(msgspec.Struct, Generic[N], frozen=True, kw_only=True, eq=False):
+    """How one kind of thing with a name is spoken of."""
+
+    noun: str
+    table: Table[N]
+    resource: str  # in its ARN
+    prefix: str  # of its unique ids
+    absent: str = "The {noun} with name {name} cannot be found."
+    taken: str = "{noun} with name {name} already exists."
+
+    @property
+    def title(self) -> str:
+        """In the middle of quotas and members: `PoliciesPerRole`, `RoleName`."""
+        return self.noun.title().replace(" ", "")
+
+    def arn(self, record: N) -> str:
+        return f"arn:{record.key.partition}:iam::{record.key.account}:{self.resource}{record.path}{record.name}"
+
+    def find(self, view: View, scope: Scope, name: str) -> N | None:
+        return view.find(self.table, scope.everywhere(), name.lower())
+
+    def the(self, view: View, scope: Scope, name: str) -> N:
+        """Raises NoSuchEntity."""
+        record = self.find(view, scope, name)
+        if record is None:
+            raise t.NoSuchEntityException(self.absent.format(noun=self.noun, name=name))
+        return record
+
+    def free(self, view: View, scope: Scope, name: str) -> None:
+        """Raises EntityAlreadyExists."""
+        if self.find(view, scope, name) is not None:
+            raise t.EntityAlreadyExistsException(self.taken.format(noun=self.noun.capitalize(), name=name))
+
+
+USER = Kind(noun="user", table=users, resource="user", prefix="AIDA")
+GROUP = Kind(noun="group", table=groups, resource="group", prefix="AGPA")
+ROLE = Kind(noun="role", table=roles, resource="role", prefix="AROA")
+POLICY = Kind(
+    noun="policy",
+    table=policies,
+    resource="policy",
+    prefix="ANPA",
+    taken="A policy called {name} already exists. Duplicate names are not allowed.",
+)
+PROFILE = Kind(
+    noun="instance profile",
+    table=instance_profiles,
+    resource="instance-profile",
+    prefix="AIPA",
+    absent="Instance Profile {name} cannot be found.",
+    taken="Instance Profile {name} already exists.",
+)
 
 
 def unique_id(ids: Ids, prefix: str, length: int = 17) -> str:
@@ -73,36 +182,9 @@ def unique_id(ids: Ids, prefix: str, length: int = 17) -> str:
     return prefix + base64.b32encode(bytes.fromhex(ids.hex(24))).decode()[:length]
 
 
-def user_arn(user: User) -> str:
-    return f"arn:{user.key.partition}:iam::{user.key.account}:user{user.path}{user.name}"
-
-
-def role_arn(role: Role) -> str:
-    return f"arn:{role.key.partition}:iam::{role.key.account}:role{role.path}{role.name}"
-
-
-def policy_arn(policy: Policy) -> str:
-    return f"arn:{policy.key.partition}:iam::{policy.key.account}:policy{policy.path}{policy.name}"
-
-
-def the_user(view: View, scope: Scope, name: str) -> User:
-    user = view.find(users, scope.everywhere(), name.lower())
-    if user is None:
-        raise t.NoSuchEntityException(f"The user with name {name} cannot be found.")
-    return user
-
-
-def the_role(view: View, scope: Scope, name: str) -> Role:
-    role = view.find(roles, scope.everywhere(), name.lower())
-    if role is None:
-        raise t.NoSuchEntityException(f"The role with name {name} cannot be found.")
-    return role
-
-
 def the_policy(view: View, scope: Scope, arn: str) -> Policy:
-    name = arn.rpartition("/")[2]
-    policy = view.find(policies, scope.everywhere(), name.lower())
-    if policy is None or policy_arn(policy) != arn:
+    policy = POLICY.find(view, scope, arn.rpartition("/")[2])
+    if policy is None or POLICY.arn(policy) != arn:
         raise t.NoSuchEntityException(f"Policy {arn} was not found.")
     return policy
 

@@ -2,46 +2,93 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from hatoba.aws.shapes import iam as t
-from hatoba.services.iam.model import AccessKey, Policy, Role, User, policy_arn, role_arn, user_arn
+from hatoba.services.iam.model import (
+    GROUP,
+    POLICY,
+    PROFILE,
+    ROLE,
+    USER,
+    AccessKey,
+    Group,
+    InstanceProfile,
+    Policy,
+    PolicyVersion,
+    Role,
+    User,
+)
+
+Tags = Mapping[str, str]
 
 
-def tags(given: dict[str, str]) -> list[t.Tag]:
+def document(text: str) -> str:
+    return quote(text, safe="")
+
+
+def tags(given: Tags) -> list[t.Tag]:
     return [{"Key": key, "Value": value} for key, value in given.items()]
 
 
-def user(record: User, own: dict[str, str] | None = None) -> t.User:
+def boundary(arn: str) -> t.AttachedPermissionsBoundary:
+    return {"PermissionsBoundaryType": "PermissionsBoundaryPolicy", "PermissionsBoundaryArn": arn}
+
+
+def user(record: User, own: Tags | None = None) -> t.User:
     shown: t.User = {
         "Path": record.path,
         "UserName": record.name,
         "UserId": record.unique,
-        "Arn": user_arn(record),
+        "Arn": USER.arn(record),
         "CreateDate": record.created,
     }
+    if record.boundary is not None:
+        shown["PermissionsBoundary"] = boundary(record.boundary)
     if own:
         shown["Tags"] = tags(own)
     return shown
 
 
-def role(record: Role, own: dict[str, str] | None = None) -> t.Role:
+def group(record: Group) -> t.Group:
+    return {
+        "Path": record.path,
+        "GroupName": record.name,
+        "GroupId": record.unique,
+        "Arn": GROUP.arn(record),
+        "CreateDate": record.created,
+    }
+
+
+def role(record: Role, own: Tags | None = None) -> t.Role:
     shown: t.Role = {
         "Path": record.path,
         "RoleName": record.name,
         "RoleId": record.unique,
-        "Arn": role_arn(record),
+        "Arn": ROLE.arn(record),
         "CreateDate": record.created,
-        "AssumeRolePolicyDocument": quote(record.trust, safe=""),
+        "AssumeRolePolicyDocument": document(record.trust),
         "MaxSessionDuration": record.max_session,
     }
     if record.description is not None:
         shown["Description"] = record.description
     if record.boundary is not None:
-        shown["PermissionsBoundary"] = {
-            "PermissionsBoundaryType": "PermissionsBoundaryPolicy",
-            "PermissionsBoundaryArn": record.boundary,
-        }
+        shown["PermissionsBoundary"] = boundary(record.boundary)
+    if own:
+        shown["Tags"] = tags(own)
+    return shown
+
+
+def instance_profile(record: InstanceProfile, held: Role | None, own: Tags | None = None) -> t.InstanceProfile:
+    shown: t.InstanceProfile = {
+        "Path": record.path,
+        "InstanceProfileName": record.name,
+        "InstanceProfileId": record.unique,
+        "Arn": PROFILE.arn(record),
+        "CreateDate": record.created,
+        "Roles": [role(held)] if held is not None else [],
+    }
     if own:
         shown["Tags"] = tags(own)
     return shown
@@ -56,19 +103,33 @@ def access_key(record: AccessKey) -> t.AccessKeyMetadata:
     }
 
 
-def policy(record: Policy, attachments: int) -> t.Policy:
+def policy(record: Policy, attachments: int, boundaries: int = 0, own: Tags | None = None) -> t.Policy:
     shown: t.Policy = {
         "PolicyName": record.name,
         "PolicyId": record.unique,
-        "Arn": policy_arn(record),
+        "Arn": POLICY.arn(record),
         "Path": record.path,
-        "DefaultVersionId": "v1",
+        "DefaultVersionId": record.default,
         "AttachmentCount": attachments,
-        "PermissionsBoundaryUsageCount": 0,
+        "PermissionsBoundaryUsageCount": boundaries,
         "IsAttachable": True,
         "CreateDate": record.created,
-        "UpdateDate": record.created,
+        "UpdateDate": record.updated,
     }
     if record.description is not None:
         shown["Description"] = record.description
+    if own:
+        shown["Tags"] = tags(own)
+    return shown
+
+
+def policy_version(record: Policy, version: PolicyVersion, *, whole: bool = False) -> t.PolicyVersion:
+    """`whole`: with its document."""
+    shown: t.PolicyVersion = {
+        "VersionId": version.id,
+        "IsDefaultVersion": version.id == record.default,
+        "CreateDate": version.created,
+    }
+    if whole:
+        shown["Document"] = document(version.document)
     return shown

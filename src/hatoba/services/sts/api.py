@@ -17,6 +17,8 @@ from hatoba.services.sts.model import EVERYWHERE, Session, forget_expired, sessi
 
 sts = Service("sts")
 
+HOUR = 3600  # seconds: how long sessions last unless asked otherwise, and those of a role that assumes another at most
+
 # The service principals that a room's service-linked role acts as when it assumes a role for its users.
 _ACTS_AS = {"ecs": ("ecs-tasks.amazonaws.com", "ecs.amazonaws.com")}
 
@@ -32,7 +34,7 @@ def _issue(call: Call, principal: Principal, seconds: float) -> t.Credentials:
     secret, token = call.ids.hex(40), f"FQoG{call.ids.hex(128)}"
     expires = call.now + seconds
     with call.tx() as tx:
-        forget_expired(tx, call.now)
+        forget_expired(tx, call.now, access_key)
         tx.put(
             sessions,
             Session(
@@ -57,23 +59,22 @@ async def assume_role(req: t.AssumeRoleRequest, call: Call) -> t.AssumeRoleRespo
     parsed = arns.parse(role_arn)
     if parsed is None or parsed.service != "iam" or not parsed.resource.startswith("role/"):
         raise AwsError(f"{role_arn} is invalid", code="ValidationError")
+    if req.get("Policy") or req.get("PolicyArns"):
+        # A session that may do more than was asked for would be worse than none.
+        raise AwsError("Session policies are not supported here yet.", code="ValidationError")
     try:
         door = call.platform.door(call.scope._replace(account=parsed.account), "sts")
         role = (await door.iam.get_role(RoleName=parsed.resource.rpartition("/")[2]))["Role"]
     except ti.NoSuchEntityException:
         raise _denied(call, role_arn) from None
     services = _ACTS_AS.get(call.principal.id.rpartition(":")[2], ()) if call.principal.kind == "service" else ()
-    context = {"aws:SourceAccount": call.principal.account, "aws:PrincipalAccount": call.principal.account}
-    if "ExternalId" in req:
-        context["sts:ExternalId"] = req["ExternalId"]
     document = unquote(role["AssumeRolePolicyDocument"])
-    if role["Arn"] != role_arn or not trust.allows(document, "sts:AssumeRole", call.principal, services, context):
+    if role["Arn"] != role_arn or not trust.allows(
+        document, "sts:AssumeRole", call.principal, services, _context(req, call)
+    ):
         raise _denied(call, role_arn)
-    seconds = req.get("DurationSeconds", 3600)
-    if seconds > role.get("MaxSessionDuration", 3600) and call.principal.kind != "service":
-        raise AwsError(
-            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.", code="ValidationError"
-        )
+    seconds = req.get("DurationSeconds", HOUR)
+    _check_duration(call, seconds, role.get("MaxSessionDuration", HOUR))
     arn = f"arn:{parsed.partition}:sts::{parsed.account}:assumed-role/{role['RoleName']}/{name}"
     id_ = f"{role['RoleId']}:{name}"
     principal = Principal(kind="role", account=parsed.account, arn=arn, id=id_, role=role_arn)
@@ -83,8 +84,43 @@ async def assume_role(req: t.AssumeRoleRequest, call: Call) -> t.AssumeRoleRespo
     }
 
 
+def _check_duration(call: Call, seconds: int, longest: int) -> None:
+    if call.principal.kind == "service":
+        return
+    if seconds > longest:
+        raise AwsError(
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.", code="ValidationError"
+        )
+    if seconds > HOUR and call.principal.kind == "role":
+        raise AwsError(
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
+            code="ValidationError",
+        )
+
+
+def _context(req: t.AssumeRoleRequest, call: Call) -> dict[str, str | None]:
+    """The condition keys that a trust policy may ask for; None for those that are not there."""
+    asks, service = call.principal, call.principal.kind == "service"
+    # A service asks for its user's sake: whose, and for what.
+    session = f"arn:{call.scope.partition}:{asks.id.rpartition(':')[2]}:{call.scope.region}:{asks.account}"
+    return {
+        "sts:ExternalId": req.get("ExternalId"),
+        "sts:RoleSessionName": req["RoleSessionName"],
+        "aws:MultiFactorAuthPresent": None,
+        "aws:PrincipalAccount": None if service else asks.account,
+        "aws:PrincipalArn": None if service else asks.role or asks.arn,
+        "aws:PrincipalIsAWSService": str(service).lower(),
+        "aws:PrincipalOrgID": None,
+        "aws:PrincipalType": {"root": "Account", "user": "User", "role": "AssumedRole"}.get(asks.kind),
+        "aws:RequestedRegion": call.scope.region,
+        "aws:SourceAccount": asks.account if service else None,
+        "aws:SourceArn": f"{session}:{req['RoleSessionName']}" if service else None,
+        "aws:userid": asks.id,
+    }
+
+
 @sts.operation
 async def get_session_token(req: t.GetSessionTokenRequest, call: Call) -> t.GetSessionTokenResponse:
     if call.principal.kind not in ("root", "user"):
         raise AwsError("Cannot call GetSessionToken with session credentials", code="AccessDenied", status=403)
-    return {"Credentials": _issue(call, call.principal, req.get("DurationSeconds", 43200))}
+    return {"Credentials": _issue(call, call.principal, req.get("DurationSeconds", 12 * HOUR))}

@@ -1,12 +1,13 @@
 """May this principal assume this role? A role's trust policy, evaluated. Pure.
 
-A statement applies when its action, its principal and all its conditions do; any Deny that applies wins. A condition
-whose key is not known to the request does not hold. Source: the IAM user guide, "How to use trust policies".
+A statement applies when its action, its principal and all its conditions do; any Deny that applies wins. What cannot be
+decided here (a condition key or an operator that is not known) fails closed: it keeps an Allow from applying, and not a
+Deny. Source: the IAM user guide, "How to use trust policies" and "IAM JSON policy elements: Condition operators".
 """
 
 from __future__ import annotations
 
-import fnmatch
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,20 +15,23 @@ import msgspec
 
 from hatoba.gateway.call import Principal
 
+Context = Mapping[str, str | None]  # condition keys; None: known not to be there
 
-def allows(
-    document: str, action: str, principal: Principal, services: Iterable[str], context: Mapping[str, str]
-) -> bool:
-    """`services` are the service principals that the caller acts as; `context` the condition keys it has."""
-    policy = msgspec.json.decode(document)
-    statements = policy.get("Statement", [])
+
+def allows(document: str, action: str, principal: Principal, services: Iterable[str], context: Context) -> bool:
+    """`services` are the service principals that the caller acts as."""
+    acts_as = frozenset(services)
+    known = {name.lower(): value for name, value in context.items()}
     allowed = False
-    for statement in statements if isinstance(statements, list) else [statements]:
-        if not _applies(statement, action, principal, frozenset(services), context):
+    for statement in _many(msgspec.json.decode(document).get("Statement", [])):
+        if not _names_action(statement, action) or not _names_principal(statement, principal, acts_as):
             continue
+        held = _conditions(statement.get("Condition", {}), known)
         if statement.get("Effect") == "Deny":
-            return False
-        allowed = True
+            if held is not False:
+                return False
+        elif held is True:
+            allowed = True
     return allowed
 
 
@@ -35,22 +39,27 @@ def _many(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _applies(
-    statement: Mapping[str, Any],
-    action: str,
-    principal: Principal,
-    services: frozenset[str],
-    context: Mapping[str, str],
-) -> bool:
-    if not any(fnmatch.fnmatchcase(action.lower(), str(a).lower()) for a in _many(statement.get("Action", []))):
-        return False
-    if "Principal" not in statement or not _is(statement["Principal"], principal, services):
-        return False
-    return all(
-        _holds(operator, key, _many(values), context)
-        for operator, tests in statement.get("Condition", {}).items()
-        for key, values in tests.items()
-    )
+def _like(value: str, pattern: str) -> bool:
+    """`*` is any text, `?` any character, and nothing else is special."""
+    wild = {"*": ".*", "?": "."}
+    return re.fullmatch("".join(wild.get(sign) or re.escape(sign) for sign in pattern), value, re.DOTALL) is not None
+
+
+# --- who and what
+
+
+def _names_action(statement: Mapping[str, Any], action: str) -> bool:
+    listed = _many(statement.get("Action", statement.get("NotAction", [])))
+    found = any(_like(action.lower(), str(pattern).lower()) for pattern in listed)
+    return found if "Action" in statement else "NotAction" in statement and not found
+
+
+def _names_principal(statement: Mapping[str, Any], principal: Principal, services: frozenset[str]) -> bool:
+    if "Principal" in statement:
+        return _is(statement["Principal"], principal, services)
+    if "NotPrincipal" in statement:
+        return not _is(statement["NotPrincipal"], principal, services)
+    return False
 
 
 def _is(wanted: Any, principal: Principal, services: frozenset[str]) -> bool:
@@ -58,27 +67,50 @@ def _is(wanted: Any, principal: Principal, services: frozenset[str]) -> bool:
         return True
     if not isinstance(wanted, dict):
         return False
-    if services & set(_many(wanted.get("Service", []))):
+    if not services.isdisjoint(_many(wanted.get("Service", []))):
         return True
-    own = {principal.account, f":iam::{principal.account}:root", principal.arn, principal.role}
-    for name in _many(wanted.get("AWS", [])):
-        if name == "*" or name in own or (name.endswith(f":iam::{principal.account}:root") and name.startswith("arn:")):
-            return principal.kind != "service"
-    return False
+    if principal.kind in ("service", "anonymous"):
+        return False
+    partition = principal.arn.split(":")[1]
+    own = {"*", principal.account, f"arn:{partition}:iam::{principal.account}:root", principal.arn, principal.role}
+    return not own.isdisjoint(_many(wanted.get("AWS", [])))
 
 
-def _holds(operator: str, key: str, values: list[Any], context: Mapping[str, str]) -> bool:
-    found = {name.lower(): value for name, value in context.items()}.get(key.lower())
-    optional = operator.endswith("IfExists")
+# --- conditions
+
+
+def _conditions(conditions: Any, known: Context) -> bool | None:
+    """Whether all of them hold; None when that cannot be told."""
+    if not isinstance(conditions, dict) or not all(isinstance(tests, dict) for tests in conditions.values()):
+        return None
+    found = [
+        _holds(operator, key.lower(), [str(value) for value in _many(values)], known)
+        for operator, tests in conditions.items()
+        for key, values in tests.items()
+    ]
+    return False if False in found else None if None in found else True
+
+
+def _holds(operator: str, key: str, values: list[str], known: Context) -> bool | None:
+    if key not in known:
+        return None
+    found, plain = known[key], operator.removesuffix("IfExists")
+    if plain == "Null":
+        return str(found is None).lower() in [value.lower() for value in values]
+    # A negated operator holds for what is not there, and any does with IfExists.
+    positive = plain.replace("Not", "", 1)
     if found is None:
-        return optional
-    match operator.removesuffix("IfExists"):
-        case "StringEquals" | "ArnEquals":
+        return None if _test(positive, "", values) is None else plain != operator or positive != plain
+    held = _test(positive, found, values)
+    return held if held is None or positive == plain else not held
+
+
+def _test(operator: str, found: str, values: list[str]) -> bool | None:
+    match operator:
+        case "StringEquals":
             return found in values
-        case "StringNotEquals" | "ArnNotEquals":
-            return found not in values
-        case "StringLike" | "ArnLike":
-            return any(fnmatch.fnmatchcase(found, str(value)) for value in values)
-        case "Bool":
-            return found.lower() in [str(value).lower() for value in values]
-    return False
+        case "StringEqualsIgnoreCase" | "Bool":
+            return found.lower() in [value.lower() for value in values]
+        case "StringLike" | "ArnEquals" | "ArnLike":
+            return any(_like(found, value) for value in values)
+    return None

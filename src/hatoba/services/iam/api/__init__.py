@@ -1,6 +1,31 @@
 """IAM's operations, one file a noun."""
 
-from hatoba.services.iam.api import access_key, attachment, inline, policy, role, user
+from hatoba.services.iam.api import (
+    access_key,
+    account,
+    attachment,
+    group,
+    inline,
+    linked,
+    policy,
+    profile,
+    role,
+    tag,
+    user,
+)
 from hatoba.services.iam.api.room import iam
 
-__all__ = ["access_key", "attachment", "iam", "inline", "policy", "role", "user"]
+__all__ = [
+    "access_key",
+    "account",
+    "attachment",
+    "group",
+    "iam",
+    "inline",
+    "linked",
+    "policy",
+    "profile",
+    "role",
+    "tag",
+    "user",
+]

@@ -8,15 +8,11 @@ from hatoba.core.secret import Secret
 from hatoba.gateway.call import Call
 from hatoba.services.iam import views
 from hatoba.services.iam.api.room import iam, marked_page
-from hatoba.services.iam.model import AccessKey, User, access_keys, the_user, unique_id
+from hatoba.services.iam.api.user import asked
+from hatoba.services.iam.model import AccessKey, User, access_keys, unique_id
 from hatoba.store.store import View
 
 LIMIT = 2  # access keys of one user
-
-
-def _user(view: View, call: Call, name: str | None) -> User:
-    """The named user, or the one who asks."""
-    return the_user(view, call.scope, name or call.principal.arn.rpartition("/")[2])
 
 
 def _key(view: View, call: Call, user: User, id_: str) -> AccessKey:
@@ -29,7 +25,7 @@ def _key(view: View, call: Call, user: User, id_: str) -> AccessKey:
 @iam.operation
 async def create_access_key(req: t.CreateAccessKeyRequest, call: Call) -> t.CreateAccessKeyResponse:
     with call.tx() as tx:
-        user = _user(tx, call, req.get("UserName"))
+        user = asked(tx, call, req.get("UserName"))
         if tx.count(access_keys, "user", (user.key.account, user.id)) >= LIMIT:
             raise t.LimitExceededException(f"Cannot exceed quota for AccessKeysPerUser: {LIMIT}")
         secret = call.ids.hex(40)
@@ -55,21 +51,27 @@ async def create_access_key(req: t.CreateAccessKeyRequest, call: Call) -> t.Crea
 
 @iam.operation
 async def list_access_keys(req: t.ListAccessKeysRequest, call: Call) -> t.ListAccessKeysResponse:
-    user = _user(call.store, call, req.get("UserName"))
+    user = asked(call.store, call, req.get("UserName"))
     rows = call.store.index(access_keys, "user", (user.key.account, user.id))
-    page, more = marked_page(call, rows, req, lambda key: key.id, user.id)
-    return {"AccessKeyMetadata": [views.access_key(key) for key in page], **more}  # type: ignore[typeddict-item]
+    page, marker = marked_page(call, rows, req, lambda key: key.id, user.id)
+    answer: t.ListAccessKeysResponse = {
+        "AccessKeyMetadata": [views.access_key(key) for key in page],
+        "IsTruncated": marker is not None,
+    }
+    if marker is not None:
+        answer["Marker"] = marker
+    return answer
 
 
 @iam.operation
 async def update_access_key(req: t.UpdateAccessKeyRequest, call: Call) -> None:
     with call.tx() as tx:
-        user = _user(tx, call, req.get("UserName"))
+        user = asked(tx, call, req.get("UserName"))
         tx.put(access_keys, replace(_key(tx, call, user, req["AccessKeyId"]), status=req["Status"]))
 
 
 @iam.operation
 async def delete_access_key(req: t.DeleteAccessKeyRequest, call: Call) -> None:
     with call.tx() as tx:
-        user = _user(tx, call, req.get("UserName"))
+        user = asked(tx, call, req.get("UserName"))
         tx.forget(access_keys, _key(tx, call, user, req["AccessKeyId"]).key)

@@ -1,82 +1,117 @@
-"""Managed policies attached to users and roles."""
+"""Managed policies attached to users, groups and roles: the same three operations for each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from hatoba.aws.shapes import iam as t
 from hatoba.core import arn as arns
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
-from hatoba.services.iam.api.room import iam, marked_page
-from hatoba.services.iam.model import Principal, is_managed_by_aws, roles, the_policy, the_role, the_user, users
-from hatoba.store import Tx
+from hatoba.services.iam.api.room import changeable, iam, marked_page
+from hatoba.services.iam.model import GROUP, ROLE, USER, Kind, Principal, is_managed_by_aws, the_policy
 
-LIMIT = 10
+P = TypeVar("P", bound=Principal)
+
+LIMIT = 10  # policies of one principal
 
 
-def _with(tx: Tx, call: Call, principal: Principal, arn: str) -> tuple[str, ...]:
-    if arns.parse(arn) is None:
+def _attach(call: Call, kind: Kind[P], owner: str, arn: str) -> None:
+    parsed = arns.parse(arn)
+    if parsed is None or parsed.service != "iam" or not parsed.resource.startswith("policy/"):
         raise t.InvalidInputException(f"ARN {arn} is not valid.")
-    if not is_managed_by_aws(arn):
-        the_policy(tx, call.scope, arn)
-    if arn in principal.attached:
-        return principal.attached
-    if len(principal.attached) >= LIMIT:
-        raise t.LimitExceededException(f"Cannot exceed quota for PoliciesPerRole: {LIMIT}")
-    return (*principal.attached, arn)
+    with call.tx() as tx:
+        principal = kind.the(tx, call.scope, owner)
+        changeable(principal)
+        if not is_managed_by_aws(arn):
+            the_policy(tx, call.scope, arn)
+        if arn in principal.attached:
+            return
+        if len(principal.attached) >= LIMIT:
+            raise t.LimitExceededException(f"Cannot exceed quota for PoliciesPer{kind.title}: {LIMIT}")
+        tx.put(kind.table, replace(principal, attached=(*principal.attached, arn)))
 
 
-def _without(principal: Principal, arn: str) -> tuple[str, ...]:
-    if arn not in principal.attached:
-        raise t.NoSuchEntityException(f"Policy {arn} was not found.")
-    return tuple(known for known in principal.attached if known != arn)
+def _detach(call: Call, kind: Kind[P], owner: str, arn: str) -> None:
+    with call.tx() as tx:
+        principal = kind.the(tx, call.scope, owner)
+        changeable(principal)
+        if arn not in principal.attached:
+            raise t.NoSuchEntityException(f"Policy {arn} was not found.")
+        left = tuple(known for known in principal.attached if known != arn)
+        tx.put(kind.table, replace(principal, attached=left))
 
 
-def _listed(call: Call, principal: Principal, req: Mapping[str, Any]) -> dict[str, Any]:
-    arns_, more = marked_page(call, sorted(principal.attached), req, lambda arn: arn, principal.id)
-    shown: list[t.AttachedPolicy] = [{"PolicyName": arn.rpartition("/")[2], "PolicyArn": arn} for arn in arns_]
-    return {"AttachedPolicies": shown, **more}
+def _listed(call: Call, kind: Kind[P], owner: str, req: Mapping[str, Any]) -> t.ListAttachedRolePoliciesResponse:
+    """All three lists look alike. `PathPrefix` is the policies'."""
+    principal, prefix = kind.the(call.store, call.scope, owner), req.get("PathPrefix", "/")
+    rows = [arn for arn in sorted(principal.attached) if arn.partition(":policy")[2].startswith(prefix)]
+    page, marker = marked_page(call, rows, req, lambda arn: arn, (principal.id, prefix))
+    answer: t.ListAttachedRolePoliciesResponse = {
+        "AttachedPolicies": [{"PolicyName": arn.rpartition("/")[2], "PolicyArn": arn} for arn in page],
+        "IsTruncated": marker is not None,
+    }
+    if marker is not None:
+        answer["Marker"] = marker
+    return answer
+
+
+# --- users
+
+
+@iam.operation
+async def attach_user_policy(req: t.AttachUserPolicyRequest, call: Call) -> None:
+    _attach(call, USER, req["UserName"], req["PolicyArn"])
+
+
+@iam.operation
+async def detach_user_policy(req: t.DetachUserPolicyRequest, call: Call) -> None:
+    _detach(call, USER, req["UserName"], req["PolicyArn"])
+
+
+@iam.operation
+async def list_attached_user_policies(
+    req: t.ListAttachedUserPoliciesRequest, call: Call
+) -> t.ListAttachedRolePoliciesResponse:
+    return _listed(call, USER, req["UserName"], req)
+
+
+# --- groups
+
+
+@iam.operation
+async def attach_group_policy(req: t.AttachGroupPolicyRequest, call: Call) -> None:
+    _attach(call, GROUP, req["GroupName"], req["PolicyArn"])
+
+
+@iam.operation
+async def detach_group_policy(req: t.DetachGroupPolicyRequest, call: Call) -> None:
+    _detach(call, GROUP, req["GroupName"], req["PolicyArn"])
+
+
+@iam.operation
+async def list_attached_group_policies(
+    req: t.ListAttachedGroupPoliciesRequest, call: Call
+) -> t.ListAttachedRolePoliciesResponse:
+    return _listed(call, GROUP, req["GroupName"], req)
+
+
+# --- roles
 
 
 @iam.operation
 async def attach_role_policy(req: t.AttachRolePolicyRequest, call: Call) -> None:
-    with call.tx() as tx:
-        role = the_role(tx, call.scope, req["RoleName"])
-        tx.put(roles, replace(role, attached=_with(tx, call, role, req["PolicyArn"])))
+    _attach(call, ROLE, req["RoleName"], req["PolicyArn"])
 
 
 @iam.operation
 async def detach_role_policy(req: t.DetachRolePolicyRequest, call: Call) -> None:
-    with call.tx() as tx:
-        role = the_role(tx, call.scope, req["RoleName"])
-        tx.put(roles, replace(role, attached=_without(role, req["PolicyArn"])))
+    _detach(call, ROLE, req["RoleName"], req["PolicyArn"])
 
 
 @iam.operation
 async def list_attached_role_policies(
     req: t.ListAttachedRolePoliciesRequest, call: Call
 ) -> t.ListAttachedRolePoliciesResponse:
-    return _listed(call, the_role(call.store, call.scope, req["RoleName"]), req)  # type: ignore[return-value]
-
-
-@iam.operation
-async def attach_user_policy(req: t.AttachUserPolicyRequest, call: Call) -> None:
-    with call.tx() as tx:
-        user = the_user(tx, call.scope, req["UserName"])
-        tx.put(users, replace(user, attached=_with(tx, call, user, req["PolicyArn"])))
-
-
-@iam.operation
-async def detach_user_policy(req: t.DetachUserPolicyRequest, call: Call) -> None:
-    with call.tx() as tx:
-        user = the_user(tx, call.scope, req["UserName"])
-        tx.put(users, replace(user, attached=_without(user, req["PolicyArn"])))
-
-
-@iam.operation
-async def list_attached_user_policies(
-    req: t.ListAttachedUserPoliciesRequest, call: Call
-) -> t.ListAttachedUserPoliciesResponse:
-    return _listed(call, the_user(call.store, call.scope, req["UserName"]), req)  # type: ignore[return-value]
+    return _listed(call, ROLE, req["RoleName"], req)
