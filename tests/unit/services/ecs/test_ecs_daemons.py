@@ -77,16 +77,16 @@ async def test_a_daemon_keeps_to_its_constraints(tmp_path: Path) -> None:
 async def test_a_full_instance_does_not_hold_up_the_others(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         w.add_node("node-2")
-        w.add_node("node-3", cpu=100)
+        w.add_node("node-0", cpu=100)
         await register(w)
         await start(w)
         assert await running(w, "agent") == {"node-1": 1, "node-2": 1}
         service = await described(w)
         assert service["desiredCount"] == 3
-        assert any("node-3) has insufficient CPU units available" in e["message"] for e in service["events"])
-        w.change_node("node-3", cpu=2048)
+        assert any("node-0) has insufficient CPU units available" in e["message"] for e in service["events"])
+        w.change_node("node-0", cpu=2048)
         await w.settle()
-        assert await running(w, "agent") == {"node-1": 1, "node-2": 1, "node-3": 1}
+        assert await running(w, "agent") == {"node-1": 1, "node-2": 1, "node-0": 1}
 
 
 async def test_a_new_version_takes_the_place_of_the_old_one_on_each_instance(tmp_path: Path) -> None:
@@ -176,6 +176,19 @@ THERE = st.lists(
 
 def looked_at(service: Service, there: list[Task]) -> list[Seen]:
     return [see(service, one, {}, 100.0) for one in there]
+
+
+def test_no_more_are_stopped_at_once_than_may_be_missing() -> None:
+    """Of four, at most two where half has to serve; an instance that is no longer there for it does not count."""
+    instances = frozenset(NODES)
+    service = sized(daemon(50, 100), instances)
+    there = [task(number, node, "old", "RUNNING") for number, node in enumerate((*NODES, "gone"))]
+    moves = daemon_moves(service, looked_at(service, there), instances, 100.0)
+    stopped = {int(stop.task, 16) for stop in moves.stop}
+    assert (len(stopped), 4 in stopped, moves.on) == (3, True, ())
+    beside = sized(daemon(100, 150), instances)
+    moves = daemon_moves(beside, looked_at(beside, there[:4]), instances, 100.0)
+    assert (moves.on, moves.stop) == (("a", "b"), ())
 
 
 @given(

@@ -62,7 +62,7 @@ def asked(text: str) -> bool:
         "runningTasksCount==3 and runningTasksCount>=3 and runningTasksCount<4",
         "registeredAt > 2026-11-20T07:59:59Z and registeredAt < 2026-11-21",
         "registeredAt == 2026-11-20T09:00:00+01:00",
-        "agentVersion < 1.10.0 and agentVersion >= 1.9",
+        "agentVersion < 1.10.0 and agentVersion >= 1.9 and agentVersion >= 1.9.3.0",
         "ec2InstanceId in ['i-0123', 'i-9876']",
         "runningTasksCount == 9 or runningTasksCount == 3 and agentConnected == true",
         "  ( runningTasksCount == 3 )  ",

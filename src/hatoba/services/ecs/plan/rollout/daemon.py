@@ -43,7 +43,7 @@ def daemon_moves(service: Service, seen: Sequence[Seen], instances: Collection[s
     held = when > now
     starts: list[str] = []
     wanting = False
-    # Empty instances first: they wait for a task, the others have one.
+    # Empty instances first: at 100 percent there is room for those alone.
     for node in sorted(instances, key=lambda node: (len(by_node[node]), node)):
         there = by_node[node]
         own = [one for one in there if one.task.deployment == service.primary.id and one.counts]
@@ -52,7 +52,7 @@ def daemon_moves(service: Service, seen: Sequence[Seen], instances: Collection[s
             own.sort(key=lambda one: (one.condition != "healthy", one.task.created_at, one.id))
             stops += [scale_in(service, one) for one in own[1:]]
         wanting = wanting or not own
-        if not own and not held and room > 0 and (not there or service.percents.maximum > 100):
+        if not own and not held and room > 0:
             starts.append(node)
             room -= 1
         ready = any(one.condition == "healthy" for one in own)
