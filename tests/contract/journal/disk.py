@@ -14,8 +14,8 @@ from pathlib import Path
 Image = dict[str, bytes]  # by file name
 SECTOR = 512
 
-_CALL = re.compile(r"^\d+ (?P<name>\w+)\((?P<rest>.*)$")
-_RESUMED = re.compile(r"^(?P<pid>\d+) <\.\.\. (?P<name>\w+) resumed>")
+_CALL = re.compile(r"^\d+ +(?P<name>\w+)\((?P<rest>.*)$")
+_RESUMED = re.compile(r"^(?P<pid>\d+) +<\.\.\. (?P<name>\w+) resumed>")
 _HEX = re.compile(r"(?:\\x[0-9a-f]{2})+")
 _FD = re.compile(r"^(\d+)<([^>]*)>")
 
