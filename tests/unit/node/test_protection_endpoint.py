@@ -102,6 +102,7 @@ async def test_it_asks_with_the_roles_credentials() -> None:
         (response(400, {"__type": "x#AccessDeniedException", "message": "no"}), 400, "AccessDeniedException"),
         (response(500, {}), 500, "ServerException"),
         (b"", 500, "ServerException"),
+        (response(200, []), 500, "ServerException"),
         (b"nonsense\r\n\r\n", 500, "ServerException"),
         (b"HTTP/1.1 200 x\r\ncontent-length: 9\r\n\r\n{", 500, "ServerException"),
     ],

@@ -5,6 +5,7 @@ body        the incoming body: back-pressure, limits, `Expect: 100-continue`
 connection  one client's connection: parsing, pipelining, deadlines
 sending     answers onto the wire: bytes, streams, file ranges by sendfile
 server      listening, draining
+client      one small request to another server
 ports       who sits on a port that is in use
 
 Why not an existing server: docs/decisions/0003-http-server.md.

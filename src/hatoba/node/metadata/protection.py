@@ -6,20 +6,18 @@ What the task hears has the members of the open ECS agent: `protection`, or `fai
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 from typing import Any, Literal
 
-import httptools
 import msgspec
 
 from hatoba.aws.sigv4 import Credential, sign
 from hatoba.aws.wire import WireRequest
 from hatoba.fleet.items import CredentialItem
 from hatoba.fleet.model import Workload
+from hatoba.gateway.http.client import Unanswered, post
 
 _PATIENCE = 5.0  # seconds for an answer of the control plane
-_MOST = 1 << 20  # bytes of it
 _TARGET = "AmazonEC2ContainerServiceV20141113"
 Operation = Literal["GetTaskProtection", "UpdateTaskProtection"]
 
@@ -72,13 +70,16 @@ async def ask(
     if credential is None:
         raise Refused(403, "AccessDeniedException", "The task has no task role, whose permission is needed.")
     operation, members = wanted(workload, state)
-    request = _signed(endpoint, workload, credential, operation, members, now)
+    content = msgspec.json.encode(members)
+    headers = _signed(endpoint, workload, credential, operation, content, now)
     try:
-        async with asyncio.timeout(_PATIENCE):
-            status, body = await _post(endpoint, request)
-    except (OSError, EOFError, ValueError, TimeoutError, httptools.HttpParserError) as error:
+        status, body = await post(endpoint, headers, content, patience=_PATIENCE)
+    except Unanswered as error:
         raise Refused(500, "ServerException", f"{operation}: the control plane does not answer: {error}") from None
-    answer = msgspec.json.decode(body) if body else {}
+    try:
+        answer = msgspec.json.decode(body, type=dict[str, Any]) if body else {}
+    except msgspec.DecodeError as error:
+        raise Refused(500, "ServerException", f"{operation}: the control plane answers strangely: {error}") from None
     if status != 200:
         code = str(answer.get("__type", "ServerException")).rpartition("#")[2]
         raise Refused(status, code, str(answer.get("message") or answer.get("Message") or code))
@@ -86,9 +87,8 @@ async def ask(
 
 
 def _signed(
-    endpoint: str, workload: Workload, credential: CredentialItem, operation: Operation, members: object, now: float
-) -> bytes:
-    body = msgspec.json.encode(members)
+    endpoint: str, workload: Workload, credential: CredentialItem, operation: Operation, body: bytes, now: float
+) -> dict[str, str]:
     headers = {
         "host": endpoint,
         "content-type": "application/x-amz-json-1.1",
@@ -97,39 +97,4 @@ def _signed(
     key = Credential(
         access_key_id=credential.access_key, secret=credential.secret_key.reveal(), token=credential.token.reveal()
     )
-    signed = sign(WireRequest(method="POST", path="/", headers=headers, body=body), key, workload.region, "ecs", now)
-    lines = [*(f"{name}: {value}" for name, value in signed.items()), f"content-length: {len(body)}"]
-    return ("POST / HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\nconnection: close\r\n\r\n").encode() + body
-
-
-class _Answer:
-    """httptools' callbacks."""
-
-    def __init__(self) -> None:
-        self.body = b""
-        self.done = False
-
-    def on_body(self, body: bytes) -> None:
-        self.body += body
-        if len(self.body) > _MOST:
-            raise ValueError("the answer is too long")
-
-    def on_message_complete(self) -> None:
-        self.done = True
-
-
-async def _post(endpoint: str, request: bytes) -> tuple[int, bytes]:
-    host, _, port = endpoint.rpartition(":")
-    reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-    try:
-        writer.write(request)
-        answer = _Answer()
-        parser = httptools.HttpResponseParser(answer)
-        while not answer.done:
-            data = await reader.read(_MOST)
-            if not data:
-                raise EOFError("the connection was closed")
-            parser.feed_data(data)
-        return parser.get_status_code(), answer.body
-    finally:
-        writer.close()
+    return sign(WireRequest(method="POST", path="/", headers=headers, body=body), key, workload.region, "ecs", now)
