@@ -1,0 +1,105 @@
+"""Networks are what their records say: elastic addresses lead to tasks, and networks of the same block do not meet."""
+
+from __future__ import annotations
+
+import urllib.request
+from typing import Any
+
+import pytest
+
+from tests.e2e.test_task import run
+from tools.images import busybox_files
+from tools.instance import Instance, eventually
+
+pytestmark = pytest.mark.real
+
+
+def page(address: str) -> bytes | None:
+    """What port 8080 serves, to the host."""
+    try:
+        with urllib.request.urlopen(f"http://{address}:8080/", timeout=1) as answer:
+            return bytes(answer.read())
+    except OSError:
+        return None
+
+
+def serve(hatoba: Instance, name: str, network: dict[str, Any]) -> dict[str, Any]:
+    """A running task that serves its name on port 8080."""
+    image = hatoba.push(name, busybox_files({"www/index.html": f"{name}\n"}))
+    command = ["httpd", "-f", "-p", "8080", "-h", "/www"]
+    return hatoba.wait_task(run(hatoba, name, image=image, command=command, network=network), "RUNNING")
+
+
+def stop(hatoba: Instance, *tasks: dict[str, Any]) -> None:
+    for task in tasks:
+        hatoba.client("ecs").stop_task(task=task["taskArn"])
+    for task in tasks:
+        hatoba.wait_task(task["taskArn"], "STOPPED")
+
+
+def attached(task: dict[str, Any]) -> dict[str, str]:
+    return {detail["name"]: detail["value"] for detail in task["attachments"][0]["details"]}
+
+
+def test_an_elastic_address_leads_to_a_running_task(hatoba: Instance) -> None:
+    ec2 = hatoba.client("ec2")
+    task = serve(hatoba, "elastic", hatoba.network(groups=[hatoba.allow(8080)]))
+    interface = attached(task)["networkInterfaceId"]
+    one, two = ec2.allocate_address(), ec2.allocate_address()
+    assert page(one["PublicIp"]) is None
+
+    association = ec2.associate_address(AllocationId=one["AllocationId"], NetworkInterfaceId=interface)["AssociationId"]
+    assert eventually(lambda: page(one["PublicIp"]), 10) == b"elastic\n"
+    ec2.associate_address(AllocationId=two["AllocationId"], NetworkInterfaceId=interface)  # in its place
+    assert eventually(lambda: page(two["PublicIp"]), 10) == b"elastic\n"
+    assert eventually(lambda: page(one["PublicIp"]) is None, 10)
+    assert association not in [each.get("AssociationId") for each in ec2.describe_addresses()["Addresses"]]
+
+    (now,) = ec2.describe_addresses(AllocationIds=[two["AllocationId"]])["Addresses"]
+    ec2.disassociate_address(AssociationId=now["AssociationId"])
+    assert eventually(lambda: page(two["PublicIp"]) is None, 10)
+    ec2.associate_address(AllocationId=two["AllocationId"], NetworkInterfaceId=interface)
+    assert eventually(lambda: page(two["PublicIp"]), 10) == b"elastic\n"
+    stop(hatoba, task)
+
+    def free() -> bool:
+        (found,) = ec2.describe_addresses(AllocationIds=[two["AllocationId"]])["Addresses"]
+        return "AssociationId" not in found
+
+    assert eventually(free, 10), "the association ends with the task's interface"
+    assert page(two["PublicIp"]) is None
+    for made in (one, two):
+        ec2.release_address(AllocationId=made["AllocationId"])
+
+
+def test_networks_of_the_same_block_do_not_meet(hatoba: Instance) -> None:
+    ec2 = hatoba.client("ec2")
+
+    def network() -> dict[str, Any]:
+        vpc = ec2.create_vpc(CidrBlock="10.50.0.0/16")["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.50.1.0/24")["Subnet"]["SubnetId"]
+        group = ec2.create_security_group(GroupName="all", Description="all", VpcId=vpc)["GroupId"]
+        everybody = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=everybody)
+        return {"awsvpcConfiguration": {"subnets": [subnet], "securityGroups": [group], "assignPublicIp": "DISABLED"}}
+
+    first, second = network(), network()
+    a, also_a, b = serve(hatoba, "one", first), serve(hatoba, "other", first), serve(hatoba, "two", second)
+    shared, only_a = attached(a)["privateIPv4Address"], attached(also_a)["privateIPv4Address"]
+    assert attached(b)["privateIPv4Address"] == shared, "the same address in both"
+
+    def asks(within: dict[str, Any], address: str) -> dict[str, Any]:
+        """A task that has asked: its exit code says who answered."""
+        get = r"printf 'GET / HTTP/1.0\r\n\r\n' | timeout 3 nc " + address + " 8080 | tail -n 1"
+        told = f'case "$({get})" in one) exit 10;; other) exit 11;; two) exit 12;; *) exit 13;; esac'
+        return hatoba.wait_task(run(hatoba, "asks", command=["sh", "-c", told], network=within), "STOPPED")
+
+    def code(within: dict[str, Any], address: str) -> int:
+        found: int = asks(within, address)["containers"][0]["exitCode"]
+        return found
+
+    assert code(first, shared) == 10
+    assert code(first, only_a) == 11
+    assert code(second, shared) == 12
+    assert code(second, only_a) == 13, "nobody has that address in the second network"
+    stop(hatoba, a, also_a, b)
