@@ -130,7 +130,7 @@ def container_spec(
         env=merge.env(image, environment(workload, container), hostname=hostname),
         cwd=container.cwd or image.cwd,
         user=container.user or image.user,
-        labels={"hatoba.workload": workload.id, "hatoba.container": container.name, **container.labels},
+        labels={**container.labels, "hatoba.workload": workload.id, "hatoba.container": container.name},
         group=workload.id,
         netns=place.netns,
         hostname=hostname,
