@@ -1,4 +1,7 @@
-"""The platform's own registry lives in the control plane: while that starts again, tasks wait; others' registries fail."""
+"""The platform's own registry lives in the control plane: while that starts again, tasks wait.
+
+Other registries' failures are failures at once.
+"""
 
 from __future__ import annotations
 
