@@ -221,6 +221,65 @@ def test_attributes_one_at_a_time(ec2: Any, vpc: str) -> None:
     refused("UnsupportedOperation", ec2.modify_vpc_attribute, VpcId=vpc, **metrics)
 
 
+# --- further blocks
+
+
+def test_a_vpc_grows_and_shrinks(platform: Platform, ec2: Any, vpc: str, region: str) -> None:
+    def told() -> tuple[str, ...]:
+        network = platform.store.find(fleet.networks, Scope("aws", ACCOUNT, region), vpc)
+        assert network is not None
+        return network.cidrs
+
+    def local() -> set[str]:
+        (table,) = ec2.describe_route_tables(Filters=by("vpc-id", vpc))["RouteTables"]
+        return {route["DestinationCidrBlock"] for route in table["Routes"] if route["GatewayId"] == "local"}
+
+    made = ec2.associate_vpc_cidr_block(VpcId=vpc, CidrBlock="10.9.0.0/20")
+    association = made["CidrBlockAssociation"]["AssociationId"]
+    assert (told(), local()) == (("10.0.0.0/16", "10.9.0.0/20"), {"10.0.0.0/16", "10.9.0.0/20"})
+    (shown,) = ec2.describe_vpcs(Filters=by("cidr-block-association.cidr-block", "10.9.*"))["Vpcs"]
+    states = {each["CidrBlock"]: each["CidrBlockState"]["State"] for each in shown["CidrBlockAssociationSet"]}
+    assert states == {"10.0.0.0/16": "associated", "10.9.0.0/20": "associated"}
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.3.0/24")["Subnet"]["SubnetId"]
+    refused("InvalidSubnet.Range", ec2.create_subnet, VpcId=vpc, CidrBlock="10.9.16.0/24")
+    interface = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]
+    assert interface["PrivateIpAddress"] == "10.9.3.4"
+    ec2.delete_network_interface(NetworkInterfaceId=interface["NetworkInterfaceId"])
+    assert refused("InvalidCidrBlock.InUse", ec2.disassociate_vpc_cidr_block, AssociationId=association) == (
+        f"The vpc CIDR block with association ID {association} is in use."
+    )
+    ec2.delete_subnet(SubnetId=subnet)
+    ec2.disassociate_vpc_cidr_block(AssociationId=association)
+    assert (told(), local()) == (("10.0.0.0/16",), {"10.0.0.0/16"})
+    refused("InvalidVpcCidrBlockAssociationID.NotFound", ec2.disassociate_vpc_cidr_block, AssociationId=association)
+
+
+def test_blocks_that_a_vpc_may_not_have_as_well(ec2: Any, vpc: str) -> None:
+    def wrong(code: str, cidr: str) -> str:
+        return refused(code, ec2.associate_vpc_cidr_block, VpcId=vpc, CidrBlock=cidr)
+
+    assert wrong("InvalidVpc.Range", "10.0.7.0/24") == (
+        "The CIDR '10.0.7.0/24' overlaps 10.0.0.0/16, another block of the VPC."
+    )
+    wrong("InvalidVpc.Range", "10.0.0.0/8")
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    (table,) = ec2.describe_route_tables(Filters=by("vpc-id", vpc))["RouteTables"]
+    route = {"RouteTableId": table["RouteTableId"], "GatewayId": gateway, "DestinationCidrBlock": "192.0.2.0/24"}
+    ec2.create_route(**route)
+    wrong("InvalidVpc.Range", "192.0.0.0/16")
+    for number in range(1, 5):
+        ec2.associate_vpc_cidr_block(VpcId=vpc, CidrBlock=f"10.{number}.0.0/16")
+    wrong("CidrLimitExceeded", "10.5.0.0/16")
+    primary = ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["CidrBlockAssociationSet"][0]["AssociationId"]
+    assert refused("OperationNotPermitted", ec2.disassociate_vpc_cidr_block, AssociationId=primary) == (
+        f"The vpc CIDR block with association ID {primary} may not be disassociated. It is the primary IPv4 CIDR block "
+        "of the VPC"
+    )
+    own = ec2.create_route_table(VpcId=vpc)["RouteTable"]["Routes"]
+    assert len(own) == 5
+
+
 # --- subnets
 
 

@@ -29,16 +29,17 @@ def cidr_association_id(record: Vpc) -> str:
     return record.id.replace("vpc-", "vpc-cidr-assoc-", 1)
 
 
+def cidr_association(id_: str, cidr: str, state: t.VpcCidrBlockStateCode = "associated") -> t.VpcCidrBlockAssociation:
+    return {"AssociationId": id_, "CidrBlock": cidr, "CidrBlockState": {"State": state}}
+
+
 def vpc(record: Vpc, own: Tags) -> t.Vpc:
     return {
         "VpcId": record.id,
         "CidrBlock": record.cidr,
         "CidrBlockAssociationSet": [
-            {
-                "AssociationId": cidr_association_id(record),
-                "CidrBlock": record.cidr,
-                "CidrBlockState": {"State": "associated"},
-            }
+            cidr_association(cidr_association_id(record), record.cidr),
+            *(cidr_association(block.id, block.cidr) for block in record.further),
         ],
         "DhcpOptionsId": default_dhcp_options(record.scope),
         "InstanceTenancy": "dedicated" if record.tenancy == "dedicated" else "default",

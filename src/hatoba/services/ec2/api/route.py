@@ -68,7 +68,7 @@ async def create_route_table(req: t.CreateRouteTableRequest, call: Call) -> t.Cr
             RouteTable(
                 key=route_tables.key(call.scope, resource_id(call.ids, "rtb")),
                 vpc=vpc.id,
-                routes=(local_route(vpc.cidr),),
+                routes=tuple(local_route(cidr) for cidr in vpc.cidrs),
             ),
         )
         tag_new(tx, call, table.id, req)

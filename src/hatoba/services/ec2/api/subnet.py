@@ -60,7 +60,7 @@ async def create_subnet(req: t.CreateSubnetRequest, call: Call) -> t.CreateSubne
     cidr = sized_block(req["CidrBlock"], "Subnet")
     with call.tx() as tx:
         vpc = the_vpc(tx, call.scope, req["VpcId"])
-        if not cidr.subnet_of(IPv4Network(vpc.cidr)):
+        if not any(cidr.subnet_of(IPv4Network(block)) for block in vpc.cidrs):
             raise invalid(f"The CIDR '{cidr}' is invalid.", "InvalidSubnet.Range")
         if _overlaps(tx, vpc.id, cidr):
             raise invalid(f"The CIDR '{cidr}' conflicts with another subnet", "InvalidSubnet.Conflict")

@@ -75,8 +75,11 @@ async def describe_vpcs(req: t.DescribeVpcsRequest, call: Call) -> t.DescribeVpc
             "vpc-id": lambda vpc: (vpc.id,),
             "cidr": lambda vpc: (vpc.cidr,),
             "cidr-block": lambda vpc: (vpc.cidr,),
-            "cidr-block-association.cidr-block": lambda vpc: (vpc.cidr,),
-            "cidr-block-association.association-id": lambda vpc: (views.cidr_association_id(vpc),),
+            "cidr-block-association.cidr-block": lambda vpc: vpc.cidrs,
+            "cidr-block-association.association-id": lambda vpc: (
+                views.cidr_association_id(vpc),
+                *(block.id for block in vpc.further),
+            ),
             "cidr-block-association.state": lambda vpc: ("associated",),
             "ipv6-cidr-block-association.ipv6-cidr-block": lambda vpc: (),
             "ipv6-cidr-block-association.ipv6-pool": lambda vpc: (),

@@ -6,6 +6,7 @@ from hatoba.core.errors import AwsError
 
 _KINDS = {
     "vpc": ("InvalidVpcID.NotFound", "vpc ID"),
+    "vpc-cidr-assoc": ("InvalidVpcCidrBlockAssociationID.NotFound", "vpc CIDR block association ID"),
     "subnet": ("InvalidSubnetID.NotFound", "subnet ID"),
     "sg": ("InvalidGroup.NotFound", "security group"),
     "eni": ("InvalidNetworkInterfaceID.NotFound", "networkInterface ID"),

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
+import msgspec
+
 from hatoba.core.keys import Scope
 from hatoba.core.records import Record
 from hatoba.fleet import model as fleet
@@ -15,12 +17,24 @@ from hatoba.store import Index, Table, Tx
 from hatoba.store.store import View
 
 
+class Block(msgspec.Struct, frozen=True, kw_only=True):
+    """A further block of a VPC, and the id of its association."""
+
+    id: str
+    cidr: str
+
+
 class Vpc(Record, frozen=True, kw_only=True):
     cidr: str
+    further: tuple[Block, ...] = ()
     is_default: bool = False
     tenancy: str = "default"
     dns_support: bool = True
     dns_hostnames: bool = False
+
+    @property
+    def cidrs(self) -> tuple[str, ...]:
+        return (self.cidr, *(block.cidr for block in self.further))
 
 
 class Subnet(Record, frozen=True, kw_only=True):
@@ -36,7 +50,7 @@ class Opened(Record, frozen=True, kw_only=True):
     """This account uses this region: it has been given its default VPC, whatever became of that since."""
 
 
-vpcs = Table("ec2.vpcs", Vpc)
+vpcs = Table("ec2.vpcs", Vpc, indexes=(Index("block", lambda vpc: (block.id for block in vpc.further), many=True),))
 opened = Table("ec2.opened", Opened)
 subnets = Table("ec2.subnets", Subnet, indexes=(Index("vpc", lambda subnet: subnet.vpc),))
 
@@ -67,9 +81,7 @@ def put_vpc(tx: Tx, vpc: Vpc) -> Vpc:
     known = tx.get(fleet.networks, key)
     vni = known.vni if known else 1 + max((network.vni for network in tx.all(fleet.networks)), default=0)
     resolver = str(addresses.resolver(IPv4Network(vpc.cidr)))
-    network = fleet.Network(
-        key=key, version=known.version if known else 0, cidrs=(vpc.cidr,), vni=vni, resolver=resolver
-    )
+    network = fleet.Network(key=key, version=known.version if known else 0, cidrs=vpc.cidrs, vni=vni, resolver=resolver)
     if network != known:
         tx.put(fleet.networks, network)
     return tx.put(vpcs, vpc)
