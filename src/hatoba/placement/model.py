@@ -10,6 +10,7 @@ import msgspec
 if TYPE_CHECKING:
     from hatoba.placement.ledger import Use
 
+MOST_NAMED = 5  # nodes of one kind, in a refusal
 Port = tuple[int, str]  # (number, "tcp" or "udp") on the node itself
 Lack = Literal["lost", "draining", "architecture", "condition", "distinct", "cpu", "memory", "ports"]
 
@@ -81,12 +82,25 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     closest: tuple[str, Lack] | None = None
 
     def words(self) -> str:
-        """ "no capacity: 2 nodes lack memory (need 512 MiB), 1 is draining" """
+        """ "no capacity: 2 nodes lack memory (need 512 MiB), 1 node is draining" """
         if not self.lacking:
             return "no capacity: there are no nodes"
         return "no capacity: " + ", ".join(
             clause(lack, len(nodes), self.needs) for lack, nodes in sorted(self.lacking.items())
         )
+
+    def detail(self) -> str:
+        """ "no capacity: 2 nodes lack memory (need 512 MiB): node-1, node-4; 1 node is draining: node-2" """
+        if not self.lacking:
+            return self.words()
+        return "no capacity: " + "; ".join(
+            f"{clause(lack, len(nodes), self.needs)}: {_named(nodes)}" for lack, nodes in sorted(self.lacking.items())
+        )
+
+
+def _named(nodes: tuple[str, ...]) -> str:
+    rest = len(nodes) - MOST_NAMED
+    return ", ".join(nodes[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def clause(lack: Lack, count: int, needs: Needs) -> str:

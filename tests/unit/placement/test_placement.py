@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatoba.placement import Assignment, Ledger, Load, Needs, Order, Refusal, Scheduler, Site, Use
@@ -165,7 +165,13 @@ def test_a_refusal_explains_itself() -> None:
         "no capacity: 1 node is not x86_64, 1 node lacks CPU (need 500 units), 1 node has one of the same group "
         "already, 1 node is draining, 1 node is lost, 2 nodes lack memory (need 512 MiB)"
     )
+    assert refusal.detail().endswith(
+        "1 node is draining: c; 1 node is lost: d; 2 nodes lack memory (need 512 MiB): a, b"
+    )
     assert refusal.closest == ("a", "memory")
+    (refusal,) = scheduler.place(Needs(cpu=9999), 1, sites(*(site(str(number)) for number in range(8))))
+    assert isinstance(refusal, Refusal)
+    assert refusal.detail() == "no capacity: 8 nodes lack CPU (need 9999 units): 0, 1, 2, 3, 4 and 3 more"
     (refusal,) = scheduler.place(Needs(conditions=(Fewer(0),)), 1, sites(site("a"), site("b")))
     assert isinstance(refusal, Refusal)
     assert refusal.words() == "no capacity: 2 nodes do not meet (fewer than 0)"
@@ -245,6 +251,7 @@ def made(specs: list[dict[str, Any]]) -> dict[str, Site]:
 
 
 @given(NEEDS, SITES, st.integers(0, 15))
+@settings(deadline=None)
 def test_nodes_are_never_overfilled_and_refusals_are_true(
     needs: Needs, specs: list[dict[str, Any]], count: int
 ) -> None:
@@ -259,6 +266,7 @@ def test_nodes_are_never_overfilled_and_refusals_are_true(
 
 
 @given(NEEDS, SITES, STEPS)
+@settings(deadline=None)
 def test_a_board_that_is_kept_decides_as_one_that_looks_at_every_node(
     needs: Needs, specs: list[dict[str, Any]], steps: list[tuple[int, int, int]]
 ) -> None:

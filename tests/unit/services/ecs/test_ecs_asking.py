@@ -31,7 +31,7 @@ async def test_no_room_is_said_with_its_reason(tmp_path: Path) -> None:
         assert failure == {
             "arn": "arn:aws:ecs:us-east-1:123456789012:container-instance/default/node-1",
             "reason": "RESOURCE:CPU",
-            "detail": "no capacity: 1 node lacks CPU (need 1024 units)",
+            "detail": "no capacity: 1 node lacks CPU (need 1024 units): node-1",
         }
 
 

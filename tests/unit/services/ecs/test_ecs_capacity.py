@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatoba.aws.shapes import ecs as t
@@ -25,6 +25,7 @@ STRATEGIES = st.lists(st.integers(0, 9), min_size=1, max_size=4).flatmap(
 
 
 @given(STRATEGIES, st.integers(0, 60), st.integers(0, 60))
+@settings(deadline=None)
 def test_bases_are_filled_and_the_rest_is_shared_exactly(
     drawn: tuple[list[int], int, int], count: int, rounds: int
 ) -> None:

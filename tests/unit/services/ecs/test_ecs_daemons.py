@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatoba.aws.shapes import ecs as t
@@ -196,13 +196,14 @@ def test_no_more_are_stopped_at_once_than_may_be_missing() -> None:
     st.frozensets(st.sampled_from(NODES)),
     st.sampled_from([(0, 100), (50, 100), (75, 100), (100, 200), (50, 150)]),
 )
+@settings(deadline=None)
 def test_daemons_converge_within_their_percentages(
     drawn: list[tuple[str, str, str, str]], instances: frozenset[str], percents: tuple[int, int]
 ) -> None:
     """Nodes do what they are told at once: whatever was there, soon there is one new task on each, and no other."""
     service = sized(daemon(*percents), instances)
     there = [task(number, *each) for number, each in enumerate(drawn)]
-    for turn in range(12):
+    for turn in range(40):
         seen = looked_at(service, there)
         moves = daemon_moves(service, seen, instances, 100.0)
         stopped = {stop.task for stop in moves.stop}

@@ -65,7 +65,7 @@ async def test_a_node_that_is_lost_is_an_instance_without_its_agent(tmp_path: Pa
         await register(w)
         answer = await w.ecs.run_task(taskDefinition="ec2")
         assert answer["failures"][0]["reason"] == "AGENT"
-        assert answer["failures"][0]["detail"] == "no capacity: 1 node is lost"
+        assert answer["failures"][0]["detail"] == "no capacity: 1 node is lost: node-1"
 
 
 async def test_a_drained_instance_takes_no_new_tasks_and_its_services_move_away(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ async def test_a_drained_instance_takes_no_new_tasks_and_its_services_move_away(
         assert await listed(w, status="DRAINING") == ["node-1"]
         assert await nodes_of(w, await w.ecs.run_task(taskDefinition="ec2", count=2)) == ["node-2", "node-2"]
         refused = await w.ecs.start_task(taskDefinition="ec2", containerInstances=["node-1"])
-        assert refused["failures"][0]["detail"] == "no capacity: 1 node is draining"
+        assert refused["failures"][0]["detail"] == "no capacity: 1 node is draining: node-1"
         await w.ecs.update_container_instances_state(containerInstances=["node-1"], status="ACTIVE")
         answer = await w.ecs.run_task(taskDefinition="ec2", group="new", count=2)
         assert sorted(await nodes_of(w, answer)) == ["node-1", "node-2"]

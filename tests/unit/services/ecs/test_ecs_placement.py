@@ -79,7 +79,8 @@ async def test_constraints_of_the_request_and_of_the_definition(tmp_path: Path) 
         (failure,) = answer["failures"]
         assert failure["reason"] == "DistinctInstance placement constraint unsatisfied."
         assert failure["detail"] == (
-            "no capacity: 1 node does not meet (attribute:stack == green), 2 nodes have one of the same group already"
+            "no capacity: 1 node does not meet (attribute:stack == green): node-1; "
+            "2 nodes have one of the same group already: node-2, node-3"
         )
 
 
@@ -195,7 +196,7 @@ async def test_start_task_goes_where_it_is_told(tmp_path: Path) -> None:
         assert [task["startedBy"] for task in answer["tasks"]] == ["me", "me"]
         reasons = {failure["arn"].rpartition("/")[2]: failure["reason"] for failure in answer["failures"]}
         assert reasons == {"node-3": "RESOURCE:CPU", "node-4": "AGENT", "node-9": "MISSING"}
-        assert answer["failures"][0]["detail"] == "no capacity: 1 node lacks CPU (need 256 units)"
+        assert answer["failures"][0]["detail"] == "no capacity: 1 node lacks CPU (need 256 units): node-3"
         await w.settle()
         described = await w.ecs.describe_tasks(tasks=[task["taskArn"] for task in answer["tasks"]])
         assert {task["lastStatus"] for task in described["tasks"]} == {"RUNNING"}

@@ -161,11 +161,13 @@ def expected(tree: Any) -> bool:
 
 
 @given(trees)
+@settings(deadline=None)
 def test_words_mean_what_they_say(tree: Any) -> None:
     assert asked(written(tree)) is expected(tree)
 
 
 @given(tests, tests, tests)
+@settings(deadline=None)
 def test_and_binds_more_closely_than_or(a: str, b: str, c: str) -> None:
     assert parse(f"{a} or {b} and {c}") == parse(f"{a} or ({b} and {c})")
     assert parse(f"not {a} and {b}") == parse(f"(not {a}) and {b}")
@@ -176,12 +178,14 @@ def test_and_binds_more_closely_than_or(a: str, b: str, c: str) -> None:
     st.sampled_from([("==", "!="), ("in", "!in"), ("=~", "!~"), ("equals", "not_equals"), ("matches", "not_matches")]),
     values,
 )
+@settings(deadline=None)
 def test_a_denial_is_the_opposite(subject: str, pair: tuple[str, str], value: str) -> None:
     argument = f"[{value}]" if pair[0] == "in" else value
     assert asked(f"{subject} {pair[0]} {argument}") is not asked(f"{subject} {pair[1]} {argument}")
 
 
 @given(st.text(max_size=60))
+@settings(deadline=None)
 def test_anything_else_is_refused_in_words(text: str) -> None:
     with suppress(BadQuery):
         asked(text)
@@ -201,13 +205,13 @@ pieces = st.recursive(
 
 
 @given(pieces, st.text("ab.1-_c", max_size=8))
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 def test_patterns_match_as_everybody_elses(text: str, against: str) -> None:
     assert pattern.compiled(text).matches(against) is (re.fullmatch(text, against, re.ASCII) is not None)
 
 
 @given(st.text("ab()[]{}|*+?.^$\\-,12&", max_size=12))
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 def test_no_pattern_is_read_otherwise_than_by_everybody_else(text: str) -> None:
     try:
         mine = pattern.compiled(text)

@@ -112,7 +112,7 @@ def _failure(call: Call, wish: launch.Wish, refusal: Refusal) -> t.Failure:
     if wish.launch_type == "FARGATE" or refusal.closest is None:
         return {"reason": NO_CAPACITY, "detail": refusal.words()}
     arn = arns.instance_arn(call.scope, wish.cluster, refusal.closest[0])
-    return pieces.failure(arn, failure_code(refusal), refusal.words())
+    return pieces.failure(arn, failure_code(refusal), refusal.detail())
 
 
 # --- checks --------------------------------------------------------------------------------------------------------
