@@ -94,6 +94,28 @@ def test_filters_are_all_needed_and_any_value_does(ec2: Any, vpc: str) -> None:
     assert found(*by("cidr", "[1]*")) == set()
 
 
+def test_filters_with_an_index_find_the_same(platform: Platform, ec2: Any, vpc: str, subnet: str, region: str) -> None:
+    for number in range(4):
+        ec2.create_network_interface(SubnetId=subnet, Description=f"d{number % 2}*")
+    other = platform.client("ec2", region=region, account="210987654321")
+    mine = other.describe_subnets()["Subnets"][0]["SubnetId"]
+    other.create_network_interface(SubnetId=mine, Description="d1*")
+
+    def found(*filters: dict[str, Any]) -> int:
+        return len(ec2.describe_network_interfaces(Filters=list(filters))["NetworkInterfaces"])
+
+    assert found(*by("description", "d1\\*")) == 2
+    assert found(*by("description", "d1*")) == 2
+    assert found(*by("description", "d0*", "d1*", "d1*")) == 4
+    assert found(*by("subnet-id", subnet, subnet)) == 4
+    assert found(*by("subnet-id", mine)) == 0, "another account's"
+    assert found(*by("vpc-id", vpc), *by("description", "d0*")) == 2
+    assert found(*by("vpc-id", vpc[:-1] + "?")) == 4
+    ids = [each["NetworkInterfaceId"] for each in ec2.describe_network_interfaces()["NetworkInterfaces"]][:2]
+    both = ec2.describe_network_interfaces(NetworkInterfaceIds=ids, Filters=by("subnet-id", "subnet-0"))
+    assert both["NetworkInterfaces"] == []
+
+
 def test_tags_of_everything(platform: Platform, ec2: Any, vpc: str, subnet: str) -> None:
     interface = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
     address = ec2.allocate_address()["AllocationId"]

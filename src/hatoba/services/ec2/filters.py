@@ -30,6 +30,11 @@ def matches(value: str, pattern: str) -> bool:
     return value == pattern or _pattern(pattern).fullmatch(value) is not None
 
 
+def is_pattern(text: str) -> bool:
+    """Whether it may match something else than itself."""
+    return any(sign in text for sign in "*?\\")
+
+
 def matching(
     records: Iterable[T],
     filters: Sequence[t.Filter],

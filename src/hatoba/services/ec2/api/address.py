@@ -62,7 +62,8 @@ async def associate_address(req: t.AssociateAddressRequest, call: Call) -> t.Ass
         if "NetworkInterfaceId" not in req:
             raise missing("networkInterfaceId")
         eni = the_eni(tx, call.scope, req["NetworkInterfaceId"])
-        if req.get("PrivateIpAddress", address := of_fleet(tx, eni).address) != address:
+        address = of_fleet(tx, eni).address
+        if req.get("PrivateIpAddress", address) != address:
             raise invalid(f"The private IP address {req['PrivateIpAddress']} is not assigned to {eni.id}.")
         held = holder(tx, elastic)
         if held is not None and held.id != eni.id and req.get("AllowReassociation") is False:

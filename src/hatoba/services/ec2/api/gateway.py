@@ -34,7 +34,7 @@ async def describe_internet_gateways(
     ensure_default(call)
     page, token = described(
         call,
-        call.store.scan(internet_gateways, call.scope),
+        internet_gateways,
         req,
         {
             "internet-gateway-id": lambda gateway: (gateway.id,),

@@ -82,11 +82,13 @@ async def create_security_group(req: t.CreateSecurityGroupRequest, call: Call) -
 @ec2.operation
 async def describe_security_groups(req: t.DescribeSecurityGroupsRequest, call: Call) -> t.DescribeSecurityGroupsResult:
     ensure_default(call)
-    found: Iterable[SecurityGroup] = call.store.scan(groups, call.scope)
+    named_ones: list[SecurityGroup] | None = None
     if names := req.get("GroupNames"):
         vpc = needed_default_vpc(call.store, call)
-        found = {name: _by_name(call.store, vpc, name) for name in names}.values()
-    page, token = described(call, found, req, _filters(call), ids="GroupIds", kind="sg")
+        named_ones = [_by_name(call.store, vpc, name) for name in names]
+    page, token = described(
+        call, groups, req, _filters(call), ids="GroupIds", kind="sg", indexed={"vpc-id": "vpc"}, among=named_ones
+    )
     answer: t.DescribeSecurityGroupsResult = {
         "SecurityGroups": [views.security_group(group, own_tags(call, group.id)) for group in page]
     }
@@ -139,7 +141,7 @@ async def get_security_groups_for_vpc(
     vpc = the_vpc(call.store, call.scope, req["VpcId"])
     page, token = described(
         call,
-        call.store.index(groups, "vpc", vpc.id),
+        groups,
         req,
         {
             "group-id": lambda group: (group.id,),
@@ -148,6 +150,7 @@ async def get_security_groups_for_vpc(
             "owner-id": lambda group: (group.key.account,),
             "primary-vpc-id": lambda group: (group.vpc,),
         },
+        among=call.store.index(groups, "vpc", vpc.id),
     )
     answer: t.GetSecurityGroupsForVpcResult = {
         "SecurityGroupForVpcs": [views.group_for_vpc(group, own_tags(call, group.id)) for group in page]

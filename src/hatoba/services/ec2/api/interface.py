@@ -127,7 +127,7 @@ async def describe_network_interfaces(
 
     page, token = described(
         call,
-        call.store.scan(enis, call.scope),
+        enis,
         req,
         {
             "network-interface-id": lambda eni: (eni.id,),
@@ -159,6 +159,7 @@ async def describe_network_interfaces(
         },
         ids="NetworkInterfaceIds",
         kind="eni",
+        indexed={"description": "description", "subnet-id": "subnet", "vpc-id": "vpc"},
     )
     answer: t.DescribeNetworkInterfacesResult = {"NetworkInterfaces": [_view(call, eni) for eni in page]}
     if token is not None:

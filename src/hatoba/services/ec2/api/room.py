@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network
 from typing import Any, Literal, TypeVar
 
@@ -13,9 +13,10 @@ from hatoba.core.records import Record
 from hatoba.gateway.call import Call
 from hatoba.gateway.room import Service
 from hatoba.gateway.tags import set_tags, tags_of
-from hatoba.services.ec2.filters import Values, matching
+from hatoba.services.ec2.filters import Values, is_pattern, matching
 from hatoba.services.ec2.model.errors import invalid, not_found
-from hatoba.store import Tx
+from hatoba.store import Table, Tx
+from hatoba.store.store import View
 
 ec2 = Service("ec2")
 R = TypeVar("R", bound=Record)
@@ -132,29 +133,32 @@ def bad_token() -> AwsError:
 
 def described(
     call: Call,
-    records: Iterable[R],
+    table: Table[R],
     req: Mapping[str, Any],
     known: Mapping[str, Values[R]],
     *,
     ids: str = "",
     kind: str = "",
+    indexed: Mapping[str, str] | None = None,
+    among: Iterable[R] | None = None,
 ) -> tuple[list[R], str | None]:
     """One page of the records that a describe operation asks for: by id (each must exist), by filter, or all.
 
-    `ids` is the member with the ids, `kind` their prefix.
+    `ids` is the member with the ids, `kind` their prefix; `indexed` are filters that the table has an index for;
+    `among`: of these records only.
     """
-    found: Sequence[R] = list(records)
+    filters: list[t.Filter] = req.get("Filters", [])
     if wanted := req.get(ids):
         if "MaxResults" in req:
             raise invalid(
                 f"The parameter {ids} cannot be used with the parameter maxResults", "InvalidParameterCombination"
             )
-        by_id = {record.id: record for record in found}
-        for id_ in wanted:
-            if id_ not in by_id:
-                raise not_found(id_, kind)
-        found = [by_id[id_] for id_ in dict.fromkeys(wanted)]
-    filters: list[t.Filter] = req.get("Filters", [])
+        found = [_the(call.store, table, call.scope, id_, kind) for id_ in dict.fromkeys(wanted)]
+    else:
+        found = _candidates(call, table, filters, indexed or {})
+    if among is not None:
+        chosen = {record.id for record in among}
+        found = [record for record in found if record.id in chosen]
     found = matching(found, filters, known, lambda record: own_tags(call, record.id))
     return call.page(
         sorted(found, key=lambda record: record.id),
@@ -164,3 +168,20 @@ def described(
         filters=(req.get(ids), filters),
         bad_token=bad_token,
     )
+
+
+def _the(view: View, table: Table[R], scope: Scope, id_: str, kind: str) -> R:
+    record = view.find(table, scope, id_)
+    if record is None:
+        raise not_found(id_, kind)
+    return record
+
+
+def _candidates(call: Call, table: Table[R], filters: Iterable[t.Filter], indexed: Mapping[str, str]) -> list[R]:
+    """No fewer than the filters let pass, and not everything where an index helps."""
+    for wanted in filters:
+        index, values = indexed.get(wanted.get("Name", "")), wanted.get("Values", [])
+        if index is not None and not any(is_pattern(value) for value in values):
+            found = (record for value in dict.fromkeys(values) for record in call.store.index(table, index, value))
+            return [record for record in found if record.scope == call.scope]
+    return list(call.store.scan(table, call.scope))

@@ -85,7 +85,7 @@ async def describe_route_tables(req: t.DescribeRouteTablesRequest, call: Call) -
     ensure_default(call)
     page, token = described(
         call,
-        call.store.scan(route_tables, call.scope),
+        route_tables,
         req,
         {
             "route-table-id": lambda table: (table.id,),
@@ -106,6 +106,7 @@ async def describe_route_tables(req: t.DescribeRouteTablesRequest, call: Call) -
         },
         ids="RouteTableIds",
         kind="rtb",
+        indexed={"vpc-id": "vpc", "association.subnet-id": "subnet"},
     )
     answer: t.DescribeRouteTablesResult = {"RouteTables": [_view(call, table) for table in page]}
     if token is not None:

@@ -104,7 +104,7 @@ async def describe_subnets(req: t.DescribeSubnetsRequest, call: Call) -> t.Descr
     ensure_default(call)
     page, token = described(
         call,
-        call.store.scan(subnets, call.scope),
+        subnets,
         req,
         {
             "subnet-id": lambda subnet: (subnet.id,),
@@ -132,6 +132,7 @@ async def describe_subnets(req: t.DescribeSubnetsRequest, call: Call) -> t.Descr
         },
         ids="SubnetIds",
         kind="subnet",
+        indexed={"vpc-id": "vpc"},
     )
     answer: t.DescribeSubnetsResult = {"Subnets": [_view(call, subnet) for subnet in page]}
     if token is not None:

@@ -69,7 +69,7 @@ async def describe_vpcs(req: t.DescribeVpcsRequest, call: Call) -> t.DescribeVpc
     ensure_default(call)
     page, token = described(
         call,
-        call.store.scan(vpcs, call.scope),
+        vpcs,
         req,
         {
             "vpc-id": lambda vpc: (vpc.id,),

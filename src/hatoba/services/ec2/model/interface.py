@@ -55,6 +55,7 @@ enis = Table(
     indexes=(
         Index("subnet", lambda eni: eni.subnet),
         Index("vpc", lambda eni: eni.vpc),
+        Index("description", lambda eni: eni.description),
         Index("public", lambda eni: eni.public),
         Index("has_public", lambda eni: True if eni.public else None),
         Index("association", lambda eni: eni.association),
