@@ -72,34 +72,51 @@ def test_an_elastic_address_leads_to_a_running_task(hatoba: Instance) -> None:
         ec2.release_address(AllocationId=made["AllocationId"])
 
 
+def new_network(ec2: Any) -> tuple[str, dict[str, Any]]:
+    """A VPC with a private subnet, and a `networkConfiguration` in it where everybody may ask everybody."""
+    vpc = ec2.create_vpc(CidrBlock="10.50.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.50.1.0/24")["Subnet"]["SubnetId"]
+    group = ec2.create_security_group(GroupName="all", Description="all", VpcId=vpc)["GroupId"]
+    everybody = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=everybody)
+    return vpc, within(subnet, group)
+
+
+def within(subnet: str, group: str) -> dict[str, Any]:
+    return {"awsvpcConfiguration": {"subnets": [subnet], "securityGroups": [group], "assignPublicIp": "DISABLED"}}
+
+
+def asks(hatoba: Instance, network: dict[str, Any], address: str) -> int:
+    """Who serves on port 8080 there: the exit code of a task that has asked."""
+    get = r"printf 'GET / HTTP/1.0\r\n\r\n' | timeout 3 nc " + address + " 8080 | tail -n 1"
+    told = f'case "$({get})" in one) exit 10;; other) exit 11;; two) exit 12;; *) exit 13;; esac'
+    arn = run(hatoba, "asks", command=["sh", "-c", told], network=network)
+    code: int = hatoba.wait_task(arn, "STOPPED")["containers"][0]["exitCode"]
+    return code
+
+
 def test_networks_of_the_same_block_do_not_meet(hatoba: Instance) -> None:
     ec2 = hatoba.client("ec2")
-
-    def network() -> dict[str, Any]:
-        vpc = ec2.create_vpc(CidrBlock="10.50.0.0/16")["Vpc"]["VpcId"]
-        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.50.1.0/24")["Subnet"]["SubnetId"]
-        group = ec2.create_security_group(GroupName="all", Description="all", VpcId=vpc)["GroupId"]
-        everybody = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
-        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=everybody)
-        return {"awsvpcConfiguration": {"subnets": [subnet], "securityGroups": [group], "assignPublicIp": "DISABLED"}}
-
-    first, second = network(), network()
+    (_, first), (_, second) = new_network(ec2), new_network(ec2)
     a, also_a, b = serve(hatoba, "one", first), serve(hatoba, "other", first), serve(hatoba, "two", second)
     shared, only_a = attached(a)["privateIPv4Address"], attached(also_a)["privateIPv4Address"]
     assert attached(b)["privateIPv4Address"] == shared, "the same address in both"
-
-    def asks(within: dict[str, Any], address: str) -> dict[str, Any]:
-        """A task that has asked: its exit code says who answered."""
-        get = r"printf 'GET / HTTP/1.0\r\n\r\n' | timeout 3 nc " + address + " 8080 | tail -n 1"
-        told = f'case "$({get})" in one) exit 10;; other) exit 11;; two) exit 12;; *) exit 13;; esac'
-        return hatoba.wait_task(run(hatoba, "asks", command=["sh", "-c", told], network=within), "STOPPED")
-
-    def code(within: dict[str, Any], address: str) -> int:
-        found: int = asks(within, address)["containers"][0]["exitCode"]
-        return found
-
-    assert code(first, shared) == 10
-    assert code(first, only_a) == 11
-    assert code(second, shared) == 12
-    assert code(second, only_a) == 13, "nobody has that address in the second network"
+    assert asks(hatoba, first, shared) == 10
+    assert asks(hatoba, first, only_a) == 11
+    assert asks(hatoba, second, shared) == 12
+    assert asks(hatoba, second, only_a) == 13, "nobody has that address in the second network"
     stop(hatoba, a, also_a, b)
+
+
+def test_a_further_block_joins_a_network_in_use(hatoba: Instance) -> None:
+    ec2 = hatoba.client("ec2")
+    vpc, network = new_network(ec2)
+    one = serve(hatoba, "one", network)
+    ec2.associate_vpc_cidr_block(VpcId=vpc, CidrBlock="10.60.0.0/20")
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.60.1.0/24")["Subnet"]["SubnetId"]
+    further = within(subnet, network["awsvpcConfiguration"]["securityGroups"][0])
+    two = serve(hatoba, "two", further)
+    assert attached(two)["privateIPv4Address"].startswith("10.60.1.")
+    assert asks(hatoba, further, attached(one)["privateIPv4Address"]) == 10
+    assert asks(hatoba, network, attached(two)["privateIPv4Address"]) == 12
+    stop(hatoba, one, two)
