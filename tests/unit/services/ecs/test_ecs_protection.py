@@ -165,3 +165,19 @@ def test_the_newest_go_first_but_for_the_protected() -> None:
     assert len(step.kept) == 3
     assert step.again_at == NOW + 5
     assert words.protected("ecs-svc/1").startswith("was unable to reach steady state because task set (ecs-svc/1) was")
+
+
+def test_what_serves_stays_while_only_what_is_protected_could_take_its_place() -> None:
+    one = service(1, Percents(minimum=100, maximum=200), balanced=False, deployments=1)
+    serving = task(0, 1, "healthy", balanced=False)[0]
+    coming = replace(task(1, 1, "pending", balanced=False)[0], protected_until=NOW + 5)
+    step = moves(one, [see(one, each, {}, NOW) for each in (serving, coming)], NOW)
+    assert step.stop == ()
+
+
+def test_a_deployment_that_waits_for_the_protected_does_not_blame_its_limits() -> None:
+    one = service(2, Percents(minimum=50, maximum=100), balanced=False)
+    there = [replace(task(n, 1, "healthy", balanced=False)[0], protected_until=NOW + 5) for n in range(2)]
+    step = moves(one, [see(one, each, {}, NOW) for each in there], NOW)
+    assert (step.start, step.stop, step.stuck) == (0, (), False)
+    assert [each.id for each in step.kept] == [each.id for each in there]

@@ -17,7 +17,7 @@ from hatoba.services.ecs.model.service_deployment import (
 )
 from hatoba.services.ecs.model.task import Task
 from hatoba.services.ecs.plan.rollout import arith, plan
-from tests.unit.services.ecs.test_ecs_rollout import NOW, apply, scenes
+from tests.unit.services.ecs.test_ecs_rollout import NOW, apply, scenes, service, task
 from tests.unit.services.ecs.world import SCOPE
 
 RANKS = {
@@ -120,3 +120,17 @@ def test_the_default_threshold_is_the_published_one() -> None:
     """The developer guide: half of what is desired, at least 3, at most 200."""
     assert [arith.breaker_threshold(n) for n in (1, 6, 7, 25, 400, 800)] == [3, 3, 4, 13, 200, 200]
     assert Percents().threshold.type == "BOUNDED_PERCENT"
+
+
+def test_what_is_rolled_back_to_starts_without_a_record_of_failures() -> None:
+    """Else it would be given up at once for what it went through before."""
+    one = service(1, Percents(breaker=True, rollback=True, reset=False), balanced=False)
+    new, old = one.deployments
+    old = replace(old, failed=3, crashes=3, crashed_at=NOW)
+    one = replace(
+        one, deployments=(replace(new, failed=3), old), completed=old.revision, completed_as=old.id, current="x"
+    )
+    there = [task(0, 1, "pending", balanced=False)[0]]
+    step = plan(one, there, {}, NOW)
+    assert (step.service.primary.id, step.service.primary.failed) == (old.id, 0)
+    assert plan(step.service, there, {}, NOW).service.primary.rollout == "IN_PROGRESS"

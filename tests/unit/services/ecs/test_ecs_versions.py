@@ -1,5 +1,6 @@
 """The bytes that a tag meant when a service was deployed: what every one of its tasks runs, whenever it starts."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +97,20 @@ async def test_an_image_that_comes_late_is_resolved_then(tmp_path: Path) -> None
         w.report(task.id, "stopped", error="image-not-found", detail="none", exit_code=None)
         await w.settle()
         assert list(pulled(w).values()) == [A]
+
+
+async def test_a_deployment_that_comes_while_tags_are_looked_up_waits_for_its_own(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.ecr.tags |= {("us-east-1", "web", "1"): A, ("us-east-1", "web", "2"): B}
+        await create(w)
+        await w.ecs.register_task_definition(**definition())
+        newer = container(image="localhost:4566/web:2")
+        await w.ecs.register_task_definition(**definition(containerDefinitions=[newer]))
+        w.ecr.gate = asyncio.Event()
+        await w.ecs.update_service(service="web", taskDefinition="web:2")
+        await w.ecr.held.wait()
+        await w.ecs.update_service(service="web", taskDefinition="web:3")
+        w.ecr.gate.set()
+        await w.settle()
+        assert list(pulled(w).values()) == [B, B]
+        assert {task.pins["web"] for task in w.store.all(tasks)} <= {A, B}

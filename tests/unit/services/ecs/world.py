@@ -212,11 +212,16 @@ class FakeEcr:
     def __init__(self) -> None:
         self.tags: dict[tuple[str, str, str], str] = {}
         self.asked = 0
+        self.gate: asyncio.Event | None = None
+        self.held = asyncio.Event()  # somebody waits at the gate
         self.room = Service("ecr")
         self.room.operation(self.describe_images)
 
     async def describe_images(self, req: Any, call: Call) -> Any:
         self.asked += 1
+        if self.gate is not None:
+            self.held.set()
+            await self.gate.wait()
         (wanted,) = req["imageIds"]
         digest = self.tags.get((call.scope.region, req["repositoryName"], wanted["imageTag"]))
         if digest is None:
