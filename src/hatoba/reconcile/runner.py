@@ -45,7 +45,8 @@ class _Lane:
             for key in keys:
                 self.queue.hint(key)
         finally:
-            self._schedule()
+            if len(self.queue):  # most changes concern most controllers not at all
+                self._schedule()
 
     def hint_all(self) -> None:
         try:

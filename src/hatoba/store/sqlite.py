@@ -32,6 +32,10 @@ CREATE TABLE IF NOT EXISTS rows (tab TEXT NOT NULL, key BLOB NOT NULL, data BLOB
 CREATE TABLE IF NOT EXISTS log (seq INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, entry BLOB NOT NULL);
 """
 _SCHEMA_PREFIX = "schema:"
+_ADVANCE = """
+UPDATE meta SET value = ? WHERE name = 'seq' AND value = ? AND ? = (SELECT value FROM meta WHERE name = 'epoch')
+"""
+TRIM = 256  # transactions between two looks at what the log may forget
 
 
 class SqliteJournal:
@@ -135,21 +139,21 @@ class SqliteJournal:
             self._set(**{_SCHEMA_PREFIX + name: value for name, value in schemas.items()})
 
     def append(self, epoch: int, after: int, entries: list[Entry]) -> None:
+        # Few statements, few pages: this is what every durable answer waits for.
         db, last, seq = self._db, keep_last(entries), entries[-1].seq
+        kept = [(tab, key, data) for (tab, key), data in last.items() if data is not None]
+        forgotten = [where for where, data in last.items() if data is None]
         with self._transaction():
-            known = dict(db.execute("SELECT name, value FROM meta WHERE name IN ('epoch', 'seq')"))
-            if (known["epoch"], known["seq"]) != (epoch, after):
+            if db.execute(_ADVANCE, (seq, after, epoch)).rowcount != 1:
+                known = self._meta()
                 raise Fenced(f"the journal is at {known['epoch']}/{known['seq']}, this writer at {epoch}/{after}")
-            db.executemany(
-                "INSERT OR REPLACE INTO rows VALUES (?, ?, ?)",
-                [(tab, key, data) for (tab, key), data in last.items() if data is not None],
-            )
-            db.executemany(
-                "DELETE FROM rows WHERE tab = ? AND key = ?", [where for where, data in last.items() if data is None]
-            )
+            if kept:
+                db.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", kept)
+            if forgotten:
+                db.executemany("DELETE FROM rows WHERE tab = ? AND key = ?", forgotten)
             db.executemany("INSERT INTO log VALUES (?, ?, ?)", [(e.seq, epoch, self._encode(e)) for e in entries])
-            db.execute("DELETE FROM log WHERE seq <= ?", (seq - KEPT,))
-            db.execute("UPDATE meta SET value = ? WHERE name = 'seq'", (seq,))
+            if seq // TRIM != after // TRIM:
+                db.execute("DELETE FROM log WHERE seq <= ?", (seq - KEPT,))
 
     def tail(self, after: int) -> Iterator[Entry]:
         (first,) = self._db.execute("SELECT min(seq) FROM log").fetchone()

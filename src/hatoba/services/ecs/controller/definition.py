@@ -10,7 +10,7 @@ from hatoba.gateway.tags import forget_tags
 from hatoba.reconcile import Wake
 from hatoba.services.ecs.model.service import Service, services
 from hatoba.services.ecs.model.task import Task, tasks
-from hatoba.services.ecs.model.task_definition import definitions
+from hatoba.services.ecs.model.task_definition import Definition, definitions
 from hatoba.store import Change
 
 
@@ -20,13 +20,17 @@ class DefinitionController:
     def __init__(self, platform: Platform) -> None:
         self._store = platform.store
         self.wakes: tuple[Wake, ...] = (
-            Wake(definitions, lambda change: (change.key,)),
+            Wake(definitions, self._if_leaving),
             Wake(tasks, self._by_task),
             Wake(services, self._by_service),
         )
 
     def keys(self) -> Iterable[Key]:
         return [d.key for d in self._store.all(definitions) if d.status == "DELETE_IN_PROGRESS"]
+
+    @staticmethod
+    def _if_leaving(change: Change[Definition]) -> Iterable[Key]:
+        return (change.key,) if change.after is not None and change.after.status == "DELETE_IN_PROGRESS" else ()
 
     @staticmethod
     def _by_task(change: Change[Task]) -> Iterable[Key]:
