@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from hatoba.app.places import write
+from hatoba.app.rootkey import read_root
 from hatoba.aws.sigv4 import Credential
-from hatoba.core.errors import Refused
 from hatoba.core.ids import RandomIds
 from hatoba.gateway.access import Identities, root
 
@@ -19,19 +19,6 @@ def ensure_root(path: Path, account: str) -> Credential:
         write(path, f"[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
     key, secret = read_root(path)
     return Credential(access_key_id=key, secret=secret, principal=root("aws", account, key))
-
-
-def read_root(path: Path) -> tuple[str, str]:
-    """Access key id and secret. Raises `Refused` when the file cannot be read."""
-    try:
-        lines = path.read_text().splitlines()
-    except OSError as error:
-        raise Refused(f"The credentials {path} cannot be read: {error.strerror}. Is Hatoba up?") from None
-    values = {name.strip(): value.strip() for name, _, value in (line.partition("=") for line in lines)}
-    try:
-        return values["aws_access_key_id"], values["aws_secret_access_key"]
-    except KeyError:
-        raise Refused(f"{path} holds no access key. Remove it, and `hatoba up` makes a new one.") from None
 
 
 class AnyOf:

@@ -10,7 +10,7 @@ from typing import Any
 import botocore.exceptions
 import botocore.session
 
-from hatoba.app.credentials import read_root
+from hatoba.app.rootkey import read_root
 from hatoba.cli.instance import _running
 from hatoba.core.errors import Refused
 

@@ -12,12 +12,11 @@ import socket
 from pathlib import Path
 
 import hatoba
-from hatoba.app import admin, pidfile, ports
+from hatoba.app import pidfile, ports
 from hatoba.app import places as place
 from hatoba.app import settings as setting
 from hatoba.app import up as app
-from hatoba.app.credentials import read_root
-from hatoba.app.names import write_block
+from hatoba.app.rootkey import read_root
 from hatoba.app.settings import Settings
 from hatoba.core.errors import Refused
 
@@ -103,6 +102,7 @@ def down(given: argparse.Namespace) -> int:
     settings = _settings(given)
     places = app.the_instance(settings.data)
     from hatoba.app.down import end_node, forget_run
+    from hatoba.app.names import write_block
 
     app.stop_processes(places)
     write_block(places.instance, None)
@@ -147,6 +147,8 @@ def node(given: argparse.Namespace) -> int:
 
 
 def _print_token(given: argparse.Namespace) -> int:
+    from hatoba.app import admin
+
     _, places = _running(given)
     _say(admin.ask(places.admin_socket, "node-token"))
     return 0
@@ -199,6 +201,8 @@ def _registry_file(places: place.Places) -> Path:
 
 def names(given: argparse.Namespace) -> int:
     app.need_root()
+    from hatoba.app import admin
+
     _, places = _running(given)
     _say(admin.ask(places.admin_socket, f"names-{given.what}").rstrip())
     return 0

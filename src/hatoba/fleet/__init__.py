@@ -1,6 +1,6 @@
 """How rooms reach the nodes without meeting: the node-facing tables, and what each node must have.
 
-    model      the tables: what is wanted of the nodes (one writing room each) and what they observed (fleet only)
+    model/     the tables: what is wanted of the nodes (one writing room each) and what they observed (fleet only)
     items      what one node is told, as values: a pure function of the tables
     assemble   keeps each node's items current, change by change
     messages   the node protocol: snapshot and deltas down, reports up

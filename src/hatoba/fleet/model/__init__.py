@@ -1,0 +1,99 @@
+"""The node-facing tables. Each has one writer, named in its docstring; observed tables are written by fleet only.
+
+Sizes are bytes, CPU is in units (1024 = one core), times are wall time in seconds. Ids are the ids of the rooms'
+resources, so an interface here and the network interface of the `ec2` room are found under the same id.
+"""
+
+from typing import Any
+
+from hatoba.fleet.model.balancer import (
+    Balancer,
+    BalancerStatus,
+    TargetStatus,
+    balancer_statuses,
+    balancers,
+    target_id,
+    target_statuses,
+)
+from hatoba.fleet.model.name import Zone, zones
+from hatoba.fleet.model.network import Interface, Network, PolicySet, Rule, interfaces, networks, policy_sets
+from hatoba.fleet.model.node import Enrolment, Node, enrolments, nodes
+from hatoba.fleet.model.part import FLEET, Part
+from hatoba.fleet.model.workload import (
+    ContainerState,
+    ContainerStatus,
+    ContainerWanted,
+    Credential,
+    DependsOn,
+    DeviceWanted,
+    HealthCheckWanted,
+    HealthState,
+    ImageWanted,
+    Limit,
+    LogWanted,
+    MountWanted,
+    Workload,
+    WorkloadStatus,
+    credentials,
+    workload_statuses,
+    workloads,
+)
+from hatoba.store import Table
+
+TABLES: tuple[Table[Any], ...] = (
+    nodes,
+    networks,
+    interfaces,
+    policy_sets,
+    workloads,
+    credentials,
+    workload_statuses,
+    balancers,
+    balancer_statuses,
+    target_statuses,
+    zones,
+    enrolments,
+)
+
+__all__ = [
+    "FLEET",
+    "TABLES",
+    "Balancer",
+    "BalancerStatus",
+    "ContainerState",
+    "ContainerStatus",
+    "ContainerWanted",
+    "Credential",
+    "DependsOn",
+    "DeviceWanted",
+    "Enrolment",
+    "HealthCheckWanted",
+    "HealthState",
+    "ImageWanted",
+    "Interface",
+    "Limit",
+    "LogWanted",
+    "MountWanted",
+    "Network",
+    "Node",
+    "Part",
+    "PolicySet",
+    "Rule",
+    "TargetStatus",
+    "Workload",
+    "WorkloadStatus",
+    "Zone",
+    "balancer_statuses",
+    "balancers",
+    "credentials",
+    "enrolments",
+    "interfaces",
+    "networks",
+    "nodes",
+    "policy_sets",
+    "target_id",
+    "target_statuses",
+    "workload_statuses",
+    "workloads",
+    "zones",
+]

@@ -1,0 +1,66 @@
+"""Load balancers on nodes, and the health of their targets."""
+
+from __future__ import annotations
+
+from hatoba.core.records import Record
+from hatoba.store import Index, Table
+
+
+class Balancer(Record, frozen=True, kw_only=True):
+    """A load balancer on a node. Writer: the `elbv2` room.
+
+    `spec` is the proxy engine's `Wanted` (one balancer and its groups) as MessagePack: fleet carries it unread.
+    """
+
+    node: str
+    network: str
+    interfaces: tuple[str, ...]
+    groups: tuple[str, ...] = ()  # the target groups in `spec`: whose targets' health the node may report
+    spec: bytes = b""
+
+
+class BalancerStatus(Record, frozen=True, kw_only=True):
+    """What the node says of a balancer; same id, in the scope `FLEET`. Writer: fleet.
+
+    `applied` is the version of `Balancer` in force. `report` counts the node's reports, as for workloads.
+    """
+
+    node: str
+    applied: int = 0
+    error: str = ""
+    report: int = 0
+
+
+class TargetStatus(Record, frozen=True, kw_only=True):
+    """A target's health, in the scope `FLEET`; the id is `target_id(group, target)`. Writer: fleet.
+
+    Who wanted the target (`elbv2`) forgets it with the target.
+    """
+
+    group: str
+    target: str
+    state: str
+    reason: str = ""
+    text: str = ""
+    at: float = 0.0
+    node: str = ""
+    report: int = 0
+
+
+def target_id(group: str, target: str) -> str:
+    return f"{group}|{target}"
+
+
+balancers = Table(
+    "fleet.balancers",
+    Balancer,
+    indexes=(
+        Index("id", lambda b: b.key.id),
+        Index("node", lambda b: b.node),
+        Index("interface", lambda b: b.interfaces, many=True),
+        Index("group", lambda b: b.groups, many=True),
+        Index("node_network", lambda b: (b.node, b.network)),
+    ),
+)
+balancer_statuses = Table("fleet.balancer_statuses", BalancerStatus)
+target_statuses = Table("fleet.target_statuses", TargetStatus, indexes=(Index("group", lambda t: t.group),))

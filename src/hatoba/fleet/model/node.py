@@ -1,0 +1,40 @@
+"""Nodes, and the tokens with which new ones join."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from hatoba.core.records import Record
+from hatoba.store import Table
+
+
+class Node(Record, frozen=True, kw_only=True):
+    """A machine that runs workloads. Writer: fleet, from what the node says of itself."""
+
+    name: str
+    number: int  # among all nodes: which part of the address pool is its own
+    address: str  # of the node for other nodes ("" when it is the only one)
+    cpu: int
+    memory: int
+    architecture: str = "x86_64"
+    attributes: dict[str, str] = msgspec.field(default_factory=dict)
+    agent: str = ""  # version
+    state: Literal["ready", "lost"] = "ready"  # lost: its lease ran out
+    schedulable: bool = True  # the operator
+    joined_at: float = 0.0
+    seen_at: float = 0.0  # when it last connected
+
+
+nodes = Table("fleet.nodes", Node)
+
+
+class Enrolment(Record, frozen=True, kw_only=True):
+    """A join token that has not been used up: the id is its public half. Writer: fleet."""
+
+    digest: bytes
+    expires: float
+
+
+enrolments = Table("fleet.enrolments", Enrolment)
