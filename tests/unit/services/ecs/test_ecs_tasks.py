@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hatoba.core.errors import AwsError
+from hatoba.core.records import replace
 from hatoba.fleet import model as fleet
 from hatoba.gateway.tags import tags
 from hatoba.services.ecs.model.settings import Settings
@@ -102,8 +103,8 @@ async def test_a_sidecar_that_exits_does_not_end_the_task(tmp_path: Path) -> Non
             status = tx.find(fleet.workload_statuses, SCOPE, id_)
             assert status is not None
             web, init = status.containers
-            ended = fleet.msgspec.structs.replace(init, state="stopped", exit_code=0)
-            tx.put(fleet.workload_statuses, fleet.msgspec.structs.replace(status, containers=(web, ended)))
+            ended = replace(init, state="stopped", exit_code=0)
+            tx.put(fleet.workload_statuses, replace(status, containers=(web, ended)))
         await w.settle()
         task = await described(w, arn)
         assert task["lastStatus"] == "RUNNING"
