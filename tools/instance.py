@@ -187,6 +187,16 @@ class Instance:
         shutil.rmtree(layout)
         return reference
 
+    def task_role(self, name: str) -> str:
+        """The ARN of a role that tasks may have; made when it is not there."""
+        iam = self.client("iam")
+        may = {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        trust = json.dumps({"Version": "2012-10-17", "Statement": [may]})
+        with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
+            iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+        arn: str = iam.get_role(RoleName=name)["Role"]["Arn"]
+        return arn
+
     def subnets(self) -> list[str]:
         return [subnet["SubnetId"] for subnet in self.client("ec2").describe_subnets()["Subnets"]]
 

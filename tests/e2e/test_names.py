@@ -36,7 +36,7 @@ def output(hatoba: Instance, name: str, script: str) -> dict[str, str]:
         requiresCompatibilities=["FARGATE"],
         cpu="256",
         memory="512",
-        executionRoleArn="arn:aws:iam::123456789012:role/none",
+        executionRoleArn=hatoba.task_role("names"),
         containerDefinitions=[
             {
                 "name": "main",

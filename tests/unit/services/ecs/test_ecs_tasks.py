@@ -111,6 +111,27 @@ async def test_a_sidecar_that_exits_does_not_end_the_task(tmp_path: Path) -> Non
         assert {c["name"]: c["lastStatus"] for c in task["containers"]} == {"web": "RUNNING", "init": "STOPPED"}
 
 
+async def test_an_execution_role_that_does_not_trust_us_ends_the_task(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        stranger = "arn:aws:iam::123456789012:role/stranger"
+        await w.ecs.register_task_definition(**definition(executionRoleArn=stranger))
+        arn = await run(w)
+        await w.settle()
+        task = await described(w, arn)
+        assert task["stopCode"] == "TaskFailedToStart"
+        assert task["stoppedReason"].startswith(f"ECS was unable to assume the role '{stranger}'")
+        assert w.ec2.interfaces == {}
+
+
+async def test_an_execution_role_is_not_asked_for_every_task(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.ecs.register_task_definition(**definition(executionRoleArn=ROLE))
+        for _ in range(3):
+            await run(w)
+            await w.settle()
+        assert w.sts.given == 1
+
+
 async def test_an_image_that_cannot_be_pulled(tmp_path: Path) -> None:
     async with world(tmp_path, auto=False) as w:
         await w.ecs.register_task_definition(**definition())

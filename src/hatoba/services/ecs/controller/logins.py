@@ -1,6 +1,7 @@
-"""The password with which nodes pull from the platform's own registry: ECR's authorization token.
+"""What the platform needs to start tasks for their owners: execution roles that trust it, and its registry's password.
 
-A token is good for twelve hours; one is asked for each account and region, and shared by the tasks that start there.
+The password is ECR's authorization token, good for twelve hours; one is asked for each account and region, and shared
+by the tasks that start there.
 """
 
 from __future__ import annotations
@@ -14,7 +15,27 @@ from hatoba.fleet.model import ContainerWanted, Workload
 from hatoba.gateway.call import Platform
 
 USER = "AWS"
+TRUST_SECONDS = 300.0  # how long a change of a role's trust policy may go unnoticed
+SHORTEST_SESSION = 900
 FRESH_SECONDS = 6 * 3600.0  # a token is used for new tasks while it is good for this much longer
+
+
+class ExecutionRoles:
+    """Execution roles that let the platform act for the task: asked for now and then, not for every task."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._trusted: dict[tuple[Scope, str], float] = {}  # until when
+
+    async def check(self, scope: Scope, arn: str | None) -> None:
+        """Raises what STS says when it does not."""
+        now = self._platform.clock.now()
+        if arn is None or self._trusted.get((scope, arn), 0.0) > now:
+            return
+        await self._platform.door(scope, "ecs").sts.assume_role(
+            RoleArn=arn, RoleSessionName="ecs-execution", DurationSeconds=SHORTEST_SESSION
+        )
+        self._trusted[scope, arn] = now + TRUST_SECONDS
 
 
 class Logins:

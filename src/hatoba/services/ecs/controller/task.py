@@ -18,14 +18,14 @@ from hatoba.gateway.call import Platform
 from hatoba.placement import Assignment
 from hatoba.reconcile import Wake
 from hatoba.services.ecs.controller import interface
-from hatoba.services.ecs.controller.logins import Logins, with_login
+from hatoba.services.ecs.controller.logins import ExecutionRoles, Logins, with_login
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import RANK, Eni, Task, tasks
 from hatoba.services.ecs.model.task_definition import Definition, definitions
 from hatoba.services.ecs.placing import assign
 from hatoba.services.ecs.plan import facts, lifecycle, reasons
 from hatoba.services.ecs.plan.launch import Wish
-from hatoba.services.ecs.plan.workload import credential_id, role, workload
+from hatoba.services.ecs.plan.workload import credential_id, execution_role, role, workload
 from hatoba.store import Change, Tx
 
 SESSION_SECONDS = 3600
@@ -41,6 +41,7 @@ class TaskController:
         self._store = platform.store
         self._settings = settings
         self._logins = Logins(platform)
+        self._executions = ExecutionRoles(platform)
         self.wakes: tuple[Wake, ...] = (
             Wake(tasks, lambda change: (change.key,)),
             Wake(workload_statuses, self._reported),
@@ -106,16 +107,17 @@ class TaskController:
         if (refusal := _not_yet(definition) or late) is not None:
             self._end(task, refusal)
             return
-        eni, credential, login = await asyncio.gather(
+        eni, credential, login, trusted = await asyncio.gather(
             self._interface(task),
             self._credential(task, definition),
             self._logins.password(task.scope),
+            self._executions.check(task.scope, execution_role(task, definition)),
             return_exceptions=True,
         )
-        for outcome in (eni, credential, login):
+        for outcome in (eni, credential, login, trusted):
             if isinstance(outcome, BaseException) and not (isinstance(outcome, AwsError) and outcome.status < 500):
                 raise outcome
-        self._start(task, definition, eni, credential, login if isinstance(login, Secret) else None)
+        self._start(task, definition, eni, credential, trusted, login if isinstance(login, Secret) else None)
 
     async def _interface(self, task: Task) -> Eni | None:
         if task.network is None:
@@ -147,6 +149,7 @@ class TaskController:
         definition: Definition,
         eni: Eni | BaseException | None,
         credential: Credential | BaseException | None,
+        trusted: BaseException | None,
         login: Secret | None,
     ) -> None:
         """Hands the workload to its node; or ends the task, for the reason that stands in the way."""
@@ -158,6 +161,9 @@ class TaskController:
                 current = replace(current, eni=eni)
             if isinstance(eni, AwsError) and task.network is not None:
                 why = reasons.eni(task.subnet, task.network.public, eni.code)
+                current = lifecycle.end(current, "TaskFailedToStart", why)
+            elif isinstance(trusted, AwsError):
+                why = reasons.role(execution_role(task, definition) or "")
                 current = lifecycle.end(current, "TaskFailedToStart", why)
             elif isinstance(credential, AwsError):
                 why = reasons.role(role(task, definition) or "")
