@@ -138,6 +138,10 @@ class Agent:
         """Finds the interface of a workload that runs on, so that the metadata endpoint knows it again."""
         try:
             await self.worker.place(workload)
+            held = self._held.get(workload.id)
+            if held is None or held.network == "released":
+                # It was detached while we looked for it: what was found, or made anew, goes again.
+                await self.worker.leave(workload)
         except PortError as error:
             log.warning("the interface of %s: %s", workload.id, error)
 

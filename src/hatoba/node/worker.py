@@ -149,7 +149,11 @@ class Worker:
         return self._addresses.get((network, address))
 
     async def _detach(self, held: Held, _: str) -> None:
-        workload = held.workload
+        await self.leave(held.workload)
+        self._emit(held.workload.id, step.Detached())
+
+    async def leave(self, workload: Workload) -> None:
+        """Takes the workload's interface away."""
         if workload.interface and workload.network:
             await self._wiring.detach(workload.network, workload.interface)
         place = self._places.pop(workload.id, None)
@@ -157,7 +161,6 @@ class Worker:
             where = (workload.network, place.address)
             if self._addresses.get(where) == workload.id:  # else the address is somebody else's by now
                 del self._addresses[where]
-        self._emit(workload.id, step.Detached())
 
     # --- containers
 
