@@ -15,29 +15,28 @@ from hatoba.fleet.model.balancer import (
     target_id,
     target_statuses,
 )
-from hatoba.fleet.model.name import Zone, zones
-from hatoba.fleet.model.network import Interface, Network, PolicySet, Rule, interfaces, networks, policy_sets
-from hatoba.fleet.model.node import Enrolment, Node, enrolments, nodes
-from hatoba.fleet.model.part import FLEET, Part
-from hatoba.fleet.model.workload import (
-    ContainerState,
-    ContainerStatus,
+from hatoba.fleet.model.container import (
     ContainerWanted,
-    Credential,
     DependsOn,
     DeviceWanted,
     HealthCheckWanted,
-    HealthState,
     ImageWanted,
     Limit,
     LogWanted,
     MountWanted,
-    Workload,
-    WorkloadStatus,
-    credentials,
-    workload_statuses,
-    workloads,
 )
+from hatoba.fleet.model.name import Zone, zones
+from hatoba.fleet.model.network import Interface, Network, PolicySet, Rule, interfaces, networks, policy_sets
+from hatoba.fleet.model.node import Enrolment, Node, enrolments, nodes
+from hatoba.fleet.model.part import FLEET, Part
+from hatoba.fleet.model.status import (
+    ContainerState,
+    ContainerStatus,
+    HealthState,
+    WorkloadStatus,
+    workload_statuses,
+)
+from hatoba.fleet.model.workload import Credential, Workload, credentials, workloads
 from hatoba.store import Table
 
 TABLES: tuple[Table[Any], ...] = (

@@ -1,0 +1,52 @@
+"""What a node says of its workloads. Written by fleet from the node's reports; a status has its workload's id."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from hatoba.core.records import Record
+from hatoba.fleet.model.part import Part
+from hatoba.store import Index, Table
+
+ContainerState = Literal["pending", "pulling", "pulled", "created", "running", "stopped"]
+HealthState = Literal["unknown", "healthy", "unhealthy"]
+
+
+class ContainerStatus(Part, frozen=True, kw_only=True):
+    name: str
+    state: ContainerState = "pending"
+    runtime_id: str = ""
+    image_digest: str = ""
+    pull_started: float | None = None
+    pull_stopped: float | None = None
+    created: float | None = None
+    started: float | None = None
+    finished: float | None = None
+    exit_code: int | None = None
+    oom: bool = False
+    error: str = ""  # a code of the runtime's or the agent's, "" when nothing failed
+    detail: str = ""  # what it said
+    health: HealthState = "unknown"
+    health_since: float | None = None
+    restarts: int = 0
+
+
+class WorkloadStatus(Record, frozen=True, kw_only=True):
+    """What the node says of a workload; same id. Writer: fleet.
+
+    `report` counts the node's reports, so that an old one is known. "lost": the node's lease ran out.
+    """
+
+    node: str
+    state: Literal["pending", "starting", "running", "stopping", "stopped", "lost"] = "pending"
+    containers: tuple[ContainerStatus, ...] = ()
+    connected: float | None = None  # when its interface was ready
+    stopped: float | None = None
+    error: str = ""  # of the workload as a whole: its network could not be made …
+    detail: str = ""
+    report: int = 0
+
+
+workload_statuses = Table(
+    "fleet.workload_statuses", WorkloadStatus, indexes=(Index("node", lambda record: record.node),)
+)

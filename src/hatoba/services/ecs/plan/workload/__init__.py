@@ -1,0 +1,64 @@
+"""A task and its definition → what the node is to run, in the words of the fleet.
+
+The only place where ECS's words become the node's: overrides are applied, secrets and credentials attached, defaults
+made explicit. What comes out is compared by golden files. `container` is one container, with `lifecycle` (health,
+restarts), `logs` and `volumes` as parts of it; `roles` says under which roles it all happens.
+"""
+
+from __future__ import annotations
+
+from hatoba.fleet.model import Workload, workloads
+from hatoba.services.ecs.model import arns
+from hatoba.services.ecs.model.settings import Settings
+from hatoba.services.ecs.model.task import Task
+from hatoba.services.ecs.model.task_definition import Definition
+from hatoba.services.ecs.plan.workload.container import container
+from hatoba.services.ecs.plan.workload.roles import credential_id, execution_role, role
+from hatoba.services.ecs.plan.workload.volumes import host_path
+
+MIB = 1 << 20
+
+
+def workload(task: Task, definition: Definition, settings: Settings) -> Workload:
+    overrides = {override.get("name"): override for override in task.overrides.get("containerOverrides") or ()}
+    containers = tuple(
+        container(c, overrides.get(c["name"], {}), task, definition, settings) for c in definition.containers
+    )
+    sized = bool(definition.content.get("cpu") or task.overrides.get("cpu"))
+    limited = bool(definition.content.get("memory") or task.overrides.get("memory"))
+    return Workload(
+        key=workloads.key(task.scope, task.id),
+        node=task.node,
+        network=task.eni.vpc if task.eni else None,
+        interface=task.eni.id if task.eni else None,
+        containers=containers,
+        volumes=tuple(volume["name"] for volume in definition.content["volumes"] if not host_path(volume)),
+        cpu=int(task.cpu) if sized else None,
+        memory=int(task.memory) * MIB if limited else None,
+        hostname=task.eni.dns if task.eni else "",
+        credential=credential_id(task) if role(task, definition) else None,
+        region=task.key.region,
+        metadata=_metadata(task, definition),
+    )
+
+
+def _metadata(task: Task, definition: Definition) -> dict[str, str]:
+    found = {
+        "Cluster": arns.cluster_arn(task.scope, task.cluster),
+        "TaskARN": task.arn,
+        "Family": definition.family,
+        "Revision": str(definition.revision),
+        "LaunchType": task.launch_type,
+        "AvailabilityZone": task.eni.zone if task.eni else "",
+        "VPCID": task.eni.vpc if task.eni else "",
+        "ServiceName": task.service.partition("/")[2] if task.service else "",
+        "Group": task.group,
+        "MAC": task.eni.mac if task.eni else "",
+        "PrivateDNSName": task.eni.dns if task.eni else "",
+    }
+    for name in (known.name for known in task.containers):
+        found[f"ContainerARN:{name}"] = arns.container_arn(task.scope, task.cluster, task.id, name)
+    return {name: value for name, value in found.items() if value}
+
+
+__all__ = ["credential_id", "execution_role", "role", "workload"]

@@ -1,0 +1,25 @@
+"""Where a container's output goes, in the words of the fleet."""
+
+from __future__ import annotations
+
+from hatoba.aws.shapes import ecs as t
+from hatoba.fleet.model import LogWanted
+from hatoba.services.ecs.model.task import Task
+
+
+def log_wanted(c: t.ContainerDefinition, task: Task) -> LogWanted | None:
+    log = c.get("logConfiguration")
+    if not log:
+        return None
+    options = dict(log.get("options") or {})
+    if log["logDriver"] != "awslogs":
+        return LogWanted(driver=log["logDriver"], options=options)
+    prefix = options.get("awslogs-stream-prefix")
+    return LogWanted(
+        driver="awslogs",
+        region=options.get("awslogs-region") or task.key.region,
+        group=options["awslogs-group"],
+        # Without a prefix the stream has the container's own id: here the task's, which is as unique.
+        stream=f"{prefix}/{c['name']}/{task.id}" if prefix else f"{c['name']}/{task.id}",
+        options=options,
+    )
