@@ -1,11 +1,13 @@
 """The fabric in memory: the same calls and refusals, and an answer to "who reaches whom" by pure evaluation.
 
 Several nodes share an `Underlay`. `failures` makes the next calls of an operation fail, so that callers can be tried;
-what was wanted is remembered then as the real one's records do, and repeating the call completes it.
+what was wanted is remembered then as the real one's records do, and repeating the call completes it. `delays` makes the
+calls of an operation take their time before they do anything.
 """
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -62,6 +64,7 @@ class SimulatedFabric:
         self.vpcs: dict[str, Vpc] = {}
         self._remote: dict[str, str] = {}
         self.failures: dict[str, list[HatobaError]] = {}  # operation → errors of its next calls
+        self.delays: dict[str, float] = {}  # operation → seconds
         self.calls: list[tuple[str, str]] = []  # operation and id, in order
 
     def _called(self, operation: str, identifier: str) -> None:
@@ -69,6 +72,10 @@ class SimulatedFabric:
         waiting = self.failures.get(operation)
         if waiting:
             raise waiting.pop(0)
+
+    async def _takes_its_time(self, operation: str) -> None:
+        if seconds := self.delays.get(operation):
+            await asyncio.sleep(seconds)
 
     async def start(self) -> Inventory:
         self._called("start", "")
@@ -84,6 +91,7 @@ class SimulatedFabric:
 
     async def ensure_vpc(self, spec: VpcSpec) -> Path:
         checks.vpc(spec)
+        await self._takes_its_time("ensure_vpc")
         self._called("ensure_vpc", spec.id)
         self.vpcs.setdefault(spec.id, Vpc(spec)).spec = spec
         return self._path(spec.id)
@@ -98,6 +106,7 @@ class SimulatedFabric:
         self._vpc(vpc).policies = {policy.id: policy for policy in policies}
 
     async def ensure_interface(self, spec: InterfaceSpec) -> Attachment:
+        await self._takes_its_time("ensure_interface")
         self._ensure("ensure_interface", spec)
         return Attachment(netns=self._path(spec.id))
 
@@ -105,6 +114,7 @@ class SimulatedFabric:
         self._remove("remove_interface", vpc, interface)
 
     async def ensure_address(self, spec: AddressSpec) -> None:
+        await self._takes_its_time("ensure_address")
         self._ensure("ensure_address", spec)
 
     async def remove_address(self, vpc: str, address_id: str) -> None:

@@ -432,3 +432,24 @@ def test_a_container_with_a_restart_policy_comes_back(tmp_path: Path, killed: bo
         await machine.until(lambda: not machine.leftovers())
 
     on_a_machine(tmp_path, script, behave=lambda spec: Behaviour(runs=90.0, code=1))
+
+
+def test_an_interface_that_goes_while_a_restarted_agent_looks_for_it_stays_gone(tmp_path: Path) -> None:
+    """The agent finds its workloads' interfaces again once their network stands. A workload may have ended by then."""
+
+    async def script(machine: Machine) -> None:
+        wanted = workload("t1")
+        machine.want(wanted)
+        await machine.until(lambda: machine.status("t1") and machine.status("t1").state == "running")
+        machine.fabric.delays["ensure_vpc"] = 5.0
+        await machine.restart()
+        machine.want(replace(wanted, want="stopped"))
+        await machine.until(lambda: machine.status("t1").state == "stopped")
+        machine.fabric.calls.clear()
+        await machine.until(lambda: ("ensure_vpc", "v1") in machine.fabric.calls)
+        await asyncio.sleep(1.0)
+        assert "e-t1" not in machine.fabric.vpcs["v1"].wanted
+        machine.forget(wanted)
+        await machine.until(lambda: not machine.leftovers())
+
+    on_a_machine(tmp_path, script)
