@@ -75,6 +75,7 @@ class Wiring:
         self._services = tuple(services)
         self._bodies: dict[tuple[Kind, str], msgspec.Struct] = {}
         self._vpcs: dict[str, _Vpc] = {}
+        self._detached: set[str] = set()  # interfaces that are still wanted, and that their workloads have let go of
         self._tasks = TaskGroup("wiring")
         self._publics = asyncio.Event()
         self._publics_kept: asyncio.Task[None] | None = None
@@ -99,6 +100,8 @@ class Wiring:
             publics = publics or item.kind == "public"
         for name in gone:
             before = self._bodies.pop((name.kind, name.id), None)
+            if name.kind == "interface":
+                self._detached.discard(name.id)
             for network in _network(name.id, before):
                 dirty.setdefault(network, set()).add(name.kind)
             publics = publics or name.kind == "public"
@@ -220,7 +223,8 @@ class Wiring:
             if item.balancer:
                 await self._fabric.ensure_address(_address_spec(id_, item))
         for interface in there.interfaces:
-            if interface.vpc == network and interface.id in wanted:
+            # One that was detached since we looked would be made anew, and nobody would take it away again.
+            if interface.vpc == network and interface.id in wanted and interface.id not in self._detached:
                 spec = interface_spec(interface.id, wanted[interface.id])
                 if spec != interface:
                     await self._fabric.ensure_interface(spec)
@@ -236,6 +240,7 @@ class Wiring:
         except TimeoutError:
             raise PortError("network-timeout", f"the network {item.network} could not be made in time") from None
         item, network = self._wanted(interface)  # it may be gone, or another, by now
+        self._detached.discard(interface)
         attachment = await self._fabric.ensure_interface(interface_spec(interface, item))
         return item, network, attachment.netns
 
@@ -261,6 +266,8 @@ class Wiring:
                 self._dirty(vpc.id, {"network"})
 
     async def detach(self, network: str, interface: str) -> None:
+        if ("interface", interface) in self._bodies:
+            self._detached.add(interface)
         await self._fabric.remove_interface(network, interface)
 
     async def each(self, act: Callable[[str], Awaitable[None]]) -> None:

@@ -13,13 +13,14 @@ from hatoba.core.errors import PortError
 from hatoba.core.records import replace
 from hatoba.core.secret import Secret
 from hatoba.fleet import messages as msg
-from hatoba.fleet.items import CredentialItem
+from hatoba.fleet.items import CredentialItem, InterfaceItem
+from hatoba.fleet.messages import decoder
 from hatoba.fleet.model import DependsOn, HealthCheckWanted
 from hatoba.runtime.base import Failure
 from hatoba.runtime.simulated import Behaviour, Delays, ExecBehaviour
 from hatoba.store.memory import MemoryDisk
 from tests.simulation.virtual_loop import run
-from tests.unit.node.machine import Machine, item
+from tests.unit.node.machine import Machine, item, things
 from tests.unit.node.pieces import container, workload
 
 Script = Callable[[Machine], Coroutine[Any, Any, None]]
@@ -451,5 +452,27 @@ def test_an_interface_that_goes_while_a_restarted_agent_looks_for_it_stays_gone(
         assert "e-t1" not in machine.fabric.vpcs["v1"].wanted
         machine.forget(wanted)
         await machine.until(lambda: not machine.leftovers())
+
+    on_a_machine(tmp_path, script)
+
+
+def test_an_interface_that_goes_while_its_network_is_gone_through_stays_gone(tmp_path: Path) -> None:
+    """A pass looks at what stands, and then takes its time over a balancer's address before it comes to the task's."""
+
+    async def script(machine: Machine) -> None:
+        wanted = workload("t1")
+        machine.want(wanted)
+        await machine.until(lambda: machine.status("t1") and machine.status("t1").state == "running")
+        machine.fabric.delays["ensure_address"] = 5.0
+        (interface,) = (thing for thing in things(wanted) if thing.kind == "interface")
+        body = decoder(InterfaceItem).decode(interface.body)
+        balancer = replace(body, address="10.0.0.250", balancer=True)
+        machine.tell(put=[item("interface", "e-t1", replace(body, egress=True)), item("interface", "e-lb", balancer)])
+        machine.tell(put=[item("workload", "t1", replace(wanted, want="stopped"))])
+        await machine.until(lambda: machine.status("t1").state == "stopped")
+        assert ("ensure_address", "e-lb") not in machine.fabric.calls, "the pass was over before the task was"
+        await machine.until(lambda: ("ensure_address", "e-lb") in machine.fabric.calls)
+        await asyncio.sleep(1.0)
+        assert machine.fabric.vpcs["v1"].wanted.keys() == {"e-lb"}
 
     on_a_machine(tmp_path, script)
