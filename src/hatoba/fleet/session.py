@@ -184,7 +184,7 @@ class Sessions:
         return sorted(self._sessions)
 
     def _changed(self, change: Change[Any]) -> None:
-        if isinstance(change.after, m.Node) and change.before and change.before.address != change.after.address:
+        if isinstance(change.after, m.Node) and change.before and _moved(change.before, change.after):
             for session in list(self._sessions.values()):
                 session.close()  # peers moved: everybody starts from a new snapshot
         for session in self._sessions.values():
@@ -287,6 +287,11 @@ class Sessions:
             if not any(w.node == node for w in self.store.index(m.workloads, "id", sample.workload)):
                 continue
             self.samples[sample.workload, sample.container] = sample
+
+
+def _moved(before: m.Node, after: m.Node) -> bool:
+    """A node that connects for the first time had nothing that others could have reached."""
+    return before.address not in ("", after.address)
 
 
 def _common_name(writer: asyncio.StreamWriter) -> str | None:

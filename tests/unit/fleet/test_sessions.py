@@ -19,6 +19,7 @@ from tests.unit.fleet.connected import HERE, Heard, Node, fleet, until
 async def test_a_snapshot_then_deltas(tmp_path: Path) -> None:
     async with fleet(tmp_path, 2) as (control, (one, two)):
         await until(lambda: one.heard.batches)
+        assert one.heard.welcomes == 1, "a node that joins disturbs no other"
         before = len(one.heard.batches)
         control.want("w1", one.id)
         control.want("w2", two.id)
