@@ -1,4 +1,4 @@
-"""The platform as a whole, on the real thing: starting, requests, tasks, a rolling update, standing still.
+"""The platform as a whole, on the real thing: starting, requests, tasks, a rolling update, scaling, standing still.
 
     python -m bench.platform [--tasks N]
 
@@ -31,6 +31,7 @@ ECS, ECR = "AmazonEC2ContainerServiceV20141113", "AmazonEC2ContainerRegistry_V20
 STARTS, UPDATES, ONE_BY_ONE = 5, 3, 20
 AT_ONCE = 10  # tasks in one RunTask: the API's own limit
 QUIET_SECONDS = 20.0
+SCALED = 300
 
 
 # --- processes
@@ -211,15 +212,16 @@ def tasks(hatoba: Instance, count: int) -> None:
     report(f"tasks brought to RUNNING, {len(arns)} of them", len(arns) / seconds, "a second", at_least=25.0)
 
 
-def standing_still(hatoba: Instance) -> None:
+def standing_still(hatoba: Instance, web: Web) -> None:
+    """Every task is checked by the load balancer each five seconds, and samples of each are taken."""
+    healthy = [target for target in web.targets() if target == "healthy"]
     quiet(hatoba)
     before = cpu(hatoba)
     time.sleep(QUIET_SECONDS)
     used = {name: (after - before[name]) / QUIET_SECONDS * 100 for name, after in cpu(hatoba).items()}
     print("  " + ", ".join(f"{name} {percent:.1f} %" for name, percent in used.items()))
-    pages = hatoba.client("ecs").get_paginator("list_tasks").paginate()
-    running = sum(len(page["taskArns"]) for page in pages)
-    report(f"CPU with {running} tasks when nothing changes", sum(used.values()), "% of core", at_most=15.0)
+    what = f"CPU with {len(healthy)} tasks, all checked by a load balancer, when nothing changes"
+    report(what, sum(used.values()), "% of core", at_most=15.0)
 
 
 def rolling(hatoba: Instance, web: Web) -> None:
@@ -250,8 +252,42 @@ def living(count: int) -> None:
         web.create("v1")
         web.steady()
         rolling(hatoba, web)
-        tasks(hatoba, count - web.count)
-        standing_still(hatoba)
+        tasks(hatoba, count)
+
+
+def checked(count: int) -> None:
+    with Instance() as hatoba:
+        web = Web(hatoba, "bench", count=count)
+        web.create("v1")
+        web.steady(180)
+        standing_still(hatoba, web)
+
+
+def scaling(count: int) -> None:
+    """A service from one task to `SCALED`: from the answer of UpdateService until all are RUNNING."""
+    with Instance() as hatoba:
+        ecs = hatoba.client("ecs")
+        definition = define(hatoba, "scaled", hatoba.push("busybox"))
+        ecs.create_service(
+            serviceName="scaled",
+            taskDefinition=definition,
+            desiredCount=1,
+            launchType="FARGATE",
+            networkConfiguration=hatoba.network(),
+        )
+
+        def running(wanted: int) -> bool:
+            (service,) = ecs.describe_services(services=["scaled"])["services"]
+            return bool(service["runningCount"] == wanted)
+
+        eventually(lambda: running(1), 30)
+        before, began = cpu(hatoba), time.monotonic()
+        ecs.update_service(service="scaled", desiredCount=SCALED)
+        eventually(lambda: running(SCALED), 120, pause=0.1)
+        seconds = time.monotonic() - began
+        used = {name: (after - before[name]) / SCALED * 1e3 for name, after in cpu(hatoba).items()}
+        print("  CPU per task: " + ", ".join(f"{name} {ms:.1f} ms" for name, ms in used.items()))
+        report(f"a service scaled from 1 to {SCALED} tasks, all RUNNING", seconds, "s", at_most=20.0)
 
 
 def main() -> None:
@@ -260,6 +296,8 @@ def main() -> None:
         "starting": lambda count: starting(),
         "requests": lambda count: requests(),
         "living": living,
+        "checked": checked,
+        "scaling": scaling,
     }
     arguments.add_argument("parts", nargs="*", metavar="PART", help=", ".join(parts))
     arguments.add_argument("--tasks", type=int, default=200)

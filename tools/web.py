@@ -102,6 +102,11 @@ class Web:
         assert found is not None
         return found
 
+    def targets(self) -> list[str]:
+        """The state of each, in the target group's words."""
+        health = self.hatoba.client("elbv2").describe_target_health(TargetGroupArn=self.target_group)
+        return [target["TargetHealth"]["State"] for target in health["TargetHealthDescriptions"]]
+
     @property
     def address(self) -> str:
         """Where the load balancer is reached from this host."""
