@@ -1,0 +1,48 @@
+"""What a plan says of tasks that are there, carried out in the transaction in which it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hatoba.core.keys import Key
+from hatoba.core.records import replace
+from hatoba.services.ecs.model.task import Task, tasks
+from hatoba.services.ecs.plan import lifecycle
+from hatoba.services.ecs.plan.rollout import Plan, moved
+from hatoba.store import Tx
+
+
+def move(tx: Tx, joined: Sequence[Task], drained_at: Mapping[str, float], of: Key, now: float) -> list[str]:
+    """These were registered, those deregistered just now; what is to be said of it."""
+    left = [_change(tx, id_, of, now, balancing="draining", drained_at=at) for id_, at in drained_at.items()]
+    for task in joined:
+        _change(tx, task.id, of, now, balancing="joined")
+    return moved([task for task in joined if task.balancing == "joining"], left)
+
+
+def carry_out(tx: Tx, step: Plan, of: Key, now: float) -> None:
+    for task in step.drained:
+        _change(tx, task.id, of, now, balancing="left")
+    for task in step.ended:
+        _change(tx, task.id, of, now, counted=True)
+    for stop in step.stop:
+        task = _task(tx, stop.task, of)
+        ended = lifecycle.end(task, "ServiceSchedulerInitiated", stop.reason)
+        tx.put(tasks, lifecycle.settle(replace(ended, counted=True), now))
+
+
+def matters(task: Task) -> tuple[Any, ...]:
+    """What a service decides by."""
+    health = [container.health for container in task.containers]
+    return task.status, task.desired, task.leaving, task.balancing, task.lost, task.counted, health
+
+
+def _task(tx: Tx, id_: str, of: Key) -> Task:
+    task = tx.find(tasks, of.scope, id_)
+    assert task is not None, "a task is remembered for longer than a transaction"
+    return task
+
+
+def _change(tx: Tx, id_: str, of: Key, now: float, **fields: Any) -> Task:
+    return tx.put(tasks, lifecycle.settle(replace(_task(tx, id_, of), **fields), now))
