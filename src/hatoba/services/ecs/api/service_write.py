@@ -7,8 +7,6 @@ running one alone.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from typing import Any, cast
 
 from hatoba.aws.shapes import ecs as t
@@ -19,13 +17,22 @@ from hatoba.services.ecs.api.balancing import checked_targets
 from hatoba.services.ecs.api.networking import checked_network
 from hatoba.services.ecs.api.room import checked_tags, ecs, tag
 from hatoba.services.ecs.api.service import shape
+from hatoba.services.ecs.api.service_checks import (
+    NO_COUNT,
+    check_daemon,
+    check_name,
+    checked_count,
+    checked_grace,
+    checked_percents,
+    refuse_unsupported,
+    told_back,
+)
 from hatoba.services.ecs.model.cluster import Cluster, find_cluster, use_cluster
 from hatoba.services.ecs.model.service import (
     Deployment,
     Percents,
     Revision,
     Service,
-    Threshold,
     find_service,
     forget_service,
     need_service,
@@ -43,33 +50,22 @@ from hatoba.services.ecs.views.service import configuration
 from hatoba.store import Conflict
 from hatoba.store.store import View
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
-_UNSUPPORTED = (
-    "serviceRegistries",
-    "volumeConfigurations",
-    "vpcLatticeConfigurations",
-    "gatewayConnectors",
-)
-_NO_COUNT = (
-    "The daemon scheduling strategy does not support a desired count for services. Remove the desired count value and "
-    "try again."
-)
-MOST_TASKS = 5000
 MOST_TRIES = 8
 
 
 @ecs.operation
 async def create_service(req: t.CreateServiceRequest, call: Call) -> t.CreateServiceResponse:
-    if not _NAME.fullmatch(req["serviceName"]):
-        raise t.InvalidParameterException("Service name contains invalid characters.")
+    check_name(req["serviceName"])
     if not req.get("taskDefinition"):
         raise t.InvalidParameterException("TaskDefinition can not be blank.")
-    _unsupported(cast("dict[str, Any]", req))
+    refuse_unsupported(cast("dict[str, Any]", req))
     daemon = req.get("schedulingStrategy") == "DAEMON"
     if daemon:
-        _daemon(cast("dict[str, Any]", req))
-    desired = 0 if daemon else _desired(req.get("desiredCount"))
-    percents = _percents(Percents(minimum=0, maximum=100) if daemon else Percents(), req.get("deploymentConfiguration"))
+        check_daemon(cast("dict[str, Any]", req))
+    desired = 0 if daemon else checked_count(req.get("desiredCount"))
+    percents = checked_percents(
+        Percents(minimum=0, maximum=100) if daemon else Percents(), req.get("deploymentConfiguration")
+    )
     tags = checked_tags(req.get("tags"))
     cluster = find_cluster(call.store, call.scope, req.get("cluster"))
     definition = usable_definition(call.store, call.scope, req["taskDefinition"])
@@ -87,8 +83,8 @@ async def create_service(req: t.CreateServiceRequest, call: Call) -> t.CreateSer
         created_by=call.principal.arn,
         deployments=(deployment,),
         percents=percents,
-        grace=_grace(req.get("healthCheckGracePeriodSeconds"), revision),
-        settings=_settings(cast("dict[str, Any]", req)),
+        grace=checked_grace(req.get("healthCheckGracePeriodSeconds"), revision),
+        settings=told_back(cast("dict[str, Any]", req)),
         managed_tags=bool(req.get("enableECSManagedTags")),
         propagate_tags=req.get("propagateTags") or "NONE",
         execute=bool(req.get("enableExecuteCommand")),
@@ -131,7 +127,7 @@ def _may_be_replaced(known: Service) -> None:
 
 @ecs.operation
 async def update_service(req: t.UpdateServiceRequest, call: Call) -> t.UpdateServiceResponse:
-    _unsupported(cast("dict[str, Any]", req))
+    refuse_unsupported(cast("dict[str, Any]", req))
     cluster = find_cluster(call.store, call.scope, req.get("cluster"))
     fresh, story = f"ecs-svc/{call.ids.digits(19)}", call.ids.hex(21)
     for _ in range(MOST_TRIES):
@@ -164,10 +160,10 @@ def _changed(req: t.UpdateServiceRequest, service: Service, revision: Revision) 
     """What takes effect without a new deployment."""
     if "desiredCount" in req:
         if service.daemon:
-            raise t.InvalidParameterException(_NO_COUNT)
-        service = replace(service, desired=_desired(req["desiredCount"]), steady=False)
+            raise t.InvalidParameterException(NO_COUNT)
+        service = replace(service, desired=checked_count(req["desiredCount"]), steady=False)
     if "healthCheckGracePeriodSeconds" in req:
-        service = replace(service, grace=_grace(req["healthCheckGracePeriodSeconds"], revision))
+        service = replace(service, grace=checked_grace(req["healthCheckGracePeriodSeconds"], revision))
     if "enableExecuteCommand" in req:
         service = replace(service, execute=req["enableExecuteCommand"])
     if "enableECSManagedTags" in req:
@@ -177,8 +173,8 @@ def _changed(req: t.UpdateServiceRequest, service: Service, revision: Revision) 
     return replace(
         service,
         placement=_placement(req, service, revision),
-        percents=_percents(service.percents, req.get("deploymentConfiguration")),
-        settings={**service.settings, **_settings(cast("dict[str, Any]", req))},
+        percents=checked_percents(service.percents, req.get("deploymentConfiguration")),
+        settings={**service.settings, **told_back(cast("dict[str, Any]", req))},
     )
 
 
@@ -243,89 +239,3 @@ async def _changed_revision(req: t.UpdateServiceRequest, call: Call, cluster: Cl
     if not changes and definition.id == now.definition:
         return now
     return await _revision({**wanted, **changes}, call, cluster, definition)
-
-
-# --- checks --------------------------------------------------------------------------------------------------------
-
-
-def _desired(count: int | None) -> int:
-    if count is None:
-        raise t.InvalidParameterException("DesiredCount must be specified.")
-    if not 0 <= count <= MOST_TASKS:
-        raise t.InvalidParameterException(f"DesiredCount must be between 0 and {MOST_TASKS}.")
-    return count
-
-
-def _percents(now: Percents, given: t.DeploymentConfiguration | None) -> Percents:
-    if not given:
-        return now
-    breaker: Mapping[str, Any] = given.get("deploymentCircuitBreaker") or {}
-    own = ("maximumPercent", "minimumHealthyPercent", "deploymentCircuitBreaker")
-    wanted = Percents(
-        minimum=given.get("minimumHealthyPercent", now.minimum),
-        maximum=given.get("maximumPercent", now.maximum),
-        breaker=breaker.get("enable", now.breaker),
-        rollback=breaker.get("rollback", now.rollback),
-        threshold=_threshold(now.threshold, breaker),
-        reset=breaker.get("resetOnHealthyTask", now.reset),
-        rest={**now.rest, **{name: value for name, value in given.items() if name not in own}},
-    )
-    if wanted.minimum < 0 or wanted.maximum < 0:
-        raise t.InvalidParameterException("minimumHealthyPercent and maximumPercent must not be negative.")
-    if wanted.maximum <= wanted.minimum == 100:
-        raise t.InvalidParameterException(
-            "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments."
-        )
-    if wanted.maximum < wanted.minimum or wanted.maximum < 100:
-        raise t.InvalidParameterException("maximumPercent must be at least 100 and at least minimumHealthyPercent.")
-    return wanted
-
-
-def _threshold(now: Threshold, breaker: Mapping[str, Any]) -> Threshold:
-    """A circuit breaker that is written without one has the default."""
-    given = breaker.get("thresholdConfiguration")
-    if given is None:
-        return Threshold() if breaker else now
-    kind, value = given["type"], given["value"]
-    most = MOST_TASKS if kind == "COUNT" else 100
-    if not 1 <= value <= most:
-        raise t.InvalidParameterException(f"The circuit breaker threshold {kind} must be between 1 and {most}.")
-    return Threshold(type=kind, value=value)
-
-
-def _grace(seconds: int | None, revision: Revision) -> int | None:
-    if seconds is not None and not revision.targets:
-        raise t.InvalidParameterException(
-            "Health check grace period is only valid for services configured to use load balancers"
-        )
-    if seconds is not None and seconds < 0:
-        raise t.InvalidParameterException("healthCheckGracePeriodSeconds must not be negative.")
-    return seconds
-
-
-def _settings(req: dict[str, Any]) -> dict[str, Any]:
-    """Members that are told back as they came."""
-    return {name: req[name] for name in ("availabilityZoneRebalancing",) if req.get(name)}
-
-
-def _daemon(req: dict[str, Any]) -> None:
-    """How many there are, and where, follows from the instances."""
-    if req.get("desiredCount") is not None:
-        raise t.InvalidParameterException(_NO_COUNT)
-    if req.get("placementStrategy"):
-        raise t.InvalidParameterException("The daemon scheduling strategy does not support placement strategies.")
-
-
-def _unsupported(req: dict[str, Any]) -> None:
-    for member in _UNSUPPORTED:
-        if req.get(member):
-            raise t.UnsupportedFeatureException(f"{member} is not available.")
-    if (req.get("deploymentController") or {}).get("type", "ECS") != "ECS":
-        raise t.UnsupportedFeatureException("Only the deployment controller ECS is available.")
-    if (req.get("serviceConnectConfiguration") or {}).get("enabled"):
-        raise t.UnsupportedFeatureException("Service Connect is not available.")
-    configuration = req.get("deploymentConfiguration") or {}
-    if configuration.get("strategy", "ROLLING") != "ROLLING":
-        raise t.UnsupportedFeatureException(f"The deployment strategy {configuration['strategy']} is not available.")
-    if (configuration.get("alarms") or {}).get("enable"):
-        raise t.UnsupportedFeatureException("Deployment alarms are not available.")
