@@ -24,6 +24,7 @@ from hatoba.fleet.model.container import (
     Limit,
     LogWanted,
     MountWanted,
+    PortWanted,
 )
 from hatoba.fleet.model.name import Zone, zones
 from hatoba.fleet.model.network import Interface, Network, PolicySet, Rule, interfaces, networks, policy_sets
@@ -33,6 +34,7 @@ from hatoba.fleet.model.status import (
     ContainerState,
     ContainerStatus,
     HealthState,
+    PortBinding,
     WorkloadStatus,
     workload_statuses,
 )
@@ -77,6 +79,8 @@ __all__ = [
     "Node",
     "Part",
     "PolicySet",
+    "PortBinding",
+    "PortWanted",
     "Rule",
     "TargetStatus",
     "Workload",

@@ -69,6 +69,15 @@ class DeviceWanted(Part, frozen=True, kw_only=True):
     permissions: str = "rwm"
 
 
+class PortWanted(Part, frozen=True, kw_only=True):
+    """`count` ports from `container` on, published on the node from `host` on; 0: the node chooses."""
+
+    container: int
+    host: int = 0
+    count: int = 1
+    protocol: Literal["tcp", "udp"] = "tcp"
+
+
 class ContainerWanted(Part, frozen=True, kw_only=True):
     """One container of a workload. What is None or empty follows the image."""
 
@@ -114,3 +123,6 @@ class ContainerWanted(Part, frozen=True, kw_only=True):
     health: HealthCheckWanted | None = None
     log: LogWanted | None = None
     ports: tuple[tuple[int, str], ...] = ()  # (container port, protocol), for the metadata endpoint
+    publish: tuple[PortWanted, ...] = ()  # on the node's bridge only
+    links: tuple[tuple[str, str], ...] = ()  # (container, further name for it), on the node's bridge only
+    offline: bool = False  # nothing but loopback, whatever the workload has

@@ -12,6 +12,15 @@ ContainerState = Literal["pending", "pulling", "pulled", "created", "running", "
 HealthState = Literal["unknown", "healthy", "unhealthy"]
 
 
+class PortBinding(Part, frozen=True, kw_only=True):
+    """`count` ports of the node, from `host` on, that lead to those of a container, from `container` on."""
+
+    container: int
+    host: int
+    count: int = 1
+    protocol: Literal["tcp", "udp"] = "tcp"
+
+
 class ContainerStatus(Part, frozen=True, kw_only=True):
     name: str
     state: ContainerState = "pending"
@@ -29,6 +38,8 @@ class ContainerStatus(Part, frozen=True, kw_only=True):
     health: HealthState = "unknown"
     health_since: float | None = None
     restarts: int = 0
+    address: str = ""  # on the node's bridge, "" elsewhere
+    bindings: tuple[PortBinding, ...] = ()
 
 
 class WorkloadStatus(Record, frozen=True, kw_only=True):

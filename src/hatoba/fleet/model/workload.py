@@ -17,15 +17,20 @@ from hatoba.store import Index, Table
 
 
 class Workload(Record, frozen=True, kw_only=True):
-    """A group of containers that share a network namespace. Writer: the room that runs it (`ecs`).
+    """A group of containers that run together. Writer: the room that runs it (`ecs`).
 
-    `want` only moves forward. The record is removed by its writer once the status says "stopped".
+    `network_mode` says whose network they have: an interface of their own in a VPC ("awsvpc"), the node's ("host"), a
+    namespace each on the node's bridge ("bridge") or with nothing but loopback ("none"). "" is what came before there
+    were others: an interface where one is named, else the node's network. `want` only moves forward. The record is removed by its writer once the status says "stopped".
     """
 
     node: str
     want: Literal["running", "stopped"] = "running"
-    network: str | None = None  # None: the host's network
+    network_mode: Literal["", "awsvpc", "bridge", "host", "none"] = ""
+    network: str | None = None  # of its interface
     interface: str | None = None
+    pid_mode: Literal["", "task", "host"] = ""  # whose processes its containers see; "": each its own
+    ipc_mode: Literal["", "task", "host", "none"] = ""  # likewise; "none": not even shared memory of its own
     containers: tuple[ContainerWanted, ...] = ()
     volumes: tuple[str, ...] = ()  # scratch volumes that live as long as the workload
     cpu: int | None = None  # of all containers together
