@@ -1,9 +1,9 @@
-"""The node protocol, version 1: what travels between the control plane and a node.
+"""The node protocol, version 2: what travels between the control plane and a node.
 
 Down: a `Snapshot` when a node connects (or when its base does not match), then `Delta`s. Each carries the journal's
 epoch and a generation; a node refuses what is older than what it holds. Up: `Hello`, `Report`s (each the whole state of
 one thing, so a later one replaces an earlier one), log batches and samples. Reports are kept by the node until they are
-acknowledged, which happens when they are durable.
+acknowledged, which happens when they are durable. Since version 2 a node may `Ask` about its own workloads.
 
 Frames are a 4-byte length and one MessagePack value, over mutual TLS.
 """
@@ -19,7 +19,7 @@ from hatoba.core.errors import HatobaError
 from hatoba.core.secret import Secret
 from hatoba.fleet.model import BalancerStatus, Part, TargetStatus, WorkloadStatus
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 OLDEST: Final = 1  # the oldest protocol that this version still talks
 LIMIT: Final = 64 << 20  # bytes of one frame
 FIRST_LIMIT: Final = 64 << 10  # of the first one, which may come from anybody
@@ -95,7 +95,16 @@ class Joined(Part, frozen=True, kw_only=True, tag="joined"):
     transit: str
 
 
-Down = Welcome | Snapshot | Delta | Acknowledged | LogsKept | Refusal | Joined
+class Told(Part, frozen=True, kw_only=True, tag="told"):
+    """The answer to an `Ask`: `body`, encoded as the question has it, or `error` (a code)."""
+
+    number: int
+    body: bytes = b""
+    error: str = ""
+    detail: str = ""
+
+
+Down = Welcome | Snapshot | Delta | Acknowledged | LogsKept | Refusal | Joined | Told
 
 
 # --- up ------------------------------------------------------------------------------------------------------------
@@ -178,7 +187,15 @@ class Join(Part, frozen=True, kw_only=True, tag="join"):
     name: str
 
 
-Up = Hello | Reports | Logs | Samples | Alive | Join
+class Ask(Part, frozen=True, kw_only=True, tag="ask"):
+    """A question about one of the node's own workloads that only the control plane can answer. Since version 2."""
+
+    number: int
+    workload: str
+    what: str
+
+
+Up = Hello | Reports | Logs | Samples | Alive | Join | Ask
 
 
 # --- frames --------------------------------------------------------------------------------------------------------

@@ -28,8 +28,10 @@ log = logging.getLogger(__name__)
 
 LEASE = 20.0  # seconds of silence after which a node is lost
 LOG_BATCHES = 8  # of one node that are being kept at a time
+QUESTIONS = 8  # of one node that are being answered at a time
 
 Ingest = Callable[[m.Workload, msg.Logs], Awaitable[None]]
+Answer = Callable[[m.Workload, str], Awaitable[bytes]]
 
 
 class Session:
@@ -43,6 +45,7 @@ class Session:
         self._wake = asyncio.Event()
         self._tasks = TaskGroup(f"session {node}")
         self._logs = asyncio.Semaphore(LOG_BATCHES)
+        self._questions = asyncio.Semaphore(QUESTIONS)
         self._items: NodeItems | None = None
         self._closed = False
 
@@ -98,6 +101,9 @@ class Session:
                 self._tasks.start(self._keep(message), "logs")
             case msg.Samples():
                 self._hub.sampled(self.node, message)
+            case msg.Ask():
+                await self._questions.acquire()
+                self._tasks.start(self._tell(message), "question")
             case msg.Alive():
                 pass
             case _:
@@ -119,6 +125,12 @@ class Session:
         finally:
             self._logs.release()
 
+    async def _tell(self, question: msg.Ask) -> None:
+        try:
+            self.send(await self._hub.told(self.node, question))
+        finally:
+            self._questions.release()
+
     def close(self) -> None:
         self._closed = True
         self._writer.close()
@@ -137,7 +149,9 @@ class Sessions:
         region: str,
         registry: str,
         lease: float = LEASE,
+        answer: Answer | None = None,
     ) -> None:
+        """`answer`: what a node asks about one of its workloads. Raises `AwsError` when there is no answer."""
         self.store = store
         self.region = region
         self.registry = registry
@@ -145,6 +159,7 @@ class Sessions:
         self._clock = clock
         self._enrolments = enrolments
         self._ingest = ingest
+        self._answer = answer
         self._lease = lease
         self._sessions: dict[str, Session] = {}
         self._generations: dict[str, int] = {}
@@ -281,6 +296,17 @@ class Sessions:
         except AwsError as error:
             return error.code, error.message
         return "", ""
+
+    async def told(self, node: str, question: msg.Ask) -> msg.Told:
+        """Only about what is the node's own: it learns nothing of the others' workloads."""
+        number = question.number
+        found = [w for w in self.store.index(m.workloads, "id", question.workload) if w.node == node]
+        if not found or self._answer is None:
+            return msg.Told(number=number, error="gone", detail="the workload is forgotten, or another node's")
+        try:
+            return msg.Told(number=number, body=await self._answer(found[0], question.what))
+        except AwsError as error:
+            return msg.Told(number=number, error=error.code, detail=error.message)
 
     def sampled(self, node: str, message: msg.Samples) -> None:
         for sample in message.samples:

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from hatoba.core.errors import Refused
+from hatoba.core.errors import PortError, Refused
 from hatoba.core.tasks import TaskGroup
 from hatoba.fleet import messages as msg
 from hatoba.fleet.enrol import CONTROL, Token
@@ -34,6 +34,7 @@ ANSWER = 10.0  # seconds to wait for the other side
 HEARTBEAT = 5.0
 SILENCE = 15.0  # seconds without an acknowledgement of what we sent, after which a connection is given up
 FIRST_RETRY, LONGEST_RETRY = 0.1, 5.0
+QUESTIONS_SINCE = 2  # the first protocol that knows them
 
 
 class Listener(Protocol):
@@ -80,7 +81,9 @@ class Session:
         self._unsent: dict[tuple[str, str], None] = {}  # in the order in which they came up
         self._samples: tuple[msg.Sample, ...] = ()
         self._logs: dict[int, tuple[msg.Logs, asyncio.Future[msg.LogsKept]]] = {}
+        self._questions: dict[int, asyncio.Future[msg.Told]] = {}
         self._number = 0
+        self._protocol = 0  # the control plane's
         self._wake = asyncio.Event()
         self._tasks = TaskGroup("session")
         self.connected = asyncio.Event()
@@ -122,6 +125,28 @@ class Session:
         finally:
             del self._logs[number]
 
+    async def ask(self, workload: str, what: str) -> bytes:
+        """A question to the control plane, and its answer. Raises `PortError` when there is none in time."""
+        if self._writer is None or not self.connected.is_set():
+            raise PortError("disconnected", "the control plane is not connected")
+        if self._protocol < QUESTIONS_SINCE:
+            raise PortError("too-old", "the control plane is older than this node and answers no questions")
+        self._number += 1
+        number = self._number
+        future: asyncio.Future[msg.Told] = asyncio.get_running_loop().create_future()
+        self._questions[number] = future
+        try:
+            self._writer.write(msg.frame(msg.Ask(number=number, workload=workload, what=what)))
+            async with asyncio.timeout(ANSWER):
+                told = await future
+        except TimeoutError:
+            raise PortError("timeout", "the control plane did not answer in time") from None
+        finally:
+            del self._questions[number]
+        if told.error:
+            raise PortError(told.error, told.detail)
+        return told.body
+
     # --- the connection
 
     async def _run(self) -> None:
@@ -157,6 +182,7 @@ class Session:
                 raise Refused(welcome.text)
             if not isinstance(welcome, msg.Welcome):
                 raise msg.Broken("no welcome")
+            self._protocol = welcome.protocol
             self._listener.welcome(welcome)
             self._unsent = dict.fromkeys(self._reports)
             for message, _ in self._logs.values():
@@ -169,6 +195,9 @@ class Session:
         finally:
             if sender is not None:
                 sender.cancel()
+            for question in self._questions.values():
+                if not question.done():
+                    question.set_exception(PortError("disconnected", "the control plane has gone"))
             writer.close()
 
     async def _send(self, writer: asyncio.StreamWriter) -> None:
@@ -211,6 +240,10 @@ class Session:
                 waiting = self._logs.get(message.number)
                 if waiting is not None and not waiting[1].done():
                     waiting[1].set_result(message)
+            case msg.Told():
+                asked = self._questions.get(message.number)
+                if asked is not None and not asked.done():
+                    asked.set_result(message)
             case msg.Refusal():
                 raise msg.Broken(message.text)
             case _:

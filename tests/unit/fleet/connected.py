@@ -45,6 +45,7 @@ class Control:
         self.port = 0
         self.lease = 20.0
         self.kept: list[tuple[str, bytes]] = []
+        self.asked: list[tuple[str, str]] = []
         self.refuse: AwsError | None = None
 
     async def start(self) -> None:
@@ -59,6 +60,7 @@ class Control:
             region="us-east-1",
             registry="127.0.0.1:4566",
             lease=self.lease,
+            answer=self._answer,
         )
         self.port = await self.sessions.start("127.0.0.1", self.port, self.authority.server_context())
 
@@ -70,6 +72,14 @@ class Control:
         if self.refuse is not None:
             raise self.refuse
         self.kept.append((logs.workload, logs.body))
+
+    async def _answer(self, workload: m.Workload, what: str) -> bytes:
+        self.asked.append((workload.id, what))
+        if self.refuse is not None:
+            raise self.refuse
+        if what == "never":
+            await asyncio.get_running_loop().create_future()
+        return f"{what} of {workload.id}".encode()
 
     def want(self, id_: str, node: str, **fields: Any) -> m.Workload:
         with self.store.tx() as tx:
