@@ -51,6 +51,7 @@ BEHIND = {
     "pyroute2": ("network/",),
     "sqlite3": ("store/sqlite.py",),
     "uvloop": ("app/process.py",),
+    "wsproto": ("gateway/http/",),
 }
 
 

@@ -9,6 +9,9 @@ idle connections cost little. What the client owes us has a deadline:
     close   to take the last answer    cut off
 
 The deadline is one lazily moved timer per connection: it costs nothing per request.
+
+A connection whose client offers to talk WebSocket is not read on until that request is answered: what follows is
+either frames (after a 101; `websocket` has the rest of its life) or the next request.
 """
 
 from __future__ import annotations
@@ -20,11 +23,14 @@ from collections import deque
 from typing import TYPE_CHECKING, Literal, cast
 
 import httptools
+from wsproto.connection import ConnectionType
 
+from hatoba.gateway.http import head, upgrade
 from hatoba.gateway.http.body import Body, BodyCut, BodyTooLarge
 from hatoba.gateway.http.deadline import Deadline
-from hatoba.gateway.http.messages import Request, Response
+from hatoba.gateway.http.messages import Request, Response, Switch
 from hatoba.gateway.http.sending import Gone, Sender, plain
+from hatoba.gateway.http.websocket import FAILED, SocketClosed, WebSocket
 
 if TYPE_CHECKING:
     from hatoba.gateway.http.server import Server
@@ -46,14 +52,6 @@ class _Bad(Exception):
         self.status = status
 
 
-def _text(value: bytes) -> str:
-    """UTF-8, which is what clients sign; else Latin-1, which takes anything."""
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
-
-
 def _keep_alive(wire: socket.socket) -> None:
     """A client that is gone without a word is found out within a minute or two, even if nothing is sent to it."""
     if wire.family == socket.AF_UNIX:
@@ -61,14 +59,6 @@ def _keep_alive(wire: socket.socket) -> None:
     wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
     wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
-
-
-def _origin(target: str) -> str:
-    """Path and query of a target; proxies' clients send whole URLs."""
-    if target.startswith("/"):
-        return target
-    scheme, separator, rest = target.partition("://")
-    return "/" + rest.partition("/")[2] if separator and scheme in ("http", "https") else target
 
 
 class Connection(asyncio.Protocol):
@@ -84,6 +74,8 @@ class Connection(asyncio.Protocol):
         self._last_answer: Response | None = None  # to something malformed, after all that came before it
         self._deaf = False  # nothing that still comes is wanted
         self._eof = False
+        self._held: bytes | None = None  # what followed an offer to talk WebSocket that is not answered yet
+        self._socket: WebSocket | None = None  # what this connection has become
         self._pauses = 0  # reasons not to read the socket
         self._deadline: Deadline[Owes] = Deadline(self._loop, self._overdue)
 
@@ -99,6 +91,12 @@ class Connection(asyncio.Protocol):
         self._deadline.set("idle", self._limits.idle_seconds)
 
     def data_received(self, data: bytes) -> None:
+        if self._socket is not None:
+            self._socket.feed(data)
+            return
+        if self._held is not None:
+            self._held += data
+            return
         if self._deaf:
             return
         try:
@@ -119,6 +117,8 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client sends no more, but may still read what it has asked for; unless that is a stream, which may be
         endless: then it is taken to have gone."""
+        if self._socket is not None:
+            return False
         self._eof = True
         if self._body is not None:
             self._body.fail(BodyCut("The request's body ended before its declared length."))
@@ -133,23 +133,31 @@ class Connection(asyncio.Protocol):
         if self._task is not None and self._sender.streaming:
             self._task.cancel()  # it may be waiting for something to send, to nobody
         self._sender.lost()
+        if self._socket is not None:
+            self._socket.lost()
         self._server.left(self)
 
     def pause_writing(self) -> None:
         self._sender.pause()
+        if self._socket is not None:
+            self._socket.pause()
 
     def resume_writing(self) -> None:
         self._sender.resume()
+        if self._socket is not None:
+            self._socket.resume()
 
     # --- the parser
 
     def _feed(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            # An offer to switch protocols may be left unanswered; what follows is the next request.
-            rest = data[upgrade.args[0] :]
-            if rest:
+        except httptools.HttpParserUpgrade as offer:
+            rest = data[offer.args[0] :]
+            if upgrade.offers(self._headers):
+                self._held = rest
+                self.pause()
+            elif rest:  # an offer to switch to anything else is left unanswered: what follows is the next request
                 self._feed(rest)
 
     def on_message_begin(self) -> None:
@@ -164,7 +172,7 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_size += len(name) + len(value) + 4
         self._bound(self._head_size)
-        key, text = name.decode("latin-1").lower(), _text(value)
+        key, text = name.decode("latin-1").lower(), head.text(value)
         if key not in self._headers:
             self._headers[key] = text
         elif key in _ONCE:
@@ -190,7 +198,7 @@ class Connection(asyncio.Protocol):
         self._body = Body(self, None if length is None else int(length), expects=expects)
         request = Request(
             method=parser.get_method().decode(),
-            target=_origin(self._target.decode("latin-1")),
+            target=head.origin(self._target.decode("latin-1")),
             headers=headers,
             body=self._body,
             peer=self._peer,
@@ -284,10 +292,36 @@ class Connection(asyncio.Protocol):
         keep = keep and body.complete and not (response.close or self._server.draining)
         keep = keep and not (self._eof and not self._requests and self._last_answer is None)
         keep = keep and not (request.http10 and response.streams)  # its end is the connection's
+        keep = keep or response.switch is not None
         sent = await self._send(response, keep=keep, head_only=request.method == "HEAD", http10=request.http10)
+        if sent and response.switch is not None:
+            return await self._talk(response.switch)
         if sent and not keep:
             self._finish(linger=not body.complete or bool(self._requests))
+        if sent and keep and self._held is not None and not self._requests:  # the offer was the last of them
+            held, self._held = self._held, None
+            self.resume()
+            self.data_received(held)
         return sent and keep
+
+    async def _talk(self, agreed: Switch) -> bool:
+        """The rest of the connection's life, as a WebSocket."""
+        socket_ = WebSocket(self._transport, ConnectionType.SERVER, agreed.limits, self._server.sockets)
+        held, self._held, self._socket = self._held or b"", None, socket_
+        self.resume()
+        socket_.feed(held)
+        if self._server.draining:
+            socket_.leave()
+        try:
+            await agreed.talk(socket_)
+        except SocketClosed:
+            pass
+        except BaseException:
+            await socket_.close(FAILED, "An internal error occurred.")
+            raise
+        await socket_.close()
+        self._finish(linger=False)
+        return False
 
     async def _send(self, response: Response, *, keep: bool, head_only: bool = False, http10: bool = False) -> bool:
         """Whether the client is still there."""
@@ -340,8 +374,10 @@ class Connection(asyncio.Protocol):
         return self._task is not None
 
     def drain(self) -> None:
-        """Ends an idle connection; one that is answering ends after its answer."""
-        if self._task is None:
+        """Ends an idle connection; one that is answering ends after its answer, and a talk is asked to end."""
+        if self._socket is not None:
+            self._socket.leave()
+        elif self._task is None:
             self._deaf = True
             self._transport.close()
 

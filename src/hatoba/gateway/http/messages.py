@@ -12,6 +12,7 @@ from typing import BinaryIO
 import msgspec
 
 from hatoba.gateway.http.body import Body
+from hatoba.gateway.http.websocket import SocketLimits, WebSocket
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False, eq=False):
@@ -39,6 +40,16 @@ class FileSlice(msgspec.Struct, frozen=True, kw_only=True):
     length: int
 
 
+Talk = Callable[[WebSocket], Awaitable[None]]
+
+
+class Switch(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of a connection after a 101: a WebSocket, and who talks on it. `upgrade.switch` makes these."""
+
+    talk: Talk
+    limits: SocketLimits
+
+
 class Response(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Header names are lower case. `content-length` may be among them: for HEAD it tells what GET would send.
 
@@ -49,6 +60,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     headers: Mapping[str, str] = {}
     body: bytes | FileSlice | AsyncIterator[bytes] = b""
     close: bool = False  # end the connection after this answer
+    switch: Switch | None = None  # with status 101
 
     @property
     def streams(self) -> bool:

@@ -19,7 +19,7 @@ from hatoba.gateway.http.messages import FileSlice, Response
 _AT_ONCE = 64 * 1024  # a body up to this size goes out in one piece with its head
 _SLICE = 8 * 1024 * 1024  # the most that one sendfile is asked for
 _STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
-_BODILESS = frozenset((204, 304))
+_BODILESS = frozenset((101, 204, 304))
 
 
 class Gone(HatobaError):

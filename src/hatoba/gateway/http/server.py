@@ -14,6 +14,7 @@ from hatoba.gateway.http.connection import Connection
 from hatoba.gateway.http.messages import Handler
 from hatoba.gateway.http.ports import refused
 from hatoba.gateway.http.sending import Date
+from hatoba.gateway.http.websocket import SocketCounts
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Server:
         self.date = Date(clock or SystemClock())
         self.connections: set[Connection] = set()
         self.draining = False
+        self.sockets = SocketCounts()
         self.failures = 0  # answers that ended in an exception; each is in the log
         self._listeners: list[asyncio.Server] = []
         self._empty: asyncio.Future[None] | None = None
@@ -90,6 +92,25 @@ class Server:
         yield "# HELP hatoba_http_failures_total Answers that ended in an exception; each is in the log."
         yield "# TYPE hatoba_http_failures_total counter"
         yield f"hatoba_http_failures_total {self.failures}"
+        yield from self._collect_sockets()
+
+    def _collect_sockets(self) -> Iterator[str]:
+        sockets = self.sockets
+        yield "# HELP hatoba_websockets Open WebSockets."
+        yield "# TYPE hatoba_websockets gauge"
+        yield f"hatoba_websockets {sockets.open}"
+        yield "# HELP hatoba_websockets_total WebSockets opened."
+        yield "# TYPE hatoba_websockets_total counter"
+        yield f"hatoba_websockets_total {sockets.opened}"
+        yield "# HELP hatoba_websocket_closes_total WebSockets closed, by code (1006: the line broke)."
+        yield "# TYPE hatoba_websocket_closes_total counter"
+        for code, count in sorted(sockets.closed.items()):
+            yield f'hatoba_websocket_closes_total{{code="{code}"}} {count}'
+        for name, counted in (("messages", sockets.messages), ("bytes", sockets.bytes)):
+            yield f"# HELP hatoba_websocket_{name}_total {name.capitalize()} on WebSockets, by direction."
+            yield f"# TYPE hatoba_websocket_{name}_total counter"
+            for direction, count in counted.items():
+                yield f'hatoba_websocket_{name}_total{{direction="{direction}"}} {count}'
 
     def left(self, connection: Connection) -> None:
         """A connection is gone."""

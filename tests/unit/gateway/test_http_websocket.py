@@ -1,0 +1,436 @@
+"""WebSockets on the endpoint: opening, messages, flow, and what a hostile client sends.
+
+Frames are put together here by hand, from RFC 6455, so that the server is not checked against its own library.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hatoba.gateway.http import Request, Response, Server, SocketClosed, SocketLimits, WebSocket, switch
+from tests.unit.gateway.wire import Wire, connected, get, on_uvloop, serving
+
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # the RFC's own example, whose answer it prints
+HEAD = (
+    "connection: keep-alive, Upgrade",
+    "upgrade: websocket",
+    "sec-websocket-version: 13",
+    f"sec-websocket-key: {KEY}",
+)
+TEXT, BYTES, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+
+
+def frame(kind: int, payload: bytes = b"", *, last: bool = True, masked: bool = True, bits: int = 0) -> bytes:
+    """One frame as a client sends it."""
+    size = len(payload)
+    if size < 126:
+        length = bytes([size | masked << 7])
+    elif size < 1 << 16:
+        length = bytes([126 | masked << 7]) + struct.pack(">H", size)
+    else:
+        length = bytes([127 | masked << 7]) + struct.pack(">Q", size)
+    head = bytes([last << 7 | bits << 4 | kind]) + length
+    if not masked:
+        return head + payload
+    mask = os.urandom(4)
+    return head + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
+
+
+def closing(code: int, reason: str = "") -> bytes:
+    return frame(CLOSE, struct.pack(">H", code) + reason.encode())
+
+
+async def heard(wire: Wire) -> tuple[int, bytes]:
+    """The next frame of the server's: kind and payload."""
+    first, second = await wire.reader.readexactly(2)
+    assert second < 128, "a server masks nothing"
+    size = second
+    if size == 126:
+        (size,) = struct.unpack(">H", await wire.reader.readexactly(2))
+    elif size == 127:
+        (size,) = struct.unpack(">Q", await wire.reader.readexactly(8))
+    assert first & 0x80, "whole messages"
+    return first & 0x0F, await wire.reader.readexactly(size)
+
+
+async def refused_with(wire: Wire) -> int:
+    """The code of the server's close, after which it hangs up."""
+    kind, payload = await heard(wire)
+    assert kind == CLOSE
+    assert await wire.reader.read() == b""
+    return int(struct.unpack(">H", payload[:2])[0])
+
+
+Talk = Callable[[WebSocket], Awaitable[None]]
+
+
+async def parrot(socket: WebSocket) -> None:
+    while True:
+        await socket.send(await socket.receive())
+
+
+@asynccontextmanager
+async def talking(talk: Talk = parrot, limits: SocketLimits | None = None) -> AsyncIterator[tuple[Wire, Server]]:
+    async def handler(request: Request) -> Response:
+        return switch(request, talk, limits=limits)
+
+    async with serving(handler) as (server, port), connected(port) as wire:
+        wire.send(get("/", *HEAD))
+        assert (await wire.answer(head_only=True)).status == 101
+        yield wire, server
+
+
+# --- opening
+
+
+@on_uvloop
+async def test_the_opening_is_the_rfcs() -> None:
+    async def handler(request: Request) -> Response:
+        return switch(request, parrot, protocols=("v2", "v1"))
+
+    async with serving(handler) as (_, port), connected(port) as wire:
+        wire.send(get("/talk", *HEAD, "sec-websocket-protocol: v1, v2"))
+        answer = await wire.answer(head_only=True)
+        assert answer.status == 101
+        assert answer.headers["upgrade"] == "websocket"
+        assert answer.headers["connection"] == "Upgrade"
+        assert answer.headers["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        assert answer.headers["sec-websocket-protocol"] == "v2"
+        assert not answer.headers.keys() & {"content-length", "transfer-encoding", "sec-websocket-extensions"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        ((), 426),
+        (HEAD[1:], 426),
+        ((*HEAD[:2], "sec-websocket-version: 8", HEAD[3]), 426),
+        (HEAD[:3], 400),
+        ((*HEAD[:3], "sec-websocket-key: c2hvcnQ="), 400),
+        ((*HEAD[:3], "sec-websocket-key: not base64!"), 400),
+    ],
+)
+def test_what_is_no_opening_is_refused(lines: tuple[str, ...], status: int) -> None:
+    @on_uvloop
+    async def run() -> None:
+        async def handler(request: Request) -> Response:
+            return switch(request, parrot)
+
+        async with serving(handler) as (_, port), connected(port) as wire:
+            wire.send(get("/", *lines))
+            assert (await wire.answer()).status == status
+
+    run()
+
+
+@on_uvloop
+async def test_an_offer_that_is_declined_leaves_http() -> None:
+    async def handler(request: Request) -> Response:
+        return Response(status=403, body=request.target.encode())
+
+    async with serving(handler) as (_, port), connected(port) as wire:
+        wire.send(get("/a", *HEAD) + get("/b"))
+        assert [(await wire.answer()).body, (await wire.answer()).body] == [b"/a", b"/b"]
+
+
+@on_uvloop
+async def test_frames_that_follow_the_opening_at_once_are_not_lost_nor_read_as_http() -> None:
+    async def handler(request: Request) -> Response:
+        await asyncio.sleep(0.01)
+        return switch(request, parrot) if request.target == "/talk" else Response(body=b"before")
+
+    async with serving(handler) as (_, port), connected(port) as wire:
+        wire.send(get("/before") + get("/talk", *HEAD) + frame(TEXT, b"early"))
+        assert (await wire.answer()).body == b"before"
+        assert (await wire.answer(head_only=True)).status == 101
+        assert await heard(wire) == (TEXT, b"early")
+
+
+# --- messages
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.text(max_size=300), st.integers(1, 7)), max_size=6))
+def test_messages_come_back_as_they_were_however_they_were_cut(messages: list[tuple[bool, str, int]]) -> None:
+    @on_uvloop
+    async def run() -> None:
+        async with talking() as (wire, _):
+            for is_text, text, pieces in messages:
+                kind, payload = TEXT if is_text else BYTES, text.encode()
+                cut = max(1, -(-len(payload) // pieces))
+                parts = [payload[at : at + cut] for at in range(0, len(payload), cut)] or [b""]
+                for number, part in enumerate(parts):
+                    wire.send(frame(0 if number else kind, part, last=number == len(parts) - 1))
+                    wire.send(frame(PING, b"between"))
+            expected = [(TEXT if is_text else BYTES, text.encode()) for is_text, text, _ in messages]
+            got = []
+            while len(got) < len(expected):
+                kind, payload = await heard(wire)
+                if kind == PONG:
+                    assert payload == b"between"
+                else:
+                    got.append((kind, payload))
+            assert got == expected
+
+    run()
+
+
+@on_uvloop
+async def test_long_messages_byte_by_byte_of_the_head() -> None:
+    async with talking() as (wire, _):
+        payload = os.urandom(100_000)
+        whole = frame(BYTES, payload)
+        for at in range(16):
+            wire.send(whole[at : at + 1])
+            await asyncio.sleep(0)
+        wire.send(whole[16:])
+        assert await heard(wire) == (BYTES, payload)
+
+
+# --- ends
+
+
+@on_uvloop
+async def test_a_close_is_answered_and_told() -> None:
+    ends: list[tuple[int, str]] = []
+
+    async def talk(socket: WebSocket) -> None:
+        try:
+            await socket.receive()
+        except SocketClosed as closed:
+            ends.append((closed.code, closed.reason))
+            raise
+
+    async with talking(talk) as (wire, server):
+        wire.send(closing(3000, "enough") + frame(TEXT, b"too late"))
+        assert await refused_with(wire) == 3000
+        assert ends == [(3000, "enough")]
+        assert server.sockets.open == 0
+        assert server.sockets.closed == {"other": 1}
+        assert server.failures == 0
+
+
+@on_uvloop
+async def test_who_talks_may_end_it_and_what_was_sent_before_arrives() -> None:
+    async def talk(socket: WebSocket) -> None:
+        await socket.send("last words")
+        await socket.close(1008, "that is all")
+        with pytest.raises(SocketClosed):
+            await socket.send("more")
+
+    async with talking(talk) as (wire, _):
+        assert await heard(wire) == (TEXT, b"last words")
+        assert await heard(wire) == (CLOSE, struct.pack(">H", 1008) + b"that is all")
+        wire.send(closing(1008))
+        assert await wire.closed()
+
+
+@on_uvloop
+async def test_a_handler_that_returns_has_said_goodbye() -> None:
+    async def talk(socket: WebSocket) -> None:
+        return
+
+    async with talking(talk) as (wire, _):
+        assert await heard(wire) == (CLOSE, struct.pack(">H", 1000))
+        wire.send(closing(1000))
+        assert await wire.closed()
+
+
+@on_uvloop
+async def test_a_failure_of_ours_is_counted_and_told() -> None:
+    async def talk(socket: WebSocket) -> None:
+        raise ZeroDivisionError
+
+    async with talking(talk) as (wire, server):
+        assert (await heard(wire))[1][:2] == struct.pack(">H", 1011)
+        wire.send(closing(1011))
+        assert await wire.closed()
+        assert server.failures == 1
+
+
+@on_uvloop
+async def test_a_client_that_does_not_answer_a_close_is_cut_off() -> None:
+    async def talk(socket: WebSocket) -> None:
+        return
+
+    async with talking(talk, SocketLimits(close_seconds=0.1)) as (wire, server):
+        assert await heard(wire) == (CLOSE, struct.pack(">H", 1000))
+        assert await wire.closed()
+        assert not server.connections
+
+
+@on_uvloop
+async def test_a_line_that_breaks_is_told() -> None:
+    ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def talk(socket: WebSocket) -> None:
+        try:
+            await socket.receive()
+        except SocketClosed as closed:
+            ended.set_result(closed.code)
+
+    async with talking(talk) as (wire, _):
+        wire.reset()
+        assert await ended == 1006
+
+
+@on_uvloop
+async def test_a_server_that_goes_away_says_so() -> None:
+    async with talking() as (wire, server):
+        wire.send(frame(TEXT, b"here"))
+        assert await heard(wire) == (TEXT, b"here")
+        going = asyncio.create_task(server.close(grace=5))
+        assert (await heard(wire))[1][:2] == struct.pack(">H", 1001)
+        wire.send(closing(1001))
+        await going
+        assert await wire.closed()
+
+
+# --- flow
+
+
+@on_uvloop
+async def test_what_nobody_receives_is_not_read() -> None:
+    read_on = asyncio.Event()
+    sizes: list[int] = []
+
+    async def talk(socket: WebSocket) -> None:
+        await read_on.wait()
+        while sum(sizes) < 64 << 20:
+            sizes.append(len(await socket.receive()))
+        await socket.send("got it")
+
+    async with talking(talk) as (wire, server):
+        message = frame(BYTES, bytes(64 * 1024))
+        sent = 0
+        while wire.writer.transport.get_write_buffer_size() < 1 << 20:  # ours fills once the kernel's are full
+            wire.send(message)
+            sent += 1
+            await asyncio.sleep(0)
+        # What the kernel holds, what was read, and no more: far from all of it.
+        assert server.sockets.bytes["in"] < 2 << 20
+        read_on.set()
+        for _ in range(1024 - sent):
+            wire.send(message)
+            await wire.writer.drain()
+        assert await heard(wire) == (TEXT, b"got it")
+
+
+@on_uvloop
+async def test_a_client_that_takes_nothing_is_given_up() -> None:
+    ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def talk(socket: WebSocket) -> None:
+        try:
+            while True:
+                await socket.send(bytes(256 * 1024))
+        except SocketClosed as closed:
+            ended.set_result(closed.code)
+            raise
+
+    async with talking(talk, SocketLimits(write_seconds=0.2)) as (_, server):
+        assert await ended == 1006
+        assert server.sockets.bytes["out"] < 32 << 20
+
+
+@on_uvloop
+async def test_silence_is_asked_about_and_then_given_up() -> None:
+    async with talking(limits=SocketLimits(ping_seconds=0.1, pong_seconds=0.2)) as (wire, server):
+        for _ in range(3):  # as long as it answers it stays
+            assert await heard(wire) == (PING, b"")
+            wire.send(frame(PONG))
+        assert await heard(wire) == (PING, b"")
+        assert await wire.reader.read() == b""
+        assert server.sockets.closed == {"1006": 1}
+
+
+# --- hostility
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        (frame(TEXT, b"plain", masked=False), 1002),
+        (frame(3, b"reserved"), 1002),
+        (frame(TEXT, b"compressed?", bits=4), 1002),
+        (frame(0, b"goes on with nothing"), 1002),
+        (frame(TEXT, b"a", last=False) + frame(TEXT, b"b"), 1002),
+        (frame(PING, b"x" * 126), 1002),
+        (frame(PING, b"", last=False), 1002),
+        (frame(TEXT, b"\xff\xfe"), 1007),
+        (frame(TEXT, b"\xce", last=False) + frame(0, b"\x20"), 1007),
+        (frame(CLOSE, b"\x03"), 1002),
+        (closing(1006), 1002),
+        (closing(99), 1002),
+        (closing(5000), 1002),
+        (frame(BYTES, bytes(70_000)), 1009),
+        (b"".join([frame(BYTES, bytes(1000), last=False)] + [frame(0, bytes(1000), last=False)] * 70), 1009),
+        (b"\x82\xff" + struct.pack(">Q", 1 << 62) + bytes(4) + bytes(70_000), 1009),
+        (b"\x82\xff" + struct.pack(">Q", 1 << 63) + bytes(4), 1002),
+        (b"\x82\xfe\x00\x01" + bytes(5), 1002),
+    ],
+)
+def test_a_breach_is_named_and_ends_it(frames: bytes, code: int) -> None:
+    @on_uvloop
+    async def run() -> None:
+        limits = SocketLimits(message_bytes=65_536, close_seconds=0.2)
+        async with talking(limits=limits) as (wire, server):
+            wire.send(frames)
+            kind, payload = await heard(wire)
+            assert (kind, struct.unpack(">H", payload[:2])[0]) == (CLOSE, code)
+            wire.send(closing(code))
+            await wire.reader.read()
+            assert server.failures == 0
+            assert server.sockets.open == 0
+
+    run()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(min_size=1, max_size=400))
+def test_no_noise_makes_it_fail(noise: bytes) -> None:
+    @on_uvloop
+    async def run() -> None:
+        async with talking(limits=SocketLimits(message_bytes=100, close_seconds=0.05)) as (wire, server):
+            wire.send(noise)
+            wire.end()
+            await wire.reader.read()
+            assert server.failures == 0
+
+    run()
+
+
+@on_uvloop
+async def test_empty_fragments_and_pings_without_end_cost_no_memory() -> None:
+    """A message that never ends, in pieces of nothing; and pings of one who does not read the answers."""
+    async with talking(limits=SocketLimits(message_bytes=1000)) as (wire, server):
+        wire.send(frame(BYTES, b"", last=False))
+        nothing = frame(0, b"", last=False) * 20_000
+        for _ in range(5):
+            wire.send(nothing)
+            await wire.writer.drain()
+        for _ in range(100):
+            wire.send(frame(PING, bytes(125)) * 1000)
+            await wire.writer.drain()
+        (connection,) = server.connections
+        assert connection._transport.get_write_buffer_size() < 1 << 20
+
+
+@on_uvloop
+async def test_what_it_counts() -> None:
+    async with talking() as (wire, server):
+        wire.send(frame(TEXT, b"four"))
+        await heard(wire)
+        text = "\n".join(server.collect())
+        assert "hatoba_websockets 1" in text
+        assert "hatoba_websockets_total 1" in text
+        assert 'hatoba_websocket_messages_total{direction="in"} 1' in text
+        assert 'hatoba_websocket_bytes_total{direction="out"} 6' in text
