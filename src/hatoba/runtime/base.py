@@ -33,6 +33,7 @@ class Failure(StrEnum):
     CONTAINER_SPEC = "container-spec"  # the spec cannot be carried out: unknown user, bad mount, bad limit
     CONTAINER_START = "container-start"  # the process could not be started: no such command, not executable
     CONTAINER_STATE = "container-state"  # the container is not in a state for this (exec in a stopped one)
+    VOLUME = "volume"  # it is not there, or cannot be made
     UNAVAILABLE = "runtime-unavailable"  # containerd is away; the same call may succeed later
     INTERNAL = "runtime-internal"
 
@@ -111,8 +112,8 @@ Progress = Callable[[PullProgress], None]
 
 class Mount(msgspec.Struct, frozen=True, kw_only=True):
     target: str
-    kind: Literal["bind", "tmpfs"] = "bind"
-    source: str = ""  # bind: a path of the host that exists
+    kind: Literal["bind", "volume", "tmpfs"] = "bind"
+    source: str = ""  # bind: a path of the host that exists; volume: its name, of the container's group or of nobody
     read_only: bool = False
     size: int | None = None  # tmpfs
     options: tuple[str, ...] = ()  # more of mount(8)'s: "noexec", "mode=1770", "rshared"
@@ -130,6 +131,24 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
     memory_swap: int | None = None  # memory and swap together; -1: as much swap as there is; None: no swap
     swappiness: int | None = None  # cgroup v1 only
     pids: int | None = None
+
+
+class Volume(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder that containers share. Into an empty one goes what an image has at the place where it is mounted."""
+
+    name: str  # [A-Za-z0-9_.-]
+    group: str = ""  # whose containers see it, and with which it goes; "": everybody's, and it stays
+    filesystem: str = ""  # as mount(8) takes it, with the device and the options; "": a folder of the disk
+    device: str = ""
+    options: str = ""
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a group's storage, in bytes."""
+
+    used: int
+    limit: int
 
 
 class Ulimit(msgspec.Struct, frozen=True, kw_only=True):
@@ -334,11 +353,28 @@ class Runtime(Protocol):
         """Of those that run; the others are left out."""
         ...
 
-    async def set_group(self, group: str, resources: Resources) -> None:
-        """Make a group of containers with limits of its own, or change them."""
+    async def set_group(self, group: str, resources: Resources, storage: int | None = None) -> None:
+        """Make a group of containers with limits of its own, or change them.
+
+        `storage` is what its containers write and its volumes hold, together; it is set once, before any of them.
+        """
         ...
 
-    async def remove_group(self, group: str) -> None: ...
+    async def remove_group(self, group: str) -> None:
+        """With its volumes, once its containers are deleted."""
+        ...
+
+    async def make_volume(self, volume: Volume) -> None:
+        """One that is there is left as it is. Raises `VOLUME` when it cannot be made."""
+        ...
+
+    async def volumes(self) -> list[Volume]:
+        """Those that stay."""
+        ...
+
+    async def storage(self, group: str) -> Usage | None:
+        """None when the group's storage has no limit."""
+        ...
 
     async def close(self) -> None:
         """Let go. Containers run on."""

@@ -8,6 +8,7 @@ from hatoba.runtime import capabilities
 from hatoba.runtime.base import ContainerSpec, Failure, failure
 
 _ID = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")  # of a volume
 _LONGEST_ID = 76  # containerd's own limit
 _LEAST_MEMORY = 4 << 20  # below it no process starts
 
@@ -32,6 +33,8 @@ def _problem(spec: ContainerSpec) -> str:
             return f"the mount target {mount.target!r} is not an absolute path"
         if mount.kind == "bind" and not mount.source.startswith("/"):
             return f"the source of the mount at {mount.target} is not an absolute path: {mount.source!r}"
+        if mount.kind == "volume" and not NAME.fullmatch(mount.source):
+            return f"{mount.source!r} cannot name a volume"
     if any("=" not in entry or entry.startswith("=") or "\0" in entry for entry in spec.env):
         return "the environment has an entry that is not NAME=value"
     if spec.resources.memory is not None and spec.resources.memory < _LEAST_MEMORY:

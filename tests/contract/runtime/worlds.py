@@ -38,7 +38,8 @@ class World(Protocol):
 
 async def spec(world: World, id: str, *args: str, **more: Any) -> ContainerSpec:
     image = await world.runtime.pull(world.publish("base"), this_platform())
-    return ContainerSpec(id=id, image=image.digest, args=args, env=merge.env(image.config, {}), **more)
+    defaults = {"image": image.digest, "env": merge.env(image.config, {})}
+    return ContainerSpec(id=id, args=args, **(defaults | more))
 
 
 # --- containerd --------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from hatoba.runtime.containerd.filters import Filters
 from hatoba.runtime.containerd.images import Images, Stored
 from hatoba.runtime.containerd.records import Record, Records
 from hatoba.runtime.containerd.settings import Settings
+from hatoba.runtime.containerd.storage import Storage
 from hatoba.runtime.machine import Machine
 from hatoba.runtime.stubs.runc import options_pb2
 from hatoba.runtime.stubs.services.containers.v1 import containers_pb2
@@ -48,6 +49,7 @@ class Containers:
         cgroups: Cgroups,
         images: Images,
         records: Records,
+        storage: Storage,
         ids: Ids,
     ) -> None:
         self._client = client
@@ -56,6 +58,7 @@ class Containers:
         self._cgroups = cgroups
         self._images = images
         self._records = records
+        self._storage = storage
         self._ids = ids
         self._filters = Filters(settings.run / "crun")
         self._accounts: dict[str, tuple[str, str]] = {}
@@ -72,7 +75,9 @@ class Containers:
         image = self._images.get(spec.image)
         user = users.resolve(spec.user, *await self._account_files(image))
         nodes = devices.resolve(spec.devices, privileged=spec.privileged)
-        config = oci.config(spec, self._machine, user, seccomp.installed(), self._netns(spec.netns), nodes)
+        mounts = await self._storage.bound(spec, await self._layers(spec, image))
+        shown = msgspec.structs.replace(spec, mounts=mounts)
+        config = oci.config(shown, self._machine, user, seccomp.installed(), self._netns(spec.netns), nodes)
         self._filters.annotate(spec.id, config)
         await self._write(spec, config, image)
         record = Record(spec, config["process"], await self._prepare(spec.id, image.chain_id))
@@ -135,14 +140,22 @@ class Containers:
         return found
 
     async def _read_accounts(self, chain_id: str) -> tuple[str, str]:
-        """A view tells where the layers lie; nothing is mounted."""
+        folders = await self._folders(chain_id)
+        return rootfs.read(folders, "/etc/passwd"), rootfs.read(folders, "/etc/group")
+
+    async def _layers(self, spec: ContainerSpec, image: Stored) -> list[str]:
+        """What new volumes are filled from; not asked for where there are none."""
+        if not image.chain_id or all(mount.kind != "volume" for mount in spec.mounts):
+            return []
+        return await self._folders(image.chain_id)
+
+    async def _folders(self, chain_id: str) -> list[str]:
+        """Where an image's layers lie, uppermost first. A view tells; nothing is mounted."""
         snapshots, key = self._client.snapshots, f"view-{self._ids.hex(12)}"
         request = snapshots_pb2.ViewSnapshotRequest(snapshotter=self._settings.snapshotter, key=key, parent=chain_id)
         folders = rootfs.layers((await self._client.call(snapshots.View, request)).mounts)
-        try:
-            return rootfs.read(folders, "/etc/passwd"), rootfs.read(folders, "/etc/group")
-        finally:
-            await self._remove_snapshot(key)
+        await self._remove_snapshot(key)
+        return folders
 
     def _netns(self, path: str) -> str:
         """The path by which containerd, in its own mount namespace, finds a network namespace that we see at `path`.
@@ -186,7 +199,7 @@ class Containers:
             record.mounts = await self._made_mounts(record)
         request = tasks_pb2.CreateTaskRequest(
             container_id=spec.id,
-            rootfs=record.mounts,
+            rootfs=await self._storage.root(spec, record.mounts),
             stdin=io.stdin,
             stdout=io.stdout,
             stderr="" if io.terminal else io.stderr,

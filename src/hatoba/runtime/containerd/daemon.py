@@ -1,7 +1,8 @@
 """The containerd process of one instance: started detached, found again after a restart of ours, stopped for good.
 
 It lives in a mount namespace of its own: containers' mounts do not slow down the host's, vanish with the last process,
-and crun (1.8 refuses the hybrid layout) sees no /sys/fs/cgroup/unified there. It lives in a cgroup of its own: stopping
+and crun (1.8 refuses the hybrid layout) sees no /sys/fs/cgroup/unified there. One that died is followed by one in the
+same namespace, where the disks and volumes of those that live on are mounted. It lives in a cgroup of its own: stopping
 the service that started it leaves it alone, and `stop` finds every shim and container by looking there.
 """
 
@@ -22,6 +23,7 @@ from hatoba.runtime.containerd.settings import Settings
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
+_SHIM = "containerd-shim"  # as the kernel knows it, in 15 characters
 
 # What a plain container platform never asks for; each costs start time, and cri opens ports besides.
 _DISABLED = (
@@ -132,10 +134,12 @@ class Daemon:
             "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
             "NOTIFY_SOCKET": str(notify),
             "TREES": " ".join(trees),
-            "UNIFIED": self._cgroups.unified,
+            "UNIFIED": "" if (survivor := self._survivor()) else self._cgroups.unified,
         }
-        own = ["unshare", "--mount", "--propagation", "slave", "--", "sh", "-c", _LAUNCH, "sh"]
-        command = [*own, settings.containerd, "--config", str(settings.config)]
+        own = ["unshare", "--mount", "--propagation", "slave"]
+        if survivor:
+            own = ["nsenter", f"--mount=/proc/{survivor}/ns/mnt"]
+        command = [*own, "--", "sh", "-c", _LAUNCH, "sh", settings.containerd, "--config", str(settings.config)]
         files: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(settings.log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640),
@@ -146,6 +150,13 @@ class Daemon:
             return os.posix_spawnp(command[0], command, environment, file_actions=files, setsid=True)
         except OSError as error:
             raise Refused(f"containerd cannot be started: {error}. Install containerd and util-linux.") from error
+
+    def _survivor(self) -> int:
+        """A shim of the containerd before: it lives where that one did. 0 when there is none."""
+        for pid in groups.processes(self._cgroups, self._settings.home):
+            if _name(pid) == _SHIM:
+                return pid
+        return 0
 
     def _failure(self, pid: int, ended: bool) -> Refused:
         if not ended:
@@ -225,6 +236,13 @@ async def _readable(descriptor: int) -> None:
         await ended.wait()
     finally:
         loop.remove_reader(descriptor)
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _start_time(pid: int) -> str:

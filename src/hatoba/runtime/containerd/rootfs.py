@@ -1,7 +1,7 @@
-"""Reading a file of an image without mounting it: looked up through its layers, as the overlay would show it.
+"""Reading an image without mounting it: looked up through its layers, as the overlay would show it.
 
-Used for /etc/passwd and /etc/group. Follows symbolic links within the image only, and gives up on what is no regular
-file or unreasonably large.
+Used for /etc/passwd and /etc/group, and for what a new volume starts with. Follows symbolic links within the image
+only, and gives up on a file that is no regular one or unreasonably large.
 """
 
 from __future__ import annotations
@@ -83,3 +83,46 @@ def _text(path: str) -> str:
         return os.read(descriptor, _LIMIT).decode(errors="replace")
     finally:
         os.close(descriptor)
+
+
+def directory(folders: Sequence[str], path: str) -> list[str]:
+    """The directories of the layers that make up an image's directory, uppermost first; none when it has none there."""
+    here, done, left = list(folders), list[str](), _parts(path)
+    links = 0
+    while left:
+        name, *left = left
+        found = _merged(here, name)
+        if isinstance(found, list):
+            here, done = found, [*done, name]
+            if not here:
+                return []
+        elif (links := links + 1) <= _LINKS:
+            start = "" if found.startswith("/") else "/".join(done)
+            here, done, left = list(folders), [], _parts("/".join((start, found, *left)))
+        else:
+            return []
+    return here
+
+
+def _merged(folders: Sequence[str], name: str) -> list[str] | str:
+    """What a directory shows under a name: the directories that it is made of, or where a link leads."""
+    found: list[str] = []
+    for folder in folders:
+        here = f"{folder}/{name}"
+        try:
+            mode = os.lstat(here).st_mode
+        except OSError:
+            continue  # this layer says nothing about it
+        if not stat.S_ISDIR(mode):  # a file, a whiteout or a link: it hides what lies below
+            return os.readlink(here) if stat.S_ISLNK(mode) and not found else found
+        found.append(here)
+        if _is_opaque(here):
+            return found
+    return found
+
+
+def _is_opaque(folder: str) -> bool:
+    try:
+        return os.getxattr(folder, "trusted.overlay.opaque", follow_symlinks=False) == b"y"
+    except OSError:
+        return False

@@ -31,6 +31,8 @@ from hatoba.runtime.base import (
     Progress,
     Resources,
     Stats,
+    Usage,
+    Volume,
     failure,
 )
 from hatoba.runtime.containerd.client import Client
@@ -39,8 +41,10 @@ from hatoba.runtime.containerd.daemon import Daemon
 from hatoba.runtime.containerd.events import Events
 from hatoba.runtime.containerd.execs import ContainerdProcess, Fifos
 from hatoba.runtime.containerd.images import Images
+from hatoba.runtime.containerd.mountspace import MountSpace
 from hatoba.runtime.containerd.records import Record, Records
 from hatoba.runtime.containerd.settings import Settings
+from hatoba.runtime.containerd.storage import Storage
 from hatoba.runtime.stubs.services.containers.v1 import containers_pb2
 
 log = logging.getLogger(__name__)
@@ -61,8 +65,10 @@ class ContainerdRuntime:
         self._client = Client(settings.socket)
         self._records = Records()
         self._images = Images(self._client, settings.snapshotter, clock, ids)
+        self._space = MountSpace()
+        self._storage = Storage(settings, self._space)
         self._containers = Containers(
-            self._client, settings, self._machine, self._cgroups, self._images, self._records, ids
+            self._client, settings, self._machine, self._cgroups, self._images, self._records, self._storage, ids
         )
         self._events = Events(self._client, self._records, self._machine, self._cgroups, clock)
         self._tasks = TaskGroup("runtime")
@@ -80,7 +86,7 @@ class ContainerdRuntime:
 
     async def _open(self) -> None:
         started = await self._daemon.ensure()
-        self._containers.daemon_pid = self._daemon.pid
+        self._containers.daemon_pid = self._space.pid = self._daemon.pid
         log.info("containerd %s, pid %d", "started" if started else "adopted", self._daemon.pid)
         await self._client.ensure_namespace()
         await self._images.load()
@@ -111,7 +117,7 @@ class ContainerdRuntime:
             except Refused as error:
                 log.error("containerd cannot be started again: %s", error)
                 await asyncio.sleep(_RESTART_SECONDS)
-            self._containers.daemon_pid = self._daemon.pid
+            self._containers.daemon_pid = self._space.pid = self._daemon.pid
 
     async def pull(self, source: ImageSource, platform: Platform, progress: Progress | None = None) -> Image:
         return await self._images.pull(source, platform, progress)
@@ -168,16 +174,29 @@ class ContainerdRuntime:
 
         return await asyncio.to_thread(read_all)
 
-    async def set_group(self, group: str, resources: Resources) -> None:
+    async def set_group(self, group: str, resources: Resources, storage: int | None = None) -> None:
         groups.set_group(self._cgroups, f"{self._settings.cgroup_parent}/{group}", resources)
+        if storage is not None:
+            await self._storage.limit(group, storage)
 
     async def remove_group(self, group: str) -> None:
+        await self._storage.remove(group)
         await groups.remove_when_empty(self._cgroups, f"{self._settings.cgroup_parent}/{group}")
+
+    async def make_volume(self, volume: Volume) -> None:
+        await self._storage.make(volume)
+
+    async def volumes(self) -> list[Volume]:
+        return await self._storage.all()
+
+    async def storage(self, group: str) -> Usage | None:
+        return await self._storage.usage(group)
 
     async def close(self) -> None:
         await self._tasks.close()
         self._events.feed.close()
         await self._client.close()
+        self._space.close()
 
     async def shut_down(self) -> None:
         """End containerd and every container; leave no process, mount, socket or cgroup. The images stay."""

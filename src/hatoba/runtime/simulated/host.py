@@ -30,10 +30,14 @@ from hatoba.runtime.base import (
     Platform,
     Resources,
     State,
+    Usage,
+    Volume,
     failure,
 )
 
-Operation = Literal["pull", "remove_image", "create", "start", "signal", "delete", "exec", "stats", "set_group"]
+Operation = Literal[
+    "pull", "remove_image", "create", "start", "signal", "delete", "exec", "stats", "set_group", "make_volume"
+]
 
 _KILL = 9
 
@@ -117,6 +121,8 @@ class SimulatedHost:
         self.images: dict[str, Image] = {}
         self.containers: dict[str, Simulated] = {}
         self.groups: dict[str, Resources] = {}
+        self.storage: dict[str, Usage] = {}
+        self.volumes: dict[tuple[str, str], Volume] = {}  # by (group, name)
         self.pulls = 0  # that really fetched something
         self._listeners: list[Callable[[Event], None]] = []
         self._faults: dict[tuple[Operation, str], list[PortError]] = {}

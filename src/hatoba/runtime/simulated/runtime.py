@@ -22,9 +22,11 @@ from hatoba.runtime.base import (
     PullProgress,
     Resources,
     Stats,
+    Usage,
+    Volume,
     failure,
 )
-from hatoba.runtime.check import check
+from hatoba.runtime.check import NAME, check
 from hatoba.runtime.coalesce import Coalesce
 from hatoba.runtime.feed import Feed
 from hatoba.runtime.simulated.host import Simulated, SimulatedHost
@@ -74,6 +76,9 @@ class SimulatedRuntime:
             check(spec)
             if spec.image not in host.images:
                 raise failure(Failure.IMAGE_NOT_FOUND, f"image {spec.image} is not on this node")
+            for mount in spec.mounts:
+                if mount.kind == "volume" and not {(spec.group, mount.source), ("", mount.source)} & set(host.volumes):
+                    raise failure(Failure.VOLUME, f"volume {mount.source} does not exist")
             await asyncio.sleep(host.delays.create)
             host.containers.setdefault(spec.id, Simulated(spec))
         return host.containers[spec.id].view()
@@ -146,12 +151,29 @@ class SimulatedRuntime:
         now = self._host.clock.now()
         return {id: _stats(container, now) for id, container in found.items() if container.state == "running"}
 
-    async def set_group(self, group: str, resources: Resources) -> None:
+    async def set_group(self, group: str, resources: Resources, storage: int | None = None) -> None:
         self._host.check("set_group", group)
         self._host.groups[group] = resources
+        if storage is not None:
+            self._host.storage.setdefault(group, Usage(used=0, limit=storage))
 
     async def remove_group(self, group: str) -> None:
         self._host.groups.pop(group, None)
+        self._host.storage.pop(group, None)
+        for key in [key for key in self._host.volumes if key[0] == group and group]:
+            del self._host.volumes[key]
+
+    async def make_volume(self, volume: Volume) -> None:
+        self._host.check("make_volume", volume.name)
+        if not NAME.fullmatch(volume.name):
+            raise failure(Failure.VOLUME, f"{volume.name!r} cannot name a volume")
+        self._host.volumes.setdefault((volume.group, volume.name), volume)
+
+    async def volumes(self) -> list[Volume]:
+        return [volume for (group, _), volume in sorted(self._host.volumes.items()) if not group]
+
+    async def storage(self, group: str) -> Usage | None:
+        return self._host.storage.get(group)
 
     async def close(self) -> None:
         self._stop_listening()
