@@ -144,6 +144,62 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     device: str = "eth0"
 
 
+class Blackhole(msgspec.Struct, frozen=True, kw_only=True):
+    """A fault: what comes in to a port of the interface's own ("ingress"), or goes out to one, is dropped."""
+
+    port: int
+    protocol: Transport
+    direction: Literal["ingress", "egress"]
+    spared: tuple[str, ...] = ()  # far addresses and networks that are let through
+
+    @property
+    def name(self) -> str:
+        return f"{self.direction}-{self.protocol}-{self.port}"
+
+
+class Loss(msgspec.Struct, frozen=True, kw_only=True):
+    """A fault: a part of what is sent to these networks does not arrive."""
+
+    percent: int
+    targets: tuple[str, ...]
+    spared: tuple[str, ...] = ()
+    flows: int = 100  # percent of the flows that are concerned
+
+    @property
+    def name(self) -> str:
+        return "loss"
+
+
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
+    """A fault: what is sent to these networks is late, by milliseconds."""
+
+    delay: int
+    jitter: int
+    targets: tuple[str, ...]
+    spared: tuple[str, ...] = ()
+    flows: int = 100
+
+    @property
+    def name(self) -> str:
+        return "latency"
+
+
+Fault = Blackhole | Loss | Latency
+
+
+class Traffic(msgspec.Struct, frozen=True, kw_only=True):
+    """What an interface has received and sent since it was made, as its task sees it."""
+
+    rx_bytes: int = 0
+    rx_packets: int = 0
+    rx_errors: int = 0
+    rx_dropped: int = 0
+    tx_bytes: int = 0
+    tx_packets: int = 0
+    tx_errors: int = 0
+    tx_dropped: int = 0
+
+
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     """What this node's fabric holds, complete or half made: what `ensure_*` was called for and `remove_*` was not."""
 
@@ -210,6 +266,26 @@ class Fabric(Protocol):
         ...
 
     async def inventory(self) -> Inventory: ...
+
+    async def traffic(self, vpc: str, interface: str) -> Traffic | None:
+        """None when the interface is not here."""
+        ...
+
+    async def start_fault(self, vpc: str, interface: str, fault: Fault) -> None:
+        """Begins a fault in the interface's namespace, where it stays until it is stopped or the interface goes.
+
+        Nothing to do when one of the same name runs. Raises `PortError("unsupported", …)` when the kernel lacks what it
+        needs.
+        """
+        ...
+
+    async def stop_fault(self, vpc: str, interface: str, name: str) -> None:
+        """Nothing to do when none of that name runs."""
+        ...
+
+    async def faults(self, vpc: str, interface: str) -> frozenset[str]:
+        """The names of what runs, whoever started it."""
+        ...
 
 
 def launcher(netns: Path) -> tuple[str, ...]:

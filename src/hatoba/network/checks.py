@@ -10,7 +10,18 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address, ip_network
 
 from hatoba.network import names, ruleset
-from hatoba.network.base import AddressSpec, InterfaceSpec, Peer, PolicySet, RemotePublic, Settings, VpcSpec
+from hatoba.network.base import (
+    AddressSpec,
+    Blackhole,
+    Fault,
+    InterfaceSpec,
+    Loss,
+    Peer,
+    PolicySet,
+    RemotePublic,
+    Settings,
+    VpcSpec,
+)
 
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 
@@ -74,3 +85,18 @@ def remote_publics(given: Iterable[RemotePublic], configured: Settings) -> None:
 def public(address: str, given: Settings) -> None:
     if IPv4Address(address) not in IPv4Network(given.pool) or IPv4Address(address) in IPv4Network(given.transit):
         raise ValueError(f"{address} is no public address: those are of {given.pool} without {given.transit}.")
+
+
+def fault(given: Fault) -> None:
+    for network in given.spared:
+        ip_network(network, strict=False)
+    if isinstance(given, Blackhole):
+        if not 0 <= given.port < 1 << 16:
+            raise ValueError(f"{given.port} is no port.")
+        return
+    if not given.targets or not 1 <= given.flows <= 100:
+        raise ValueError("A fault on what is sent needs networks, and from 1 to 100 percent of the flows.")
+    for network in given.targets:
+        ip_network(network, strict=False)
+    if isinstance(given, Loss) and not 1 <= given.percent <= 100:
+        raise ValueError(f"{given.percent} is not between 1 and 100 percent.")

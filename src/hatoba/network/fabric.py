@@ -7,23 +7,26 @@ backwards when something goes. See `host` for all that is touched on the host.
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 from hatoba.core.errors import PortError, Refused
-from hatoba.network import addresses, checks, syscalls
+from hatoba.network import addresses, checks, injection, syscalls
 from hatoba.network.base import (
     AddressSpec,
     Attachment,
+    Fault,
     InterfaceSpec,
     Inventory,
     Peer,
     PolicySet,
     RemotePublic,
     Settings,
+    Traffic,
     VpcSpec,
 )
 from hatoba.network.host import Host, next_transit, occupied
@@ -215,6 +218,33 @@ class KernelFabric:
     async def open_socket(self, vpc: str, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
         namespace = self._router(vpc).namespace
         return await namespace.run(namespace.open_socket, family, kind)
+
+    async def traffic(self, vpc: str, interface: str) -> Traffic | None:
+        router = self._routers.get(vpc)
+        if router is None or interface not in router.interfaces:
+            return None
+        return await router.namespace.run(injection.traffic, interface)
+
+    async def start_fault(self, vpc: str, interface: str, fault: Fault) -> None:
+        checks.fault(fault)
+        await self._in_order(vpc, self._inject(vpc, interface, functools.partial(injection.start, fault=fault)))
+
+    async def stop_fault(self, vpc: str, interface: str, name: str) -> None:
+        await self._in_order(vpc, self._inject(vpc, interface, functools.partial(injection.stop, name=name)))
+
+    async def _inject(self, vpc: str, interface: str, job: Callable[[Namespace, Path], None]) -> None:
+        router = self._holding(vpc, interface)
+        await router.namespace.run(job, router.namespace, self._path(interface))
+
+    async def faults(self, vpc: str, interface: str) -> frozenset[str]:
+        router = self._holding(vpc, interface)
+        return await router.namespace.run(injection.running, router.namespace, self._path(interface))
+
+    def _holding(self, vpc: str, interface: str) -> Router:
+        router = self._router(vpc)
+        if interface not in router.interfaces:
+            raise PortError("unknown_interface", f"The interface {interface} is not on this node.")
+        return router
 
     async def inventory(self) -> Inventory:
         return await self._host.namespace.run(self._records.inventory)

@@ -106,6 +106,17 @@ class Namespace:
         os.close(self.descriptor)
 
 
+def one_off_rules(commands: str, *, json: bool = False) -> str:
+    """One transaction in the calling thread's present namespace, which it only visits; what nftables says to it."""
+    with _nft_lock:
+        nft = _context()
+        nft.set_json_output(json)
+        code, output, error = nft.cmd(commands)
+    if code != 0:
+        raise PortError("rules", f"nftables: {error.strip()[:500]}")
+    return str(output)
+
+
 def _context() -> Nftables:
     try:
         return Nftables()

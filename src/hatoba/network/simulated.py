@@ -17,12 +17,15 @@ from hatoba.network import checks, groups
 from hatoba.network.base import (
     AddressSpec,
     Attachment,
+    Blackhole,
+    Fault,
     InterfaceSpec,
     Inventory,
     Peer,
     PolicySet,
     RemotePublic,
     Settings,
+    Traffic,
     VpcSpec,
 )
 from hatoba.network.groups import End
@@ -39,6 +42,12 @@ class Vpc:
         self.holders: dict[str, Holder] = {}  # standing ones
         self.wanted: dict[str, Holder] = {}  # also those whose making failed
         self.peers: dict[str, Peer] = {}
+        self.faults: dict[tuple[str, str], Fault] = {}  # (interface, name) → what runs
+
+    def swallows(self, holder: Holder, direction: str, far: str, port: int, protocol: str) -> bool:
+        """A blackhole of the holder's takes it."""
+        fault = self.faults.get((holder.id, f"{direction}-{protocol}-{port}"))
+        return isinstance(fault, Blackhole) and not any(_within(far, network) for network in fault.spared)
 
     def at(self, address: str) -> Holder | None:
         return next((h for h in self.holders.values() if address in (h.address, h.address6)), None)
@@ -132,6 +141,8 @@ class SimulatedFabric:
         if vpc in self.vpcs:
             self.vpcs[vpc].wanted.pop(identifier, None)
             self.vpcs[vpc].holders.pop(identifier, None)
+            faults = self.vpcs[vpc].faults
+            self.vpcs[vpc].faults = {place: fault for place, fault in faults.items() if place[0] != identifier}
 
     async def set_peers(self, vpc: str, peers: tuple[Peer, ...]) -> None:
         checks.peers(peers)
@@ -160,6 +171,26 @@ class SimulatedFabric:
             addresses=tuple(holder for holder in wanted if isinstance(holder, AddressSpec)),
         )
 
+    async def traffic(self, vpc: str, interface: str) -> Traffic | None:
+        return Traffic() if vpc in self.vpcs and interface in self.vpcs[vpc].holders else None
+
+    async def start_fault(self, vpc: str, interface: str, fault: Fault) -> None:
+        checks.fault(fault)
+        self._called("start_fault", interface)
+        self._holding(vpc, interface).faults.setdefault((interface, fault.name), fault)
+
+    async def stop_fault(self, vpc: str, interface: str, name: str) -> None:
+        self._called("stop_fault", interface)
+        self._holding(vpc, interface).faults.pop((interface, name), None)
+
+    async def faults(self, vpc: str, interface: str) -> frozenset[str]:
+        return frozenset(name for holder, name in self._holding(vpc, interface).faults if holder == interface)
+
+    def _holding(self, vpc: str, interface: str) -> Vpc:
+        if interface not in self._vpc(vpc).holders:
+            raise PortError("unknown_interface", f"The interface {interface} is not on this node.")
+        return self._vpc(vpc)
+
     def can_reach(self, source: str | None, address: str, port: int, protocol: str = "tcp") -> bool:
         """Whether a connection would be let through. `source` is an interface's or address's id; None is the host."""
         if source is None:
@@ -171,6 +202,8 @@ class SimulatedFabric:
         return False
 
     def _from_holder(self, vpc: Vpc, holder: Holder, address: str, port: int, protocol: str) -> bool:
+        if vpc.swallows(holder, "egress", address, port, protocol):
+            return False
         served = {(service.address, service.port, service.protocol) for service in vpc.spec.services}
         if isinstance(holder, InterfaceSpec) and (address, port, protocol) in served:
             return True
@@ -212,7 +245,7 @@ class SimulatedFabric:
 
     def _lets_in(self, vpc: Vpc, source: str, address: str, port: int, protocol: str) -> bool:
         holder = vpc.at(address)
-        if holder is None:
+        if holder is None or vpc.swallows(holder, "ingress", source, port, protocol):
             return False
         near, far = End(address=source, groups=vpc.groups_of(source)), End(address=address, groups=holder.groups)
         return groups.lets_in(near, far, vpc.policies, protocol, port)
