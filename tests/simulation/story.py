@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from hatoba.core.errors import AwsError
+from hatoba.core.virtual import run
 from hatoba.fleet import model as fleet
 from hatoba.runtime.base import Failure
 from hatoba.services.ecs.model.task import tasks
 from tests.simulation.node import SimulatedNode
-from tests.simulation.virtual_loop import run
 from tests.simulation.world import World
 
 PERCENTS = ((100, 200), (50, 100), (50, 150), (0, 100), (100, 150))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from hatoba.core.virtual import run
 from hatoba.fleet import model as fleet
 from tests.simulation.story import Story, tell
-from tests.simulation.virtual_loop import run
 from tests.simulation.world import World
 
 MODES = {

@@ -67,6 +67,15 @@ def parser() -> argparse.ArgumentParser:
     open_.add_argument("service")
     open_.add_argument("--cluster", default="default")
 
+    simulate = add(
+        "simulate", "what if: the real scheduler and reconcilers over a simulated fleet", "simulate.simulate"
+    )
+    simulate.add_argument("scenario", nargs="?", type=Path, help="TOML or JSON; without it, equal machines and tasks")
+    simulate.add_argument("--nodes", type=int, default=5_000)
+    simulate.add_argument("--tasks", type=int, default=100_000)
+    simulate.add_argument("--seed", type=int, default=0)
+    simulate.add_argument("--json", action="store_true")
+
     registry = add("registry", "let podman, skopeo and buildah talk to the registry without TLS", "instance.registry")
     registry.add_argument("what", choices=["trust"])
     registry.add_argument("--remove", action="store_true")

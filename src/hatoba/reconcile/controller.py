@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from hatoba.core.keys import Key
 from hatoba.store import Change, Table
@@ -36,4 +36,13 @@ class Controller(Protocol):
 
         The time must follow from records, so that a restart finds the same deadline. Raising means: back off.
         """
+        ...
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A controller whose passes over a big key cost more than its small changes are worth."""
+
+    def rest(self, key: Key) -> float:
+        """Seconds after a pass for which hints are gathered into one further pass; 0 for none."""
         ...

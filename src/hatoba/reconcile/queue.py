@@ -2,7 +2,8 @@
 
 A key is in at most one run at a time. Hints that arrive while it runs merge into one further run. A failed key waits
 twice as long each time, up to a limit; a hint from outside does not shorten that wait, success resets it. A run that
-lost against another writer is repeated at once, but one that always loses counts as failed.
+lost against another writer is repeated at once, but one that always loses counts as failed. A key may rest after a run:
+hints that come meanwhile merge into one run at the end of it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class KeyedQueue(Generic[K]):
         self._again: set[K] = set()  # hinted while running
         self._failures: dict[K, int] = {}
         self._conflicts: dict[K, int] = {}
-        self._blocked: dict[K, float] = {}  # backing off until
+        self._blocked: dict[K, float] = {}  # backing off, or at rest, until
         self._deadline: dict[K, float] = {}
         self._timers: list[tuple[float, int, K]] = []
         self._order = 0
@@ -50,7 +51,9 @@ class KeyedQueue(Generic[K]):
     def hint(self, key: K) -> None:
         if key in self._running:
             self._again.add(key)
-        elif key not in self._queued and key not in self._blocked:
+        elif key in self._blocked:
+            self._at(key, self._blocked[key])
+        elif key not in self._queued:
             self._queued.add(key)
             self._ready.append(key)
 
@@ -64,10 +67,12 @@ class KeyedQueue(Generic[K]):
         self._deadline.pop(key, None)
         return key
 
-    def done(self, key: K, again_at: float | None) -> None:
+    def done(self, key: K, again_at: float | None, rest_until: float | None = None) -> None:
         self._running.discard(key)
         self._failures.pop(key, None)
         self._conflicts.pop(key, None)
+        if rest_until is not None:
+            self._blocked[key] = rest_until
         if key in self._again:
             self._again.discard(key)
             self.hint(key)

@@ -14,7 +14,7 @@ from typing import Any
 from hatoba.core.clock import Clock
 from hatoba.core.keys import Key
 from hatoba.core.tasks import TaskGroup
-from hatoba.reconcile.controller import Controller
+from hatoba.reconcile.controller import Controller, Paced
 from hatoba.reconcile.queue import KeyedQueue
 from hatoba.store import Change, Conflict, Store
 
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 PERIOD = 60.0  # seconds between two looks at everything
 WIDTH = 64  # keys of one controller that run at once
+SHORTEST_REST = 0.005  # seconds: less is not worth a timer
 
 
 class _Lane:
@@ -37,6 +38,7 @@ class _Lane:
         self._active = 0
         self._tasks = TaskGroup(controller.name)
         self._timer: asyncio.TimerHandle | None = None
+        self._armed: float | None = None  # the deadline that the timer is for
         self._scheduled = False
         self._closed = False
 
@@ -47,6 +49,8 @@ class _Lane:
         finally:
             if len(self.queue):  # most changes concern most controllers not at all
                 self._schedule()
+            elif self.queue.next_deadline() != self._armed:
+                self._arm()  # a key that rests was hinted
 
     def hint_all(self) -> None:
         try:
@@ -71,7 +75,7 @@ class _Lane:
         self._arm()
 
     def _arm(self) -> None:
-        when = self.queue.next_deadline()
+        when = self._armed = self.queue.next_deadline()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -90,11 +94,16 @@ class _Lane:
             level = logging.ERROR if self.queue.failing.get(key, 0) == 1 else logging.WARNING
             log.log(level, "%s %s failed, again in %.2f s", self.controller.name, key.id, delay, exc_info=error)
         else:
-            self.queue.done(key, again)
+            self.queue.done(key, again, self._rest(key))
         finally:
             self.runs += 1
             self._active -= 1
             self._schedule()
+
+    def _rest(self, key: Key) -> float | None:
+        """Until when, if it is worth it."""
+        rest = self.controller.rest(key) if isinstance(self.controller, Paced) else 0.0
+        return self._clock.now() + rest if rest >= SHORTEST_REST else None
 
     async def close(self) -> None:
         self._closed = True

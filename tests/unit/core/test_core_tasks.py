@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from hatoba.core.tasks import TaskGroup
-from tests.simulation.virtual_loop import run
+from hatoba.core.virtual import run
 
 
 def test_a_task_that_loses_its_first_cancellation_ends_all_the_same() -> None:

@@ -12,12 +12,12 @@ from hatoba.core.errors import Refused
 from hatoba.core.keys import Scope
 from hatoba.core.records import replace
 from hatoba.core.secret import Sealer
+from hatoba.core.virtual import run
 from hatoba.fleet import model as m
 from hatoba.fleet.messages import BalancerReport, Hello, TargetReport, WorkloadReport
 from hatoba.fleet.reports import StatusSweeper, apply_reports, node_connected, node_lost
 from hatoba.store import Store
 from hatoba.store.memory import MemoryDisk, MemoryJournal
-from tests.simulation.virtual_loop import run
 
 HERE = Scope("aws", "123456789012", "us-east-1")
 

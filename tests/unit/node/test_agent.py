@@ -12,6 +12,7 @@ import pytest
 from hatoba.core.errors import PortError
 from hatoba.core.records import replace
 from hatoba.core.secret import Secret
+from hatoba.core.virtual import run
 from hatoba.fleet import messages as msg
 from hatoba.fleet.items import CredentialItem, InterfaceItem
 from hatoba.fleet.messages import decoder
@@ -19,7 +20,6 @@ from hatoba.fleet.model import DependsOn, HealthCheckWanted
 from hatoba.runtime.base import Failure
 from hatoba.runtime.simulated import Behaviour, Delays, ExecBehaviour
 from hatoba.store.memory import MemoryDisk
-from tests.simulation.virtual_loop import run
 from tests.unit.node.machine import Machine, item, things
 from tests.unit.node.pieces import container, workload
 

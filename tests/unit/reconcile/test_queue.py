@@ -29,6 +29,7 @@ class Queue(RuleBasedStateMachine):
     def hint(self, key: str) -> None:
         self.queue.hint(key)
         self.owed.add(key)
+        self._overtaken(key)
 
     @rule()
     def take(self) -> None:
@@ -43,16 +44,24 @@ class Queue(RuleBasedStateMachine):
         self.deadlines.pop(key, None)
 
     @precondition(lambda self: self.running)
-    @rule(data=st.data(), after=st.none() | st.floats(0, 20))
-    def done(self, data: st.DataObject, after: float | None) -> None:
+    @rule(data=st.data(), after=st.none() | st.floats(0, 20), rest=st.none() | st.floats(0.1, 5))
+    def done(self, data: st.DataObject, after: float | None, rest: float | None) -> None:
         key = data.draw(st.sampled_from(sorted(self.running)))
         self.running.discard(key)
         self.failures.pop(key, None)
         self.conflicts.pop(key, None)
         at = None if after is None else self.now + after
-        self.queue.done(key, at)
+        self.queue.done(key, at, None if rest is None else self.now + rest)
+        if rest is not None:
+            self.blocked[key] = self.now + rest
         if at is not None:
             self.deadlines[key] = at
+        self._overtaken(key)
+
+    def _overtaken(self, key: str) -> None:
+        """A run that is owed at the end of a rest makes a later deadline void: that run will say when to look again."""
+        if key in self.owed and self.deadlines.get(key, 0.0) > self.blocked.get(key, float("inf")):
+            del self.deadlines[key]
 
     @precondition(lambda self: self.running)
     @rule(data=st.data())
@@ -85,11 +94,11 @@ class Queue(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
         self.queue.advance(self.now)
-        for key in [key for key, until in self.blocked.items() if until <= self.now]:
-            del self.blocked[key]
         for key in [key for key, at in self.deadlines.items() if at <= self.now]:
             del self.deadlines[key]
             self.owed.add(key)
+        for key in [key for key, until in self.blocked.items() if until <= self.now and key in self.owed]:
+            del self.blocked[key]
 
     @invariant()
     def it_says_what_is_so(self) -> None:
@@ -97,7 +106,8 @@ class Queue(RuleBasedStateMachine):
         ready = {key for key in self.owed if key not in self.running and key not in self.blocked}
         assert len(self.queue) == len(ready)
         assert self.queue.idle == (not ready and not self.running)
-        expected = [at for key, at in self.blocked.items()] + list(self.deadlines.values())
+        waiting = {key: at for key, at in self.blocked.items() if key in self.owed}  # a key at rest may owe nothing
+        expected = [*waiting.values(), *self.deadlines.values()]
         assert self.queue.next_deadline() == min(expected, default=None)
 
 
@@ -161,3 +171,30 @@ def test_the_longest_wait_holds_however_often_it_fails() -> None:
         queue.advance(n * 100.0)
         assert queue.take() == "a"
         assert queue.failed("a", n * 100.0) <= 8.0
+
+
+def test_hints_to_a_key_at_rest_give_one_run_at_its_end() -> None:
+    queue: KeyedQueue[str] = KeyedQueue()
+    queue.hint("a")
+    queue.take()
+    queue.hint("a")  # during the run
+    queue.done("a", None, 10.0)
+    for _ in range(5):
+        queue.hint("a")
+    assert queue.take() is None
+    assert queue.next_deadline() == 10.0
+    queue.advance(10.0)
+    assert [queue.take(), queue.take()] == ["a", None]
+
+
+def test_a_rest_that_nobody_disturbed_leaves_nothing_to_do() -> None:
+    queue: KeyedQueue[str] = KeyedQueue()
+    queue.hint("a")
+    queue.take()
+    queue.done("a", None, 10.0)
+    queue.advance(20.0)
+    assert queue.idle
+    assert queue.next_deadline() is None
+    queue.hint("a")
+    queue.advance(20.0)
+    assert queue.take() == "a"

@@ -11,9 +11,9 @@ import pytest
 from hatoba.core.clock import LoopClock
 from hatoba.core.keys import Key
 from hatoba.core.records import replace
+from hatoba.core.virtual import run
 from hatoba.reconcile import Runner, Wake
 from hatoba.store import Conflict, Store
-from tests.simulation.virtual_loop import run
 from tests.unit.store.stored import opened, ship, ships
 
 
@@ -208,5 +208,33 @@ def test_after_closing_nothing_runs() -> None:
             assert len(watcher.runs) == count
             assert watcher.active == []
             assert len(asyncio.all_tasks()) == 1
+
+    run(main())
+
+
+class Slow(Watcher):
+    """Rests for two seconds after each run over `big`."""
+
+    def rest(self, key: Key) -> float:
+        return 2.0 if key.id == "big" else 0.0
+
+
+def test_hints_for_a_controller_that_paces_itself_are_gathered() -> None:
+    async def main() -> None:
+        async with opened() as store:
+            watcher = Slow(store)
+            runner = Runner(store, LoopClock(0.0), [watcher], period=None)
+            runner.start()
+            for number in range(100):
+                await sail(store, "big", flag=str(number))
+                await sail(store, "small", flag=str(number))
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(5)
+            assert [at for at, id_ in watcher.runs if id_ == "big"] == [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]
+            assert sum(id_ == "small" for _, id_ in watcher.runs) == 100
+            await sail(store, "big")
+            await asyncio.sleep(0.1)
+            assert watcher.runs[-1] == (15.0, "big"), "it had rested for long enough"
+            await runner.close()
 
     run(main())
