@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
-from hatoba.fleet.model import ContainerWanted, ImageWanted, MountWanted, Workload
+from hatoba.fleet.model import ContainerWanted, ImageWanted, MountWanted, VolumeWanted, Workload
 from hatoba.runtime import merge
 from hatoba.runtime.base import (
     ContainerSpec,
@@ -24,6 +25,7 @@ from hatoba.runtime.base import (
     Resources,
     Stdio,
     Ulimit,
+    Volume,
 )
 
 PERIOD = 100_000  # microseconds: the period of CPU quotas
@@ -37,7 +39,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     netns: str
     address: str  # of its interface; "" on the host's network
     resolver: str
-    files: Path  # the workload's folder: volumes, hosts, resolv.conf
+    files: Path  # the workload's folder: hosts, resolv.conf
     registry: str  # "host:port" of the platform's own registry
 
 
@@ -93,11 +95,30 @@ def endpoint_id(workload: str, container: str) -> str:
     return f"{workload}-{digits:010d}"
 
 
-def _mount(wanted: MountWanted, files: Path) -> Mount:
+def volumes(workload: Workload, container: ContainerWanted) -> tuple[VolumeWanted, ...]:
+    """Those that a container mounts; a plain one is a folder that goes with the workload."""
+    known = {volume.name: volume for volume in workload.driver_volumes}
+    names = dict.fromkeys(mount.volume for mount in container.mounts if mount.volume)
+    return tuple(known.get(name) or VolumeWanted(name=name) for name in names)
+
+
+def volume(wanted: VolumeWanted, workload: str) -> Volume:
+    return Volume(
+        name=wanted.name,
+        group="" if wanted.shared else workload,
+        filesystem=wanted.filesystem,
+        device=wanted.device,
+        options=wanted.options,
+        labels=wanted.labels,
+    )
+
+
+def _mount(wanted: MountWanted) -> Mount:
     if wanted.tmpfs:
         return Mount(target=wanted.target, kind="tmpfs", size=wanted.size, options=wanted.options)
-    source = str(files / "volumes" / wanted.volume) if wanted.volume else wanted.source
-    return Mount(target=wanted.target, source=source, read_only=wanted.read_only, options=wanted.options)
+    kind: Literal["bind", "volume"] = "volume" if wanted.volume else "bind"
+    source = wanted.volume or wanted.source
+    return Mount(target=wanted.target, kind=kind, source=source, read_only=wanted.read_only, options=wanted.options)
 
 
 def _limits(workload: Workload, container: ContainerWanted) -> Resources:
@@ -121,7 +142,7 @@ def container_spec(
         Mount(target="/etc/resolv.conf", source=str(files / container.name / "resolv.conf")),
         Mount(target="/etc/hostname", source=str(files / container.name / "hostname")),
     ]
-    mounts = tuple(_mount(mount, files) for mount in container.mounts)
+    mounts = tuple(_mount(mount) for mount in container.mounts)
     taken = {mount.target for mount in mounts}
     return ContainerSpec(
         id=container_id(workload.id, container.name),

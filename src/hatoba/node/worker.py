@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 import shutil
 import signal
 from collections.abc import Awaitable, Callable, Container
@@ -218,7 +219,8 @@ class Worker:
         except OSError as error:
             code = Failure.DISK_FULL if error.errno == errno.ENOSPC else Failure.INTERNAL
             raise failure(code, f"the files of {workload.id} cannot be written: {error.strerror}") from error
-        await self._runtime.set_group(workload.id, translate.task_resources(workload))
+        await self._runtime.set_group(workload.id, translate.task_resources(workload), workload.storage)
+        await self._make_volumes(workload, wanted)
         container = await self._runtime.create(spec)
         created = self._clock.now()
         if container.state == "created":
@@ -243,11 +245,21 @@ class Worker:
     def _write_files(self, workload: Workload, wanted: ContainerWanted, place: Place) -> None:
         folder = place.files / wanted.name
         folder.mkdir(parents=True, exist_ok=True)
-        for volume in workload.volumes:
-            (place.files / "volumes" / volume).mkdir(parents=True, exist_ok=True)
+        for mount in wanted.mounts:
+            if mount.source and not os.path.exists(mount.source):
+                os.makedirs(mount.source)  # as docker does for a bind mount
         hostname = wanted.hostname or workload.hostname
         for name, text in translate.etc_files(wanted, hostname, place).items():
             (folder / name).write_text(text)
+
+    async def _make_volumes(self, workload: Workload, wanted: ContainerWanted) -> None:
+        for volume in translate.volumes(workload, wanted):
+            if not volume.provision and volume.name not in {known.name for known in await self._runtime.volumes()}:
+                raise failure(
+                    Failure.VOLUME,
+                    f"volume detection failed, volume '{volume.name}' does not exist and autoprovision is set to false",
+                )
+            await self._runtime.make_volume(translate.volume(volume, workload.id))
 
     async def _stop(self, held: Held, name: str) -> None:
         wanted, status = _container(held, name), held.container(name)

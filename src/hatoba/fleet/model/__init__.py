@@ -25,6 +25,7 @@ from hatoba.fleet.model.container import (
     LogWanted,
     MountWanted,
     PortWanted,
+    RouterWanted,
 )
 from hatoba.fleet.model.name import Zone, zones
 from hatoba.fleet.model.network import Interface, Network, PolicySet, Rule, interfaces, networks, policy_sets
@@ -38,6 +39,7 @@ from hatoba.fleet.model.status import (
     WorkloadStatus,
     workload_statuses,
 )
+from hatoba.fleet.model.volume import VolumeWanted
 from hatoba.fleet.model.workload import Credential, Workload, credentials, workloads
 from hatoba.store import Table
 
@@ -81,8 +83,10 @@ __all__ = [
     "PolicySet",
     "PortBinding",
     "PortWanted",
+    "RouterWanted",
     "Rule",
     "TargetStatus",
+    "VolumeWanted",
     "Workload",
     "WorkloadStatus",
     "Zone",

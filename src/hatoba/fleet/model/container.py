@@ -43,13 +43,25 @@ class HealthCheckWanted(Part, frozen=True, kw_only=True):
 
 
 class LogWanted(Part, frozen=True, kw_only=True):
-    """Where the output goes: `driver` "awslogs" ships it to (account, region, group, stream); "none" drops it."""
+    """Where the output goes: `driver` "awslogs" ships it to (account, region, group, stream); "none" drops it; others
+    take it by their options. `router`: the container of the same workload whose socket it goes to."""
 
     driver: str
     region: str = ""
     group: str = ""
     stream: str = ""
     options: dict[str, str] = msgspec.field(default_factory=dict)
+    secrets: dict[str, Secret] = msgspec.field(default_factory=dict)  # options that are never in clear on a disk
+    router: str = ""
+
+
+class RouterWanted(Part, frozen=True, kw_only=True):
+    """The container takes the others' output: it finds these files, read-only and by their paths inside, and opens
+    `socket` in a folder that the node sees."""
+
+    files: dict[str, str] = msgspec.field(default_factory=dict)
+    sealed: dict[str, Secret] = msgspec.field(default_factory=dict)
+    socket: str = "/var/run/fluent.sock"
 
 
 class DependsOn(Part, frozen=True, kw_only=True):
@@ -122,6 +134,7 @@ class ContainerWanted(Part, frozen=True, kw_only=True):
     restart_not: tuple[int, ...] = ()  # unless it ends with one of these codes
     health: HealthCheckWanted | None = None
     log: LogWanted | None = None
+    router: RouterWanted | None = None
     ports: tuple[tuple[int, str], ...] = ()  # (container port, protocol), for the metadata endpoint
     publish: tuple[PortWanted, ...] = ()  # on the node's bridge only
     links: tuple[tuple[str, str], ...] = ()  # (container, further name for it), on the node's bridge only

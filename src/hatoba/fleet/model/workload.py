@@ -13,6 +13,7 @@ import msgspec
 from hatoba.core.records import Record
 from hatoba.core.secret import Secret
 from hatoba.fleet.model.container import ContainerWanted
+from hatoba.fleet.model.volume import VolumeWanted
 from hatoba.store import Index, Table
 
 
@@ -21,7 +22,9 @@ class Workload(Record, frozen=True, kw_only=True):
 
     `network_mode` says whose network they have: an interface of their own in a VPC ("awsvpc"), the node's ("host"), a
     namespace each on the node's bridge ("bridge") or with nothing but loopback ("none"). "" is what came before there
-    were others: an interface where one is named, else the node's network. `want` only moves forward. The record is removed by its writer once the status says "stopped".
+    were others: an interface where one is named, else the node's network.
+
+    `want` only moves forward. The record is removed by its writer once the status says "stopped".
     """
 
     node: str
@@ -33,9 +36,12 @@ class Workload(Record, frozen=True, kw_only=True):
     ipc_mode: Literal["", "task", "host", "none"] = ""  # likewise; "none": not even shared memory of its own
     containers: tuple[ContainerWanted, ...] = ()
     volumes: tuple[str, ...] = ()  # scratch volumes that live as long as the workload
+    driver_volumes: tuple[VolumeWanted, ...] = ()  # those that a driver makes, or that stay
+    storage: int | None = None  # what its containers write and its own volumes hold, together; None: what there is
     cpu: int | None = None  # of all containers together
     memory: int | None = None
     hostname: str = ""
+    execute: bool = False  # processes may be run in its containers from outside
     credential: str | None = None  # id in the path of AWS_CONTAINER_CREDENTIALS_RELATIVE_URI
     region: str = ""
     metadata: dict[str, str] = msgspec.field(

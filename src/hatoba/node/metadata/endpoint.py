@@ -10,6 +10,7 @@ import datetime
 import logging
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,7 +28,7 @@ from hatoba.node import translate
 from hatoba.node.advance import Held
 from hatoba.node.metadata import protection, views
 from hatoba.node.translate import METADATA, Place
-from hatoba.runtime.base import Runtime
+from hatoba.runtime.base import Runtime, Usage
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ class MetadataEndpoint:
             case ["v2", "credentials", id_]:
                 return self._credentials(held, id_)
             case ["v2", "metadata"]:
-                return self._task(held, 3)
+                return await self._task(held, 3)
             case ["v3" | "v4" as version, endpoint, *rest]:
                 return await self._about(held, int(version[1]), endpoint, rest)
         raise NotThere(404, "page not found")
@@ -160,8 +161,12 @@ class MetadataEndpoint:
             "Expiration": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
 
-    def _task(self, held: Held, version: int) -> dict[str, Any]:
-        return views.task(held.workload, held.status, self._knowledge.place(held.workload.id), version)
+    async def _task(self, held: Held, version: int) -> dict[str, Any]:
+        storage: Usage | None = None
+        if version >= 4:
+            with suppress(PortError):  # containerd is away, or the task's disk is gone already
+                storage = await self._runtime.storage(held.workload.id)
+        return views.task(held.workload, held.status, self._knowledge.place(held.workload.id), version, storage=storage)
 
     async def _about(self, held: Held, version: int, endpoint: str, rest: list[str]) -> Any:
         wanted = _named(held, endpoint)
@@ -172,7 +177,7 @@ class MetadataEndpoint:
                 place = self._knowledge.place(held.workload.id)
                 return views.container(held.workload, wanted, held.container(wanted.name), place, version)
             case ["task"] | ["taskWithTags"]:
-                return self._task(held, version)
+                return await self._task(held, version)
             case ["stats"]:
                 return (await self._stats(held)).get(held.container(wanted.name).runtime_id)
             case ["task", "stats"]:

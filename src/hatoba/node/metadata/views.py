@@ -12,7 +12,7 @@ from typing import Any
 from hatoba.core import arn
 from hatoba.fleet.model import ContainerStatus, ContainerWanted, Workload, WorkloadStatus
 from hatoba.node.translate import Place
-from hatoba.runtime.base import Stats
+from hatoba.runtime.base import Stats, Usage
 
 _STATES = {
     "pending": "NONE",
@@ -104,7 +104,12 @@ def _networks(meta: dict[str, str], place: Place | None, version: int) -> list[d
 
 
 def task(
-    workload: Workload, status: WorkloadStatus, place: Place | None, version: int, tags: dict[str, str] | None = None
+    workload: Workload,
+    status: WorkloadStatus,
+    place: Place | None,
+    version: int,
+    tags: dict[str, str] | None = None,
+    storage: Usage | None = None,
 ) -> dict[str, Any]:
     meta = workload.metadata
     specs = {c.name: c for c in workload.containers}
@@ -129,6 +134,8 @@ def task(
     )
     if version >= 4:
         body |= _known(LaunchType=meta.get("LaunchType"), VPCID=workload.network, ServiceName=meta.get("ServiceName"))
+        if storage is not None:
+            body["EphemeralStorageMetrics"] = {"Utilized": storage.used // 2**20, "Reserved": storage.limit // 2**20}
     return body
 
 
