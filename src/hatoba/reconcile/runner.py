@@ -34,6 +34,7 @@ class _Lane:
         self.runs = 0
         self.failures = 0
         self._clock = clock
+        self._paced = controller if isinstance(controller, Paced) else None
         self._width = width
         self._active = 0
         self._tasks = TaskGroup(controller.name)
@@ -102,7 +103,7 @@ class _Lane:
 
     def _rest(self, key: Key) -> float | None:
         """Until when, if it is worth it."""
-        rest = self.controller.rest(key) if isinstance(self.controller, Paced) else 0.0
+        rest = self._paced.rest(key) if self._paced is not None else 0.0
         return self._clock.now() + rest if rest >= SHORTEST_REST else None
 
     async def close(self) -> None:
