@@ -5,12 +5,15 @@ routed to it; an *address* belongs to the router itself (a load balancer's inter
 address of the same VPC on another node. *Policies* are the security groups' rules; who is a member of a group is said
 by the interfaces, addresses and peers themselves.
 
+Beside the VPCs a node has one *bridge*: a router too, of which nobody outside of this node knows. A *seat* on it is a
+container's namespace with an address of the bridge; ports of the host may lead there.
+
 IPv6 stays within the VPC: between its interfaces, on one node or several, not to the host or the outside.
 
 Every `ensure_*` and `set_*` states what is wanted and may be repeated: it changes what differs, nothing else, and
 completes whatever a crash left half made. Addresses and networks are text ("10.0.0.5", "10.0.0.0/16"), as records and
 messages carry them; a malformed value raises `ValueError`. Everything else that fails raises `PortError` (codes:
-"kernel", "rules", "unknown_vpc", "closed"), or `Refused` when only the operator can mend it.
+"kernel", "rules", "unknown_vpc", "port_taken", "closed"), or `Refused` when only the operator can mend it.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from typing import Literal, Protocol
 import msgspec
 
 Transport = Literal["tcp", "udp"]
+
+BRIDGE = "bridge"  # no VPC's id
 
 
 class HostService(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     outside: tuple[str, ...] | None = None  # devices that lead outside or to other nodes; None: found by routes
     underlay: str | None = None  # this node's address for the other nodes; None: it has none, and no vxlan is made
     vxlan_port: int = 14789
+    bridge: str = "172.17.0.0/16"  # addresses on the bridge: seen by nobody else, so the same on every node
     mtu: int = 1450  # of a task's interface: 1500 less the vxlan header
 
 
@@ -65,8 +71,17 @@ class RouterService(msgspec.Struct, frozen=True, kw_only=True):
 class VpcSpec(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     cidrs: tuple[str, ...]  # IPv4 and IPv6; may overlap with any other VPC's
-    vni: int  # the VPC's number between the nodes, 1 … 2**24 - 1
+    vni: int  # the VPC's number between the nodes, 1 … 2**24 - 1 (0, of the bridge: it is known to none of them)
     services: tuple[RouterService, ...] = ()
+
+
+class Publish(msgspec.Struct, frozen=True, kw_only=True):
+    """`count` ports of a seat, from `port` on, reached at ports of the host, from `host` on; 0: chosen by the node."""
+
+    port: int
+    host: int = 0
+    count: int = 1
+    protocol: Transport = "tcp"
 
 
 class InterfaceSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +97,39 @@ class InterfaceSpec(msgspec.Struct, frozen=True, kw_only=True):
     gateway6: str = "fe80::1"
     public: str | None = None  # of `Settings.pool`; routed from the host, translated by the router
     egress: bool = False  # may go outside the VPC (to public addresses, and to the outside through the host)
+    ports: tuple[Publish, ...] = ()  # of a seat, as they were given out
+
+
+class SeatSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A network namespace on the bridge, `eth0` in it. It reaches the other seats and the outside."""
+
+    id: str
+    ports: tuple[Publish, ...] = ()
+
+
+class Seat(msgspec.Struct, frozen=True, kw_only=True):
+    """What a seat was given: no `host` of its ports is 0."""
+
+    netns: Path
+    address: str
+    ports: tuple[Publish, ...] = ()
+
+
+class HostRedirect(msgspec.Struct, frozen=True, kw_only=True):
+    """Where processes of the host itself, those of one cgroup (and of those below it) only, find a service of ours.
+
+    `cgroup` is a cgroup's name in the version 2 tree, `tree` where that tree lies below /sys/fs/cgroup (there is "").
+    """
+
+    address: str
+    port: int
+    to_port: int  # on 127.0.0.1
+    cgroup: str
+    tree: str = ""
+
+    @property
+    def path(self) -> str:
+        return f"{self.tree}/{self.cgroup}".strip("/")
 
 
 class AddressSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,6 +254,8 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     vpcs: tuple[VpcSpec, ...] = ()
     interfaces: tuple[InterfaceSpec, ...] = ()
     addresses: tuple[AddressSpec, ...] = ()
+    seats: tuple[str, ...] = ()
+    bridge: bool = False  # it stands
 
 
 class Fabric(Protocol):
@@ -253,6 +303,20 @@ class Fabric(Protocol):
 
     async def remove_address(self, vpc: str, address_id: str) -> None: ...
 
+    async def ensure_bridge(self, services: tuple[RouterService, ...]) -> Path:
+        """Makes the bridge's router; answers its network namespace. It goes with `teardown` only."""
+        ...
+
+    async def ensure_seat(self, spec: SeatSpec) -> Seat:
+        """Address and ports of a standing seat stay. Raises `PortError("port_taken")` when the host has none left."""
+        ...
+
+    async def remove_seat(self, seat: str) -> None: ...
+
+    async def redirect(self, wanted: HostRedirect | None) -> None:
+        """The one there is to be; it goes with `start` and `teardown`."""
+        ...
+
     async def set_peers(self, vpc: str, peers: tuple[Peer, ...]) -> None:
         """All of the VPC's interfaces and addresses on other nodes."""
         ...
@@ -262,7 +326,7 @@ class Fabric(Protocol):
         ...
 
     async def open_socket(self, vpc: str, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
-        """A socket inside the router's namespace, non-blocking and not yet bound."""
+        """A socket inside the router's namespace, non-blocking and not yet bound. The bridge's goes by `BRIDGE`."""
         ...
 
     async def inventory(self) -> Inventory: ...

@@ -19,6 +19,7 @@ from hatoba.network.base import (
     Peer,
     PolicySet,
     RemotePublic,
+    SeatSpec,
     Settings,
     VpcSpec,
 )
@@ -32,6 +33,7 @@ def settings(given: Settings) -> None:
         raise ValueError(f"{given.transit} has to lie within the pool {pool}, and {given.host_address} within it.")
     if given.underlay is not None:
         IPv4Address(given.underlay)
+    IPv4Network(given.bridge)
 
 
 def vpc(spec: VpcSpec) -> None:
@@ -64,6 +66,14 @@ def holder(spec: InterfaceSpec | AddressSpec, given: Settings) -> None:
         IPv6Address(spec.gateway6)
         if not _MAC.fullmatch(spec.mac):
             raise ValueError(f"{spec.mac!r} is no hardware address: six lower-case pairs with colons are expected.")
+
+
+def seat(spec: SeatSpec) -> None:
+    names.checked(spec.id)
+    for publish in spec.ports:
+        last = max(publish.port, publish.host) + publish.count - 1
+        if publish.port < 1 or publish.host < 0 or publish.count < 1 or last > 65535:
+            raise ValueError(f"{publish} leaves the range of ports, 1 to 65535.")
 
 
 def peers(given: Iterable[Peer]) -> None:

@@ -15,16 +15,21 @@ from pathlib import Path
 from typing import Any
 
 from hatoba.core.errors import PortError, Refused
-from hatoba.network import addresses, checks, injection, syscalls
+from hatoba.network import addresses, bridge, checks, injection, syscalls
 from hatoba.network.base import (
+    BRIDGE,
     AddressSpec,
     Attachment,
     Fault,
+    HostRedirect,
     InterfaceSpec,
     Inventory,
     Peer,
     PolicySet,
     RemotePublic,
+    RouterService,
+    Seat,
+    SeatSpec,
     Settings,
     Traffic,
     VpcSpec,
@@ -49,6 +54,7 @@ class KernelFabric:
         self._routers: dict[str, Router] = {}
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}  # VPC → lock, and who holds it or waits
         self._running: set[asyncio.Future[None]] = set()
+        self._last_address: str | None = None  # of the bridge, given out
 
     async def start(self) -> Inventory:
         standing = await self._host.namespace.run(self._take_over)
@@ -66,7 +72,9 @@ class KernelFabric:
         records.put_claim(pool)
         standing = [record for record in records.routers() if syscalls.is_pinned(self._path(record.spec.id))]
         vpcs = [record.spec.id for record in standing]
-        host.prepare({vpc: frozenset(peer.node for peer in records.peers(vpc)) for vpc in vpcs})
+        nodes = {vpc: frozenset(peer.node for peer in records.peers(vpc)) for vpc in vpcs}
+        transit = next((record.transit for record in standing if record.spec.id == BRIDGE), "")
+        host.prepare(nodes, records.interfaces(BRIDGE) if transit else (), transit)
         local = {h.public: (h.vpc, h.id) for vpc in vpcs for h in records.holders(vpc) if h.public is not None}
         host.adopt(local, records.publics(), vpcs)
         host.set_remote(records.publics())
@@ -78,6 +86,7 @@ class KernelFabric:
         self._routers.clear()
         for router in routers:
             await router.namespace.close()
+        self._host.ports.close()
         await self._host.namespace.close()
 
     async def teardown(self) -> None:
@@ -120,7 +129,7 @@ class KernelFabric:
         if router is None:
             router = Router(Namespace(spec.id, path), self._settings, self._records, record)
             self._routers[spec.id] = router
-        if self._settings.underlay is not None and not await router.namespace.run(router.has_tunnel):
+        if self._settings.underlay is not None and spec.vni and not await router.namespace.run(router.has_tunnel):
             await host.namespace.run(host.make_tunnel, spec, path)
         await router.namespace.run(router.converge, spec)
         await host.namespace.run(host.settle_uplink, spec.id)
@@ -174,6 +183,53 @@ class KernelFabric:
         if router is not None:
             await self._route_public(router, interface, None)
             await router.namespace.run(router.remove_interface, interface)
+
+    async def ensure_bridge(self, services: tuple[RouterService, ...]) -> Path:
+        await self._in_order(BRIDGE, self._ensure_bridge(services))
+        return self._path(BRIDGE)
+
+    async def _ensure_bridge(self, services: tuple[RouterService, ...]) -> None:
+        await self._ensure_vpc(bridge.network(self._settings.bridge, services))
+        await self._host.namespace.run(self._host.open_loopback, BRIDGE)
+        await self._set_policies(BRIDGE, (bridge.OPEN,))
+
+    async def ensure_seat(self, spec: SeatSpec) -> Seat:
+        checks.seat(spec)
+        await self._in_order(BRIDGE, self._ensure_seat(spec))
+        given = await self._host.namespace.run(self._records.interface, BRIDGE, spec.id)
+        assert given is not None, "it was recorded just now"
+        return bridge.seat(given, self._path(spec.id))
+
+    async def _ensure_seat(self, spec: SeatSpec) -> None:
+        router, host = self._router(BRIDGE), self._host
+        interface = await host.namespace.run(self._give, spec)
+        await self._ensure_interface(interface)
+        await host.namespace.run(host.publish, spec.id, interface.ports, router.transit)
+
+    def _give(self, spec: SeatSpec) -> InterfaceSpec:
+        """The address and ports that the seat has, or new ones. Written down by whoever makes the interface."""
+        given = self._records.interface(BRIDGE, spec.id)
+        if given is not None and bridge.answers(spec, given):
+            self._host.ports.keep(spec.id, given.ports)
+            return given
+        ports = self._host.ports.take(spec.id, spec.ports)
+        if given is None:
+            seats = self._records.interfaces(BRIDGE)
+            self._last_address = bridge.free_address(self._settings.bridge, seats, self._last_address)
+        address = given.address if given is not None else self._last_address
+        assert address is not None
+        return bridge.interface(spec.id, self._settings.bridge, address, ports)
+
+    async def remove_seat(self, seat: str) -> None:
+        await self._in_order(BRIDGE, self._remove_seat(seat))
+
+    async def _remove_seat(self, seat: str) -> None:
+        host = self._host
+        await host.namespace.run(host.withdraw, seat)
+        await self._remove_interface(BRIDGE, seat)
+
+    async def redirect(self, wanted: HostRedirect | None) -> None:
+        await self._host.namespace.run(self._host.redirect, wanted)
 
     async def ensure_address(self, spec: AddressSpec) -> None:
         checks.holder(spec, self._settings)

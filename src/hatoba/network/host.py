@@ -3,6 +3,7 @@
 What is touched on the host, and nothing else:
 
     devices     one `hat…` veth per VPC, with forwarding on, redirects and IPv6 off (its own settings only)
+    ports       those published for seats on the bridge are bound (`hostports`)
     rules       one nftables table of our own name (`hostrules`)
     routes      marked with origin 72: the pool as unreachable (the claim), public addresses by uplinks or other nodes
     forwarding  of the devices that lead outside, if it was off (`forwarding`); put back by `teardown`
@@ -19,9 +20,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hatoba.core.errors import PortError, Refused
-from hatoba.network import addresses, hostrules, messages, names, syscalls
-from hatoba.network.base import RemotePublic, Settings, VpcSpec
+from hatoba.network import addresses, bridge, hostrules, messages, names, syscalls
+from hatoba.network.base import HostRedirect, InterfaceSpec, Publish, RemotePublic, Settings, VpcSpec
 from hatoba.network.forwarding import Forwarding
+from hatoba.network.hostports import HostPorts
 from hatoba.network.namespace import Namespace, sysctl
 from hatoba.network.netlink import GETROUTE, Message, Netlink, index, settle
 
@@ -39,6 +41,8 @@ class Host:
         self._publics: dict[str, tuple[str, str]] = {}  # public address → VPC and holder
         self._held: dict[tuple[str, str], str] = {}  # and back
         self._remote: dict[str, str] = {}  # public address → node
+        self._published: dict[str, hostrules.Published] = {}  # seat → its ports
+        self.ports = HostPorts()
 
     def refuse_collisions(self, claimed: bool) -> None:
         """`claimed`: an earlier process of this instance has claimed the pool, so marked routes in it are ours."""
@@ -53,16 +57,21 @@ class Host:
                     "choose another one within 100.64.0.0/10."
                 )
 
-    def prepare(self, nodes: dict[str, frozenset[str]]) -> None:
-        """Claims the pool and installs the rules; `nodes` are those of each standing VPC's peers."""
+    def prepare(self, nodes: dict[str, frozenset[str]], seats: Iterable[InterfaceSpec], transit: str) -> None:
+        """Claims the pool and installs the rules; `nodes` are those of each standing VPC's peers, `seats` those of the
+        bridge, whose uplink has the address `transit`."""
         self._nodes = nodes
+        for seat in seats:
+            self._published[seat.id] = _ports(seat.ports, transit)
+            self.ports.keep(seat.id, seat.ports)
         netlink = self.namespace.netlink
         netlink.apply(messages.unreachable(self._settings.pool, origin=messages.OURS))
         outside = self._settings.outside
         if outside is None:
             outside = tuple(sorted(_ways_outside(netlink, self._settings.underlay)))
         guarded = self._forwarding.turn_on(outside)
-        self.namespace.rules(hostrules.document(self._settings, guarded, frozenset().union(*nodes.values())))
+        published = {port: to for ports in self._published.values() for port, to in ports.items()}
+        self.namespace.rules(hostrules.document(self._settings, guarded, frozenset().union(*nodes.values()), published))
 
     def make_namespace(self, vpc: str, path: Path, prepare: Callable[[], None]) -> None:
         """A router's, when it is not there; `prepare` is run inside of a new one."""
@@ -120,7 +129,7 @@ class Host:
     def make_tunnel(self, spec: VpcSpec, path: Path) -> None:
         """In the router's namespace, its outer end here. Must not stand yet."""
         local = self._settings.underlay
-        if local is None:
+        if local is None or not spec.vni:
             return
         router = syscalls.open_namespace(path)
         try:
@@ -166,6 +175,27 @@ class Host:
         instance = self._settings.instance
         lines = hostrules.dismiss(instance, before - after) + hostrules.admit(instance, after - before)
         self.namespace.rules("\n".join(lines))
+
+    def open_loopback(self, vpc: str) -> None:
+        """What the host sends from its loopback may leave by this uplink: it takes the host's address there."""
+        sysctl(f"net/ipv4/conf/{names.host_uplink(self._settings.instance, vpc)}/route_localnet", "1")
+
+    def publish(self, seat: str, ports: tuple[Publish, ...], transit: str) -> None:
+        """Leads ports of the host, which are ours already, to the bridge."""
+        before, after = self._published.get(seat, {}), _ports(ports, transit)
+        if before != after:
+            instance = self._settings.instance
+            lines = hostrules.withdraw(instance, before) + hostrules.publish(instance, after)
+            self.namespace.rules("\n".join(lines))
+            self._published[seat] = after
+        self.ports.listen(seat)
+
+    def withdraw(self, seat: str) -> None:
+        self.namespace.rules("\n".join(hostrules.withdraw(self._settings.instance, self._published.pop(seat, {}))))
+        self.ports.release(seat)
+
+    def redirect(self, wanted: HostRedirect | None) -> None:
+        self.namespace.rules(hostrules.redirect(self._settings.instance, wanted))
 
     def public_of(self, vpc: str, holder: str) -> str | None:
         """The public address that is routed to the holder at present. From any thread."""
@@ -250,6 +280,10 @@ class Host:
         netlink.apply(*(messages.no_route(n, origin=messages.OURS) for n in (*ours, self._settings.pool)))
         self.namespace.rules(hostrules.removal(self._settings.instance))
         self._forwarding.restore()
+
+
+def _ports(ports: Iterable[Publish], transit: str) -> hostrules.Published:
+    return {(protocol, host): transit for protocol, host, _ in bridge.published(ports)}
 
 
 def _unlink_tunnel() -> None:

@@ -5,7 +5,10 @@
     forward      from our uplinks only our own addresses, and no tunnel packets. From devices whose forwarding we had
                  to turn on, only towards uplinks (and what somebody else's translation or standing connection asks
                  for), as if it were off.
+    prerouting   what is meant for an address of the host and a published port goes to the bridge; the same for what the
+    output       host itself sends. There also: the way of our containers on the host's network to a service of ours.
     postrouting  what leaves the host from a router takes the host's address, except between public addresses of ours.
+                 So does what goes to the bridge from the host's loopback.
 
 An accept here does not overrule a drop in somebody else's table: a host whose firewall drops forwarded packets by
 default (Docker's does) must allow the devices `hat*` itself.
@@ -13,10 +16,12 @@ default (Docker's does) must allow the devices `hat*` itself.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv4Network, collapse_addresses
+from types import MappingProxyType
 
 from hatoba.network import names
-from hatoba.network.base import Settings
+from hatoba.network.base import HostRedirect, Settings
 
 _ALL_INSTANCES = '"hat*"'
 
@@ -25,7 +30,15 @@ def table(instance: str) -> str:
     return f"inet {names.host_table(instance)}"
 
 
-def document(settings: Settings, guarded: tuple[str, ...], nodes: frozenset[str] = frozenset()) -> str:
+Published = Mapping[tuple[str, int], str]  # protocol and port of the host → the bridge's uplink address
+
+
+def document(
+    settings: Settings,
+    guarded: tuple[str, ...],
+    nodes: frozenset[str] = frozenset(),
+    published: Published = MappingProxyType({}),
+) -> str:
     """The whole table, at once in place of what stood there. `guarded`: the devices that forward only for us."""
     ours = table(settings.instance)
     uplinks = f'"{names.host_prefix(settings.instance)}u*"'
@@ -37,6 +50,8 @@ def document(settings: Settings, guarded: tuple[str, ...], nodes: frozenset[str]
         lines.extend(f"add rule {ours} {name} {rule}" for rule in rules)
 
     lines += [f"add set {ours} nodes {{ type ipv4_addr; }}", *admit(settings.instance, nodes)]
+    lines += [f"add map {ours} published {{ type inet_proto . inet_service : ipv4_addr; }}"]
+    lines += publish(settings.instance, published)
     services = ", ".join(f"{service.protocol} . {service.port}" for service in settings.host_services)
     chain(
         "from-routers",
@@ -64,9 +79,14 @@ def document(settings: Settings, guarded: tuple[str, ...], nodes: frozenset[str]
         *([forged] if settings.underlay else []),
         *([guards] if guarded else []),
     )
+    to_bridge = "fib daddr type local dnat ip to meta l4proto . th dport map @published"
+    chain("prerouting", "type nat hook prerouting priority dstnat; policy accept;", to_bridge)
+    chain("redirected", "")
+    chain("output", "type nat hook output priority -100; policy accept;", "jump redirected", to_bridge)
     chain(
         "postrouting",
         "type nat hook postrouting priority srcnat; policy accept;",
+        f"oifname {uplinks} ip saddr 127.0.0.0/8 snat ip to {settings.host_address}",
         f"oifname != {uplinks} ip saddr {settings.transit} masquerade",
         f"oifname != {uplinks} ip saddr {settings.pool} ip daddr != {settings.pool} masquerade",
     )
@@ -80,6 +100,30 @@ def admit(instance: str, nodes: frozenset[str]) -> list[str]:
 
 def dismiss(instance: str, nodes: frozenset[str]) -> list[str]:
     return [f"delete element {table(instance)} nodes {{ {', '.join(sorted(nodes))} }}"] if nodes else []
+
+
+def publish(instance: str, ports: Published) -> list[str]:
+    """Leads these ports of the host to the bridge."""
+    elements = ", ".join(f"{protocol} . {port} : {to}" for (protocol, port), to in sorted(ports.items()))
+    return [f"add element {table(instance)} published {{ {elements} }}"] if ports else []
+
+
+def withdraw(instance: str, ports: Published) -> list[str]:
+    elements = ", ".join(f"{protocol} . {port} : {to}" for (protocol, port), to in sorted(ports.items()))
+    return [f"delete element {table(instance)} published {{ {elements} }}"] if ports else []
+
+
+def redirect(instance: str, wanted: HostRedirect | None) -> str:
+    """Leads what processes of one cgroup send to an address and port to a service of ours. None: nothing."""
+    ours = table(instance)
+    lines = [f"flush chain {ours} redirected"]
+    if wanted is not None:
+        level = wanted.cgroup.strip("/").count("/") + 1
+        lines.append(
+            f'add rule {ours} redirected socket cgroupv2 level {level} "{wanted.path}" ip daddr {wanted.address} '
+            f"tcp dport {wanted.port} dnat ip to 127.0.0.1:{wanted.to_port}"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def removal(instance: str) -> str:

@@ -95,7 +95,8 @@ def remove(router: Namespace, spec: InterfaceSpec, netns: Path) -> None:
     """
     port = index(names.port(spec.id))
     if port is not None:
-        requests = [messages.no_route(f"{spec.address}/32", index=port)]
+        # The mark goes first: a port without its ways must not be taken for a complete one after a crash.
+        requests = [messages.mark(port, ""), messages.no_route(f"{spec.address}/32", index=port)]
         if spec.address6 is not None:
             requests.append(messages.no_route(f"{spec.address6}/128", index=port))
         router.netlink.apply(*requests)

@@ -19,7 +19,7 @@ from typing import TypeVar
 import msgspec
 
 from hatoba.network import syscalls
-from hatoba.network.base import AddressSpec, InterfaceSpec, Inventory, Peer, PolicySet, RemotePublic, VpcSpec
+from hatoba.network.base import BRIDGE, AddressSpec, InterfaceSpec, Inventory, Peer, PolicySet, RemotePublic, VpcSpec
 from hatoba.network.names import checked
 
 T = TypeVar("T")
@@ -45,11 +45,14 @@ class Records:
         return [*self.interfaces(vpc), *self.addresses(vpc)]
 
     def inventory(self) -> Inventory:
-        vpcs = tuple(record.spec for record in self.routers())
+        all_ = [record.spec for record in self.routers()]
+        vpcs = tuple(spec for spec in all_ if spec.id != BRIDGE)
         return Inventory(
             vpcs=vpcs,
             interfaces=tuple(spec for vpc in vpcs for spec in self.interfaces(vpc.id)),
             addresses=tuple(spec for vpc in vpcs for spec in self.addresses(vpc.id)),
+            seats=tuple(seat.id for seat in self.interfaces(BRIDGE)),
+            bridge=len(vpcs) < len(all_),
         )
 
     def clear(self) -> None:

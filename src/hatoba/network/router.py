@@ -12,7 +12,7 @@ from ipaddress import ip_network
 
 from hatoba.core.errors import PortError
 from hatoba.network import interfaces, messages, names, tunnel
-from hatoba.network.base import AddressSpec, InterfaceSpec, Peer, PolicySet, Settings, VpcSpec
+from hatoba.network.base import BRIDGE, AddressSpec, InterfaceSpec, Peer, PolicySet, Settings, VpcSpec
 from hatoba.network.namespace import Namespace, sysctl
 from hatoba.network.netlink import GETADDR, GETROUTE, index
 from hatoba.network.records import Records, RouterRecord
@@ -59,6 +59,7 @@ class Router:
             transit=self.transit,
             host_services=self._settings.host_services,
             services=self.spec.services,
+            bridge=self.spec.id == BRIDGE,
         )
 
     def converge(self, spec: VpcSpec) -> None:
@@ -223,6 +224,7 @@ def _interface(spec: InterfaceSpec) -> Member:
         device=names.port(spec.id),
         public=spec.public,
         egress=spec.egress,
+        ports=spec.ports,
     )
 
 

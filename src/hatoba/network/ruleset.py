@@ -19,8 +19,8 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 import msgspec
 
-from hatoba.network import names
-from hatoba.network.base import HostService, PolicySet, RouterService, Rule
+from hatoba.network import bridge, names
+from hatoba.network.base import HostService, PolicySet, Publish, RouterService, Rule
 
 TABLE = "inet hatoba"
 
@@ -42,6 +42,7 @@ _KINDS = {
     "public-in": "map {name} {{ type ipv4_addr : ipv4_addr; }}",
     "public-out": "map {name} {{ type ipv4_addr : ipv4_addr; }}",
 }
+_BRIDGE_KINDS = {"published": "map {name} {{ type inet_proto . inet_service : ipv4_addr . inet_service; }}"}
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +52,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     transit: str
     host_services: tuple[HostService, ...] = ()
     services: tuple[RouterService, ...] = ()
+    bridge: bool = False  # ports of the host lead to its seats
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +65,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     here: bool = True
     public: str | None = None
     egress: bool = False
+    ports: tuple[Publish, ...] = ()
 
 
 def elements(member: Member) -> Elements:
@@ -85,6 +88,8 @@ def elements(member: Member) -> Elements:
         found["public-out", member.address] = member.public
     if member.here and member.egress:
         found["outward", member.address] = ""
+    for protocol, host, port in bridge.published(member.ports):
+        found["published", f"{protocol} . {host}"] = f"{member.address} . {port}"
     return found
 
 
@@ -226,6 +231,7 @@ def base_chains(frame: Frame) -> dict[str, list[str]]:
         "prerouting": [
             "type nat hook prerouting priority dstnat; policy accept;",
             f"iifname {up} dnat ip to ip daddr map @public-in",
+            *([f"iifname {up} dnat ip to meta l4proto . th dport map @published"] if frame.bridge else []),
         ],
         "postrouting": [
             "type nat hook postrouting priority srcnat; policy accept;",
@@ -276,7 +282,8 @@ def _element(key: str, value: str) -> str:
 def document(frame: Frame, groups: Iterable[str], chains: Mapping[str, list[str]], content: Elements) -> str:
     """The whole table, replacing at once whatever stood there: no packet meets an empty one."""
     lines = [f"add table {TABLE}", f"delete table {TABLE}", f"add table {TABLE}"]
-    lines += [f"add {kind.format(name=f'{TABLE} {name}')}" for name, kind in _KINDS.items()]
+    kinds = _KINDS | (_BRIDGE_KINDS if frame.bridge else {})
+    lines += [f"add {kind.format(name=f'{TABLE} {name}')}" for name, kind in kinds.items()]
     for group in sorted(groups):
         lines += declare(group)
     lines += [f"add chain {TABLE} {name}" for name in sorted(chains)]

@@ -13,17 +13,24 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from hatoba.core.errors import HatobaError, PortError
-from hatoba.network import checks, groups
+from hatoba.core.records import replace
+from hatoba.network import bridge, checks, groups
 from hatoba.network.base import (
+    BRIDGE,
     AddressSpec,
     Attachment,
     Blackhole,
     Fault,
+    HostRedirect,
     InterfaceSpec,
     Inventory,
     Peer,
     PolicySet,
+    Publish,
     RemotePublic,
+    RouterService,
+    Seat,
+    SeatSpec,
     Settings,
     Traffic,
     VpcSpec,
@@ -31,6 +38,8 @@ from hatoba.network.base import (
 from hatoba.network.groups import End
 
 Holder = InterfaceSpec | AddressSpec
+
+_EPHEMERAL = (32768, 61000)  # what Linux gives out by itself
 
 
 class Vpc:
@@ -72,6 +81,7 @@ class SimulatedFabric:
             self._underlay[settings.underlay] = self
         self.vpcs: dict[str, Vpc] = {}
         self._remote: dict[str, str] = {}
+        self.redirected: HostRedirect | None = None
         self.failures: dict[str, list[HatobaError]] = {}  # operation → errors of its next calls
         self.delays: dict[str, float] = {}  # operation → seconds
         self.calls: list[tuple[str, str]] = []  # operation and id, in order
@@ -156,6 +166,53 @@ class SimulatedFabric:
         self._called("set_remote_publics", "")
         self._remote = {public.address: public.node for public in publics}
 
+    async def ensure_bridge(self, services: tuple[RouterService, ...]) -> Path:
+        self._called("ensure_bridge", "")
+        spec = bridge.network(self._settings.bridge, services)
+        made = self.vpcs.setdefault(BRIDGE, Vpc(spec))
+        made.spec, made.policies = spec, {bridge.OPEN.id: bridge.OPEN}
+        return self._path(BRIDGE)
+
+    async def ensure_seat(self, spec: SeatSpec) -> Seat:
+        checks.seat(spec)
+        here = self._vpc(BRIDGE)
+        given = here.wanted.get(spec.id)
+        if not isinstance(given, InterfaceSpec) or not bridge.answers(spec, given):
+            ports = self._ports(spec)
+            seats = [holder for holder in here.wanted.values() if isinstance(holder, InterfaceSpec)]
+            address = given.address if given is not None else bridge.free_address(self._settings.bridge, seats, None)
+            given = bridge.interface(spec.id, self._settings.bridge, address, ports)
+        here.wanted[spec.id] = given
+        self._called("ensure_seat", spec.id)
+        here.holders[spec.id] = given
+        return bridge.seat(given, self._path(spec.id))
+
+    def _ports(self, spec: SeatSpec) -> tuple[Publish, ...]:
+        """What is asked for, where nobody else has it; the lowest of the usual range that are free for what is not."""
+        taken = {
+            (protocol, host)
+            for holder in self._vpc(BRIDGE).wanted.values()
+            if isinstance(holder, InterfaceSpec) and holder.id != spec.id
+            for protocol, host, _ in bridge.published(holder.ports)
+        }
+        found: list[Publish] = []
+        for publish in spec.ports:
+            starts = (publish.host,) if publish.host else range(*_EPHEMERAL)
+            wishes = (replace(publish, host=start) for start in starts)
+            chosen = next((w for w in wishes if not taken & {(p, h) for p, h, _ in bridge.published([w])}), None)
+            if chosen is None:
+                raise PortError("port_taken", f"Bind for 0.0.0.0:{publish.host} failed: port is already allocated")
+            found.append(chosen)
+            taken |= {(protocol, host) for protocol, host, _ in bridge.published([chosen])}
+        return tuple(found)
+
+    async def remove_seat(self, seat: str) -> None:
+        self._remove("remove_seat", BRIDGE, seat)
+
+    async def redirect(self, wanted: HostRedirect | None) -> None:
+        self._called("redirect", "")
+        self.redirected = wanted
+
     async def open_socket(self, vpc: str, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
         """An ordinary one: there are no namespaces here."""
         self._vpc(vpc)
@@ -164,9 +221,13 @@ class SimulatedFabric:
         return opened
 
     async def inventory(self) -> Inventory:
-        wanted = [holder for vpc in self.vpcs.values() for holder in vpc.wanted.values()]
+        vpcs = [vpc for id_, vpc in self.vpcs.items() if id_ != BRIDGE]
+        wanted = [holder for vpc in vpcs for holder in vpc.wanted.values()]
+        here = self.vpcs.get(BRIDGE)
         return Inventory(
-            vpcs=tuple(vpc.spec for vpc in self.vpcs.values()),
+            seats=tuple(here.wanted) if here is not None else (),
+            bridge=here is not None,
+            vpcs=tuple(vpc.spec for vpc in vpcs),
             interfaces=tuple(holder for holder in wanted if isinstance(holder, InterfaceSpec)),
             addresses=tuple(holder for holder in wanted if isinstance(holder, AddressSpec)),
         )
@@ -218,8 +279,14 @@ class SimulatedFabric:
         if any(_within(address, cidr) for cidr in vpc.spec.cidrs):
             return False
         services = {(service.port, service.protocol) for service in self._settings.host_services}
-        if address == self._settings.host_address:
-            return isinstance(holder, InterfaceSpec) and (port, protocol) in services
+        if (
+            address == self._settings.host_address
+            and isinstance(holder, InterfaceSpec)
+            and (port, protocol) in services
+        ):
+            return True
+        if self._is_own(address):
+            return holder.egress and self._is_published(port, protocol)
         if not holder.egress or ":" in address:
             return False
         if _within(address, self._settings.pool):
@@ -227,8 +294,23 @@ class SimulatedFabric:
             return self._from_host(holder.public or self._settings.host_address, address, port, protocol)
         return True
 
+    def _is_own(self, address: str) -> bool:
+        return address in (self._settings.host_address, self._settings.underlay)
+
+    def _is_published(self, port: int, protocol: str) -> bool:
+        here = self.vpcs.get(BRIDGE)
+        seats = here.holders.values() if here is not None else ()
+        return any(
+            (protocol, port) == (theirs, host)
+            for seat in seats
+            if isinstance(seat, InterfaceSpec)
+            for theirs, host, _ in bridge.published(seat.ports)
+        )
+
     def _from_host(self, source: str, address: str, port: int, protocol: str) -> bool:
-        """To a public address, of this node or of another one."""
+        """To a public address, of this node or of another one, or to a published port."""
+        if address == "127.0.0.1" or self._is_own(address):
+            return self._is_published(port, protocol)
         for vpc in self.vpcs.values():
             for holder in vpc.holders.values():
                 if holder.public == address:

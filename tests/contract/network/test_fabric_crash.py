@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from hatoba.network import records, syscalls
-from hatoba.network.base import Fabric
+from hatoba.network.base import Fabric, Publish, SeatSpec
 from hatoba.network.namespace import Namespace
 from hatoba.network.netlink import Netlink
 from tests.contract.network.labs import NODES, RealLab, launch
@@ -70,11 +70,14 @@ async def make(fabric: Fabric) -> None:
     await fabric.ensure_interface(task("b", "10.0.0.11", "sg-open", "sg-default"))
     await fabric.ensure_address(balancer("lb", "10.0.0.20", "sg-open", public="100.80.8.2"))
     await fabric.set_peers("vpc-1", (peer("10.0.0.12", NODES[1]),))
+    await fabric.ensure_bridge(())
+    await fabric.ensure_seat(SeatSpec(id="seat", ports=(Publish(port=80, host=8080), Publish(port=80))))
 
 
 async def unmake(fabric: Fabric) -> None:
     await fabric.ensure_interface(task("a", "10.0.0.10", "sg-default", public="100.80.8.3"))
     await fabric.set_peers("vpc-1", ())
+    await fabric.remove_seat("seat")
     await fabric.remove_address("vpc-1", "lb")
     await fabric.remove_interface("vpc-1", "a")
     await fabric.remove_vpc("vpc-1")
@@ -128,7 +131,9 @@ async def assert_whole(lab: RealLab) -> None:
     public = await lab.listen(0, "a", "0.0.0.0", 80)
     assert await lab.reaches(0, "a", "10.0.0.11")
     assert await lab.reaches(0, None, "100.80.8.1")
-    for each in (listening, public):
+    published = await lab.listen(0, "seat", "0.0.0.0", 80)
+    assert await lab.reaches(0, None, NODES[0], 8080)
+    for each in (listening, public, published):
         each.close()
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hatoba.network import hostrules, ruleset
-from hatoba.network.base import HostService, PolicySet, RouterService, Rule, Settings
+from hatoba.network import bridge, hostrules, ruleset
+from hatoba.network.base import HostRedirect, HostService, PolicySet, Publish, RouterService, Rule, Settings
 from hatoba.network.rulebook import RuleBook
 from hatoba.network.ruleset import Frame, Member
 
@@ -63,6 +64,15 @@ def test_a_router_with_everything() -> None:
     golden("router.nft", book().document())
 
 
+def test_a_bridge() -> None:
+    made = RuleBook(msgspec.structs.replace(FRAME, bridge=True))
+    made.set_policies((bridge.OPEN,))
+    ports = (Publish(port=80, host=32768), Publish(port=5000, host=40000, count=3, protocol="udp"))
+    seat = Member(address="172.17.0.4", groups=("bridge",), device="e-seat", egress=True, ports=ports)
+    made.put([("seat", seat)])
+    golden("bridge.nft", made.document())
+
+
 def test_one_more_interface_is_a_few_elements() -> None:
     made = book()
     made.document()
@@ -90,7 +100,23 @@ def test_the_hosts_own_table() -> None:
         host_services=(HostService(port=4566), HostService(port=53, protocol="udp")),
         underlay="192.0.2.1",
     )
-    golden("host.nft", hostrules.document(settings, ("eth0",)))
+    published = {("tcp", 32768): "100.64.0.2", ("udp", 53): "100.64.0.2"}
+    golden("host.nft", hostrules.document(settings, ("eth0",), published=published))
+
+
+@pytest.mark.parametrize(
+    ("tree", "cgroup", "expected"),
+    [("", "hatoba-x", 'level 1 "hatoba-x"'), ("unified", "hatoba/x", 'level 2 "unified/hatoba/x"')],
+)
+def test_a_redirect_is_for_one_cgroup(tree: str, cgroup: str, expected: str) -> None:
+    wanted = HostRedirect(address="169.254.170.2", port=80, to_port=8099, cgroup=cgroup, tree=tree)
+    table = hostrules.table("golden")
+    assert hostrules.redirect("golden", wanted).splitlines() == [
+        f"flush chain {table} redirected",
+        f"add rule {table} redirected socket cgroupv2 {expected} ip daddr 169.254.170.2 tcp dport 80 "
+        "dnat ip to 127.0.0.1:8099",
+    ]
+    assert hostrules.redirect("golden", None) == f"flush chain {table} redirected\n"
 
 
 def test_what_is_unchanged_says_nothing() -> None:

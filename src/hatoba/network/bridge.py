@@ -1,0 +1,63 @@
+"""The node's bridge, as the router that it is: a VPC of one node, whose seats are open to each other. Pure.
+
+Why a router and no bridge device: the decision record 0012.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from hatoba.core.errors import PortError
+from hatoba.network import addresses
+from hatoba.network.base import BRIDGE, InterfaceSpec, PolicySet, Publish, RouterService, Rule, Seat, SeatSpec, VpcSpec
+
+_EVERYTHING = (Rule(cidrs=("0.0.0.0/0",)),)
+OPEN = PolicySet(id=BRIDGE, ingress=_EVERYTHING, egress=_EVERYTHING)  # seats are closed by nobody, as with docker
+_SALT = 0x42  # tells the bridge's hardware addresses from those of VPCs
+
+
+def network(cidr: str, services: tuple[RouterService, ...]) -> VpcSpec:
+    return VpcSpec(id=BRIDGE, cidrs=(cidr,), vni=0, services=services)
+
+
+def interface(seat: str, cidr: str, address: str, ports: tuple[Publish, ...]) -> InterfaceSpec:
+    return InterfaceSpec(
+        id=seat,
+        vpc=BRIDGE,
+        address=address,
+        mac=addresses.mac(IPv4Address(address), _SALT),
+        gateway=str(addresses.router(IPv4Network(cidr))),
+        groups=(OPEN.id,),
+        egress=True,
+        ports=ports,
+    )
+
+
+def free_address(cidr: str, seats: Iterable[InterfaceSpec], after: str | None) -> str:
+    """Raises `PortError` when all are taken."""
+    taken = {IPv4Address(seat.address) for seat in seats}
+    found = addresses.next_free(IPv4Network(cidr), taken, IPv4Address(after) if after else None)
+    if found is None:
+        raise PortError("kernel", f"All addresses of the bridge {cidr} are taken.")
+    return str(found)
+
+
+def answers(wanted: SeatSpec, given: InterfaceSpec) -> bool:
+    """Whether what a seat has is what is wanted of it."""
+    return len(wanted.ports) == len(given.ports) and all(
+        (w.port, w.count, w.protocol) == (g.port, g.count, g.protocol) and w.host in (0, g.host)
+        for w, g in zip(wanted.ports, given.ports, strict=True)
+    )
+
+
+def seat(given: InterfaceSpec, netns: Path) -> Seat:
+    return Seat(netns=netns, address=given.address, ports=given.ports)
+
+
+def published(ports: Iterable[Publish]) -> Iterable[tuple[str, int, int]]:
+    """Each single port: protocol, the host's, the seat's."""
+    for publish in ports:
+        for step in range(publish.count):
+            yield publish.protocol, publish.host + step, publish.port + step
