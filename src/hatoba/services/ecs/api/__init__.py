@@ -18,6 +18,7 @@ from hatoba.services.ecs.api import (
     tag,
     task,
     task_definition,
+    task_set,
 )
 from hatoba.services.ecs.api.room import ecs
 
@@ -37,4 +38,5 @@ __all__ = [
     "tag",
     "task",
     "task_definition",
+    "task_set",
 ]

@@ -19,6 +19,7 @@ from hatoba.services.ecs.model.cluster import DEFAULT, Cluster, clusters, find_c
 from hatoba.services.ecs.model.instance import instances, registered
 from hatoba.services.ecs.model.service import services
 from hatoba.services.ecs.model.task import tasks
+from hatoba.services.ecs.model.task_set import shown_revision
 from hatoba.services.ecs.views import cluster as view
 from hatoba.services.ecs.views.pieces import failure
 from hatoba.store.store import View
@@ -152,7 +153,9 @@ def _statistics(from_: View, where: tuple[Any, ...]) -> tuple[tuple[str, int], .
         for task in from_.index(tasks, "counted", (*where, state)):
             found[f"{state}{words[task.launch_type]}TasksCount"] += 1
     for service in from_.index(services, "cluster", where):
-        found[f"{service.status.lower()}{words[service.primary.revision.launch_type]}ServiceCount"] += 1
+        revision = shown_revision(from_, service)
+        if revision is not None:
+            found[f"{service.status.lower()}{words[revision.launch_type]}ServiceCount"] += 1
     names = [f"{state}{kind}TasksCount" for kind in ("EC2", "Fargate") for state in ("running", "pending")]
     names += [f"{state}{kind}ServiceCount" for kind in ("EC2", "Fargate") for state in ("active", "draining")]
     return tuple((name, found[name]) for name in dict.fromkeys([*names, *found]))

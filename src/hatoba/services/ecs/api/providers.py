@@ -21,6 +21,7 @@ from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.cluster import clusters, find_cluster
 from hatoba.services.ecs.model.service import services
 from hatoba.services.ecs.model.task import tasks
+from hatoba.services.ecs.model.task_set import sets_of
 from hatoba.services.ecs.views.pieces import failure
 from hatoba.store import Tx
 
@@ -118,6 +119,7 @@ def _refuse_used(tx: Tx, call: Call, cluster: str, removed: Collection[str]) -> 
     where = (call.scope, cluster)
     used = {task.capacity_provider for task in tx.index(tasks, "cluster", (*where, "RUNNING"))}
     for service in tx.index(services, "cluster", where):
-        used |= {item["capacityProvider"] for item in service.primary.revision.capacity}
+        deployed = (*service.deployments[:1], *(task_set.deployment for task_set in sets_of(tx, service)))
+        used |= {item["capacityProvider"] for deployment in deployed for item in deployment.revision.capacity}
     if used & set(removed):
         raise t.ResourceInUseException("The specified capacity provider is in use and cannot be removed.")

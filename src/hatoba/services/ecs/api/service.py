@@ -11,6 +11,7 @@ from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.cluster import find_cluster
 from hatoba.services.ecs.model.service import Service, events, find_service, need_service, services
 from hatoba.services.ecs.model.task import tasks_of
+from hatoba.services.ecs.model.task_set import sets_of, shown_revision
 from hatoba.services.ecs.views import pieces
 from hatoba.services.ecs.views import service as view
 from hatoba.store.store import View
@@ -23,6 +24,7 @@ def shape(from_: View, service: Service) -> t.Service:
         service,
         tasks_of(from_, service.scope, service.id),
         from_.index(events, "service", (service.scope, service.id)),
+        sets_of(from_, service),
     )
 
 
@@ -55,7 +57,7 @@ async def list_services(req: t.ListServicesRequest, call: Call) -> t.ListService
     rows = [
         service
         for service in call.store.index(services, "cluster", (call.scope, cluster))
-        if req.get("launchType") in (None, service.primary.revision.launch_type)
+        if req.get("launchType") in (None, _launch_type(call.store, service))
         and req.get("schedulingStrategy") in (None, "DAEMON" if service.daemon else "REPLICA")
         and req.get("resourceManagementType") in (None, "CUSTOMER")
     ]
@@ -64,6 +66,11 @@ async def list_services(req: t.ListServicesRequest, call: Call) -> t.ListService
     if more:
         answer["nextToken"] = more
     return answer
+
+
+def _launch_type(of: View, service: Service) -> str | None:
+    revision = shown_revision(of, service)
+    return revision.launch_type if revision is not None else None
 
 
 @ecs.operation

@@ -100,8 +100,6 @@ def refuse_unsupported(req: dict[str, Any]) -> None:
     for member in _UNSUPPORTED:
         if req.get(member):
             raise t.UnsupportedFeatureException(f"{member} is not available.")
-    if (req.get("deploymentController") or {}).get("type", "ECS") != "ECS":
-        raise t.UnsupportedFeatureException("Only the deployment controller ECS is available.")
     if (req.get("serviceConnectConfiguration") or {}).get("enabled"):
         raise t.UnsupportedFeatureException("Service Connect is not available.")
     configuration = req.get("deploymentConfiguration") or {}

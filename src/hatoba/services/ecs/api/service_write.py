@@ -13,9 +13,10 @@ from hatoba.aws.shapes import ecs as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.ecs.api import capacity as capacities
+from hatoba.services.ecs.api import external
 from hatoba.services.ecs.api.balancing import checked_targets
 from hatoba.services.ecs.api.networking import checked_network
-from hatoba.services.ecs.api.room import checked_tags, ecs, tag
+from hatoba.services.ecs.api.room import checked_tags, ecs
 from hatoba.services.ecs.api.service import shape
 from hatoba.services.ecs.api.service_checks import (
     NO_COUNT,
@@ -27,19 +28,18 @@ from hatoba.services.ecs.api.service_checks import (
     refuse_unsupported,
     told_back,
 )
-from hatoba.services.ecs.model.cluster import Cluster, find_cluster, use_cluster
+from hatoba.services.ecs.api.service_new import create as create_new
+from hatoba.services.ecs.model.cluster import Cluster, find_cluster
 from hatoba.services.ecs.model.service import (
     Deployment,
     Percents,
     Revision,
     Service,
-    find_service,
-    forget_service,
     need_service,
     service_id,
     services,
 )
-from hatoba.services.ecs.model.service_deployment import begin, forget_history
+from hatoba.services.ecs.model.service_deployment import begin
 from hatoba.services.ecs.model.task import Placement
 from hatoba.services.ecs.model.task_definition import Definition, definitions, usable_definition
 from hatoba.services.ecs.plan import placement
@@ -47,7 +47,7 @@ from hatoba.services.ecs.plan.rollout.progress import redeploy
 from hatoba.services.ecs.plan.rollout.words import in_progress
 from hatoba.services.ecs.views import pieces
 from hatoba.services.ecs.views.service import configuration
-from hatoba.store import Conflict
+from hatoba.store import Conflict, Tx
 from hatoba.store.store import View
 
 MOST_TRIES = 8
@@ -55,11 +55,15 @@ MOST_TRIES = 8
 
 @ecs.operation
 async def create_service(req: t.CreateServiceRequest, call: Call) -> t.CreateServiceResponse:
+    controller = external.controller_of(req) or "ECS"
+    refuse_unsupported(cast("dict[str, Any]", req))
+    if controller == "EXTERNAL":
+        return await external.create(req, call)
     check_name(req["serviceName"])
     if not req.get("taskDefinition"):
         raise t.InvalidParameterException("TaskDefinition can not be blank.")
-    refuse_unsupported(cast("dict[str, Any]", req))
     daemon = req.get("schedulingStrategy") == "DAEMON"
+    external.check_fits(req, controller, daemon=daemon)
     if daemon:
         check_daemon(cast("dict[str, Any]", req))
     desired = 0 if daemon else checked_count(req.get("desiredCount"))
@@ -93,36 +97,14 @@ async def create_service(req: t.CreateServiceRequest, call: Call) -> t.CreateSer
             req.get("placementStrategy"), req.get("placementConstraints"), revision.launch_type
         ),
     )
-    token = req.get("clientToken")
-    with call.tx() as tx:
-        earlier = call.earlier(tx, req, token, mismatch=_not_idempotent)
-        if earlier is not None and (made := tx.find(services, call.scope, earlier["id"])) is not None:
-            return {"service": shape(tx, made)}
-        use_cluster(tx, call.scope, req.get("cluster"))
+
+    def put(tx: Tx) -> Service:
         usable_definition(tx, call.scope, req["taskDefinition"])
-        known = find_service(tx, call.scope, cluster.id, req["serviceName"])
-        if known is not None:
-            _may_be_replaced(known)
-            forget_history(tx, known)
-            forget_service(tx, known)
-        service = tx.put(services, begin(tx, service, definition, fresh, configuration(service.percents), call.now))
-        tag(tx, call.scope, service.arn, tags)
-        described = shape(tx, service)
-        if tags:
-            described["tags"] = pieces.tags(tags)
-        call.remember(tx, req, token, {"id": service.id})
-        return {"service": described}
+        if controller != "ECS":
+            return external.hand_over(tx, service, controller, definition, call.now)
+        return tx.put(services, begin(tx, service, definition, fresh, configuration(service.percents), call.now))
 
-
-def _not_idempotent() -> t.InvalidParameterException:
-    return t.InvalidParameterException("Creation of service was not idempotent.")
-
-
-def _may_be_replaced(known: Service) -> None:
-    if known.status == "DRAINING":
-        raise t.InvalidParameterException("Unable to Start a service that is still Draining.")
-    if known.status == "ACTIVE":
-        raise _not_idempotent()
+    return create_new(req, call, tags, put)
 
 
 @ecs.operation
@@ -131,10 +113,14 @@ async def update_service(req: t.UpdateServiceRequest, call: Call) -> t.UpdateSer
     cluster = find_cluster(call.store, call.scope, req.get("cluster"))
     fresh, story = f"ecs-svc/{call.ids.digits(19)}", call.ids.hex(21)
     for _ in range(MOST_TRIES):
-        base = _active(call.store, call, cluster, req["service"]).primary.revision
+        known = _active(call.store, call, cluster, req["service"])
+        if external.stays_outside(known, req):
+            return external.update(req, call, known)
+        base = external.owned(call.store, known).primary.revision
         revision = await _changed_revision(req, call, cluster, base)
         with call.tx() as tx:
-            service = _active(tx, call, cluster, req["service"])
+            known = _active(tx, call, cluster, req["service"])
+            service = external.owned(tx, known)
             if service.primary.revision != base:
                 continue  # somebody else changed it while the neighbours were asked: look again
             after = _changed(req, service, revision)
@@ -143,7 +129,8 @@ async def update_service(req: t.UpdateServiceRequest, call: Call) -> t.UpdateSer
                 definition = tx.find(definitions, call.scope, revision.definition)
                 assert definition is not None, "a definition with services is not forgotten"
                 after = begin(tx, after, definition, story, configuration(after.percents), call.now)
-            if after != service:
+            if after != known:
+                external.let_go(tx, known)
                 after = tx.put(services, after)
             return {"service": shape(tx, after)}
     raise Conflict("the service was changed each time while its network and target groups were looked up")

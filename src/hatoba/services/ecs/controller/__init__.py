@@ -2,6 +2,7 @@
 
 task        one task: its interface, its workload on a node, what the node says of it, its end
 service     one service: starts, stops and replaces tasks, joins them to load balancers, rolls out deployments
+task_set    one task set of a service whose deployments somebody else decides
 memory      forgets stopped tasks when their time has come
 definition  forgets deleted revisions that nothing refers to any more
 """
@@ -14,6 +15,7 @@ from hatoba.services.ecs.controller.definition import DefinitionController
 from hatoba.services.ecs.controller.memory import MemoryController
 from hatoba.services.ecs.controller.service import ServiceController
 from hatoba.services.ecs.controller.task import TaskController
+from hatoba.services.ecs.controller.task_set import TaskSetController
 from hatoba.services.ecs.model.settings import Settings
 
 
@@ -21,6 +23,7 @@ def controllers(platform: Platform, settings: Settings) -> tuple[Controller, ...
     return (
         TaskController(platform, settings),
         ServiceController(platform, settings),
+        TaskSetController(platform, settings),
         MemoryController(platform, settings),
         DefinitionController(platform),
     )

@@ -1,4 +1,4 @@
-"""Forgets task definitions that were deleted, once no task and no service refers to them."""
+"""Forgets task definitions that were deleted, once no task, no service and no task set refers to them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hatoba.reconcile import Wake
 from hatoba.services.ecs.model.service import Service, services
 from hatoba.services.ecs.model.task import Task, tasks
 from hatoba.services.ecs.model.task_definition import Definition, definitions
+from hatoba.services.ecs.model.task_set import TaskSet, task_sets
 from hatoba.store import Change
 
 
@@ -23,6 +24,7 @@ class DefinitionController:
             Wake(definitions, self._if_leaving),
             Wake(tasks, self._by_task),
             Wake(services, self._by_service),
+            Wake(task_sets, self._by_task_set),
         )
 
     def keys(self) -> Iterable[Key]:
@@ -44,13 +46,20 @@ class DefinitionController:
         after = change.after.definitions if change.after else set()
         return [definitions.key(change.key.scope, id_) for id_ in before - after]
 
+    @staticmethod
+    def _by_task_set(change: Change[TaskSet]) -> Iterable[Key]:
+        if change.after is not None or change.before is None:
+            return ()
+        return (definitions.key(change.key.scope, change.before.deployment.revision.definition),)
+
     async def reconcile(self, key: Key) -> float | None:
         with self._store.tx() as tx:
             definition = tx.get(definitions, key)
             if definition is None or definition.status != "DELETE_IN_PROGRESS":
                 return None
             where = (key.scope, key.id)
-            if not tx.count(tasks, "definition", where) and not tx.count(services, "definition", where):
+            of_services = tx.count(services, "definition", where) or tx.count(task_sets, "definition", where)
+            if not of_services and not tx.count(tasks, "definition", where):
                 forget_tags(tx, key.scope, definition.arn)
                 tx.forget(definitions, key)
         return None

@@ -27,11 +27,14 @@ from hatoba.services.ecs.model.service_deployment import (
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import Task, tasks, tasks_of
 from hatoba.services.ecs.model.task_definition import definitions
+from hatoba.services.ecs.model.task_set import TaskSet, sets_of, task_sets
 from hatoba.services.ecs.placing import there_for
 from hatoba.services.ecs.plan.rollout import Plan, plan, words
 from hatoba.services.ecs.plan.rollout.seen import Targets
 from hatoba.store import Change, Store
 from hatoba.store.store import View
+
+REST_PER_TASK = 100e-6  # seconds: about ten times what a pass costs
 
 
 class ServiceController:
@@ -47,6 +50,7 @@ class ServiceController:
             Wake(tasks, self._by_task),
             Wake(target_statuses, self._by_target),
             Wake(deployments, self._by_deployment),
+            Wake(task_sets, self._by_task_set),
             Wake(nodes, lambda change: self._elsewhere()),
             Wake(instances, lambda change: self._elsewhere()),
         )
@@ -72,6 +76,12 @@ class ServiceController:
         after = change.after
         return (services.key(after.scope, after.service),) if after is not None and after.under_way else ()
 
+    @staticmethod
+    def _by_task_set(change: Change[TaskSet]) -> Iterable[Key]:
+        """One has gone."""
+        before = change.before if change.after is None else None
+        return (services.key(before.scope, before.service),) if before is not None else ()
+
     def _blocked(self) -> Iterable[Key]:
         return [service.key for service in self._store.index(services, "blocked", True)]
 
@@ -87,6 +97,10 @@ class ServiceController:
         assert definition is not None, "a definition with services is not forgotten"
         return there_for(view, wish(service, definition), self._settings)
 
+    def rest(self, key: Key) -> float:
+        """A pass looks at all of a service's tasks: the more there are, the more of their changes it takes together."""
+        return self._store.count(tasks, "service", (key.scope, key.id)) * REST_PER_TASK
+
     async def reconcile(self, key: Key) -> float | None:
         service = self._store.get(services, key)
         if service is None:
@@ -94,6 +108,9 @@ class ServiceController:
         known = tasks_of(self._store, key.scope, key.id)
         if service.status == "INACTIVE" and not known:
             return self._remember(service)
+        if service.controller != "ECS":
+            self._leave_to_its_sets(service)
+            return None
         aws = self._platform.door(key.scope, "ecs")
         targets = await balancing.states(aws, known)
         now = self._platform.clock.now()
@@ -140,6 +157,13 @@ class ServiceController:
             if after != service:
                 tx.put(services, after)
             return step.again_at
+
+    def _leave_to_its_sets(self, service: Service) -> None:
+        """Of a service that ECS does not deploy, only its end is to be seen to: when its last task set has gone."""
+        with self._store.tx() as tx:
+            current = tx.get(services, service.key)
+            if current is not None and current.status == "DRAINING" and not sets_of(tx, current):
+                tx.put(services, replace(current, status="INACTIVE", ended_at=self._platform.clock.now()))
 
     def _remember(self, service: Service) -> float | None:
         until = (service.ended_at or service.created_at) + self._settings.inactive_services_kept

@@ -1,4 +1,4 @@
-"""What ECS stores: clusters, task definitions, tasks, services with events and deployments, settings; and ARNs."""
+"""What ECS stores: clusters, task definitions, tasks, services, their events, deployments and task sets, settings."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from hatoba.services.ecs.model.service import events, services
 from hatoba.services.ecs.model.service_deployment import deployments, revisions
 from hatoba.services.ecs.model.task import tasks
 from hatoba.services.ecs.model.task_definition import definitions, families
+from hatoba.services.ecs.model.task_set import task_sets
 from hatoba.store import Table
 
 TABLES: tuple[Table[Any], ...] = (
@@ -21,5 +22,6 @@ TABLES: tuple[Table[Any], ...] = (
     events,
     deployments,
     revisions,
+    task_sets,
     account_settings,
 )

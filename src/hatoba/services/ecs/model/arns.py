@@ -45,6 +45,11 @@ def service_revision_arn(scope: Scope, id_: str) -> str:
     return arn.make(scope, SERVICE, f"service-revision/{id_}")
 
 
+def task_set_arn(scope: Scope, service: str, name: str) -> str:
+    """`service`: cluster/name; `name`: ecs-svc/number."""
+    return arn.make(scope, SERVICE, f"task-set/{service}/{name}")
+
+
 def definition_arn(scope: Scope, family: str, revision: int) -> str:
     return arn.make(scope, SERVICE, f"task-definition/{family}:{revision}")
 
@@ -80,6 +85,17 @@ def within(reference: str, kind: str, cluster: str) -> str:
             f"Invalid identifier: Identifier is for cluster {of}. Your cluster is {cluster}"
         )
     return name
+
+
+def task_set_name(reference: str, service: str) -> str | None:
+    """`ecs-svc/<number>` from that or from an ARN; None when it is nothing of the kind, or another service's."""
+    name = reference
+    if reference.startswith("arn:"):
+        of, found, number = plain(reference, "task-set").rpartition("/ecs-svc/")
+        if not found or of != service:
+            return None
+        name = f"ecs-svc/{number}"
+    return name if name.startswith("ecs-svc/") else None
 
 
 def derived_digits(*parts: str, count: int = 19) -> str:

@@ -85,6 +85,7 @@ class Service(Record, frozen=True, kw_only=True):
     execute: bool = False
     placement: Placement = Placement()
     daemon: bool = False  # one task on every instance: `desired` is their number, and the service controller's
+    controller: Literal["ECS", "EXTERNAL", "CODE_DEPLOY"] = "ECS"  # of any other than ECS: no deployments, task sets
     ended_at: float | None = None  # when it became INACTIVE
     current: str = ""  # the last part of its newest service deployment's id. The API only.
 
@@ -152,15 +153,17 @@ def need_service(view: View, scope: Scope, cluster: str, reference: str) -> Serv
     return service
 
 
-def add_events(tx: Tx, service: Service, messages: list[str], now: float) -> Service:
-    """Appends and lets go of what is older than the newest hundred; the service counts them. Not yet put."""
+def add_events(tx: Tx, service: Service, messages: list[str], now: float, task_set: str = "") -> Service:
+    """Appends and lets go of what is older than the newest hundred; the service counts them. Not yet put.
+    `task_set`: of which it is said."""
+    who = f"(service {service.name}, taskSet {task_set})" if task_set else f"(service {service.name})"
     for number, message in enumerate(messages, service.events):
         event = Event(
             key=events.key(service.scope, f"{service.id}/{number:010d}"),
             service=service.id,
             event=arns.derived_uuid(service.id, str(service.created_at), str(number)),
             at=now,
-            message=f"(service {service.name}) {message}",
+            message=f"{who} {message}",
         )
         tx.put(events, event)
         old = tx.find(events, service.scope, f"{service.id}/{number - EVENTS_KEPT:010d}")

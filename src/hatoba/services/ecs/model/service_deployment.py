@@ -15,7 +15,7 @@ from hatoba.aws.shapes import ecs as t
 from hatoba.core.keys import Scope
 from hatoba.core.records import Record, replace
 from hatoba.services.ecs.model import arns
-from hatoba.services.ecs.model.service import Revision, Service
+from hatoba.services.ecs.model.service import Deployment, Revision, Service
 from hatoba.services.ecs.model.task import Part
 from hatoba.services.ecs.model.task_definition import Definition
 from hatoba.store import Index, Table, Tx
@@ -141,6 +141,21 @@ def _id(arn: str, kind: str) -> str:
     return id_
 
 
+def keep_revision(tx: Tx, service: Service, deployment: Deployment, definition: Definition, now: float) -> None:
+    """Notes what the deployment starts its tasks from."""
+    images = tuple(Image(container=c["name"], image=c["image"]) for c in definition.containers)
+    tx.put(
+        revisions,
+        ServiceRevision(
+            key=revisions.key(service.scope, f"{service.id}/{number_of(deployment.id)}"),
+            service=service.id,
+            revision=deployment.revision,
+            created_at=now,
+            images=images,
+        ),
+    )
+
+
 def begin(
     tx: Tx, service: Service, definition: Definition, id_: str, configuration: dict[str, Any], now: float
 ) -> Service:
@@ -150,17 +165,7 @@ def begin(
         stopped = replace(before, status="STOPPED", reason=SUPERSEDED, stopped_at=now, finished_at=now, updated_at=now)
         tx.put(deployments, stopped)
     number = number_of(service.primary.id)
-    images = tuple(Image(container=c["name"], image=c["image"]) for c in definition.containers)
-    tx.put(
-        revisions,
-        ServiceRevision(
-            key=revisions.key(service.scope, f"{service.id}/{number}"),
-            service=service.id,
-            revision=service.primary.revision,
-            created_at=now,
-            images=images,
-        ),
-    )
+    keep_revision(tx, service, service.primary, definition, now)
     tx.put(
         deployments,
         ServiceDeployment(
