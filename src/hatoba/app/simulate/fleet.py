@@ -33,7 +33,6 @@ class SimulatedFleet:
         self._ids = ids
         self._images = images
         self._timers: dict[Key, asyncio.TimerHandle] = {}  # by workload: what happens to it next
-        self._asked: set[Key] = set()  # something is wanted of them that has not come true yet
         self._pulled: set[tuple[str, str]] = set()  # (machine, image)
         self._dead: list[str] = []
         self._reports = 0
@@ -86,17 +85,17 @@ class SimulatedFleet:
 
     @property
     def busy(self) -> bool:
-        """Something is wanted of a machine that has not come true yet."""
-        return bool(self._asked)
+        """Something is yet to happen: what is wanted comes true, or a container ends by itself."""
+        return bool(self._timers)
 
     def _changed(self, change: Change[m.Workload]) -> None:
         workload = change.after
         if workload is None or workload.node in self._dead:
             self._forget(change.key)
         elif change.before is None:
-            self._ask(workload.key, self._coming_up(workload), self._up)
+            self._in(workload.key, self._coming_up(workload), self._up)
         elif workload.want == "stopped" and change.before.want == "running":
-            self._ask(workload.key, max(self._image(c).stops for c in workload.containers), self._down)
+            self._in(workload.key, max(self._image(c).stops for c in workload.containers), self._down)
 
     def _coming_up(self, workload: m.Workload) -> float:
         """Images are pulled side by side, containers started one after the other."""
@@ -111,10 +110,6 @@ class SimulatedFleet:
     def _image(self, container: m.ContainerWanted) -> Image:
         return self._images.get(container.image.name, UNKNOWN)
 
-    def _ask(self, key: Key, seconds: float, then: Deed) -> None:
-        self._in(key, seconds, then)
-        self._asked.add(key)
-
     def _in(self, key: Key, seconds: float, then: Deed) -> None:
         self._forget(key)
         late = seconds * (1 + self._ids.choice_index(JITTER) / (4 * JITTER))
@@ -122,13 +117,11 @@ class SimulatedFleet:
 
     def _then(self, key: Key, then: Deed) -> None:
         self._timers.pop(key)
-        self._asked.discard(key)
         workload = self._store.get(m.workloads, key)
         if workload is not None:
             then(workload)
 
     def _forget(self, key: Key) -> None:
-        self._asked.discard(key)
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()

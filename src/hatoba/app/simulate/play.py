@@ -38,9 +38,10 @@ async def _one(world: World, scenario: Scenario, step: Step, cpu: Callable[[], f
     began, used = world.clock.now(), cpu()
     started, ended = world.fleet.started, world.fleet.ended
     await _do(world, step)
-    settled = await _wait(world, scenario.patience if step.within is None else step.within)
-    if step.within is not None:
-        await asyncio.sleep(max(0.0, began + step.within - world.clock.now()))
+    if step.within is None:
+        settled = await _wait(world, scenario.patience)
+    else:
+        await asyncio.sleep(step.within)
         settled = world.settled
     return Outcome(
         title=step.title,
