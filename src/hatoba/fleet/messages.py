@@ -3,7 +3,8 @@
 Down: a `Snapshot` when a node connects (or when its base does not match), then `Delta`s. Each carries the journal's
 epoch and a generation; a node refuses what is older than what it holds. Up: `Hello`, `Report`s (each the whole state of
 one thing, so a later one replaces an earlier one), log batches and samples. Reports are kept by the node until they are
-acknowledged, which happens when they are durable. Since version 2 a node may `Ask` about its own workloads.
+acknowledged, which happens when they are durable. Since version 2 a node may `Ask` about its own workloads, and may be
+told to `Execute` something: it then dials a further connection, whose first message is `Dialled` (see `channels`).
 
 Frames are a 4-byte length and one MessagePack value, over mutual TLS.
 """
@@ -104,7 +105,21 @@ class Told(Part, frozen=True, kw_only=True, tag="told"):
     detail: str = ""
 
 
-Down = Welcome | Snapshot | Delta | Acknowledged | LogsKept | Refusal | Joined | Told
+class Execute(Part, frozen=True, kw_only=True, tag="execute"):
+    """A process is wanted in a running container; its streams on a connection that the node dials. Since version 2."""
+
+    channel: str
+    workload: str
+    container: str
+    args: tuple[str, ...]
+    env: tuple[str, ...] = ()
+    user: str = ""
+    terminal: bool = False
+    columns: int = 80
+    rows: int = 24
+
+
+Down = Welcome | Snapshot | Delta | Acknowledged | LogsKept | Refusal | Joined | Told | Execute
 
 
 # --- up ------------------------------------------------------------------------------------------------------------
@@ -195,7 +210,13 @@ class Ask(Part, frozen=True, kw_only=True, tag="ask"):
     what: str
 
 
-Up = Hello | Reports | Logs | Samples | Alive | Join | Ask
+class Dialled(Part, frozen=True, kw_only=True, tag="dialled"):
+    """The first message of a connection that an `Execute` asked for. Since version 2."""
+
+    channel: str
+
+
+Up = Hello | Reports | Logs | Samples | Alive | Join | Ask | Dialled
 
 
 # --- frames --------------------------------------------------------------------------------------------------------
@@ -234,7 +255,7 @@ def frame(message: Down | Up) -> bytes:
     return len(body).to_bytes(4, "big") + body
 
 
-async def _read(reader: asyncio.StreamReader, limit: int = LIMIT) -> bytes:
+async def read_frame(reader: asyncio.StreamReader, limit: int = LIMIT) -> bytes:
     """One frame's body. Raises `EOFError` (asyncio.IncompleteReadError) when the other side is gone."""
     size = int.from_bytes(await reader.readexactly(4), "big")
     if size > limit:
@@ -242,15 +263,16 @@ async def _read(reader: asyncio.StreamReader, limit: int = LIMIT) -> bytes:
     return await reader.readexactly(size)
 
 
-async def read_down(reader: asyncio.StreamReader) -> Down:
+def decoded(decoder: msgspec.msgpack.Decoder[T], body: bytes) -> T:
     try:
-        return _down.decode(await _read(reader))
+        return decoder.decode(body)
     except msgspec.MsgspecError as error:
         raise Broken(str(error)) from error
+
+
+async def read_down(reader: asyncio.StreamReader) -> Down:
+    return decoded(_down, await read_frame(reader))
 
 
 async def read_up(reader: asyncio.StreamReader, limit: int = LIMIT) -> Up:
-    try:
-        return _up.decode(await _read(reader, limit))
-    except msgspec.MsgspecError as error:
-        raise Broken(str(error)) from error
+    return decoded(_up, await read_frame(reader, limit))

@@ -15,10 +15,13 @@ from typing import Any
 
 from hatoba.core.clock import Clock
 from hatoba.core.errors import AwsError, PortError, Refused
+from hatoba.core.ids import RandomIds
 from hatoba.core.tasks import TaskGroup
 from hatoba.fleet import messages as msg
 from hatoba.fleet import model as m
 from hatoba.fleet.assemble import NodeItems
+from hatoba.fleet.channels import SINCE as CHANNELS_SINCE
+from hatoba.fleet.channels import Channel, Channels, Wanted
 from hatoba.fleet.enrol import Enrolments
 from hatoba.fleet.items import touched
 from hatoba.fleet.reports import apply_reports, node_connected, node_lost
@@ -48,6 +51,7 @@ class Session:
         self._questions = asyncio.Semaphore(QUESTIONS)
         self._items: NodeItems | None = None
         self._closed = False
+        self.protocol = 0  # the node's
 
     def touched(self, change: Change[Any]) -> None:
         if self._items is not None and self._items.touch(touched(change)):
@@ -59,6 +63,7 @@ class Session:
     async def run(self, hello: msg.Hello, generation: int) -> None:
         """Until the connection ends or breaks."""
         store = self._hub.store
+        self.protocol = hello.protocol
         self.send(msg.Welcome(protocol=msg.PROTOCOL, region=self._hub.region, registry=self._hub.registry))
         self._items = NodeItems(store, self.node, store.epoch, generation)
         snapshot = self._items.snapshot()
@@ -150,6 +155,7 @@ class Sessions:
         registry: str,
         lease: float = LEASE,
         answer: Answer | None = None,
+        channels: Channels | None = None,
     ) -> None:
         """`answer`: what a node asks about one of its workloads. Raises `AwsError` when there is no answer."""
         self.store = store
@@ -160,6 +166,7 @@ class Sessions:
         self._enrolments = enrolments
         self._ingest = ingest
         self._answer = answer
+        self.channels = channels or Channels(RandomIds())
         self._lease = lease
         self._sessions: dict[str, Session] = {}
         self._generations: dict[str, int] = {}
@@ -190,6 +197,7 @@ class Sessions:
             self._server.close()
         for timer in self._leases.values():
             timer.cancel()
+        self.channels.close()
         for session in list(self._sessions.values()):
             session.close()
         await self._connections.close()
@@ -221,6 +229,7 @@ class Sessions:
         self._leases.pop(node, None)
         node_lost(self.store, node)
         self._end(node)
+        self.channels.lost(node)
 
     # --- connections
 
@@ -236,6 +245,8 @@ class Sessions:
             node = _common_name(writer)
             if isinstance(message, msg.Join):
                 await self._join(writer, message)
+            elif isinstance(message, msg.Dialled) and node is not None:
+                await self.channels.serve(node, message, reader, writer)
             elif not isinstance(message, msg.Hello) or node is None:
                 writer.write(msg.frame(msg.Refusal(text="A node needs a certificate: join with a token first.")))
             elif message.protocol < msg.OLDEST:
@@ -283,6 +294,16 @@ class Sessions:
         session = self._sessions.pop(node, None)
         if session is not None:
             session.close()
+
+    # --- channels (channels.Executor)
+
+    async def execute(self, workload: m.Workload, wanted: Wanted) -> Channel:
+        session = self._sessions.get(workload.node)
+        if session is None:
+            raise PortError("disconnected", f"the node {workload.node} is not connected")
+        if session.protocol < CHANNELS_SINCE:
+            raise PortError("too-old", f"the node {workload.node} is older than this control plane and cannot do it")
+        return await self.channels.ask(workload, wanted, session.send)
 
     # --- what nodes send
 

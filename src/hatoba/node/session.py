@@ -70,12 +70,15 @@ class Session:
         port: int,
         context: ssl.SSLContext | None,
         connect: Connect | None = None,
+        execute: Callable[[msg.Execute], None] | None = None,
     ) -> None:
-        """`connect`: another way to the control plane than TLS to `host` and `port`."""
+        """`connect`: another way to the control plane than TLS to `host` and `port`. `execute`: who runs things inside
+        containers when the control plane wants it."""
         self._memory = memory
         self._listener = listener
         self._hello = hello
         self._connect = connect or (lambda: _tls(host, port, context))
+        self._execute = execute
         self._writer: asyncio.StreamWriter | None = None
         self._reports: dict[tuple[str, str], msg.Report] = {}
         self._unsent: dict[tuple[str, str], None] = {}  # in the order in which they came up
@@ -148,6 +151,11 @@ class Session:
         return told.body
 
     # --- the connection
+
+    async def dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A further connection to the control plane. Raises `OSError` and `TimeoutError`."""
+        async with asyncio.timeout(ANSWER):
+            return await self._connect()
 
     async def _run(self) -> None:
         delay = FIRST_RETRY
@@ -244,6 +252,9 @@ class Session:
                 asked = self._questions.get(message.number)
                 if asked is not None and not asked.done():
                     asked.set_result(message)
+            case msg.Execute():
+                if self._execute is not None:
+                    self._execute(message)
             case msg.Refusal():
                 raise msg.Broken(message.text)
             case _:

@@ -131,6 +131,7 @@ class Node:
         self.name = name
         self.identity = Identity(folder / "identity")
         self.heard = Heard()
+        self.executed: list[msg.Execute] = []
 
     def hello(self, epoch: int, generation: int) -> msg.Hello:
         return msg.Hello(
@@ -160,8 +161,12 @@ class Node:
             host="127.0.0.1",
             port=control.port,
             context=context or self.identity.context(),
+            execute=self.execute,
         )
         self.session.start()
+
+    def execute(self, wanted: msg.Execute) -> None:
+        self.executed.append(wanted)
 
     async def stop(self) -> None:
         await self.session.close()
