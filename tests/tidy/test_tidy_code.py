@@ -22,6 +22,7 @@ SOURCES_OF_CHANCE = {
     "src/hatoba/app/places.py": "the name of an instance, before anything is put together",
     "src/hatoba/fleet/enrol.py": "serial numbers and join tokens must be unguessable",
     "src/hatoba/node/session.py": "keys must be unguessable",
+    "src/hatoba/services/kms/crypto/envelope.py": "a nonce must never be repeatable",
 }
 TIME = {"time.time", "time.time_ns", "time.monotonic", "time.perf_counter", "time.sleep"}
 TODAY = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
@@ -42,7 +43,7 @@ BEHIND = {
     "botocore": ("cli/daily.py", "gateway/room.py"),
     "cbor2": ("aws/protocols/",),
     "containerd": (),
-    "cryptography": ("core/secret.py", "fleet/enrol.py", "node/session.py"),
+    "cryptography": ("core/secret.py", "fleet/enrol.py", "node/session.py", "services/kms/crypto/"),
     "dns": ("dns/",),
     "envoy": ("proxy/",),
     "grpc": ("proxy/", "runtime/"),

@@ -21,9 +21,13 @@ from hatoba.services.ecr.api import ecr
 from hatoba.services.ecr.lifecycle import Lifecycle
 from hatoba.services.iam import model as iam_model
 from hatoba.services.iam.api import iam
+from hatoba.services.kms import model as kms_model
+from hatoba.services.kms.api import kms
 from hatoba.services.logs import model as logs_model
 from hatoba.services.logs.api import logs
 from hatoba.services.logs.controller import Reaper, Retention
+from hatoba.services.ssm import model as ssm_model
+from hatoba.services.ssm.api import ssm
 from hatoba.services.sts import model as sts_model
 from hatoba.services.sts.api import sts
 from hatoba.store import Table
@@ -59,6 +63,8 @@ ROOMS: tuple[Room, ...] = (
     Room(service=elbv2_room.elbv2, tables=elbv2_room.TABLES, controllers=elbv2_room.controllers),
     Room(service=iam, tables=iam_model.TABLES),
     Room(service=sts, tables=sts_model.TABLES),
+    Room(service=kms, tables=kms_model.TABLES),
+    Room(service=ssm, tables=ssm_model.TABLES),
 )
 
 SHARED: tuple[Table[Any], ...] = (*fleet.TABLES, tags, idempotent)

@@ -1,0 +1,160 @@
+"""What KMS keeps: keys with all of their material, aliases, grants.
+
+Material is `Secret`: sealed by the instance's master key wherever it is written. A key that has been rotated keeps its
+older material for ever, since ciphertexts name the material they were made with.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any, Literal
+
+import msgspec
+
+from hatoba.core.ids import Ids
+from hatoba.core.keys import Key, Scope
+from hatoba.core.records import Record
+from hatoba.core.secret import Secret
+from hatoba.gateway.tags import forget_tags
+from hatoba.services.kms.plan.naming import key_arn
+from hatoba.services.kms.plan.specs import SPECS, Spec, SpecName, Usage
+from hatoba.services.kms.plan.states import State
+from hatoba.store import Index, Table, Tx
+from hatoba.store.store import View
+
+Origin = Literal["AWS_KMS", "EXTERNAL"]
+
+
+class Material(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes that a key works with; of imported material that was deleted or has expired, the bytes are gone."""
+
+    id: str  # 64 hexadecimal digits, which say nothing of the bytes
+    secret: Secret | None
+    since: float  # when it became current
+    kind: Literal["AUTOMATIC", "ON_DEMAND"] | None = None  # of the rotation that brought it; None: the first
+    description: str | None = None  # of imported material
+    valid_to: float | None = None  # of imported material that expires
+    fingerprint: Secret | None = None  # of imported material: the same must be brought again
+
+    def bytes(self) -> bytes:
+        assert self.secret is not None
+        return base64.b64decode(self.secret.reveal())
+
+
+class Rotation(msgspec.Struct, frozen=True, kw_only=True):
+    days: int
+    next: float
+
+
+class KmsKey(Record, frozen=True, kw_only=True):
+    """The id is the key's. Material: the oldest first, the last one is current."""
+
+    created: float
+    spec: SpecName
+    usage: Usage
+    state: State
+    origin: Origin = "AWS_KMS"
+    manager: Literal["CUSTOMER", "AWS"] = "CUSTOMER"
+    description: str = ""
+    policy: str
+    material: tuple[Material, ...] = ()  # the controller too
+    public: bytes | None = None  # of a pair
+    rotation: Rotation | None = None  # the controller too
+    deletion: float | None = None
+    window: int | None = None  # days of waiting for its deletion
+    primary: str | None = None  # of a multi-region key: the region of the primary
+    replicas: tuple[str, ...] = ()  # of a multi-region key: the regions of the others
+
+    @property
+    def arn(self) -> str:
+        return key_arn(self.scope, self.id)
+
+    @property
+    def kind(self) -> Spec:
+        return SPECS[self.spec]
+
+    @property
+    def current(self) -> Material:
+        return self.material[-1]
+
+    def material_named(self, id_: str) -> Material | None:
+        return next((each for each in self.material if each.id == id_), None)
+
+
+class Alias(Record, frozen=True, kw_only=True):
+    """The id is the name, with its `alias/`. Aliases of AWS's services may not have a key yet."""
+
+    target: str
+    created: float
+    updated: float
+
+
+class Grant(Record, frozen=True, kw_only=True):
+    """The id is the grant's."""
+
+    target: str  # the key's id
+    created: float
+    issuer: str  # an account
+    name: str | None = None
+    grantee: str | None = None
+    grantee_service: str | None = None
+    retiring: str | None = None
+    retiring_service: str | None = None
+    operations: tuple[str, ...] = ()
+    constraints: bytes = b""  # GrantConstraints, in JSON
+    token: Secret
+
+
+keys = Table(
+    "kms.keys", KmsKey, indexes=(Index[KmsKey]("multi", lambda key: key.id if key.primary is not None else None),)
+)
+aliases = Table("kms.aliases", Alias, indexes=(Index[Alias]("target", lambda alias: (alias.scope, alias.target)),))
+grants = Table(
+    "kms.grants",
+    Grant,
+    indexes=(
+        Index[Grant]("target", lambda grant: (grant.scope, grant.target)),
+        Index[Grant]("token", lambda grant: (grant.scope, grant.token.reveal())),
+    ),
+)
+
+TABLES: tuple[Table[Any], ...] = (keys, aliases, grants)
+
+
+def new_material(ids: Ids, data: bytes, *, since: float, **more: Any) -> Material:
+    return Material(id=ids.hex(64), secret=Secret(base64.b64encode(data).decode()), since=since, **more)
+
+
+def fingerprint(data: bytes, key_id: str) -> Secret:
+    """Tells whether bytes are the same that were there before."""
+    return Secret(hashlib.blake2b(data, key=key_id.encode()[:64], digest_size=32).hexdigest())
+
+
+def find_key(view: View, scope: Scope, key_id: str) -> KmsKey | None:
+    return view.find(keys, scope, key_id)
+
+
+def family(view: View, key: KmsKey) -> list[KmsKey]:
+    """A multi-region key in all of its regions, itself included."""
+    if key.primary is None:
+        return [key]
+    return [each for each in view.index(keys, "multi", key.id) if each.key.account == key.key.account]
+
+
+def grants_of(view: View, key: Key) -> list[Grant]:
+    return view.index(grants, "target", (key.scope, key.id))
+
+
+def aliases_of(view: View, key: Key) -> list[Alias]:
+    return view.index(aliases, "target", (key.scope, key.id))
+
+
+def delete_key(tx: Tx, key: KmsKey) -> None:
+    """With all that speaks of it. What was encrypted with it is lost."""
+    for alias in aliases_of(tx, key.key):
+        tx.forget(aliases, alias.key)
+    for grant in grants_of(tx, key.key):
+        tx.forget(grants, grant.key)
+    forget_tags(tx, key.scope, key.arn)
+    tx.forget(keys, key.key)

@@ -1,0 +1,1 @@
+"""KMS's decisions, in values: no store, no clock, no chance."""

@@ -1,0 +1,1 @@
+"""Parameter Store's decisions, in values: no store, no clock, no chance."""
