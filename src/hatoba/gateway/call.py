@@ -54,8 +54,9 @@ class Platform(Protocol):
     ids: Ids
     pager: Pager
 
-    def door(self, scope: Scope, service: str) -> Door:
-        """The front door for `service` (its service-linked role), in a scope."""
+    def door(self, scope: Scope, service: str, principal: Principal | None = None) -> Door:
+        """The front door for `service`, in a scope: under its service-linked role, or as `principal`, a role that it
+        has assumed."""
         ...
 
     def get(self, kind: type[T]) -> T:

@@ -100,7 +100,9 @@ def _typed(bound: Bound, error: AwsError) -> AwsError:
     return error_class(bound.operation.service, shape.name)(error.message, **error.members)
 
 
-def service_door(platform: Platform, operations: Operations, scope: Scope, service: str) -> LocalDoor:
-    """The door for a room, under its service-linked role."""
-    principal = access.service_role(scope, service)
+def service_door(
+    platform: Platform, operations: Operations, scope: Scope, service: str, principal: Principal | None = None
+) -> LocalDoor:
+    """The door for a room, under its service-linked role unless it has assumed another."""
+    principal = principal or access.service_role(scope, service)
     return LocalDoor(platform, operations, scope=scope, principal=principal, caller=service)

@@ -15,7 +15,7 @@ from hatoba.core.ids import Ids
 from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
 from hatoba.gateway.access import Authorizer, Identities
-from hatoba.gateway.call import Door
+from hatoba.gateway.call import Door, Principal
 from hatoba.gateway.door import service_door
 from hatoba.gateway.metrics import Metrics
 from hatoba.gateway.operations import Operations
@@ -61,5 +61,5 @@ class ControlPlane:
         except KeyError:
             raise LookupError(f"nothing provides {kind.__name__} here") from None
 
-    def door(self, scope: Scope, service: str) -> Door:
-        return service_door(self, self.operations, scope, service)
+    def door(self, scope: Scope, service: str, principal: Principal | None = None) -> Door:
+        return service_door(self, self.operations, scope, service, principal)

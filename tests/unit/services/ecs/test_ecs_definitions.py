@@ -97,6 +97,33 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "Fargate requires task definition to have execution role ARN to support ECR images.",
     ),
     (one(secrets=[{"name": "A", "valueFrom": "a"}]), "you must also specify a value for 'executionRoleArn'"),
+    (one(environment=[{"name": "", "value": "a"}]), "Environment variable name cannot be null or blank."),
+    (one(environmentFiles=[{"type": "s3", "value": "s3://bucket/a.env"}]), "Invalid arn syntax."),
+    (
+        one(environmentFiles=[{"type": "s3", "value": "arn:aws:s3:::bucket/a.env"}]),
+        "When you are specifying environment files, you must also specify a value for 'executionRoleArn'.",
+    ),
+    (
+        one(secrets=[{"name": "A", "valueFrom": "a"}, {"name": "A", "valueFrom": "b"}]),
+        "Duplicate secret names found: A. Each secret name must be unique.",
+    ),
+    (
+        one(secrets=[{"name": "A", "valueFrom": "a"}], environment=[{"name": "A", "value": "b"}]),
+        "The secret name must be unique and not shared with any new or existing environment variables set on the "
+        "container, such as 'A'.",
+    ),
+    (
+        one(secrets=[{"name": "A", "valueFrom": "mysecret:key::"}]),
+        "The Systems Manager parameter name specified for secret A is invalid.",
+    ),
+    (
+        one(secrets=[{"name": "A", "valueFrom": "arn:aws:secretsmanager:us-east-1:123456789012:secret:a:key"}]),
+        "an invalid ARN format for the AWS Secrets Manager secret was specified.",
+    ),
+    (
+        one(repositoryCredentials={"credentialsParameter": "arn:aws:ssm:us-east-1:123456789012:parameter/a"}),
+        "The credentialsParameter arn:aws:ssm:us-east-1:123456789012:parameter/a is invalid",
+    ),
     (one(healthCheck={"command": ["true"]}), "The health check command must start with CMD or CMD-SHELL."),
     (one(healthCheck={"command": ["CMD", "x"], "interval": 4}), "The health check interval must be between 5 and 300."),
     (one(mountPoints=[{"sourceVolume": "x", "containerPath": "/x"}]), "Unknown volume 'x'."),

@@ -196,13 +196,17 @@ class FakeSts:
         if req["RoleArn"] != ROLE:
             raise AwsError("not authorized to perform: sts:AssumeRole", code="AccessDenied", status=403)
         self.given += 1
+        session = (
+            f"{req['RoleArn'].replace(':iam:', ':sts:').replace(':role/', ':assumed-role/')}/{req['RoleSessionName']}"
+        )
         return {
+            "AssumedRoleUser": {"Arn": session, "AssumedRoleId": f"AROA{'0' * 17}:{req['RoleSessionName']}"},
             "Credentials": {
                 "AccessKeyId": f"ASIA{self.given:016d}",
                 "SecretAccessKey": "secret",
                 "SessionToken": "token",
                 "Expiration": call.now + req["DurationSeconds"],
-            }
+            },
         }
 
 
@@ -240,6 +244,7 @@ class World:
         self.ids = SeededIds(7)
         self.ec2, self.sts, self.ecr = FakeEc2(), FakeSts(), FakeEcr()
         self.elb = FakeElb(lambda: self.plane)
+        self.rooms: list[Service] = []  # more of the test's own
         self._path = path
         self._sealer = Sealer(b"k" * 32)
 
@@ -254,7 +259,7 @@ class World:
             clock=self.clock,
             ids=self.ids,
             pager=Pager(self._sealer),
-            rooms=[ecs, self.ecr.room, *rooms],
+            rooms=[ecs, self.ecr.room, *rooms, *self.rooms],
             identities=KnownKeys(),
             authorizer=RolesPass(),
             strict=True,

@@ -23,7 +23,7 @@ from hatoba.services.ecs.model.task_definition import Definition, usable_definit
 from hatoba.services.ecs.placing import assign
 from hatoba.services.ecs.plan import launch, placement, tagging
 from hatoba.services.ecs.plan.capacity import providers
-from hatoba.services.ecs.plan.definition import sizes
+from hatoba.services.ecs.plan.definition import configuration, sizes
 from hatoba.services.ecs.plan.needs import failure_code
 from hatoba.services.ecs.plan.rollout.words import NO_CAPACITY
 from hatoba.services.ecs.views import pieces
@@ -136,15 +136,18 @@ def checked_started_by(started_by: str | None) -> str:
 
 
 def checked_overrides(overrides: t.TaskOverride | None, definition: Definition, launch_type: str) -> dict[str, Any]:
-    names = {container["name"] for container in definition.containers}
+    by_name = {container["name"]: container for container in definition.containers}
     for override in (overrides or {}).get("containerOverrides") or ():
         name = override.get("name")
         if name is None:
             raise t.InvalidParameterException("Override for container must have a name.")
-        if name not in names:
+        if name not in by_name:
             raise t.InvalidParameterException(
                 f"Override for container named {name} is not a container in the TaskDefinition."
             )
+        role = (overrides or {}).get("executionRoleArn") or definition.content.get("executionRoleArn")
+        if (why := configuration.refused_override(override, by_name[name], role)) is not None:
+            raise t.InvalidParameterException(why)
     return {**cast("dict[str, Any]", overrides or {}), **_sizes(overrides or {}, definition, launch_type)}
 
 

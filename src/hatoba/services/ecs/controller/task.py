@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from hatoba.core.errors import AwsError
 from hatoba.core.keys import Key
@@ -19,18 +20,40 @@ from hatoba.placement import Assignment
 from hatoba.reconcile import Wake
 from hatoba.services.ecs.controller import interface
 from hatoba.services.ecs.controller.logins import ExecutionRoles, Logins, with_login
+from hatoba.services.ecs.controller.secrets import Reader, Unavailable
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import RANK, Eni, Task, tasks
 from hatoba.services.ecs.model.task_definition import Definition, definitions
 from hatoba.services.ecs.placing import assign
 from hatoba.services.ecs.plan import facts, lifecycle, reasons
 from hatoba.services.ecs.plan.launch import Wish
-from hatoba.services.ecs.plan.workload import credential_id, execution_role, role, workload
+from hatoba.services.ecs.plan.secrets import Injected
+from hatoba.services.ecs.plan.workload import NOTHING, credential_id, execution_role, role, workload
 from hatoba.store import Change, Tx
 
 SESSION_SECONDS = 3600
 RENEW_BEFORE = 900.0  # seconds before role credentials expire
 LONGEST_PROVISIONING = 300.0
+
+
+class Given(NamedTuple):
+    """What a task is given before it starts; an error in the place of what was refused."""
+
+    eni: Eni | BaseException | None
+    credential: Credential | BaseException | None
+    login: Secret | BaseException
+    trusted: BaseException | None
+    injected: Injected | BaseException
+
+    def in_the_way(self, task: Task, definition: Definition) -> str | None:
+        """Why the task cannot start. Without a login to our registry it may: its images may be elsewhere."""
+        if isinstance(self.eni, AwsError) and task.network is not None:
+            return reasons.eni(task.subnet, task.network.public, self.eni.code)
+        if isinstance(self.trusted, AwsError):
+            return reasons.role(execution_role(task, definition) or "")
+        if isinstance(self.credential, AwsError):
+            return reasons.role(role(task, definition) or "")
+        return str(self.injected) if isinstance(self.injected, Unavailable) else None
 
 
 class TaskController:
@@ -42,6 +65,7 @@ class TaskController:
         self._settings = settings
         self._logins = Logins(platform)
         self._executions = ExecutionRoles(platform)
+        self._reader = Reader(platform)
         self.wakes: tuple[Wake, ...] = (
             Wake(tasks, lambda change: (change.key,)),
             Wake(workload_statuses, self._reported),
@@ -104,20 +128,23 @@ class TaskController:
         assert definition is not None, "a definition with tasks is not forgotten"
         now = self._platform.clock.now()
         late = reasons.ENI_TIMEOUT if now - task.created_at > LONGEST_PROVISIONING else None
-        if (refusal := _not_yet(definition) or late) is not None:
-            self._end(task, refusal)
+        if late is not None:
+            self._end(task, late)
             return
-        eni, credential, login, trusted = await asyncio.gather(
-            self._interface(task),
-            self._credential(task, definition),
-            self._logins.password(task.scope),
-            self._executions.check(task.scope, execution_role(task, definition)),
-            return_exceptions=True,
+        given = Given(
+            *await asyncio.gather(
+                self._interface(task),
+                self._credential(task, definition),
+                self._logins.password(task.scope),
+                self._executions.check(task.scope, execution_role(task, definition)),
+                self._reader.read(task, definition),
+                return_exceptions=True,
+            )
         )
-        for outcome in (eni, credential, login, trusted):
-            if isinstance(outcome, BaseException) and not (isinstance(outcome, AwsError) and outcome.status < 500):
+        for outcome in given:
+            if isinstance(outcome, BaseException) and not _refused(outcome):
                 raise outcome
-        self._start(task, definition, eni, credential, trusted, login if isinstance(login, Secret) else None)
+        self._start(task, definition, given)
 
     async def _interface(self, task: Task) -> Eni | None:
         if task.network is None:
@@ -143,43 +170,21 @@ class TaskController:
             expires=given["Expiration"],
         )
 
-    def _start(
-        self,
-        task: Task,
-        definition: Definition,
-        eni: Eni | BaseException | None,
-        credential: Credential | BaseException | None,
-        trusted: BaseException | None,
-        login: Secret | None,
-    ) -> None:
+    def _start(self, task: Task, definition: Definition, given: Given) -> None:
         """Hands the workload to its node; or ends the task, for the reason that stands in the way."""
         now = self._platform.clock.now()
         with self._store.tx() as tx:
             current = tx.get(tasks, task.key)
             assert current is not None
-            if isinstance(eni, Eni):
-                current = replace(current, eni=eni)
-            if isinstance(eni, AwsError) and task.network is not None:
-                why = reasons.eni(task.subnet, task.network.public, eni.code)
-                current = lifecycle.end(current, "TaskFailedToStart", why)
-            elif isinstance(trusted, AwsError):
-                why = reasons.role(execution_role(task, definition) or "")
-                current = lifecycle.end(current, "TaskFailedToStart", why)
-            elif isinstance(credential, AwsError):
-                why = reasons.role(role(task, definition) or "")
+            if isinstance(given.eni, Eni):
+                current = replace(current, eni=given.eni)
+            if (why := given.in_the_way(task, definition)) is not None:
                 current = lifecycle.end(current, "TaskFailedToStart", why)
             elif current.desired == "RUNNING":
-                current = self._hand_over(tx, current, definition, credential, login)
+                current = self._hand_over(tx, current, definition, given)
             tx.put(tasks, lifecycle.settle(current, now))
 
-    def _hand_over(
-        self,
-        tx: Tx,
-        task: Task,
-        definition: Definition,
-        credential: Credential | BaseException | None,
-        login: Secret | None,
-    ) -> Task:
+    def _hand_over(self, tx: Tx, task: Task, definition: Definition, given: Given) -> Task:
         if _node_lost(tx, task):
             task = replace(task, node="")
             wish = Wish(
@@ -194,11 +199,12 @@ class TaskController:
             if not isinstance(answer, Assignment):
                 return lifecycle.end(task, "TaskFailedToStart", f"ResourceInitializationError: {answer.words()}")
             task = replace(task, node=answer.node)
-        wanted = workload(task, definition, self._settings)
-        tx.put(workloads, with_login(wanted, login) if login else wanted)
-        if isinstance(credential, Credential):
-            task = replace(task, renew_at=credential.expires - RENEW_BEFORE)
-            _keep(tx, replace(credential, node=task.node))
+        injected = given.injected if isinstance(given.injected, Injected) else NOTHING
+        wanted = workload(task, definition, self._settings, injected)
+        tx.put(workloads, with_login(wanted, given.login) if isinstance(given.login, Secret) else wanted)
+        if isinstance(given.credential, Credential):
+            task = replace(task, renew_at=given.credential.expires - RENEW_BEFORE)
+            _keep(tx, replace(given.credential, node=task.node))
         return replace(task, launched=True)
 
     def _end(self, task: Task, reason: str) -> None:
@@ -237,6 +243,11 @@ class TaskController:
             tx.put(tasks, lifecycle.settle(released, self._platform.clock.now()))
 
 
+def _refused(outcome: BaseException) -> bool:
+    """It ends the task; anything else is tried again."""
+    return isinstance(outcome, Unavailable) or (isinstance(outcome, AwsError) and outcome.status < 500)
+
+
 def _node_lost(tx: Tx, task: Task) -> bool:
     node = tx.get(nodes, nodes.key(FLEET, task.node))
     return node is None or node.state == "lost"
@@ -266,13 +277,3 @@ def _withdraw(tx: Tx, task: Task) -> None:
 def _keep(tx: Tx, credential: Credential) -> None:
     stored = tx.get(credentials, credential.key)
     tx.put(credentials, replace(credential, version=stored.version if stored else 0))
-
-
-def _not_yet(definition: Definition) -> str | None:
-    """What a task needs and cannot be given here: it fails and says so, rather than start without it."""
-    for container in definition.containers:
-        if container.get("secrets"):
-            return "ResourceInitializationError: unable to pull secrets or registry auth: no secret store is available"
-        if container.get("environmentFiles"):
-            return "ResourceInitializationError: failed to download env files: no object store is available"
-    return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hatoba.core.errors import AwsError
+
 LONGEST = 1024  # characters of a reason
 
 _NAMES = {
@@ -13,6 +15,7 @@ _NAMES = {
     "image-network": "CannotPullContainerError",
     "disk-full": "CannotCreateContainerError",
     "container-spec": "CannotCreateContainerError",
+    "volume": "CannotCreateVolumeError",
     "container-start": "CannotStartContainerError",
     "container-state": "CannotInspectContainerError",
     "container-not-found": "ContainerVanishedError",
@@ -33,8 +36,45 @@ HEALTH_CHECKS = "Task failed container health checks"
 def reason(code: str, detail: str) -> str:
     """`CannotPullContainerError: manifest unknown`"""
     name = _NAMES.get(code) or "ResourceInitializationError"
-    text = f"{name}: {detail}" if detail else name
+    return _trimmed(f"{name}: {detail}" if detail else name)
+
+
+def _trimmed(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+# --- what a task's configuration refers to, in Fargate's words
+
+_SECRETS = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
+_ASKED = "service call has been retried 1 time(s): "
+
+
+def secret(said: str) -> str:
+    return _trimmed(f"{_SECRETS}unable to retrieve secret from asm: {_ASKED}{said}")
+
+
+def parameter(said: str) -> str:
+    return _trimmed(f"{_SECRETS}unable to retrieve secrets from ssm: {_ASKED}{said}")
+
+
+def login(said: str) -> str:
+    return _trimmed(f"{_SECRETS}unable to get registry auth from asm: {_ASKED}{said}")
+
+
+def file(said: str) -> str:
+    return _trimmed(f"ResourceInitializationError: failed to download env files: {_ASKED}{said}")
+
+
+def router_file(said: str) -> str:
+    return _trimmed(f"ResourceInitializationError: unable to download firelens s3 config file: {said}")
+
+
+def api(service: str, operation: str, error: AwsError) -> str:
+    """A refused call, as the SDK of the platform's agent tells it."""
+    return (
+        f"operation error {service}: {operation}, https response error StatusCode: {error.status}, "
+        f"api error {error.code}: {error.message}"
+    )
 
 
 def eni(subnet: str, public: bool, error: str) -> str:

@@ -10,12 +10,12 @@ import re
 from typing import cast
 
 from hatoba.aws.shapes import ecs as t
+from hatoba.services.ecs.plan.definition import configuration, logs
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _IMAGE = re.compile(r"[A-Za-z0-9_\-.:/@]{1,255}")
 LEAST_MEMORY = 6  # MiB
 MOST_RANGE = 100  # ports of a containerPortRange
-_LOG_OPTIONS = {"awslogs": ("awslogs-group", "awslogs-region"), "splunk": ("splunk-token", "splunk-url")}
 _PORT_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
 
 
@@ -36,6 +36,8 @@ def defaults(container: t.ContainerDefinition, mode: str | None) -> t.ContainerD
     full.setdefault("mountPoints", [])
     full.setdefault("volumesFrom", [])
     full.setdefault("systemControls", [])
+    if container.get("firelensConfiguration"):
+        full.setdefault("user", "0")  # as AWS has it: it opens a socket in a folder of the node's
     full["portMappings"] = [_port_defaults(port, mode) for port in container.get("portMappings") or ()]
     return full
 
@@ -55,15 +57,8 @@ def check(container: t.ContainerDefinition, req: t.RegisterTaskDefinitionRequest
     _network(container, req.get("networkMode"))
     _lifecycle(container)
     _health(container)
-    _logs(container)
-    if container.get("secrets") and not req.get("executionRoleArn"):
-        raise _refuse(
-            "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'."
-        )
-    if container.get("environmentFiles") and not req.get("executionRoleArn"):
-        raise _refuse(
-            "When you are specifying environment files, you must also specify a value for 'executionRoleArn'."
-        )
+    configuration.check(container, req)
+    logs.check(container, req)
     for limit in container.get("ulimits") or ():
         if limit["softLimit"] > limit["hardLimit"] and limit["hardLimit"] != -1:
             raise _setting(container, f"The soft limit of ulimit '{limit['name']}' is greater than its hard limit.")
@@ -164,16 +159,6 @@ def _health(container: t.ContainerDefinition) -> None:
             raise _setting(container, f"The health check {name} must be between {least} and {most}.")
 
 
-def _logs(container: t.ContainerDefinition) -> None:
-    log = container.get("logConfiguration")
-    if not log:
-        return
-    options = log.get("options") or {}
-    missing = [name for name in _LOG_OPTIONS.get(log["logDriver"], ()) if name not in options]
-    if missing:
-        raise _refuse(f"Log driver {log['logDriver']} requires options: {', '.join(missing)}")
-
-
 # --- the containers together -------------------------------------------------------------------------------------
 
 
@@ -194,6 +179,7 @@ def check_together(req: t.RegisterTaskDefinitionRequest) -> None:
             if link.partition(":")[0] not in by_name:
                 raise _refuse(f"Invalid 'links' setting. Unknown container: '{link.partition(':')[0]}'.")
         _depends(container, by_name)
+    logs.check_together(req)
     _no_cycle(by_name)
     _distinct_ports(req)
 

@@ -66,6 +66,9 @@ def _container(container: t.ContainerDefinition, req: t.RegisterTaskDefinitionRe
         return f"Tasks using the Fargate launch type do not support {requirement['type']} resource requirements."
     if container.get("stopTimeout", 0) > LONGEST_STOP:
         return f"Fargate requires that 'stopTimeout' be at most {LONGEST_STOP} seconds."
+    router = container.get("firelensConfiguration")
+    if router and (router.get("options") or {}).get("config-file-type") == "s3":
+        return _not("the config-file-type s3 of firelensConfiguration")
     return _log(container, req) or _image(container, req)
 
 

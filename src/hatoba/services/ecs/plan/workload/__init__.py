@@ -2,7 +2,8 @@
 
 The only place where ECS's words become the node's: overrides are applied, secrets and credentials attached, defaults
 made explicit. What comes out is compared by golden files. `container` is one container, with `lifecycle` (health,
-restarts), `logs` and `volumes` as parts of it; `roles` says under which roles it all happens.
+restarts), `logs` and `volumes` as parts of it; `environment` adds what was read elsewhere, `firelens` the routing of
+logs; `roles` says under which roles it all happens.
 """
 
 from __future__ import annotations
@@ -12,17 +13,22 @@ from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import Task
 from hatoba.services.ecs.model.task_definition import Definition
+from hatoba.services.ecs.plan.secrets import Injected
 from hatoba.services.ecs.plan.workload.container import container
+from hatoba.services.ecs.plan.workload.environment import inject
+from hatoba.services.ecs.plan.workload.firelens import route
 from hatoba.services.ecs.plan.workload.roles import credential_id, execution_role, role
 from hatoba.services.ecs.plan.workload.volumes import host_path
 
 MIB = 1 << 20
+NOTHING = Injected()
 
 
-def workload(task: Task, definition: Definition, settings: Settings) -> Workload:
+def workload(task: Task, definition: Definition, settings: Settings, injected: Injected = NOTHING) -> Workload:
     overrides = {override.get("name"): override for override in task.overrides.get("containerOverrides") or ()}
     containers = tuple(
-        container(c, overrides.get(c["name"], {}), task, definition, settings) for c in definition.containers
+        inject(container(c, overrides.get(c["name"], {}), task, definition, settings), injected)
+        for c in definition.containers
     )
     sized = bool(definition.content.get("cpu") or task.overrides.get("cpu"))
     limited = bool(definition.content.get("memory") or task.overrides.get("memory"))
@@ -31,7 +37,7 @@ def workload(task: Task, definition: Definition, settings: Settings) -> Workload
         node=task.node,
         network=task.eni.vpc if task.eni else None,
         interface=task.eni.id if task.eni else None,
-        containers=containers,
+        containers=route(containers, task, definition, injected),
         volumes=tuple(volume["name"] for volume in definition.content["volumes"] if not host_path(volume)),
         cpu=int(task.cpu) if sized else None,
         memory=int(task.memory) * MIB if limited else None,
@@ -61,4 +67,4 @@ def _metadata(task: Task, definition: Definition) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-__all__ = ["credential_id", "execution_role", "role", "workload"]
+__all__ = ["NOTHING", "credential_id", "execution_role", "role", "workload"]

@@ -70,7 +70,7 @@ def container(
         restart_after=restart_after(c),
         restart_not=restart_not(c),
         health=health(c),
-        log=log_wanted(c, task),
+        log=log_wanted(c, task, definition),
         ports=tuple((p["containerPort"], p["protocol"]) for p in c["portMappings"] if "containerPort" in p),
     )
 

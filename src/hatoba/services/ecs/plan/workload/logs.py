@@ -5,12 +5,17 @@ from __future__ import annotations
 from hatoba.aws.shapes import ecs as t
 from hatoba.fleet.model import LogWanted
 from hatoba.services.ecs.model.task import Task
+from hatoba.services.ecs.model.task_definition import Definition
+from hatoba.services.ecs.plan.workload import firelens
 
 
-def log_wanted(c: t.ContainerDefinition, task: Task) -> LogWanted | None:
+def log_wanted(c: t.ContainerDefinition, task: Task, definition: Definition) -> LogWanted | None:
     log = c.get("logConfiguration")
     if not log:
         return None
+    if log["logDriver"] == firelens.DRIVER:
+        router = firelens.router(definition)
+        return firelens.log(c, task, router) if router is not None else LogWanted(driver=firelens.DRIVER)
     options = dict(log.get("options") or {})
     if log["logDriver"] != "awslogs":
         return LogWanted(driver=log["logDriver"], options=options)
