@@ -65,6 +65,7 @@ class Operations:
 
     def find_snake(self, service: str, name: str) -> Bound:
         """An operation by the SDKs' names: `elbv2`, `register_targets`. Raises `AwsError` when there is none."""
+        service = service.removesuffix("_")  # `aws.lambda_`: Python has a word of that name
         botocore_name = self._aliases.get(service, service.replace("_", "-"))
         try:
             model = models.load(botocore_name)

@@ -249,7 +249,6 @@ async def test_nothing_is_written_when_nothing_changes(tmp_path: Path) -> None:
         ({"loadBalancers": [{**BALANCED[0], "containerName": "x"}]}, "The container x does not exist"),
         ({"loadBalancers": [{**BALANCED[0], "containerPort": 1}]}, "did not have a container port 1 defined"),
         ({"loadBalancers": [{**BALANCED[0], "targetGroupArn": GROUP + "0"}]}, "does not exist"),
-        ({"deploymentConfiguration": {"strategy": "BLUE_GREEN"}}, "BLUE_GREEN is not available"),
         ({"networkConfiguration": {}}, "Network Configuration must be provided"),
     ],
 )

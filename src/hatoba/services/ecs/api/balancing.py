@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from hatoba.aws.shapes import ecs as t
 from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
+from hatoba.services.ecs.api import shifting
 from hatoba.services.ecs.model.task import Target
 from hatoba.services.ecs.model.task_definition import Definition
 
@@ -21,6 +22,7 @@ async def checked_targets(
     targets = tuple(_target(definition, balancer) for balancer in balancers or ())
     if targets:
         await _check_groups(call, definition, targets)
+        await shifting.check_rules(call, [target.shifting for target in targets if target.shifting is not None])
     return targets
 
 
@@ -28,8 +30,6 @@ def _target(definition: Definition, balancer: t.LoadBalancer) -> Target:
     group, name, port = (balancer.get(m) for m in ("targetGroupArn", "containerName", "containerPort"))
     if balancer.get("loadBalancerName") or not group:
         raise t.InvalidParameterException("A load balancer must be given by its targetGroupArn.")
-    if balancer.get("advancedConfiguration"):
-        raise t.UnsupportedFeatureException("advancedConfiguration is not available.")
     if not name or not isinstance(port, int):
         raise t.InvalidParameterException("A load balancer needs a containerName and a containerPort.")
     container = next((c for c in definition.containers if c["name"] == name), None)
@@ -37,11 +37,13 @@ def _target(definition: Definition, balancer: t.LoadBalancer) -> Target:
         raise t.InvalidParameterException(f"The container {name} does not exist in the task definition.")
     if not any(mapping.get("containerPort") == port for mapping in container["portMappings"]):
         raise t.InvalidParameterException(f"The container {name} did not have a container port {port} defined.")
-    return Target(group=str(group), container=str(name), port=port)
+    advanced = shifting.read(str(group), balancer.get("advancedConfiguration"))
+    return Target(group=str(group), container=str(name), port=port, shifting=advanced)
 
 
 async def _check_groups(call: Call, definition: Definition, targets: Sequence[Target]) -> None:
-    wanted = sorted({target.group for target in targets})
+    alternates = {target.shifting.groups[1] for target in targets if target.shifting is not None}
+    wanted = sorted({target.group for target in targets} | alternates)
     try:
         found = (await call.aws.elbv2.describe_target_groups(TargetGroupArns=wanted))["TargetGroups"]
     except AwsError as error:
@@ -50,7 +52,7 @@ async def _check_groups(call: Call, definition: Definition, targets: Sequence[Ta
         raise t.InvalidParameterException(f"The target group {', '.join(wanted)} does not exist.") from error
     for group in found:
         arn = group["TargetGroupArn"]
-        if not group.get("LoadBalancerArns"):
+        if not group.get("LoadBalancerArns") and arn not in alternates:
             raise t.InvalidParameterException(
                 f"The target group with targetGroupArn {arn} does not have an associated load balancer."
             )

@@ -8,6 +8,7 @@ from typing import Any
 
 from hatoba.aws.shapes import ecs as t
 from hatoba.services.ecs.model.service import Percents, Revision, Threshold
+from hatoba.services.ecs.plan.shift.configuration import checked as checked_strategy
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _UNSUPPORTED = (
@@ -36,7 +37,7 @@ def checked_count(count: int | None) -> int:
     return count
 
 
-def checked_percents(now: Percents, given: t.DeploymentConfiguration | None) -> Percents:
+def checked_percents(now: Percents, given: t.DeploymentConfiguration | None, *, daemon: bool = False) -> Percents:
     if not given:
         return now
     breaker: Mapping[str, Any] = given.get("deploymentCircuitBreaker") or {}
@@ -48,7 +49,12 @@ def checked_percents(now: Percents, given: t.DeploymentConfiguration | None) -> 
         rollback=breaker.get("rollback", now.rollback),
         threshold=_threshold(now.threshold, breaker),
         reset=breaker.get("resetOnHealthyTask", now.reset),
-        rest={**now.rest, **{name: value for name, value in given.items() if name not in own}},
+        rest=checked_strategy(
+            now.rest,
+            {name: value for name, value in given.items() if name not in own},
+            daemon=daemon,
+            minimum=given.get("minimumHealthyPercent", now.minimum),
+        ),
     )
     if wanted.minimum < 0 or wanted.maximum < 0:
         raise t.InvalidParameterException("minimumHealthyPercent and maximumPercent must not be negative.")
@@ -102,8 +108,3 @@ def refuse_unsupported(req: dict[str, Any]) -> None:
             raise t.UnsupportedFeatureException(f"{member} is not available.")
     if (req.get("serviceConnectConfiguration") or {}).get("enabled"):
         raise t.UnsupportedFeatureException("Service Connect is not available.")
-    configuration = req.get("deploymentConfiguration") or {}
-    if configuration.get("strategy", "ROLLING") != "ROLLING":
-        raise t.UnsupportedFeatureException(f"The deployment strategy {configuration['strategy']} is not available.")
-    if (configuration.get("alarms") or {}).get("enable"):
-        raise t.UnsupportedFeatureException("Deployment alarms are not available.")

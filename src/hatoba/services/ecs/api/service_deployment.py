@@ -1,4 +1,4 @@
-"""Service deployments and service revisions: describe, list, stop."""
+"""Service deployments and service revisions: describe, list, stop, continue."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.ecs.api.room import ecs, page
 from hatoba.services.ecs.model.cluster import find_cluster
+from hatoba.services.ecs.model.hook import hooks, hooks_of
 from hatoba.services.ecs.model.service import Service, need_service, services
 from hatoba.services.ecs.model.service_deployment import (
     STOPPABLE,
@@ -39,7 +40,8 @@ async def describe_service_deployments(
             failures.append(pieces.failure(arn, "MISSING"))
         else:
             running = tasks_of(call.store, call.scope, record.service)
-            found.append(view.deployment(record, _service(call.store, record), running))
+            runs = hooks_of(call.store, call.scope, record.id)
+            found.append(view.deployment(record, _service(call.store, record), running, runs))
     return {"serviceDeployments": found, "failures": failures}
 
 
@@ -92,10 +94,29 @@ async def stop_service_deployment(req: t.StopServiceDeploymentRequest, call: Cal
             raise t.ServiceDeploymentNotFoundException("The service deployment was not found.")
         if record.status not in STOPPABLE:
             raise t.ConflictException(f"The service deployment cannot be stopped: its status is {record.status}.")
-        if back and not can_go_back(_service(tx, record)):
+        if back and not can_go_back(_service(tx, record), record):
             raise t.ConflictException("There is no completed service revision to roll back to.")
         status = "ROLLBACK_REQUESTED" if back else "STOP_REQUESTED"
         tx.put(deployments, replace(record, status=status, updated_at=call.now))
+    return {"serviceDeploymentArn": arn}
+
+
+@ecs.operation
+async def continue_service_deployment(
+    req: t.ContinueServiceDeploymentRequest, call: Call
+) -> t.ContinueServiceDeploymentResponse:
+    arn, back = req["serviceDeploymentArn"], req.get("action") == "ROLLBACK"
+    with call.tx() as tx:
+        record = by_arn(tx, call.scope, arn)
+        if record is None:
+            raise t.ServiceDeploymentNotFoundException("The service deployment was not found.")
+        hook = tx.find(hooks, call.scope, f"{record.id}/{req['hookId']}")
+        if hook is None or hook.type != "PAUSE":
+            raise t.InvalidParameterException(f"The service deployment has no paused lifecycle hook {req['hookId']}.")
+        if hook.status != "AWAITING_ACTION" or not record.under_way:
+            raise t.InvalidParameterException(f"The lifecycle hook {req['hookId']} is not awaiting an action.")
+        said = "it was told to roll back by ContinueServiceDeployment" if back else ""
+        tx.put(hooks, replace(hook, status="FAILED" if back else "SUCCEEDED", reason=said))
     return {"serviceDeploymentArn": arn}
 
 

@@ -29,6 +29,7 @@ from hatoba.services.ecs.api.service_checks import (
     told_back,
 )
 from hatoba.services.ecs.api.service_new import create as create_new
+from hatoba.services.ecs.api.strategy import opened
 from hatoba.services.ecs.model.cluster import Cluster, find_cluster
 from hatoba.services.ecs.model.service import (
     Deployment,
@@ -39,14 +40,12 @@ from hatoba.services.ecs.model.service import (
     service_id,
     services,
 )
-from hatoba.services.ecs.model.service_deployment import begin
 from hatoba.services.ecs.model.task import Placement
 from hatoba.services.ecs.model.task_definition import Definition, definitions, usable_definition
 from hatoba.services.ecs.plan import placement
 from hatoba.services.ecs.plan.rollout.progress import redeploy
 from hatoba.services.ecs.plan.rollout.words import in_progress
 from hatoba.services.ecs.views import pieces
-from hatoba.services.ecs.views.service import configuration
 from hatoba.store import Conflict, Tx
 from hatoba.store.store import View
 
@@ -68,7 +67,7 @@ async def create_service(req: t.CreateServiceRequest, call: Call) -> t.CreateSer
         check_daemon(cast("dict[str, Any]", req))
     desired = 0 if daemon else checked_count(req.get("desiredCount"))
     percents = checked_percents(
-        Percents(minimum=0, maximum=100) if daemon else Percents(), req.get("deploymentConfiguration")
+        Percents(minimum=0, maximum=100) if daemon else Percents(), req.get("deploymentConfiguration"), daemon=daemon
     )
     tags = checked_tags(req.get("tags"))
     cluster = find_cluster(call.store, call.scope, req.get("cluster"))
@@ -102,7 +101,7 @@ async def create_service(req: t.CreateServiceRequest, call: Call) -> t.CreateSer
         usable_definition(tx, call.scope, req["taskDefinition"])
         if controller != "ECS":
             return external.hand_over(tx, service, controller, definition, call.now)
-        return tx.put(services, begin(tx, service, definition, fresh, configuration(service.percents), call.now))
+        return tx.put(services, opened(tx, service, definition, fresh, call.now))
 
     return create_new(req, call, tags, put)
 
@@ -128,7 +127,7 @@ async def update_service(req: t.UpdateServiceRequest, call: Call) -> t.UpdateSer
                 after = redeploy(after, fresh, revision, call.now)
                 definition = tx.find(definitions, call.scope, revision.definition)
                 assert definition is not None, "a definition with services is not forgotten"
-                after = begin(tx, after, definition, story, configuration(after.percents), call.now)
+                after = opened(tx, after, definition, story, call.now)
             if after != known:
                 external.let_go(tx, known)
                 after = tx.put(services, after)
@@ -160,7 +159,7 @@ def _changed(req: t.UpdateServiceRequest, service: Service, revision: Revision) 
     return replace(
         service,
         placement=_placement(req, service, revision),
-        percents=checked_percents(service.percents, req.get("deploymentConfiguration")),
+        percents=checked_percents(service.percents, req.get("deploymentConfiguration"), daemon=service.daemon),
         settings={**service.settings, **told_back(cast("dict[str, Any]", req))},
     )
 

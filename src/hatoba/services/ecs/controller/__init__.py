@@ -3,6 +3,7 @@
 task        one task: its interface, its workload on a node, what the node says of it, its end
 service     one service: starts, stops and replaces tasks, joins them to load balancers, rolls out deployments
 task_set    one task set of a service whose deployments somebody else decides
+hook        one run of a deployment's lifecycle hook
 memory      forgets stopped tasks when their time has come
 definition  forgets deleted revisions that nothing refers to any more
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 from hatoba.gateway.call import Platform
 from hatoba.reconcile import Controller
 from hatoba.services.ecs.controller.definition import DefinitionController
+from hatoba.services.ecs.controller.hook import HookController
 from hatoba.services.ecs.controller.memory import MemoryController
 from hatoba.services.ecs.controller.service import ServiceController
 from hatoba.services.ecs.controller.task import TaskController
@@ -24,6 +26,7 @@ def controllers(platform: Platform, settings: Settings) -> tuple[Controller, ...
         TaskController(platform, settings),
         ServiceController(platform, settings),
         TaskSetController(platform, settings),
+        HookController(platform),
         MemoryController(platform, settings),
         DefinitionController(platform),
     )

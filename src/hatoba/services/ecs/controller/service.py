@@ -7,15 +7,17 @@ decides and writes everything else in one transaction, from records read in it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from hatoba.core.keys import Key
 from hatoba.core.records import replace
 from hatoba.fleet.model import TargetStatus, nodes, target_statuses
 from hatoba.gateway.call import Platform
 from hatoba.reconcile import Wake
-from hatoba.services.ecs.controller import balancing
+from hatoba.services.ecs.controller import alarms, balancing, traffic
 from hatoba.services.ecs.controller.carrying import carry_out, matters, move
 from hatoba.services.ecs.controller.starting import Images, Starter, wish
+from hatoba.services.ecs.model.hook import Hook, hooks, hooks_of
 from hatoba.services.ecs.model.instance import instances
 from hatoba.services.ecs.model.service import Service, add_events, forget_service, services
 from hatoba.services.ecs.model.service_deployment import (
@@ -25,16 +27,41 @@ from hatoba.services.ecs.model.service_deployment import (
     forget_history,
 )
 from hatoba.services.ecs.model.settings import Settings
+from hatoba.services.ecs.model.shift import Traffic
 from hatoba.services.ecs.model.task import Task, tasks, tasks_of
 from hatoba.services.ecs.model.task_definition import definitions
 from hatoba.services.ecs.model.task_set import TaskSet, sets_of, task_sets
 from hatoba.services.ecs.placing import there_for
+from hatoba.services.ecs.plan.alarms import Answer
 from hatoba.services.ecs.plan.rollout import Plan, plan, words
 from hatoba.services.ecs.plan.rollout.seen import Targets
-from hatoba.store import Change, Store
+from hatoba.services.ecs.plan.shift import stages
+from hatoba.store import Change, Store, Tx
 from hatoba.store.store import View
 
 REST_PER_TASK = 100e-6  # seconds: about ten times what a pass costs
+
+
+TRY_AGAIN = 5.0  # seconds until what a neighbour refused is asked of it again
+
+
+class Given(NamedTuple):
+    """Traffic that the rules were set to."""
+
+    story: Key
+    traffic: Traffic
+
+
+class Outside(NamedTuple):
+    """What was asked, and what was done, before the transaction."""
+
+    joined: Sequence[Task]
+    drained_at: Mapping[str, float]
+    targets: Targets
+    problems: Sequence[str]
+    images: Images
+    answer: Answer | None
+    given: Given | None
 
 
 class ServiceController:
@@ -50,6 +77,7 @@ class ServiceController:
             Wake(tasks, self._by_task),
             Wake(target_statuses, self._by_target),
             Wake(deployments, self._by_deployment),
+            Wake(hooks, self._by_hook),
             Wake(task_sets, self._by_task_set),
             Wake(nodes, lambda change: self._elsewhere()),
             Wake(instances, lambda change: self._elsewhere()),
@@ -75,6 +103,13 @@ class ServiceController:
         """Somebody has asked for its end."""
         after = change.after
         return (services.key(after.scope, after.service),) if after is not None and after.under_way else ()
+
+    @staticmethod
+    def _by_hook(change: Change[Hook]) -> Iterable[Key]:
+        """It is over: its deployment goes on, or back."""
+        after = change.after
+        over = after is not None and not after.under_way
+        return (services.key(after.scope, after.deployment.rpartition("/")[0]),) if after is not None and over else ()
 
     @staticmethod
     def _by_task_set(change: Change[TaskSet]) -> Iterable[Key]:
@@ -114,49 +149,68 @@ class ServiceController:
         aws = self._platform.door(key.scope, "ecs")
         targets = await balancing.states(aws, known)
         now = self._platform.clock.now()
-        first = self._plan(self._store, service, known, targets, now)
+        answer = await alarms.ask(aws, current_deployment(self._store, service), now)
+        first = self._plan(self._store, service, known, targets, now, answer)
         images = await self._starter.images(first)
         refused = await balancing.register(aws, first.register, targets)
         joined = [task for task in first.register if not any(target.group in refused for target in task.targets)]
         drained_at = await balancing.deregister(aws, first.deregister, targets, self._platform.clock)
         problems = [words.not_registered(group, why) for group, why in refused.items()]
-        return self._decide(key, joined, drained_at, targets, problems, images)
+        unset = await traffic.weigh(aws, first.effects.weighings)
+        problems += [words.not_shifted(rule, why) for rule, why in unset.items()]
+        given = Given(first.story.key, first.effects.traffic) if first.story and first.effects.traffic else None
+        outside = Outside(joined, drained_at, targets, problems, images, answer, None if unset else given)
+        return self._decide(key, outside)
 
-    def _plan(self, view: View, service: Service, known: Sequence[Task], targets: Targets, now: float) -> Plan:
-        story, there = current_deployment(view, service), self._instances(view, service)
-        return plan(service, known, targets, now, story, there, self._settings.unchecked_wait)
-
-    def _decide(
+    def _plan(
         self,
-        key: Key,
-        joined: Sequence[Task],
-        drained_at: Mapping[str, float],
+        view: View,
+        service: Service,
+        known: Sequence[Task],
         targets: Targets,
-        problems: Sequence[str],
-        images: Images,
-    ) -> float | None:
+        now: float,
+        answer: Answer | None,
+    ) -> Plan:
+        story, there = current_deployment(view, service), self._instances(view, service)
+        runs = hooks_of(view, story.scope, story.id) if story is not None and story.shift is not None else ()
+        return plan(service, known, targets, now, story, there, self._settings.unchecked_wait, runs, answer)
+
+    def _decide(self, key: Key, outside: Outside) -> float | None:
         """In one transaction."""
         now = self._platform.clock.now()
         with self._store.tx() as tx:
             service = tx.get(services, key)
             if service is None:
                 return None
-            messages = move(tx, joined, drained_at, key, now)
+            messages = move(tx, outside.joined, outside.drained_at, key, now)
+            messages += _note_traffic(tx, outside.given, now)
             story = current_deployment(tx, service)
-            step = self._plan(tx, service, tasks_of(tx, key.scope, key.id), targets, now)
+            step = self._plan(tx, service, tasks_of(tx, key.scope, key.id), outside.targets, now, outside.answer)
             carry_out(tx, step, key, now)
             if step.story is not None and step.story != story:
                 tx.put(deployments, step.story)
-            after, said = self._starter.start(tx, step, images, now)
+            for hook in step.effects.hooks:
+                tx.put(hooks, hook)
+            after, said = self._start(tx, step, outside.images, now)
             messages += [*said, *step.messages]
-            if problems:
-                messages += problems if service.blocked != problems[0] else []
-                after = replace(after, blocked=problems[0])
+            if outside.problems:
+                messages += outside.problems if service.blocked != outside.problems[0] else []
+                after = replace(after, blocked=outside.problems[0])
             if messages:
                 after = add_events(tx, after, messages, now)
             if after != service:
                 tx.put(services, after)
-            return step.again_at
+            return step.again_at if not outside.problems else min(step.again_at or now + TRY_AGAIN, now + TRY_AGAIN)
+
+    def _start(self, tx: Tx, step: Plan, images: Images, now: float) -> tuple[Service, list[str]]:
+        """Tasks of the PRIMARY deployment; and, while traffic is shifted, what is missing of the one beside it."""
+        after, said = self._starter.start(tx, step, images, now)
+        for deployment in step.service.deployments[1:]:
+            if count := step.more.get(deployment.id, 0):
+                one = replace(step, service=replace(step.service, deployments=(deployment,)), start=count, on=())
+                started, told = self._starter.start(tx, one, {}, now)
+                after, said = replace(after, blocked=after.blocked or started.blocked), [*said, *told]
+        return after, said
 
     def _leave_to_its_sets(self, service: Service) -> None:
         """Of a service that ECS does not deploy, only its end is to be seen to: when its last task set has gone."""
@@ -173,3 +227,12 @@ class ServiceController:
             forget_history(tx, service)
             forget_service(tx, service)
         return None
+
+
+def _note_traffic(tx: Tx, given: Given | None, now: float) -> list[str]:
+    """The rules are as the deployment wanted them; it may have been told to go back meanwhile, and finds them so."""
+    story = tx.get(deployments, given.story) if given is not None else None
+    if given is None or story is None or story.shift is None:
+        return []
+    tx.put(deployments, replace(story, shift=stages.applied(story.shift, given.traffic, now), updated_at=now))
+    return [words.shifted(f"ecs-svc/{story.target}", *given.traffic)]

@@ -98,7 +98,7 @@ def wish(service: Service, definition: Definition) -> launch.Wish:
         network=revision.network,
         execute=service.execute,
         placement=service.placement,
-        targets=revision.targets,
+        targets=tuple(replace(target, shifting=None) for target in service.primary.targets),
     )
 
 

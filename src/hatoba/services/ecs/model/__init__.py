@@ -4,6 +4,7 @@ from typing import Any
 
 from hatoba.services.ecs.model.account import account_settings
 from hatoba.services.ecs.model.cluster import clusters
+from hatoba.services.ecs.model.hook import hooks
 from hatoba.services.ecs.model.instance import instances
 from hatoba.services.ecs.model.service import events, services
 from hatoba.services.ecs.model.service_deployment import deployments, revisions
@@ -22,6 +23,7 @@ TABLES: tuple[Table[Any], ...] = (
     events,
     deployments,
     revisions,
+    hooks,
     task_sets,
     account_settings,
 )

@@ -46,6 +46,15 @@ class Deployment(Part, frozen=True, kw_only=True):
     failed: int = 0  # tasks in a row that never ran, or failed their health checks: the model's failedTasks
     crashes: int = 0  # tasks in a row that did not stay up, those included: what slows down further starts
     crashed_at: float | None = None  # the last of them
+    groups: tuple[str, ...] = ()  # the target groups of its tasks, as it found them free; (): as the revision says
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Where its tasks join load balancers."""
+        if not self.groups:
+            return self.revision.targets
+        pairs = zip(self.revision.targets, self.groups, strict=True)
+        return tuple(msgspec.structs.replace(target, group=group) for target, group in pairs)
 
 
 class Threshold(Part, frozen=True, kw_only=True):
@@ -92,6 +101,7 @@ class Service(Record, frozen=True, kw_only=True):
     # The service controller only.
     completed: Revision | None = None  # what a rollback returns to
     completed_as: str = ""  # `ecs-svc/…`
+    completed_groups: tuple[str, ...] = ()  # `Deployment.groups` of it
     steady: bool = False  # said so, and nothing happened since
     blocked: str = ""  # why the last task could not be placed; "" when it could
     events: int = 0  # how many there have been
@@ -129,7 +139,7 @@ services = Table(
     indexes=(
         Index("cluster", lambda s: (s.key[:3], s.cluster) if s.status != "INACTIVE" else None),
         Index("active", lambda s: (s.key[:3], s.cluster) if s.status == "ACTIVE" else None),
-        Index("target_group", lambda s: {x.group for d in s.deployments for x in d.revision.targets}, many=True),
+        Index("target_group", lambda s: {x.group for d in s.deployments for x in d.targets}, many=True),
         Index("blocked", lambda s: True if s.blocked else None),
         Index("daemon", lambda s: True if s.daemon and s.status == "ACTIVE" else None),
         Index("definition", lambda s: {(s.key[:3], definition) for definition in s.definitions}, many=True),

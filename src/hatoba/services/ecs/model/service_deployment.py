@@ -15,7 +15,9 @@ from hatoba.aws.shapes import ecs as t
 from hatoba.core.keys import Scope
 from hatoba.core.records import Record, replace
 from hatoba.services.ecs.model import arns
+from hatoba.services.ecs.model.hook import hooks, hooks_of
 from hatoba.services.ecs.model.service import Deployment, Revision, Service
+from hatoba.services.ecs.model.shift import Shift
 from hatoba.services.ecs.model.task import Part
 from hatoba.services.ecs.model.task_definition import Definition
 from hatoba.store import Index, Table, Tx
@@ -52,6 +54,7 @@ class ServiceRevision(Record, frozen=True, kw_only=True):
     revision: Revision
     created_at: float
     images: tuple[Image, ...] = ()
+    groups: tuple[str, ...] = ()  # as its deployment found them free
     resolved: bool = False  # its digests were looked up. The service controller.
 
     @property
@@ -62,6 +65,18 @@ class ServiceRevision(Record, frozen=True, kw_only=True):
     def pins(self) -> dict[str, str]:
         """By container: the digest that is pulled whatever its tag means by then."""
         return {image.container: image.digest for image in self.images if image.digest}
+
+
+class Watch(Part, frozen=True, kw_only=True):
+    """What is known of the CloudWatch alarms that judge a deployment. The service controller only."""
+
+    names: tuple[str, ...]
+    rollback: bool = False
+    asked_at: float | None = None  # when they were last asked for
+    ignored: tuple[str, ...] = ()  # were in ALARM when it began: they say nothing about it
+    triggered: tuple[str, ...] = ()
+    evaluates: float = 0.0  # seconds that the slowest of them looks back
+    trouble: str = ""  # why they cannot be read
 
 
 class ServiceDeployment(Record, frozen=True, kw_only=True):
@@ -85,6 +100,9 @@ class ServiceDeployment(Record, frozen=True, kw_only=True):
     monitor: Monitor = "DISABLED"  # the deployment circuit breaker
     failures: int = 0
     threshold: int = 0
+    shift: Shift | None = None  # of a strategy that shifts traffic
+    watch: Watch | None = None  # None: no alarms judge it
+    baking_since: float | None = None  # of a rolling update
 
     @property
     def arn(self) -> str:
@@ -152,12 +170,21 @@ def keep_revision(tx: Tx, service: Service, deployment: Deployment, definition: 
             revision=deployment.revision,
             created_at=now,
             images=images,
+            groups=deployment.groups if any(target.shifting for target in deployment.revision.targets) else (),
         ),
     )
 
 
 def begin(
-    tx: Tx, service: Service, definition: Definition, id_: str, configuration: dict[str, Any], now: float
+    tx: Tx,
+    service: Service,
+    definition: Definition,
+    id_: str,
+    configuration: dict[str, Any],
+    now: float,
+    *,
+    shift: Shift | None = None,
+    watch: Watch | None = None,
 ) -> Service:
     """The service's PRIMARY deployment is new: notes it, in the place of one that was still under way. Not yet put."""
     before = current_deployment(tx, service)
@@ -177,6 +204,8 @@ def begin(
             created_at=now,
             updated_at=now,
             configuration=configuration,
+            shift=shift,
+            watch=watch,
         ),
     )
     service = replace(service, current=id_)
@@ -193,14 +222,20 @@ def _forget_old(tx: Tx, service: Service) -> None:
     named = {number for d in kept for number in (d.target, d.back_to, *d.sources)}
     named |= {number_of(id_) for id_ in (service.completed_as, *(d.id for d in service.deployments))}
     for deployment in every[KEPT:]:
-        tx.forget(deployments, deployment.key)
+        _forget(tx, deployment)
     for revision in tx.index(revisions, "service", (service.scope, service.id)):
         if number_of(revision.id) not in named:
             tx.forget(revisions, revision.key)
 
 
+def _forget(tx: Tx, deployment: ServiceDeployment) -> None:
+    for hook in hooks_of(tx, deployment.scope, deployment.id):
+        tx.forget(hooks, hook.key)
+    tx.forget(deployments, deployment.key)
+
+
 def forget_history(tx: Tx, service: Service) -> None:
     for deployment in tx.index(deployments, "service", (service.scope, service.id)):
-        tx.forget(deployments, deployment.key)
+        _forget(tx, deployment)
     for revision in tx.index(revisions, "service", (service.scope, service.id)):
         tx.forget(revisions, revision.key)

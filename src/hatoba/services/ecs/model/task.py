@@ -62,12 +62,25 @@ class Placement(Part, frozen=True, kw_only=True):
     instance: str = ""
 
 
+class Shifting(Part, frozen=True, kw_only=True):
+    """The model's AdvancedConfiguration: between which target groups traffic is shifted, and by which rules."""
+
+    groups: tuple[str, str]  # ARNs: the service's own, and the alternate one
+    production: str  # listener rule's ARN
+    test: str = ""
+    role: str = ""
+
+    def other(self, group: str) -> str:
+        return self.groups[0] if group == self.groups[1] else self.groups[1]
+
+
 class Target(Part, frozen=True, kw_only=True):
     """Where the task joins a load balancer."""
 
     group: str  # target group ARN
     container: str
     port: int
+    shifting: Shifting | None = None  # of a service's revision only
 
 
 class Eni(Part, frozen=True, kw_only=True):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from hatoba.aws.shapes import ecs as t
 from hatoba.core.keys import Scope
 from hatoba.services.ecs.model import arns
-from hatoba.services.ecs.model.task import RANK, Network, Target, Task
+from hatoba.services.ecs.model.task import RANK, Network, Shifting, Target, Task
 
 M = TypeVar("M", bound=Mapping[str, Any])
 
@@ -57,4 +57,26 @@ def network(given: Network | None) -> t.NetworkConfiguration | None:
 
 
 def load_balancers(targets: tuple[Target, ...]) -> list[t.LoadBalancer]:
-    return [{"targetGroupArn": x.group, "containerName": x.container, "containerPort": x.port} for x in targets]
+    return [
+        present(
+            t.LoadBalancer(
+                targetGroupArn=target.group,
+                containerName=target.container,
+                containerPort=target.port,
+                advancedConfiguration=_advanced(target.shifting),  # type: ignore[typeddict-item]
+            )
+        )
+        for target in targets
+    ]
+
+
+def _advanced(shifting: Shifting | None) -> t.AdvancedConfiguration | None:
+    if shifting is None:
+        return None
+    shape: dict[str, Any] = {
+        "alternateTargetGroupArn": shifting.groups[1],
+        "productionListenerRule": shifting.production,
+        "testListenerRule": shifting.test or None,
+        "roleArn": shifting.role or None,
+    }
+    return cast(t.AdvancedConfiguration, present(shape))

@@ -5,26 +5,33 @@ Task counts are those of now: what runs of a revision, and what is asked of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from hatoba.aws.shapes import ecs as t
 from hatoba.services.ecs.model import arns
+from hatoba.services.ecs.model.hook import Hook
 from hatoba.services.ecs.model.service import Service
 from hatoba.services.ecs.model.service_deployment import ServiceDeployment, ServiceRevision, number_of
 from hatoba.services.ecs.model.task import Task
+from hatoba.services.ecs.plan.shift.stages import shown
 from hatoba.services.ecs.views.pieces import counts, definition_arn, load_balancers, network, present
 
 
-def deployment(record: ServiceDeployment, service: Service, tasks: Iterable[Task]) -> t.ServiceDeployment:
+def deployment(
+    record: ServiceDeployment, service: Service, tasks: Iterable[Task], runs: Sequence[Hook] = ()
+) -> t.ServiceDeployment:
+    """`runs`: those of its lifecycle hooks."""
     found = list(tasks)
-    sources = [_summary(service, number, found) for number in record.sources]
+    sources = [{**_summary(service, number, found), **_weights(record, number)} for number in record.sources]
     shape: dict[str, Any] = {
         **brief(record, service),
         "updatedAt": record.updated_at,
         "stoppedAt": record.stopped_at,
         "sourceServiceRevisions": sources,
-        "targetServiceRevision": _summary(service, record.target, found),
+        "targetServiceRevision": {**_summary(service, record.target, found), **_weights(record, record.target)},
+        "lifecycleStage": shown(record.shift) if record.shift is not None else None,
+        "lifecycleHookDetails": [_hook(run) for run in runs] or None,
         "deploymentConfiguration": record.configuration,
         "rollback": _rollback(record),
         "deploymentCircuitBreaker": {
@@ -32,7 +39,7 @@ def deployment(record: ServiceDeployment, service: Service, tasks: Iterable[Task
             "failureCount": record.failures,
             "threshold": record.threshold,
         },
-        "alarms": {"status": "DISABLED"},
+        "alarms": _alarms(record),
     }
     del shape["targetServiceRevisionArn"]
     return cast(t.ServiceDeployment, present(shape))
@@ -51,6 +58,44 @@ def brief(record: ServiceDeployment, service: Service) -> t.ServiceDeploymentBri
         "statusReason": record.reason or None,
     }
     return cast(t.ServiceDeploymentBrief, present(shape))
+
+
+def _weights(record: ServiceDeployment, number: str) -> dict[str, float]:
+    """What a revision of a shift was last given: one that is neither the blue nor the green one has nothing."""
+    traffic = record.shift.traffic if record.shift is not None else None
+    if record.shift is None or traffic is None:
+        return {}
+    production, test = 0.0, 0.0
+    if number == record.target:
+        production, test = traffic
+    elif number == record.shift.blue:
+        production, test = 100.0 - traffic.production, 100.0 - traffic.test
+    return {"requestedProductionTrafficWeight": production, "requestedTestTrafficWeight": test}
+
+
+def _hook(run: Hook) -> t.DeploymentLifecycleHookDetail:
+    shape: dict[str, Any] = {
+        "hookId": run.hook,
+        "targetType": run.type,
+        "targetArn": run.target or None,
+        "status": run.status,
+        "expiresAt": run.expires_at,
+        "timeoutAction": run.action,
+    }
+    return cast(t.DeploymentLifecycleHookDetail, present(shape))
+
+
+def _alarms(record: ServiceDeployment) -> t.ServiceDeploymentAlarms:
+    watch = record.watch
+    if watch is None:
+        return {"status": "DISABLED"}
+    over = "MONITORING" if record.status in ("PENDING", "IN_PROGRESS") else "MONITORING_COMPLETE"
+    shape: dict[str, Any] = {
+        "status": "TRIGGERED" if watch.triggered else over,
+        "alarmNames": list(watch.names),
+        "triggeredAlarmNames": list(watch.triggered) or None,
+    }
+    return cast(t.ServiceDeploymentAlarms, present(shape))
 
 
 def _rollback(record: ServiceDeployment) -> t.Rollback | None:
@@ -109,6 +154,21 @@ def revision(record: ServiceRevision, service: Service) -> t.ServiceRevision:
             for one in record.images
         ],
         "guardDutyEnabled": False,
+        "resolvedConfiguration": _resolved(record),
         "createdAt": record.created_at,
     }
     return cast(t.ServiceRevision, present(shape))
+
+
+def _resolved(record: ServiceRevision) -> t.ResolvedConfiguration | None:
+    """Which target groups its tasks really are in, where there was a choice."""
+    if not record.groups:
+        return None
+    pairs = zip(record.revision.targets, record.groups, strict=True)
+    return {
+        "loadBalancers": [
+            {"targetGroupArn": group, "productionListenerRule": target.shifting.production}
+            for target, group in pairs
+            if target.shifting is not None
+        ]
+    }

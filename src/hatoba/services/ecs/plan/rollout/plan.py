@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import msgspec
 
 from hatoba.core.records import replace
+from hatoba.services.ecs.model.hook import Hook
 from hatoba.services.ecs.model.service import Service
-from hatoba.services.ecs.model.service_deployment import ServiceDeployment
+from hatoba.services.ecs.model.service_deployment import ServiceDeployment, Watch
 from hatoba.services.ecs.model.task import Part, Task
-from hatoba.services.ecs.plan.rollout import progress, words
+from hatoba.services.ecs.plan import alarms
+from hatoba.services.ecs.plan.alarms import Answer
+from hatoba.services.ecs.plan.rollout import progress, shifting, words
 from hatoba.services.ecs.plan.rollout.daemon import daemon_moves, sized
 from hatoba.services.ecs.plan.rollout.seen import Seen, Targets, places, see
+from hatoba.services.ecs.plan.rollout.shifting import Effects
 from hatoba.services.ecs.plan.rollout.steps import Moves, Stop, moves
 
 
@@ -21,6 +27,7 @@ class Plan(Part, frozen=True, kw_only=True):
     service: Service
     start: int = 0
     on: tuple[str, ...] = ()  # of a daemon: the node of each that is started
+    more: Mapping[str, int] = msgspec.field(default_factory=dict)  # starts of deployments that are not PRIMARY
     stop: tuple[Stop, ...] = ()
     register: tuple[Task, ...] = ()
     deregister: tuple[Task, ...] = ()
@@ -29,11 +36,13 @@ class Plan(Part, frozen=True, kw_only=True):
     messages: tuple[str, ...] = ()
     again_at: float | None = None
     story: ServiceDeployment | None = None  # the record of its newest service deployment, as it is to be
+    effects: Effects = Effects()
 
     @property
     def empty(self) -> bool:
         """Nothing to do but to keep the record, should it differ."""
-        return not (self.start or self.stop or self.register or self.deregister or self.drained or self.ended)
+        moving = self.start or self.more or self.stop or self.register or self.deregister or self.drained or self.ended
+        return not moving and self.effects == Effects()
 
 
 def plan(
@@ -44,20 +53,34 @@ def plan(
     story: ServiceDeployment | None = None,
     instances: Collection[str] | None = None,
     unchecked: float = 0.0,
+    runs: Sequence[Hook] = (),
+    answer: Answer | None = None,
 ) -> Plan:
     """`targets`: the states of everything registered in the service's target groups; `story`: its newest service
     deployment; `instances`: the nodes that are there for a daemon, None for any other service; `unchecked`: as for
-    `see`."""
+    `see`; `runs`: those of the story's lifecycle hooks; `answer`: its alarms, when they were asked for."""
     service = sized(service, instances)
+    unwatched: list[str] = []
+    if story is not None and story.watch is not None and answer is not None:
+        story, unwatched = _watched(story, story.watch, answer, now)
     seen = [see(service, task, targets, now, unchecked) for task in tasks]
     ended = [task for task in tasks if not task.counted and task.desired == "STOPPED"]
     counted = progress.note_ends(service, ended, 0, _serving(service, seen), now)
-    told = list(counted.messages)
-    advanced = progress.advance(counted.service, seen, now, story)
+    told = [*unwatched, *counted.messages]
+    service = counted.service
+    if shifting.governs(story) is not None:
+        service = progress.note_others(service, ended, now)
+    advanced = progress.advance(service, seen, now, story, runs)
     told += advanced.messages
     service = advanced.service
 
-    step = moves(service, seen, now) if instances is None else daemon_moves(service, seen, instances, now)
+    shift, more = shifting.governs(advanced.story), dict[str, int]()
+    if advanced.story is not None and shift is not None and service.status == "ACTIVE":
+        step, more = shifting.side_moves(service, advanced.story, shift, seen, now)
+    elif instances is None:
+        step = moves(service, seen, now, early=advanced.early)
+    else:
+        step = daemon_moves(service, seen, instances, now)
     unhealthy = [one for one in seen if one.condition == "unhealthy" and one.id in {stop.task for stop in step.stop}]
     told += [message for one in unhealthy for message in _why_unhealthy(one, targets)]
     blamed = sum(one.task.deployment == service.primary.id for one in unhealthy)
@@ -69,9 +92,10 @@ def plan(
     deregister = [task for task in tasks if _leaves(task)]
     drained = [task for task in tasks if task.balancing == "draining" and _is_drained(task, targets, now)]
 
-    moving = bool(step.start or step.stop or step.kept) or any(one.condition != "healthy" for one in seen)
+    moving = bool(step.start or more or step.stop or step.kept) or any(one.condition != "healthy" for one in seen)
     primary = service.primary
-    steady = not moving and len(service.deployments) == 1 and primary.rollout == "COMPLETED"
+    short = len(seen) < service.desired  # also while starts are held back
+    steady = not (moving or short) and len(service.deployments) == 1 and primary.rollout == "COMPLETED"
     if steady and not service.steady and service.status == "ACTIVE":
         told.append(words.STEADY)
     if service.steady != steady:
@@ -85,6 +109,8 @@ def plan(
 
     deadlines = (
         step.again_at,
+        advanced.again_at,
+        alarms.asks_at(advanced.story),
         *(one.grace_ends for one in seen),
         *(task.drained_at for task in tasks if task.balancing == "draining"),
     )
@@ -92,6 +118,7 @@ def plan(
         service=service,
         start=step.start,
         on=step.on,
+        more=more,
         stop=step.stop,
         register=tuple(register),
         deregister=tuple(deregister),
@@ -100,7 +127,16 @@ def plan(
         messages=tuple(told),
         again_at=min((at for at in deadlines if at is not None), default=None),
         story=advanced.story,
+        effects=shifting.effects(service, advanced.story, shift, seen, runs, now),
     )
+
+
+def _watched(story: ServiceDeployment, watch: Watch, answer: Answer, now: float) -> tuple[ServiceDeployment, list[str]]:
+    """With what its alarms say; and, once, why they do not."""
+    known = alarms.noted(watch, answer, now)
+    said = known.trouble and known.trouble != watch.trouble
+    told = [words.alarms_unread(f"ecs-svc/{story.target}", known.trouble)] if said else []
+    return replace(story, watch=known), told
 
 
 def _hindered(step: Moves) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from hatoba.core.records import replace
+from hatoba.services.ecs.model.hook import Hook
 from hatoba.services.ecs.model.service import Deployment, Revision, Service
 from hatoba.services.ecs.model.service_deployment import ServiceDeployment
+from hatoba.services.ecs.model.shift import Shift
 from hatoba.services.ecs.model.task import Task
-from hatoba.services.ecs.plan.rollout import arith, words
+from hatoba.services.ecs.plan.rollout import arith, shifting, words
 from hatoba.services.ecs.plan.rollout import story as tales
 from hatoba.services.ecs.plan.rollout.seen import Seen
+from hatoba.services.ecs.plan.shift import stages
 
 # Ends for which the deployment is not to blame.
 _BLAMELESS = (
@@ -29,6 +32,8 @@ class Progress(NamedTuple):
     service: Service
     messages: tuple[str, ...]
     story: ServiceDeployment | None = None
+    again_at: float | None = None
+    early: bool = False  # it counts as done once what is left of the old deployments has gone
 
 
 def note_ends(service: Service, ended: Sequence[Task], unhealthy: int, healthy: int, now: float) -> Progress:
@@ -59,14 +64,25 @@ def note_ends(service: Service, ended: Sequence[Task], unhealthy: int, healthy: 
     return Progress(service, tuple(messages))
 
 
-def advance(service: Service, seen: Sequence[Seen], now: float, story: ServiceDeployment | None = None) -> Progress:
-    """Forgets deployments of which nothing is left; completes, stops, fails or undoes the PRIMARY one."""
+def note_others(service: Service, ended: Sequence[Task], now: float) -> Service:
+    """The same for the deployments beside it, whose tasks are replaced too while traffic is shifted."""
+    others = (replace(service, deployments=(deployment,)) for deployment in service.deployments[1:])
+    counted = tuple(note_ends(other, ended, 0, 0, now).service.primary for other in others)
+    return replace(service, deployments=(service.primary, *counted))
+
+
+def advance(
+    service: Service,
+    seen: Sequence[Seen],
+    now: float,
+    story: ServiceDeployment | None = None,
+    runs: Sequence[Hook] = (),
+) -> Progress:
+    """Forgets deployments of which nothing is left; completes, stops, fails or undoes the PRIMARY one. `runs`: those
+    of the story's lifecycle hooks."""
     occupied = Counter(one.task.deployment for one in seen if one.occupies)
-    service = _without_leftovers(service, occupied, now)
+    service = _sized(service, story, seen, occupied, now)
     primary = service.primary
-    if primary.desired != service.desired:
-        primary = replace(primary, desired=service.desired, updated_at=now)
-        service = _with_primary(service, primary)
     if service.status == "DRAINING" and not occupied:
         service = replace(service, status="INACTIVE", ended_at=now)
     if story is not None and story.under_way:
@@ -79,15 +95,71 @@ def advance(service: Service, seen: Sequence[Seen], now: float, story: ServiceDe
         return _asked(service, story, now)
     if story is not None and story.status == "IN_PROGRESS":
         story = tales.watched(story, service, primary, now)
-    percents = service.percents
+    percents, shift = service.percents, shifting.governs(story)
     threshold = arith.breaker_threshold(service.desired, percents.threshold.type, percents.threshold.value)
-    if percents.breaker and primary.failed >= threshold:
+    # On the way back both revisions have traffic, and the older one has worked: there is no better place to go.
+    if percents.breaker and primary.failed >= threshold and (shift is None or not shift.back):
         return _break(service, story, now)
-    serving = sum(one.condition == "healthy" for one in seen if one.task.deployment == primary.id)
-    if len(service.deployments) > 1 or serving < service.desired:
+    if story is not None and story.status == "IN_PROGRESS" and story.watch is not None and story.watch.triggered:
+        return _undo(service, story, words.alarmed(story.watch.triggered), now, undone=story.watch.rollback)
+    if story is not None and shift is not None and story.under_way:
+        return _shift(service, story, shift, seen, runs, now)
+    return _finish(service, story, _serving(service, seen), now)
+
+
+def _serving(service: Service, seen: Sequence[Seen]) -> int:
+    return sum(one.condition == "healthy" for one in seen if one.task.deployment == service.primary.id)
+
+
+def _shift(
+    service: Service, story: ServiceDeployment, shift: Shift, seen: Sequence[Seen], runs: Sequence[Hook], now: float
+) -> Progress:
+    """As far as its stages go on now. The last one ends as any deployment does: when only the PRIMARY one is left."""
+    course, there = shifting.course_of(story, shift), shifting.scene(service, story, shift, seen)
+    turned = stages.turn(shift, course, there, runs, now)
+    story = tales.shifted(story, turned.shift, now)
+    told = tuple(words.entered(shifting.green_id(story), stage) for stage in turned.entered)
+    if turned.failed:
+        undone = _undo(service, story, turned.failed, now, undone=True)
+        return undone._replace(messages=(*told, *undone.messages))
+    if turned.shift.stage != "CLEAN_UP":
+        return Progress(service, told, story, turned.again_at)
+    if len(service.deployments) > 1 or _serving(service, seen) < service.desired:
+        return Progress(service, told, story)
+    done = _complete(service, story, now)
+    return done._replace(messages=(*told, *done.messages))
+
+
+def _finish(service: Service, story: ServiceDeployment | None, serving: int, now: float) -> Progress:
+    """A rolling update is done when nothing is left of the old and all of the new serves; or, by its early success
+    criteria, when so much of it does. Before that it is watched for its bake time."""
+    early = _early(story)
+    alone = len(service.deployments) == 1
+    reached = serving >= (service.desired if early is None else arith.lower(service.desired, early["healthyPercent"]))
+    if not reached or (early is None and not alone):
         return Progress(service, (), story)
-    done = replace(primary, rollout="COMPLETED", reason=words.is_completed(primary.id), updated_at=now)
-    service = replace(_with_primary(service, done), completed=done.revision, completed_as=done.id)
+    if story is not None and story.under_way and not story.back_to:
+        story = tales.baking(story, now)
+        ends = tales.baked_at(story)
+        if now < ends:
+            return Progress(service, (), story, ends)
+    if early is not None and early["sourceServiceRevisionCleanup"] == "BLOCKING" and not alone:
+        return Progress(service, (), story, early=True)
+    return _complete(service, story, now)
+
+
+def _early(story: ServiceDeployment | None) -> Mapping[str, Any] | None:
+    if story is None or story.status != "IN_PROGRESS":
+        return None
+    criteria: Mapping[str, Any] = story.configuration.get("earlySuccessCriteria") or {}
+    return criteria if criteria.get("enable") else None
+
+
+def _complete(service: Service, story: ServiceDeployment | None, now: float) -> Progress:
+    done = replace(service.primary, rollout="COMPLETED", reason=words.is_completed(service.primary.id), updated_at=now)
+    service = replace(
+        _with_primary(service, done), completed=done.revision, completed_as=done.id, completed_groups=done.groups
+    )
     if story is not None and story.under_way:
         story = tales.succeeded(story, now)
     return Progress(service, (words.completed(done.id),), story)
@@ -95,6 +167,24 @@ def advance(service: Service, seen: Sequence[Seen], now: float, story: ServiceDe
 
 def _with_primary(service: Service, primary: Deployment) -> Service:
     return replace(service, deployments=(primary, *service.deployments[1:]))
+
+
+def _sized(
+    service: Service,
+    story: ServiceDeployment | None,
+    seen: Sequence[Seen],
+    occupied: Counter[str | None],
+    now: float,
+) -> Service:
+    """Every deployment with what is left of it, the PRIMARY one with what is desired."""
+    shift = shifting.governs(story)
+    if story is not None and shift is not None and service.status == "ACTIVE":
+        return shifting.sized(service, story, shift, seen, now)
+    service = _without_leftovers(service, occupied, now)
+    primary = service.primary
+    if primary.desired == service.desired:
+        return service
+    return _with_primary(service, replace(primary, desired=service.desired, updated_at=now))
 
 
 def _without_leftovers(service: Service, occupied: Counter[str | None], now: float) -> Service:
@@ -110,7 +200,7 @@ def _without_leftovers(service: Service, occupied: Counter[str | None], now: flo
 def _break(service: Service, story: ServiceDeployment | None, now: float) -> Progress:
     """The deployment circuit breaker opens: no further starts, and back to what last worked if that was asked for."""
     told = words.failed(service.primary.id)
-    if not service.percents.rollback or not can_go_back(service):
+    if not service.percents.rollback or not can_go_back(service, story):
         service = _fail(service, words.BREAKER, now)
         story = tales.failed(story, words.TASKS_FAILED, now) if story is not None else None
         return Progress(service, (told,), story)
@@ -121,9 +211,21 @@ def _break(service: Service, story: ServiceDeployment | None, now: float) -> Pro
     return Progress(service, (told, words.rolling_back(to)), story)
 
 
+def _undo(service: Service, story: ServiceDeployment, why: str, now: float, *, undone: bool) -> Progress:
+    """An alarm or a lifecycle hook says that it must not go on."""
+    told = words.failed_because(service.primary.id, why)
+    if not undone or not can_go_back(service, story):
+        service = _fail(service, words.stopped_because(why), now)
+        return Progress(service, (told,), tales.stopped(story, words.stopped_because(why), now))
+    to = service.completed_as
+    service = _go_back(service, words.going_back(to, why), now)
+    story = tales.rolling_back(story, to, words.rolled_back_because(why), now, broken=False)
+    return Progress(service, (told, words.rolling_back(to)), story)
+
+
 def _asked(service: Service, story: ServiceDeployment, now: float) -> Progress:
     """Somebody has stopped the deployment: what runs is left as it is, or goes back to what last worked."""
-    if story.status == "STOP_REQUESTED" or not can_go_back(service):
+    if story.status == "STOP_REQUESTED" or not can_go_back(service, story):
         service = _fail(service, words.STOPPED_BY_USER, now)
         return Progress(service, (), tales.stopped(story, words.STOPPED_BY_USER, now))
     to = service.completed_as
@@ -132,9 +234,12 @@ def _asked(service: Service, story: ServiceDeployment, now: float) -> Progress:
     return Progress(service, (words.rolling_back(to),), story)
 
 
-def can_go_back(service: Service) -> bool:
-    """There is an earlier deployment that worked."""
-    return service.completed is not None and service.completed_as not in ("", service.primary.id)
+def can_go_back(service: Service, story: ServiceDeployment | None) -> bool:
+    """There is an earlier deployment that worked; and where traffic is shifted, it is the one that it came from."""
+    if service.completed is None or service.completed_as in ("", service.primary.id):
+        return False
+    shift = shifting.governs(story)
+    return shift is None or shifting.blue_id(shift) == service.completed_as
 
 
 def _fail(service: Service, reason: str, now: float) -> Service:
@@ -148,7 +253,7 @@ def _go_back(service: Service, reason: str, now: float) -> Service:
     service = _fail(service, reason, now)
     earlier = service.deployment(id_)
     if earlier is None:
-        return redeploy(service, id_, back, now)
+        return redeploy(service, id_, back, now, service.completed_groups)
     again = replace(
         earlier,
         status="PRIMARY",
@@ -164,8 +269,8 @@ def _go_back(service: Service, reason: str, now: float) -> Service:
     return replace(service, deployments=(again, *others), steady=False)
 
 
-def redeploy(service: Service, id_: str, revision: Revision, now: float) -> Service:
-    """A new PRIMARY deployment; the others give way to it."""
+def redeploy(service: Service, id_: str, revision: Revision, now: float, groups: tuple[str, ...] = ()) -> Service:
+    """A new PRIMARY deployment; the others give way to it. `groups`: the target groups that its tasks join."""
     primary = Deployment(
         id=id_,
         status="PRIMARY",
@@ -174,6 +279,7 @@ def redeploy(service: Service, id_: str, revision: Revision, now: float) -> Serv
         created_at=now,
         updated_at=now,
         reason=words.in_progress(id_),
+        groups=groups,
     )
     others = tuple(replace(deployment, status="ACTIVE") for deployment in service.deployments)
     return replace(service, deployments=(primary, *others), steady=False)

@@ -33,7 +33,8 @@ class Moves(NamedTuple):
     on: tuple[str, ...] = ()  # of a daemon: the node of each that is started
 
 
-def moves(service: Service, seen: Sequence[Seen], now: float) -> Moves:
+def moves(service: Service, seen: Sequence[Seen], now: float, *, early: bool = False) -> Moves:
+    """`early`: what is left of old deployments goes now, as far as minimumHealthyPercent allows it."""
     if service.status != "ACTIVE":
         return Moves(0, tuple(scale_in(service, one) for one in live(seen)), None, False)
     primary = [one for one in seen if one.task.deployment == service.primary.id and not one.task.leaving]
@@ -46,7 +47,7 @@ def moves(service: Service, seen: Sequence[Seen], now: float) -> Moves:
     start = 0 if held else min(need, room)
     # Tasks that are on their way out already will make room.
     missing = 0 if held else max(0, need - room - sum(one.condition == "ending" for one in seen))
-    stop, kept = _stops(service, primary, old, missing, now)
+    stop, kept = _stops(service, primary, old, missing, now, early=early)
     stuck = missing > 0 and not stop and not kept
     return Moves(start, tuple(stop), _again_at(when if held else None, kept), stuck, kept)
 
@@ -75,7 +76,7 @@ def _of(seen: Sequence[Seen], condition: Condition) -> list[Seen]:
 
 
 def _stops(
-    service: Service, primary: Sequence[Seen], old: Sequence[Seen], missing: int, now: float
+    service: Service, primary: Sequence[Seen], old: Sequence[Seen], missing: int, now: float, *, early: bool
 ) -> tuple[list[Stop], tuple[Task, ...]]:
     """Which to stop, and which would be if they were not protected. `missing`: how many tasks cannot be started for
     want of room."""
@@ -109,7 +110,7 @@ def _stops(
 
     # Old tasks give way to new ones that serve; before that, only where there is no room for the new ones.
     for one in _of(old, "healthy"):
-        if healthy > least and (healthy > service.desired or missing > 0):
+        if healthy > least and (healthy > service.desired or missing > 0 or early):
             if not _free([one], kept, now):
                 continue
             stops.append(scale_in(service, one))

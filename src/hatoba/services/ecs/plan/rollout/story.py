@@ -11,7 +11,9 @@ from typing import Any
 from hatoba.core.records import replace
 from hatoba.services.ecs.model.service import Deployment, Service
 from hatoba.services.ecs.model.service_deployment import Monitor, ServiceDeployment, number_of
+from hatoba.services.ecs.model.shift import Shift
 from hatoba.services.ecs.plan.rollout import arith
+from hatoba.services.ecs.plan.shift import stages
 
 
 def _turn(story: ServiceDeployment, now: float, **changes: Any) -> ServiceDeployment:
@@ -47,8 +49,25 @@ def rolling_back(story: ServiceDeployment, to: str, reason: str, now: float, *, 
         back_to=number_of(to),
         back_reason=reason,
         back_at=now,
+        shift=stages.back(story.shift, now) if story.shift is not None else None,  # traffic first, tasks afterwards
         monitor="TRIGGERED" if broken else _watched_to_the_end(story),
     )
+
+
+def shifted(story: ServiceDeployment, shift: Shift, now: float) -> ServiceDeployment:
+    return _turn(story, now, shift=shift)
+
+
+def baking(story: ServiceDeployment, now: float) -> ServiceDeployment:
+    """A rolling update has come to what it wants, and is watched for a while."""
+    return story if story.baking_since is not None else _turn(story, now, baking_since=now)
+
+
+def baked_at(story: ServiceDeployment) -> float:
+    """As long as was configured, and as long as the slowest alarm looks back."""
+    configured = 60.0 * (story.configuration.get("bakeTimeInMinutes") or 0)
+    watched = story.watch.evaluates if story.watch is not None else 0.0
+    return (story.baking_since or 0.0) + max(configured, watched)
 
 
 def succeeded(story: ServiceDeployment, now: float) -> ServiceDeployment:

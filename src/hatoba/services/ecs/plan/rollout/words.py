@@ -61,6 +61,29 @@ def rolling_back(deployment: str) -> str:
     return f"rolling back to deployment {deployment}."
 
 
+def failed_because(deployment: str, why: str) -> str:
+    return f"(deployment {deployment}) deployment failed: {why.rstrip('.')}."
+
+
+def entered(deployment: str, stage: str) -> str:
+    return f"(deployment {deployment}) entered the lifecycle stage {stage}."
+
+
+def shifted(deployment: str, production: float, test: float) -> str:
+    return (
+        f"(deployment {deployment}) has {production:g} percent of production traffic and {test:g} percent of test "
+        "traffic."
+    )
+
+
+def not_shifted(rule: str, error: str) -> str:
+    return f"was unable to shift traffic (listener rule {rule}): {error}"
+
+
+def alarms_unread(deployment: str, trouble: str) -> str:
+    return f"(deployment {deployment}) is not watched by all of its CloudWatch alarms: {trouble}"
+
+
 def unhealthy_container(task: str) -> str:
     return f"(task {task}) failed container health checks."
 
@@ -114,6 +137,22 @@ ROLLED_BACK = "Service deployment rolled back because the circuit breaker thresh
 ROLLED_BACK_BY_USER = "Service deployment rolled back because StopServiceDeployment asked for it."
 STOPPED_BY_USER = "Service deployment stopped because StopServiceDeployment asked for it."
 BREAKER = "ECS deployment circuit breaker: tasks failed to start."
+
+
+def alarmed(names: Sequence[str]) -> str:
+    return f"the CloudWatch alarm {', '.join(names)} is in the ALARM state."
+
+
+def stopped_because(why: str) -> str:
+    return f"Service deployment stopped because {why}"
+
+
+def rolled_back_because(why: str) -> str:
+    return f"Service deployment rolled back because {why}"
+
+
+def going_back(deployment: str, why: str) -> str:
+    return f"ECS deployment rolling back to deploymentId {deployment}: {why}"
 
 
 def user_rolling_back(deployment: str) -> str:

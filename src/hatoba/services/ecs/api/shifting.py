@@ -1,0 +1,60 @@
+"""A load balancer's advanced configuration: between which target groups and by which rules traffic is to be shifted.
+ELB is asked whether it can be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hatoba.aws.shapes import ecs as t
+from hatoba.core.errors import AwsError
+from hatoba.gateway.call import Call
+from hatoba.services.ecs.model.task import Shifting
+
+_RULE = re.compile(r"arn:[^:]+:elasticloadbalancing:[^:]*:[^:]*:listener-rule/app/[^/]+/[^/]+/[^/]+/[^/]+")
+_NETWORK = re.compile(r"arn:[^:]+:elasticloadbalancing:[^:]*:[^:]*:listener/(net|gwy)/")
+
+
+def read(group: str, advanced: Mapping[str, Any] | None) -> Shifting | None:
+    if not advanced:
+        return None
+    alternate, production = advanced.get("alternateTargetGroupArn"), advanced.get("productionListenerRule")
+    if not alternate or not production:
+        raise t.InvalidParameterException(
+            "An advancedConfiguration needs an alternateTargetGroupArn and a productionListenerRule."
+        )
+    if alternate == group:
+        raise t.InvalidParameterException("The alternateTargetGroupArn must be another one than the targetGroupArn.")
+    test = advanced.get("testListenerRule") or ""
+    for name, rule in (("productionListenerRule", production), ("testListenerRule", test)):
+        _check_arn(name, rule)
+    if test == production:
+        raise t.InvalidParameterException("The testListenerRule must be another one than the productionListenerRule.")
+    return Shifting(groups=(group, alternate), production=production, test=test, role=advanced.get("roleArn") or "")
+
+
+def _check_arn(name: str, rule: str) -> None:
+    if _NETWORK.match(rule):
+        raise t.UnsupportedFeatureException(
+            f"The {name} {rule}: listeners of Network Load Balancers are not available."
+        )
+    if rule and not _RULE.fullmatch(rule):
+        raise t.InvalidParameterException(f"The {name} {rule} is not the ARN of a listener rule.")
+
+
+async def check_rules(call: Call, advanced: Sequence[Shifting]) -> None:
+    """They exist and forward."""
+    wanted = sorted({rule for one in advanced for rule in (one.production, one.test) if rule})
+    if not wanted:
+        return
+    try:
+        found = (await call.aws.elbv2.describe_rules(RuleArns=wanted))["Rules"]
+    except AwsError as error:
+        if error.status >= 500:
+            raise
+        raise t.InvalidParameterException(f"The listener rule {', '.join(wanted)} does not exist.") from error
+    for rule in found:
+        if [action["Type"] for action in rule["Actions"]] != ["forward"]:
+            raise t.InvalidParameterException(f"The listener rule {rule['RuleArn']} does not forward to target groups.")

@@ -1,0 +1,49 @@
+"""Carries out how traffic is weighed: by ELB's public operations, on the rules that a service names.
+
+What else a rule's action says (stickiness) stays. A listener's default rule is changed by way of its listener.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hatoba.core.errors import AwsError
+from hatoba.gateway.call import Door
+from hatoba.services.ecs.plan.shift.traffic import Weighing
+
+
+async def weigh(aws: Door, weighings: Sequence[Weighing]) -> dict[str, str]:
+    """Sets the rules; those that would not be set, and why. Setting them again changes nothing."""
+    refused: dict[str, str] = {}
+    for one in weighings:
+        try:
+            await _set(aws, one)
+        except AwsError as error:
+            if error.status >= 500:
+                raise
+            refused[one.rule] = error.message
+    return refused
+
+
+async def _set(aws: Door, wanted: Weighing) -> None:
+    (rule,) = (await aws.elbv2.describe_rules(RuleArns=[wanted.rule]))["Rules"]
+    actions = [_forward(rule["Actions"], wanted)]
+    if actions == rule["Actions"]:
+        return
+    if rule["IsDefault"]:
+        await aws.elbv2.modify_listener(ListenerArn=_listener(wanted.rule), DefaultActions=actions)
+    else:
+        await aws.elbv2.modify_rule(RuleArn=wanted.rule, Actions=actions)
+
+
+def _forward(actions: Sequence[dict[str, Any]], wanted: Weighing) -> dict[str, Any]:
+    now: dict[str, Any] = next((action for action in actions if action["Type"] == "forward"), {"Type": "forward"})
+    groups = [{"TargetGroupArn": group, "Weight": weight} for group, weight in wanted.shares]
+    kept = {name: value for name, value in now.items() if name != "TargetGroupArn"}
+    return {**kept, "ForwardConfig": {**now.get("ForwardConfig", {}), "TargetGroups": groups}}
+
+
+def _listener(rule: str) -> str:
+    """`…:listener-rule/app/web/<id>/<listener>/<rule>` → `…:listener/app/web/<id>/<listener>`"""
+    return rule.replace(":listener-rule/", ":listener/", 1).rpartition("/")[0]
