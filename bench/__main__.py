@@ -25,6 +25,7 @@ MODULES: dict[str, tuple[list[str], float]] = {
     "store": ([], 120.0),
     "names": ([], 120.0),
     "placement": ([], 300.0),
+    "simulation": ([], 600.0),
     "runtime": ([], 300.0),
     "network": ([], 180.0),
     "proxy": ([], 180.0),

@@ -10,6 +10,7 @@ PACKAGES=(
     crun:crun                      # the OCI runtime below it
     golang-github-containers-common:/usr/share/containers/seccomp.json   # the default seccomp profile
     tini:tini-static               # the init process of tasks that ask for one
+    catatonit:catatonit            # holds the namespaces that a task's containers share
     util-linux:nsenter             # starts Envoy in a VPC's namespace
     libnftables1:/usr/share/doc/libnftables1   # packet rules, in process
     busybox-static:/bin/busybox    # sample and test images

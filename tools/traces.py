@@ -121,8 +121,7 @@ class Traces:
 
     def counts(self) -> dict[str, int]:
         """How much there is of everything that a task, a restart or a deployment makes."""
-        node = self.data / "node"
-        snapshots = node / "containerd/root/io.containerd.snapshotter.v1.overlayfs/snapshots"
+        snapshots = self.data / "node" / "containerd/root/io.containerd.snapshotter.v1.overlayfs/snapshots"
         tops = [Path(path) for path in self.cgroups()]
         return {
             "processes": len(self.processes()),
@@ -130,13 +129,20 @@ class Traces:
             "routes": len(self.routes()),
             "namespaces": _files(self.run / "net"),
             "cgroups": sum(_folders(top) for top in tops),
-            "bundles": len(list((self.run / "containerd/state/io.containerd.runtime.v2.task/hatoba").glob("*"))),
             "snapshots": len(list(snapshots.glob("*"))),
-            "task folders": len(list((node / "tasks").glob("*"))),
-            "spools": _files(node / "output"),
             "files of proxies": _files(self.run / "proxy"),
             "open files of control": self._open_files("control"),
             "open files of node": self._open_files("node"),
+            **self.of_tasks(),
+        }
+
+    def of_tasks(self) -> dict[str, int]:
+        """What every task has on its node."""
+        node, bundles = self.data / "node", self.run / "containerd/state/io.containerd.runtime.v2.task/hatoba"
+        return {
+            "bundles": len(list(bundles.glob("*"))),
+            "task folders": len(list((node / "tasks").glob("*"))),
+            "spools": _files(node / "output"),
         }
 
     def _open_files(self, process: str) -> int:

@@ -2,59 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tools.instance import HATOBA, Instance, eventually
+from tools.instance import Instance, eventually
+from tools.machine import FIRST, Cables, Machine
 
 pytestmark = pytest.mark.real
 
-FIRST, SECOND = "10.98.76.1", "10.98.76.2"
-
-
-def sh(command: str) -> None:
-    subprocess.run(command, shell=True, check=True, capture_output=True)
-
 
 @pytest.fixture
-def second_host() -> Iterator[str]:
-    """A second "machine": a network namespace joined to this one by a cable."""
-    name = f"h{os.getpid()}"
-    sh(f"ip netns add {name}")
-    try:
-        sh(f"ip link add {name}a type veth peer name {name}b netns {name}")
-        sh(f"ip addr add {FIRST}/24 dev {name}a && ip link set {name}a up")
-        sh(f"nsenter --net=/run/netns/{name} ip addr add {SECOND}/24 dev {name}b")
-        sh(f"nsenter --net=/run/netns/{name} sh -c 'ip link set {name}b up; ip link set lo up'")
-        yield name
-    finally:
-        sh(f"ip link del {name}a; ip netns del {name}")
-
-
-@pytest.fixture
-def two_nodes(second_host: str) -> Iterator[Instance]:
-    inside = ["nsenter", f"--net=/run/netns/{second_host}", HATOBA]
-    with Instance(options=["--node-host", FIRST]) as hatoba, tempfile.TemporaryDirectory(prefix="hatoba-") as data:
-        token = hatoba.hatoba("node", "token").strip()
-        with open(Path(data) / "agent.log", "wb") as log:
-            join = ["node", "--join", token, "--address", SECOND, "--name", "second", "--data", data]
-            agent = subprocess.Popen([*inside, *join], stdout=log, stderr=log)
-        try:
-            instances = hatoba.client("ecs").list_container_instances
-            eventually(lambda: len(instances()["containerInstanceArns"]) == 2, 20)
-            yield hatoba
-        finally:
-            sys.stderr.write((Path(data) / "agent.log").read_text())
-            agent.terminate()
-            agent.wait(20)
-            subprocess.run([*inside, "down", "--data", data, "--purge"], check=True, capture_output=True, timeout=60)
+def two_nodes() -> Iterator[Instance]:
+    with Cables() as cables, Instance(options=["--node-host", FIRST]) as hatoba, Machine(hatoba, cables, 2):
+        yield hatoba
 
 
 def test_tasks_of_two_nodes_reach_each_other(two_nodes: Instance) -> None:
@@ -107,7 +69,7 @@ def test_tasks_of_two_nodes_reach_each_other(two_nodes: Instance) -> None:
 def test_a_service_leaves_a_node_that_is_drained(two_nodes: Instance) -> None:
     hatoba, ecs = two_nodes, two_nodes.client("ecs")
     by_name = {node["ec2InstanceId"]: node["containerInstanceArn"] for node in _instances(ecs)}
-    second = by_name.pop("second")
+    second = by_name.pop("machine-2")
     (first,) = by_name.values()
     ecs.put_attributes(attributes=[{"name": "stack", "value": "blue", "targetId": first}])
     ecs.register_task_definition(
@@ -132,7 +94,9 @@ def test_a_service_leaves_a_node_that_is_drained(two_nodes: Instance) -> None:
         desiredCount=3,
         networkConfiguration=hatoba.network(groups=[hatoba.allow(8080, "172.31.0.0/16")]),
         placementStrategy=[{"type": "binpack", "field": "memory"}],
-        placementConstraints=[{"type": "memberOf", "expression": "attribute:stack == blue or ec2InstanceId == second"}],
+        placementConstraints=[
+            {"type": "memberOf", "expression": "attribute:stack == blue or ec2InstanceId == machine-2"}
+        ],
     )
 
     def where(service: str = "steady") -> list[str]:
