@@ -63,6 +63,8 @@ class Outside(NamedTuple):
     answer: Answer | None
     given: Given | None
 
+REST_PER_TASK = 100e-6  # seconds: about ten times what a pass costs
+
 
 class ServiceController:
     name = "ecs.services"
