@@ -14,6 +14,8 @@ FILTERS: tuple[Filter, ...] = (
     ("lost", lambda needs, site, use: site.ready),
     ("draining", lambda needs, site, use: not site.draining),
     ("architecture", lambda needs, site, use: not needs.architecture or needs.architecture == site.architecture),
+    ("feature", lambda needs, site, use: not needs.features or _has(site, needs.features)),
+    ("gpu", lambda needs, site, use: not needs.gpus),  # no node offers any yet
     ("condition", lambda needs, site, use: all(condition.holds(site, use) for condition in needs.conditions)),
     ("distinct", lambda needs, site, use: not needs.alone or needs.group not in use.counts),
     ("cpu", lambda needs, site, use: use.cpu + needs.cpu <= site.cpu),
@@ -21,6 +23,11 @@ FILTERS: tuple[Filter, ...] = (
     ("ports", lambda needs, site, use: needs.ports.isdisjoint(use.ports)),
 )
 RANK: dict[Lack, int] = {lack: rank for rank, (lack, _) in enumerate(FILTERS)}
+
+
+def _has(site: Site, features: frozenset[tuple[str, str]]) -> bool:
+    labels = site.labels
+    return all(label in labels and (not value or labels[label] == value) for label, value in features)
 
 
 def lack(needs: Needs, site: Site, use: Use) -> Lack | None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MOST_NAMED = 5  # nodes of one kind, in a refusal
 Port = tuple[int, str]  # (number, "tcp" or "udp") on the node itself
-Lack = Literal["lost", "draining", "architecture", "condition", "distinct", "cpu", "memory", "ports"]
+Lack = Literal["lost", "draining", "architecture", "feature", "gpu", "condition", "distinct", "cpu", "memory", "ports"]
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +54,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     memory: int = 0
     ports: frozenset[Port] = frozenset()
     architecture: str = ""  # "": any
+    features: frozenset[tuple[str, str]] = frozenset()  # (label, its value or "" for any) that a node must have
+    gpus: int = 0
     group: Any = ""  # hashable
     alone: bool = False
     conditions: tuple[Any, ...] = ()  # of `Condition`: all must hold
@@ -116,6 +118,11 @@ def clause(lack: Lack, count: int, needs: Needs) -> str:
             return f"{nodes} {are} using a port that is needed ({ports})"
         case "architecture":
             return f"{nodes} {are} not {needs.architecture}"
+        case "feature":
+            wanted = (f"{label} {value}".rstrip() for label, value in sorted(needs.features))
+            return f"{nodes} {do} not have {' and '.join(wanted)}"
+        case "gpu":
+            return f"{nodes} {lack_} GPUs (need {needs.gpus})"
         case "condition":
             return f"{nodes} {do} not meet ({' and '.join(condition.words() for condition in needs.conditions)})"
         case "distinct":

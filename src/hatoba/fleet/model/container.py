@@ -122,6 +122,7 @@ class ContainerWanted(Part, frozen=True, kw_only=True):
     no_new_privileges: bool = False
     init: bool = False
     terminal: bool = False
+    interactive: bool = False  # its standard input stays open, though nobody writes to it
     mounts: tuple[MountWanted, ...] = ()
     extra_hosts: dict[str, str] = msgspec.field(default_factory=dict)
     dns_servers: tuple[str, ...] = ()

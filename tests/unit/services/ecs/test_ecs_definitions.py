@@ -42,7 +42,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"placementConstraints": [{"type": "memberOf"}]},
         "Fargate compatible task definitions do not support constraints",
     ),
-    ({"ephemeralStorage": {"sizeInGiB": 20}}, "The ephemeral storage size must be between 21 GiB and 200 GiB."),
+    ({"ephemeralStorage": {"sizeInGiB": 20}}, "EphemeralStorage size should be at least 21"),
     ({"volumes": [{"name": "a"}, {"name": "a"}]}, "Duplicate volume name 'a'"),
     ({"volumes": [{"name": "a b"}]}, "volume.name contains invalid characters."),
     (
@@ -77,9 +77,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (one(privileged=True), "Fargate requires that the 'privileged' setting be 'false'."),
     (one(linuxParameters={"devices": [{"hostPath": "/dev/x"}]}), "do not support devices"),
     (one(linuxParameters={"maxSwap": 5}), "do not support maxSwap"),
-    (one(dockerSecurityOptions=["x"]), "do not support dockerSecurityOptions"),
+    (one(dockerSecurityOptions=["label:x"]), "do not support dockerSecurityOptions"),
     (one(resourceRequirements=[{"type": "GPU", "value": "1"}]), "do not support GPU resource requirements"),
-    (one(stopTimeout=121), "'stopTimeout' be at most 120 seconds"),
+    (one(stopTimeout=121), "Fargate requires that 'stopTimeout' be between 2 and 120 seconds."),
     (
         one(logConfiguration={"logDriver": "syslog"}),
         "syslog is not a valid log driver. Must be one of [awslogs, splunk",
@@ -129,7 +129,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (one(mountPoints=[{"sourceVolume": "x", "containerPath": "/x"}]), "Unknown volume 'x'."),
     (one(mountPoints=[{"sourceVolume": "x"}]), "MountPoint.containerPath should not be null or empty."),
     (one(volumesFrom=[{"sourceContainer": "x"}]), "Invalid 'volumesFrom' setting. Unknown container: 'x'."),
-    (one(ulimits=[{"name": "nofile", "softLimit": 9, "hardLimit": 1}]), "soft limit of ulimit 'nofile'"),
+    (
+        one(ulimits=[{"name": "nofile", "softLimit": 9, "hardLimit": 1}]),
+        "Soft limit exceeds hard limit for ulimit nofile",
+    ),
     (one(restartPolicy={"enabled": True, "restartAttemptPeriod": 5}), "between 60 and 1800"),
     ({"containerDefinitions": [container(), container(portMappings=[])]}, "Duplicate container name 'web'"),
     ({"containerDefinitions": [container(f"c{n}", portMappings=[]) for n in range(11)]}, "Too many containers: 11"),
@@ -141,7 +144,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         two(dependsOn=[{"containerName": "web", "condition": "SUCCESS"}]),
         "A dependency container with SUCCESS or COMPLETE condition cannot be an essential container",
     ),
-    (two(dependsOn=[{"containerName": "web", "condition": "HEALTHY"}]), "which has no healthCheck"),
+    (
+        two(dependsOn=[{"containerName": "web", "condition": "HEALTHY"}]),
+        "A dependency container with HEALTHY condition must have health check configured",
+    ),
     (two(portMappings=[{"containerPort": 8080}]), "The host port 8080/tcp is mapped more than once."),
     (
         {

@@ -55,6 +55,8 @@ class Wish(Part, frozen=True, kw_only=True):
             memory=taken.memory,
             ports=frozenset(taken.ports),
             architecture=needs.architecture(self.definition),
+            features=needs.features(self.definition),
+            gpus=needs.gpus(self.definition, self.overrides),
             group=group_of(place, self.group),
             alone=placement.alone(self.placement),
             conditions=() if fargate else placement.conditions(self.placement, own, place),

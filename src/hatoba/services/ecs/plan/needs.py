@@ -8,6 +8,7 @@ from hatoba.placement import Lack, Refusal
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import Reserve
 from hatoba.services.ecs.model.task_definition import Definition
+from hatoba.services.ecs.plan.definition.requires import special
 
 MIB = 1 << 20
 _CODES: dict[Lack, str] = {
@@ -15,6 +16,8 @@ _CODES: dict[Lack, str] = {
     "memory": "RESOURCE:MEMORY",
     "ports": "RESOURCE:PORTS",
     "architecture": "ATTRIBUTE",
+    "feature": "ATTRIBUTE",
+    "gpu": "RESOURCE:GPU",
     "condition": "MemberOf placement constraint unsatisfied.",
     "distinct": "DistinctInstance placement constraint unsatisfied.",
     "draining": "INACTIVE",
@@ -49,6 +52,22 @@ def architecture(definition: Definition) -> str:
     """What it must run on; "" when it does not say."""
     platform = definition.content.get("runtimePlatform") or {}
     return {"ARM64": "aarch64", "X86_64": "x86_64"}.get(platform.get("cpuArchitecture", ""), "")
+
+
+def features(definition: Definition) -> frozenset[tuple[str, str]]:
+    """What not every node has: it must say so itself."""
+    found = {(f"attribute:{name}", "") for name in definition.requires if special(name)}
+    family = (definition.content.get("runtimePlatform") or {}).get("operatingSystemFamily", "LINUX")
+    if family != "LINUX":
+        found.add(("attribute:ecs.os-family", family))
+    return frozenset(found)
+
+
+def gpus(definition: Definition, overrides: dict[str, Any]) -> int:
+    changed = {override.get("name"): override for override in overrides.get("containerOverrides") or ()}
+    sizes = [{**container, **changed.get(container["name"], {})} for container in definition.containers]
+    wanted = [r for size in sizes for r in size.get("resourceRequirements") or () if r["type"] == "GPU"]
+    return sum(int(requirement["value"]) for requirement in wanted)
 
 
 def failure_code(refusal: Refusal) -> str:

@@ -9,6 +9,7 @@ from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.task import RANK, Container, Eni, Task
 from hatoba.services.ecs.model.task_definition import Definition
 from hatoba.services.ecs.plan import lifecycle
+from hatoba.services.ecs.plan.workload.volumes import storage
 from hatoba.services.ecs.views.memo import Memo
 from hatoba.services.ecs.views.pieces import present
 
@@ -55,10 +56,7 @@ def _make(record: Task, definition: Definition) -> t.Task:
         "taskDefinitionArn": definition.arn,
         "version": record.version,
     }
-    if record.launch_type == "FARGATE":
-        gib = (record.overrides.get("ephemeralStorage") or definition.content.get("ephemeralStorage") or {}).get(
-            "sizeInGiB", 20
-        )
+    if (gib := storage(record, definition)) is not None:
         shape["platformVersion"] = record.platform_version
         shape["platformFamily"] = "Linux"
         shape["ephemeralStorage"] = {"sizeInGiB": gib}

@@ -9,19 +9,12 @@ import re
 from typing import Any, NamedTuple, cast
 
 from hatoba.aws.shapes import ecs as t
-from hatoba.services.ecs.plan.definition import containers, fargate, requires, sizes
+from hatoba.services.ecs.plan.definition import containers, fargate, linux, requires, sizes, volumes
 from hatoba.services.ecs.plan.query import unreadable
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 MOST_CONTAINERS = 10
 _EC2_CPU = range(128, 196_609)
-_VOLUME_KINDS = (
-    "host",
-    "dockerVolumeConfiguration",
-    "efsVolumeConfiguration",
-    "fsxWindowsFileServerVolumeConfiguration",
-    "s3filesVolumeConfiguration",
-)
 
 
 class Registered(NamedTuple):
@@ -45,7 +38,7 @@ def register(req: t.RegisterTaskDefinitionRequest) -> Registered:
     for_fargate = "FARGATE" in (checked.get("requiresCompatibilities") or ())
     if for_fargate and (refusal := fargate.size(checked)) is not None:
         raise t.ClientException(refusal)
-    _volumes(checked)
+    volumes.check(checked)
     _containers(checked)
     _modes(checked)
     refusal = fargate.refusal(checked)
@@ -85,24 +78,6 @@ def _invalid_size(what: str) -> str:
     )
 
 
-def _volumes(req: t.RegisterTaskDefinitionRequest) -> None:
-    seen: set[str] = set()
-    for volume in req["volumes"]:
-        name = volume.get("name") or ""
-        if not name:
-            raise t.ClientException("volume.name should not be null or empty.")
-        if not _NAME.fullmatch(name):
-            raise t.ClientException("volume.name contains invalid characters.")
-        if name in seen:
-            raise t.ClientException(f"Duplicate volume name '{name}' found in volumes.")
-        seen.add(name)
-        kinds = [kind for kind in _VOLUME_KINDS if volume.get(kind)]
-        if len(kinds) > 1:
-            raise t.ClientException(f"Volume '{name}' can have one configuration only, not {' and '.join(kinds)}.")
-        if (volume.get("host") or {}).get("sourcePath") == "":
-            raise t.ClientException("host.sourcePath should not be blank.")
-
-
 def _containers(req: t.RegisterTaskDefinitionRequest) -> None:
     found = req["containerDefinitions"]
     if not found:
@@ -111,6 +86,7 @@ def _containers(req: t.RegisterTaskDefinitionRequest) -> None:
         raise t.ClientException(f"Too many containers: {len(found)}. The maximum is {MOST_CONTAINERS}.")
     for container in found:
         containers.check(container, req)
+        linux.check(container, req)
     names = [container["name"] for container in found]
     if (twice := next((name for name in names if names.count(name) > 1), None)) is not None:
         raise t.ClientException(f"Duplicate container name '{twice}' found in containerDefinitions.")
@@ -145,9 +121,7 @@ def _modes(req: t.RegisterTaskDefinitionRequest) -> None:
     platform = req.get("runtimePlatform") or {}
     if platform.get("operatingSystemFamily", "LINUX") != "LINUX" and (req.get("pidMode") or req.get("ipcMode")):
         raise t.ClientException("Windows containers do not support pidMode and ipcMode.")
-    storage = req.get("ephemeralStorage")
-    if storage and not 21 <= storage["sizeInGiB"] <= 200:
-        raise t.ClientException("The ephemeral storage size must be between 21 GiB and 200 GiB.")
+    volumes.ephemeral(req)
 
 
 def _constraints(req: t.RegisterTaskDefinitionRequest) -> None:

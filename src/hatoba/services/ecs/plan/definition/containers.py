@@ -59,9 +59,6 @@ def check(container: t.ContainerDefinition, req: t.RegisterTaskDefinitionRequest
     _health(container)
     configuration.check(container, req)
     logs.check(container, req)
-    for limit in container.get("ulimits") or ():
-        if limit["softLimit"] > limit["hardLimit"] and limit["hardLimit"] != -1:
-            raise _setting(container, f"The soft limit of ulimit '{limit['name']}' is greater than its hard limit.")
 
 
 def _identity(container: t.ContainerDefinition) -> None:
@@ -141,7 +138,9 @@ def _lifecycle(container: t.ContainerDefinition) -> None:
             raise _setting(container, f"The '{name}' value must not be negative.")
     policy = container.get("restartPolicy")
     if policy and not 60 <= policy.get("restartAttemptPeriod", 300) <= 1800:
-        raise _setting(container, "The restartAttemptPeriod must be between 60 and 1800 seconds.")
+        raise _refuse(
+            f"The 'restartAttemptPeriod' setting for container '{container.get('name')}' must be between 60 and 1800."
+        )
     if policy and len(policy.get("ignoredExitCodes") or ()) > 50:
         raise _setting(container, "At most 50 ignoredExitCodes can be specified.")
 
@@ -194,9 +193,7 @@ def _depends(container: t.ContainerDefinition, by_name: dict[str, t.ContainerDef
         if dependency["condition"] in ("SUCCESS", "COMPLETE") and other["essential"]:
             raise _refuse("A dependency container with SUCCESS or COMPLETE condition cannot be an essential container")
         if dependency["condition"] == "HEALTHY" and not other.get("healthCheck"):
-            raise _refuse(
-                f"Container '{container['name']}' depends on '{other['name']}' to be HEALTHY, which has no healthCheck."
-            )
+            raise _refuse("A dependency container with HEALTHY condition must have health check configured.")
 
 
 def _no_cycle(by_name: dict[str, t.ContainerDefinition]) -> None:

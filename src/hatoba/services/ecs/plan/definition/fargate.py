@@ -6,7 +6,7 @@ from hatoba.aws.shapes import ecs as t
 from hatoba.services.ecs.plan.definition import sizes
 
 LOG_DRIVERS = ("awslogs", "splunk", "awsfirelens")
-LONGEST_STOP = 120  # seconds
+_TIMEOUTS = range(2, 121)  # seconds
 _CAPABILITIES = {"SYS_PTRACE"}  # what may be added
 
 
@@ -54,18 +54,22 @@ def _container(container: t.ContainerDefinition, req: t.RegisterTaskDefinitionRe
     if container.get("privileged"):
         return "Fargate requires that the 'privileged' setting be 'false'."
     for member in ("devices", "sharedMemorySize", "tmpfs", "maxSwap", "swappiness"):
-        if linux.get(member):
+        if linux.get(member) not in (None, []):
             return _not(member)
     for capability in (linux.get("capabilities") or {}).get("add") or ():
         if capability not in _CAPABILITIES:
-            return _not(f"adding the capability {capability}")
+            return f"{capability} is not allowed on Fargate."
     for member in ("dockerSecurityOptions", "disableNetworking", "links", "credentialSpecs"):
         if container.get(member):
             return _not(member)
     for requirement in container.get("resourceRequirements") or ():
         return f"Tasks using the Fargate launch type do not support {requirement['type']} resource requirements."
-    if container.get("stopTimeout", 0) > LONGEST_STOP:
-        return f"Fargate requires that 'stopTimeout' be at most {LONGEST_STOP} seconds."
+    for name, seconds in (
+        ("startTimeout", container.get("startTimeout")),
+        ("stopTimeout", container.get("stopTimeout")),
+    ):
+        if seconds is not None and seconds not in _TIMEOUTS:
+            return f"Fargate requires that '{name}' be between 2 and 120 seconds."
     router = container.get("firelensConfiguration")
     if router and (router.get("options") or {}).get("config-file-type") == "s3":
         return _not("the config-file-type s3 of firelensConfiguration")

@@ -9,6 +9,8 @@ from hatoba.aws.shapes import ecs as t
 _AGENT = "ecs.capability."
 _LEGACY = "com.amazonaws.ecs.capability."
 _DOCKER = _LEGACY + "docker-remote-api."
+_SECURITY = {"apparmor": _LEGACY + "apparmor", "label": _LEGACY + "selinux", "credentialspec": _AGENT + "gmsa"}
+_SPECIAL = {*_SECURITY.values(), _AGENT + "gmsa-domainless"}
 
 
 def attributes(req: t.RegisterTaskDefinitionRequest) -> tuple[str, ...]:
@@ -30,10 +32,8 @@ def _of_task(req: t.RegisterTaskDefinitionRequest) -> Iterator[str]:
     if req.get("pidMode") or req.get("ipcMode"):
         yield _AGENT + "pid-ipc-namespace-sharing"
     for volume in req.get("volumes") or ():
-        if volume.get("efsVolumeConfiguration"):
-            yield _AGENT + "efs"
-        if (volume.get("dockerVolumeConfiguration") or {}).get("driver"):
-            yield f"{_AGENT}docker-plugin.{volume['dockerVolumeConfiguration']['driver']}"
+        if (docker := volume.get("dockerVolumeConfiguration")) is not None:
+            yield f"{_AGENT}docker-plugin.{docker.get('driver', 'local')}"
 
 
 def _of_container(container: t.ContainerDefinition, req: t.RegisterTaskDefinitionRequest) -> Iterator[str]:
@@ -62,9 +62,25 @@ def _of_container(container: t.ContainerDefinition, req: t.RegisterTaskDefinitio
         yield _DOCKER + "1.29"
     if container.get("dependsOn"):
         yield _AGENT + "container-ordering"
+    yield from _of_security(container)
     if container.get("privileged"):
         yield _LEGACY + "privileged-container"
     if container.get("memoryReservation"):
         yield _DOCKER + "1.21"
     if container.get("firelensConfiguration"):
         yield f"{_AGENT}firelens.{container['firelensConfiguration']['type']}"
+
+
+def _of_security(container: t.ContainerDefinition) -> Iterator[str]:
+    for option in container.get("dockerSecurityOptions") or ():
+        kind = option.partition(":")[0]
+        if kind in _SECURITY:
+            yield _SECURITY[kind]
+    for spec in container.get("credentialSpecs") or ():
+        yield _AGENT + ("gmsa-domainless" if spec.startswith("credentialspecdomainless:") else "gmsa")
+
+
+def special(attribute: str) -> bool:
+    """Whether a node has to say of itself that it has it: it is none of what every node of ours can do."""
+    plugin = attribute.startswith(f"{_AGENT}docker-plugin.")
+    return attribute in _SPECIAL or (plugin and not attribute.endswith(".local"))

@@ -99,6 +99,8 @@ _LACKING = {
     "memory": "has insufficient memory available.",
     "ports": "is already using a port required by your task.",
     "architecture": "is missing an attribute required by your task.",
+    "feature": "is missing an attribute required by your task.",
+    "gpu": "has insufficient GPU resource available.",
     "condition": 'encountered error "MemberOf placement constraint unsatisfied.".',
     "distinct": 'encountered error "DistinctInstance placement constraint unsatisfied.".',
 }

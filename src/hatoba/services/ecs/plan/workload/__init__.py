@@ -18,7 +18,7 @@ from hatoba.services.ecs.plan.workload.container import container
 from hatoba.services.ecs.plan.workload.environment import inject
 from hatoba.services.ecs.plan.workload.firelens import route
 from hatoba.services.ecs.plan.workload.roles import credential_id, execution_role, role
-from hatoba.services.ecs.plan.workload.volumes import host_path
+from hatoba.services.ecs.plan.workload.volumes import GIB, storage, volumes
 
 MIB = 1 << 20
 NOTHING = Injected()
@@ -32,13 +32,17 @@ def workload(task: Task, definition: Definition, settings: Settings, injected: I
     )
     sized = bool(definition.content.get("cpu") or task.overrides.get("cpu"))
     limited = bool(definition.content.get("memory") or task.overrides.get("memory"))
+    plain, made = volumes(definition)
+    gib = storage(task, definition)
     return Workload(
         key=workloads.key(task.scope, task.id),
         node=task.node,
         network=task.eni.vpc if task.eni else None,
         interface=task.eni.id if task.eni else None,
         containers=route(containers, task, definition, injected),
-        volumes=tuple(volume["name"] for volume in definition.content["volumes"] if not host_path(volume)),
+        volumes=plain,
+        driver_volumes=made,
+        storage=gib * GIB if gib is not None else None,
         cpu=int(task.cpu) if sized else None,
         memory=int(task.memory) * MIB if limited else None,
         hostname=task.eni.dns if task.eni else "",

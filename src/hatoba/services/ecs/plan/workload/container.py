@@ -11,6 +11,7 @@ from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import Task
 from hatoba.services.ecs.model.task_definition import Definition
+from hatoba.services.ecs.plan.definition.linux import NO_NEW_PRIVILEGES
 from hatoba.services.ecs.plan.images import image
 from hatoba.services.ecs.plan.workload.lifecycle import health, restart_after, restart_not
 from hatoba.services.ecs.plan.workload.logs import log_wanted
@@ -51,9 +52,10 @@ def container(
         devices=tuple(device(d) for d in linux.get("devices") or ()),
         privileged=bool(c.get("privileged")),
         read_only_root=bool(c.get("readonlyRootFilesystem")),
-        no_new_privileges="no-new-privileges" in (c.get("dockerSecurityOptions") or ()),
+        no_new_privileges=not set(NO_NEW_PRIVILEGES).isdisjoint(c.get("dockerSecurityOptions") or ()),
         init=bool(linux.get("initProcessEnabled")),
         terminal=bool(c.get("pseudoTerminal")),
+        interactive=bool(c.get("interactive")),
     )
     return records.replace(
         wanted,
