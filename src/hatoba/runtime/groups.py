@@ -120,10 +120,13 @@ def remove(cgroups: Cgroups, cgroup: str) -> bool:
 def make_tracked(cgroups: Cgroups, cgroup: str) -> list[str]:
     """A cgroup that limits nothing, for processes to be found again; its directories, one for each tree to join.
 
-    In v1 that is the pids tree, and systemd's own: which it looks at when it ends a service.
+    In v1 that is the pids tree, and systemd's own: which it looks at when it ends a service. Where there is a v2 tree
+    beside it, that too, because packet rules know processes by it.
     """
     trees = [""] if cgroups.layout == "v2" else [name for name in ("pids", "name=systemd") if name in cgroups.trees]
     folders = [cgroups.trees[tree] + cgroup for tree in trees]
+    if cgroups.layout == "hybrid":
+        folders.append(cgroups.unified + cgroup)
     for folder in folders:
         os.makedirs(folder, exist_ok=True)
     return folders

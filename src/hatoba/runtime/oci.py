@@ -97,7 +97,7 @@ def _process(spec: ContainerSpec, machine: Machine, user: User, caps: Sequence[s
     return {
         "terminal": spec.stdio.terminal,
         "user": _user(user),
-        "args": [INIT, "--", *spec.args] if spec.init else list(spec.args),
+        "args": [*_init(spec), *spec.args],
         "env": env,
         "cwd": spec.cwd or "/",
         "capabilities": {"bounding": list(caps), "effective": in_effect, "permitted": in_effect},
@@ -105,6 +105,13 @@ def _process(spec: ContainerSpec, machine: Machine, user: User, caps: Sequence[s
         "noNewPrivileges": spec.no_new_privileges,
         "oomScoreAdj": machine.oom_score,  # containerd's own is far below, and would be inherited
     }
+
+
+def _init(spec: ContainerSpec) -> list[str]:
+    """Where it is not pid 1, orphans come to the init process only because it asks for them."""
+    if not spec.init:
+        return []
+    return [INIT, "-s", "--"] if spec.pidns else [INIT, "--"]
 
 
 def _user(user: User) -> dict[str, Any]:
@@ -138,7 +145,7 @@ def _mounts(spec: ContainerSpec, machine: Machine) -> list[dict[str, Any]]:
     ]
     if spec.ipcns == "host":
         mounts.append(_mount("/dev/shm", "bind", "/dev/shm", ["rbind", "rw"]))
-    else:
+    elif spec.shm_size:
         mounts.append(_mount("/dev/shm", "tmpfs", "shm", [*safe, "mode=1777", f"size={spec.shm_size}"]))
     if spec.init:
         mounts.append(_mount(INIT, "bind", machine.init_path, ["bind", "ro"]))

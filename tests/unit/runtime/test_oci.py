@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from hatoba.runtime import oci, seccomp
@@ -97,6 +98,38 @@ def test_config(name: str, made: Any) -> None:
 
 def test_hybrid_limits_are_those_of_v1() -> None:
     assert oci.config(PLAIN, machine("hybrid"), User(), PROFILE) == oci.config(PLAIN, machine("v1"), User(), PROFILE)
+
+
+@pytest.mark.parametrize(
+    ("pidns", "args"),
+    [
+        ("", [oci.INIT, "--", "app"]),
+        ("/proc/7/ns/pid", [oci.INIT, "-s", "--", "app"]),
+        ("host", [oci.INIT, "-s", "--", "app"]),
+    ],
+)
+def test_an_init_process_asks_for_orphans_where_it_is_not_the_first(pidns: str, args: list[str]) -> None:
+    spec = msgspec.structs.replace(PLAIN, args=("app",), pidns=pidns, init=True)
+    assert oci.config(spec, machine("v1"), User(), PROFILE)["process"]["args"] == args
+
+
+@pytest.mark.parametrize(
+    ("more", "mounted"),
+    [({}, "shm"), ({"ipcns": "/proc/7/ns/ipc"}, "shm"), ({"ipcns": "host"}, "/dev/shm"), ({"shm_size": 0}, None)],
+)
+def test_shared_memory(more: dict[str, Any], mounted: str | None) -> None:
+    config = oci.config(msgspec.structs.replace(PLAIN, **more), machine("v1"), User(), PROFILE)
+    found = [mount["source"] for mount in config["mounts"] if mount["destination"] == "/dev/shm"]
+    assert found == ([mounted] if mounted else [])
+
+
+@pytest.mark.parametrize("kind", ["pid", "ipc", "network"])
+@pytest.mark.parametrize(("path", "expected"), [("", [{}]), ("/proc/7/ns/x", [{"path": "/proc/7/ns/x"}]), ("host", [])])
+def test_namespaces(kind: str, path: str, expected: list[dict[str, str]]) -> None:
+    field = {"pid": "pidns", "ipc": "ipcns", "network": "netns"}[kind]
+    config = oci.config(msgspec.structs.replace(PLAIN, **{field: path}), machine("v1"), User(), PROFILE)
+    found = [space for space in config["linux"]["namespaces"] if space["type"] == kind]
+    assert found == [{"type": kind, **more} for more in expected]
 
 
 def test_privileged_has_neither_filter_nor_masks() -> None:

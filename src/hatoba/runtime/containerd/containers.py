@@ -19,7 +19,7 @@ from hatoba.runtime import devices, oci, seccomp, users
 from hatoba.runtime.base import ContainerSpec, Exit, Failure, failure
 from hatoba.runtime.cgroups import Cgroups
 from hatoba.runtime.check import check
-from hatoba.runtime.containerd import leftovers, rootfs
+from hatoba.runtime.containerd import leftovers, rootfs, sharing
 from hatoba.runtime.containerd.client import EXISTS, FAILED_PRECONDITION, NOT_FOUND, CallFailed, Client
 from hatoba.runtime.containerd.filters import Filters
 from hatoba.runtime.containerd.images import Images, Stored
@@ -72,6 +72,8 @@ class Containers:
         if known is not None:
             return known
         check(spec)
+        if not spec.image:
+            return await self._create_bare(spec)
         image = self._images.get(spec.image)
         user = users.resolve(spec.user, *await self._account_files(image))
         nodes = devices.resolve(spec.devices, privileged=spec.privileged)
@@ -79,15 +81,22 @@ class Containers:
         shown = msgspec.structs.replace(spec, mounts=mounts)
         config = oci.config(shown, self._machine, user, seccomp.installed(), self._netns(spec.netns), nodes)
         self._filters.annotate(spec.id, config)
-        await self._write(spec, config, image)
+        await self._write(spec, config)
         record = Record(spec, config["process"], await self._prepare(spec.id, image.chain_id))
         return self._records.all.setdefault(spec.id, record)
+
+    async def _create_bare(self, spec: ContainerSpec) -> Record:
+        """One that has no image, and so no snapshot."""
+        config = oci.config(spec, self._machine, users.resolve("", "", ""), seccomp.installed())
+        self._filters.annotate(spec.id, config)
+        await self._write(spec, config)
+        return self._records.all.setdefault(spec.id, Record(spec, config["process"]))
 
     async def user(self, record: Record, name: str) -> users.User:
         """Who `name` is in a container's image."""
         return users.resolve(name, *await self._account_files(self._images.get(record.spec.image)))
 
-    async def _write(self, spec: ContainerSpec, config: dict[str, object], image: Stored) -> None:
+    async def _write(self, spec: ContainerSpec, config: dict[str, object]) -> None:
         container = containers_pb2.Container(
             id=spec.id,
             image=spec.image,
@@ -119,6 +128,13 @@ class Containers:
     async def _mounts(self, id: str) -> list[Mount]:
         request = snapshots_pb2.MountsRequest(snapshotter=self._settings.snapshotter, key=id)
         return list((await self._client.call(self._client.snapshots.Mounts, request)).mounts)
+
+    async def _root(self, record: Record) -> list[Mount]:
+        if not record.spec.image:
+            return sharing.root(self._settings)
+        if record.mounts is None:
+            record.mounts = await self._made_mounts(record)
+        return await self._storage.root(record.spec, record.mounts)
 
     async def _made_mounts(self, record: Record) -> list[Mount]:
         """Of a container that an earlier process of ours has recorded: it may have ended before the snapshot."""
@@ -195,11 +211,9 @@ class Containers:
 
     async def _create_task(self, record: Record) -> None:
         spec, io = record.spec, record.spec.stdio
-        if record.mounts is None:
-            record.mounts = await self._made_mounts(record)
         request = tasks_pb2.CreateTaskRequest(
             container_id=spec.id,
-            rootfs=await self._storage.root(spec, record.mounts),
+            rootfs=await self._root(record),
             stdin=io.stdin,
             stdout=io.stdout,
             stderr="" if io.terminal else io.stderr,
@@ -253,7 +267,7 @@ class Containers:
             await leftovers.clear_crun(
                 self._cgroups, self._settings, id, oci.cgroup_path(self._machine, spec.group, id)
             )
-        elif "failed to mount rootfs" in error.message:
+        elif spec.image and "failed to mount rootfs" in error.message:
             await self._remove_snapshot(id)
             record.mounts = await self._prepare(id, self._images.get(record.spec.image).chain_id)
         else:

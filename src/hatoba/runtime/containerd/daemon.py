@@ -38,11 +38,16 @@ _DISABLED = (
     "io.containerd.tracing.processor.v1.otlp",
 )
 
-_LAUNCH = """
+# Cgroups first, while all of their trees can be seen; then the mount namespace.
+_JOIN = """
 cd /
 for tree in $TREES; do echo $$ > "$tree/cgroup.procs" || exit 97; done
+unset TREES
+exec "$@"
+"""
+_LAUNCH = """
 [ -z "$UNIFIED" ] || umount -l "$UNIFIED" || exit 98
-unset TREES UNIFIED
+unset UNIFIED
 exec "$@"
 """
 
@@ -139,7 +144,8 @@ class Daemon:
         own = ["unshare", "--mount", "--propagation", "slave"]
         if survivor:
             own = ["nsenter", f"--mount=/proc/{survivor}/ns/mnt"]
-        command = [*own, "--", "sh", "-c", _LAUNCH, "sh", settings.containerd, "--config", str(settings.config)]
+        launch = ["sh", "-c", _JOIN, "sh", *own, "--", "sh", "-c", _LAUNCH, "sh"]
+        command = [*launch, settings.containerd, "--config", str(settings.config)]
         files: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(settings.log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640),

@@ -30,11 +30,13 @@ from hatoba.runtime.base import (
     Platform,
     Progress,
     Resources,
+    Shared,
     Stats,
     Usage,
     Volume,
     failure,
 )
+from hatoba.runtime.containerd import sharing
 from hatoba.runtime.containerd.client import Client
 from hatoba.runtime.containerd.containers import SPEC_EXTENSION, Containers
 from hatoba.runtime.containerd.daemon import Daemon
@@ -158,7 +160,7 @@ class ContainerdRuntime:
         return await self._records.get(id).wait()
 
     async def containers(self) -> list[Container]:
-        return [record.view() for record in self._records.all.values()]
+        return [record.view() for record in self._records.all.values() if record.spec.image]
 
     def events(self) -> AsyncIterator[Event]:
         return self._events.feed.listen()
@@ -179,7 +181,16 @@ class ContainerdRuntime:
         if storage is not None:
             await self._storage.limit(group, storage)
 
+    async def share(self, group: str) -> Shared:
+        await self._containers.create(sharing.spec(group))
+        return sharing.shared(await self._containers.start(sharing.holder(group)))
+
+    async def processes(self, group: str) -> frozenset[int]:
+        return frozenset(groups.processes(self._cgroups, f"{self._settings.cgroup_parent}/{group}"))
+
     async def remove_group(self, group: str) -> None:
+        if sharing.holder(group) in self._records.all:
+            await self._containers.delete(sharing.holder(group))
         await self._storage.remove(group)
         await groups.remove_when_empty(self._cgroups, f"{self._settings.cgroup_parent}/{group}")
 
@@ -215,7 +226,11 @@ def available(settings: Settings) -> list[str]:
     for command in (settings.containerd, settings.crun, "containerd-shim-runc-v2", "unshare"):
         if shutil.which(command) is None:
             missing.append(f"{command} is not installed")
-    for path, package in ((settings.init, "tini"), (seccomp.PROFILE, "golang-github-containers-common")):
+    for path, package in (
+        (settings.init, "tini"),
+        (settings.pause, "catatonit"),
+        (seccomp.PROFILE, "golang-github-containers-common"),
+    ):
         if not path.exists():
             missing.append(f"{path} is missing: install {package}")
     if os.geteuid() != 0:

@@ -22,6 +22,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     containerd: str = "containerd"
     crun: str = "crun"
     init: Path = Path("/usr/bin/tini-static")
+    pause: Path = Path("/usr/bin/catatonit")  # a static binary
     snapshotter: str = "overlayfs"
 
     def __post_init__(self) -> None:
@@ -46,6 +47,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def home(self) -> str:
         """The cgroup of containerd itself and of all shims."""
         return f"{self.cgroup_parent}/containerd"
+
+    @property
+    def bare(self) -> Path:
+        """The root of containers that have no image."""
+        return self.run / "bare"
 
     @property
     def bundles(self) -> Path:

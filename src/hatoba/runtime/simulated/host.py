@@ -36,7 +36,7 @@ from hatoba.runtime.base import (
 )
 
 Operation = Literal[
-    "pull", "remove_image", "create", "start", "signal", "delete", "exec", "stats", "set_group", "make_volume"
+    "pull", "remove_image", "create", "start", "signal", "delete", "exec", "stats", "set_group", "make_volume", "share"
 ]
 
 _KILL = 9
@@ -121,6 +121,7 @@ class SimulatedHost:
         self.images: dict[str, Image] = {}
         self.containers: dict[str, Simulated] = {}
         self.groups: dict[str, Resources] = {}
+        self.shared: dict[str, int] = {}  # group → the pid that holds its namespaces
         self.storage: dict[str, Usage] = {}
         self.volumes: dict[tuple[str, str], Volume] = {}  # by (group, name)
         self.pulls = 0  # that really fetched something
@@ -166,6 +167,12 @@ class SimulatedHost:
         if found is None:
             raise failure(Failure.IMAGE_NOT_FOUND, f"{source.name}: MANIFEST_UNKNOWN: manifest unknown")
         return found
+
+    def share(self, group: str) -> int:
+        if group not in self.shared:
+            self._next_pid += 1
+            self.shared[group] = self._next_pid
+        return self.shared[group]
 
     def start(self, container: Simulated) -> int:
         self._next_pid += 1

@@ -21,6 +21,7 @@ from hatoba.runtime.base import (
     Progress,
     PullProgress,
     Resources,
+    Shared,
     Stats,
     Usage,
     Volume,
@@ -157,7 +158,17 @@ class SimulatedRuntime:
         if storage is not None:
             self._host.storage.setdefault(group, Usage(used=0, limit=storage))
 
+    async def share(self, group: str) -> Shared:
+        self._host.check("share", group)
+        number = self._host.share(group)
+        return Shared(pidns=f"/proc/{number}/ns/pid", ipcns=f"/proc/{number}/ns/ipc")
+
+    async def processes(self, group: str) -> frozenset[int]:
+        own = {c.pid for c in self._host.containers.values() if c.spec.group == group and c.state == "running"}
+        return frozenset(own | ({self._host.shared[group]} if group in self._host.shared else set()))
+
     async def remove_group(self, group: str) -> None:
+        self._host.shared.pop(group, None)
         self._host.groups.pop(group, None)
         self._host.storage.pop(group, None)
         for key in [key for key in self._host.volumes if key[0] == group and group]:
