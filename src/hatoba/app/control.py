@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network
 
 import hatoba
-from hatoba.app import admin, output, process
+from hatoba.app import admin, output, process, questions
 from hatoba.app.credentials import AnyOf, ensure_root
 from hatoba.app.names import HostNames
 from hatoba.app.places import Places, write
@@ -170,6 +170,7 @@ class Control:
             region=settings.region,
             registry=f"{settings.endpoint_for_nodes}:{settings.port}",
             lease=settings.node_lease,
+            answer=functools.partial(questions.answer, plane),
         )
         file = self._places.control / "node-port"
         known = int(file.read_text()) if file.exists() else 0

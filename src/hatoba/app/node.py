@@ -42,7 +42,7 @@ from hatoba.node.output import ShippedOutput, sender
 from hatoba.node.resolver import Resolver
 from hatoba.node.session import Identity, Session, join
 from hatoba.node.wiring import Wiring
-from hatoba.node.worker import Worker
+from hatoba.node.worker import REGISTRY, Worker
 from hatoba.proxy.base import OnHealth
 from hatoba.proxy.engine import EnvoyProxy
 from hatoba.proxy.server import ConfigServer
@@ -73,6 +73,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     token: str = ""
     token_file: Path | None = None  # where a control plane on this machine is about to leave one
     endpoint_port: int = 4566
+    task_endpoint: bool = True  # tasks find the endpoint in their environment
     log_level: str = "INFO"
 
 
@@ -162,13 +163,23 @@ class Node:
         self.worker = Worker(
             self.runtime,
             self.wiring,
-            ShippedOutput(self.logs),
+            ShippedOutput(self.logs, places.node / "tasks", places.node / "log-files"),
             places.node / "tasks",
             clock,
             this_platform(),
             agent.emit,
+            self._task_endpoint(),
         )
         agent.bind(self.worker, self.wiring, self.session)
+
+    def _task_endpoint(self) -> str:
+        """Beside the control plane it is at the host's end of every router's uplink; else where the registry is."""
+        if not self._settings.task_endpoint:
+            return ""
+        if self._settings.token_file is None:
+            return REGISTRY
+        _, transit = self._identity.addresses
+        return f"http://{first_address(IPv4Network(transit))}:{self._settings.endpoint_port}"
 
     def _wanted_balancers(self) -> dict[str, BalancerItem]:
         return self.wiring.items("balancer", BalancerItem)

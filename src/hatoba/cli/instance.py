@@ -141,6 +141,7 @@ def node(given: argparse.Namespace) -> int:
         token=given.join or "",
         token_file=given.join_file,
         endpoint_port=settings.port,
+        task_endpoint=settings.task_endpoint == "on" and settings.auth == "on",
         log_level=settings.log_level,
     )
     return main(node_settings, places)

@@ -20,7 +20,7 @@ from hatoba.fleet.items import CredentialItem
 from hatoba.fleet.model import ContainerWanted, Workload
 from hatoba.node import advance as step
 from hatoba.node.advance import Held, advance, begin
-from hatoba.node.health import HealthChecks
+from hatoba.node.health import HealthChecks, Outcome
 from hatoba.node.memory import Memory
 from hatoba.node.session import Session
 from hatoba.node.translate import Place, container_id
@@ -325,6 +325,12 @@ class Agent:
 
     def credential(self, id_: str) -> CredentialItem | None:
         return self._credentials.get(id_)
+
+    def last_check(self, workload: str, container: str) -> Outcome | None:
+        return self._health.last(workload, container)
+
+    async def ask(self, workload: str, what: str) -> bytes:
+        return await self.session.ask(workload, what)
 
     @property
     def endpoint(self) -> str:

@@ -30,7 +30,7 @@ from hatoba.runtime.base import (
 
 PERIOD = 100_000  # microseconds: the period of CPU quotas
 METADATA = "169.254.170.2"
-FARGATE_FILES = Ulimit(name="nofile", soft=65535, hard=65535)  # as Fargate documents its default
+DEFAULT_ULIMITS = (Ulimit(name="nofile", soft=1024, hard=65535),)  # as Fargate documents its default
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +41,10 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     resolver: str
     files: Path  # the workload's folder: hosts, resolv.conf
     registry: str  # "host:port" of the platform's own registry
+    endpoint: str = ""  # URL under which SDKs reach the platform; "": they are not told
+    mac: str = ""
+    gateway: str = ""
+    prefix: str = ""  # the block of its interface's subnet
 
 
 def container_id(workload: str, container: str) -> str:
@@ -72,7 +76,7 @@ def task_resources(workload: Workload) -> Resources:
     )
 
 
-def environment(workload: Workload, container: ContainerWanted) -> dict[str, str]:
+def environment(workload: Workload, container: ContainerWanted, endpoint: str = "") -> dict[str, str]:
     """What the user wrote, then what every task finds: names that the user set are left alone."""
     given = {
         "ECS_CONTAINER_METADATA_URI": f"http://{METADATA}/v3/{endpoint_id(workload.id, container.name)}",
@@ -81,6 +85,8 @@ def environment(workload: Workload, container: ContainerWanted) -> dict[str, str
         "AWS_REGION": workload.region,
         "AWS_DEFAULT_REGION": workload.region,
     }
+    if endpoint:
+        given["AWS_ENDPOINT_URL"] = endpoint
     if workload.credential:
         given["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = f"/v2/credentials/{workload.credential}"
     if launch_type := workload.metadata.get("LaunchType"):
@@ -95,11 +101,10 @@ def endpoint_id(workload: str, container: str) -> str:
     return f"{workload}-{digits:010d}"
 
 
-def volumes(workload: Workload, container: ContainerWanted, image: ImageConfig) -> tuple[VolumeWanted, ...]:
+def volumes(workload: Workload, container: ContainerWanted) -> tuple[VolumeWanted, ...]:
     """Those that a container mounts; a plain one is a folder that goes with the workload."""
     known = {volume.name: volume for volume in workload.driver_volumes}
-    mounts = (*container.mounts, *_image_volumes(container, image))
-    names = dict.fromkeys(mount.volume for mount in mounts if mount.volume)
+    names = dict.fromkeys(mount.volume for mount in container.mounts if mount.volume)
     return tuple(known.get(name) or VolumeWanted(name=name) for name in names)
 
 
@@ -109,18 +114,6 @@ def volume(wanted: VolumeWanted, workload: str) -> Volume:
         group="" if wanted.shared else workload,
         filesystem=wanted.filesystem,
         device=wanted.device,
-def _image_volumes(container: ContainerWanted, image: ImageConfig) -> tuple[MountWanted, ...]:
-    """What an image calls a volume can be written to, also where its root cannot."""
-    taken = {mount.target.rstrip("/") for mount in container.mounts}
-    paths = image.volumes if container.read_only_root else ()
-    named = {path: hashlib.sha256(f"{container.name}:{path}".encode()).hexdigest()[:16] for path in paths}
-    return tuple(
-        MountWanted(target=path, volume=f"image-{name}")
-        for path, name in named.items()
-        if path.rstrip("/") not in taken
-    )
-
-
         options=wanted.options,
         labels=wanted.labels,
     )
@@ -151,28 +144,17 @@ def container_spec(
     hostname = container.hostname or workload.hostname
     files = place.files
     own = [
-def _ulimits(workload: Workload, container: ContainerWanted) -> tuple[Ulimit, ...]:
-    given = [FARGATE_FILES] if workload.metadata.get("LaunchType") == "FARGATE" else []
-    given += [Ulimit(name=u.name, soft=u.soft, hard=u.hard) for u in container.ulimits]
-    return tuple({limit.name: limit for limit in given}.values())
-
-
-def stdin(container: ContainerWanted, place: Place) -> Path:
-    """A FIFO that nobody writes to."""
-    return place.files / container.name / "stdin"
-
-
         Mount(target="/etc/hosts", source=str(files / container.name / "hosts")),
         Mount(target="/etc/resolv.conf", source=str(files / container.name / "resolv.conf")),
         Mount(target="/etc/hostname", source=str(files / container.name / "hostname")),
     ]
-    mounts = tuple(_mount(mount) for mount in (*container.mounts, *_image_volumes(container, image)))
+    mounts = tuple(_mount(mount) for mount in container.mounts)
     taken = {mount.target for mount in mounts}
     return ContainerSpec(
         id=container_id(workload.id, container.name),
         image=digest,
         args=merge.args(image, container.entrypoint, container.command),
-        env=merge.env(image, environment(workload, container), hostname=hostname),
+        env=merge.env(image, environment(workload, container, place.endpoint), hostname=hostname),
         cwd=container.cwd or image.cwd,
         user=container.user or image.user,
         labels={**container.labels, "hatoba.workload": workload.id, "hatoba.container": container.name},
@@ -181,9 +163,9 @@ def stdin(container: ContainerWanted, place: Place) -> Path:
         hostname=hostname,
         mounts=tuple(mount for mount in own if mount.target not in taken) + mounts,
         shm_size=container.shm_size or 64 << 20,
-        stdio=msgspec.structs.replace(stdio, stdin=str(stdin(container, place))) if container.interactive else stdio,
+        stdio=stdio,
         resources=_limits(workload, container),
-        ulimits=_ulimits(workload, container),
+        ulimits=tuple(Ulimit(name=u.name, soft=u.soft, hard=u.hard) for u in container.ulimits) or DEFAULT_ULIMITS,
         sysctls=container.sysctls,
         devices=tuple(
             Device(host_path=d.host_path, container_path=d.container_path, permissions=d.permissions)

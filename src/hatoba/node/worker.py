@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 LAUNCHES = 8  # at a time
 POSTPONE = 0.5  # seconds
+REGISTRY = "registry"  # tasks reach the platform where nodes reach its registry
 REGISTRY_PATIENCE = 60.0  # seconds for which pulls from a registry of ours that does not answer are tried again
 
 Emit = Callable[[str, step.Event], None]
@@ -58,7 +59,9 @@ class Worker:
         clock: Clock,
         platform: Platform,
         emit: Emit,
+        endpoint: str = "",
     ) -> None:
+        """`endpoint`: the URL of the platform for tasks, "registry" where it is where the registry is; "": untold."""
         self._runtime = runtime
         self._wiring = wiring
         self._output = output
@@ -66,6 +69,7 @@ class Worker:
         self._clock = clock
         self._platform = platform
         self._emit = emit
+        self._endpoint = endpoint
         self._images: dict[str, ImageConfig] = {}  # by digest
         self._places: dict[str, Place] = {}
         self._addresses: dict[tuple[str, str], str] = {}  # (network, address) → workload
@@ -128,7 +132,9 @@ class Worker:
         if place is None:
             files = self._folder / workload.id
             if workload.interface is None:
-                place = Place(netns="host", address="", resolver="", files=files, registry=self.registry)
+                place = Place(
+                    netns="host", address="", resolver="", files=files, registry=self.registry, endpoint=self.endpoint
+                )
             else:
                 item, network, netns = await self._wiring.attach(workload.interface)
                 place = Place(
@@ -137,10 +143,20 @@ class Worker:
                     resolver=network.resolver,
                     files=files,
                     registry=self.registry,
+                    endpoint=self.endpoint,
+                    mac=item.mac,
+                    gateway=item.gateway,
+                    prefix=item.prefix,
                 )
                 self._addresses[item.network, item.address] = workload.id
             self._places[workload.id] = place
         return place
+
+    @property
+    def endpoint(self) -> str:
+        if self._endpoint != REGISTRY:
+            return self._endpoint
+        return f"http://{self.registry}" if self.registry else ""
 
     def known_place(self, workload: str) -> Place | None:
         return self._places.get(workload)
@@ -220,7 +236,7 @@ class Worker:
             code = Failure.DISK_FULL if error.errno == errno.ENOSPC else Failure.INTERNAL
             raise failure(code, f"the files of {workload.id} cannot be written: {error.strerror}") from error
         await self._runtime.set_group(workload.id, translate.task_resources(workload), workload.storage)
-        await self._make_volumes(workload, wanted, config)
+        await self._make_volumes(workload, wanted)
         container = await self._runtime.create(spec)
         created = self._clock.now()
         if container.state == "created":
@@ -252,8 +268,8 @@ class Worker:
         for name, text in translate.etc_files(wanted, hostname, place).items():
             (folder / name).write_text(text)
 
-    async def _make_volumes(self, workload: Workload, wanted: ContainerWanted, image: ImageConfig) -> None:
-        for volume in translate.volumes(workload, wanted, image):
+    async def _make_volumes(self, workload: Workload, wanted: ContainerWanted) -> None:
+        for volume in translate.volumes(workload, wanted):
             if not volume.provision and volume.name not in {known.name for known in await self._runtime.volumes()}:
                 raise failure(
                     Failure.VOLUME,
@@ -261,8 +277,6 @@ class Worker:
                 )
             await self._runtime.make_volume(translate.volume(volume, workload.id))
 
-        if wanted.interactive and not translate.stdin(wanted, place).exists():
-            os.mkfifo(translate.stdin(wanted, place), 0o600)
     async def _stop(self, held: Held, name: str) -> None:
         wanted, status = _container(held, name), held.container(name)
         config = self._images.get(status.image_digest)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,43 +11,77 @@ import msgspec
 import pytest
 
 from hatoba.core.clock import ManualClock
+from hatoba.core.errors import PortError
 from hatoba.core.secret import Secret
 from hatoba.fleet.items import CredentialItem
+from hatoba.fleet.model import HealthCheckWanted, LogWanted, MountWanted, Workload
 from hatoba.gateway.http.messages import Request
+from hatoba.network.base import InterfaceSpec, VpcSpec
 from hatoba.network.simulated import SimulatedFabric
 from hatoba.node import advance as step
 from hatoba.node.advance import Held, advance, begin
+from hatoba.node.health import Outcome
 from hatoba.node.metadata.endpoint import MetadataEndpoint
 from hatoba.node.translate import Place, endpoint_id
+from hatoba.runtime.base import ContainerSpec
 from hatoba.runtime.simulated import SimulatedHost, SimulatedRuntime
 from tests.unit.node.machine import settings
 from tests.unit.node.pieces import container, workload
 
 NOW = 1_700_000_000.0
-PLACE = Place(netns="n", address="10.0.0.7", resolver="10.0.0.2", files=Path("/t"), registry="r")
+GOLDEN = Path(__file__).parent / "golden"
+CLUSTER = "arn:aws:ecs:us-east-1:123456789012:cluster/default"
+PLACE = Place(
+    netns="n",
+    address="10.0.0.7",
+    resolver="10.0.0.2",
+    files=Path("/t"),
+    registry="r",
+    mac="02:00:00:00:00:07",
+    gateway="10.0.0.1",
+    prefix="10.0.0.0/20",
+)
 
 
-def running(id_: str, name: str = "web") -> Held:
-    wanted = workload(
-        id_,
-        container(name),
-        cpu=512,
-        memory=1 << 30,
-        metadata={
-            "TaskARN": f"arn:aws:ecs:us-east-1:123456789012:task/default/{id_}",
-            "Cluster": "default",
-            "Family": "web",
-            "Revision": "3",
-            "LaunchType": "FARGATE",
-        },
+def task(id_: str, name: str = "web", **fields: Any) -> Workload:
+    first = container(
+        name,
+        cpu=256,
+        memory=128 << 20,
+        health=HealthCheckWanted(command=("CMD", "true")),
+        restart_after=60.0,
+        mounts=(MountWanted(target="/data", volume="data"), MountWanted(target="/tmp", tmpfs=True)),
+        ports=((8080, "tcp"),),
+        labels={"team": "blue"},
+        log=LogWanted(driver="awslogs", group="/web", stream="s", options={"awslogs-group": "/web"}),
     )
+    metadata = {
+        "TaskARN": f"arn:aws:ecs:us-east-1:123456789012:task/default/{id_}",
+        "Cluster": CLUSTER,
+        "Family": "web",
+        "Revision": "3",
+        "LaunchType": "FARGATE",
+        "VPCID": "vpc-1",
+        "ServiceName": "web",
+        "Group": "service:web",
+        "AvailabilityZone": "us-east-1b",
+        "AvailabilityZoneID": "use1-az2",
+        "PrivateDNSName": "ip-10-0-0-7.ec2.internal",
+        f"ContainerARN:{name}": f"arn:aws:ecs:us-east-1:123456789012:container/default/{id_}/c-1",
+    }
+    return workload(id_, first, container("side"), cpu=512, memory=1 << 30, metadata=metadata | fields)
+
+
+def running(wanted: Workload) -> Held:
     held = begin(wanted)
-    for event in (
-        step.Wanted(wanted),
-        step.Attached(NOW),
-        step.Pulled(name, "sha256:1", NOW, NOW),
-        step.Launched(name, f"{id_}-{name}", NOW, NOW),
-    ):
+    first = wanted.containers[0].name
+    events: list[step.Event] = [step.Wanted(wanted), step.Attached(NOW)]
+    for spec in wanted.containers:
+        events += [
+            step.Pulled(spec.name, "sha256:1", NOW, NOW + 1),
+            step.Launched(spec.name, f"{wanted.id}-{spec.name}", NOW + 2, NOW + 2.5),
+        ]
+    for event in (*events, step.HealthChanged(first, "healthy", NOW + 5)):
         held, _ = advance(held, event, NOW)
     return held
 
@@ -64,10 +100,14 @@ def credential(workload_: str, expires: float = NOW + 3600) -> CredentialItem:
 class Known:
     """Two tasks in one network, one in another with the same address."""
 
+    endpoint = "127.0.0.1:1"
+
     def __init__(self) -> None:
         places = (("v1", "10.0.0.7"), ("v1", "10.0.0.8"), ("v2", "10.0.0.7"))
-        self.held = {place: running(id_) for place, id_ in zip(places, ("t1", "t2", "t3"), strict=True)}
+        self.held = {place: running(task(id_)) for place, id_ in zip(places, ("t1", "t2", "t3"), strict=True)}
         self.credentials = {"c1": credential("t1"), "c2": credential("t2"), "old": credential("t1", NOW - 1)}
+        self.asked: list[tuple[str, str]] = []
+        self.silent = False
 
     def by_address(self, network: str, address: str) -> Held | None:
         return self.held.get((network, address))
@@ -78,23 +118,79 @@ class Known:
     def credential(self, id_: str) -> CredentialItem | None:
         return self.credentials.get(id_)
 
+    def last_check(self, workload_: str, container_: str) -> Outcome | None:
+        return Outcome(code=0, output="fine\n") if container_ == "web" else None
 
-@pytest.fixture
-def ask(tmp_path: Path) -> Any:
-    clock = ManualClock(NOW)
-    fabric = SimulatedFabric(settings(tmp_path))
-    endpoint = MetadataEndpoint(fabric, Known(), SimulatedRuntime(SimulatedHost(clock)), clock)
+    async def ask(self, workload_: str, what: str) -> bytes:
+        self.asked.append((workload_, what))
+        if self.silent:
+            raise PortError("disconnected", "the control plane is not connected")
+        return b'{"task": {"team": "blue"}, "instance": {"rack": "1"}}'
 
-    async def get(path: str, peer: str = "10.0.0.7", network: str = "v1", method: str = "GET") -> tuple[int, Any]:
-        request = Request(method=method, target=path, headers={}, body=None, peer=peer)  # type: ignore[arg-type]
-        answer = await endpoint._handler(network)(request)
+
+class Asking:
+    """The endpoint, and what a container hears from it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = ManualClock(NOW)
+        self.host = SimulatedHost(self.clock)
+        self.fabric = SimulatedFabric(settings(folder))
+        self.known = Known()
+        self.endpoint = MetadataEndpoint(self.fabric, self.known, SimulatedRuntime(self.host), self.clock)
+
+    async def __call__(
+        self,
+        path: str,
+        peer: str = "10.0.0.7",
+        network: str = "v1",
+        method: str = "GET",
+        body: bytes = b"",
+    ) -> tuple[int, Any]:
+        request = Request(method=method, target=path, headers={}, body=Sent(body), peer=peer)  # type: ignore[arg-type]
+        answer = await self.endpoint._handler(network)(request)
         assert isinstance(answer.body, bytes)
         return answer.status, msgspec.json.decode(answer.body)
 
-    return get
+    async def launch(self) -> None:
+        """The containers of the first task, for real as far as the simulation goes; and its interface."""
+        runtime, image = SimulatedRuntime(self.host), self.host.publish("web", "1")
+        self.host.images[image.digest] = image
+        for name in ("web", "side"):
+            spec = ContainerSpec(id=f"t1-{name}", image=image.digest, args=("serve",))
+            await runtime.create(spec)
+            await runtime.start(spec.id)
+        await self.fabric.ensure_vpc(VpcSpec(id="v1", cidrs=("10.0.0.0/16",), vni=1))
+        await self.fabric.ensure_interface(
+            InterfaceSpec(id="e-t1", vpc="v1", address="10.0.0.7", mac="02:00:00:00:00:07", gateway="10.0.0.1")
+        )
 
 
-async def test_a_task_gets_its_own_credentials(ask: Any) -> None:
+class Sent:
+    """A request's body."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    async def read(self, most: int) -> bytes:
+        return self._data
+
+
+def check(name: str, shape: Any) -> None:
+    text = msgspec.json.format(msgspec.json.encode(shape), indent=2).decode() + "\n"
+    text = re.sub(r'"ClockErrorBound": [0-9.]+', '"ClockErrorBound": 0.0', text)
+    text = re.sub(r'"ClockSynchronizationStatus": "\w+"', '"ClockSynchronizationStatus": "SYNCHRONIZED"', text)
+    path = GOLDEN / f"{name}.json"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Asking:
+    return Asking(tmp_path)
+
+
+async def test_a_task_gets_its_own_credentials(ask: Asking) -> None:
     assert await ask("/v2/credentials/c1") == (
         200,
         {
@@ -120,38 +216,143 @@ async def test_a_task_gets_its_own_credentials(ask: Any) -> None:
     ],
 )
 async def test_credentials_of_others_are_refused(
-    ask: Any, path: str, peer: str, network: str, status: int, code: str
+    ask: Asking, path: str, peer: str, network: str, status: int, code: str
 ) -> None:
     found, body = await ask(path, peer, network)
     assert (found, body["code"]) == (status, code)
     assert "secret" not in str(body)
 
 
-async def test_a_container_is_told_about_itself_and_its_task(ask: Any) -> None:
+@pytest.mark.parametrize("path", ["/v1/credentials?id=c1", "/v2/credentials/c1"])
+async def test_both_ways_to_the_credentials(ask: Asking, path: str) -> None:
+    assert (await ask(path))[1]["AccessKeyId"] == "ASIA1"
+
+
+@pytest.mark.parametrize("version", ["v3", "v4"])
+async def test_what_a_container_and_its_task_are(ask: Asking, version: str) -> None:
+    """Every member of the documented bodies, true values."""
     me = endpoint_id("t1", "web")
-    status, body = await ask(f"/v4/{me}")
+    status, mine = await ask(f"/{version}/{me}")
     assert status == 200
-    assert (body["Name"], body["KnownStatus"], body["DockerId"]) == ("web", "RUNNING", "t1-web")
-    assert body["Networks"][0]["IPv4Addresses"] == ["10.0.0.7"]
-    status, task = await ask(f"/v4/{me}/task")
-    assert task["TaskARN"].endswith("task/default/t1")
-    assert (task["Family"], task["Revision"], task["LaunchType"]) == ("web", "3", "FARGATE")
-    assert task["Limits"] == {"CPU": 0.5, "Memory": 1024}
+    check(f"metadata-{version}-container", mine)
+    status, task_ = await ask(f"/{version}/{me}/task")
+    assert status == 200
+    check(f"metadata-{version}-task", task_)
+    assert [c for c in task_["Containers"] if c["Name"] == "web"] == [mine]
+
+
+async def test_the_second_version_knows_containers_by_their_ids(ask: Asking) -> None:
+    """Its task is that of the third."""
+    me = endpoint_id("t1", "web")
     _, third = await ask(f"/v3/{me}/task")
-    assert "LaunchType" not in third
-    assert (await ask(f"/v4/{me}/stats"))[0] == 200
+    assert await ask("/v2/metadata") == (200, third)
+    assert await ask("/v2/metadata/") == (200, third)
+    status, mine = await ask("/v2/metadata/t1-web")
+    assert (status, mine["Name"]) == (200, "web")
+    assert (await ask("/v2/metadata/t2-web"))[0] == 400
+    assert (await ask("/v2/stats/t2-web"))[0] == 400
 
 
-async def test_another_tasks_container_is_nobody_here(ask: Any) -> None:
+async def test_a_task_that_stops_says_so(ask: Asking) -> None:
+    place, me = ("v1", "10.0.0.7"), endpoint_id("t1", "web")
+    ask.known.held[place], _ = advance(ask.known.held[place], step.Exited("web", 3, NOW + 9, False), NOW + 9)
+    _, task_ = await ask(f"/v4/{me}/task")
+    assert (task_["DesiredStatus"], task_["KnownStatus"]) == ("STOPPED", "RUNNING")
+    assert "ExecutionStoppedAt" not in task_, "the other container runs"
+    ended, other = task_["Containers"]
+    assert (ended["KnownStatus"], ended["ExitCode"]) == ("STOPPED", 3)
+    assert (other["DesiredStatus"], other["KnownStatus"]) == ("STOPPED", "RUNNING")
+    ask.known.held[place], _ = advance(ask.known.held[place], step.Exited("side", 143, NOW + 11, False), NOW + 11)
+    _, task_ = await ask(f"/v4/{me}/task")
+    assert task_["ExecutionStoppedAt"] == "2023-11-14T22:13:31.000000000Z"
+
+
+# --- tags
+
+
+@pytest.mark.parametrize("version", ["v2", "v3", "v4"])
+async def test_tags_are_asked_of_the_control_plane_when_they_are_wanted(ask: Asking, version: str) -> None:
+    base = f"/{version}/{endpoint_id('t1', 'web')}"
+    plain, tagged = (
+        ("/v2/metadata", "/v2/metadataWithTags") if version == "v2" else (f"{base}/task", f"{base}/taskWithTags")
+    )
+    _, without = await ask(plain)
+    assert not {"TaskTags", "ContainerInstanceTags"} & without.keys()
+    assert ask.known.asked == []
+    status, with_ = await ask(tagged)
+    assert (status, with_["TaskTags"], with_["ContainerInstanceTags"]) == (200, {"team": "blue"}, {"rack": "1"})
+    assert ask.known.asked == [("t1", "tags")]
+
+
+async def test_tags_that_cannot_be_had_are_an_error_beside_the_rest(ask: Asking) -> None:
+    ask.known.silent = True
+    me = endpoint_id("t1", "web")
+    status, body = await ask(f"/v4/{me}/taskWithTags")
+    assert (status, body["Family"]) == (200, "web")
+    (error,) = body["Errors"]
+    assert (error["ErrorField"], error["ErrorCode"]) == ("TaskTags", "disconnected")
+    assert error["ResourceARN"] == body["TaskARN"]
+    status, third = await ask(f"/v3/{me}/taskWithTags")
+    assert (status, "Errors" in third) == (200, False)
+
+
+# --- stats
+
+
+async def test_stats_are_of_the_tasks_own_containers(ask: Asking) -> None:
+    await ask.launch()
+    me = endpoint_id("t1", "web")
+    status, both = await ask(f"/v4/{me}/task/stats")
+    assert (status, set(both)) == (200, {"t1-web", "t1-side"})
+    assert await ask("/v2/stats") == (200, both)
+    assert await ask("/v2/stats/t1-web") == (200, both["t1-web"])
+    assert await ask(f"/v3/{me}/stats") == (200, both["t1-web"])
+    assert both["t1-web"]["networks"].keys() == {"eth0"}
+    assert "network_rate_stats" not in both["t1-web"], "a rate needs two moments"
+    ask.clock.advance(2)
+    _, later = await ask(f"/v4/{me}/stats")
+    assert later["network_rate_stats"] == {"rx_bytes_per_sec": 0.0, "tx_bytes_per_sec": 0.0}
+    assert later["preread"] == both["t1-web"]["read"] != later["read"]
+    assert later["precpu_stats"]["cpu_usage"] == both["t1-web"]["cpu_stats"]["cpu_usage"]
+    assert later["cpu_stats"]["system_cpu_usage"] >= later["precpu_stats"]["system_cpu_usage"] > 0
+
+
+async def test_a_container_that_does_not_run_uses_nothing(ask: Asking) -> None:
+    me = endpoint_id("t1", "web")
+    assert await ask(f"/v4/{me}/stats") == (200, None)
+    assert await ask(f"/v4/{me}/task/stats") == (200, {"t1-web": None, "t1-side": None})
+
+
+async def test_two_that_ask_at_once_do_not_spoil_each_others_figures(ask: Asking) -> None:
+    await ask.launch()
+    me = endpoint_id("t1", "web")
+    await ask(f"/v4/{me}/stats")
+    ask.clock.advance(5)
+    _, first = await ask(f"/v4/{me}/stats")
+    ask.clock.advance(0.01)
+    _, second = await ask(f"/v4/{me}/stats")
+    assert first["preread"] == second["preread"]
+
+
+# --- associations
+
+
+async def test_there_are_no_associations(ask: Asking) -> None:
+    me = endpoint_id("t1", "web")
+    assert await ask(f"/v4/{me}/associations/elastic-inference") == (200, {"Associations": []})
+    assert (await ask(f"/v4/{me}/associations/elastic-inference/one"))[0] == 400
+
+
+async def test_another_tasks_container_is_nobody_here(ask: Asking) -> None:
     assert (await ask(f"/v4/{endpoint_id('t2', 'web')}"))[0] == 404
     assert (await ask(f"/v4/{endpoint_id('t3', 'web')}/task"))[0] == 404
 
 
 @pytest.mark.parametrize("path", ["/", "/v4", "/v9/x", "/v4/x/task/more", "/../v2/credentials/c1"])
-async def test_other_paths_are_not_there(ask: Any, path: str) -> None:
+async def test_other_paths_are_not_there(ask: Asking, path: str) -> None:
     assert (await ask(path))[0] == 404
 
 
-async def test_a_stranger_and_a_writer_are_refused(ask: Any) -> None:
+async def test_a_stranger_and_a_writer_are_refused(ask: Asking) -> None:
     assert (await ask("/v2/credentials/c1", peer="10.9.9.9"))[0] == 404
     assert (await ask("/v2/credentials/c1", method="POST"))[0] == 405

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 import httptools
+import msgspec
 
 from hatoba.core.errors import HatobaError
 
@@ -16,12 +17,22 @@ class Unanswered(HatobaError):
     """There is nobody, or no answer in time, or none that can be read."""
 
 
-class _Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    status: int
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+
+
+class _Heard:
     """httptools' callbacks."""
 
     def __init__(self) -> None:
         self.body = b""
+        self.headers: dict[str, str] = {}
         self.done = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_body(self, body: bytes) -> None:
         self.body += body
@@ -32,8 +43,8 @@ class _Answer:
         self.done = True
 
 
-async def post(endpoint: str, headers: Mapping[str, str], body: bytes, *, patience: float) -> tuple[int, bytes]:
-    """Posts to `/` at `endpoint` (host:port); status and body. `headers` are sent as they are, `host` among them."""
+async def post(endpoint: str, headers: Mapping[str, str], body: bytes, *, patience: float) -> Answer:
+    """Posts to `/` at `endpoint` (host:port). `headers` are sent as they are, `host` among them."""
     lines = [*(f"{name}: {value}" for name, value in headers.items()), f"content-length: {len(body)}"]
     request = ("POST / HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\nconnection: close\r\n\r\n").encode() + body
     try:
@@ -43,18 +54,18 @@ async def post(endpoint: str, headers: Mapping[str, str], body: bytes, *, patien
         raise Unanswered(str(error) or type(error).__name__) from error
 
 
-async def _exchange(endpoint: str, request: bytes) -> tuple[int, bytes]:
+async def _exchange(endpoint: str, request: bytes) -> Answer:
     host, _, port = endpoint.rpartition(":")
     reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
     try:
         writer.write(request)
-        answer = _Answer()
-        parser = httptools.HttpResponseParser(answer)
-        while not answer.done:
+        heard = _Heard()
+        parser = httptools.HttpResponseParser(heard)
+        while not heard.done:
             data = await reader.read(_MOST)
             if not data:
                 raise EOFError("the connection was closed")
             parser.feed_data(data)
-        return parser.get_status_code(), answer.body
+        return Answer(status=parser.get_status_code(), headers=heard.headers, body=heard.body)
     finally:
         writer.close()

@@ -1,5 +1,11 @@
-"""The endpoint at 169.254.170.2 that containers ask: credentials of their role, and facts about themselves.
+"""The endpoint at 169.254.170.2 that containers ask: credentials of their role, facts about themselves, and favours.
 
-endpoint   the server inside each VPC's router; who asks is known by the source address
-views      the bodies of versions 3 and 4 of the task metadata endpoint (pure)
+endpoint     the server inside each network's router; who asks is known by the source address
+answers      what is answered, by path
+views        the bodies of versions 2, 3 and 4 (pure), with `stats` for what containers use and `credentials`
+meter        reads what containers use, when somebody asks
+drift        what the kernel knows of its clock
+tags         asked of the control plane when they are wanted
+protection   scale-in protection, asked for under the task's role
+faults       the task's own network made to fail, where its definition allows it
 """

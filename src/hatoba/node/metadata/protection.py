@@ -25,16 +25,20 @@ Operation = Literal["GetTaskProtection", "UpdateTaskProtection"]
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="pascal"):
     """What is put."""
 
-    protection_enabled: bool
+    protection_enabled: bool | None = None
     expires_in_minutes: int | None = None
 
 
 class Refused(Exception):
-    """An answer other than 200: its status and its `error`."""
+    """An answer other than 200: its status, its `error`, and the request's id when the control plane gave one."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, request_id: str = "") -> None:
         super().__init__(message)
-        self.status, self.code, self.message = status, code, message
+        self.status, self.code, self.message, self.request_id = status, code, message, request_id
+
+    def body(self, task: str) -> dict[str, Any]:
+        error = {"Arn": task, "Code": self.code, "Message": self.message}
+        return {"requestID": self.request_id, "error": error} if self.request_id else {"error": error}
 
 
 def wanted(workload: Workload, state: bytes | None) -> tuple[Operation, dict[str, Any]]:
@@ -47,6 +51,8 @@ def wanted(workload: Workload, state: bytes | None) -> tuple[Operation, dict[str
     except msgspec.DecodeError as error:  # broken JSON, or valid JSON of another shape
         message = f"UpdateTaskProtection: failed to decode request: {error}"
         raise Refused(400, "InvalidParameterException", message) from None
+    if given.protection_enabled is None:
+        raise Refused(400, "InvalidParameterException", "Invalid request: does not contain 'ProtectionEnabled' field")
     expires = {} if given.expires_in_minutes is None else {"expiresInMinutes": given.expires_in_minutes}
     return "UpdateTaskProtection", {**about, "protectionEnabled": given.protection_enabled, **expires}
 
@@ -68,21 +74,22 @@ async def ask(
 ) -> dict[str, Any]:
     """`endpoint`: host:port of the control plane; `state`: the body that was put, None for a look. Raises `Refused`."""
     if credential is None:
-        raise Refused(403, "AccessDeniedException", "The task has no task role, whose permission is needed.")
+        raise Refused(403, "AccessDeniedException", "Invalid Request: no task IAM role credentials available for task")
     operation, members = wanted(workload, state)
     content = msgspec.json.encode(members)
     headers = _signed(endpoint, workload, credential, operation, content, now)
     try:
-        status, body = await post(endpoint, headers, content, patience=_PATIENCE)
+        heard = await post(endpoint, headers, content, patience=_PATIENCE)
     except Unanswered as error:
         raise Refused(500, "ServerException", f"{operation}: the control plane does not answer: {error}") from None
     try:
-        answer = msgspec.json.decode(body, type=dict[str, Any]) if body else {}
+        answer = msgspec.json.decode(heard.body, type=dict[str, Any]) if heard.body else {}
     except msgspec.DecodeError as error:
         raise Refused(500, "ServerException", f"{operation}: the control plane answers strangely: {error}") from None
-    if status != 200:
+    if heard.status != 200:
         code = str(answer.get("__type", "ServerException")).rpartition("#")[2]
-        raise Refused(status, code, str(answer.get("message") or answer.get("Message") or code))
+        message = str(answer.get("message") or answer.get("Message") or code)
+        raise Refused(heard.status, code, message, heard.headers.get("x-amzn-requestid", ""))
     return told(answer)
 
 

@@ -1,18 +1,26 @@
-"""The bodies of the task metadata endpoint, versions 3 and 4. Pure.
+"""The bodies of the task metadata endpoint, versions 2 to 4. Pure.
 
-Source: the container platform's developer guide, "Task metadata endpoint version 4" and "version 3"; stats are in the
-shape of Docker's container stats.
+Source: the container platform's developer guide, "Task metadata endpoint version 4" (and 3, and 2); the open agent for
+what the guide leaves open. A member that has no value is absent.
 """
 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from hatoba.core import arn
-from hatoba.fleet.model import ContainerStatus, ContainerWanted, Workload, WorkloadStatus
+from hatoba.fleet.model import ContainerStatus, ContainerWanted, MountWanted
+from hatoba.node.advance import Held
+from hatoba.node.health import Outcome
 from hatoba.node.translate import Place
-from hatoba.runtime.base import Stats, Usage
+from hatoba.runtime.base import Usage
+
+_MIB = 1 << 20
+_LEAST_CPU = 2  # shares that a container with no CPU of its own gets
 
 _STATES = {
     "pending": "NONE",
@@ -32,6 +40,37 @@ _TASK_STATES = {
 }
 
 
+class Drift(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the node's clock may be from the true time, as its kernel knows it."""
+
+    bound: float  # milliseconds
+    at: float
+    synchronized: bool
+
+
+class Tags(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked of the control plane; `errors` when it could not be had, in the shape of the body."""
+
+    task: Mapping[str, str] = {}
+    instance: Mapping[str, str] = {}
+    errors: tuple[dict[str, Any], ...] = ()
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is known of a task at this moment."""
+
+    held: Held
+    place: Place | None = None
+    checks: Mapping[str, Outcome] = {}  # by container: how its last health check went
+    storage: Usage | None = None
+    drift: Drift | None = None
+    tags: Tags | None = None
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        return self.held.workload.metadata
+
+
 def when(seconds: float | None) -> str | None:
     """RFC 3339 with nanoseconds, as the agent writes it."""
     if seconds is None:
@@ -41,138 +80,190 @@ def when(seconds: float | None) -> str | None:
 
 
 def _known(**members: Any) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}
+    return {name: value for name, value in members.items() if value not in (None, "")}
 
 
-def container(
-    workload: Workload, wanted: ContainerWanted, status: ContainerStatus, place: Place | None, version: int
-) -> dict[str, Any]:
-    meta = workload.metadata
-    task_arn = meta.get("TaskARN", "")
-    labels = {
-        "com.amazonaws.ecs.cluster": meta.get("Cluster", ""),
-        "com.amazonaws.ecs.container-name": wanted.name,
-        "com.amazonaws.ecs.task-arn": task_arn,
-        "com.amazonaws.ecs.task-definition-family": meta.get("Family", ""),
-        "com.amazonaws.ecs.task-definition-version": meta.get("Revision", ""),
-    }
+def _desired(held: Held) -> str:
+    """A task whose essential container has ended is wanted no longer, whatever the control plane has said so far."""
+    return "STOPPED" if held.stopping or held.workload.want == "stopped" else "RUNNING"
+
+
+# --- a task --------------------------------------------------------------------------------------------------------
+
+
+def task(about: About, version: int) -> dict[str, Any]:
+    held, meta = about.held, about.metadata
+    workload, statuses = held.workload, held.status.containers
+    parsed = arn.parse(meta.get("TaskARN", ""))
+    specs = {c.name: c for c in workload.containers}
+    body = _known(
+        Cluster=meta.get("Cluster"),
+        TaskARN=meta.get("TaskARN"),
+        Family=meta.get("Family"),
+        Revision=meta.get("Revision"),
+        DesiredStatus=_desired(held),
+        KnownStatus=_TASK_STATES[held.status.state],
+        PullStartedAt=when(min((c.pull_started for c in statuses if c.pull_started), default=None)),
+        PullStoppedAt=when(max((c.pull_stopped for c in statuses if c.pull_stopped), default=None)),
+        ExecutionStoppedAt=when(_over_at(held)),
+        AvailabilityZone=meta.get("AvailabilityZone") or (f"{parsed.region}a" if parsed else None),
+    )
+    if limits := _task_limits(held):
+        body["Limits"] = limits
+    body["Containers"] = [container(about, specs[c.name], c, version) for c in statuses]
+    if version >= 4:
+        body |= _fourth(about)
+    if about.tags is not None:
+        body |= _tagged(about.tags, version)
+    return body
+
+
+def _over_at(held: Held) -> float | None:
+    """When the last container ended: known once all have."""
+    ends = [c.finished for c in held.status.containers]
+    over = all(c.state == "stopped" for c in held.status.containers)
+    return max((end for end in ends if end is not None), default=held.status.stopped) if over else None
+
+
+def _task_limits(held: Held) -> dict[str, Any]:
+    workload = held.workload
+    return _known(
+        CPU=workload.cpu / 1024 if workload.cpu else None,
+        Memory=workload.memory // _MIB if workload.memory else None,
+    )
+
+
+def _fourth(about: About) -> dict[str, Any]:
+    """What came with version 4."""
+    meta = about.metadata
+    body = _known(
+        LaunchType=meta.get("LaunchType"),
+        VPCID=meta.get("VPCID"),
+        ServiceName=meta.get("ServiceName"),
+        Group=meta.get("Group"),
+        AvailabilityZoneID=meta.get("AvailabilityZoneID"),
+    )
+    if about.drift is not None:
+        body["ClockDrift"] = _known(
+            ClockErrorBound=about.drift.bound,
+            ReferenceTimestamp=when(about.drift.at),
+            ClockSynchronizationStatus="SYNCHRONIZED" if about.drift.synchronized else "NOT_SYNCHRONIZED",
+        )
+    if about.storage is not None:
+        used, limit = about.storage.used // _MIB, about.storage.limit // _MIB
+        body["EphemeralStorageMetrics"] = {"Utilized": used, "Reserved": limit}
+    body["FaultInjectionEnabled"] = meta.get("FaultInjectionEnabled") == "true"
+    return body
+
+
+def _tagged(tags: Tags, version: int) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    if tags.task:
+        body["TaskTags"] = dict(tags.task)
+    if tags.instance:
+        body["ContainerInstanceTags"] = dict(tags.instance)
+    if tags.errors and version >= 4:
+        body["Errors"] = list(tags.errors)
+    return body
+
+
+# --- a container ---------------------------------------------------------------------------------------------------
+
+
+def container(about: About, wanted: ContainerWanted, status: ContainerStatus, version: int) -> dict[str, Any]:
+    held, meta = about.held, about.metadata
+    workload = held.workload
+    family, revision = meta.get("Family", ""), meta.get("Revision", "")
     body = _known(
         DockerId=status.runtime_id or f"{workload.id}-{wanted.name}",
         Name=wanted.name,
-        DockerName=f"ecs-{meta.get('Family', '')}-{meta.get('Revision', '')}-{wanted.name}-{workload.id[:12]}",
+        DockerName=f"ecs-{family}-{revision}-{wanted.name}-{workload.id[:12]}",
         Image=wanted.image.name,
-        ImageID=status.image_digest,
-        Labels={**wanted.labels, **labels},
-        DesiredStatus=workload.want.upper(),
+    )
+    body["ImageID"] = status.image_digest
+    if ports := _ports(about, wanted, version):
+        body["Ports"] = ports
+    body |= _known(
+        Labels={**wanted.labels, **_labels(meta, wanted.name)},
+        DesiredStatus=_desired(held),
         KnownStatus=_STATES[status.state],
         ExitCode=status.exit_code,
-        Limits=_known(CPU=wanted.cpu, Memory=(wanted.memory or 0) // 2**20 or None),
+        Limits=_known(CPU=max(_LEAST_CPU, wanted.cpu), Memory=wanted.memory // _MIB if wanted.memory else None),
         CreatedAt=when(status.created),
         StartedAt=when(status.started),
         FinishedAt=when(status.finished),
         Type="NORMAL",
-        Networks=_networks(meta, place, version),
+        Networks=_networks(about, version),
     )
     if wanted.health is not None:
-        body["Health"] = _known(status=status.health.upper(), statusSince=when(status.health_since))
+        body["Health"] = _health(about, status)
+    if volumes := [_volume(mount, about.place) for mount in wanted.mounts if not mount.tmpfs]:
+        body["Volumes"] = volumes
     if version >= 4:
-        body |= _known(ContainerARN=_container_arn(meta, wanted.name), Snapshotter="overlayfs")
-        body["RestartCount"] = status.restarts
         if wanted.log is not None:
             body |= {"LogDriver": wanted.log.driver, "LogOptions": dict(wanted.log.options)}
+        body |= _known(ContainerARN=meta.get(f"ContainerARN:{wanted.name}"), Snapshotter="overlayfs")
+        if wanted.restart_after is not None:
+            body["RestartCount"] = status.restarts
     return body
 
 
-def _container_arn(meta: dict[str, str], name: str) -> str | None:
-    return meta.get(f"ContainerARN:{name}")
+def _labels(meta: dict[str, str], name: str) -> dict[str, str]:
+    return {
+        "com.amazonaws.ecs.cluster": meta.get("Cluster", ""),
+        "com.amazonaws.ecs.container-name": name,
+        "com.amazonaws.ecs.task-arn": meta.get("TaskARN", ""),
+        "com.amazonaws.ecs.task-definition-family": meta.get("Family", ""),
+        "com.amazonaws.ecs.task-definition-version": meta.get("Revision", ""),
+    }
 
 
-def _networks(meta: dict[str, str], place: Place | None, version: int) -> list[dict[str, Any]]:
+def _ports(about: About, wanted: ContainerWanted, version: int) -> list[dict[str, Any]]:
+    """With an interface of its own, a task's ports are what they are."""
+    own = bool(about.held.workload.interface)
+    found = []
+    for port, protocol in wanted.ports:
+        shape: dict[str, Any] = {"ContainerPort": port, "Protocol": protocol}
+        if own or about.held.workload.network_mode in ("", "host"):
+            shape["HostPort"] = port
+        if version >= 4 and not own:
+            shape["HostIp"] = "0.0.0.0"
+        found.append(shape)
+    return found
+
+
+def _health(about: About, status: ContainerStatus) -> dict[str, Any]:
+    last = about.checks.get(status.name)
+    body = _known(status=status.health.upper(), statusSince=when(status.health_since))
+    if last is not None:
+        body |= {"exitCode": last.code, **_known(output=last.output)}
+    return body
+
+
+def _volume(mount: MountWanted, place: Place | None) -> dict[str, Any]:
+    name = mount.volume or None
+    return _known(DockerName=name, Source=mount.source, Destination=mount.target)
+
+
+def _networks(about: About, version: int) -> list[dict[str, Any]]:
+    place, meta = about.place, about.metadata
+    mode = about.held.workload.network_mode or ("awsvpc" if about.held.workload.interface else "host")
+    network: dict[str, Any] = {"NetworkMode": mode}
     if place is None or not place.address:
-        return [{"NetworkMode": "host"}]
-    network: dict[str, Any] = {"NetworkMode": "awsvpc", "IPv4Addresses": [place.address]}
-    if version >= 4:
+        return [network]
+    network["IPv4Addresses"] = [place.address]
+    if version >= 4 and mode == "awsvpc":
         network |= _known(
             AttachmentIndex=0,
-            MACAddress=meta.get("MAC"),
-            IPv4SubnetCIDRBlock=meta.get("SubnetCIDR"),
-            DomainNameServers=[place.resolver],
+            MACAddress=place.mac or meta.get("MAC"),
+            IPv4SubnetCIDRBlock=place.prefix,
+            DomainNameServers=[place.resolver] if place.resolver else None,
             PrivateDNSName=meta.get("PrivateDNSName"),
-            SubnetGatewayIpv4Address=meta.get("SubnetGateway"),
+            SubnetGatewayIpv4Address=_gateway(place),
         )
     return [network]
 
 
-def task(
-    workload: Workload,
-    status: WorkloadStatus,
-    place: Place | None,
-    version: int,
-    tags: dict[str, str] | None = None,
-    storage: Usage | None = None,
-) -> dict[str, Any]:
-    meta = workload.metadata
-    specs = {c.name: c for c in workload.containers}
-    parsed = arn.parse(meta.get("TaskARN", ""))
-    body = _known(
-        Cluster=meta.get("Cluster", ""),
-        TaskARN=meta.get("TaskARN", ""),
-        Family=meta.get("Family", ""),
-        Revision=meta.get("Revision", ""),
-        DesiredStatus=workload.want.upper(),
-        KnownStatus=_TASK_STATES[status.state],
-        Limits=_known(
-            CPU=workload.cpu / 1024 if workload.cpu else None,
-            Memory=workload.memory // 2**20 if workload.memory else None,
-        ),
-        PullStartedAt=when(min((c.pull_started for c in status.containers if c.pull_started), default=None)),
-        PullStoppedAt=when(max((c.pull_stopped for c in status.containers if c.pull_stopped), default=None)),
-        ExecutionStoppedAt=when(status.stopped),
-        AvailabilityZone=meta.get("AvailabilityZone", f"{parsed.region}a" if parsed else None),
-        Containers=[container(workload, specs[c.name], c, place, version) for c in status.containers],
-        TaskTags=tags or None,
-    )
-    if version >= 4:
-        body |= _known(LaunchType=meta.get("LaunchType"), VPCID=workload.network, ServiceName=meta.get("ServiceName"))
-        if storage is not None:
-            body["EphemeralStorageMetrics"] = {"Utilized": storage.used // 2**20, "Reserved": storage.limit // 2**20}
-    return body
-
-
-def stats(sample: Stats, name: str, runtime_id: str) -> dict[str, Any]:
-    """One container's usage, in the shape of Docker's stats."""
-    return {
-        "read": when(sample.at),
-        "name": name,
-        "id": runtime_id,
-        "num_procs": 0,
-        "pids_stats": _known(current=sample.pids, limit=sample.pids_limit),
-        "blkio_stats": {
-            "io_service_bytes_recursive": [
-                {"major": 0, "minor": 0, "op": "read", "value": sample.read_bytes},
-                {"major": 0, "minor": 0, "op": "write", "value": sample.write_bytes},
-            ],
-        },
-        "cpu_stats": {
-            "cpu_usage": {
-                "total_usage": sample.cpu_ns,
-                "percpu_usage": list(sample.per_cpu_ns),
-                "usage_in_usermode": sample.cpu_user_ns,
-                "usage_in_kernelmode": sample.cpu_system_ns,
-            },
-            "throttling_data": {
-                "throttled_periods": sample.throttled_periods,
-                "throttled_time": sample.throttled_ns,
-            },
-        },
-        "memory_stats": _known(
-            usage=sample.memory,
-            max_usage=sample.memory_max,
-            limit=sample.memory_limit,
-            stats={
-                "cache": sample.memory_cache,
-                "rss": sample.memory_rss,
-                "inactive_file": sample.memory_inactive_file,
-            },
-        ),
-    }
+def _gateway(place: Place) -> str | None:
+    """With the length of its network, as the agent tells it: `172.31.0.1/20`."""
+    return f"{place.gateway}/{place.prefix.rpartition('/')[2]}" if place.gateway and place.prefix else None

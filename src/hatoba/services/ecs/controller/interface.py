@@ -36,6 +36,7 @@ async def create(aws: Door, task: Task) -> Eni:
         mac=interface["MacAddress"],
         dns=interface.get("PrivateDnsName") or "",
         zone=interface.get("AvailabilityZone") or "",
+        zone_id=interface.get("AvailabilityZoneId") or "",
         address6=six[0].get("Ipv6Address") or "",
     )
     if task.network.public:

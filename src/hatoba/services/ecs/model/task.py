@@ -93,6 +93,7 @@ class Eni(Part, frozen=True, kw_only=True):
     mac: str
     dns: str = ""
     zone: str = ""
+    zone_id: str = ""
     address6: str = ""
 
 

@@ -3,13 +3,12 @@
 The only place where ECS's words become the node's: overrides are applied, secrets and credentials attached, defaults
 made explicit. What comes out is compared by golden files. `container` is one container, with `lifecycle` (health,
 restarts), `logs` and `volumes` as parts of it; `environment` adds what was read elsewhere, `firelens` the routing of
-logs; `roles` says under which roles it all happens.
+logs; `roles` says under which roles it all happens, `metadata` what the containers may know about it.
 """
 
 from __future__ import annotations
 
 from hatoba.fleet.model import Workload, workloads
-from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import Task
 from hatoba.services.ecs.model.task_definition import Definition
@@ -17,6 +16,7 @@ from hatoba.services.ecs.plan.secrets import Injected
 from hatoba.services.ecs.plan.workload.container import container
 from hatoba.services.ecs.plan.workload.environment import inject
 from hatoba.services.ecs.plan.workload.firelens import route
+from hatoba.services.ecs.plan.workload.metadata import metadata
 from hatoba.services.ecs.plan.workload.roles import credential_id, execution_role, role
 from hatoba.services.ecs.plan.workload.volumes import GIB, storage, volumes
 
@@ -48,27 +48,8 @@ def workload(task: Task, definition: Definition, settings: Settings, injected: I
         hostname=task.eni.dns if task.eni else "",
         credential=credential_id(task) if role(task, definition) else None,
         region=task.key.region,
-        metadata=_metadata(task, definition),
+        metadata=metadata(task, definition),
     )
-
-
-def _metadata(task: Task, definition: Definition) -> dict[str, str]:
-    found = {
-        "Cluster": arns.cluster_arn(task.scope, task.cluster),
-        "TaskARN": task.arn,
-        "Family": definition.family,
-        "Revision": str(definition.revision),
-        "LaunchType": task.launch_type,
-        "AvailabilityZone": task.eni.zone if task.eni else "",
-        "VPCID": task.eni.vpc if task.eni else "",
-        "ServiceName": task.service.partition("/")[2] if task.service else "",
-        "Group": task.group,
-        "MAC": task.eni.mac if task.eni else "",
-        "PrivateDNSName": task.eni.dns if task.eni else "",
-    }
-    for name in (known.name for known in task.containers):
-        found[f"ContainerARN:{name}"] = arns.container_arn(task.scope, task.cluster, task.id, name)
-    return {name: value for name, value in found.items() if value}
 
 
 __all__ = ["NOTHING", "credential_id", "execution_role", "role", "workload"]
