@@ -26,6 +26,8 @@ from hatoba.services.kms.api import kms
 from hatoba.services.logs import model as logs_model
 from hatoba.services.logs.api import logs
 from hatoba.services.logs.controller import Reaper, Retention
+from hatoba.services.secretsmanager import model as secretsmanager_model
+from hatoba.services.secretsmanager.api import secretsmanager
 from hatoba.services.ssm import model as ssm_model
 from hatoba.services.ssm.api import ssm
 from hatoba.services.sts import model as sts_model
@@ -65,6 +67,7 @@ ROOMS: tuple[Room, ...] = (
     Room(service=sts, tables=sts_model.TABLES),
     Room(service=kms, tables=kms_model.TABLES),
     Room(service=ssm, tables=ssm_model.TABLES),
+    Room(service=secretsmanager, tables=secretsmanager_model.TABLES),
 )
 
 SHARED: tuple[Table[Any], ...] = (*fleet.TABLES, tags, idempotent)

@@ -30,3 +30,8 @@ def ssm(keeping: Platform, account: str) -> Any:
 @pytest.fixture
 def kms(keeping: Platform, account: str) -> Any:
     return keeping.client("kms", account=account)
+
+
+@pytest.fixture
+def secrets(keeping: Platform, account: str) -> Any:
+    return keeping.client("secretsmanager", account=account)

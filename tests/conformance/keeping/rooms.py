@@ -37,6 +37,8 @@ from hatoba.gateway.tags import tags
 from hatoba.reconcile import Runner
 from hatoba.services.kms import model as kms_model
 from hatoba.services.kms.api import kms
+from hatoba.services.secretsmanager import model as secretsmanager_model
+from hatoba.services.secretsmanager.api import secretsmanager
 from hatoba.services.ssm import model as ssm_model
 from hatoba.services.ssm.api import ssm
 from hatoba.store import Store
@@ -44,8 +46,8 @@ from hatoba.store.sqlite import SqliteJournal
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 ACCOUNT, REGION = "123456789012", "us-east-1"
-TABLES = (*kms_model.TABLES, *ssm_model.TABLES, idempotent, tags)
-ROOMS: tuple[Service, ...] = (kms, ssm)
+TABLES = (*kms_model.TABLES, *ssm_model.TABLES, *secretsmanager_model.TABLES, idempotent, tags)
+ROOMS: tuple[Service, ...] = (kms, ssm, secretsmanager)
 
 
 class RootOfAnyAccount:

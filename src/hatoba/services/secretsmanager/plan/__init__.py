@@ -1,0 +1,1 @@
+"""Secrets Manager's decisions, in values: no store, no clock, no chance."""
