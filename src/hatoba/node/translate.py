@@ -30,7 +30,7 @@ from hatoba.runtime.base import (
 
 PERIOD = 100_000  # microseconds: the period of CPU quotas
 METADATA = "169.254.170.2"
-DEFAULT_ULIMITS = (Ulimit(name="nofile", soft=1024, hard=65535),)  # as Fargate documents its default
+FARGATE_FILES = Ulimit(name="nofile", soft=65535, hard=65535)  # as Fargate documents its default
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,10 +101,11 @@ def endpoint_id(workload: str, container: str) -> str:
     return f"{workload}-{digits:010d}"
 
 
-def volumes(workload: Workload, container: ContainerWanted) -> tuple[VolumeWanted, ...]:
+def volumes(workload: Workload, container: ContainerWanted, image: ImageConfig) -> tuple[VolumeWanted, ...]:
     """Those that a container mounts; a plain one is a folder that goes with the workload."""
     known = {volume.name: volume for volume in workload.driver_volumes}
-    names = dict.fromkeys(mount.volume for mount in container.mounts if mount.volume)
+    mounts = (*container.mounts, *_image_volumes(container, image))
+    names = dict.fromkeys(mount.volume for mount in mounts if mount.volume)
     return tuple(known.get(name) or VolumeWanted(name=name) for name in names)
 
 
@@ -114,6 +115,18 @@ def volume(wanted: VolumeWanted, workload: str) -> Volume:
         group="" if wanted.shared else workload,
         filesystem=wanted.filesystem,
         device=wanted.device,
+def _image_volumes(container: ContainerWanted, image: ImageConfig) -> tuple[MountWanted, ...]:
+    """What an image calls a volume can be written to, also where its root cannot."""
+    taken = {mount.target.rstrip("/") for mount in container.mounts}
+    paths = image.volumes if container.read_only_root else ()
+    named = {path: hashlib.sha256(f"{container.name}:{path}".encode()).hexdigest()[:16] for path in paths}
+    return tuple(
+        MountWanted(target=path, volume=f"image-{name}")
+        for path, name in named.items()
+        if path.rstrip("/") not in taken
+    )
+
+
         options=wanted.options,
         labels=wanted.labels,
     )
@@ -144,11 +157,22 @@ def container_spec(
     hostname = container.hostname or workload.hostname
     files = place.files
     own = [
+def _ulimits(workload: Workload, container: ContainerWanted) -> tuple[Ulimit, ...]:
+    given = [FARGATE_FILES] if workload.metadata.get("LaunchType") == "FARGATE" else []
+    given += [Ulimit(name=u.name, soft=u.soft, hard=u.hard) for u in container.ulimits]
+    return tuple({limit.name: limit for limit in given}.values())
+
+
+def stdin(container: ContainerWanted, place: Place) -> Path:
+    """A FIFO that nobody writes to."""
+    return place.files / container.name / "stdin"
+
+
         Mount(target="/etc/hosts", source=str(files / container.name / "hosts")),
         Mount(target="/etc/resolv.conf", source=str(files / container.name / "resolv.conf")),
         Mount(target="/etc/hostname", source=str(files / container.name / "hostname")),
     ]
-    mounts = tuple(_mount(mount) for mount in container.mounts)
+    mounts = tuple(_mount(mount) for mount in (*container.mounts, *_image_volumes(container, image)))
     taken = {mount.target for mount in mounts}
     return ContainerSpec(
         id=container_id(workload.id, container.name),
@@ -163,9 +187,9 @@ def container_spec(
         hostname=hostname,
         mounts=tuple(mount for mount in own if mount.target not in taken) + mounts,
         shm_size=container.shm_size or 64 << 20,
-        stdio=stdio,
+        stdio=msgspec.structs.replace(stdio, stdin=str(stdin(container, place))) if container.interactive else stdio,
         resources=_limits(workload, container),
-        ulimits=tuple(Ulimit(name=u.name, soft=u.soft, hard=u.hard) for u in container.ulimits) or DEFAULT_ULIMITS,
+        ulimits=_ulimits(workload, container),
         sysctls=container.sysctls,
         devices=tuple(
             Device(host_path=d.host_path, container_path=d.container_path, permissions=d.permissions)

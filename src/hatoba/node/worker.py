@@ -236,7 +236,7 @@ class Worker:
             code = Failure.DISK_FULL if error.errno == errno.ENOSPC else Failure.INTERNAL
             raise failure(code, f"the files of {workload.id} cannot be written: {error.strerror}") from error
         await self._runtime.set_group(workload.id, translate.task_resources(workload), workload.storage)
-        await self._make_volumes(workload, wanted)
+        await self._make_volumes(workload, wanted, config)
         container = await self._runtime.create(spec)
         created = self._clock.now()
         if container.state == "created":
@@ -268,8 +268,8 @@ class Worker:
         for name, text in translate.etc_files(wanted, hostname, place).items():
             (folder / name).write_text(text)
 
-    async def _make_volumes(self, workload: Workload, wanted: ContainerWanted) -> None:
-        for volume in translate.volumes(workload, wanted):
+    async def _make_volumes(self, workload: Workload, wanted: ContainerWanted, image: ImageConfig) -> None:
+        for volume in translate.volumes(workload, wanted, image):
             if not volume.provision and volume.name not in {known.name for known in await self._runtime.volumes()}:
                 raise failure(
                     Failure.VOLUME,
@@ -277,6 +277,8 @@ class Worker:
                 )
             await self._runtime.make_volume(translate.volume(volume, workload.id))
 
+        if wanted.interactive and not translate.stdin(wanted, place).exists():
+            os.mkfifo(translate.stdin(wanted, place), 0o600)
     async def _stop(self, held: Held, name: str) -> None:
         wanted, status = _container(held, name), held.container(name)
         config = self._images.get(status.image_digest)

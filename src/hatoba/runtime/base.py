@@ -144,6 +144,13 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
     labels: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
+class Shared(msgspec.Struct, frozen=True, kw_only=True):
+    """Namespaces that a group's containers share: paths for `ContainerSpec.pidns` and `ipcns`."""
+
+    pidns: str
+    ipcns: str
+
+
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """Of a group's storage, in bytes."""
 
@@ -176,7 +183,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A container, with image defaults and the user's wishes already merged (`runtime.merge` does it)."""
 
     id: str  # [A-Za-z0-9_.-], at most 76 characters
-    image: str  # digest of an image that was pulled
+    image: str  # digest of an image that was pulled; "": nothing but what pauses (for `share`)
     args: tuple[str, ...]
     env: tuple[str, ...] = ()  # "NAME=value"
     cwd: str = ""  # "": the root
@@ -189,7 +196,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
     ipcns: str = ""
     hostname: str = ""
     mounts: tuple[Mount, ...] = ()
-    shm_size: int = 64 << 20
+    shm_size: int = 64 << 20  # of /dev/shm; 0: there is none
     stdio: Stdio = Stdio()
 
     resources: Resources = Resources()
@@ -362,7 +369,17 @@ class Runtime(Protocol):
         ...
 
     async def remove_group(self, group: str) -> None:
-        """With its volumes, once its containers are deleted."""
+        """With its volumes and shared namespaces, once its containers are deleted."""
+        ...
+
+    async def share(self, group: str) -> Shared:
+        """Namespaces for containers of the group, the same each time. A process of our own holds them: pid 1 of its
+        processes, which reaps and does nothing else. It is no container to anybody else; should it end, so do all
+        that share its processes, and the next call makes new ones."""
+        ...
+
+    async def processes(self, group: str) -> frozenset[int]:
+        """The pids, as the host counts them, of everything that runs in the group."""
         ...
 
     async def make_volume(self, volume: Volume) -> None:
