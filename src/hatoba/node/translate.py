@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from hatoba.fleet.model import ContainerWanted, ImageWanted, MountWanted, VolumeWanted, Workload
+from hatoba.node.router import router_mounts
 from hatoba.runtime import merge
 from hatoba.runtime.base import (
     ContainerSpec,
@@ -109,12 +110,6 @@ def volumes(workload: Workload, container: ContainerWanted, image: ImageConfig) 
     return tuple(known.get(name) or VolumeWanted(name=name) for name in names)
 
 
-def volume(wanted: VolumeWanted, workload: str) -> Volume:
-    return Volume(
-        name=wanted.name,
-        group="" if wanted.shared else workload,
-        filesystem=wanted.filesystem,
-        device=wanted.device,
 def _image_volumes(container: ContainerWanted, image: ImageConfig) -> tuple[MountWanted, ...]:
     """What an image calls a volume can be written to, also where its root cannot."""
     taken = {mount.target.rstrip("/") for mount in container.mounts}
@@ -127,6 +122,12 @@ def _image_volumes(container: ContainerWanted, image: ImageConfig) -> tuple[Moun
     )
 
 
+def volume(wanted: VolumeWanted, workload: str) -> Volume:
+    return Volume(
+        name=wanted.name,
+        group="" if wanted.shared else workload,
+        filesystem=wanted.filesystem,
+        device=wanted.device,
         options=wanted.options,
         labels=wanted.labels,
     )
@@ -151,12 +152,6 @@ def _limits(workload: Workload, container: ContainerWanted) -> Resources:
     )
 
 
-def container_spec(
-    workload: Workload, container: ContainerWanted, image: ImageConfig, digest: str, place: Place, stdio: Stdio
-) -> ContainerSpec:
-    hostname = container.hostname or workload.hostname
-    files = place.files
-    own = [
 def _ulimits(workload: Workload, container: ContainerWanted) -> tuple[Ulimit, ...]:
     given = [FARGATE_FILES] if workload.metadata.get("LaunchType") == "FARGATE" else []
     given += [Ulimit(name=u.name, soft=u.soft, hard=u.hard) for u in container.ulimits]
@@ -168,11 +163,19 @@ def stdin(container: ContainerWanted, place: Place) -> Path:
     return place.files / container.name / "stdin"
 
 
+def container_spec(
+    workload: Workload, container: ContainerWanted, image: ImageConfig, digest: str, place: Place, stdio: Stdio
+) -> ContainerSpec:
+    hostname = container.hostname or workload.hostname
+    files = place.files
+    own = [
         Mount(target="/etc/hosts", source=str(files / container.name / "hosts")),
         Mount(target="/etc/resolv.conf", source=str(files / container.name / "resolv.conf")),
         Mount(target="/etc/hostname", source=str(files / container.name / "hostname")),
     ]
     mounts = tuple(_mount(mount) for mount in (*container.mounts, *_image_volumes(container, image)))
+    if container.router is not None:
+        mounts += router_mounts(container.router, files)
     taken = {mount.target for mount in mounts}
     return ContainerSpec(
         id=container_id(workload.id, container.name),

@@ -23,6 +23,7 @@ from hatoba.fleet.model import ContainerWanted, Workload
 from hatoba.node import advance as step
 from hatoba.node import translate
 from hatoba.node.advance import Held, Instruction
+from hatoba.node.router import write_router
 from hatoba.node.translate import Place
 from hatoba.node.wiring import Wiring
 from hatoba.runtime.base import Failure, Image, ImageConfig, ImageSource, Platform, Runtime, Stdio, failure
@@ -261,9 +262,13 @@ class Worker:
     def _write_files(self, workload: Workload, wanted: ContainerWanted, place: Place) -> None:
         folder = place.files / wanted.name
         folder.mkdir(parents=True, exist_ok=True)
+        if wanted.interactive and not translate.stdin(wanted, place).exists():
+            os.mkfifo(translate.stdin(wanted, place), 0o600)
         for mount in wanted.mounts:
             if mount.source and not os.path.exists(mount.source):
                 os.makedirs(mount.source)  # as docker does for a bind mount
+        if wanted.router is not None:
+            write_router(wanted.router, place.files)
         hostname = wanted.hostname or workload.hostname
         for name, text in translate.etc_files(wanted, hostname, place).items():
             (folder / name).write_text(text)
@@ -277,8 +282,6 @@ class Worker:
                 )
             await self._runtime.make_volume(translate.volume(volume, workload.id))
 
-        if wanted.interactive and not translate.stdin(wanted, place).exists():
-            os.mkfifo(translate.stdin(wanted, place), 0o600)
     async def _stop(self, held: Held, name: str) -> None:
         wanted, status = _container(held, name), held.container(name)
         config = self._images.get(status.image_digest)
