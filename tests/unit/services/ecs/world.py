@@ -7,7 +7,7 @@ Time is the loop's, so nothing here sleeps for luck: `settle` waits until no con
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -40,9 +40,10 @@ from hatoba.services.sts import model as sts_model
 from hatoba.services.sts.api import sts
 from hatoba.store import Change, Store
 from hatoba.store.sqlite import SqliteJournal
+from tests.unit.services.ecs.fake_elb import GROUP as GROUP
+from tests.unit.services.ecs.fake_elb import FakeElb
 
 SCOPE = Scope("aws", "123456789012", "us-east-1")
-GROUP = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123456789abcdef"
 ROLE = "arn:aws:iam::123456789012:role/web"
 
 
@@ -108,82 +109,6 @@ class FakeEc2:
     async def describe_security_groups(self, req: Any, call: Call) -> Any:
         vpc = {"sg-far": "vpc-2"}
         return {"SecurityGroups": [{"GroupId": g, "VpcId": vpc.get(g, "vpc-1")} for g in req["GroupIds"]]}
-
-
-class FakeElb:
-    """Target groups with targets that are healthy as soon as they are registered, unless `slow`."""
-
-    def __init__(self, plane: Callable[[], ControlPlane]) -> None:
-        self._plane = plane
-        self.states: dict[tuple[str, str, int], str] = {}
-        self.history: list[tuple[str, str]] = []
-        self.slow = False
-        self.gone = False  # the target group
-        self.delay = "1"
-        self.room = Service("elbv2")
-        for handler in (
-            self.register_targets,
-            self.deregister_targets,
-            self.describe_target_health,
-            self.describe_target_groups,
-            self.describe_target_group_attributes,
-        ):
-            self.room.operation(handler)
-
-    def _need(self) -> None:
-        if self.gone:
-            raise AwsError("it is gone", code="TargetGroupNotFound")
-
-    async def register_targets(self, req: Any, call: Call) -> Any:
-        self._need()
-        for target in req["Targets"]:
-            self.history.append(("register", target["Id"]))
-            place = (req["TargetGroupArn"], target["Id"], target["Port"])
-            self.states[place] = "initial"
-            if not self.slow:
-                self.become(target["Id"], "healthy")
-        return {}
-
-    async def deregister_targets(self, req: Any, call: Call) -> Any:
-        self._need()
-        for target in req["Targets"]:
-            self.history.append(("deregister", target["Id"]))
-            self.states[req["TargetGroupArn"], target["Id"], target["Port"]] = "draining"
-        return {}
-
-    def become(self, address: str, state: str | None) -> None:
-        """A target's state; None: it is no longer there. Hints as the fleet's records do."""
-        for group, where, port in [place for place in self.states if place[1] == address]:
-            if state is None:
-                del self.states[group, where, port]
-            else:
-                self.states[group, where, port] = state
-            with self._plane().store.tx() as tx:
-                key = fleet.target_statuses.key(fleet.FLEET, fleet.target_id(group, where))
-                old = tx.get(fleet.target_statuses, key)
-                record = fleet.TargetStatus(
-                    key=key, version=old.version if old else 0, group=group, target=where, state=state or "unused"
-                )
-                tx.put(fleet.target_statuses, record)
-
-    async def describe_target_health(self, req: Any, call: Call) -> Any:
-        self._need()
-        return {
-            "TargetHealthDescriptions": [
-                {"Target": {"Id": address, "Port": port}, "TargetHealth": {"State": state}}
-                for (group, address, port), state in self.states.items()
-                if group == req["TargetGroupArn"]
-            ]
-        }
-
-    async def describe_target_groups(self, req: Any, call: Call) -> Any:
-        if GROUP not in req["TargetGroupArns"]:
-            raise AwsError("One or more target groups not found", code="TargetGroupNotFound")
-        balancer = GROUP.replace("targetgroup/web", "loadbalancer/app/web")
-        return {"TargetGroups": [{"TargetGroupArn": GROUP, "TargetType": "ip", "LoadBalancerArns": [balancer]}]}
-
-    async def describe_target_group_attributes(self, req: Any, call: Call) -> Any:
-        return {"Attributes": [{"Key": "deregistration_delay.timeout_seconds", "Value": self.delay}]}
 
 
 class FakeSts:

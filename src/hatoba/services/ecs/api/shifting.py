@@ -50,11 +50,13 @@ async def check_rules(call: Call, advanced: Sequence[Shifting]) -> None:
     if not wanted:
         return
     try:
-        found = (await call.aws.elbv2.describe_rules(RuleArns=wanted))["Rules"]
+        found = [(await call.aws.elbv2.describe_rules(RuleArns=[rule]))["Rules"][0] for rule in wanted]
     except AwsError as error:
         if error.status >= 500:
             raise
-        raise t.InvalidParameterException(f"The listener rule {', '.join(wanted)} does not exist.") from error
+        raise t.InvalidParameterException(
+            f"The listener rules are not there ({', '.join(wanted)}): {error.message}"
+        ) from error
     for rule in found:
         if [action["Type"] for action in rule["Actions"]] != ["forward"]:
             raise t.InvalidParameterException(f"The listener rule {rule['RuleArn']} does not forward to target groups.")

@@ -15,7 +15,7 @@ _AT_ONCE = 100  # names in one question, by the model
 
 
 async def ask(aws: Door, story: ServiceDeployment | None, now: float) -> Answer | None:
-    """None while it is not the time to ask. That nobody answers is an answer too: the deployment goes on and says so."""
+    """None while it is not the time to ask. Silence is an answer too: the deployment goes on, and says so."""
     due = alarms.asks_at(story)
     if story is None or story.watch is None or due is None or now < due:
         return None

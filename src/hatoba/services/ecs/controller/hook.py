@@ -16,7 +16,8 @@ from hatoba.core.keys import Key
 from hatoba.core.records import replace
 from hatoba.gateway.call import Platform
 from hatoba.reconcile import Wake
-from hatoba.services.ecs.model.hook import Hook, hooks
+from hatoba.services.ecs.model.hook import Hook, hooks, hooks_of
+from hatoba.services.ecs.model.service_deployment import ServiceDeployment, deployments
 from hatoba.store import Change
 
 SOON = 30.0  # seconds until a function is called again that does not say when
@@ -37,7 +38,7 @@ class HookController:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._store = platform.store
-        self.wakes: tuple[Wake, ...] = (Wake(hooks, self._changed),)
+        self.wakes: tuple[Wake, ...] = (Wake(hooks, self._changed), Wake(deployments, self._went_on))
 
     def keys(self) -> Iterable[Key]:
         return [hook.key for hook in self._store.index(hooks, "under_way", True)]
@@ -46,11 +47,25 @@ class HookController:
     def _changed(change: Change[Hook]) -> Iterable[Key]:
         return (change.key,) if change.after is not None and change.after.under_way else ()
 
+    def _went_on(self, change: Change[ServiceDeployment]) -> Iterable[Key]:
+        after = change.after
+        if after is None or after.shift is None:
+            return ()
+        return [hook.key for hook in hooks_of(self._store, after.scope, after.id) if hook.under_way]
+
+    def _is_waited_for(self, hook: Hook) -> bool:
+        """Its deployment is still where it began."""
+        story = self._store.find(deployments, hook.scope, hook.deployment)
+        shift = story.shift if story is not None and story.under_way else None
+        return shift is not None and (shift.stage, shift.step, shift.back) == (hook.stage, hook.step, hook.back)
+
     async def reconcile(self, key: Key) -> float | None:
         hook = self._store.get(hooks, key)
         if hook is None or not hook.under_way:
             return None
         now = self._platform.clock.now()
+        if not self._is_waited_for(hook):
+            return self._note(key, Said("FAILED", "the service deployment went on without it"))
         if now >= hook.expires_at:
             return self._note(key, Said("TIMED_OUT"))
         if hook.call_at is None or now < hook.call_at:

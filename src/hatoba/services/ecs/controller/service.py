@@ -63,8 +63,6 @@ class Outside(NamedTuple):
     answer: Answer | None
     given: Given | None
 
-REST_PER_TASK = 100e-6  # seconds: about ten times what a pass costs
-
 
 class ServiceController:
     name = "ecs.services"
@@ -153,7 +151,7 @@ class ServiceController:
         now = self._platform.clock.now()
         answer = await alarms.ask(aws, current_deployment(self._store, service), now)
         first = self._plan(self._store, service, known, targets, now, answer)
-        images = await self._starter.images(first)
+        images = {id_: found for step in _starts(first) for id_, found in (await self._starter.images(step)).items()}
         refused = await balancing.register(aws, first.register, targets)
         joined = [task for task in first.register if not any(target.group in refused for target in task.targets)]
         drained_at = await balancing.deregister(aws, first.deregister, targets, self._platform.clock)
@@ -206,12 +204,9 @@ class ServiceController:
 
     def _start(self, tx: Tx, step: Plan, images: Images, now: float) -> tuple[Service, list[str]]:
         """Tasks of the PRIMARY deployment; and, while traffic is shifted, what is missing of the one beside it."""
-        after, said = self._starter.start(tx, step, images, now)
-        for deployment in step.service.deployments[1:]:
-            if count := step.more.get(deployment.id, 0):
-                one = replace(step, service=replace(step.service, deployments=(deployment,)), start=count, on=())
-                started, told = self._starter.start(tx, one, {}, now)
-                after, said = replace(after, blocked=after.blocked or started.blocked), [*said, *told]
+        (after, said), *others = (self._starter.start(tx, one, images, now) for one in _starts(step))
+        for started, told in others:
+            after, said = replace(after, blocked=after.blocked or started.blocked), [*said, *told]
         return after, said
 
     def _leave_to_its_sets(self, service: Service) -> None:
@@ -229,6 +224,13 @@ class ServiceController:
             forget_history(tx, service)
             forget_service(tx, service)
         return None
+
+
+def _starts(step: Plan) -> list[Plan]:
+    """The plan, and one for each deployment beside the PRIMARY one that starts tasks, as if there were no other."""
+    service, more = step.service, [d for d in step.service.deployments[1:] if step.more.get(d.id)]
+    alone = [replace(step, service=replace(service, deployments=(d,)), start=step.more[d.id], on=()) for d in more]
+    return [step, *alone]
 
 
 def _note_traffic(tx: Tx, given: Given | None, now: float) -> list[str]:

@@ -28,13 +28,20 @@ async def weigh(aws: Door, weighings: Sequence[Weighing]) -> dict[str, str]:
 
 async def _set(aws: Door, wanted: Weighing) -> None:
     (rule,) = (await aws.elbv2.describe_rules(RuleArns=[wanted.rule]))["Rules"]
-    actions = [_forward(rule["Actions"], wanted)]
-    if actions == rule["Actions"]:
+    if _shares(rule["Actions"]) == dict(wanted.shares):
         return
+    actions = [_forward(rule["Actions"], wanted)]
     if rule["IsDefault"]:
         await aws.elbv2.modify_listener(ListenerArn=_listener(wanted.rule), DefaultActions=actions)
     else:
         await aws.elbv2.modify_rule(RuleArn=wanted.rule, Actions=actions)
+
+
+def _shares(actions: Sequence[dict[str, Any]]) -> dict[str, int] | None:
+    """By target group, whatever their order; None where the rule does anything but forward."""
+    if [action["Type"] for action in actions] != ["forward"]:
+        return None
+    return {share["TargetGroupArn"]: share["Weight"] for share in actions[0]["ForwardConfig"]["TargetGroups"]}
 
 
 def _forward(actions: Sequence[dict[str, Any]], wanted: Weighing) -> dict[str, Any]:

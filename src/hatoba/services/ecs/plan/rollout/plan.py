@@ -16,6 +16,7 @@ from hatoba.services.ecs.plan import alarms
 from hatoba.services.ecs.plan.alarms import Answer
 from hatoba.services.ecs.plan.rollout import progress, shifting, words
 from hatoba.services.ecs.plan.rollout.daemon import daemon_moves, sized
+from hatoba.services.ecs.plan.rollout.progress import Progress
 from hatoba.services.ecs.plan.rollout.seen import Seen, Targets, places, see
 from hatoba.services.ecs.plan.rollout.shifting import Effects
 from hatoba.services.ecs.plan.rollout.steps import Moves, Stop, moves
@@ -59,7 +60,7 @@ def plan(
     """`targets`: the states of everything registered in the service's target groups; `story`: its newest service
     deployment; `instances`: the nodes that are there for a daemon, None for any other service; `unchecked`: as for
     `see`; `runs`: those of the story's lifecycle hooks; `answer`: its alarms, when they were asked for."""
-    service = sized(service, instances)
+    service, kept = sized(service, instances), shifting.governs(story)
     unwatched: list[str] = []
     if story is not None and story.watch is not None and answer is not None:
         story, unwatched = _watched(story, story.watch, answer, now)
@@ -68,19 +69,13 @@ def plan(
     counted = progress.note_ends(service, ended, 0, _serving(service, seen), now)
     told = [*unwatched, *counted.messages]
     service = counted.service
-    if shifting.governs(story) is not None:
+    if kept is not None:
         service = progress.note_others(service, ended, now)
     advanced = progress.advance(service, seen, now, story, runs)
     told += advanced.messages
     service = advanced.service
 
-    shift, more = shifting.governs(advanced.story), dict[str, int]()
-    if advanced.story is not None and shift is not None and service.status == "ACTIVE":
-        step, more = shifting.side_moves(service, advanced.story, shift, seen, now)
-    elif instances is None:
-        step = moves(service, seen, now, early=advanced.early)
-    else:
-        step = daemon_moves(service, seen, instances, now)
+    step, more = _moves(service, advanced, seen, instances, now)
     unhealthy = [one for one in seen if one.condition == "unhealthy" and one.id in {stop.task for stop in step.stop}]
     told += [message for one in unhealthy for message in _why_unhealthy(one, targets)]
     blamed = sum(one.task.deployment == service.primary.id for one in unhealthy)
@@ -92,20 +87,8 @@ def plan(
     deregister = [task for task in tasks if _leaves(task)]
     drained = [task for task in tasks if task.balancing == "draining" and _is_drained(task, targets, now)]
 
-    moving = bool(step.start or more or step.stop or step.kept) or any(one.condition != "healthy" for one in seen)
-    primary = service.primary
-    short = len(seen) < service.desired  # also while starts are held back
-    steady = not (moving or short) and len(service.deployments) == 1 and primary.rollout == "COMPLETED"
-    if steady and not service.steady and service.status == "ACTIVE":
-        told.append(words.STEADY)
-    if service.steady != steady:
-        service = replace(service, steady=steady)
-    hindered = _hindered(step)
-    if hindered and service.blocked != hindered:
-        told.append(hindered)
-        service = replace(service, blocked=hindered)
-    elif service.blocked and not hindered and not step.start:
-        service = replace(service, blocked="")
+    service, noted = _noted(service, step, more, seen)
+    told += noted
 
     deadlines = (
         step.again_at,
@@ -127,7 +110,7 @@ def plan(
         messages=tuple(told),
         again_at=min((at for at in deadlines if at is not None), default=None),
         story=advanced.story,
-        effects=shifting.effects(service, advanced.story, shift, seen, runs, now),
+        effects=shifting.effects(service, advanced.story, kept, seen, runs, now),
     )
 
 
@@ -137,6 +120,36 @@ def _watched(story: ServiceDeployment, watch: Watch, answer: Answer, now: float)
     said = known.trouble and known.trouble != watch.trouble
     told = [words.alarms_unread(f"ecs-svc/{story.target}", known.trouble)] if said else []
     return replace(story, watch=known), told
+
+
+def _moves(
+    service: Service, advanced: Progress, seen: Sequence[Seen], instances: Collection[str] | None, now: float
+) -> tuple[Moves, dict[str, int]]:
+    """What starts and stops; starts of deployments that are not PRIMARY stand by themselves, by deployment."""
+    shift = shifting.governs(advanced.story)
+    if advanced.story is not None and shift is not None and service.status == "ACTIVE":
+        return shifting.side_moves(service, advanced.story, shift, seen, now)
+    if instances is None:
+        return moves(service, seen, now, early=advanced.early), {}
+    return daemon_moves(service, seen, instances, now), {}
+
+
+def _noted(service: Service, step: Moves, more: Mapping[str, int], seen: Sequence[Seen]) -> tuple[Service, list[str]]:
+    """Whether it has come to rest, or what hinders it; each is said once."""
+    told: list[str] = []
+    moving = bool(step.start or more or step.stop or step.kept) or any(one.condition != "healthy" for one in seen)
+    short = len(seen) < service.desired  # also while starts are held back
+    steady = not (moving or short) and len(service.deployments) == 1 and service.primary.rollout == "COMPLETED"
+    if steady and not service.steady and service.status == "ACTIVE":
+        told.append(words.STEADY)
+    if service.steady != steady:
+        service = replace(service, steady=steady)
+    hindered = _hindered(step)
+    if hindered and service.blocked != hindered:
+        return replace(service, blocked=hindered), [*told, hindered]
+    if service.blocked and not hindered and not step.start and not more:
+        service = replace(service, blocked="")
+    return service, told
 
 
 def _hindered(step: Moves) -> str:

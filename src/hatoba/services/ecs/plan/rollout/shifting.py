@@ -118,15 +118,18 @@ def side_moves(
 def effects(
     service: Service,
     story: ServiceDeployment | None,
-    shift: Shift | None,
+    kept: Shift | None,
     seen: Sequence[Seen],
     runs: Sequence[Hook],
     now: float,
 ) -> Effects:
+    """`story`: as it is to be; `kept`: its shift as it is stored. Traffic is moved for what is durable only: a stage
+    that is just being entered has its turn once it is written down."""
+    shift = governs(story)
     if story is None or shift is None or not story.under_way or service.status != "ACTIVE":
         return Effects()
     course, there = course_of(story, shift), scene(service, story, shift, seen)
-    due = traffic.due(shift, course, there)
+    due = traffic.due(shift, course, there) if shift == kept else None
     begins = stages.turn(shift, course, there, runs, now).begin
     begun = hooks.begin(service, story, shift, runs, now) if begins else ()
     if due is None:
