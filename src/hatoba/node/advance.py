@@ -33,6 +33,7 @@ from hatoba.node.events import (
     Launched,
     Postponed,
     Pulled,
+    Seated,
     Tick,
     Together,
     Vanished,
@@ -72,7 +73,12 @@ def begin(workload: Workload) -> Held:
     key = workload.key._replace(type="fleet.workload_statuses")
     containers = tuple(ContainerStatus(name=c.name) for c in workload.containers)
     status = WorkloadStatus(key=key, node=workload.node, containers=containers)
-    return Held(workload=workload, status=status, network="absent" if workload.interface else "attached")
+    return Held(workload=workload, status=status, network="absent" if _is_wired(workload) else "attached")
+
+
+def _is_wired(workload: Workload) -> bool:
+    """Something of the node's networks is made for it."""
+    return workload.interface is not None or workload.network_mode == "bridge"
 
 
 def advance(held: Held, event: Event, now: float) -> tuple[Held, tuple[Instruction, ...]]:
@@ -108,8 +114,11 @@ def _learn(held: Held, event: Event) -> Held:
             return replace(held, wanted=False)
         case Wanted(workload):
             return replace(held, workload=workload)
-        case Attached(at):
-            return replace(_free(held, "attach"), network="attached", status=replace(held.status, connected=at))
+        case Attached(at, seats):
+            held = replace(_free(held, "attach"), network="attached", status=replace(held.status, connected=at))
+            for seat in seats:
+                held = _set(held, seat.container, address=seat.address, bindings=seat.bindings)
+            return held
         case Postponed(instruction):
             return replace(held, busy=held.busy - {instruction})
         case AttachFailed(error, detail):
@@ -302,7 +311,7 @@ def _state(held: Held) -> Literal["pending", "starting", "running", "stopping", 
     if held.stopping:
         over = all(c.state == "stopped" for c in containers)
         gone = {c.name for c in containers} <= held.deleted
-        detached = held.network == "released" or not held.workload.interface
+        detached = held.network == "released" or not _is_wired(held.workload)
         return "stopped" if over and gone and detached else "stopping"
     if all(c.state in ("running", "stopped") for c in containers):
         return "running"
@@ -341,12 +350,17 @@ def _wind_down(held: Held) -> Iterable[Instruction]:
     for status in held.status.containers:
         name = status.name
         if status.state == "stopped":
+            if name in _routed(held) - held.deleted:
+                yield Instruction("delete", name)  # its last output is to reach the router, which stops after that
             continue
         over = False
         if Instruction("launch", name) in held.busy or Instruction("restart", name) in held.busy:
             continue
         dependents = (s.name for s in held.workload.containers if any(n.container == name for n in s.depends_on))
-        if all(held.container(other).state == "stopped" for other in dependents):
+        if (
+            all(held.container(other).state == "stopped" for other in dependents)
+            and not _routed(held, name) - held.deleted
+        ):
             yield Instruction("stop", name)
     if not over:
         return
@@ -354,8 +368,14 @@ def _wind_down(held: Held) -> Iterable[Instruction]:
     for name in left:
         yield Instruction("delete", name)
     # An interface that is still being made is detached once its maker has answered.
-    if not left and Instruction("attach") not in held.busy and held.workload.interface and held.network != "released":
+    if not left and Instruction("attach") not in held.busy and _is_wired(held.workload) and held.network != "released":
         yield Instruction("detach")
+
+
+def _routed(held: Held, router: str | None = None) -> set[str]:
+    """Containers whose output goes to this router, or to any. One is deleted once its output has gone its way."""
+    logs = {c.name: c.log.router for c in held.workload.containers if c.log is not None}
+    return {name for name, to in logs.items() if to and router in (None, to)}
 
 
 def _mark(held: Held, instructions: Iterable[Instruction], now: float) -> Held:
@@ -380,6 +400,7 @@ __all__ = [
     "Launched",
     "Postponed",
     "Pulled",
+    "Seated",
     "Tick",
     "Together",
     "Vanished",

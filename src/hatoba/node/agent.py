@@ -96,6 +96,7 @@ class Agent:
                 log.warning("container %s belongs to no workload: deleting it", id_)
                 await self._swept(self._runtime.delete(id_))
         await self._swept(self.wiring.sweep(lambda: {held.workload.interface for held in self._held.values()}))
+        await self._swept(self.wiring.bridge.sweep(self._held))
         await self.worker.sweep(self._held)
 
     async def _swept(self, work: Awaitable[None]) -> None:
@@ -322,6 +323,14 @@ class Agent:
         """Which workload a container belongs to."""
         where = self._containers.get(runtime_id)
         return where[0] if where else None
+
+    def enterable(self, workload: str, container: str) -> str | None:
+        """The runtime's id of a container in which something may be run from outside now."""
+        held = self._held.get(workload)
+        if held is None or not held.workload.execute:
+            return None
+        running = (c for c in held.status.containers if c.name == container and c.state == "running")
+        return next((c.runtime_id for c in running), None)
 
     def credential(self, id_: str) -> CredentialItem | None:
         return self._credentials.get(id_)

@@ -46,7 +46,7 @@ class _Carried:
 
 
 class Balancers:
-    """Implements `wiring.NetworkServices`."""
+    """Implements `services.NetworkServices`."""
 
     def __init__(
         self, wanted: Callable[[], Mapping[str, BalancerItem]], make: MakeProxy, report: Report, clock: Clock

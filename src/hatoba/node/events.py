@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from hatoba.fleet.model import Workload
+from hatoba.fleet.model import PortBinding, Workload
 
 # --- instructions --------------------------------------------------------------------------------------------------
 
@@ -27,10 +27,19 @@ class Wanted(NamedTuple):
     workload: Workload | None
 
 
+class Seated(NamedTuple):
+    """What a container was given on the node's bridge."""
+
+    container: str
+    address: str
+    bindings: tuple[PortBinding, ...]
+
+
 class Attached(NamedTuple):
-    """The interface is there. (A workload on the host's network is attached from the start.)"""
+    """The interface is there, or the seats. (A workload on the host's network is attached from the start.)"""
 
     at: float
+    seats: tuple[Seated, ...] = ()
 
 
 class AttachFailed(NamedTuple):

@@ -21,7 +21,7 @@ from hatoba.dns.zone import Zone, first
 from hatoba.fleet.items import NetworkItem, ZoneItem
 from hatoba.network.base import Fabric
 from hatoba.node.private_names import private_names
-from hatoba.node.wiring import RESOLVERS
+from hatoba.node.services import RESOLVERS
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class _Served:
 
 
 class Resolver:
-    """Implements `wiring.NetworkServices`."""
+    """Implements `services.NetworkServices`."""
 
     def __init__(self, fabric: Fabric, networks: Networks, zones: Zones, upstream: Upstream, clock: Clock) -> None:
         self._fabric = fabric

@@ -24,6 +24,7 @@ from hatoba.runtime.base import (
     ImageSource,
     Mount,
     Resources,
+    Shared,
     Stdio,
     Ulimit,
     Volume,
@@ -31,13 +32,30 @@ from hatoba.runtime.base import (
 
 PERIOD = 100_000  # microseconds: the period of CPU quotas
 METADATA = "169.254.170.2"
+SHM_SIZE = 64 << 20  # of /dev/shm, where nobody says otherwise
+SHARED_MEMORY = "dev.shm"  # no volume of a user's has such a name
 FARGATE_FILES = Ulimit(name="nofile", soft=65535, hard=65535)  # as Fargate documents its default
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """What containers on the host's network have in common with it."""
+
+    name: str
+    hosts: str  # its /etc/hosts
+    resolv: str  # its /etc/resolv.conf
+
+
+class Seat(msgspec.Struct, frozen=True, kw_only=True):
+    """A container's place on the node's bridge."""
+
+    netns: str
+    address: str
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where this node put what a container needs."""
 
-    netns: str
+    netns: str  # of all containers; those that have a seat are there
     address: str  # of its interface; "" on the host's network
     resolver: str
     files: Path  # the workload's folder: hosts, resolv.conf
@@ -46,6 +64,18 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     mac: str = ""
     gateway: str = ""
     prefix: str = ""  # the block of its interface's subnet
+    seats: Mapping[str, Seat] = msgspec.field(default_factory=dict)  # by container
+    host: Host | None = None  # on the host's network
+
+    def netns_of(self, container: ContainerWanted) -> str:
+        if container.offline:
+            return ""
+        seat = self.seats.get(container.name)
+        return seat.netns if seat is not None else self.netns
+
+    def address_of(self, container: str) -> str:
+        """ "" where it is the host's, or none."""
+        return self.seats[container].address if container in self.seats else self.address
 
 
 def container_id(workload: str, container: str) -> str:
@@ -107,7 +137,14 @@ def volumes(workload: Workload, container: ContainerWanted, image: ImageConfig) 
     known = {volume.name: volume for volume in workload.driver_volumes}
     mounts = (*container.mounts, *_image_volumes(container, image))
     names = dict.fromkeys(mount.volume for mount in mounts if mount.volume)
-    return tuple(known.get(name) or VolumeWanted(name=name) for name in names)
+    found = tuple(known.get(name) or VolumeWanted(name=name) for name in names)
+    return (*found, _shared_memory(workload)) if workload.ipc_mode == "task" else found
+
+
+def _shared_memory(workload: Workload) -> VolumeWanted:
+    """As large as the container with the largest wants it."""
+    size = max(container.shm_size or SHM_SIZE for container in workload.containers)
+    return VolumeWanted(name=SHARED_MEMORY, filesystem="tmpfs", device="tmpfs", options=f"mode=1777,size={size}")
 
 
 def _image_volumes(container: ContainerWanted, image: ImageConfig) -> tuple[MountWanted, ...]:
@@ -158,15 +195,33 @@ def _ulimits(workload: Workload, container: ContainerWanted) -> tuple[Ulimit, ..
     return tuple({limit.name: limit for limit in given}.values())
 
 
+def hostname_of(workload: Workload, container: ContainerWanted, place: Place) -> str:
+    if container.hostname or workload.hostname:
+        return container.hostname or workload.hostname
+    return place.host.name if place.host is not None else container_id(workload.id, container.name)[:12]
+
+
+def _space(mode: str, shared: str) -> str:
+    """As `ContainerSpec` names it: the workload's, the host's, or (of each) its own."""
+    return {"host": "host", "task": shared}.get(mode, "")
+
+
 def stdin(container: ContainerWanted, place: Place) -> Path:
     """A FIFO that nobody writes to."""
     return place.files / container.name / "stdin"
 
 
 def container_spec(
-    workload: Workload, container: ContainerWanted, image: ImageConfig, digest: str, place: Place, stdio: Stdio
+    workload: Workload,
+    container: ContainerWanted,
+    image: ImageConfig,
+    digest: str,
+    place: Place,
+    stdio: Stdio,
+    shared: Shared | None = None,
 ) -> ContainerSpec:
-    hostname = container.hostname or workload.hostname
+    """`shared` are the namespaces of the workload, where its modes ask for them."""
+    hostname = hostname_of(workload, container, place)
     files = place.files
     own = [
         Mount(target="/etc/hosts", source=str(files / container.name / "hosts")),
@@ -177,6 +232,8 @@ def container_spec(
     if container.router is not None:
         mounts += router_mounts(container.router, files)
     taken = {mount.target for mount in mounts}
+    if workload.ipc_mode == "task":
+        own.append(Mount(target="/dev/shm", kind="volume", source=SHARED_MEMORY, options=("nosuid", "nodev", "noexec")))
     return ContainerSpec(
         id=container_id(workload.id, container.name),
         image=digest,
@@ -186,10 +243,12 @@ def container_spec(
         user=container.user or image.user,
         labels={**container.labels, "hatoba.workload": workload.id, "hatoba.container": container.name},
         group=workload.id,
-        netns=place.netns,
+        netns=place.netns_of(container),
+        pidns=_space(workload.pid_mode, shared.pidns if shared else ""),
+        ipcns=_space(workload.ipc_mode, shared.ipcns if shared else ""),
         hostname=hostname,
         mounts=tuple(mount for mount in own if mount.target not in taken) + mounts,
-        shm_size=container.shm_size or 64 << 20,
+        shm_size=0 if workload.ipc_mode == "none" else container.shm_size or SHM_SIZE,
         stdio=msgspec.structs.replace(stdio, stdin=str(stdin(container, place))) if container.interactive else stdio,
         resources=_limits(workload, container),
         ulimits=_ulimits(workload, container),
@@ -205,14 +264,3 @@ def container_spec(
         read_only_root=container.read_only_root,
         init=container.init,
     )
-
-
-def etc_files(container: ContainerWanted, hostname: str, place: Place) -> Mapping[str, str]:
-    """The contents of the container's /etc/hosts, /etc/resolv.conf and /etc/hostname."""
-    hosts = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
-    if place.address and hostname:
-        hosts.append(f"{place.address} {hostname}")
-    hosts += [f"{address} {name}" for name, address in container.extra_hosts.items()]
-    resolv = [f"search {' '.join(container.dns_search)}"] if container.dns_search else []
-    resolv += [f"nameserver {server}" for server in container.dns_servers or (place.resolver,) if server]
-    return {"hosts": "\n".join(hosts) + "\n", "resolv.conf": "\n".join(resolv) + "\n", "hostname": hostname + "\n"}

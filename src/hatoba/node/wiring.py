@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Container, Iterable
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -22,12 +22,12 @@ from hatoba.fleet import items as i
 from hatoba.fleet.messages import Gone, Item, Kind, decoder
 from hatoba.fleet.model import Rule
 from hatoba.network import base as net
-from hatoba.node.translate import METADATA
+from hatoba.node.bridge import Bridge
+from hatoba.node.services import NetworkServices, router_services
 
 log = logging.getLogger(__name__)
 T = TypeVar("T", bound=msgspec.Struct)
 
-RESOLVERS = "169.254.169.253"
 FIRST_RETRY, LONGEST_RETRY = 0.1, 10.0
 SETTLE_TIMEOUT = 60.0  # seconds for which a workload waits for its network
 
@@ -41,20 +41,6 @@ _BODIES: dict[Kind, type[msgspec.Struct]] = {
     "zone": i.ZoneItem,
 }
 _decoders = {kind: decoder(type_) for kind, type_ in _BODIES.items()}
-
-
-class NetworkServices(Protocol):
-    """What serves inside a router: the metadata endpoint, the resolver, the proxies."""
-
-    async def open(self, network: str, netns: Path) -> None:
-        """Nothing to do when it is open. Raises `PortError`, and is called again then."""
-        ...
-
-    async def refresh(self, network: str, netns: Path) -> None:
-        """The network, its balancers or its names have changed. Follows `open`, which may have been repeated."""
-        ...
-
-    async def close(self, network: str) -> None: ...
 
 
 class _Vpc:
@@ -73,6 +59,7 @@ class Wiring:
     def __init__(self, fabric: net.Fabric, services: Iterable[NetworkServices]) -> None:
         self._fabric = fabric
         self._services = tuple(services)
+        self.bridge = Bridge(fabric, self._services)
         self._bodies: dict[tuple[Kind, str], msgspec.Struct] = {}
         self._vpcs: dict[str, _Vpc] = {}
         self._detached: set[str] = set()  # interfaces that are still wanted, and that their workloads have let go of
@@ -105,6 +92,8 @@ class Wiring:
             for network in _network(name.id, before):
                 dirty.setdefault(network, set()).add(name.kind)
             publics = publics or name.kind == "public"
+        if "zone" in dirty.get("", ()):
+            self.bridge.names_changed()
         for network, parts in dirty.items():
             for each in [network] if network else list(self._vpcs):
                 self._dirty(each, parts)
@@ -178,7 +167,7 @@ class Wiring:
             return False
         fresh = not vpc.served
         if fresh or "network" in parts:
-            spec = net.VpcSpec(id=network, cidrs=item.cidrs, vni=item.vni, services=_router_services(item))
+            spec = net.VpcSpec(id=network, cidrs=item.cidrs, vni=item.vni, services=router_services(item))
             vpc.netns = await self._fabric.ensure_vpc(spec)
         assert vpc.netns is not None
         if fresh or "policy" in parts:
@@ -275,6 +264,7 @@ class Wiring:
             await act(network)
 
     async def close(self) -> None:
+        await self.bridge.close()
         await self._tasks.close()
 
 
@@ -285,18 +275,6 @@ def _network(id_: str, body: msgspec.Struct | None) -> Iterable[str]:
             yield id_
         case i.InterfaceItem() | i.PolicyItem() | i.PeerItem() | i.BalancerItem() | i.ZoneItem():
             yield body.network
-
-
-def _router_services(item: i.NetworkItem) -> tuple[net.RouterService, ...]:
-    names = tuple(
-        net.RouterService(address=address, port=53, protocol=protocol)
-        for address in dict.fromkeys((item.resolver, RESOLVERS))
-        for protocol in _TRANSPORTS
-    )
-    return (net.RouterService(address=METADATA, port=80), *names)
-
-
-_TRANSPORTS: tuple[net.Transport, ...] = ("udp", "tcp")
 
 
 def _rules(rules: Iterable[Rule]) -> tuple[net.Rule, ...]:

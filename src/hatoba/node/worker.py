@@ -18,15 +18,20 @@ from typing import Protocol
 
 from hatoba.core.clock import Clock
 from hatoba.core.errors import PortError
+from hatoba.core.records import replace
 from hatoba.core.tasks import TaskGroup
 from hatoba.fleet.model import ContainerWanted, Workload
+from hatoba.network.base import BRIDGE
 from hatoba.node import advance as step
 from hatoba.node import translate
 from hatoba.node.advance import Held, Instruction
+from hatoba.node.bridge import seated
+from hatoba.node.etc import etc_files, host_files
 from hatoba.node.router import write_router
-from hatoba.node.translate import Place
+from hatoba.node.services import RESOLVERS
+from hatoba.node.translate import Place, Seat
 from hatoba.node.wiring import Wiring
-from hatoba.runtime.base import Failure, Image, ImageConfig, ImageSource, Platform, Runtime, Stdio, failure
+from hatoba.runtime.base import Failure, Image, ImageConfig, ImageSource, Platform, Runtime, Shared, Stdio, failure
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +78,7 @@ class Worker:
         self._endpoint = endpoint
         self._images: dict[str, ImageConfig] = {}  # by digest
         self._places: dict[str, Place] = {}
+        self._seats: dict[str, tuple[step.Seated, ...]] = {}  # of workloads on the bridge
         self._addresses: dict[tuple[str, str], str] = {}  # (network, address) → workload
         self._launching = asyncio.Semaphore(LAUNCHES)
         self._tasks = TaskGroup("worker")
@@ -125,33 +131,53 @@ class Worker:
         except PortError as error:
             self._emit(workload.id, step.AttachFailed(error.code, error.message))
         else:
-            self._emit(workload.id, step.Attached(self._clock.now()))
+            seats = self._seats.get(workload.id, ())
+            self._emit(workload.id, step.Attached(self._clock.now(), seats))
 
     async def place(self, workload: Workload) -> Place:
         """Where the workload's things are; makes its interface when it is not there (also after a restart)."""
         place = self._places.get(workload.id)
         if place is None:
-            files = self._folder / workload.id
-            if workload.interface is None:
-                place = Place(
-                    netns="host", address="", resolver="", files=files, registry=self.registry, endpoint=self.endpoint
-                )
+            plain = Place(
+                netns="host",
+                address="",
+                resolver="",
+                files=self._folder / workload.id,
+                registry=self.registry,
+                endpoint=self.endpoint,
+            )
+            if workload.interface is not None:
+                place = await self._attached(workload.interface, workload, plain)
+            elif workload.network_mode == "bridge":
+                place = await self._seated(workload, plain)
+            elif workload.network_mode == "none":
+                place = replace(plain, netns="")
             else:
-                item, network, netns = await self._wiring.attach(workload.interface)
-                place = Place(
-                    netns=str(netns),
-                    address=item.address,
-                    resolver=network.resolver,
-                    files=files,
-                    registry=self.registry,
-                    endpoint=self.endpoint,
-                    mac=item.mac,
-                    gateway=item.gateway,
-                    prefix=item.prefix,
-                )
-                self._addresses[item.network, item.address] = workload.id
+                place = replace(plain, host=host_files())
             self._places[workload.id] = place
         return place
+
+    async def _attached(self, interface: str, workload: Workload, plain: Place) -> Place:
+        item, network, netns = await self._wiring.attach(interface)
+        self._addresses[item.network, item.address] = workload.id
+        return replace(
+            plain,
+            netns=str(netns),
+            address=item.address,
+            resolver=network.resolver,
+            mac=item.mac,
+            gateway=item.gateway,
+            prefix=item.prefix,
+        )
+
+    async def _seated(self, workload: Workload, plain: Place) -> Place:
+        """A seat for each container, all before the first is launched: links need to know the addresses."""
+        seats = await self._wiring.bridge.attach(workload)
+        for seat in seats.values():
+            self._addresses[BRIDGE, seat.address] = workload.id
+        self._seats[workload.id] = tuple(seated(name, seat) for name, seat in seats.items())
+        places = {name: Seat(netns=str(seat.netns), address=seat.address) for name, seat in seats.items()}
+        return replace(plain, netns="", resolver=RESOLVERS, seats=places)
 
     @property
     def endpoint(self) -> str:
@@ -171,12 +197,17 @@ class Worker:
         self._emit(held.workload.id, step.Detached())
 
     async def leave(self, workload: Workload) -> None:
-        """Takes the workload's interface away."""
+        """Takes the workload's interface away, or its seats."""
         if workload.interface and workload.network:
             await self._wiring.detach(workload.network, workload.interface)
+        if workload.network_mode == "bridge":
+            await self._wiring.bridge.detach(workload)
         place = self._places.pop(workload.id, None)
-        if place is not None and workload.network:
-            where = (workload.network, place.address)
+        self._seats.pop(workload.id, None)
+        if place is None:
+            return
+        addresses = [(BRIDGE, seat.address) for seat in place.seats.values()]
+        for where in (*addresses, (workload.network or "", place.address)):
             if self._addresses.get(where) == workload.id:  # else the address is somebody else's by now
                 del self._addresses[where]
 
@@ -228,7 +259,8 @@ class Worker:
         if config is None:
             return step.Failed(wanted.name, Failure.IMAGE_NOT_FOUND, f"the image {wanted.image.name} was removed")
         stdio = await self._output.open(workload, wanted)
-        spec = translate.container_spec(workload, wanted, config, status.image_digest, place, stdio)
+        shared = await self._shared(workload)
+        spec = translate.container_spec(workload, wanted, config, status.image_digest, place, stdio, shared)
         if not spec.args:
             return step.Failed(wanted.name, Failure.CONTAINER_SPEC, "no command specified")
         try:
@@ -236,7 +268,6 @@ class Worker:
         except OSError as error:
             code = Failure.DISK_FULL if error.errno == errno.ENOSPC else Failure.INTERNAL
             raise failure(code, f"the files of {workload.id} cannot be written: {error.strerror}") from error
-        await self._runtime.set_group(workload.id, translate.task_resources(workload), workload.storage)
         await self._make_volumes(workload, wanted, config)
         container = await self._runtime.create(spec)
         created = self._clock.now()
@@ -269,9 +300,15 @@ class Worker:
                 os.makedirs(mount.source)  # as docker does for a bind mount
         if wanted.router is not None:
             write_router(wanted.router, place.files)
-        hostname = wanted.hostname or workload.hostname
-        for name, text in translate.etc_files(wanted, hostname, place).items():
+        for name, text in etc_files(workload, wanted, place).items():
             (folder / name).write_text(text)
+
+    async def _shared(self, workload: Workload) -> Shared | None:
+        """What its containers share, in a group with the workload's limits."""
+        await self._runtime.set_group(workload.id, translate.task_resources(workload), workload.storage)
+        if "task" in (workload.pid_mode, workload.ipc_mode):
+            return await self._runtime.share(workload.id)
+        return None
 
     async def _make_volumes(self, workload: Workload, wanted: ContainerWanted, image: ImageConfig) -> None:
         for volume in translate.volumes(workload, wanted, image):

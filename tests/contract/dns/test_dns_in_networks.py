@@ -19,7 +19,8 @@ from hatoba.dns.base import Entry
 from hatoba.fleet.items import InterfaceItem, NetworkItem, ZoneItem
 from hatoba.fleet.messages import Gone, Item, Kind, encode
 from hatoba.node.resolver import Resolver
-from hatoba.node.wiring import RESOLVERS, Wiring
+from hatoba.node.services import RESOLVERS
+from hatoba.node.wiring import Wiring
 from tests.contract.dns.names_rig import forwarder, name_server, until
 from tests.contract.network.labs import RealLab, inside
 

@@ -15,8 +15,9 @@ from hatoba.network.base import Settings as NetworkSettings
 from hatoba.network.simulated import SimulatedFabric
 from hatoba.node.agent import Agent
 from hatoba.node.memory import Memory
+from hatoba.node.services import NetworkServices
 from hatoba.node.session import Session
-from hatoba.node.wiring import NetworkServices, Wiring
+from hatoba.node.wiring import Wiring
 from hatoba.node.worker import Worker
 from hatoba.runtime.base import Platform, Stdio
 from hatoba.runtime.simulated import SimulatedHost, SimulatedRuntime

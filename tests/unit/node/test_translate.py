@@ -22,6 +22,7 @@ from hatoba.fleet.model import (
     MountWanted,
 )
 from hatoba.node import translate
+from hatoba.node.etc import etc_files
 from hatoba.node.translate import Place
 from hatoba.runtime.base import ImageConfig, Stdio
 from tests.unit.node.pieces import container, workload
@@ -135,11 +136,10 @@ def test_our_own_registry_is_found_wherever_the_node_reaches_it() -> None:
             "10.0.0.7 h\n10.9.9.9 db\n",
             "search a.b\nnameserver 9.9.9.9\n",
         ),
-        (container(), "", PLACE, "", "nameserver 10.0.0.2\n"),
     ],
 )
 def test_files_below_etc(wanted: ContainerWanted, hostname: str, place: Place, hosts: str, resolv: str) -> None:
-    files = translate.etc_files(wanted, hostname, place)
+    files = etc_files(workload("t1", wanted, hostname=hostname), wanted, place)
     loopback = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
     assert files["hosts"] == loopback + hosts
     assert files["resolv.conf"] == resolv

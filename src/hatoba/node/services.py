@@ -1,0 +1,36 @@
+"""What serves inside a router, of a VPC or of the bridge: which addresses and ports, and what its server has to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from hatoba.fleet.items import NetworkItem
+from hatoba.network import base as net
+from hatoba.node.translate import METADATA
+
+RESOLVERS = "169.254.169.253"
+_TRANSPORTS: tuple[net.Transport, ...] = ("udp", "tcp")
+
+
+class NetworkServices(Protocol):
+    """What serves inside a router: the metadata endpoint, the resolver, the proxies."""
+
+    async def open(self, network: str, netns: Path) -> None:
+        """Nothing to do when it is open. Raises `PortError`, and is called again then."""
+        ...
+
+    async def refresh(self, network: str, netns: Path) -> None:
+        """The network, its balancers or its names have changed. Follows `open`, which may have been repeated."""
+        ...
+
+    async def close(self, network: str) -> None: ...
+
+
+def router_services(item: NetworkItem) -> tuple[net.RouterService, ...]:
+    names = tuple(
+        net.RouterService(address=address, port=53, protocol=protocol)
+        for address in dict.fromkeys((item.resolver, RESOLVERS))
+        for protocol in _TRANSPORTS
+    )
+    return (net.RouterService(address=METADATA, port=80), *names)
