@@ -1,6 +1,7 @@
 """A socket for the operator on this machine: what no AWS operation says. Whoever may open it (root) may ask.
 
-POST /node-token     a join token for one more node
+POST /node-token           a join token for one more node
+POST /node-remove/<name>   an act, and what it is about
 """
 
 from __future__ import annotations
@@ -10,22 +11,24 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from hatoba.core.errors import Refused
 from hatoba.gateway.http import Request, Response, Server
 
-Act = Callable[[], Awaitable[str]]
+Act = Callable[[str], Awaitable[str]]
 
 
 async def serve(path: Path, acts: Mapping[str, Act]) -> Server:
-    """Answers `POST /<name>` with the text of that act."""
+    """Answers `POST /<name>` or `POST /<name>/<argument>` with the text of that act."""
 
     async def handle(request: Request) -> Response:
-        act = acts.get(request.path.strip("/"))
+        name, _, argument = request.path.strip("/").partition("/")
+        act = acts.get(name)
         if act is None or request.method != "POST":
             return Response(status=404, body=b"There is nothing of that name.\n")
         try:
-            return Response(headers={"content-type": "text/plain"}, body=(await act()).encode())
+            return Response(headers={"content-type": "text/plain"}, body=(await act(unquote(argument))).encode())
         except Refused as refused:
             return Response(status=409, body=str(refused).encode())
 
@@ -57,11 +60,11 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def ask(path: Path, act: str) -> str:
+def ask(path: Path, act: str, argument: str = "") -> str:
     """For the command line. Raises `Refused`."""
     connection = _Connection(path)
     try:
-        connection.request("POST", f"/{act}")
+        connection.request("POST", f"/{act}/{quote(argument, safe='')}")
         answer = connection.getresponse()
         text = answer.read().decode()
     except OSError as error:

@@ -17,6 +17,7 @@ import hatoba
 from hatoba.app import admin, output, process, questions
 from hatoba.app.credentials import AnyOf, ensure_root
 from hatoba.app.names import HostNames
+from hatoba.app.nodes import Nodes
 from hatoba.app.places import Places, write
 from hatoba.app.pool import ensure_pool
 from hatoba.app.reset import reset
@@ -123,7 +124,16 @@ class Control:
         await self._serve(plane)
         names = HostNames(self.store, self._places.instance, self._places.control / "names-installed")
         names.refresh()
-        acts = {"node-token": self._node_token, "names-install": names.install, "names-remove": names.remove}
+        nodes = Nodes(self.store)
+        acts = {
+            "node-token": self._node_token,
+            "node-list": nodes.list,
+            "node-cordon": nodes.cordon,
+            "node-uncordon": nodes.uncordon,
+            "node-remove": nodes.remove,
+            "names-install": names.install,
+            "names-remove": names.remove,
+        }
         self._admin = await admin.serve(self._places.admin_socket, acts)
         self._tasks.start(self._registry.keep_collecting(), "registry's collection")
         self._tasks.start(self._forget_daily(), "expired client tokens")
@@ -154,7 +164,7 @@ class Control:
             await asyncio.sleep(24 * 3600.0)
             forget_expired(self.store, self._clock.now())
 
-    async def _node_token(self) -> str:
+    async def _node_token(self, _: str = "") -> str:
         host = self._settings.node_host
         if host in ("127.0.0.1", "localhost"):
             raise Refused("Nodes on other machines cannot reach 127.0.0.1: start Hatoba with --node-host ADDRESS.")

@@ -60,12 +60,12 @@ class HostNames:
         self._path = path
         store.feed.subscribe(fleet.zones, self._changed)
 
-    async def install(self) -> str:
+    async def install(self, _: str) -> str:
         self._flag.touch()
         self._write()
         return f"{self._path} follows the platform's names now.\n"
 
-    async def remove(self) -> str:
+    async def remove(self, _: str) -> str:
         self._flag.unlink(missing_ok=True)
         write_block(self._instance, None, self._path)
         return f"{self._path} is as it was.\n"

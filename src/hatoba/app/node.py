@@ -75,6 +75,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     endpoint_port: int = 4566
     task_endpoint: bool = True  # tasks find the endpoint in their environment
     log_level: str = "INFO"
+    attributes: dict[str, str] = {}  # what the owner says of it: custom attributes of the container instance
 
 
 class Where(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,7 +207,11 @@ class Node:
             cpu=(os.cpu_count() or 1) * 1024,
             memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
             architecture=os.uname().machine,
-            attributes={"ecs.os-type": "linux", "ecs.cpu-architecture": os.uname().machine},
+            attributes={
+                "ecs.os-type": "linux",
+                "ecs.cpu-architecture": os.uname().machine,
+                **self._settings.attributes,
+            },
             agent=hatoba.__version__,
             epoch=epoch,
             generation=generation,

@@ -127,8 +127,8 @@ def control(given: argparse.Namespace) -> int:
 
 def node(given: argparse.Namespace) -> int:
     app.need_root()
-    if given.what == "token":
-        return _print_token(given)
+    if given.what:
+        return _tell_of_nodes(given)
     settings = _settings(given)
     places = place.ensure(settings.data)
     if _kept(places).exists():
@@ -143,16 +143,34 @@ def node(given: argparse.Namespace) -> int:
         endpoint_port=settings.port,
         task_endpoint=settings.task_endpoint == "on" and settings.auth == "on",
         log_level=settings.log_level,
+        attributes=_attributes(given),
     )
     return main(node_settings, places)
 
 
-def _print_token(given: argparse.Namespace) -> int:
+def _tell_of_nodes(given: argparse.Namespace) -> int:
     from hatoba.app import admin
 
+    about_one = given.what in ("cordon", "uncordon", "remove")
+    if about_one != bool(given.which):
+        raise Refused(f"`hatoba node {given.what}` {'needs the name of a node' if about_one else 'takes no name'}.")
     _, places = _running(given)
-    _say(admin.ask(places.admin_socket, "node-token"))
+    _say(admin.ask(places.admin_socket, f"node-{given.what}", given.which or "").rstrip())
     return 0
+
+
+def _attributes(given: argparse.Namespace) -> dict[str, str]:
+    """What the owner says of the machine: `stack=blue` or just `ssd`; the group of a capacity provider; external."""
+    found = dict(word.partition("=")[::2] for word in given.attribute)
+    if wrong := [name for name in found if not name or name.startswith("ecs.")]:
+        raise Refused(
+            f"{wrong[0] or 'An attribute without a name'} cannot be an attribute: names with ecs. are ECS's own."
+        )
+    if given.group:
+        found["hatoba.group"] = given.group
+    if given.external:
+        found["ecs.capability.external"] = ""
+    return found
 
 
 # --- looking

@@ -43,12 +43,17 @@ def parser() -> argparse.ArgumentParser:
 
     add("env", 'export lines for a shell: eval "$(hatoba env)"', "instance.env")
 
-    node = add("node", "run a node agent, or make a join token", "instance.node")
-    node.add_argument("what", nargs="?", choices=["token"], help="token: print a token for one more node")
+    node = add("node", "run a node agent; or look after the nodes that there are", "instance.node")
+    verbs = ["token", "list", "cordon", "uncordon", "remove"]
+    node.add_argument("what", nargs="?", choices=verbs, help="token: print one for one more node to join with")
+    node.add_argument("which", nargs="?", metavar="NODE", help="name or id, of which to cordon, uncordon or remove")
     node.add_argument("--join", metavar="TOKEN", help="join the control plane that made this token")
     node.add_argument("--join-file", type=Path, help=argparse.SUPPRESS)
     node.add_argument("--name", help="what the node is called (the host's name)")
     node.add_argument("--address", default="", help="this node's address for the other nodes")
+    node.add_argument("--attribute", action="append", default=[], metavar="NAME[=VALUE]", help="of its instances")
+    node.add_argument("--group", help="the Auto Scaling group whose capacity providers place tasks on it")
+    node.add_argument("--external", action="store_true", help="only for tasks of the launch type EXTERNAL")
     node.add_argument("--local", action="store_true", help=argparse.SUPPRESS)
 
     add("control", None, "instance.control")

@@ -12,7 +12,9 @@ import datetime
 import hashlib
 import hmac
 import ipaddress
+import itertools
 import ssl
+from collections.abc import Container
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import NamedTuple
@@ -185,7 +187,7 @@ class Enrolments:
             if record.expires <= self._clock.now():
                 raise refused
             certificate = self._authority.certify(request_pem, node)
-            number = 1 + max((known.number for known in tx.all(m.nodes)), default=-1)
+            number = _free({known.number for known in tx.all(m.nodes)})
             transit = transit_of(self._pool, number)
             tx.forget(m.enrolments, record.key)
             now = self._clock.now()
@@ -204,6 +206,11 @@ class Enrolments:
         return Joined(
             node=node, certificate=certificate, authority=self._authority.pem, pool=self._pool, transit=transit
         )
+
+
+def _free(taken: Container[int]) -> int:
+    """The smallest number that no node has: that of one that was removed is given again."""
+    return next(number for number in itertools.count() if number not in taken)
 
 
 TRANSIT_PREFIX = 24  # each node's own part of the pool: one address for each VPC that it carries

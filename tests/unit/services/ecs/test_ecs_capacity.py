@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatoba.aws.shapes import ecs as t
+from hatoba.fleet import model as fleet
 from hatoba.services.ecs.plan.capacity import checked, providers, usable
 from tests.unit.services.ecs.world import NETWORK, World, definition, world
 
@@ -126,13 +127,29 @@ async def test_a_strategy_of_nothing_but_zeros_runs_nothing(tmp_path: Path) -> N
             await w.ecs.run_task(cluster="c", taskDefinition="web", networkConfiguration=NETWORK)
 
 
+GROUP_ARN = "arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:uuid:autoScalingGroupName/workers"
+GROUP = {"autoScalingGroupArn": GROUP_ARN}
+SMALL = {
+    "family": "small",
+    "networkMode": "host",
+    "containerDefinitions": [{"name": "web", "image": "localhost:4566/web:1", "memory": 64}],
+}
+
+
 async def test_what_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
-        group = {"autoScalingGroupArn": "arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:1:name/g"}
-        with pytest.raises(t.UnsupportedFeatureException, match="autoScalingGroupProvider is not available"):
-            await w.ecs.create_capacity_provider(name="mine", autoScalingGroupProvider=group)
+        scaled = {**GROUP, "managedScaling": {"status": "ENABLED"}}
+        with pytest.raises(t.UnsupportedFeatureException, match="Managed scaling is not available"):
+            await w.ecs.create_capacity_provider(name="mine", autoScalingGroupProvider=scaled)
+        protected = {**GROUP, "managedTerminationProtection": "ENABLED"}
+        with pytest.raises(t.InvalidParameterException, match="managed scaling must be enabled"):
+            await w.ecs.create_capacity_provider(name="mine", autoScalingGroupProvider=protected)
+        with pytest.raises(t.InvalidParameterException, match="Auto Scaling group ARN is not valid"):
+            await w.ecs.create_capacity_provider(
+                name="mine", autoScalingGroupProvider={"autoScalingGroupArn": "workers"}
+            )
         with pytest.raises(t.InvalidParameterException, match='cannot be prefixed with "aws", "ecs", or "fargate"'):
-            await w.ecs.create_capacity_provider(name="Fargate2", autoScalingGroupProvider=group)
+            await w.ecs.create_capacity_provider(name="Fargate2", autoScalingGroupProvider=GROUP)
         with pytest.raises(t.InvalidParameterException, match="needs either"):
             await w.ecs.create_capacity_provider(name="mine")
         with pytest.raises(t.InvalidParameterException, match="FARGATE is reserved and cannot be deleted"):
@@ -143,3 +160,131 @@ async def test_what_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
         second = await w.ecs.describe_capacity_providers(maxResults=1, nextToken=first["nextToken"])
         assert [a["capacityProviders"][0]["name"] for a in (first, second)] == ["FARGATE", "FARGATE_SPOT"]
         assert "nextToken" not in second
+
+
+async def test_a_provider_of_a_group_from_its_making_to_its_end(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        tags = [{"key": "team", "value": "red"}]
+        made = await w.ecs.create_capacity_provider(name="workers", autoScalingGroupProvider=GROUP, tags=tags)
+        provider = made["capacityProvider"]
+        assert (provider["status"], provider["type"], provider["tags"]) == ("ACTIVE", "EC2_AUTOSCALING", tags)
+        settings_ = provider["autoScalingGroupProvider"]
+        assert settings_["managedScaling"]["status"] == "DISABLED"
+        assert settings_["managedDraining"] == "ENABLED"
+        with pytest.raises(t.InvalidParameterException, match="already exists"):
+            await w.ecs.create_capacity_provider(name="workers", autoScalingGroupProvider=GROUP)
+        changed = await w.ecs.update_capacity_provider(
+            name="workers", autoScalingGroupProvider={"managedDraining": "DISABLED"}
+        )
+        assert changed["capacityProvider"]["autoScalingGroupProvider"]["managedDraining"] == "DISABLED"
+        await w.ecs.create_cluster(clusterName="c")
+        await put(w, ["workers"], [])
+        with pytest.raises(t.InvalidParameterException, match="associated with a cluster \\(c\\)"):
+            await w.ecs.delete_capacity_provider(capacityProvider=provider["capacityProviderArn"])
+        await put(w, [], [])
+        deleted = await w.ecs.delete_capacity_provider(capacityProvider=provider["capacityProviderArn"])
+        assert deleted["capacityProvider"]["updateStatus"] == "DELETE_COMPLETE"
+        found = await w.ecs.describe_capacity_providers(capacityProviders=["workers"])
+        assert (found["capacityProviders"], [f["reason"] for f in found["failures"]]) == ([], ["MISSING"])
+
+
+async def grouped(w: World) -> None:
+    """Two providers with a node each, and one node that is of none."""
+    w.add_node("node-2")
+    w.add_node("node-3")
+    w.change_node("node-2", attributes={"hatoba.group": "workers"})
+    await w.ecs.create_cluster(clusterName="c")
+    await w.ecs.put_attributes(
+        cluster="c", attributes=[{"name": "hatoba.group", "value": "others", "targetId": "node-3"}]
+    )
+    await w.ecs.create_capacity_provider(name="workers", autoScalingGroupProvider=GROUP)
+    await w.ecs.create_capacity_provider(
+        name="others", autoScalingGroupProvider={"autoScalingGroupArn": GROUP_ARN.replace("workers", "others")}
+    )
+    await put(w, ["workers", "others", "FARGATE"], [])
+    await w.ecs.register_task_definition(**SMALL)
+
+
+def where(tasks: list[Any]) -> Counter[tuple[str, str]]:
+    return Counter((task["capacityProviderName"], task["containerInstanceArn"].rpartition("/")[2]) for task in tasks)
+
+
+async def test_tasks_go_to_the_instances_of_their_provider(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await grouped(w)
+        strategy = [item("workers", base=2, weight=1), item("others", weight=1)]
+        ran = await w.ecs.run_task(cluster="c", taskDefinition="small", count=6, capacityProviderStrategy=strategy)
+        assert where(ran["tasks"]) == {("workers", "node-2"): 4, ("others", "node-3"): 2}
+        assert {task["launchType"] for task in ran["tasks"]} == {"EC2"}
+        listed = await w.ecs.describe_container_instances(cluster="c", containerInstances=["node-2", "node-1"])
+        names = [one.get("capacityProviderName") for one in listed["containerInstances"]]
+        assert names == ["workers", None]
+        await w.ecs.create_service(
+            cluster="c",
+            serviceName="s",
+            taskDefinition="small",
+            desiredCount=4,
+            capacityProviderStrategy=[item("others", weight=1)],
+        )
+        await w.settle()
+        arns = (await w.ecs.list_tasks(cluster="c", serviceName="s"))["taskArns"]
+        served = (await w.ecs.describe_tasks(cluster="c", tasks=arns))["tasks"]
+        assert where(served) == {("others", "node-3"): 4}
+
+
+async def test_a_group_without_room_is_not_helped_out_by_others(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await grouped(w)
+        w.change_node("node-3", memory=100 << 20)
+        ran = await w.ecs.run_task(
+            cluster="c", taskDefinition="small", count=3, capacityProviderStrategy=[item("others", weight=1)]
+        )
+        assert where(ran["tasks"]) == {("others", "node-3"): 1}
+        assert len(ran["failures"]) == 2
+        assert "attribute:hatoba.group == others" in ran["failures"][0]["detail"]
+
+
+async def test_fargate_and_groups_do_not_mix(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await grouped(w)
+        with pytest.raises(t.InvalidParameterException, match="cannot contain a mix of capacity providers"):
+            await w.ecs.run_task(
+                cluster="c",
+                taskDefinition="small",
+                capacityProviderStrategy=[item("workers", weight=1), item("FARGATE", weight=1)],
+            )
+
+
+async def test_external_nodes_take_external_tasks_and_no_others(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.add_node("far")
+        w.change_node("far", attributes={"ecs.capability.external": ""})
+        await w.ecs.create_cluster(clusterName="c")
+        await w.ecs.register_task_definition(**SMALL)
+        await w.ecs.register_task_definition(**definition())
+
+        async def nodes_of(**asked: Any) -> set[str]:
+            ran = await w.ecs.run_task(cluster="c", count=4, **asked)
+            assert ran["failures"] == []
+            ids = [task["taskArn"].rpartition("/")[2] for task in ran["tasks"]]
+            await w.settle()
+            return {workload.node for workload in w.store.all(fleet.workloads) if workload.id in ids}
+
+        assert await nodes_of(taskDefinition="small", launchType="EXTERNAL") == {"far"}
+        assert await nodes_of(taskDefinition="small", launchType="EC2") == {"node-1"}
+        assert await nodes_of(taskDefinition="web", launchType="FARGATE", networkConfiguration=NETWORK) == {"node-1"}
+        (there,) = (await w.ecs.describe_container_instances(cluster="c", containerInstances=["far"]))[
+            "containerInstances"
+        ]
+        assert there["runningTasksCount"] == 4
+        with pytest.raises(t.InvalidParameterException, match="does not support launch_type EXTERNAL"):
+            await w.ecs.run_task(cluster="c", taskDefinition="web", launchType="EXTERNAL", networkConfiguration=NETWORK)
+        with pytest.raises(t.InvalidParameterException, match="load balancing is not supported"):
+            await w.ecs.create_service(
+                cluster="c",
+                serviceName="s",
+                taskDefinition="small",
+                desiredCount=1,
+                launchType="EXTERNAL",
+                loadBalancers=[{"targetGroupArn": "g", "containerName": "web", "containerPort": 8080}],
+            )

@@ -34,7 +34,7 @@ async def create_cluster(req: t.CreateClusterRequest, call: Call) -> t.CreateClu
     if not _NAME.fullmatch(name):
         raise t.InvalidParameterException("Cluster name contains invalid characters.")
     tags = checked_tags(req.get("tags"))
-    providers = known_providers(req.get("capacityProviders") or ())
+    providers = known_providers(call.store, call.scope, req.get("capacityProviders") or ())
     connect: Mapping[str, Any] = req.get("serviceConnectDefaults") or {}
     insights = effective(call.store, call.scope, principal(call.principal))["containerInsights"]
     wanted = Cluster(

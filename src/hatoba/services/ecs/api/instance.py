@@ -12,6 +12,7 @@ from hatoba.gateway.call import Call
 from hatoba.gateway.tags import tags_of
 from hatoba.services.ecs.api.room import ecs, page
 from hatoba.services.ecs.model import arns
+from hatoba.services.ecs.model.capacity_provider import GROUP, capacity_providers
 from hatoba.services.ecs.model.cluster import find_cluster
 from hatoba.services.ecs.model.instance import Instance, find_instance, gone, instances, registered
 from hatoba.services.ecs.model.task import Task, tasks
@@ -19,7 +20,7 @@ from hatoba.services.ecs.model.usage import Usage, where
 from hatoba.services.ecs.plan import lifecycle
 from hatoba.services.ecs.plan.placement import Member
 from hatoba.services.ecs.plan.query import unreadable
-from hatoba.services.ecs.plan.sites import site
+from hatoba.services.ecs.plan.sites import attributes, site
 from hatoba.services.ecs.views import instance as view
 from hatoba.services.ecs.views.pieces import failure
 from hatoba.store import Tx
@@ -85,7 +86,9 @@ def _missing(call: Call, cluster: str, reference: str, reason: str = "MISSING") 
 
 def _shape(from_: View, node: Node, record: Instance, include: Any = ()) -> t.ContainerInstance:
     tags = tags_of(from_, record.scope, arns.instance_arn(record.scope, record.cluster, node.id))
-    return view.instance(node, record, from_.tally(tasks, Usage).on(node.id), tags, include)
+    group = attributes(node, record, record.scope.region).get(GROUP)
+    provider = next((one.id for one in from_.scan(capacity_providers, record.scope) if one.group == group), "")
+    return view.instance(node, record, from_.tally(tasks, Usage).on(node.id), tags, include, provider)
 
 
 @ecs.operation
@@ -122,7 +125,7 @@ def _tasks_on(view_: View, record: Instance) -> list[Task]:
     return [
         task
         for task in view_.index(tasks, "node", record.node)
-        if task.scope == record.scope and task.cluster == record.cluster and task.launch_type == "EC2"
+        if task.scope == record.scope and task.cluster == record.cluster and task.launch_type != "FARGATE"
     ]
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from hatoba.aws.shapes import ecs as t
-from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import tags_of
 from hatoba.placement import Assignment, Refusal
@@ -20,7 +19,7 @@ from hatoba.services.ecs.model.instance import registered
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import tasks
 from hatoba.services.ecs.model.task_definition import Definition, usable_definition
-from hatoba.services.ecs.placing import assign
+from hatoba.services.ecs.placing import assign_charged
 from hatoba.services.ecs.plan import launch, placement, tagging
 from hatoba.services.ecs.plan.capacity import providers
 from hatoba.services.ecs.plan.definition import configuration, sizes
@@ -87,18 +86,17 @@ def start(
     tx: Tx, call: Call, wish: launch.Wish, count: int, tags: dict[str, str], strategy: Sequence[dict[str, Any]]
 ) -> t.RunTaskResponse:
     settings = call.get(Settings)
-    if wish.launch_type == "EC2" and not registered(tx, call.scope, wish.cluster):
+    if wish.launch_type != "FARGATE" and not registered(tx, call.scope, wish.cluster):
         raise t.InvalidParameterException(NO_INSTANCES)
     taken = wish.reserve(settings)
     started: list[t.Task] = []
     failures: list[t.Failure] = []
     subnets = launch.spread(wish.network, (), count)
     charged = providers(strategy, (), count)
-    for number, answer in enumerate(assign(tx, wish, count, settings)):
+    for number, (one, answer) in enumerate(assign_charged(tx, wish, charged, settings)):
         if not isinstance(answer, Assignment):
             failures.append(_failure(call, wish, answer))
             continue
-        one = replace(wish, capacity_provider=charged[number]) if strategy else wish
         task = tx.put(
             tasks, launch.task(one, call.scope, call.ids.hex(32), answer.node, subnets[number], taken, call.now)
         )

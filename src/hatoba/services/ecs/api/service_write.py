@@ -194,6 +194,7 @@ async def _revision(req: dict[str, Any], call: Call, cluster: Cluster, definitio
     chosen = capacities.capacity(
         cluster, definition, req.get("launchType"), req.get("capacityProviderStrategy"), req.get("platformVersion")
     )
+    capacities.check_balanced(chosen.launch_type, req.get("loadBalancers"))
     return Revision(
         definition=definition.id,
         launch_type=chosen.launch_type,

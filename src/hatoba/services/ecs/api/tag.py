@@ -1,4 +1,4 @@
-"""Tags of clusters, services, tasks, task definitions and container instances."""
+"""Tags of clusters, capacity providers, services, tasks, task definitions and container instances."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from hatoba.fleet.model import FLEET, nodes
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import remove_tags, set_tags, tags_of
 from hatoba.services.ecs.api.room import MOST_TAGS, checked_tags, ecs
+from hatoba.services.ecs.model.capacity_provider import find_provider
 from hatoba.services.ecs.model.cluster import find_cluster
 from hatoba.services.ecs.model.service import find_service
 from hatoba.services.ecs.model.task import find_task
@@ -66,6 +67,8 @@ def _exists(view: View, call: Call, parsed: arn.Arn) -> bool:
             return service is not None and service.status != "INACTIVE"
         case "task-definition":
             return ":" in rest and find_definition(view, call.scope, rest) is not None
+        case "capacity-provider":
+            return find_provider(view, call.scope, rest) is not None
         case "container-instance":
             return view.find(nodes, FLEET, name) is not None
         case _:

@@ -94,6 +94,6 @@ def _matching(req: t.ListTasksRequest, call: Call, cluster: str) -> Iterable[Tas
         tests.append(lambda task: task.launch_type == launch_type)
     if instance := req.get("containerInstance"):
         node = arns.within(instance, "container-instance", cluster)
-        tests.append(lambda task: task.node == node and task.launch_type == "EC2")
+        tests.append(lambda task: task.node == node and task.launch_type != "FARGATE")
     rows = call.store.index(tasks, index, (call.scope, cluster, desired, *narrowed))
     return (task for task in rows if all(test(task) for test in tests)) if tests else rows

@@ -14,7 +14,7 @@ from hatoba.services.ecs.model.service_deployment import Image, find_revision, n
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import tasks, tasks_of
 from hatoba.services.ecs.model.task_definition import Definition, definitions
-from hatoba.services.ecs.placing import assign
+from hatoba.services.ecs.placing import assign, assign_charged
 from hatoba.services.ecs.plan import launch
 from hatoba.services.ecs.plan.capacity import providers
 from hatoba.services.ecs.plan.rollout import Plan, words
@@ -61,12 +61,11 @@ class Starter:
         charged = providers(service.primary.revision.capacity, (task.capacity_provider for task in there), step.start)
         started: list[str] = []
         why = ""
-        for number, answer in enumerate(self._places(tx, wanted, step)):
+        for number, (one, answer) in enumerate(self._places(tx, wanted, step, charged)):
             if not isinstance(answer, Assignment):
                 why = why or words.unplaced(wanted.launch_type, answer)
                 continue
             id_ = self._platform.ids.hex(32)
-            one = replace(wanted, capacity_provider=charged[number])
             task = launch.task(one, service.scope, id_, answer.node, subnets[number], taken, now)
             task = tx.put(tasks, replace(task, pins=pins))
             if tags:
@@ -75,12 +74,14 @@ class Starter:
         said = [words.started(started)] if started else []
         return replace(service, blocked=why), [*said, *([why] if why and service.blocked != why else [])]
 
-    def _places(self, tx: Tx, wanted: launch.Wish, step: Plan) -> Sequence[Assignment | Refusal]:
+    def _places(
+        self, tx: Tx, wanted: launch.Wish, step: Plan, charged: Sequence[str]
+    ) -> Sequence[tuple[launch.Wish, Assignment | Refusal]]:
         """A daemon's tasks have theirs; others go where the scheduler would have them."""
         if not step.on:
-            return assign(tx, wanted, step.start, self._settings)
+            return assign_charged(tx, wanted, charged, self._settings)
         there = (replace(wanted, placement=replace(wanted.placement, instance=node)) for node in step.on)
-        return [answer for one in there for answer in assign(tx, one, 1, self._settings)]
+        return [(one, answer) for one in there for answer in assign(tx, one, 1, self._settings)]
 
 
 def wish(service: Service, definition: Definition) -> launch.Wish:

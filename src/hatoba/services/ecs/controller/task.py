@@ -194,6 +194,7 @@ class TaskController:
                 group=task.group,
                 overrides=task.overrides,
                 placement=task.placement,
+                capacity_provider=task.capacity_provider,
             )
             (answer,) = assign(tx, wish, 1, self._settings)
             if not isinstance(answer, Assignment):

@@ -1,8 +1,9 @@
-"""What ECS stores: clusters, task definitions, tasks, services, their events, deployments and task sets, settings."""
+"""What ECS stores: clusters and their capacity, task definitions, tasks, services and their deployments, settings."""
 
 from typing import Any
 
 from hatoba.services.ecs.model.account import account_settings
+from hatoba.services.ecs.model.capacity_provider import capacity_providers
 from hatoba.services.ecs.model.cluster import clusters
 from hatoba.services.ecs.model.hook import hooks
 from hatoba.services.ecs.model.instance import instances
@@ -15,6 +16,7 @@ from hatoba.store import Table
 
 TABLES: tuple[Table[Any], ...] = (
     clusters,
+    capacity_providers,
     instances,
     families,
     definitions,

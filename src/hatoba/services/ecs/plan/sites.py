@@ -10,6 +10,7 @@ from hatoba.services.ecs.model.instance import Instance
 
 ZONES = "abc"
 ZONE = "ecs.availability-zone"
+EXTERNAL = "ecs.capability.external"  # the attribute of a node that only takes tasks of the launch type EXTERNAL
 _ARCHITECTURES = {"aarch64": "arm64"}
 
 
@@ -27,6 +28,10 @@ def attributes(node: Node, instance: Instance | None, region: str) -> dict[str, 
         "ecs.cpu-architecture": _ARCHITECTURES.get(node.architecture, node.architecture),
         **(instance.attributes if instance is not None else {}),
     }
+
+
+def external(node: Node) -> bool:
+    return EXTERNAL in node.attributes
 
 
 def site(node: Node, instance: Instance | None, region: str) -> Site:

@@ -32,10 +32,12 @@ def instance(
     use: Use,
     tags: Mapping[str, str] | None = None,
     include: Collection[str] = (),
+    provider: str = "",
 ) -> t.ContainerInstance:
-    """`use`: all that is in use on the node, by whatever cluster: what is left of it is what placement can give."""
+    """`use`: all that is in use on the node, by whatever cluster: what is left of it is what placement can give.
+    `provider`: the capacity provider that the node is of."""
     scope, cluster = record.scope, record.cluster
-    place = where(scope, cluster, "EC2")
+    place = where(scope, cluster, "EXTERNAL" if sites.external(node) else "EC2")
     shape: dict[str, Any] = {
         "containerInstanceArn": arns.instance_arn(scope, cluster, node.id),
         "ec2InstanceId": node.name,
@@ -52,6 +54,8 @@ def instance(
         "attachments": [],
         "tags": pieces.tags(tags) if tags and "TAGS" in include else [],
     }
+    if provider:
+        shape["capacityProviderName"] = provider
     if "CONTAINER_INSTANCE_HEALTH" in include:
         shape["healthStatus"] = {"overallStatus": "OK" if node.state == "ready" else "IMPAIRED", "details": []}
     return cast(t.ContainerInstance, shape)
