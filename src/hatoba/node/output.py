@@ -1,19 +1,25 @@
 """Between the worker, which starts and deletes containers, and `logs`, which carries their output.
 
-`awslogs` ships to the control plane. Without a log configuration output goes nowhere: the runtime gets /dev/null.
+`awslogs` ships to the control plane, other drivers elsewhere (`logs.drivers`), FireLens to the socket that the task's
+router opens. Without a log configuration output goes nowhere: the runtime gets /dev/null.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
 from hatoba.core.errors import PortError
-from hatoba.fleet.model import ContainerWanted, Workload
+from hatoba.fleet.model import ContainerWanted, LogWanted, Workload
+from hatoba.node.logs import drivers
 from hatoba.node.logs.batch import LogBatch, Rejected, Send
+from hatoba.node.logs.drivers.writer import Writer
 from hatoba.node.logs.node_logs import NodeLogs
-from hatoba.node.logs.options import BadOption, parse
+from hatoba.node.logs.options import BadOption, Options, parse
+from hatoba.node.router import router_socket
 from hatoba.node.session import Session
 from hatoba.node.translate import container_id
 from hatoba.runtime.base import Stdio
@@ -24,19 +30,20 @@ LOGS = "logs"  # `PortError.code` of what the log driver has against a container
 class ShippedOutput:
     """Implements `worker.Output`."""
 
-    def __init__(self, logs: NodeLogs) -> None:
+    """`tasks` holds the workloads' folders, `files` those of drivers that write files."""
+
+    def __init__(self, logs: NodeLogs, tasks: Path, files: Path) -> None:
         self._logs = logs
+        self._tasks = tasks
+        self._files = files
 
     async def open(self, workload: Workload, container: ContainerWanted) -> Stdio:
         """Raises `PortError("logs", …)` when the log group refuses, or an option is wrong."""
-        wanted = container.log
-        if wanted is None or wanted.driver != "awslogs":
+        if container.log is None or container.log.driver == "none":
             return Stdio(terminal=container.terminal)
         id_ = container_id(workload.id, container.name)
         try:
-            options = parse(
-                wanted.options, container=container.name, container_id=id_, task_id=workload.id, blocking=True
-            )
+            options = self._options(workload, container, container.log, id_)
             pipes = await self._logs.open(id_, options)
             await self._logs.announce(id_)
         except (BadOption, Rejected) as error:
@@ -45,8 +52,30 @@ class ShippedOutput:
             stdout=pipes.stdout, stderr="" if container.terminal else pipes.stderr, terminal=container.terminal
         )
 
+    def _options(self, workload: Workload, container: ContainerWanted, wanted: LogWanted, id_: str) -> Options:
+        if wanted.driver == "awslogs":
+            return parse(wanted.options, container=container.name, container_id=id_, task_id=workload.id, blocking=True)
+        options = wanted.options
+        if wanted.router:
+            socket = router_socket(self._tasks / workload.id)
+            options = {**options, "fluentd-address": f"unix://{socket}", "fluentd-async": "true"}
+        writer = Writer(
+            id=id_,
+            name=_docker_name(workload, container),
+            image=container.image.name,
+            host=os.uname().nodename,
+            files=self._files,
+        )
+        return drivers.parse(wanted.driver, options, writer)
+
     async def ended(self, workload: str, container: str) -> None:
         await self._logs.drain(container_id(workload, container))
+
+
+def _docker_name(workload: Workload, container: ContainerWanted) -> str:
+    """As the ECS agent names a container to Docker; what drivers tell of it."""
+    family, revision = workload.metadata.get("Family", "task"), workload.metadata.get("Revision", "0")
+    return f"ecs-{family}-{revision}-{container.name}-{workload.id[:20]}"
 
 
 def sender(session: Callable[[], Session], workload_of: Callable[[str], str | None]) -> Send:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hatoba.core.records import replace
-from hatoba.fleet.model import DependsOn, Workload
+from hatoba.fleet.model import DependsOn, LogWanted, Workload
 from hatoba.node import advance as step
 from hatoba.node.advance import Held, Instruction, advance, begin
 from tests.unit.node.pieces import container, workload
@@ -301,3 +301,34 @@ def test_after_the_agents_own_restart_a_restart_goes_on() -> None:
     again, _ = advance(up, step.Exited("web", 1, T + 60), T + 60)
     back, said = advance(replace(again, busy=frozenset()), step.Together((step.Exited("web", 1, T + 60),)), T + 61)
     assert (said, back.container("web").restarts) == ((Instruction("restart", "web"),), 1)
+
+
+def test_what_a_router_carries_has_arrived_before_it_is_stopped() -> None:
+    log = LogWanted(driver="fluentd", router="router")
+    first = (DependsOn(container="router", condition="START"),)
+    wanted = workload(
+        "t1",
+        container("router"),
+        container("app", log=log, depends_on=first),
+        container("job", log=log, essential=False),
+    )
+    up = [step.Attached(T), *pulled("router", "app", "job"), *(launched(name) for name in ("router", "app", "job"))]
+    over = [step.Exited("job", 0, T), step.Wanted(replace(wanted, want="stopped"))]
+    held, said = play(wanted, *up, *over)
+    assert said[-2:] == ["stop app", "delete job"], "it ended before, and its output may still be on its way"
+    held, said = play(wanted, *up, *over, step.Exited("app", 0, T), step.Deleted("job"))
+    assert said[-1:] == ["delete app"]
+    held, said = play(wanted, *up, *over, step.Exited("app", 0, T), step.Deleted("job"), step.Deleted("app"))
+    assert said[-1:] == ["stop router"]
+    ends = (step.Exited("router", 0, T), step.Deleted("router"), step.Detached())
+    held, said = play(wanted, *up, *over, step.Exited("app", 0, T), step.Deleted("job"), step.Deleted("app"), *ends)
+    assert held.done
+
+
+def test_a_router_that_has_ended_lets_the_others_be_cleared_away() -> None:
+    log = LogWanted(driver="fluentd", router="router")
+    wanted = workload("t1", container("router"), container("app", log=log))
+    up = [step.Attached(T), *pulled("router", "app"), launched("router"), launched("app")]
+    ends = (step.Exited("router", 1, T), step.Exited("app", 0, T), step.Deleted("app"), step.Deleted("router"))
+    held, _ = play(wanted, *up, *ends, step.Detached())
+    assert held.done

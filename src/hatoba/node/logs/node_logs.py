@@ -22,7 +22,9 @@ import msgspec
 
 from hatoba.core.errors import PortError
 from hatoba.core.tasks import TaskGroup
+from hatoba.node.logs import drivers
 from hatoba.node.logs.batch import Send
+from hatoba.node.logs.drivers import Sink
 from hatoba.node.logs.lane import Lane
 from hatoba.node.logs.link import SpoolerLink
 from hatoba.node.logs.options import Options
@@ -46,9 +48,12 @@ class _Open:
     """A container whose output is being shipped. `held` are reading ends that nobody reads from: they keep what is in
     the pipes alive while a spooler has died and the runtime has let go."""
 
-    def __init__(self, shipper: Shipper, running: asyncio.Task[None], held: list[int]) -> None:
+    def __init__(
+        self, shipper: Shipper, running: asyncio.Task[None], held: list[int], sink: Sink | None = None
+    ) -> None:
         self.held = held
         self.shipper = shipper
+        self.sink = sink  # None: the control plane takes it
         self.running = running
         self.unread = set(shipper.lanes)  # whose FIFO the spooler has not opened yet
         self.ready = asyncio.Event()
@@ -110,19 +115,32 @@ class NodeLogs:
 
     async def drain(self, container_id: str) -> None:
         """Ships all that is left, and clears away. To be called when the runtime has closed the FIFOs. Waits as long
-        as the control plane takes no logs; given up, it can be called again."""
+        as the control plane takes no logs, and for another taker as long as its driver says; given up, it can be called
+        again."""
         if (found := self._open.get(container_id)) is None:
             return
         found.ending = True
         for key in found.shipper.lanes:
             self.spooler.send("end", key)
-        await asyncio.shield(found.running)
+        await self._shipped(found)
         found.removing = True
         self._remove(found)
         await found.removed.wait()
-        self._release(found)
+        await self._release(found)
         await asyncio.to_thread(_clear, self._root / container_id)
         self._open.pop(container_id, None)
+
+    async def _shipped(self, found: _Open) -> None:
+        shipper = found.shipper
+        try:
+            async with asyncio.timeout(shipper.options.patience):
+                await asyncio.shield(found.running)
+        except TimeoutError:
+            found.running.cancel()
+            await asyncio.wait([found.running])
+            left = sum(max(0, (lane.end or lane.read) - lane.stored) for lane in shipper.lanes.values())
+            log.warning("%d bytes of the output of container %s are lost: nobody took them", left, shipper.container_id)
+            shipper.close()
 
     async def close(self) -> None:
         """Stops shipping. The spooler goes on spooling."""
@@ -137,12 +155,14 @@ class NodeLogs:
     async def _let_go(self) -> None:
         await self._tasks.close()
         for found in self._open.values():
-            self._release(found)
+            await self._release(found)
 
     @staticmethod
-    def _release(found: _Open) -> None:
+    async def _release(found: _Open) -> None:
         while found.held:
             os.close(found.held.pop())
+        if found.sink is not None:
+            await found.sink.close()
 
     def _ship(self, container_id: str, options: Options) -> None:
         lanes = {
@@ -151,12 +171,13 @@ class NodeLogs:
             )
             for lane, fifo in _LANES.items()
         }
-        shipper = Shipper(container_id, options, lanes, self._send, self._stored)
+        sink = drivers.sink(options) if options.settings else None
+        shipper = Shipper(container_id, options, lanes, sink.send if sink else self._send, self._stored)
         held = [
             os.open(self._root / container_id / fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             for fifo in _LANES.values()
         ]
-        self._open[container_id] = _Open(shipper, self._tasks.start(shipper.run(), container_id), held)
+        self._open[container_id] = _Open(shipper, self._tasks.start(shipper.run(), container_id), held, sink)
 
     def _stored(self, key: str, stored: int, read: int) -> None:
         self.spooler.send("ack", key, stored, read)

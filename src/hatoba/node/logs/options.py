@@ -38,15 +38,19 @@ class BadOption(HatobaError):
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """`new_event` finds the beginning of an event of several lines."""
+    """`new_event` finds the beginning of an event of several lines. Another driver than `awslogs` keeps what it needs
+    in `settings`, and does not keep an ended container waiting for more than `patience` seconds."""
 
-    group: str
-    stream: str
+    driver: str = "awslogs"
+    group: str = ""
+    stream: str = ""
     region: str | None = None
     create_group: bool = False
     mode: str = protocol.BLOCK
     limit: int = SPOOL_BYTES
     new_event: str | None = None
+    settings: bytes = b""
+    patience: float | None = None
 
 
 def parse(options: Mapping[str, str], *, container: str, container_id: str, task_id: str, blocking: bool) -> Options:
@@ -68,7 +72,9 @@ def parse(options: Mapping[str, str], *, container: str, container_id: str, task
         region=options.get("awslogs-region"),
         create_group=_boolean(options, "awslogs-create-group"),
         mode=protocol.DROP if drops else protocol.BLOCK,
-        limit=max(MIN_BUFFER_BYTES, _size(options.get("max-buffer-size"))) if drops else SPOOL_BYTES,
+        limit=max(MIN_BUFFER_BYTES, size_of(options.get("max-buffer-size"), "max-buffer-size"))
+        if drops
+        else SPOOL_BYTES,
         new_event=_new_event(options),
     )
 
@@ -88,13 +94,14 @@ def _boolean(options: Mapping[str, str], option: str) -> bool:
     raise BadOption(f"must specify valid value for log opt '{option}': {options[option]!r} is not true or false")
 
 
-def _size(text: str | None) -> int:
+def size_of(text: str | None, option: str) -> int:
+    """Bytes of a size as Docker writes it: `4096`, `4k`, `10m`."""
     if text is None:
         return MAX_BUFFER_BYTES
     found = _SIZE.fullmatch(text.strip())
     size = int(found[1]) << _UNITS[found[2].lower()] if found else 0
     if size < 1:
-        raise BadOption(f"error parsing option max-buffer-size: invalid size: '{text}'")
+        raise BadOption(f"error parsing option {option}: invalid size: '{text}'")
     return size
 
 

@@ -73,6 +73,9 @@ class Shipper:
             await self._something_to_do()
             while await self._ship():
                 pass
+        self.close()
+
+    def close(self) -> None:
         for lane in self.lanes.values():
             lane.close()
 
