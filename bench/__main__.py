@@ -21,6 +21,7 @@ from bench.rows import GATHERED, gathered, show
 # name → arguments, and after how many seconds it is given up
 MODULES: dict[str, tuple[list[str], float]] = {
     "platform": ([], 900.0),
+    "shifts": ([], 600.0),
     "request_cpu": ([], 120.0),
     "store": ([], 120.0),
     "names": ([], 120.0),
