@@ -23,6 +23,7 @@ from hatoba.services.iam import model as iam_model
 from hatoba.services.iam.api import iam
 from hatoba.services.kms import model as kms_model
 from hatoba.services.kms.api import kms
+from hatoba.services.kms.controller import Keeper
 from hatoba.services.logs import model as logs_model
 from hatoba.services.logs.api import logs
 from hatoba.services.logs.controller import Reaper, Retention
@@ -65,7 +66,11 @@ ROOMS: tuple[Room, ...] = (
     Room(service=elbv2_room.elbv2, tables=elbv2_room.TABLES, controllers=elbv2_room.controllers),
     Room(service=iam, tables=iam_model.TABLES),
     Room(service=sts, tables=sts_model.TABLES),
-    Room(service=kms, tables=kms_model.TABLES),
+    Room(
+        service=kms,
+        tables=kms_model.TABLES,
+        controllers=lambda platform: (Keeper(platform.store, platform.clock, platform.ids),),
+    ),
     Room(service=ssm, tables=ssm_model.TABLES),
     Room(service=secretsmanager, tables=secretsmanager_model.TABLES),
 )

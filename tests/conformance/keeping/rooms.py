@@ -37,6 +37,7 @@ from hatoba.gateway.tags import tags
 from hatoba.reconcile import Runner
 from hatoba.services.kms import model as kms_model
 from hatoba.services.kms.api import kms
+from hatoba.services.kms.controller import Keeper
 from hatoba.services.secretsmanager import model as secretsmanager_model
 from hatoba.services.secretsmanager.api import secretsmanager
 from hatoba.services.ssm import model as ssm_model
@@ -81,7 +82,7 @@ class Platform:
             settings=Settings(auth=True, account=ACCOUNT, region=REGION),
             strict=True,
         )
-        self.runner = Runner(self.store, self.clock, [])
+        self.runner = Runner(self.store, self.clock, [Keeper(self.store, self.clock, self.plane.ids)])
         self.runner.start()
         self.loop = asyncio.get_running_loop()
         self.port = 0

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from hatoba.gateway.call import Call
 from hatoba.services.kms import model
-from hatoba.services.kms.model import Alias, KmsKey, Rotation
+from hatoba.services.kms.model import DAY, Alias, KmsKey, Rotation
 from hatoba.services.kms.plan import policies
 from hatoba.services.kms.plan.naming import AWS
 from hatoba.services.kms.plan.specs import SYMMETRIC
 
 YEAR = 365
-DAY = 86400.0
+
 _DESCRIPTIONS = {
     "acm": "Default key that protects my ACM private keys when no other key is defined",
     "ebs": "Default key that protects my EBS volumes when no other key is defined",

@@ -14,7 +14,7 @@ import msgspec
 
 from hatoba.core.ids import Ids
 from hatoba.core.keys import Key, Scope
-from hatoba.core.records import Record
+from hatoba.core.records import Record, replace
 from hatoba.core.secret import Secret
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.kms.plan.naming import key_arn
@@ -24,6 +24,9 @@ from hatoba.store import Index, Table, Tx
 from hatoba.store.store import View
 
 Origin = Literal["AWS_KMS", "EXTERNAL"]
+
+
+DAY = 86400.0
 
 
 class Material(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +108,33 @@ class Grant(Record, frozen=True, kw_only=True):
     constraints: bytes = b""  # GrantConstraints, in JSON
     token: Secret
 
+    def says(self) -> tuple[object, ...]:
+        """What it was asked for: with a name, the same is not made twice."""
+        return (
+            self.target,
+            self.name,
+            self.grantee,
+            self.grantee_service,
+            self.retiring,
+            self.retiring_service,
+            self.operations,
+            self.constraints,
+        )
+
+
+class Import(Record, frozen=True, kw_only=True):
+    """The wrapping key that a key's material is to come with. The id is the key's: only the last one is good."""
+
+    token: Secret
+    private: Secret
+    algorithm: str
+    expires: float
+
+
+def _retiring(grant: Grant) -> tuple[Scope, str] | None:
+    who = grant.retiring or grant.retiring_service
+    return None if who is None else (grant.scope, who)
+
 
 keys = Table(
     "kms.keys", KmsKey, indexes=(Index[KmsKey]("multi", lambda key: key.id if key.primary is not None else None),)
@@ -116,10 +146,13 @@ grants = Table(
     indexes=(
         Index[Grant]("target", lambda grant: (grant.scope, grant.target)),
         Index[Grant]("token", lambda grant: (grant.scope, grant.token.reveal())),
+        Index[Grant]("retiring", _retiring),
     ),
 )
 
-TABLES: tuple[Table[Any], ...] = (keys, aliases, grants)
+imports = Table("kms.imports", Import)
+
+TABLES: tuple[Table[Any], ...] = (keys, aliases, grants, imports)
 
 
 def new_material(ids: Ids, data: bytes, *, since: float, **more: Any) -> Material:
@@ -150,11 +183,19 @@ def aliases_of(view: View, key: Key) -> list[Alias]:
     return view.index(aliases, "target", (key.scope, key.id))
 
 
+def take_material(tx: Tx, key: KmsKey) -> None:
+    """Imported material is deleted or has expired: what it was stays known, so that only the same can come back."""
+    gone = replace(key.current, secret=None, valid_to=None)
+    state: State = "PendingImport" if key.state in ("Enabled", "Disabled") else key.state
+    tx.put(keys, replace(key, material=(*key.material[:-1], gone), state=state))
+
+
 def delete_key(tx: Tx, key: KmsKey) -> None:
     """With all that speaks of it. What was encrypted with it is lost."""
     for alias in aliases_of(tx, key.key):
         tx.forget(aliases, alias.key)
     for grant in grants_of(tx, key.key):
         tx.forget(grants, grant.key)
+    tx.forget(imports, imports.key(key.scope, key.id))
     forget_tags(tx, key.scope, key.arn)
     tx.forget(keys, key.key)

@@ -146,7 +146,8 @@ async def _decrypted(key: KmsKey, material: Material, algorithm: str, blob: byte
 async def _encrypted(key: KmsKey, algorithm: str, plain: bytes, context: Mapping[str, str]) -> bytes:
     if algorithm == SYMMETRIC:
         return sealed(key, plain, context)
-    return await asyncio.to_thread(pairs.encrypt, key.current.bytes(), algorithm, plain)
+    assert key.public is not None
+    return await asyncio.to_thread(pairs.encrypt, key.public, algorithm, plain)
 
 
 def sealed(key: KmsKey, plain: bytes, context: Mapping[str, str]) -> bytes:

@@ -36,7 +36,7 @@ _Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 class Unfit(ValueError):
-    """Bytes that are no key of the kind, no ciphertext of the key, a digest of another length."""
+    """Bytes that are no key of the kind, or no ciphertext of the key."""
 
 
 # --- making
@@ -75,6 +75,16 @@ def _private(private: bytes) -> _Private:
     return key
 
 
+def _public(public: bytes) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:
+    try:
+        key = load_der_public_key(public)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise Unfit("it is not a public key in DER") from None
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        raise Unfit("it is neither an RSA key nor one of an elliptic curve")
+    return key
+
+
 # --- encryption
 
 
@@ -83,9 +93,8 @@ def _oaep(algorithm: str) -> padding.OAEP:
     return padding.OAEP(padding.MGF1(digest), digest, None)
 
 
-def encrypt(private: bytes, algorithm: str, plain: bytes) -> bytes:
-    key = cast(rsa.RSAPrivateKey, _private(private))
-    return key.public_key().encrypt(plain, _oaep(algorithm))
+def encrypt(public: bytes, algorithm: str, plain: bytes) -> bytes:
+    return cast(rsa.RSAPublicKey, _public(public)).encrypt(plain, _oaep(algorithm))
 
 
 def decrypt(private: bytes, algorithm: str, cipher: bytes) -> bytes:
@@ -109,20 +118,16 @@ def digest_size(algorithm: str) -> int:
 
 
 def sign(private: bytes, algorithm: str, message: bytes, *, hashed: bool) -> bytes:
-    """`hashed`: the message is its digest already. Raises `Unfit` for one of another length."""
+    """`hashed`: the message is its digest already, of the length that `digest_size` says."""
     key, digest = _private(private), _digest(algorithm)
-    if hashed and len(message) != digest.digest_size:
-        raise Unfit("the digest has another length")
     how = Prehashed(digest) if hashed else digest
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return key.sign(message, ec.ECDSA(how))
     return key.sign(message, _padding(algorithm, digest), how)
 
 
-def verify(private: bytes, algorithm: str, message: bytes, signature: bytes, *, hashed: bool) -> bool:
-    key, digest = _private(private).public_key(), _digest(algorithm)
-    if hashed and len(message) != digest.digest_size:
-        raise Unfit("the digest has another length")
+def verify(public: bytes, algorithm: str, message: bytes, signature: bytes, *, hashed: bool) -> bool:
+    key, digest = _public(public), _digest(algorithm)
     how = Prehashed(digest) if hashed else digest
     try:
         if isinstance(key, ec.EllipticCurvePublicKey):
@@ -146,10 +151,7 @@ def _padding(algorithm: str, digest: hashes.HashAlgorithm) -> padding.Asymmetric
 def agree(private: bytes, public: bytes) -> bytes:
     """The x coordinate that both sides reach. Raises `Unfit` for another curve's key."""
     key = cast(ec.EllipticCurvePrivateKey, _private(private))
-    try:
-        other = load_der_public_key(public)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise Unfit("not a public key") from None
+    other = _public(public)
     if not isinstance(other, ec.EllipticCurvePublicKey) or other.curve.name != key.curve.name:
-        raise Unfit("a public key of another kind")
+        raise Unfit("it is of another kind")
     return key.exchange(ec.ECDH(), other)

@@ -67,7 +67,7 @@ def checked_alias(name: str) -> str:
     if not name.startswith("alias/"):
         raise invalid("Invalid identifier")
     if name.startswith(AWS):
-        raise AwsError(f"The alias name {name} is reserved for keys that AWS manages.", code="NotAuthorizedException")
+        raise AwsError(f"The alias name {name} is reserved for keys that AWS manages.", code="AccessDeniedException")
     if not _ALIAS.fullmatch(name):
         raise invalid(f"{name[:256]} contains invalid characters for an alias")
     return name

@@ -1,0 +1,84 @@
+"""What time does to keys: those that were to be deleted are, material that expires goes, others get new material.
+
+One key for each key that waits for something; the deadlines are in the records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hatoba.core.clock import Clock
+from hatoba.core.ids import Ids
+from hatoba.core.keys import Key
+from hatoba.core.records import replace
+from hatoba.reconcile import Wake
+from hatoba.services.kms import model, rotating
+from hatoba.services.kms.model import DAY, KmsKey
+from hatoba.store import Store, Tx
+
+
+class Keeper:
+    """Carries out what is due for a key, and says when to look again."""
+
+    name = "kms.keeper"
+    wakes = (Wake(model.keys, lambda change: [change.key] if _waits(change.after) else []),)
+
+    def __init__(self, store: Store, clock: Clock, ids: Ids) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+
+    def keys(self) -> Iterable[Key]:
+        return [key.key for key in self._store.all(model.keys) if _waits(key)]
+
+    async def reconcile(self, key: Key) -> float | None:
+        found, now = self._store.get(model.keys, key), self._clock.now()
+        if found is None:
+            return None
+        when = _due(found)
+        if when is None or when > now:
+            return when
+        with self._store.tx() as tx:
+            self._carry_out(tx, found, now)
+        after = self._store.get(model.keys, key)
+        return _due(after) if after is not None else None
+
+    def _carry_out(self, tx: Tx, key: KmsKey, now: float) -> None:
+        if key.deletion is not None:
+            _delete(tx, key, now)
+        elif (expires := _expiry(key)) is not None and expires <= now:
+            model.take_material(tx, key)
+        else:
+            rotating.rotate(tx, key, self._ids, kind="AUTOMATIC", now=now)
+
+
+def _waits(key: KmsKey | None) -> bool:
+    return key is not None and _due(key) is not None
+
+
+def _due(key: KmsKey) -> float | None:
+    """When something is to happen with a key; None for one that waits for nothing."""
+    if key.deletion is not None:
+        return key.deletion
+    times = [_expiry(key)]
+    if key.rotation is not None and key.state == "Enabled":
+        times.append(key.rotation.next)
+    return min((when for when in times if when is not None), default=None)
+
+
+def _expiry(key: KmsKey) -> float | None:
+    return key.current.valid_to if key.material else None
+
+
+def _delete(tx: Tx, key: KmsKey, now: float) -> None:
+    """A replica that goes is the last thing that its primary may have waited for."""
+    model.delete_key(tx, key)
+    if key.primary is None:
+        return
+    for each in model.family(tx, key):
+        left = tuple(region for region in each.replicas if region != key.key.region)
+        each = replace(each, replicas=left)
+        if each.state == "PendingReplicaDeletion" and not left and each.primary == each.key.region:
+            window = each.window or 0
+            each = replace(each, state="PendingDeletion", deletion=now + window * DAY)
+        tx.put(model.keys, each)
