@@ -1,7 +1,7 @@
 """A socket for the operator on this machine: what no AWS operation says. Whoever may open it (root) may ask.
 
 POST /node-token           a join token for one more node
-POST /node-remove/<name>   an act, and what it is about
+POST /node-remove/<name>   an act, and what it is about (also node-list, node-cordon, interrupt/<task> …)
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import hatoba
 from hatoba.app import admin, output, process, questions
 from hatoba.app.credentials import AnyOf, ensure_root
 from hatoba.app.names import HostNames
-from hatoba.app.nodes import Nodes
+from hatoba.app.nodes import Nodes, Spot
 from hatoba.app.places import Places, write
 from hatoba.app.pool import ensure_pool
 from hatoba.app.reset import reset
@@ -131,6 +131,7 @@ class Control:
             "node-cordon": nodes.cordon,
             "node-uncordon": nodes.uncordon,
             "node-remove": nodes.remove,
+            "interrupt": Spot(self.store, self._clock).interrupt,
             "names-install": names.install,
             "names-remove": names.remove,
         }

@@ -1,4 +1,5 @@
-"""What the operator does with the fleet's nodes: looks at them, closes one to new tasks, lets go of one for good.
+"""What the operator does with the fleet's nodes: looks at them, closes one to new tasks, lets go of one for good; and
+takes Spot capacity back, as AWS does without being asked.
 
 An ECS cluster drains its own container instances (UpdateContainerInstancesState). These verbs are the machine owner's:
 they hold for every cluster and for Fargate too.
@@ -6,10 +7,13 @@ they hold for every cluster and for Fargate too.
 
 from __future__ import annotations
 
+from hatoba.core.clock import Clock
 from hatoba.core.errors import Refused
 from hatoba.core.records import replace
 from hatoba.fleet import model as fleet
 from hatoba.fleet.reports import node_lost
+from hatoba.services.ecs.model.task import tasks
+from hatoba.services.ecs.spot import interrupt
 from hatoba.store import Store
 from hatoba.store.store import View
 
@@ -75,6 +79,25 @@ class Nodes:
             tx.forget(fleet.nodes, node.key)
         await self._store.durable()
         return f"{node.name} is forgotten.\n"
+
+
+class Spot:
+    """`hatoba interrupt`: so that what a service does about it can be tried."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def interrupt(self, reference: str) -> str:
+        """A task by its id or ARN; an interruption as any other (`services/ecs/spot`)."""
+        id_ = reference.rpartition("/")[2]
+        with self._store.tx() as tx:
+            found = next((task for task in tx.index(tasks, "spot", True) if task.id == id_), None)
+            if found is None:
+                raise Refused(f"{reference} is no running task of the capacity provider FARGATE_SPOT.")
+            interrupt(tx, found, self._clock.now())
+        await self._store.durable()
+        return f"{found.arn} is interrupted: it has its stop timeout to end.\n"
 
 
 def _the_node(view: View, name: str) -> fleet.Node:

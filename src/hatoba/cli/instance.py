@@ -159,6 +159,14 @@ def _tell_of_nodes(given: argparse.Namespace) -> int:
     return 0
 
 
+def interrupt(given: argparse.Namespace) -> int:
+    from hatoba.app import admin
+
+    _, places = _running(given)
+    _say(admin.ask(places.admin_socket, "interrupt", given.task).rstrip())
+    return 0
+
+
 def _attributes(given: argparse.Namespace) -> dict[str, str]:
     """What the owner says of the machine: `stack=blue` or just `ssd`; the group of a capacity provider; external."""
     found = dict(word.partition("=")[::2] for word in given.attribute)

@@ -63,6 +63,11 @@ def parser() -> argparse.ArgumentParser:
     ps.add_argument("--all", action="store_true", help="stopped tasks too")
     ps.add_argument("--cluster", default="default")
 
+    interrupt = add(
+        "interrupt", "take a FARGATE_SPOT task's capacity away, as AWS may at any time", "instance.interrupt"
+    )
+    interrupt.add_argument("task", help="id or ARN")
+
     logs = add("logs", "what a service's containers print", "daily.logs")
     logs.add_argument("service")
     logs.add_argument("-f", "--follow", action="store_true")

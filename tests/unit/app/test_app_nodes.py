@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from hatoba.app.nodes import Nodes
+from hatoba.app.nodes import Nodes, Spot
+from hatoba.core.clock import ManualClock
 from hatoba.core.errors import Refused
 from hatoba.core.keys import Scope
 from hatoba.core.secret import Sealer
 from hatoba.fleet import model as m
+from hatoba.services.ecs.model import TABLES
+from hatoba.services.ecs.model.task import Task, tasks
 from hatoba.store import Store
 from hatoba.store.memory import MemoryDisk, MemoryJournal
 
@@ -80,3 +83,30 @@ async def test_only_one_that_is_lost_is_removed_and_what_it_ran_is_lost(store: S
 async def test_it_must_be_one_node(store: Store, name: str, words: str) -> None:
     with pytest.raises(Refused, match=words):
         await Nodes(store).cordon(name)
+
+
+async def test_only_a_running_spot_task_is_interrupted(tmp_path: Path) -> None:
+    opened = Store(MemoryJournal(MemoryDisk()), (*m.TABLES, *TABLES), Sealer(b"k" * 32))
+    opened.open()
+    with opened.tx() as tx:
+        for id_, provider in (("a", "FARGATE_SPOT"), ("b", "FARGATE")):
+            task = Task(
+                key=tasks.key(HERE, id_),
+                cluster="default",
+                definition="web:1",
+                launch_type="FARGATE",
+                group="",
+                created_at=1.0,
+                capacity_provider=provider,
+            )
+            tx.put(tasks, task)
+    spot = Spot(opened, ManualClock())
+    with pytest.raises(Refused, match="no running task of the capacity provider"):
+        await spot.interrupt("b")
+    assert "is interrupted" in await spot.interrupt("arn:aws:ecs:us-east-1:123456789012:task/default/a")
+    after = opened.find(tasks, HERE, "a")
+    assert after is not None
+    assert (after.desired, after.stop_code) == ("STOPPED", "SpotInterruption")
+    with pytest.raises(Refused):
+        await spot.interrupt("a")
+    opened.close()

@@ -25,6 +25,7 @@ from hatoba.services.ecs.plan.capacity import providers
 from hatoba.services.ecs.plan.definition import configuration, sizes
 from hatoba.services.ecs.plan.needs import failure_code
 from hatoba.services.ecs.plan.rollout.words import NO_CAPACITY
+from hatoba.services.ecs.spot import make_room
 from hatoba.services.ecs.views import pieces
 from hatoba.services.ecs.views import task as view
 from hatoba.store import Tx
@@ -90,12 +91,12 @@ def start(
         raise t.InvalidParameterException(NO_INSTANCES)
     taken = wish.reserve(settings)
     started: list[t.Task] = []
-    failures: list[t.Failure] = []
+    refused: list[tuple[launch.Wish, Refusal]] = []
     subnets = launch.spread(wish.network, (), count)
     charged = providers(strategy, (), count)
     for number, (one, answer) in enumerate(assign_charged(tx, wish, charged, settings)):
         if not isinstance(answer, Assignment):
-            failures.append(_failure(call, wish, answer))
+            refused.append((one, answer))
             continue
         task = tx.put(
             tasks, launch.task(one, call.scope, call.ids.hex(32), answer.node, subnets[number], taken, call.now)
@@ -103,14 +104,16 @@ def start(
         tag(tx, call.scope, task.arn, tags)
         shape = view.task(task, wish.definition)
         started.append({**shape, "tags": pieces.tags(tags)} if tags else shape)
-    return {"tasks": started, "failures": failures}
+    giving_way = make_room(tx, *refused[0], len(refused), settings, call.now) if refused else 0
+    return {"tasks": started, "failures": [_failure(call, one, why, giving_way) for one, why in refused]}
 
 
-def _failure(call: Call, wish: launch.Wish, refusal: Refusal) -> t.Failure:
+def _failure(call: Call, wish: launch.Wish, refusal: Refusal, giving_way: int) -> t.Failure:
+    soon = f"; {giving_way} Spot tasks are being interrupted to make room: try again" if giving_way else ""
     if wish.launch_type == "FARGATE" or refusal.closest is None:
-        return {"reason": NO_CAPACITY, "detail": refusal.words()}
+        return {"reason": NO_CAPACITY, "detail": refusal.words() + soon}
     arn = arns.instance_arn(call.scope, wish.cluster, refusal.closest[0])
-    return pieces.failure(arn, failure_code(refusal), refusal.detail())
+    return pieces.failure(arn, failure_code(refusal), refusal.detail() + soon)
 
 
 # --- checks --------------------------------------------------------------------------------------------------------

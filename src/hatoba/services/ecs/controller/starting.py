@@ -19,6 +19,7 @@ from hatoba.services.ecs.plan import launch
 from hatoba.services.ecs.plan.capacity import providers
 from hatoba.services.ecs.plan.rollout import Plan, words
 from hatoba.services.ecs.plan.tagging import task_tags
+from hatoba.services.ecs.spot import make_room
 from hatoba.store import Tx
 
 Images = Mapping[str, tuple[Image, ...]]  # by revision: what its tags mean
@@ -60,10 +61,10 @@ class Starter:
         subnets = launch.spread(wanted.network, (task.subnet for task in there), step.start)
         charged = providers(service.primary.revision.capacity, (task.capacity_provider for task in there), step.start)
         started: list[str] = []
-        why = ""
+        refused: list[tuple[launch.Wish, Refusal]] = []
         for number, (one, answer) in enumerate(self._places(tx, wanted, step, charged)):
             if not isinstance(answer, Assignment):
-                why = why or words.unplaced(wanted.launch_type, answer)
+                refused.append((one, answer))
                 continue
             id_ = self._platform.ids.hex(32)
             task = launch.task(one, service.scope, id_, answer.node, subnets[number], taken, now)
@@ -71,6 +72,9 @@ class Starter:
             if tags:
                 set_tags(tx, service.scope, task.arn, tags)
             started.append(id_)
+        if refused:
+            make_room(tx, *refused[0], len(refused), self._settings, now)
+        why = words.unplaced(wanted.launch_type, refused[0][1]) if refused else ""
         said = [words.started(started)] if started else []
         return replace(service, blocked=why), [*said, *([why] if why and service.blocked != why else [])]
 

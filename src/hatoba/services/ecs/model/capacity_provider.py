@@ -14,11 +14,11 @@ import msgspec
 from hatoba.core.keys import Scope
 from hatoba.core.records import Record
 from hatoba.services.ecs.model import arns
+from hatoba.services.ecs.model.task import SPOT
 from hatoba.store import Table
 from hatoba.store.store import View
 
-BUILT_IN = ("FARGATE", "FARGATE_SPOT")
-SPOT = "FARGATE_SPOT"
+BUILT_IN = ("FARGATE", SPOT)
 GROUP = "hatoba.group"  # the attribute of an instance that says of which group it is
 
 

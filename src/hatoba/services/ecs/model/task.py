@@ -13,6 +13,7 @@ import msgspec
 from hatoba.aws.shapes import ecs as t
 from hatoba.core.keys import Scope
 from hatoba.core.records import Record
+from hatoba.fleet.model import PortBinding
 from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.usage import Usage
 from hatoba.store import Index, Table
@@ -29,6 +30,7 @@ Status = Literal[
     "STOPPED",
 ]
 RANK: dict[str, int] = {status: rank for rank, status in enumerate(get_args(Status))}
+SPOT = "FARGATE_SPOT"  # the capacity provider whose tasks give way
 Balancing = Literal["none", "wanted", "joining", "joined", "draining", "left"]
 
 
@@ -107,6 +109,8 @@ class Container(Part, frozen=True, kw_only=True):
     exit_code: int | None = None
     reason: str = ""
     health: Literal["UNKNOWN", "HEALTHY", "UNHEALTHY"] = "UNKNOWN"
+    restarts: int = 0
+    bindings: tuple[PortBinding, ...] = ()  # where its ports are on the node
 
 
 class Task(Record, frozen=True, kw_only=True):
@@ -138,6 +142,7 @@ class Task(Record, frozen=True, kw_only=True):
     leaving: bool = False  # its instance is being drained: its service is to replace it
     stop_code: str = ""
     stopped_reason: str = ""
+    stopped_by: str = ""  # ARN of the principal who asked for it; "" when it was the service or the task itself
 
     # Where it runs: whoever starts the task; the task controller when that node is gone before the task was there.
     node: str = ""
@@ -163,6 +168,7 @@ class Task(Record, frozen=True, kw_only=True):
     drained_at: float | None = None  # at the latest
     protected_until: float | None = None  # from scaling in and from deployments. The API only.
     counted: bool = False  # its service has taken note of its end
+    story: bytes = b""  # what happened to it (`model/story`): whoever changes it, `settle` above all
 
     @property
     def arn(self) -> str:
@@ -195,6 +201,7 @@ tasks = Table(
         Index("service", lambda task: (task.key[:3], task.service) if task.service and not _noted(task) else None),
         Index("node", lambda task: task.node if task.node and _live(task) else None),
         Index("live", lambda task: True if _live(task) else None),
+        Index("spot", lambda task: True if task.capacity_provider == SPOT and _runs_on(task) else None),
         Index("stopped", lambda task: minute(task.stopped_at) if task.stopped_at is not None else None),
         # For deleting revisions: everything that is remembered.
         Index("definition", lambda task: (task.key[:3], task.definition)),
@@ -210,6 +217,10 @@ def minute(at: float) -> int:
 
 def _live(task: Task) -> bool:
     return task.status != "STOPPED"
+
+
+def _runs_on(task: Task) -> bool:
+    return _live(task) and task.desired == "RUNNING"
 
 
 def _noted(task: Task) -> bool:
