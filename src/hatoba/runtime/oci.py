@@ -166,7 +166,7 @@ def _their_mount(mount: Mount) -> dict[str, Any]:
         )
         return _mount(mount.target, "bind", mount.source, ["rbind", access, *propagation, *mount.options])
     size = [] if mount.size is None else [f"size={mount.size}"]
-    return _mount(mount.target, "tmpfs", "tmpfs", ["nosuid", "nodev", access, *size, *mount.options])
+    return _mount(mount.target, "tmpfs", "tmpfs", ["noexec", "nosuid", "nodev", access, *size, *mount.options])
 
 
 def _linux(
