@@ -30,6 +30,7 @@ from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
 from hatoba.core.secret import Sealer
 from hatoba.core.tasks import TaskGroup
+from hatoba.fleet.channels import Channels, Executor
 from hatoba.fleet.enrol import Authority, Enrolments, transits
 from hatoba.fleet.reports import StatusSweeper
 from hatoba.fleet.session import Sessions
@@ -48,6 +49,9 @@ from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.ecr.naming import Naming
 from hatoba.services.ecr.registry import Registry, open_registry
 from hatoba.services.iam.identities import UserKeys
+from hatoba.services.ssm.session.endpoint import PREFIX as DATA_CHANNELS
+from hatoba.services.ssm.session.endpoint import DataChannels
+from hatoba.services.ssm.session.talk import Side
 from hatoba.services.sts.identities import Sessions as StsSessions
 from hatoba.store import Store
 from hatoba.store.sqlite import SqliteJournal
@@ -78,13 +82,14 @@ class Control:
     def _plane(self) -> ControlPlane:
         settings = self._settings
         root = ensure_root(self._places.credentials, settings.account)
+        self._identities = AnyOf(KnownKeys(root), StsSessions(self.store), UserKeys(self.store))
         plane = ControlPlane(
             store=self.store,
             clock=self._clock,
             ids=self._ids,
             pager=Pager(self._sealer),
             rooms=[room.service for room in ROOMS],
-            identities=AnyOf(KnownKeys(root), StsSessions(self.store), UserKeys(self.store)),
+            identities=self._identities,
             authorizer=RolesPass() if settings.auth == "on" else EverythingPasses(),
             settings=PathSettings(auth=settings.auth == "on", account=settings.account, region=settings.region),
         )
@@ -147,15 +152,36 @@ class Control:
             components=self._components,
             reset=self._reset if settings.auth == "off" else None,
         )
-        handler = front(aws=plane.path, registry=mount(self._registry.engine), own_paths=self.own)
+        self._channels = self._data_channels(plane)
+        handler = front(
+            aws=plane.path,
+            registry=mount(self._registry.engine),
+            own_paths=self.own,
+            others={DATA_CHANNELS: self._channels},
+        )
         self._server = http.Server(handler, clock=self._clock)
         self.own.collect(plane.metrics.collect)
         self.own.collect(self._server.collect)
+        self.own.collect(self._channels.collect)
         await self._server.listen(settings.host, settings.port)
         if settings.endpoint_for_nodes != settings.host:
             await self._server.listen(settings.endpoint_for_nodes, settings.port)
         if settings.auth == "on":
             await self._server.serve(self._for_tasks())
+
+    def _data_channels(self, plane: ControlPlane) -> DataChannels:
+        settings = self._settings
+        plane.provide(Executor, self.sessions)  # type: ignore[type-abstract]
+        channels = DataChannels(
+            plane,
+            Side(clock=self._clock, ids=self._ids, executor=self.sessions),
+            self._identities,
+            endpoint=f"localhost:{settings.port}",
+            auth=settings.auth == "on",
+        )
+        channels.start()
+        plane.provide(DataChannels, channels)
+        return channels
 
     async def _reset(self) -> None:
         await reset(self.store)
@@ -182,6 +208,7 @@ class Control:
             registry=f"{settings.endpoint_for_nodes}:{settings.port}",
             lease=settings.node_lease,
             answer=functools.partial(questions.answer, plane),
+            channels=Channels(self._ids),
         )
         file = self._places.control / "node-port"
         known = int(file.read_text()) if file.exists() else 0
@@ -214,6 +241,7 @@ class Control:
 
     async def close(self) -> None:
         self.own.status = "stopping"
+        await self._channels.close()
         await self._server.close(grace=5.0)
         await self._admin.close(grace=0.0)
         await self._tasks.close()

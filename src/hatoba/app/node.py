@@ -30,11 +30,13 @@ from hatoba.fleet import messages as msg
 from hatoba.fleet.enrol import Token
 from hatoba.fleet.items import BalancerItem, NetworkItem, ZoneItem
 from hatoba.network.addresses import router as first_address
-from hatoba.network.base import HostService
+from hatoba.network.base import BRIDGE, HostService
 from hatoba.network.base import Settings as NetworkSettings
 from hatoba.network.fabric import KernelFabric
+from hatoba.node import bridge
 from hatoba.node.agent import Agent
 from hatoba.node.balancers import Balancers
+from hatoba.node.executions import Executions
 from hatoba.node.logs.node_logs import NodeLogs
 from hatoba.node.memory import Memory
 from hatoba.node.metadata.endpoint import MetadataEndpoint
@@ -146,15 +148,24 @@ class Node:
     async def _assemble(self, where: Where) -> None:
         clock, places = self._clock, self._places
         self.agent = agent = Agent(self.memory, self.runtime, clock)
+        self.executions = Executions(
+            self.runtime, lambda: self.session.dial(), agent.enterable, f"exec-{int(clock.now() * 1000)}"
+        )
         self.session = Session(
-            self.memory, agent, self._hello, host=where.host, port=where.port, context=self._identity.context()
+            self.memory,
+            agent,
+            self._hello,
+            host=where.host,
+            port=where.port,
+            context=self._identity.context(),
+            execute=self.executions.execute,
         )
         self.balancers = Balancers(self._wanted_balancers, self._proxy, self.session.report, clock)
         self.metadata = MetadataEndpoint(self.fabric, agent, self.runtime, clock)
         self._forwarder = Forwarder(HostResolvers(clock), clock)
         self.resolver = Resolver(
             self.fabric,
-            lambda: self.wiring.items("network", NetworkItem),
+            lambda: {**self.wiring.items("network", NetworkItem), BRIDGE: bridge.NETWORK},
             lambda: self.wiring.items("zone", ZoneItem),
             self._forwarder,
             clock,
@@ -220,6 +231,7 @@ class Node:
     async def close(self) -> None:
         """Lets go of everything: containers, networks and proxies stay as they are."""
         await self._tasks.close()
+        await self.executions.close()
         await self.agent.close()
         await self.logs.close()
         await self.metadata.close_all()

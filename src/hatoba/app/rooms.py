@@ -31,6 +31,7 @@ from hatoba.services.secretsmanager import model as secretsmanager_model
 from hatoba.services.secretsmanager.api import secretsmanager
 from hatoba.services.ssm import model as ssm_model
 from hatoba.services.ssm.api import ssm
+from hatoba.services.ssm.session import model as sessions_model
 from hatoba.services.sts import model as sts_model
 from hatoba.services.sts.api import sts
 from hatoba.store import Table
@@ -71,7 +72,7 @@ ROOMS: tuple[Room, ...] = (
         tables=kms_model.TABLES,
         controllers=lambda platform: (Keeper(platform.store, platform.clock, platform.ids),),
     ),
-    Room(service=ssm, tables=ssm_model.TABLES),
+    Room(service=ssm, tables=(*ssm_model.TABLES, *sessions_model.TABLES)),
     Room(service=secretsmanager, tables=secretsmanager_model.TABLES),
 )
 

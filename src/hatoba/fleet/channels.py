@@ -172,6 +172,10 @@ class Executor(Protocol):
         """Raises `PortError` ("disconnected", "timeout", "too-old") when its node cannot be asked now."""
         ...
 
+    def reaches(self, workload: Workload) -> bool:
+        """Whether its node is connected, and knows how."""
+        ...
+
 
 class Channels:
     """Those of all nodes: asked for, awaited, open."""

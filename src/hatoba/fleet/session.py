@@ -305,6 +305,10 @@ class Sessions:
             raise PortError("too-old", f"the node {workload.node} is older than this control plane and cannot do it")
         return await self.channels.ask(workload, wanted, session.send)
 
+    def reaches(self, workload: m.Workload) -> bool:
+        session = self._sessions.get(workload.node)
+        return session is not None and session.protocol >= CHANNELS_SINCE
+
     # --- what nodes send
 
     async def keep(self, node: str, logs: msg.Logs) -> tuple[str, str]:

@@ -67,7 +67,17 @@ class Platform(Protocol):
 class Call:
     """One operation being carried out."""
 
-    __slots__ = ("operation", "platform", "principal", "request_id", "scope", "service", "source_ip", "user_agent")
+    __slots__ = (
+        "host",
+        "operation",
+        "platform",
+        "principal",
+        "request_id",
+        "scope",
+        "service",
+        "source_ip",
+        "user_agent",
+    )
 
     def __init__(
         self,
@@ -80,7 +90,9 @@ class Call:
         request_id: str,
         source_ip: str = "",
         user_agent: str = "",
+        host: str = "",
     ) -> None:
+        """`host`: the name and port by which the client reached us; "" between rooms."""
         self.platform = platform
         self.scope = scope
         self.service = service  # botocore's name
@@ -89,6 +101,7 @@ class Call:
         self.request_id = request_id
         self.source_ip = source_ip
         self.user_agent = user_agent
+        self.host = host
 
     # --- what it may use
 

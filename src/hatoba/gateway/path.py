@@ -11,6 +11,7 @@ with the request's id, counted, and answered as InternalFailure: the one place i
 from __future__ import annotations
 
 import logging
+import re
 from typing import cast
 
 import msgspec
@@ -35,6 +36,7 @@ from hatoba.gateway.unrouted import render_unrouted
 
 log = logging.getLogger(__name__)
 
+_HOST = re.compile(r"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")
 _REST = frozenset(("rest-json", "rest-xml"))  # the path names the operation, whose body may be a stream
 
 
@@ -208,6 +210,7 @@ class Path:
             request_id=passing.request_id,
             source_ip=request.peer,
             user_agent=request.headers.get("user-agent", ""),
+            host=_host(request.headers.get("host", "")),
         )
 
     def _region(self, route: routing.Route) -> str:
@@ -231,6 +234,11 @@ def _answer(wire: WireResponse, request_id: str) -> Response:
     if headers.get("content-type") == "application/xml":
         headers["x-amz-request-id"] = request_id  # as S3 and its kin call it
     return Response(status=wire.status, headers=headers, body=wire.body)
+
+
+def _host(said: str) -> str:
+    """What can stand in a URL; "" for anything else."""
+    return said if _HOST.fullmatch(said) else ""
 
 
 def _said(passing: _Passing) -> str:

@@ -215,6 +215,20 @@ async def test_a_terminal_has_a_size_that_can_change(real: ContainerdWorld) -> N
     assert not list((real.settings.run / "exec").iterdir())
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+async def test_a_program_that_is_not_there_is_told_at_once_and_leaves_nothing(
+    real: ContainerdWorld, terminal: bool
+) -> None:
+    await real.runtime.create(await spec(real, "a", "sleep", "60"))
+    await real.runtime.start("a")
+    for _ in range(2):  # its name is free again, too
+        with pytest.raises(PortError) as caught:
+            async with asyncio.timeout(10):
+                await real.runtime.exec("a", ExecSpec(id="e", args=("nothing",), terminal=terminal, attach=True))
+        assert caught.value.code == Failure.CONTAINER_START
+    assert not list((real.settings.run / "exec").iterdir())
+
+
 async def test_a_container_with_a_terminal(real: ContainerdWorld, tmp_path: Path) -> None:
     text, exit = await run(real, tmp_path, "sh", "-c", "tty; echo $TERM; exit 2", terminal=True)
     assert text == "/dev/pts/0\r\nxterm\r\n"

@@ -14,7 +14,7 @@ TYPED: dict[str, tuple[str, ...] | None] = {
     "sts": None,
     "kms": None,
     "secretsmanager": None,
-    "ssm": (  # Parameter Store's, and no more of Systems Manager
+    "ssm": (  # Parameter Store's and those of sessions, and no more of Systems Manager
         "AddTagsToResource",
         "DeleteParameter",
         "DeleteParameters",
@@ -29,6 +29,9 @@ TYPED: dict[str, tuple[str, ...] | None] = {
         "PutParameter",
         "RemoveTagsFromResource",
         "ResetServiceSetting",
+        "ResumeSession",
+        "StartSession",
+        "TerminateSession",
         "UnlabelParameterVersion",
         "UpdateServiceSetting",
     ),

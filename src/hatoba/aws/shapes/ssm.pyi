@@ -272,6 +272,12 @@ class ResourcePolicyInvalidParameterException(_AwsError): ...
 class ResourcePolicyLimitExceededException(_AwsError): ...
 class ResourcePolicyNotFoundException(_AwsError): ...
 ResourceTypeForTagging = _t.Literal["Document", "ManagedInstance", "MaintenanceWindow", "Parameter", "PatchBaseline", "OpsItem", "OpsMetadata", "Automation", "Association", "CloudConnector"]
+class ResumeSessionRequest(_t.TypedDict, total=False):
+    SessionId: _t.Required[str]
+class ResumeSessionResponse(_t.TypedDict, total=False):
+    SessionId: str
+    TokenValue: str
+    StreamUrl: str
 class ServiceQuotaExceededException(_AwsError): ...
 class ServiceSetting(_t.TypedDict, total=False):
     SettingId: str
@@ -281,6 +287,15 @@ class ServiceSetting(_t.TypedDict, total=False):
     ARN: str
     Status: str
 class ServiceSettingNotFound(_AwsError): ...
+class StartSessionRequest(_t.TypedDict, total=False):
+    Target: _t.Required[str]
+    DocumentName: str
+    Reason: str
+    Parameters: dict[str, list[str]]
+class StartSessionResponse(_t.TypedDict, total=False):
+    SessionId: str
+    TokenValue: str
+    StreamUrl: str
 class StatusUnchanged(_AwsError): ...
 class SubTypeCountLimitExceededException(_AwsError): ...
 class Tag(_t.TypedDict, total=False):
@@ -288,6 +303,10 @@ class Tag(_t.TypedDict, total=False):
     Value: _t.Required[str]
 class TargetInUseException(_AwsError): ...
 class TargetNotConnected(_AwsError): ...
+class TerminateSessionRequest(_t.TypedDict, total=False):
+    SessionId: _t.Required[str]
+class TerminateSessionResponse(_t.TypedDict, total=False):
+    SessionId: str
 class ThrottlingException(_AwsError): ...
 class TooManyTagsError(_AwsError): ...
 class TooManyUpdates(_AwsError): ...

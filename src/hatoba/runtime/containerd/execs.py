@@ -123,6 +123,7 @@ class ContainerdProcess:
         self._ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self._ids: dict[str, Any] = {"container_id": record.spec.id, "exec_id": spec.id}
         self._created = False
+        self._started = False
 
     async def start(self, user: User | None) -> None:
         if self._spec.id in self._record.execs:
@@ -136,6 +137,7 @@ class ContainerdProcess:
             await self._client.call(self._client.tasks.Exec, request)
             self._created = True
             await self._client.call(self._client.tasks.Start, tasks_pb2.StartRequest(**self._ids))
+            self._started = True
             if self._fifos:
                 await self._fifos.connect()
             if self._spec.terminal:
@@ -178,7 +180,7 @@ class ContainerdProcess:
     async def close(self) -> None:
         if self._created:
             self._created = False
-            if not self._ended.done():
+            if self._started and not self._ended.done():  # what was never started does not end either
                 await self.signal(signals.SIGKILL)
                 await self.wait()
             await self._unless_over(self._client.tasks.DeleteProcess, tasks_pb2.DeleteProcessRequest(**self._ids))

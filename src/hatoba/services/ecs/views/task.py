@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, cast
 
 from hatoba.aws.shapes import ecs as t
+from hatoba.fleet.model import PortBinding
 from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.task import RANK, Container, Eni, Task
 from hatoba.services.ecs.model.task_definition import Definition
 from hatoba.services.ecs.plan import lifecycle
+from hatoba.services.ecs.plan.execute import AGENT
 from hatoba.services.ecs.plan.workload.volumes import storage
 from hatoba.services.ecs.views.memo import Memo
 from hatoba.services.ecs.views.pieces import present
@@ -144,9 +146,16 @@ def _container(
         "networkBindings": _bindings(record, container, definition),
         "networkInterfaces": _interfaces(record),
         "healthStatus": container.health,
+        "managedAgents": _agents(record, container) if record.execute else None,
         **{name: str(value) for name, value in size.items() if value is not None},
     }
     return cast(t.Container, present(shape))
+
+
+def _agents(record: Task, container: Container) -> list[dict[str, Any]]:
+    """What ExecuteCommand goes through. It is the node, and nothing inside the container: it runs as long as that."""
+    agent = {"name": AGENT, "lastStatus": container.status}
+    return [agent | {"lastStartedAt": record.started_at}] if record.started_at is not None else [agent]
 
 
 def _interfaces(record: Task) -> list[t.NetworkInterface]:
@@ -159,11 +168,27 @@ def _interfaces(record: Task) -> list[t.NetworkInterface]:
 
 
 def _bindings(record: Task, container: Container, definition: t.ContainerDefinition) -> list[t.NetworkBinding]:
-    """Where the ports are on the node: for tasks that have its network."""
+    """Where the ports are on the node: what the node chose on its bridge, what was asked for on its own network."""
     if record.network is not None or container.status != "RUNNING":
         return []
+    return [_binding(binding) for binding in container.bindings or _own(definition)]
+
+
+def _own(definition: t.ContainerDefinition) -> list[PortBinding]:
     return [
-        {"bindIP": "0.0.0.0", "containerPort": p["containerPort"], "hostPort": p["hostPort"], "protocol": p["protocol"]}
-        for p in definition["portMappings"]
-        if p.get("hostPort")
+        PortBinding(container=port["containerPort"], host=port["hostPort"], protocol=port["protocol"])
+        for port in definition["portMappings"]
+        if port.get("hostPort")
     ]
+
+
+def _binding(binding: PortBinding) -> t.NetworkBinding:
+    where: t.NetworkBinding = {"bindIP": "0.0.0.0", "protocol": binding.protocol}
+    if binding.count == 1:
+        return {**where, "containerPort": binding.container, "hostPort": binding.host}
+    last = binding.count - 1
+    return {
+        **where,
+        "containerPortRange": f"{binding.container}-{binding.container + last}",
+        "hostPortRange": f"{binding.host}-{binding.host + last}",
+    }

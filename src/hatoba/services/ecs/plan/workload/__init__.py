@@ -8,7 +8,9 @@ logs; `roles` says under which roles it all happens, `metadata` what the contain
 
 from __future__ import annotations
 
-from hatoba.fleet.model import Workload, workloads
+from typing import cast
+
+from hatoba.fleet.model import NetworkMode, Workload, workloads
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import Task
 from hatoba.services.ecs.model.task_definition import Definition
@@ -37,8 +39,11 @@ def workload(task: Task, definition: Definition, settings: Settings, injected: I
     return Workload(
         key=workloads.key(task.scope, task.id),
         node=task.node,
+        network_mode=cast(NetworkMode, definition.network_mode),
         network=task.eni.vpc if task.eni else None,
         interface=task.eni.id if task.eni else None,
+        pid_mode=definition.content.get("pidMode") or "",
+        ipc_mode=definition.content.get("ipcMode") or "",
         containers=route(containers, task, definition, injected),
         volumes=plain,
         driver_volumes=made,
@@ -46,6 +51,7 @@ def workload(task: Task, definition: Definition, settings: Settings, injected: I
         cpu=int(task.cpu) if sized else None,
         memory=int(task.memory) * MIB if limited else None,
         hostname=task.eni.dns if task.eni else "",
+        execute=task.execute,
         credential=credential_id(task) if role(task, definition) else None,
         region=task.key.region,
         metadata=metadata(task, definition),

@@ -1,0 +1,97 @@
+"""Sessions with containers: started (by ECS' ExecuteCommand, or by anybody who knows a target), resumed, terminated.
+
+The targets are ECS' (`ecs:<cluster>_<task>_<runtime id>`); there are no managed instances here. A session lives as long
+as its socket: one that is resumed after its line broke is over, and says so as Systems Manager does, without a token.
+"""
+
+from __future__ import annotations
+
+import re
+
+from hatoba.aws.shapes import ssm as t
+from hatoba.core.secret import Secret
+from hatoba.fleet import model as fleet
+from hatoba.fleet.channels import Executor
+from hatoba.gateway.call import Call
+from hatoba.services.ssm.api.room import ssm
+from hatoba.services.ssm.session.endpoint import DataChannels
+from hatoba.services.ssm.session.model import TOKEN_SECONDS, Session, find, forget_old, owner, sessions
+from hatoba.store.store import View
+
+DOCUMENTS = ("AmazonECS-ExecuteInteractiveCommand", "SSM-SessionManagerRunShell", "AWS-StartInteractiveCommand")
+COMMAND = "command"
+LOG_GROUP = "cloudWatchLogGroupName"
+
+_TARGET = re.compile(r"ecs:(?P<cluster>.+?)_(?P<task>[0-9a-f]{32})_(?P<runtime>.+)")
+
+
+@ssm.operation
+async def start_session(req: t.StartSessionRequest, call: Call) -> t.StartSessionResponse:
+    workload, container = _target(call, req["Target"])
+    document = req.get("DocumentName") or DOCUMENTS[0]
+    if document not in DOCUMENTS:
+        raise t.InvalidDocument(f"Document with name {document} does not exist.")
+    parameters = {name: " ".join(values) for name, values in (req.get("Parameters") or {}).items()}
+    unknown = parameters.keys() - {COMMAND, LOG_GROUP}
+    if unknown:
+        raise t.InvalidDocument(f"The document {document} has no parameter {', '.join(sorted(unknown))}.")
+    id_ = f"ecs-execute-command-{call.ids.hex(17)}"
+    token = call.ids.hex(64)
+    with call.tx() as tx:
+        forget_old(tx, call.scope, call.now, id_)
+        tx.put(
+            sessions,
+            Session(
+                key=sessions.key(call.scope, id_),
+                owner=owner(call.principal),
+                target=req["Target"],
+                workload=workload.id,
+                container=container,
+                command=parameters.get(COMMAND, ""),
+                log_group=parameters.get(LOG_GROUP, ""),
+                token=Secret(token),
+                token_until=call.now + TOKEN_SECONDS,
+                started=call.now,
+            ),
+        )
+    return {"SessionId": id_, "TokenValue": token, "StreamUrl": call.get(DataChannels).url(id_, call.host)}
+
+
+def _target(call: Call, target: str) -> tuple[fleet.Workload, str]:
+    """The workload, and the name of its container. Raises TargetNotConnected."""
+    parsed = _TARGET.fullmatch(target)
+    found = _running(call.store, call, parsed["task"], parsed["runtime"]) if parsed else None
+    if found is None or not call.get(Executor).reaches(found[0]):  # type: ignore[type-abstract]
+        raise t.TargetNotConnected(f"{target} is not connected.")
+    return found
+
+
+def _running(view: View, call: Call, task: str, runtime_id: str) -> tuple[fleet.Workload, str] | None:
+    workload = view.find(fleet.workloads, call.scope, task)
+    status = view.find(fleet.workload_statuses, call.scope, task)
+    if workload is None or status is None or not workload.execute:
+        return None
+    for container in status.containers:
+        if container.runtime_id == runtime_id and container.state == "running":
+            return workload, container.name
+    return None
+
+
+@ssm.operation
+async def resume_session(req: t.ResumeSessionRequest, call: Call) -> t.ResumeSessionResponse:
+    return {"SessionId": _own(call, req["SessionId"]).id}
+
+
+@ssm.operation
+async def terminate_session(req: t.TerminateSessionRequest, call: Call) -> t.TerminateSessionResponse:
+    session = find(call.store, req["SessionId"])
+    if session is not None and session.owner == owner(call.principal):
+        call.get(DataChannels).terminate(session.id, "The session was terminated.")
+    return {"SessionId": req["SessionId"]}
+
+
+def _own(call: Call, id_: str) -> Session:
+    session = find(call.store, id_)
+    if session is None or session.scope != call.scope or session.owner != owner(call.principal):
+        raise t.DoesNotExistException(f"Session {id_} does not exist.")
+    return session
