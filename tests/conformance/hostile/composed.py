@@ -117,6 +117,12 @@ class Composed:
         await iam.put_group_policy(GroupName="group", PolicyName="policy", PolicyDocument=POLICY)
         await iam.put_user_policy(UserName="user", PolicyName="policy", PolicyDocument=POLICY)
         key = (await iam.create_access_key(UserName="user"))["AccessKey"]["AccessKeyId"]
+        master = (await door.kms.create_key())["KeyMetadata"]["KeyId"]
+        await door.kms.create_alias(AliasName="alias/app", TargetKeyId=master)
+        grant = await door.kms.create_grant(KeyId=master, GranteePrincipal="app", Operations=["Decrypt"])
+        sealed = (await door.kms.encrypt(KeyId=master, Plaintext=b"a"))["CiphertextBlob"]
+        await door.ssm.put_parameter(Name="/app/parameter", Value="a", Type="SecureString")
+        await door.secretsmanager.create_secret(Name="secret", SecretString="a", ClientRequestToken="a" * 32)
         await door.ecr.create_repository(repositoryName="app")
         await door.logs.create_log_group(logGroupName="group")
         await door.logs.create_log_stream(logGroupName="group", logStreamName="stream")
@@ -215,6 +221,17 @@ class Composed:
             "VersionId": "v1",
             "AWSServiceName": "ecs.amazonaws.com",
             "AccessKeyId": key,
+            "KeyId": master,
+            "TargetKeyId": master,
+            "AliasName": "alias/app",
+            "GrantId": grant["GrantId"],
+            "GrantToken": grant["GrantToken"],
+            "CiphertextBlob": sealed,
+            "DestinationKeyId": master,
+            "SecretId": "secret",
+            "SecretIdList": ["secret"],
+            "Names": ["/app/parameter"],
+            "Path": "/app/",
             "resourceArn": f"arn:aws:ecs:{SCOPE.region}:{SCOPE.account}:cluster/default",
         }
 

@@ -107,5 +107,92 @@ def passing(known: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "logs.ListTagsForResource": {"resourceArn": group},
         "logs.TagResource": {"resourceArn": group, "tags": {"a": "b"}},
         "logs.UntagResource": {"resourceArn": group, "tagKeys": ["a"]},
+        **keeping(known),
         "AssumeRole": {"RoleArn": known["RoleArn"], "RoleSessionName": "session", "DurationSeconds": 900},
+    }
+
+
+def keeping(known: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """KMS, Parameter Store and Secrets Manager."""
+    key, secret, parameter = known["KeyId"], {"SecretId": "secret"}, {"Name": "/app/parameter"}
+    of = {"ResourceType": "Parameter", "ResourceId": "/app/parameter"}
+    tags = [{"Key": "a", "Value": "b"}]
+    policy = json.dumps(
+        {"Statement": [{"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "*", "Resource": "*"}]}
+    )
+    return {
+        "PutParameter": {
+            "Name": "/app/new",
+            "Value": "12",
+            "Type": "String",
+            "AllowedPattern": "^[0-9]+$",
+            "Tier": "Advanced",
+            "Policies": '[{"Type":"NoChangeNotification","Version":"1.0","Attributes":{"After":"3","Unit":"Days"}}]',
+            "DataType": "integer",
+            "Tags": tags,
+        },
+        "GetParameter": {**parameter, "WithDecryption": True},
+        "GetParameters": {"Names": ["/app/parameter:1"], "WithDecryption": True},
+        "GetParametersByPath": {
+            "Path": "/",
+            "Recursive": True,
+            "ParameterFilters": [{"Key": "Type", "Values": ["SecureString"]}],
+        },
+        "DescribeParameters": {"ParameterFilters": [{"Key": "Path", "Option": "Recursive", "Values": ["/app"]}]},
+        "GetParameterHistory": {**parameter, "WithDecryption": True},
+        "LabelParameterVersion": {**parameter, "ParameterVersion": 1, "Labels": ["prod"]},
+        "UnlabelParameterVersion": {**parameter, "ParameterVersion": 1, "Labels": ["prod"]},
+        "DeleteParameter": parameter,
+        "AddTagsToResource": {**of, "Tags": tags},
+        "RemoveTagsFromResource": {**of, "TagKeys": ["a"]},
+        "ssm.ListTagsForResource": of,
+        "GetServiceSetting": {"SettingId": "/ssm/parameter-store/default-parameter-tier"},
+        "ResetServiceSetting": {"SettingId": "/ssm/parameter-store/default-parameter-tier"},
+        "UpdateServiceSetting": {
+            "SettingId": "/ssm/parameter-store/default-parameter-tier",
+            "SettingValue": "Advanced",
+        },
+        "CreateSecret": {
+            "Name": "new",
+            "SecretString": "a",
+            "ClientRequestToken": "b" * 32,
+            "Description": "d",
+            "KmsKeyId": "alias/app",
+            "Tags": tags,
+        },
+        "PutSecretValue": {**secret, "SecretString": "b", "ClientRequestToken": "b" * 32, "VersionStages": ["mine"]},
+        "UpdateSecret": {**secret, "SecretString": "b", "ClientRequestToken": "b" * 32, "Description": "d"},
+        "GetSecretValue": {**secret, "VersionId": "a" * 32, "VersionStage": "AWSCURRENT"},
+        "BatchGetSecretValue": {"Filters": [{"Key": "all", "Values": ["secret"]}], "MaxResults": 2},
+        "DeleteSecret": {**secret, "RecoveryWindowInDays": 7},
+        "ListSecrets": {"Filters": [{"Key": "name", "Values": ["s"]}], "SortBy": "name", "SortOrder": "asc"},
+        "UpdateSecretVersionStage": {**secret, "VersionStage": "mine", "MoveToVersionId": "a" * 32},
+        "secretsmanager.PutResourcePolicy": {**secret, "ResourcePolicy": policy, "BlockPublicPolicy": True},
+        "ValidateResourcePolicy": {**secret, "ResourcePolicy": policy},
+        "GetRandomPassword": {"PasswordLength": 20, "ExcludeCharacters": "abc", "RequireEachIncludedType": True},
+        "secretsmanager.TagResource": {**secret, "Tags": tags},
+        "CreateKey": {"Description": "d", "KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC", "Policy": policy},
+        "CreateAlias": {"AliasName": "alias/new", "TargetKeyId": key},
+        "kms.Encrypt": {"KeyId": key, "Plaintext": b"a", "EncryptionContext": {"a": "b"}},
+        "kms.Decrypt": {"CiphertextBlob": known["CiphertextBlob"], "KeyId": key},
+        "ReEncrypt": {"CiphertextBlob": known["CiphertextBlob"], "DestinationKeyId": key},
+        "GenerateDataKey": {"KeyId": key, "KeySpec": "AES_256", "EncryptionContext": {"a": "b"}},
+        "GenerateDataKeyWithoutPlaintext": {"KeyId": key, "NumberOfBytes": 32},
+        "GenerateDataKeyPair": {"KeyId": key, "KeyPairSpec": "ECC_NIST_P256"},
+        "GenerateDataKeyPairWithoutPlaintext": {"KeyId": key, "KeyPairSpec": "ECC_NIST_P256"},
+        "GenerateRandom": {"NumberOfBytes": 8},
+        "CreateGrant": {
+            "KeyId": key,
+            "GranteePrincipal": "app",
+            "RetiringPrincipal": "app",
+            "Operations": ["Decrypt"],
+            "Constraints": {"EncryptionContextSubset": {"a": "b"}},
+            "Name": "n",
+        },
+        "RetireGrant": {"GrantToken": known["GrantToken"]},
+        "ListRetirableGrants": {"RetiringPrincipal": "app"},
+        "PutKeyPolicy": {"KeyId": key, "PolicyName": "default", "Policy": policy},
+        "ScheduleKeyDeletion": {"KeyId": key, "PendingWindowInDays": 7},
+        "EnableKeyRotation": {"KeyId": key, "RotationPeriodInDays": 90},
+        "kms.TagResource": {"KeyId": key, "Tags": [{"TagKey": "a", "TagValue": "b"}]},
     }

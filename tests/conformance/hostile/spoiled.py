@@ -96,7 +96,7 @@ def _structure(
 
 
 def _fits(operation: Operation, use: Member, value: Any) -> bool:
-    kinds = {list: "list", dict: "structure", str: "string", int: "integer"}
+    kinds = {list: "list", dict: "structure", str: "string", int: "integer", bytes: "blob"}
     return kinds[type(value)] == operation.model.shape(use).type.replace("long", "integer")
 
 
