@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -265,3 +266,47 @@ async def test_a_new_cluster_knows_nothing_of_one_that_had_its_name(tmp_path: Pa
         await w.ecs.create_cluster(clusterName="c")
         assert await listed(w, cluster="c", status="ACTIVE") == ["node-1"]
         assert await listed(w, cluster="c", filter="attribute:gpu exists") == []
+
+
+async def test_a_deregistered_node_is_registered_again_with_attributes_and_tags(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.ecs.create_cluster(clusterName="c")
+        (arn,) = (await w.ecs.list_container_instances(cluster="c"))["containerInstanceArns"]
+        await w.ecs.put_attributes(cluster="c", attributes=[{"name": "old", "value": "1", "targetId": arn}])
+        await w.ecs.deregister_container_instance(cluster="c", containerInstance=arn)
+        assert (await w.ecs.list_container_instances(cluster="c"))["containerInstanceArns"] == []
+        asked = {
+            "cluster": "c",
+            "instanceIdentityDocument": json.dumps({"instanceId": "node-1", "region": "us-east-1"}),
+            "attributes": [{"name": "stack", "value": "blue"}, {"name": "ecs.os-type", "value": "windows"}],
+            "tags": [{"key": "team", "value": "red"}],
+        }
+        made = (await w.ecs.register_container_instance(**asked))["containerInstance"]
+        assert (made["containerInstanceArn"], made["status"]) == (arn, "ACTIVE")
+        told = {attribute["name"]: attribute.get("value") for attribute in made["attributes"]}
+        assert (told["stack"], told["ecs.os-type"], "old" in told) == ("blue", "linux", False)
+        assert made["tags"] == [{"key": "team", "value": "red"}]
+        assert (await w.ecs.list_container_instances(cluster="c"))["containerInstanceArns"] == [arn]
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({}, "instanceIdentityDocument must be given"),
+        ({"instanceIdentityDocument": "{"}, "not a document with an instanceId"),
+        ({"instanceIdentityDocument": "[]"}, "not a document with an instanceId"),
+        ({"instanceIdentityDocument": '{"instanceId": "none"}'}, "has not joined"),
+        (
+            {"instanceIdentityDocument": '{"instanceId": "node-1"}', "containerInstanceArn": "other"},
+            "not the container instance of node-1",
+        ),
+        (
+            {"instanceIdentityDocument": '{"instanceId": "node-1"}', "attributes": [{"name": "no spaces"}]},
+            "name of an attribute",
+        ),
+    ],
+)
+async def test_registrations_that_are_refused(tmp_path: Path, fields: dict[str, Any], why: str) -> None:
+    async with world(tmp_path) as w:
+        with pytest.raises(t.InvalidParameterException, match=why):
+            await w.ecs.register_container_instance(**fields)

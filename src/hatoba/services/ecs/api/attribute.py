@@ -21,7 +21,7 @@ MOST_AT_ONCE = 10
 MOST = 10  # of an instance, those that were put
 _NAME = re.compile(r"[A-Za-z0-9_./\\-]{1,128}")
 _VALUE = re.compile(r"(?! )[A-Za-z0-9_./\\:@ -]{1,128}(?<! )")
-_OURS = ("ecs.", "com.amazonaws.ecs.")
+OURS = ("ecs.", "com.amazonaws.ecs.")
 
 
 @ecs.operation
@@ -31,9 +31,7 @@ async def put_attributes(req: t.PutAttributesRequest, call: Call) -> t.PutAttrib
         cluster = find_cluster(tx, call.scope, req.get("cluster")).id
         put = []
         for given in req["attributes"]:
-            name, value = _name(given), given.get("value") or ""
-            if value and not _VALUE.fullmatch(value):
-                raise t.InvalidParameterException(f"The value of the attribute {name} contains invalid characters.")
+            name, value = checked_attribute(given)
             node, record = _target(tx, call, cluster, given)
             attributes = {**record.attributes, name: value}
             if len(attributes) > MOST:
@@ -86,11 +84,19 @@ def _how_many(attributes: Sequence[t.Attribute]) -> None:
         raise t.InvalidParameterException(f"From 1 to {MOST_AT_ONCE} attributes can be given at once.")
 
 
+def checked_attribute(given: t.Attribute) -> tuple[str, str]:
+    """Its name, and its value or "". Raises `InvalidParameterException`."""
+    name, value = _name(given), given.get("value") or ""
+    if value and not _VALUE.fullmatch(value):
+        raise t.InvalidParameterException(f"The value of the attribute {name} contains invalid characters.")
+    return name, value
+
+
 def _name(given: Mapping[str, object]) -> str:
     name = str(given["name"])
     if not _NAME.fullmatch(name):
         raise t.InvalidParameterException("The name of an attribute has from 1 to 128 letters, digits and _ - . / \\.")
-    if name.startswith(_OURS):
+    if name.startswith(OURS):
         raise t.InvalidParameterException(f"The attribute {name} is told by the platform and cannot be changed.")
     return name
 

@@ -75,7 +75,7 @@ async def describe_container_instances(
         if known is None:
             failures.append(_missing(call, cluster, reference))
         else:
-            found.append(_shape(call.store, *known, req.get("include") or ()))
+            found.append(shape(call.store, *known, req.get("include") or ()))
     return {"containerInstances": found, "failures": failures}
 
 
@@ -84,7 +84,7 @@ def _missing(call: Call, cluster: str, reference: str, reason: str = "MISSING") 
     return failure(arns.instance_arn(call.scope, cluster, id_), reason)
 
 
-def _shape(from_: View, node: Node, record: Instance, include: Any = ()) -> t.ContainerInstance:
+def shape(from_: View, node: Node, record: Instance, include: Any = ()) -> t.ContainerInstance:
     tags = tags_of(from_, record.scope, arns.instance_arn(record.scope, record.cluster, node.id))
     group = attributes(node, record, record.scope.region).get(GROUP)
     provider = next((one.id for one in from_.scan(capacity_providers, record.scope) if one.group == group), "")
@@ -116,7 +116,7 @@ async def update_container_instances_state(
                 for task in _tasks_on(tx, record):
                     if task.service and task.desired == "RUNNING" and task.leaving != (wanted == "DRAINING"):
                         tx.put(tasks, replace(task, leaving=wanted == "DRAINING"))
-                found.append(_shape(tx, node, record))
+                found.append(shape(tx, node, record))
     return {"containerInstances": found, "failures": failures}
 
 
@@ -145,7 +145,7 @@ async def deregister_container_instance(
         # What was decided about it goes with it: it comes back as new.
         new = Instance(key=record.key, version=record.version, cluster=cluster, node=node.id)
         record = tx.put(instances, replace(new, deregistered_at=max(call.now, node.seen_at)))
-        return {"containerInstance": _shape(tx, node, record)}
+        return {"containerInstance": shape(tx, node, record)}
 
 
 def _end(tx: Tx, task: Task, now: float) -> None:
