@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,14 @@ class Receiver:
         async with asyncio.timeout(20), self.changed:
             await self.changed.wait_for(true)
 
+    async def _take(self, message: Forwarded, writer: asyncio.StreamWriter) -> None:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer not in (hang_up, tear):
+            async with self.changed:
+                self.messages.append(message)
+                self.changed.notify_all()
+        await answer(message, writer)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         task = asyncio.current_task()
@@ -72,22 +81,25 @@ class Receiver:
         try:
             while piece := await reader.read(1 << 16):
                 read += piece
-                try:
-                    message = msgspec.msgpack.decode(read, type=Forwarded)
-                except msgspec.DecodeError:
-                    continue
-                read = b""
-                answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-                if answer not in (hang_up, tear):
-                    async with self.changed:
-                        self.messages.append(message)
-                        self.changed.notify_all()
-                await answer(message, writer)
+                while (found := _first(read)) is not None:
+                    message, read = found
+                    await self._take(message, writer)
         except OSError:
             pass
         finally:
             del self._served[task]
             writer.transport.abort()
+
+
+def _first(read: bytes) -> tuple[Forwarded, bytes] | None:
+    """The first message and what follows it; None when there is not all of it."""
+    try:
+        return msgspec.msgpack.decode(read, type=Forwarded), b""
+    except msgspec.DecodeError as error:
+        more = re.search(r"trailing characters \(byte (\d+)\)", str(error))
+    if more is None:
+        return None
+    return msgspec.msgpack.decode(read[: int(more[1])], type=Forwarded), read[int(more[1]) :]
 
 
 def answer_of(message: Forwarded) -> bytes:
@@ -98,6 +110,10 @@ async def acknowledge(message: Forwarded, writer: asyncio.StreamWriter) -> None:
     if "chunk" in message.about:
         writer.write(answer_of(message))
         await writer.drain()
+
+
+async def slow(message: Forwarded, writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(0.02)
 
 
 async def dribble(message: Forwarded, writer: asyncio.StreamWriter) -> None:

@@ -122,6 +122,16 @@ async def test_a_part_has_the_same_name_whenever_it_is_sent(tmp_path: Path) -> N
     assert forward.chunk_of(first) == forward.chunk_of(again) != forward.chunk_of(other)
 
 
+async def test_closing_waits_until_the_receiver_has_read_everything(tmp_path: Path) -> None:
+    """Without acknowledgements: it may be stopped right after."""
+    async with Receiver(tmp_path / "s", receivers.slow) as receiver:
+        to = sink(receiver.path, acknowledged=False)
+        for number in range(20):
+            await to.send(batch(str(number), start=10 * number))
+        await to.close()
+        assert receiver.lines == [str(number) for number in range(20)]
+
+
 async def refused(to: ForwardSink, lines: LogBatch) -> bool:
     """After a moment in which the end of the connection can be heard."""
     await asyncio.sleep(0.05)

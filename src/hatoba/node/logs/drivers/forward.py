@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 from collections.abc import Mapping
 
@@ -27,6 +28,7 @@ from hatoba.streams.port import Batch
 
 PORT = 24224
 CONNECT_SECONDS = 5.0
+CLOSE_SECONDS = 3.0
 ANSWER_SECONDS = 30.0  # for writing a message, and for its acknowledgement
 LONGEST_ANSWER = 64 << 10
 UNSENT = "logs-unsent"  # `PortError.code` of what may work later
@@ -201,4 +203,13 @@ class ForwardSink:
             writer.transport.abort()
 
     async def close(self) -> None:
+        """Without acknowledgements the receiver has read everything once it hangs up too, which it does when it has
+        read the end: worth a moment, because it may be about to be stopped."""
+        if self._connection is not None and not self._settings.acknowledged:
+            reader, writer = self._connection
+            with contextlib.suppress(OSError, TimeoutError):
+                writer.write_eof()
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    while await reader.read(4096):
+                        pass
         await self._hang_up()

@@ -1,0 +1,146 @@
+"""FireLens: the router starts first, is configured, and gets every line of the others, the last ones too."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tools import router
+from tools.instance import Instance, eventually
+
+pytestmark = pytest.mark.real
+
+LINES = 500
+SPEAK = f"""
+i=0; while [ $i -lt {LINES} ]; do echo "line $i"; i=$((i+1)); done
+echo "bad things" >&2; printf "the last words"
+"""
+
+
+@pytest.fixture(scope="module")
+def image(hatoba: Instance) -> str:
+    return hatoba.push("log-router", router.files(), command=router.COMMAND)
+
+
+@pytest.fixture(scope="module")
+def group(hatoba: Instance) -> str:
+    hatoba.client("logs").create_log_group(logGroupName="/firelens")
+    return "/firelens"
+
+
+def to_logs(group: str) -> dict[str, Any]:
+    options = {"awslogs-group": group, "awslogs-region": "us-east-1", "awslogs-stream-prefix": "f"}
+    return {"logDriver": "awslogs", "options": options}
+
+
+def definition(hatoba: Instance, image: str, group: str, kind: str, log: dict[str, Any], **app: Any) -> dict[str, Any]:
+    role = hatoba.task_role("firelens")
+    return {
+        "family": f"firelens-{kind}",
+        "networkMode": "awsvpc",
+        "requiresCompatibilities": ["FARGATE"],
+        "cpu": "256",
+        "memory": "512",
+        "executionRoleArn": role,
+        "containerDefinitions": [
+            {
+                "name": "app",
+                "image": hatoba.push("busybox"),
+                "command": ["sh", "-c", SPEAK],
+                "logConfiguration": {"logDriver": "awsfirelens", **log},
+                "stopTimeout": 2,
+                **app,
+            },
+            {
+                "name": "router",
+                "image": image,
+                "essential": True,
+                "firelensConfiguration": {"type": kind},
+                "logConfiguration": to_logs(group),
+                "stopTimeout": 5,
+            },
+        ],
+    }
+
+
+def run(hatoba: Instance, wanted: dict[str, Any]) -> str:
+    ecs = hatoba.client("ecs")
+    ecs.register_task_definition(**wanted)
+    answer = ecs.run_task(taskDefinition=wanted["family"], launchType="FARGATE", networkConfiguration=hatoba.network())
+    arn: str = answer["tasks"][0]["taskArn"]
+    return arn
+
+
+def printed(hatoba: Instance, group: str, arn: str) -> list[str]:
+    """What the router has printed, once the task is over."""
+    logs, stream = hatoba.client("logs"), f"f/router/{arn.rpartition('/')[2]}"
+    found: list[str] = []
+    request: dict[str, Any] = {"logGroupName": group, "logStreamName": stream, "startFromHead": True}
+    while True:
+        page = logs.get_log_events(**request)
+        found += [event["message"] for event in page["events"]]
+        if page["nextForwardToken"] == request.get("nextToken"):
+            return found
+        request["nextToken"] = page["nextForwardToken"]
+
+
+def records(lines: list[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+@pytest.mark.parametrize("kind", ["fluentbit", "fluentd"])
+def test_every_line_reaches_the_router_before_it_is_stopped(
+    hatoba: Instance, image: str, group: str, kind: str
+) -> None:
+    """The app is over as soon as it has spoken: that ends the task, and with it the router."""
+    plugin = {"fluentbit": {"Name": "stdout"}, "fluentd": {"@type": "stdout"}}[kind]
+    arn = run(hatoba, definition(hatoba, image, group, kind, {"options": {**plugin, "include-pattern": "line"}}))
+    task = hatoba.wait_task(arn, "STOPPED", 30)
+    assert task["stoppedReason"] == "Essential container in task exited"
+    assert {c["name"]: c.get("exitCode") for c in task["containers"]} == {"app": 0, "router": 0}
+    lines = printed(hatoba, group, arn)
+    found = records(lines)
+    out = [record["log"] for record in found if record["source"] == "stdout"]
+    assert out == [*(f"line {n}" for n in range(LINES)), "the last words"]
+    assert [record["log"] for record in found if record["source"] == "stderr"] == ["bad things"]
+    assert {record["tag"] for record in found} == {f"app-firelens-{arn.rpartition('/')[2]}"}
+    assert found[0]["container_name"].startswith(f"/ecs-firelens-{kind}-")
+    (config,) = [json.loads(line.partition(" ")[2]) for line in lines if line.startswith("CONFIG ")]
+    assert f"ecs_task_arn {arn}" in config
+    assert "app-firelens*" in config
+
+
+def test_secret_options_are_in_the_routers_environment(hatoba: Instance, image: str, group: str) -> None:
+    hatoba.client("ssm").put_parameter(Name="datadog", Value="hunter2-datadog", Type="SecureString", Overwrite=True)
+    log = {"options": {"Name": "datadog"}, "secretOptions": [{"name": "apikey", "valueFrom": "datadog"}]}
+    wanted = definition(hatoba, image, group, "fluentbit", log, command=["sleep", "60"])
+    arn = run(hatoba, {**wanted, "family": "firelens-secret"})
+    hatoba.wait_task(arn, "RUNNING")
+    said = eventually(lambda: [line for line in printed(hatoba, group, arn) if line.startswith("SECRETS ")], 20)
+    assert json.loads(said[0].partition(" ")[2]) == {"apikey_0": "hunter2-datadog"}
+    task = hatoba.folder / "node" / "tasks" / arn.rpartition("/")[2]
+    (config,) = (task / ".router" / "files").iterdir()
+    assert "apikey ${apikey_0}" in config.read_text()
+    hatoba.client("ecs").stop_task(task=arn)
+    hatoba.wait_task(arn, "STOPPED")
+    eventually(lambda: not task.exists(), 10)
+
+
+def test_a_task_can_speak_to_the_router_itself(hatoba: Instance, image: str, group: str) -> None:
+    """The port, on the task's own loopback, as FLUENT_HOST and FLUENT_PORT tell."""
+    message = r"\223\243own\221\222\001\201\243log\245hello\200"
+    script = f"while ! printf '{message}' | nc $FLUENT_HOST $FLUENT_PORT; do sleep 0.1; done; sleep 60"
+    wanted = definition(
+        hatoba, image, group, "fluentbit", {"options": {"Name": "stdout"}}, command=["sh", "-c", script]
+    )
+    arn = run(hatoba, {**wanted, "family": "firelens-own"})
+    hatoba.wait_task(arn, "RUNNING")
+
+    def heard() -> list[Any]:
+        return [record for record in records(printed(hatoba, group, arn)) if record["tag"] == "own"]
+
+    assert eventually(heard, 20)[0]["log"] == "hello"
+    hatoba.client("ecs").stop_task(task=arn)
+    hatoba.wait_task(arn, "STOPPED")
