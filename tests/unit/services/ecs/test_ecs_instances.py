@@ -118,7 +118,9 @@ async def test_draining_keeps_to_the_percentages(tmp_path: Path) -> None:
 async def test_a_drain_that_is_taken_back_leaves_everything_where_it_is(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         await register(w)
-        await w.ecs.create_service(serviceName="web", taskDefinition="ec2", desiredCount=2)
+        await w.ecs.create_service(
+            serviceName="web", taskDefinition="ec2", desiredCount=2, availabilityZoneRebalancing="DISABLED"
+        )
         await w.settle()
         for status in ("DRAINING", "ACTIVE"):
             await w.ecs.update_container_instances_state(containerInstances=["node-1"], status=status)

@@ -57,6 +57,7 @@ class FakeEc2:
         self.history: list[tuple[str, str]] = []
         self.error: AwsError | None = None
         self.gate: asyncio.Event | None = None
+        self.zones: dict[str, str] = {}  # by subnet; none: it is not said where they are
         self.room = Service("ec2")
         for handler in (
             self.create_network_interface,
@@ -104,7 +105,9 @@ class FakeEc2:
         for subnet in req["SubnetIds"]:
             if not subnet.startswith("subnet-"):
                 raise AwsError(f"The subnet ID '{subnet}' does not exist", code="InvalidSubnetID.NotFound")
-        return {"Subnets": [{"SubnetId": subnet, "VpcId": "vpc-1"} for subnet in req["SubnetIds"]]}
+        zones = [{"AvailabilityZone": self.zones[s]} if s in self.zones else {} for s in req["SubnetIds"]]
+        pairs = zip(req["SubnetIds"], zones, strict=True)
+        return {"Subnets": [{"SubnetId": subnet, "VpcId": "vpc-1", **zone} for subnet, zone in pairs]}
 
     async def describe_security_groups(self, req: Any, call: Call) -> Any:
         vpc = {"sg-far": "vpc-2"}

@@ -108,6 +108,10 @@ def check_fits(req: Mapping[str, Any], controller: Controller, *, daemon: bool) 
             f"The {controller} deployment controller type is not supported for services using the DAEMON scheduling "
             "strategy."
         )
+    if req.get("availabilityZoneRebalancing") == "ENABLED":
+        raise t.InvalidParameterException(
+            f"AvailabilityZoneRebalancing does not support the {controller} deployment controller"
+        )
     configuration = req.get("deploymentConfiguration") or {}
     for member, feature in (
         ("deploymentCircuitBreaker", "Deployment circuit breaker"),

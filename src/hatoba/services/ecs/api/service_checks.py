@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from hatoba.aws.shapes import ecs as t
-from hatoba.services.ecs.model.service import Percents, Revision, Threshold
+from hatoba.core.records import replace
+from hatoba.services.ecs.model.service import Percents, Revision, Service, Threshold
+from hatoba.services.ecs.plan.rollout.rebalance import why_not
 from hatoba.services.ecs.plan.shift.configuration import checked as checked_strategy
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
@@ -22,6 +24,7 @@ NO_COUNT = (
     "try again."
 )
 MOST_TASKS = 5000
+REBALANCING = "availabilityZoneRebalancing"
 
 
 def check_name(name: str) -> None:
@@ -91,7 +94,17 @@ def checked_grace(seconds: int | None, revision: Revision) -> int | None:
 
 def told_back(req: dict[str, Any]) -> dict[str, Any]:
     """Members that are told back as they came."""
-    return {name: req[name] for name in ("availabilityZoneRebalancing",) if req.get(name)}
+    return {name: req[name] for name in (REBALANCING,) if req.get(name)}
+
+
+def checked_rebalancing(service: Service, *, fresh: bool) -> Service:
+    """A new service has it where it can; one that is told to have it, or has it already, has to be able to."""
+    why = why_not(service)
+    if fresh and REBALANCING not in service.settings:
+        return replace(service, settings={**service.settings, REBALANCING: "DISABLED" if why else "ENABLED"})
+    if why and service.settings.get(REBALANCING) == "ENABLED":
+        raise t.InvalidParameterException(why)
+    return service
 
 
 def check_daemon(req: dict[str, Any]) -> None:

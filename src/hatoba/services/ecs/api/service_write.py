@@ -25,6 +25,7 @@ from hatoba.services.ecs.api.service_checks import (
     checked_count,
     checked_grace,
     checked_percents,
+    checked_rebalancing,
     refuse_unsupported,
     told_back,
 )
@@ -77,7 +78,7 @@ async def create_service(req: t.CreateServiceRequest, call: Call) -> t.CreateSer
         raise t.InvalidParameterException("Tasks using the Fargate launch type do not support the DAEMON strategy.")
     deployment = _first(call, revision, desired)
     fresh = call.ids.hex(21)
-    service = Service(
+    plain = Service(
         key=services.key(call.scope, service_id(cluster.id, req["serviceName"])),
         cluster=cluster.id,
         name=req["serviceName"],
@@ -96,6 +97,7 @@ async def create_service(req: t.CreateServiceRequest, call: Call) -> t.CreateSer
             req.get("placementStrategy"), req.get("placementConstraints"), revision.launch_type
         ),
     )
+    service = checked_rebalancing(plain, fresh=True)
 
     def put(tx: Tx) -> Service:
         usable_definition(tx, call.scope, req["taskDefinition"])
@@ -156,12 +158,13 @@ def _changed(req: t.UpdateServiceRequest, service: Service, revision: Revision) 
         service = replace(service, managed_tags=req["enableECSManagedTags"])
     if "propagateTags" in req:
         service = replace(service, propagate_tags=req["propagateTags"])
-    return replace(
+    changed = replace(
         service,
         placement=_placement(req, service, revision),
         percents=checked_percents(service.percents, req.get("deploymentConfiguration"), daemon=service.daemon),
         settings={**service.settings, **told_back(cast("dict[str, Any]", req))},
     )
+    return checked_rebalancing(changed, fresh=False)
 
 
 def _placement(req: t.UpdateServiceRequest, service: Service, revision: Revision) -> Placement:

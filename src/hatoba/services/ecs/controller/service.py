@@ -11,12 +11,14 @@ from typing import NamedTuple
 
 from hatoba.core.keys import Key
 from hatoba.core.records import replace
-from hatoba.fleet.model import TargetStatus, nodes, target_statuses
+from hatoba.fleet.model import Node, TargetStatus, nodes, target_statuses
 from hatoba.gateway.call import Platform
 from hatoba.reconcile import Wake
 from hatoba.services.ecs.controller import alarms, balancing, traffic
 from hatoba.services.ecs.controller.carrying import carry_out, matters, move
-from hatoba.services.ecs.controller.starting import Images, Starter, wish
+from hatoba.services.ecs.controller.starting import Images, Starter
+from hatoba.services.ecs.controller.wishes import wish
+from hatoba.services.ecs.controller.zones import ZoneMap
 from hatoba.services.ecs.model.hook import Hook, hooks, hooks_of
 from hatoba.services.ecs.model.instance import instances
 from hatoba.services.ecs.model.service import Service, add_events, forget_service, services
@@ -71,7 +73,8 @@ class ServiceController:
         self._platform = platform
         self._store: Store = platform.store
         self._settings = settings
-        self._starter = Starter(platform, settings)
+        self._zones = ZoneMap(platform, settings)
+        self._starter = Starter(platform, settings, self._zones)
         self.wakes: tuple[Wake, ...] = (
             Wake(services, lambda change: (change.key,)),
             Wake(tasks, self._by_task),
@@ -79,7 +82,7 @@ class ServiceController:
             Wake(deployments, self._by_deployment),
             Wake(hooks, self._by_hook),
             Wake(task_sets, self._by_task_set),
-            Wake(nodes, lambda change: self._elsewhere()),
+            Wake(nodes, self._by_node),
             Wake(instances, lambda change: self._elsewhere()),
         )
 
@@ -117,6 +120,12 @@ class ServiceController:
         before = change.before if change.after is None else None
         return (services.key(before.scope, before.service),) if before is not None else ()
 
+    def _by_node(self, change: Change[Node]) -> Iterable[Key]:
+        before, after = change.before, change.after
+        yield from self._elsewhere()
+        if before is None or after is None or _open(before) != _open(after):
+            yield from (service.key for service in self._store.index(services, "instances", True))
+
     def _blocked(self) -> Iterable[Key]:
         return [service.key for service in self._store.index(services, "blocked", True)]
 
@@ -149,6 +158,7 @@ class ServiceController:
         aws = self._platform.door(key.scope, "ecs")
         targets = await balancing.states(aws, known)
         now = self._platform.clock.now()
+        await self._zones.learn(service)
         answer = await alarms.ask(aws, current_deployment(self._store, service), now)
         first = self._plan(self._store, service, known, targets, now, answer)
         images = {id_: found for step in _starts(first) for id_, found in (await self._starter.images(step)).items()}
@@ -173,14 +183,15 @@ class ServiceController:
     ) -> Plan:
         story, there = current_deployment(view, service), self._instances(view, service)
         runs = hooks_of(view, story.scope, story.id) if story is not None and story.shift is not None else ()
-        return plan(service, known, targets, now, story, there, self._settings.unchecked_wait, runs, answer)
+        zones = self._zones.of(view, service, known)
+        return plan(service, known, targets, now, story, there, self._settings.unchecked_wait, runs, answer, zones)
 
     def _decide(self, key: Key, outside: Outside) -> float | None:
         """In one transaction."""
         now = self._platform.clock.now()
         with self._store.tx() as tx:
             service = tx.get(services, key)
-            if service is None:
+            if service is None or service.controller != "ECS":
                 return None
             messages = move(tx, outside.joined, outside.drained_at, key, now)
             messages += _note_traffic(tx, outside.given, now)
@@ -192,7 +203,7 @@ class ServiceController:
             for hook in step.effects.hooks:
                 tx.put(hooks, hook)
             after, said = self._start(tx, step, outside.images, now)
-            messages += [*said, *step.messages]
+            messages += [*step.messages, *said] if step.zones else [*said, *step.messages]
             if outside.problems:
                 messages += outside.problems if service.blocked != outside.problems[0] else []
                 after = replace(after, blocked=outside.problems[0])
@@ -231,6 +242,11 @@ def _starts(step: Plan) -> list[Plan]:
     service, more = step.service, [d for d in step.service.deployments[1:] if step.more.get(d.id)]
     alone = [replace(step, service=replace(service, deployments=(d,)), start=step.more[d.id], on=()) for d in more]
     return [step, *alone]
+
+
+def _open(node: Node) -> tuple[object, ...]:
+    """What decides whether, and in which zone, it is there for tasks."""
+    return node.state, node.schedulable, node.attributes
 
 
 def _note_traffic(tx: Tx, given: Given | None, now: float) -> list[str]:

@@ -9,6 +9,8 @@ from hatoba.gateway.call import Platform
 from hatoba.gateway.tags import set_tags, tags_of
 from hatoba.placement import Assignment, Refusal
 from hatoba.services.ecs.controller.resolution import complete, resolve
+from hatoba.services.ecs.controller.wishes import wish
+from hatoba.services.ecs.controller.zones import ZoneMap
 from hatoba.services.ecs.model.service import Service
 from hatoba.services.ecs.model.service_deployment import Image, find_revision, number_of, revisions
 from hatoba.services.ecs.model.settings import Settings
@@ -17,7 +19,8 @@ from hatoba.services.ecs.model.task_definition import Definition, definitions
 from hatoba.services.ecs.placing import assign, assign_charged
 from hatoba.services.ecs.plan import launch
 from hatoba.services.ecs.plan.capacity import providers
-from hatoba.services.ecs.plan.rollout import Plan, words
+from hatoba.services.ecs.plan.placement import in_zone
+from hatoba.services.ecs.plan.rollout import Plan, rebalance, words
 from hatoba.services.ecs.plan.tagging import task_tags
 from hatoba.services.ecs.spot import make_room
 from hatoba.store import Tx
@@ -26,8 +29,9 @@ Images = Mapping[str, tuple[Image, ...]]  # by revision: what its tags mean
 
 
 class Starter:
-    def __init__(self, platform: Platform, settings: Settings) -> None:
+    def __init__(self, platform: Platform, settings: Settings, zones: ZoneMap) -> None:
         self._platform = platform
+        self._zones = zones
         self._store = platform.store
         self._settings = settings
 
@@ -57,10 +61,12 @@ class Starter:
         wanted = wish(service, definition)
         taken = wanted.reserve(self._settings)
         tags = task_tags(service, tags_of(tx, service.scope, _source(service, definition)))
-        there = [t for t in tasks_of(tx, service.scope, service.id) if t.deployment == wanted.deployment]
-        subnets = launch.spread(wanted.network, (task.subnet for task in there), step.start)
+        every = tasks_of(tx, service.scope, service.id)
+        there = [t for t in every if t.deployment == wanted.deployment and t.desired == "RUNNING"]
+        zone_of = self._zones.subnets(service.scope, wanted.network)
+        subnets = launch.spread(wanted.network, (task.subnet for task in there), step.start, zone_of, step.zones)
         charged = providers(service.primary.revision.capacity, (task.capacity_provider for task in there), step.start)
-        started: list[str] = []
+        started: dict[int, str] = {}
         refused: list[tuple[launch.Wish, Refusal]] = []
         for number, (one, answer) in enumerate(self._places(tx, wanted, step, charged)):
             if not isinstance(answer, Assignment):
@@ -71,40 +77,45 @@ class Starter:
             task = tx.put(tasks, replace(task, pins=pins))
             if tags:
                 set_tags(tx, service.scope, task.arn, tags)
-            started.append(id_)
+            started[number] = id_
+        if step.zones:
+            return _evened(service, step.zones, started, wanted.launch_type, now)
         if refused:
             make_room(tx, *refused[0], len(refused), self._settings, now)
         why = words.unplaced(wanted.launch_type, refused[0][1]) if refused else ""
-        said = [words.started(started)] if started else []
+        said = [words.started(list(started.values()))] if started else []
         return replace(service, blocked=why), [*said, *([why] if why and service.blocked != why else [])]
 
     def _places(
         self, tx: Tx, wanted: launch.Wish, step: Plan, charged: Sequence[str]
     ) -> Sequence[tuple[launch.Wish, Assignment | Refusal]]:
-        """A daemon's tasks have theirs; others go where the scheduler would have them."""
+        """A daemon's tasks have theirs; others go where the scheduler would have them, in a zone if one is named."""
+        if step.zones and wanted.launch_type != "FARGATE":
+            found = []
+            for zone, name in zip(step.zones, charged, strict=True):
+                there = replace(wanted, placement=in_zone(wanted.placement, zone))
+                ((one, answer),) = assign_charged(tx, there, [name], self._settings)
+                found.append((replace(one, placement=wanted.placement), answer))
+            return found
         if not step.on:
             return assign_charged(tx, wanted, charged, self._settings)
-        there = (replace(wanted, placement=replace(wanted.placement, instance=node)) for node in step.on)
-        return [(one, answer) for one in there for answer in assign(tx, one, 1, self._settings)]
+        named = (replace(wanted, placement=replace(wanted.placement, instance=node)) for node in step.on)
+        return [(one, answer) for one in named for answer in assign(tx, one, 1, self._settings)]
 
 
-def wish(service: Service, definition: Definition) -> launch.Wish:
-    """A task of the service's PRIMARY deployment."""
-    revision = service.primary.revision
-    return launch.Wish(
-        cluster=service.cluster,
-        definition=definition,
-        launch_type=revision.launch_type,
-        group=f"service:{service.name}",
-        started_by=service.primary.id,
-        service=service.id,
-        deployment=service.primary.id,
-        platform_version=revision.platform_version,
-        network=revision.network,
-        execute=service.execute,
-        placement=service.placement,
-        targets=tuple(replace(target, shifting=None) for target in service.primary.targets),
-    )
+def _evened(
+    service: Service, zones: Sequence[str], started: Mapping[int, str], launch_type: str, now: float
+) -> tuple[Service, list[str]]:
+    """What is said of tasks that were started to even a service out; and who remembers where there was no room."""
+    by_zone: dict[str, list[str]] = {}
+    for number, id_ in started.items():
+        by_zone.setdefault(zones[number], []).append(id_)
+    told = [rebalance.started(zone, ids) for zone, ids in sorted(by_zone.items())]
+    refused = next((zone for number, zone in enumerate(zones) if number not in started), None)
+    if refused is None:
+        return service, told
+    service, why = rebalance.without_room(service, refused, launch_type, now)
+    return service, [*told, *why]
 
 
 def _source(service: Service, definition: Definition) -> str:

@@ -16,6 +16,7 @@ from hatoba.reconcile import Wake
 from hatoba.services.ecs.controller import balancing
 from hatoba.services.ecs.controller.carrying import carry_out, matters, move
 from hatoba.services.ecs.controller.starting import Images, Starter
+from hatoba.services.ecs.controller.zones import ZoneMap
 from hatoba.services.ecs.model.instance import instances
 from hatoba.services.ecs.model.service import Service, add_events, services
 from hatoba.services.ecs.model.settings import Settings
@@ -35,7 +36,8 @@ class TaskSetController:
         self._platform = platform
         self._store: Store = platform.store
         self._settings = settings
-        self._starter = Starter(platform, settings)
+        self._zones = ZoneMap(platform, settings)
+        self._starter = Starter(platform, settings, self._zones)
         self.wakes: tuple[Wake, ...] = (
             Wake(task_sets, lambda change: (change.key,)),
             Wake(services, self._by_service),
@@ -78,8 +80,9 @@ class TaskSetController:
             return None
         known = _tasks(self._store, task_set)
         aws = self._platform.door(key.scope, "ecs")
+        await self._zones.learn(parts.alone(service, task_set))
         targets = await balancing.states(aws, known)
-        first = self._plan(service, task_set, known, targets, self._platform.clock.now())
+        first = self._plan(self._store, service, task_set, known, targets, self._platform.clock.now())
         images = await self._starter.images(first)
         refused = await balancing.register(aws, first.register, targets)
         joined = [task for task in first.register if not any(target.group in refused for target in task.targets)]
@@ -87,8 +90,12 @@ class TaskSetController:
         problems = [words.not_registered(group, why) for group, why in refused.items()]
         return self._decide(key, joined, drained_at, targets, problems, images)
 
-    def _plan(self, service: Service, task_set: TaskSet, known: Sequence[Task], targets: Targets, now: float) -> Plan:
-        return plan(parts.alone(service, task_set), known, targets, now, unchecked=self._settings.unchecked_wait)
+    def _plan(
+        self, view: View, service: Service, task_set: TaskSet, known: Sequence[Task], targets: Targets, now: float
+    ) -> Plan:
+        alone = parts.alone(service, task_set)
+        zones = self._zones.of(view, alone, known)
+        return plan(alone, known, targets, now, unchecked=self._settings.unchecked_wait, zones=zones)
 
     def _decide(
         self,
@@ -107,7 +114,7 @@ class TaskSetController:
             if task_set is None or service is None:
                 return None
             messages = move(tx, joined, drained_at, key, now)
-            step = self._plan(service, task_set, _tasks(tx, task_set), targets, now)
+            step = self._plan(tx, service, task_set, _tasks(tx, task_set), targets, now)
             carry_out(tx, step, key, now)
             planned, told = self._starter.start(tx, step, images, now)
             messages += [*told, *step.messages]

@@ -76,6 +76,14 @@ class Percents(Part, frozen=True, kw_only=True):
     rest: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
+class Rebalance(Part, frozen=True, kw_only=True):
+    """Availability zone rebalancing: under way, or put off."""
+
+    since: float | None = None  # under way since
+    not_before: float | None = None  # put off until
+    why: str = ""  # as it was told
+
+
 class Service(Record, frozen=True, kw_only=True):
     """The id is `cluster/name`."""
 
@@ -104,6 +112,7 @@ class Service(Record, frozen=True, kw_only=True):
     completed_groups: tuple[str, ...] = ()  # `Deployment.groups` of it
     steady: bool = False  # said so, and nothing happened since
     blocked: str = ""  # why the last task could not be placed; "" when it could
+    rebalance: Rebalance = Rebalance()
     events: int = 0  # how many there have been
 
     @property
@@ -115,6 +124,12 @@ class Service(Record, frozen=True, kw_only=True):
         """Ids of the task definitions that its tasks are, or may again be, started from."""
         used = {deployment.revision.definition for deployment in self.deployments}
         return used | ({self.completed.definition} if self.completed is not None else set())
+
+    @property
+    def rebalances(self) -> bool:
+        """Its tasks are evened out over the zones."""
+        wanted = self.settings.get("availabilityZoneRebalancing") == "ENABLED"
+        return wanted and self.controller == "ECS" and not self.daemon and self.status == "ACTIVE"
 
     @property
     def primary(self) -> Deployment:
@@ -141,6 +156,7 @@ services = Table(
         Index("active", lambda s: (s.key[:3], s.cluster) if s.status == "ACTIVE" else None),
         Index("target_group", lambda s: {x.group for d in s.deployments for x in d.targets}, many=True),
         Index("blocked", lambda s: True if s.blocked else None),
+        Index("instances", lambda s: True if s.rebalances and s.primary.revision.launch_type == "EC2" else None),
         Index("daemon", lambda s: True if s.daemon and s.status == "ACTIVE" else None),
         Index("definition", lambda s: {(s.key[:3], definition) for definition in s.definitions}, many=True),
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -64,17 +64,30 @@ class Wish(Part, frozen=True, kw_only=True):
         )
 
 
-def spread(network: Network | None, taken: Iterable[str], count: int) -> list[str]:
-    """A subnet for each of `count` tasks, so that they and those in `taken` are spread evenly."""
+def spread(
+    network: Network | None,
+    taken: Iterable[str],
+    count: int,
+    zones: Mapping[str, str] | None = None,
+    chosen: Sequence[str] = (),
+) -> list[str]:
+    """A subnet for each of `count` tasks, so that they and those in `taken` are spread evenly, over the zones (as far
+    as those of the subnets are known) and in them. `chosen`: the zone that each has to be in."""
     if network is None or not network.subnets:
         return [""] * count
+    zone_of = {subnet: (zones or {}).get(subnet, "") for subnet in network.subnets}
     tasks_in = Counter(taken)
-    chosen = []
-    for _ in range(count):
-        subnet = min(network.subnets, key=lambda subnet: tasks_in[subnet])
+    zone_has: Counter[str] = Counter()
+    for subnet, there in tasks_in.items():
+        zone_has[zone_of.get(subnet, "")] += there
+    found = []
+    for number in range(count):
+        allowed = [s for s in network.subnets if number >= len(chosen) or zone_of[s] == chosen[number]]
+        subnet = min(allowed or network.subnets, key=lambda subnet: (zone_has[zone_of[subnet]], tasks_in[subnet]))
         tasks_in[subnet] += 1
-        chosen.append(subnet)
-    return chosen
+        zone_has[zone_of[subnet]] += 1
+        found.append(subnet)
+    return found
 
 
 def task(wish: Wish, scope: Scope, id_: str, node: str, subnet: str, reserve: Reserve, now: float) -> Task:

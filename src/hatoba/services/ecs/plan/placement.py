@@ -16,6 +16,7 @@ from hatoba.placement import Condition, Order, Site, Use
 from hatoba.services.ecs.model.task import Placement
 from hatoba.services.ecs.model.usage import Where, groups_in, status_of
 from hatoba.services.ecs.plan.query import holds, parse, unreadable
+from hatoba.services.ecs.plan.sites import ZONE
 
 MOST_STRATEGIES = 5
 MOST_CONSTRAINTS = 10
@@ -100,7 +101,7 @@ def _constraint(given: Mapping[str, Any]) -> dict[str, str]:
 def orders(placement: Placement) -> tuple[Order, ...]:
     """Where nothing is asked for, over the zones, and (as always, among equals) over the instances."""
     if not placement.strategy:
-        return (Order("spread", "attribute:ecs.availability-zone"),)
+        return (Order("spread", f"attribute:{ZONE}"),)
     return tuple(_order(strategy) for strategy in placement.strategy)
 
 
@@ -118,6 +119,12 @@ def conditions(placement: Placement, of_definition: Iterable[Mapping[str, str]],
     """The service's or request's constraints, and the task definition's own."""
     expressions = [c["expression"] for c in (*placement.constraints, *of_definition) if c["type"] == "memberOf"]
     return tuple(Member(expression, where) for expression in dict.fromkeys(expressions))
+
+
+def in_zone(placement: Placement, zone: str) -> Placement:
+    """The same wishes, in one zone only."""
+    constraint = {"type": "memberOf", "expression": f"attribute:{ZONE} == {zone}"}
+    return msgspec.structs.replace(placement, constraints=(*placement.constraints, constraint))
 
 
 def alone(placement: Placement) -> bool:

@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Literal, NamedTuple
 
 from hatoba.core.records import replace
-from hatoba.services.ecs.model.service import Service
+from hatoba.services.ecs.model.service import Rebalance, Service
 from hatoba.services.ecs.model.task_set import TaskSet, task_set_id, task_sets
 from hatoba.services.ecs.plan.rollout import words
 
@@ -80,6 +80,8 @@ def handed_over(service: Service, to: Literal["EXTERNAL", "CODE_DEPLOY"], now: f
         service,
         controller=to,
         deployments=(),
+        settings={name: value for name, value in service.settings.items() if name != "availabilityZoneRebalancing"},
+        rebalance=Rebalance(),
         percents=replace(service.percents, breaker=False, rollback=False),
         completed=None,
         completed_as="",

@@ -17,6 +17,7 @@ from hatoba.services.ecs.plan.alarms import Answer
 from hatoba.services.ecs.plan.rollout import progress, shifting, words
 from hatoba.services.ecs.plan.rollout.daemon import daemon_moves, sized
 from hatoba.services.ecs.plan.rollout.progress import Progress
+from hatoba.services.ecs.plan.rollout.rebalance import Zones, even_out
 from hatoba.services.ecs.plan.rollout.seen import Seen, Targets, places, see
 from hatoba.services.ecs.plan.rollout.shifting import Effects
 from hatoba.services.ecs.plan.rollout.steps import Moves, Stop, moves
@@ -28,6 +29,7 @@ class Plan(Part, frozen=True, kw_only=True):
     service: Service
     start: int = 0
     on: tuple[str, ...] = ()  # of a daemon: the node of each that is started
+    zones: tuple[str, ...] = ()  # of a service that is evened out: the zone of each
     more: Mapping[str, int] = msgspec.field(default_factory=dict)  # starts of deployments that are not PRIMARY
     stop: tuple[Stop, ...] = ()
     register: tuple[Task, ...] = ()
@@ -56,10 +58,12 @@ def plan(
     unchecked: float = 0.0,
     runs: Sequence[Hook] = (),
     answer: Answer | None = None,
+    zones: Zones | None = None,
 ) -> Plan:
     """`targets`: the states of everything registered in the service's target groups; `story`: its newest service
     deployment; `instances`: the nodes that are there for a daemon, None for any other service; `unchecked`: as for
-    `see`; `runs`: those of the story's lifecycle hooks; `answer`: its alarms, when they were asked for."""
+    `see`; `runs`: those of the story's lifecycle hooks; `answer`: its alarms, when they were asked for; `zones`: where
+    tasks are and may be."""
     service, kept = sized(service, instances), shifting.governs(story)
     unwatched: list[str] = []
     if story is not None and story.watch is not None and answer is not None:
@@ -75,12 +79,17 @@ def plan(
     told += advanced.messages
     service = advanced.service
 
-    step, more = _moves(service, advanced, seen, instances, now)
+    evening = even_out(service, seen, zones, now)
+    service = evening.service
+    told += evening.messages
+    step, more = _moves(service, advanced, seen, instances, now, zones.of if zones is not None else {})
+    if evening.moves is not None:
+        step, more = evening.moves, {}
     unhealthy = [one for one in seen if one.condition == "unhealthy" and one.id in {stop.task for stop in step.stop}]
     told += [message for one in unhealthy for message in _why_unhealthy(one, targets)]
     blamed = sum(one.task.deployment == service.primary.id for one in unhealthy)
     service = progress.note_ends(service, (), blamed, 0, now).service
-    if step.stop:
+    if step.stop and evening.moves is None:
         told.append(words.stopped([stop.task for stop in step.stop]))
 
     register = [task for task in tasks if _joins(task, targets)]
@@ -92,6 +101,7 @@ def plan(
 
     deadlines = (
         step.again_at,
+        evening.again_at,
         advanced.again_at,
         alarms.asks_at(advanced.story),
         *(one.grace_ends for one in seen),
@@ -101,6 +111,7 @@ def plan(
         service=service,
         start=step.start,
         on=step.on,
+        zones=evening.zones,
         more=more,
         stop=step.stop,
         register=tuple(register),
@@ -123,14 +134,19 @@ def _watched(story: ServiceDeployment, watch: Watch, answer: Answer, now: float)
 
 
 def _moves(
-    service: Service, advanced: Progress, seen: Sequence[Seen], instances: Collection[str] | None, now: float
+    service: Service,
+    advanced: Progress,
+    seen: Sequence[Seen],
+    instances: Collection[str] | None,
+    now: float,
+    zones: Mapping[str, str],
 ) -> tuple[Moves, dict[str, int]]:
     """What starts and stops; starts of deployments that are not PRIMARY stand by themselves, by deployment."""
     shift = shifting.governs(advanced.story)
     if advanced.story is not None and shift is not None and service.status == "ACTIVE":
         return shifting.side_moves(service, advanced.story, shift, seen, now)
     if instances is None:
-        return moves(service, seen, now, early=advanced.early), {}
+        return moves(service, seen, now, early=advanced.early, zones=zones), {}
     return daemon_moves(service, seen, instances, now), {}
 
 

@@ -9,7 +9,9 @@ What holds at each step, whatever happens in between:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
 from hatoba.services.ecs.model.service import Service
@@ -33,8 +35,11 @@ class Moves(NamedTuple):
     on: tuple[str, ...] = ()  # of a daemon: the node of each that is started
 
 
-def moves(service: Service, seen: Sequence[Seen], now: float, *, early: bool = False) -> Moves:
-    """`early`: what is left of old deployments goes now, as far as minimumHealthyPercent allows it."""
+def moves(
+    service: Service, seen: Sequence[Seen], now: float, *, early: bool = False, zones: Mapping[str, str] | None = None
+) -> Moves:
+    """`early`: what is left of old deployments goes now, as far as minimumHealthyPercent allows it. `zones`: where
+    each task is, as far as it is known: scaling in leaves them even."""
     if service.status != "ACTIVE":
         return Moves(0, tuple(scale_in(service, one) for one in live(seen)), None, False)
     primary = [one for one in seen if one.task.deployment == service.primary.id and not one.task.leaving]
@@ -47,7 +52,7 @@ def moves(service: Service, seen: Sequence[Seen], now: float, *, early: bool = F
     start = 0 if held else min(need, room)
     # Tasks that are on their way out already will make room.
     missing = 0 if held else max(0, need - room - sum(one.condition == "ending" for one in seen))
-    stop, kept = _stops(service, primary, old, missing, now, early=early)
+    stop, kept = _stops(service, primary, old, missing, now, early=early, zones=zones or {})
     stuck = missing > 0 and not stop and not kept
     return Moves(start, tuple(stop), _again_at(when if held else None, kept), stuck, kept)
 
@@ -76,7 +81,14 @@ def _of(seen: Sequence[Seen], condition: Condition) -> list[Seen]:
 
 
 def _stops(
-    service: Service, primary: Sequence[Seen], old: Sequence[Seen], missing: int, now: float, *, early: bool
+    service: Service,
+    primary: Sequence[Seen],
+    old: Sequence[Seen],
+    missing: int,
+    now: float,
+    *,
+    early: bool,
+    zones: Mapping[str, str],
 ) -> tuple[list[Stop], tuple[Task, ...]]:
     """Which to stop, and which would be if they were not protected. `missing`: how many tasks cannot be started for
     want of room."""
@@ -99,7 +111,9 @@ def _stops(
 
     extra = max(0, sum(one.counts for one in primary) - service.desired)
     shielded: list[Task] = []
-    surplus = _free([*reversed(_of(primary, "starting")), *_of(primary, "healthy")], shielded, now)[:extra]
+    counts = Counter(zones.get(one.id, "") for one in primary if one.counts)
+    serving_first_out = fullest_first(_of(primary, "healthy"), counts, zones)
+    surplus = _free([*reversed(_of(primary, "starting")), *serving_first_out], shielded, now)[:extra]
     kept += shielded[: extra - len(surplus)]
     for one in surplus:
         if one.condition == "healthy" and healthy <= least:
@@ -117,6 +131,23 @@ def _stops(
             missing -= 1
             healthy -= 1
     return stops, tuple(kept)
+
+
+def fullest_first(ones: Iterable[Seen], counts: Mapping[str, int], zones: Mapping[str, str]) -> list[Seen]:
+    """In the order in which to stop them, for the rest to be even: each time the first of the zone that has most then.
+    `counts`: how many there are in each zone."""
+    waiting: dict[str, deque[Seen]] = defaultdict(deque)
+    for one in ones:
+        waiting[zones.get(one.id, "")].append(one)
+    heap = [(-counts.get(zone, 0), zone) for zone in waiting]
+    heapify(heap)
+    found: list[Seen] = []
+    while heap:
+        count, zone = heappop(heap)
+        found.append(waiting[zone].popleft())
+        if waiting[zone]:
+            heappush(heap, (count + 1, zone))
+    return found
 
 
 def _free(ones: Sequence[Seen], kept: list[Task], now: float) -> list[Seen]:
