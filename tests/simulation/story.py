@@ -42,12 +42,16 @@ class Story:
             await world.wait(self.random.choice([0.3, 1.0, 4.0, 15.0]))
         for node in world.nodes:
             node.link.cut = False
-        for name in self.names:  # some percentages leave a single task no room to be replaced
-            room = {"minimumHealthyPercent": 100, "maximumPercent": 200}
-            await world.aws.ecs.update_service(service=name, deploymentConfiguration=room)
+        await self.calm_down()
         await world.until(world.steady)
         await self.take_everything_down()
         await world.close()
+
+    async def calm_down(self) -> None:
+        """Nothing is left in the way of what is wanted."""
+        for name in self.names:  # some percentages leave a single task no room to be replaced
+            room = {"minimumHealthyPercent": 100, "maximumPercent": 200}
+            await self.world.aws.ecs.update_service(service=name, deploymentConfiguration=room)
 
     def deeds(self) -> list[Any]:
         quiet = [self.scale, self.roll, self.roll, self.change_percents, self.run_a_task, self.stop_a_task]
@@ -88,12 +92,24 @@ class Story:
             )
 
     async def balance(self, vpc: str) -> None:
+        """A load balancer with one target group, and a listener whose default rule forwards to it."""
         aws = self.world.aws
         await aws.ecs.create_cluster()
         made = await aws.elbv2.create_load_balancer(Name="front", Subnets=self.subnets)
         self.balancer = made["LoadBalancers"][0]["LoadBalancerArn"]
+        self.group = await self.target_group("web", vpc)
+        made = await aws.elbv2.create_listener(
+            LoadBalancerArn=self.balancer,
+            Protocol="HTTP",
+            Port=80,
+            DefaultActions=[{"Type": "forward", "TargetGroupArn": self.group}],
+        )
+        self.listener = made["Listeners"][0]["ListenerArn"]
+
+    async def target_group(self, name: str, vpc: str) -> str:
+        aws = self.world.aws
         groups = await aws.elbv2.create_target_group(
-            Name="web",
+            Name=name,
             Protocol="HTTP",
             Port=8080,
             VpcId=vpc,
@@ -102,17 +118,11 @@ class Story:
             HealthCheckTimeoutSeconds=2,
             HealthyThresholdCount=2,
         )
-        self.group = groups["TargetGroups"][0]["TargetGroupArn"]
+        arn: str = groups["TargetGroups"][0]["TargetGroupArn"]
         await aws.elbv2.modify_target_group_attributes(
-            TargetGroupArn=self.group,
-            Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "2"}],
+            TargetGroupArn=arn, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "2"}]
         )
-        await aws.elbv2.create_listener(
-            LoadBalancerArn=self.balancer,
-            Protocol="HTTP",
-            Port=80,
-            DefaultActions=[{"Type": "forward", "TargetGroupArn": self.group}],
-        )
+        return arn
 
     async def define(self) -> None:
         if not self.revision and not self.behind:

@@ -1,7 +1,8 @@
 """What must hold after every commit, whatever happens. The watch outlives the control plane and remembers for it.
 
 forward      tasks and workloads never go back, also not over a restart: what was told to anybody is kept
-percents     the service controller never starts beyond maximumPercent, nor stops below minimumHealthyPercent
+percents     the service controller never starts beyond maximumPercent, nor stops below minimumHealthyPercent; while
+             traffic is shifted that holds for each revision that has any
 addresses    no address of a network is given twice, in the records or on the nodes
 once         no container is started twice, on whichever node
 """
@@ -15,8 +16,11 @@ from typing import Any
 from hatoba.core.keys import Key
 from hatoba.fleet import model as fleet
 from hatoba.services.ecs.model.service import Service, services
+from hatoba.services.ecs.model.service_deployment import ServiceDeployment, current_deployment
 from hatoba.services.ecs.model.task import RANK, Task, tasks, tasks_of
 from hatoba.services.ecs.plan import lifecycle
+from hatoba.services.ecs.plan.rollout.shifting import governs
+from hatoba.services.elbv2.model.listener import listeners
 from hatoba.store import Change, Store
 from tests.simulation.node import SimulatedNode
 
@@ -105,6 +109,10 @@ class Watch:
                 self._service(service, begun[id_], ended[id_])
 
     def _service(self, service: Service, begun: list[Task], ended: list[Task]) -> None:
+        story = current_deployment(self._store, service)
+        if story is not None and governs(story) is not None:
+            self._shifting(service, story, begun, ended)
+            return
         known = tasks_of(self._store, service.scope, service.id)
         if begun:
             there = [t for t in known if not t.lost and t.status not in ("DEPROVISIONING", "STOPPED")]
@@ -116,6 +124,23 @@ class Watch:
             least = -(-service.desired * service.percents.minimum // 100)
             if len(left) < least:
                 self._fail(f"{service.name}: {len(left)} healthy tasks left, and {least} are promised")
+
+    def _shifting(self, service: Service, story: ServiceDeployment, begun: list[Task], ended: list[Task]) -> None:
+        """While traffic is shifted each revision is a fleet of its own: what has traffic is kept as it was promised."""
+        known = tasks_of(self._store, service.scope, service.id)
+        most = service.desired * service.percents.maximum // 100
+        least = -(-service.desired * service.percents.minimum // 100)
+        for id_ in {task.deployment for task in begun}:
+            there = [t for t in known if t.deployment == id_ and not t.lost]
+            count = sum(t.status not in ("DEPROVISIONING", "STOPPED") for t in there)
+            if count > most:
+                self._fail(f"{id_}: {count} tasks, and at most {most} are allowed")
+        shares = [share for one in self._store.all(listeners) for share in one.default["ForwardConfig"]["TargetGroups"]]
+        fed = {share["TargetGroupArn"] for share in shares if share["Weight"]}
+        for id_ in {task.deployment for task in ended if any(x.group in fed for x in task.targets)}:
+            left = [t for t in known if t.deployment == id_ and t.desired == "RUNNING" and t.status == "RUNNING"]
+            if sum(self._healthy(t) for t in left) < least:
+                self._fail(f"{id_} has traffic, and {least} healthy tasks are promised to it: {story.shift}")
 
     def _healthy(self, task: Task) -> bool:
         """Running and, as far as the nodes have said by now, healthy."""
