@@ -40,7 +40,7 @@ from hatoba.fleet.model.status import (
     workload_statuses,
 )
 from hatoba.fleet.model.volume import VolumeWanted
-from hatoba.fleet.model.workload import Credential, Workload, credentials, workloads
+from hatoba.fleet.model.workload import Credential, NetworkMode, Workload, credentials, workloads
 from hatoba.store import Table
 
 TABLES: tuple[Table[Any], ...] = (
@@ -78,6 +78,7 @@ __all__ = [
     "LogWanted",
     "MountWanted",
     "Network",
+    "NetworkMode",
     "Node",
     "Part",
     "PolicySet",

@@ -16,6 +16,8 @@ from hatoba.fleet.model.container import ContainerWanted
 from hatoba.fleet.model.volume import VolumeWanted
 from hatoba.store import Index, Table
 
+NetworkMode = Literal["", "awsvpc", "bridge", "host", "none"]
+
 
 class Workload(Record, frozen=True, kw_only=True):
     """A group of containers that run together. Writer: the room that runs it (`ecs`).
@@ -29,7 +31,7 @@ class Workload(Record, frozen=True, kw_only=True):
 
     node: str
     want: Literal["running", "stopped"] = "running"
-    network_mode: Literal["", "awsvpc", "bridge", "host", "none"] = ""
+    network_mode: NetworkMode = ""
     network: str | None = None  # of its interface
     interface: str | None = None
     pid_mode: Literal["", "task", "host"] = ""  # whose processes its containers see; "": each its own

@@ -53,10 +53,6 @@ def capacity(
             raise t.InvalidParameterException(
                 f"The platform version must be null when specifying an {chosen} launch type."
             )
-        if definition.network_mode in ("bridge", "none"):
-            raise t.UnsupportedFeatureException(
-                f"The network mode {definition.network_mode} is not available. Use awsvpc or host."
-            )
         return Capacity(chosen, "", items)
     return Capacity(chosen, _platform(platform_version), items)
 

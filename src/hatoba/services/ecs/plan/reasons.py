@@ -24,6 +24,7 @@ _NAMES = {
     "kernel": "ContainerNetworkingError",
     "rules": "ContainerNetworkingError",
     "unknown_vpc": "ContainerNetworkingError",
+    "port_taken": "CannotStartContainerError",
 }
 # What the agent of AWS says to a container that the kernel killed.
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"

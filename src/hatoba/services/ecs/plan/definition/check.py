@@ -9,7 +9,7 @@ import re
 from typing import Any, NamedTuple, cast
 
 from hatoba.aws.shapes import ecs as t
-from hatoba.services.ecs.plan.definition import containers, fargate, linux, requires, sizes, volumes
+from hatoba.services.ecs.plan.definition import containers, fargate, linux, network, requires, sizes, volumes
 from hatoba.services.ecs.plan.query import unreadable
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
@@ -40,7 +40,9 @@ def register(req: t.RegisterTaskDefinitionRequest) -> Registered:
         raise t.ClientException(refusal)
     volumes.check(checked)
     _containers(checked)
-    _modes(checked)
+    network.modes(checked)
+    volumes.ephemeral(checked)
+    _later(checked)
     refusal = fargate.refusal(checked)
     if for_fargate and refusal is not None:
         raise t.ClientException(refusal)
@@ -86,7 +88,7 @@ def _containers(req: t.RegisterTaskDefinitionRequest) -> None:
         raise t.ClientException(f"Too many containers: {len(found)}. The maximum is {MOST_CONTAINERS}.")
     for container in found:
         containers.check(container, req)
-        linux.check(container, req)
+        linux.check(container)
     names = [container["name"] for container in found]
     if (twice := next((name for name in names if names.count(name) > 1), None)) is not None:
         raise t.ClientException(f"Duplicate container name '{twice}' found in containerDefinitions.")
@@ -117,11 +119,14 @@ def _fits_into_the_task(req: t.RegisterTaskDefinitionRequest) -> None:
         )
 
 
-def _modes(req: t.RegisterTaskDefinitionRequest) -> None:
-    platform = req.get("runtimePlatform") or {}
-    if platform.get("operatingSystemFamily", "LINUX") != "LINUX" and (req.get("pidMode") or req.get("ipcMode")):
-        raise t.ClientException("Windows containers do not support pidMode and ipcMode.")
-    volumes.ephemeral(req)
+def _later(req: t.RegisterTaskDefinitionRequest) -> None:
+    if req.get("inferenceAccelerators"):
+        raise t.ClientException(linux.NO_INFERENCE)
+    if req.get("proxyConfiguration"):
+        raise t.ClientException("proxyConfiguration is not available.")
+    isolation = (req.get("trustedExecutionConfiguration") or {}).get("isolationMode", "SHARED")
+    if isolation != "SHARED":
+        raise t.ClientException(f"The isolationMode {isolation} of trustedExecutionConfiguration is not available.")
 
 
 def _constraints(req: t.RegisterTaskDefinitionRequest) -> None:

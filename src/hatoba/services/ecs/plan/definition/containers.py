@@ -10,13 +10,11 @@ import re
 from typing import cast
 
 from hatoba.aws.shapes import ecs as t
-from hatoba.services.ecs.plan.definition import configuration, logs
+from hatoba.services.ecs.plan.definition import configuration, logs, network
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _IMAGE = re.compile(r"[A-Za-z0-9_\-.:/@]{1,255}")
 LEAST_MEMORY = 6  # MiB
-MOST_RANGE = 100  # ports of a containerPortRange
-_PORT_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}")
 
 
 def _refuse(message: str) -> t.ClientException:
@@ -38,23 +36,14 @@ def defaults(container: t.ContainerDefinition, mode: str | None) -> t.ContainerD
     full.setdefault("systemControls", [])
     if container.get("firelensConfiguration"):
         full.setdefault("user", "0")  # as AWS has it: it opens a socket in a folder of the node's
-    full["portMappings"] = [_port_defaults(port, mode) for port in container.get("portMappings") or ()]
-    return full
-
-
-def _port_defaults(port: t.PortMapping, mode: str | None) -> t.PortMapping:
-    full = cast(t.PortMapping, {**port})
-    full.setdefault("protocol", "tcp")
-    if "containerPort" in full:
-        full.setdefault("hostPort", full["containerPort"] if mode in ("awsvpc", "host") else 0)
+    full["portMappings"] = [network.defaults(port, mode) for port in container.get("portMappings") or ()]
     return full
 
 
 def check(container: t.ContainerDefinition, req: t.RegisterTaskDefinitionRequest) -> None:
     _identity(container)
     _memory(container, "memory" in req)
-    _ports(container, req.get("networkMode"))
-    _network(container, req.get("networkMode"))
+    network.check(container, req)
     _lifecycle(container)
     _health(container)
     configuration.check(container, req)
@@ -81,54 +70,6 @@ def _memory(container: t.ContainerDefinition, task_has: bool) -> None:
         raise _setting(container, "The 'memory' value must be greater than the 'memoryReservation' value.")
     if container["cpu"] < 0:
         raise _setting(container, "The 'cpu' value must not be negative.")
-
-
-def _ports(container: t.ContainerDefinition, mode: str | None) -> None:
-    for port in container["portMappings"]:
-        single, many = port.get("containerPort"), port.get("containerPortRange")
-        if many is not None:
-            if single is not None or port.get("hostPort") is not None:
-                raise _refuse("Invalid 'portMappings' setting. You cannot specify both single port and port range.")
-            _port_range(many)
-            continue
-        if single is None:
-            raise _refuse("Container port must be specified in port mappings.")
-        host = port.get("hostPort") or 0
-        for number in (single, host):
-            if not 0 <= number <= 65535:
-                raise _refuse(f"Invalid port number '{number}': ports are numbers from 0 to 65535.")
-        if mode in ("awsvpc", "host") and host != single:
-            raise _refuse(f"When networkMode={mode}, the host ports and container ports in port mappings must match.")
-        if mode == "none":
-            raise _refuse("Port mappings are not supported when networkMode=none.")
-        if port.get("appProtocol") and not port.get("name"):
-            raise _refuse("A port mapping with an appProtocol must have a name.")
-        if "name" in port and not _PORT_NAME.fullmatch(port["name"]):
-            raise _refuse(f"Port mapping name '{port['name']}' contains invalid characters.")
-
-
-def _port_range(text: str) -> None:
-    first, _, last = text.partition("-")
-    if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last) <= 65535):
-        raise _refuse(f"Invalid containerPortRange '{text}': two ports from 1 to 65535, the lower first.")
-    if int(last) - int(first) >= MOST_RANGE:
-        raise _refuse(f"Invalid containerPortRange '{text}': at most {MOST_RANGE} ports.")
-
-
-def _network(container: t.ContainerDefinition, mode: str | None) -> None:
-    if mode == "awsvpc":
-        for member, words in (
-            ("links", "Links are"),
-            ("extraHosts", "Extra hosts are"),
-            ("hostname", "Hostname is"),
-            ("dnsServers", "Dns servers are"),
-            ("dnsSearchDomains", "Dns search domains are"),
-            ("disableNetworking", "Disable Networking is"),
-        ):
-            if container.get(member):
-                raise _refuse(f"{words} not supported on container when networkMode=awsvpc.")
-    elif mode in ("host", "none") and container.get("links"):
-        raise _refuse(f"Links are not supported on container when networkMode={mode}.")
 
 
 def _lifecycle(container: t.ContainerDefinition) -> None:
@@ -174,13 +115,13 @@ def check_together(req: t.RegisterTaskDefinitionRequest) -> None:
         for source in container["volumesFrom"]:
             if source.get("sourceContainer") not in by_name:
                 raise _refuse(f"Invalid 'volumesFrom' setting. Unknown container: '{source.get('sourceContainer')}'.")
-        for link in container.get("links") or ():
-            if link.partition(":")[0] not in by_name:
-                raise _refuse(f"Invalid 'links' setting. Unknown container: '{link.partition(':')[0]}'.")
+        for name, _ in network.linked(container):
+            if name not in by_name:
+                raise _refuse(f"Invalid 'links' setting. Unknown container: '{name}'.")
         _depends(container, by_name)
     logs.check_together(req)
     _no_cycle(by_name)
-    _distinct_ports(req)
+    network.distinct_ports(req)
 
 
 def _depends(container: t.ContainerDefinition, by_name: dict[str, t.ContainerDefinition]) -> None:
@@ -197,8 +138,10 @@ def _depends(container: t.ContainerDefinition, by_name: dict[str, t.ContainerDef
 
 
 def _no_cycle(by_name: dict[str, t.ContainerDefinition]) -> None:
+    """Who is linked to another starts after it, too."""
     waiting = {
         name: {dependency["containerName"] for dependency in container.get("dependsOn") or ()}
+        | {other for other, _ in network.linked(container)}
         for name, container in by_name.items()
     }
     while waiting:
@@ -206,20 +149,3 @@ def _no_cycle(by_name: dict[str, t.ContainerDefinition]) -> None:
         if not free:
             raise _refuse("A container dependency cycle was found among: " + ", ".join(sorted(waiting)) + ".")
         waiting = {name: others - free for name, others in waiting.items() if name not in free}
-
-
-def _distinct_ports(req: t.RegisterTaskDefinitionRequest) -> None:
-    """Names are unique in the task; so are ports where the containers share a network."""
-    names: set[str] = set()
-    taken: dict[tuple[int, str], str] = {}
-    shared = req.get("networkMode") in ("awsvpc", "host")
-    for container in req["containerDefinitions"]:
-        for port in container["portMappings"]:
-            if "name" in port:
-                if port["name"] in names:
-                    raise _refuse(f"The port mapping name '{port['name']}' is already used. Names must be unique.")
-                names.add(port["name"])
-            where = (port.get("hostPort") or 0, port["protocol"])
-            if where[0] and where in taken and (shared or taken[where] != container["name"]):
-                raise _refuse(f"The host port {where[0]}/{where[1]} is mapped more than once.")
-            taken[where] = container["name"]

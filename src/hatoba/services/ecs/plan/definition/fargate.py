@@ -36,9 +36,12 @@ def _task(req: t.RegisterTaskDefinitionRequest) -> str | None:
     if req.get("placementConstraints"):
         return _not("constraints")
     if req.get("ipcMode"):
-        return _not("ipcMode")
+        return "Tasks using the Fargate launch type do not support ipcMode."
     if req.get("pidMode") == "host":
-        return _not("pidMode host")
+        return (
+            "Tasks using the Fargate launch type do not support pidMode 'host'. The supported value for pidMode is "
+            "'task'."
+        )
     if req.get("inferenceAccelerators"):
         return _not("inferenceAccelerators")
     for volume in req.get("volumes") or ():

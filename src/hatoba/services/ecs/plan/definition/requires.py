@@ -65,6 +65,8 @@ def _of_container(container: t.ContainerDefinition, req: t.RegisterTaskDefinitio
     yield from _of_security(container)
     if container.get("privileged"):
         yield _LEGACY + "privileged-container"
+    if any("containerPortRange" in port for port in container["portMappings"]):
+        yield _AGENT + "container-port-range"
     if container.get("memoryReservation"):
         yield _DOCKER + "1.21"
     if container.get("firelensConfiguration"):

@@ -6,7 +6,7 @@ from typing import Any
 
 from hatoba.aws.shapes import ecs as t
 from hatoba.core import records
-from hatoba.fleet.model import ContainerWanted, DependsOn, Limit
+from hatoba.fleet.model import ContainerWanted, Limit
 from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import Task
@@ -15,6 +15,7 @@ from hatoba.services.ecs.plan.definition.linux import NO_NEW_PRIVILEGES
 from hatoba.services.ecs.plan.images import image
 from hatoba.services.ecs.plan.workload.lifecycle import health, restart_after, restart_not
 from hatoba.services.ecs.plan.workload.logs import log_wanted
+from hatoba.services.ecs.plan.workload.network import depends_on, links, publish
 from hatoba.services.ecs.plan.workload.volumes import device, mounts
 
 MIB = 1 << 20
@@ -64,9 +65,7 @@ def container(
         dns_servers=tuple(c.get("dnsServers") or ()),
         dns_search=tuple(c.get("dnsSearchDomains") or ()),
         labels=_labels(c, task, definition),
-        depends_on=tuple(
-            DependsOn(container=d["containerName"], condition=d["condition"]) for d in c.get("dependsOn") or ()
-        ),
+        depends_on=depends_on(c),
         start_timeout=float(c["startTimeout"]) if c.get("startTimeout") else None,
         stop_timeout=float(c["stopTimeout"]) if c.get("stopTimeout") is not None else STOP_TIMEOUT,
         restart_after=restart_after(c),
@@ -74,6 +73,9 @@ def container(
         health=health(c),
         log=log_wanted(c, task, definition),
         ports=tuple((p["containerPort"], p["protocol"]) for p in c["portMappings"] if "containerPort" in p),
+        publish=publish(c, definition),
+        links=links(c),
+        offline=bool(c.get("disableNetworking")),
     )
 
 
