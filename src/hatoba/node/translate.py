@@ -122,8 +122,7 @@ def environment(workload: Workload, container: ContainerWanted, endpoint: str = 
         given["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = f"/v2/credentials/{workload.credential}"
     if launch_type := workload.metadata.get("LaunchType"):
         given["AWS_EXECUTION_ENV"] = f"AWS_ECS_{launch_type}"
-    secrets = {name: secret.reveal() for name, secret in container.secrets.items()}
-    return given | container.environment | secrets
+    return given | container.environment
 
 
 def endpoint_id(workload: str, container: str) -> str:
@@ -239,6 +238,7 @@ def container_spec(
         image=digest,
         args=merge.args(image, container.entrypoint, container.command),
         env=merge.env(image, environment(workload, container, place.endpoint), hostname=hostname),
+        secrets=container.secrets,
         cwd=container.cwd or image.cwd,
         user=container.user or image.user,
         labels={**container.labels, "hatoba.workload": workload.id, "hatoba.container": container.name},

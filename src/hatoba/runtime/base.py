@@ -186,6 +186,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
     image: str  # digest of an image that was pulled; "": nothing but what pauses (for `share`)
     args: tuple[str, ...]
     env: tuple[str, ...] = ()  # "NAME=value"
+    secrets: Mapping[str, Secret] = msgspec.field(default_factory=dict)  # more of it, never in clear on a disk
     cwd: str = ""  # "": the root
     user: str = ""  # "name", "uid", "name:group", "uid:gid"; "": root
     labels: Mapping[str, str] = msgspec.field(default_factory=dict)

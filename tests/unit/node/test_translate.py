@@ -69,7 +69,8 @@ FULL = ContainerWanted(
 
 
 def golden(name: str, value: object) -> None:
-    text = msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=1).decode() + "\n"
+    encoded = msgspec.json.encode(value, order="sorted", enc_hook=repr)  # a secret says that it is one
+    text = msgspec.json.format(encoded, indent=1).decode() + "\n"
     path = GOLDEN / name
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(text)
@@ -96,7 +97,7 @@ def test_names_that_the_user_set_are_left_alone() -> None:
     given = translate.environment(workload("t1", FULL, credential="c1"), FULL)
     assert given["AWS_REGION"] == "mine"
     assert given["AWS_DEFAULT_REGION"] == "us-east-1"
-    assert given["TOKEN"] == "s3cret"
+    assert "TOKEN" not in given, "secrets go their own way"
     assert given["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] == "/v2/credentials/c1"
 
 

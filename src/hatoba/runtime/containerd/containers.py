@@ -24,6 +24,7 @@ from hatoba.runtime.containerd.client import EXISTS, FAILED_PRECONDITION, NOT_FO
 from hatoba.runtime.containerd.filters import Filters
 from hatoba.runtime.containerd.images import Images, Stored
 from hatoba.runtime.containerd.records import Record, Records
+from hatoba.runtime.containerd.secrets import Secrets
 from hatoba.runtime.containerd.settings import Settings
 from hatoba.runtime.containerd.storage import Storage
 from hatoba.runtime.machine import Machine
@@ -65,6 +66,10 @@ class Containers:
         options = options_pb2.Options(binary_name=settings.crun, root=str(settings.run / "crun"))
         packed = any_pb2.Any(type_url="containerd.runc.v1.Options", value=options.SerializeToString())
         self._runtime = containers_pb2.Container.Runtime(name="io.containerd.runc.v2", options=packed)
+        self.secrets = Secrets(settings)
+        options = options_pb2.Options(binary_name=str(self.secrets.wrapper), root=str(settings.run / "crun"))
+        packed = any_pb2.Any(type_url="containerd.runc.v1.Options", value=options.SerializeToString())
+        self._with_secrets = containers_pb2.Container.Runtime(name="io.containerd.runc.v2", options=packed)
         self.daemon_pid = 0
 
     async def create(self, spec: ContainerSpec) -> Record:
@@ -81,8 +86,11 @@ class Containers:
         shown = msgspec.structs.replace(spec, mounts=mounts)
         config = oci.config(shown, self._machine, user, seccomp.installed(), self._netns(spec.netns), nodes)
         self._filters.annotate(spec.id, config)
+        if spec.secrets:
+            self.secrets.keep(spec.id, spec.secrets)
         await self._write(spec, config)
-        record = Record(spec, config["process"], await self._prepare(spec.id, image.chain_id))
+        process = self.secrets.add(spec.id, config["process"])
+        record = Record(spec, process, await self._prepare(spec.id, image.chain_id))
         return self._records.all.setdefault(spec.id, record)
 
     async def _create_bare(self, spec: ContainerSpec) -> Record:
@@ -100,11 +108,11 @@ class Containers:
         container = containers_pb2.Container(
             id=spec.id,
             image=spec.image,
-            runtime=self._runtime,
+            runtime=self._with_secrets if spec.secrets else self._runtime,
             spec=any_pb2.Any(type_url=SPEC_URL, value=msgspec.json.encode(config)),
             snapshotter=self._settings.snapshotter,
             snapshot_key=spec.id,
-            extensions={SPEC_EXTENSION: any_pb2.Any(type_url=SPEC_EXTENSION, value=msgspec.json.encode(spec))},
+            extensions={SPEC_EXTENSION: any_pb2.Any(type_url=SPEC_EXTENSION, value=_known(spec))},
         )
         try:
             await self._client.call(
@@ -309,6 +317,7 @@ class Containers:
         await self._quietly(self._client.containers.Delete, request)
         await self._remove_snapshot(id)
         self._records.all.pop(id, None)
+        self.secrets.forget(id)
         self._filters.forget(id)
 
     async def _drop_task(self, record: Record) -> None:
@@ -335,6 +344,11 @@ class Containers:
         except CallFailed as error:
             if error.status is not NOT_FOUND:
                 raise
+
+
+def _known(spec: ContainerSpec) -> bytes:
+    """What containerd is told of a spec, for a later process of ours: all but its secrets."""
+    return msgspec.json.encode(msgspec.structs.replace(spec, secrets={}))
 
 
 def _start_failure(error: CallFailed) -> Exception:

@@ -138,6 +138,7 @@ class Daemon:
         environment = {
             "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
             "NOTIFY_SOCKET": str(notify),
+            "XDG_RUNTIME_DIR": str(settings.run),  # where shims write what an exec is to run: it may hold secrets
             "TREES": " ".join(trees),
             "UNIFIED": "" if (survivor := self._survivor()) else self._cgroups.unified,
         }

@@ -91,6 +91,7 @@ class ContainerdRuntime:
         self._containers.daemon_pid = self._space.pid = self._daemon.pid
         log.info("containerd %s, pid %d", "started" if started else "adopted", self._daemon.pid)
         await self._client.ensure_namespace()
+        self._containers.secrets.prepare()
         await self._images.load()
         await self._load()
         self._tasks.start(self._supervise(), "supervise")
@@ -106,7 +107,7 @@ class ContainerdRuntime:
         for container in answer.containers:
             if SPEC_EXTENSION in container.extensions:
                 spec = msgspec.json.decode(container.extensions[SPEC_EXTENSION].value, type=ContainerSpec)
-                process = msgspec.json.decode(container.spec.value)["process"]
+                process = self._containers.secrets.add(spec.id, msgspec.json.decode(container.spec.value)["process"])
                 self._records.all[spec.id] = Record(spec, process)
 
     async def _supervise(self) -> None:
