@@ -169,7 +169,9 @@ def _learn_of_container(held: Held, event: Event) -> Held:
             if _is_restarted(held, known, code, at):
                 again = {**held.restarting, name: Exited(name, code, at, oom)}
                 held = replace(held, restarting=again)
-                return _set(held, name, restarts=known.restarts + 1, health="unknown", health_since=None)
+                return _set(
+                    held, name, restarts=known.restarts + 1, last_exit=code, health="unknown", health_since=None
+                )
             # That it had vanished was a guess, and this is a fact.
             held = _settled(held, name)
             return _set(held, name, state="stopped", exit_code=code, finished=at, oom=oom, error="", detail="")
@@ -383,6 +385,8 @@ def _mark(held: Held, instructions: Iterable[Instruction], now: float) -> Held:
     for step in instructions:
         if step.verb == "pull":
             held = _set(held, step.container, state="pulling", pull_started=now)
+        elif step.verb == "stop" and held.container(step.container).signalled is None:
+            held = _set(held, step.container, signalled=now)
     return held
 
 

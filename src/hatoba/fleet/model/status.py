@@ -38,6 +38,8 @@ class ContainerStatus(Part, frozen=True, kw_only=True):
     health: HealthState = "unknown"
     health_since: float | None = None
     restarts: int = 0
+    last_exit: int | None = None  # the code that the process before the present one ended with
+    signalled: float | None = None  # when it was asked to stop
     address: str = ""  # on the node's bridge, "" elsewhere
     bindings: tuple[PortBinding, ...] = ()
 

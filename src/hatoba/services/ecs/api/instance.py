@@ -141,15 +141,16 @@ async def deregister_container_instance(
         if there and not req.get("force"):
             raise t.InvalidParameterException("Found running tasks on the instance.")
         for task in there:
-            _end(tx, task, call.now)
+            _end(tx, task, call)
         # What was decided about it goes with it: it comes back as new.
         new = Instance(key=record.key, version=record.version, cluster=cluster, node=node.id)
         record = tx.put(instances, replace(new, deregistered_at=max(call.now, node.seen_at)))
         return {"containerInstance": shape(tx, node, record)}
 
 
-def _end(tx: Tx, task: Task, now: float) -> None:
-    tx.put(tasks, lifecycle.settle(lifecycle.end(task, "TerminationNotice", FORCED), now))
+def _end(tx: Tx, task: Task, call: Call) -> None:
+    ended = lifecycle.end(task, "TerminationNotice", FORCED, call.principal.arn)
+    tx.put(tasks, lifecycle.settle(ended, call.now))
 
 
 def need_instance(from_: View, call: Call, cluster: str, reference: str) -> tuple[Node, Instance]:

@@ -10,6 +10,7 @@ from hatoba.gateway.call import Call
 from hatoba.services.ecs.api.room import ecs
 from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.cluster import find_cluster
+from hatoba.services.ecs.model.story import Moment, add
 from hatoba.services.ecs.model.task import Task, find_task, tasks
 from hatoba.services.ecs.views import pieces
 from hatoba.services.ecs.views import task as view
@@ -36,7 +37,8 @@ async def update_task_protection(req: t.UpdateTaskProtectionRequest, call: Call)
         found, failures = _found(tx, call, cluster, references)
         for task in found:
             if task.protected_until != until:
-                task = tx.put(tasks, replace(task, protected_until=until))
+                told = Moment(call.now, "protected", text=f"{until:.0f}" if until is not None else "")
+                task = tx.put(tasks, replace(task, protected_until=until, story=add(task.story, told)))
             protected.append(view.protection(task, call.now))
     return {"protectedTasks": protected, "failures": failures}
 

@@ -58,7 +58,7 @@ async def stop_task(req: t.StopTaskRequest, call: Call) -> t.StopTaskResponse:
     reason = (req.get("reason") or STOPPED_BY_USER)[:LONGEST_REASON]
     with call.tx() as tx:
         task = need_task(tx, call.scope, cluster, req["task"])
-        stopped = lifecycle.settle(lifecycle.end(task, "UserInitiated", reason), call.now)
+        stopped = lifecycle.settle(lifecycle.end(task, "UserInitiated", reason, call.principal.arn), call.now)
         if stopped != task:
             task = tx.put(tasks, stopped)
         return {"task": view.task(task, definition_of(tx, task))}

@@ -111,7 +111,7 @@ class TaskController:
             if task is None or task.status == "STOPPED":
                 return task
             status = tx.get(workload_statuses, workload_statuses.key(key.scope, key.id))
-            seen = facts.observe(task, status) if status is not None and task.launched else task
+            seen = facts.observe(task, status, now) if status is not None and task.launched else task
             if task.launched and not seen.lost and _node_lost(tx, task):
                 seen = lifecycle.lose(seen)
             seen = lifecycle.settle(seen, now)

@@ -7,8 +7,10 @@ from typing import Literal
 
 from hatoba.core.records import replace
 from hatoba.fleet.model import ContainerStatus, WorkloadStatus
+from hatoba.services.ecs.model.story import add
 from hatoba.services.ecs.model.task import Container, Task
 from hatoba.services.ecs.plan import lifecycle, reasons
+from hatoba.services.ecs.plan.moments import moments
 
 State = Literal["PENDING", "RUNNING", "STOPPED"]
 _STATES: dict[str, State] = {"running": "RUNNING", "stopped": "STOPPED"}
@@ -16,16 +18,18 @@ _ORDER = {"PENDING": 0, "RUNNING": 1, "STOPPED": 2}
 _HEALTH: dict[str, Literal["UNKNOWN", "HEALTHY", "UNHEALTHY"]] = {"healthy": "HEALTHY", "unhealthy": "UNHEALTHY"}
 
 
-def observe(task: Task, status: WorkloadStatus) -> Task:
-    """The task with what its node reports. Not yet settled."""
+def observe(task: Task, status: WorkloadStatus, now: float) -> Task:
+    """The task with what its node reports, heard `now`. Not yet settled."""
     if status.state == "lost":
         return task if task.lost else lifecycle.lose(task)
     reported = {container.name: container for container in status.containers}
     over = status.state == "stopped"
     containers = tuple(_container(known, reported.get(known.name), over) for known in task.containers)
+    happened = moments(task.story, zip(task.containers, containers, strict=True), reported, now)
     task = replace(
         task,
         containers=containers,
+        story=add(task.story, *happened),
         connected_at=task.connected_at or status.connected,
         pull_started_at=task.pull_started_at or _first(c.pull_started for c in status.containers),
         pull_stopped_at=_pulled(task, status),
@@ -47,6 +51,7 @@ def _container(known: Container, reported: ContainerStatus | None, over: bool) -
         exit_code=reported.exit_code if known.exit_code is None else known.exit_code,
         reason=known.reason or _reason(reported),
         health=_HEALTH.get(reported.health, "UNKNOWN") if known.checked else "UNKNOWN",
+        restarts=reported.restarts,
     )
     return known if now == known else now
 

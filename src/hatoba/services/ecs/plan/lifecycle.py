@@ -7,6 +7,7 @@ not matter who learns of a fact first. The states and when each begins: the deve
 from __future__ import annotations
 
 from hatoba.core.records import replace
+from hatoba.services.ecs.model.story import Moment, add, tells
 from hatoba.services.ecs.model.task import RANK, Container, Status, Task
 
 
@@ -18,10 +19,12 @@ def settle(task: Task, now: float) -> Task:
         task = replace(task, started_at=now)
     if task.launched and task.execution_stopped_at is None and not alive(task):
         task = replace(task, execution_stopped_at=now)
+    if task.desired == "STOPPED" and not tells(task.story, "stop"):
+        task = replace(task, story=add(task.story, Moment(now, "stop", text=task.stopped_by)))
     follows = _follows(task)
     if RANK[follows] <= RANK[task.status]:
         return task
-    task = replace(task, status=follows)
+    task = replace(task, status=follows, story=add(task.story, Moment(now, "status", text=follows)))
     if follows == "ACTIVATING":
         task = replace(task, balancing="joining")
     if RANK[follows] >= RANK["STOPPING"] and task.stopping_at is None:
@@ -57,11 +60,11 @@ def alive(task: Task) -> bool:
     return task.launched and not task.lost and any(c.status != "STOPPED" for c in task.containers)
 
 
-def end(task: Task, code: str, reason: str) -> Task:
-    """Wants it stopped. Who said so first is remembered."""
+def end(task: Task, code: str, reason: str, by: str = "") -> Task:
+    """Wants it stopped. Who said so first is remembered: `by`, the ARN of a principal, or else what `code` says."""
     if task.desired == "STOPPED":
         return task
-    return replace(task, desired="STOPPED", stop_code=code, stopped_reason=reason)
+    return replace(task, desired="STOPPED", stop_code=code, stopped_reason=reason, stopped_by=by)
 
 
 def lose(task: Task) -> Task:
