@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import botocore.exceptions
@@ -33,6 +35,15 @@ class Cloud:
             aws_access_key_id=self._key,
             aws_secret_access_key=self._secret,
         )
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """What the platform refuses is the operator's to read."""
+    try:
+        yield
+    except botocore.exceptions.ClientError as error:
+        raise Refused(error.response["Error"]["Message"]) from None
 
 
 def _age(moment: datetime.datetime | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import hatoba
 from hatoba.core.errors import AwsError, Refused
 
 Command = Callable[[argparse.Namespace], int]
+Add = Callable[[str, str | None, str], argparse.ArgumentParser]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -58,24 +60,7 @@ def parser() -> argparse.ArgumentParser:
 
     add("control", None, "instance.control")
     add("doctor", "check this machine and say how to mend what is missing", "doctor.doctor")
-
-    ps = add("ps", "services and tasks", "daily.ps")
-    ps.add_argument("--all", action="store_true", help="stopped tasks too")
-    ps.add_argument("--cluster", default="default")
-
-    interrupt = add(
-        "interrupt", "take a FARGATE_SPOT task's capacity away, as AWS may at any time", "instance.interrupt"
-    )
-    interrupt.add_argument("task", help="id or ARN")
-
-    logs = add("logs", "what a service's containers print", "daily.logs")
-    logs.add_argument("service")
-    logs.add_argument("-f", "--follow", action="store_true")
-    logs.add_argument("--cluster", default="default")
-
-    open_ = add("open", "the URL of a service's load balancer", "daily.open_url")
-    open_.add_argument("service")
-    open_.add_argument("--cluster", default="default")
+    _daily(add)
 
     simulate = add(
         "simulate", "what if: the real scheduler and reconcilers over a simulated fleet", "simulate.simulate"
@@ -95,8 +80,37 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _daily(add: Add) -> None:
+    ps = add("ps", "services and tasks", "daily.ps")
+    ps.add_argument("--all", action="store_true", help="stopped tasks too")
+    ps.add_argument("--cluster", default="default")
+
+    interrupt = add(
+        "interrupt", "take a FARGATE_SPOT task's capacity away, as AWS may at any time", "instance.interrupt"
+    )
+    interrupt.add_argument("task", help="id or ARN")
+
+    logs = add("logs", "what a service's containers print", "daily.logs")
+    logs.add_argument("service")
+    logs.add_argument("-f", "--follow", action="store_true")
+    logs.add_argument("--cluster", default="default")
+
+    open_ = add("open", "the URL of a service's load balancer", "daily.open_url")
+    open_.add_argument("service")
+    open_.add_argument("--cluster", default="default")
+
+    exec_ = add("exec", "run a command in a container of a task: hatoba exec TASK -- CMD", "enter.exec_")
+    exec_.add_argument("task", nargs="?", help="id or ARN")
+    exec_.add_argument("--container", help="which one, of several")
+    exec_.add_argument("--service", help="instead of a task: any running one of this service's")
+    exec_.add_argument("--cluster", default="default")
+
+
 def main(words: list[str] | None = None) -> int:
-    given = parser().parse_args(words)
+    words = sys.argv[1:] if words is None else words
+    end = words.index("--") if "--" in words else len(words)
+    given = parser().parse_args(words[:end])
+    given.words = words[end + 1 :]  # a command's own, for `exec`
     module, _, name = given.run.partition(".")
     try:
         run: Command = getattr(__import__(f"hatoba.cli.{module}", fromlist=[name]), name)
@@ -109,6 +123,9 @@ def main(words: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # whoever reads has seen enough; what is still buffered goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ connection  one client's connection: parsing, pipelining, deadlines
 sending     answers onto the wire: bytes, streams, file ranges by sendfile
 upgrade     from a request to a WebSocket
 websocket   messages, pings and the end of a WebSocket
+dial        a WebSocket to another server
 server      listening, draining
 client      one small request to another server
 ports       who sits on a port that is in use
