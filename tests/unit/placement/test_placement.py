@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hatoba.placement import Assignment, Ledger, Load, Needs, Order, Refusal, Scheduler, Site, Use
 from hatoba.placement.board import Board
+from hatoba.placement.filters import lack
 
 MIB = 1 << 20
 
@@ -298,3 +299,12 @@ def test_a_board_that_is_kept_decides_as_one_that_looks_at_every_node(
 def test_equal_nodes_are_taken_in_the_order_of_their_ids(kind: Any) -> None:
     where = sites(site("b"), site("c"), site("a"))
     assert placed(Scheduler(), Needs(order=(Order(kind, "cpu"),)), 1, where) == ["a"]
+
+
+def test_what_not_every_node_has_is_asked_for_by_its_label() -> None:
+    plain, able = site("plain"), site("able", labels={"feature": "", "family": "BSD"})
+    free = Use()
+    assert lack(Needs(features=frozenset({("feature", "")})), plain, free) == "feature"
+    assert lack(Needs(features=frozenset({("feature", ""), ("family", "BSD")})), able, free) is None
+    assert lack(Needs(features=frozenset({("family", "LINUX")})), able, free) == "feature"
+    assert lack(Needs(gpus=1), able, free) == "gpu"

@@ -60,6 +60,9 @@ def features(definition: Definition) -> frozenset[tuple[str, str]]:
     family = (definition.content.get("runtimePlatform") or {}).get("operatingSystemFamily", "LINUX")
     if family != "LINUX":
         found.add(("attribute:ecs.os-family", family))
+    for container in definition.containers:
+        kinds = {requirement["type"] for requirement in container.get("resourceRequirements") or ()} - {"GPU"}
+        found.update(("attribute:hatoba.accelerator", kind) for kind in kinds)
     return frozenset(found)
 
 

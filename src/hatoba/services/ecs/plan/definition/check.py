@@ -124,7 +124,8 @@ def _later(req: t.RegisterTaskDefinitionRequest) -> None:
         raise t.ClientException(linux.NO_INFERENCE)
     if req.get("proxyConfiguration"):
         raise t.ClientException("proxyConfiguration is not available.")
-    isolation = (req.get("trustedExecutionConfiguration") or {}).get("isolationMode", "SHARED")
+    trusted = req.get("trustedExecutionConfiguration")
+    isolation = trusted["isolationMode"] if trusted else "SHARED"
     if isolation != "SHARED":
         raise t.ClientException(f"The isolationMode {isolation} of trustedExecutionConfiguration is not available.")
 
