@@ -98,6 +98,24 @@ def test_a_broken_image_is_rolled_back_by_the_circuit_breaker() -> None:
     assert last.failed == ()
 
 
+def test_many_that_fall_together_are_one_reason_to_wait() -> None:
+    """Sixty tasks of a broken release end in the same second: that is one wave, not an hour of growing pauses."""
+    broken = {**DEFINITION, "containerDefinitions": [{**DEFINITION["containerDefinitions"][0], "image": "web:2"}]}
+    percents = {"minimumHealthyPercent": 90, "maximumPercent": 120}
+    breaker = {**percents, "deploymentCircuitBreaker": {"enable": True, "rollback": True}}
+    last = played(
+        story(
+            service(300, deploymentConfiguration=breaker),
+            Step(call="RegisterTaskDefinition", params=broken),
+            Step(call="UpdateService", params={"service": "web", "taskDefinition": "web:2"}),
+            images={"web:2": Image(ends=3.0, code=1)},
+            count=100,
+        )
+    ).steps[-1]
+    assert (last.running, last.settled) == (300, True)
+    assert last.seconds < 60
+
+
 def test_a_service_that_never_comes_up_is_given_up_after_a_while() -> None:
     never = story(service(1), images={"web:1": Image(ends=0.5, code=3)})
     last = played(msgspec.structs.replace(never, patience=120.0)).steps[-1]

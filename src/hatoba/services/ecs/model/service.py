@@ -44,8 +44,8 @@ class Deployment(Part, frozen=True, kw_only=True):
     rollout: Literal["IN_PROGRESS", "COMPLETED", "FAILED"] = "IN_PROGRESS"
     reason: str = ""
     failed: int = 0  # tasks in a row that never ran, or failed their health checks: the model's failedTasks
-    crashes: int = 0  # tasks in a row that did not stay up, those included: what slows down further starts
-    crashed_at: float | None = None  # the last of them
+    crashes: int = 0  # waves of tasks in a row that did not stay up, those included: what slows down further starts
+    crashed_at: float | None = None  # when the last of them began to fall
     groups: tuple[str, ...] = ()  # the target groups of its tasks, as it found them free; (): as the revision says
 
     @property

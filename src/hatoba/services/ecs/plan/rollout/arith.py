@@ -15,7 +15,7 @@ def upper(desired: int, maximum_percent: int) -> int:
 
 
 def backoff(crashes: int) -> float:
-    """Seconds to wait after so many tasks in a row that did not stay up. The first is replaced at once."""
+    """Seconds to wait after so many waves of tasks that did not stay up. The first are replaced at once."""
     return 0.0 if crashes <= 1 else min(2.0 ** (crashes - 2), LONGEST_BACKOFF)
 
 

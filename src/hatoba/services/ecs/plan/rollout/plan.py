@@ -70,7 +70,7 @@ def plan(
         story, unwatched = _watched(story, story.watch, answer, now)
     seen = [see(service, task, targets, now, unchecked) for task in tasks]
     ended = [task for task in tasks if not task.counted and task.desired == "STOPPED"]
-    counted = progress.note_ends(service, ended, 0, _serving(service, seen), now)
+    counted = progress.note_ends(service, ended, (), _serving(service, seen), now)
     told = [*unwatched, *counted.messages]
     service = counted.service
     if kept is not None:
@@ -87,7 +87,7 @@ def plan(
         step, more = evening.moves, {}
     unhealthy = [one for one in seen if one.condition == "unhealthy" and one.id in {stop.task for stop in step.stop}]
     told += [message for one in unhealthy for message in _why_unhealthy(one, targets)]
-    blamed = sum(one.task.deployment == service.primary.id for one in unhealthy)
+    blamed = [one.task for one in unhealthy if one.task.deployment == service.primary.id]
     service = progress.note_ends(service, (), blamed, 0, now).service
     if step.stop and evening.moves is None:
         told.append(words.stopped([stop.task for stop in step.stop]))
