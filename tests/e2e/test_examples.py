@@ -33,6 +33,12 @@ def test_example(name: str) -> None:
             assert "hello from v1" in done.stdout
             assert "hello from v2" in done.stdout
             assert "    150 200\n" in done.stdout, "every request of the rolling update was answered"
+        if name == "09-blue-green.sh":
+            assert "production: shop v1\ntest:       shop v2\n" in done.stdout
+            assert " requests, 0 failed\n" in done.stdout
+        if name == "02-sidecar.sh":
+            assert "prepared\nwarm\nfound a warm cache" in done.stdout
+            assert "app is told to stop\ncache is told to stop" in done.stdout
 
 
 def test_demo() -> None:
