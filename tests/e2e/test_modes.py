@@ -1,0 +1,244 @@
+"""Network, pid and ipc modes on a real node: who reaches whom, what is shared, and what is left of it."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tools.instance import Instance, eventually, free_port
+
+pytestmark = pytest.mark.real
+
+SERVE = "while :; do echo {said} | nc -l -p {port} >/dev/null; done"
+
+
+def container(hatoba: Instance, script: str, name: str = "main", **fields: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": f"localhost:{hatoba.port}/modes:latest",
+        "command": ["sh", "-c", script],
+        "memory": 64,
+        "stopTimeout": 2,
+        "linuxParameters": {"initProcessEnabled": True},  # signals end a shell that is not the first process
+        "logConfiguration": {
+            "logDriver": "awslogs",
+            "options": {
+                "awslogs-group": "/ecs/modes",
+                "awslogs-region": "us-east-1",
+                "awslogs-stream-prefix": "m",
+                "awslogs-create-group": "true",
+            },
+        },
+        **fields,
+    }
+
+
+class Started:
+    """A task of a definition of its own."""
+
+    def __init__(self, hatoba: Instance, mode: str, *containers: dict[str, Any], **fields: Any) -> None:
+        self.hatoba = hatoba
+        self.ecs = hatoba.client("ecs")
+        family = f"modes-{uuid.uuid4().hex[:8]}"
+        self.ecs.register_task_definition(
+            family=family, networkMode=mode, containerDefinitions=list(containers), **fields
+        )
+        answer = self.ecs.run_task(taskDefinition=family, launchType="EC2")
+        assert not answer["failures"], answer["failures"]
+        self.arn: str = answer["tasks"][0]["taskArn"]
+        self.id = self.arn.rpartition("/")[2]
+
+    def running(self) -> dict[str, Any]:
+        return self.hatoba.wait_task(self.arn, "RUNNING")
+
+    def stopped(self) -> dict[str, Any]:
+        return self.hatoba.wait_task(self.arn, "STOPPED")
+
+    def said(self, container: str = "main") -> list[str]:
+        logs = self.hatoba.client("logs")
+        where = {"logGroupName": "/ecs/modes", "logStreamName": f"m/{container}/{self.id}"}
+        try:
+            events = logs.get_log_events(**where, startFromHead=True)["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+        return [event["message"] for event in events]
+
+    def until(self, word: str, container: str = "main") -> list[str]:
+        """What was said once a line begins so."""
+
+        def there() -> list[str]:
+            lines = self.said(container)
+            return lines if any(line.startswith(word) for line in lines) else []
+
+        return eventually(there, 20)
+
+    def bindings(self, container: str = "main") -> list[dict[str, Any]]:
+        task = self.running()
+        found: list[dict[str, Any]] = next(c for c in task["containers"] if c["name"] == container)["networkBindings"]
+        return found
+
+    def stop(self) -> None:
+        self.ecs.stop_task(task=self.arn)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def image(hatoba: Instance) -> str:
+    return hatoba.push("modes")
+
+
+@pytest.fixture
+def run(hatoba: Instance) -> Iterator[Any]:
+    """Starts tasks, and stops them in the end."""
+    started: list[Started] = []
+
+    def start(mode: str, *containers: dict[str, Any], **fields: Any) -> Started:
+        started.append(Started(hatoba, mode, *containers, **fields))
+        return started[-1]
+
+    yield start
+    for task in started:
+        task.stop()
+    for task in started:
+        task.stopped()
+
+
+def asked(port: int, address: str = "127.0.0.1") -> str:
+    """What a server at the port says; "" when there is none."""
+    try:
+        with socket.create_connection((address, port), timeout=2) as opened:
+            opened.shutdown(socket.SHUT_WR)
+            return opened.makefile().readline().strip()
+    except OSError:
+        return ""
+
+
+# --- bridge
+
+
+def test_two_containers_that_are_linked(hatoba: Instance, run: Any) -> None:
+    db = container(hatoba, SERVE.format(said="from-db", port=5432), "db")
+    ask = "until nc database 5432 </dev/null; do sleep 0.1; done; cat /etc/hosts; ip -o -4 addr show eth0; sleep 60"
+    task = run("bridge", container(hatoba, ask, links=["db:database"]), db)
+    lines = task.until("2: eth0")
+    assert lines[0] == "from-db"
+    assert any(line.startswith("172.17.") and line.split()[1] == "database" for line in lines)
+    assert task.bindings() == task.bindings("db") == []
+
+
+def test_dynamic_and_static_ports_are_answered_on_the_host(hatoba: Instance, run: Any) -> None:
+    static = free_port()
+    mappings = [{"containerPort": 80}, {"containerPort": 80, "hostPort": static}]
+    serve = SERVE.format(said="hello", port=80)
+    tasks = [run("bridge", container(hatoba, serve, portMappings=mappings[:1])) for _ in range(2)]
+    tasks.append(run("bridge", container(hatoba, serve, portMappings=mappings)))
+    ports = [binding["hostPort"] for task in tasks for binding in task.bindings()]
+    assert len(set(ports)) == 4
+    assert static in ports
+    for port in ports:
+        assert eventually(lambda port=port: asked(port), 10) == "hello"
+    addresses = [str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
+    for address in addresses:
+        assert eventually(lambda a=address: asked(ports[0], a), 10) == "hello"
+    tasks[0].stop()
+    tasks[0].stopped()
+    assert asked(ports[0]) == ""
+
+
+def test_a_port_that_the_host_has_taken_is_told(hatoba: Instance, run: Any) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as theirs:
+        port = theirs.getsockname()[1]
+        mappings = [{"containerPort": 80, "hostPort": port}]
+        task = run("bridge", container(hatoba, "sleep 60", portMappings=mappings)).stopped()
+    assert task["stopCode"] == "TaskFailedToStart"
+    words = f"Bind for 0.0.0.0:{port} failed: port is already allocated"
+    assert task["stoppedReason"] == f"CannotStartContainerError: {words}"
+
+
+def test_a_port_that_a_task_has_is_refused_by_the_scheduler(hatoba: Instance, run: Any) -> None:
+    port = free_port()
+    one = container(hatoba, "sleep 60", portMappings=[{"containerPort": 80, "hostPort": port}])
+    task = run("bridge", one)
+    task.running()
+    family = task.running()["taskDefinitionArn"]
+    answer = hatoba.client("ecs").run_task(taskDefinition=family, launchType="EC2")
+    assert [failure["reason"] for failure in answer["failures"]] == ["RESOURCE:PORTS"]
+
+
+# --- host and none
+
+
+def test_on_the_hosts_network(hatoba: Instance, run: Any) -> None:
+    port = free_port()
+    serve = f"hostname; ip -o link | wc -l; echo up; {SERVE.format(said='hello', port=port)}"
+    task = run("host", container(hatoba, serve, portMappings=[{"containerPort": port}]))
+    lines = task.until("up")
+    assert lines[0] == socket.gethostname()
+    assert int(lines[1]) >= len([name for _, name in socket.if_nameindex() if not name.startswith("hat")])
+    assert task.bindings() == [{"bindIP": "0.0.0.0", "containerPort": port, "hostPort": port, "protocol": "tcp"}]
+    assert eventually(lambda: asked(port), 10) == "hello"
+
+
+def test_without_a_network(hatoba: Instance, run: Any) -> None:
+    look = "ip -o link | cut -d: -f2; ip route | wc -l; cat /etc/resolv.conf | wc -l; echo done; sleep 60"
+    lines = run("none", container(hatoba, look)).until("done")
+    assert [line.strip() for line in lines] == ["lo", "0", "0", "done"]
+
+
+def test_a_container_without_a_network_beside_one_that_has_it(hatoba: Instance, run: Any) -> None:
+    look = "ip -o link | cut -d: -f2; echo done; sleep 60"
+    off = container(hatoba, look, "off", disableNetworking=True)
+    task = run("bridge", container(hatoba, look), off)
+    assert [line.strip() for line in task.until("done", "off")] == ["lo", "done"]
+    assert [line.strip().partition("@")[0] for line in task.until("done")] == ["lo", "eth0", "done"]
+
+
+# --- processes and memory
+
+
+def test_processes_are_shared(hatoba: Instance, run: Any) -> None:
+    side = container(hatoba, "exec sleep 4711", "side")
+    look = "until ps | grep -q '[s]leep 4711'; do sleep 0.1; done; ps; echo done; sleep 60"
+    lines = run("none", container(hatoba, look), side, pidMode="task").until("done")
+    assert any("sleep 4711" in line for line in lines)
+    assert lines[1].split()[0] == "1"
+    assert "/pause" in lines[1]
+
+
+def test_an_essential_container_that_ends_ends_who_shares_its_processes(hatoba: Instance, run: Any) -> None:
+    side = container(hatoba, "exec sleep 60", "side")
+    task = run("none", container(hatoba, "sleep 1; exit 3"), side, pidMode="task").stopped()
+    codes = {found["name"]: found["exitCode"] for found in task["containers"]}
+    assert codes == {"main": 3, "side": 143}, "it is not the first process, so the signal ends it"
+
+
+def test_the_hosts_processes(hatoba: Instance, run: Any) -> None:
+    lines = run("none", container(hatoba, "ps | grep -c containerd; echo done; sleep 60"), pidMode="host").until("done")
+    assert int(lines[0]) >= 2
+
+
+@pytest.mark.parametrize(("mode", "shared"), [("task", True), (None, False), ("none", False)])
+def test_memory_is_shared(hatoba: Instance, run: Any, mode: str | None, shared: bool) -> None:
+    writes = container(hatoba, "mkdir -p /dev/shm; echo word > /dev/shm/said; echo done; sleep 60", "writes")
+    look = "for n in 1 2 3 4 5 6 7 8 9; do cat /dev/shm/said 2>/dev/null && break; sleep 0.1; done; echo done; sleep 60"
+    reads = container(hatoba, look, dependsOn=[{"containerName": "writes", "condition": "START"}])
+    more = {"ipcMode": mode} if mode else {}
+    lines = run("bridge", writes, reads, **more).until("done")
+    assert lines == (["word", "done"] if shared else ["done"])
+
+
+# --- who may ask for what
+
+
+def test_nothing_of_these_is_left(hatoba: Instance) -> None:
+    """All tasks of this module have stopped: no seat, no namespace, no process that held one."""
+
+    def left() -> list[str]:
+        listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+        return [line for line in listed.splitlines() if line.startswith("/pause")]
+
+    eventually(lambda: not left(), 10)
