@@ -7,7 +7,7 @@ ecs() {  # OPERATION JSON [PYTHON EXPRESSION of the answer `a`]: Debian's AWS CL
     curl -sS --fail-with-body --aws-sigv4 "aws:amz:$AWS_DEFAULT_REGION:ecs" \
         --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" -H 'Content-Type: application/x-amz-json-1.1' \
         -H "X-Amz-Target: AmazonEC2ContainerServiceV20141113.$1" -d "$2" "$AWS_ENDPOINT_URL/" |
-        python3 -c "import json,sys; a=json.load(sys.stdin); print(${3:-''})"
+        python3 -c "import json,sys; a=json.load(sys.stdin); ${3:+print($3)}"
 }
 
 say "1. A load balancer with two target groups: port 80 for production, port 8080 for tests"
@@ -55,11 +55,11 @@ curl -s "$url"
 
 say "3. The second version, while requests flow: on the test port first"
 define v2
-(for _ in $(seq 200); do curl -s -o /dev/null -w '%{http_code}\n' -m 5 "$url" || echo failed; sleep 0.05; done) > "$work/codes" &
+(until [[ -e $work/done ]]; do curl -s -o /dev/null -w '%{http_code}\n' -m 5 "$url" || echo failed; sleep 0.05; done) > "$work/codes" &
 load=$!
-deploy() {  # STAGE: and stop there
-    ecs UpdateService "{\"service\": \"shop\", \"taskDefinition\": \"shop\", \"deploymentConfiguration\": {\"strategy\": \"BLUE_GREEN\",
-        \"bakeTimeInMinutes\": 0, \"lifecycleHooks\": [{\"targetType\": \"PAUSE\", \"lifecycleStages\": [\"$1\"]}]}}"
+deploy() {  # DEFINITION STAGE: and stop there
+    ecs UpdateService "{\"service\": \"shop\", \"taskDefinition\": \"$1\", \"deploymentConfiguration\": {\"strategy\": \"BLUE_GREEN\",
+        \"bakeTimeInMinutes\": 0, \"lifecycleHooks\": [{\"targetType\": \"PAUSE\", \"lifecycleStages\": [\"$2\"]}]}}"
     deployment=$(ecs ListServiceDeployments '{"service": "shop"}' "a['serviceDeployments'][0]['serviceDeploymentArn']")
 }
 look() { ecs DescribeServiceDeployments "{\"serviceDeploymentArns\": [\"$deployment\"]}" "$1"; }
@@ -69,7 +69,7 @@ decide() {  # CONTINUE or ROLLBACK, and until it is over
     until [[ $(look "a['serviceDeployments'][0]['status']") == *SUCCESSFUL ]]; do sleep 0.2; done
     look "a['serviceDeployments'][0]['status']"
 }
-deploy POST_TEST_TRAFFIC_SHIFT
+deploy shop:2 POST_TEST_TRAFFIC_SHIFT
 until [[ -n $(waiting) ]]; do sleep 0.2; done
 look "a['serviceDeployments'][0]['lifecycleStage']"
 echo "production: $(curl -s "$url")"
@@ -77,13 +77,13 @@ echo "test:       $(curl -s "${url%/}:8080/")"
 decide CONTINUE
 echo "production: $(curl -s "$url")"
 
-say "4. A third one, that nobody likes: back, and the second one never went away"
-define v3
-deploy POST_PRODUCTION_TRAFFIC_SHIFT
+say "4. The first one again, until somebody changes their mind: the second one never went away"
+deploy shop:1 POST_PRODUCTION_TRAFFIC_SHIFT
 until [[ -n $(waiting) ]]; do sleep 0.2; done
 echo "production: $(curl -s "$url")"
 decide ROLLBACK
 echo "production: $(curl -s "$url")"
+touch "$work/done"
 wait $load
-sort "$work/codes" | uniq -c
+echo "$(wc -l < "$work/codes") requests, $(grep -cv '^200$' "$work/codes") failed"
 aws ecs describe-services --services shop --query 'services[0].events[:6].message' --output text | tr '\t' '\n' | cut -c1-118

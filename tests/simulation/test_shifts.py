@@ -1,4 +1,4 @@
-"""Deployments that shift traffic, while things break: we lose no request by our own doing, and in the end all is well."""
+"""Deployments that shift traffic, while things break: we lose no request of our own making, and it all ends well."""
 
 from __future__ import annotations
 
