@@ -1,0 +1,210 @@
+"""Configuration from Parameter Store and Secrets Manager inside real containers, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.runtime.tiny_registry import TinyRegistry, busybox_layer
+from tools.instance import Instance, eventually
+from tools.traces import Traces
+
+pytestmark = pytest.mark.real
+
+SECRETS = {
+    "PLAIN": "hunter2-plain",
+    "SECURE": "hunter2-secure",
+    "DEEP": "hunter2-deep",
+    "USER": "hunter2-user",
+    "BEFORE": "hunter2-before",
+}
+CONTAINERS_DISK = 64 << 20  # bytes: what is larger holds the containers' own files
+SHOW = 'for name in PLAIN SECURE DEEP USER BEFORE; do eval "echo $name \\$$name"; done; echo OVER .; sleep 300'
+
+
+@pytest.fixture(scope="module")
+def sources(hatoba: Instance) -> dict[str, str]:
+    """What the container's secrets are read from, by name."""
+    ssm, manager = hatoba.client("ssm"), hatoba.client("secretsmanager")
+    for name, kind in (("injected", "String"), ("injected-secure", "SecureString"), ("/injected/deep", "SecureString")):
+        value = SECRETS[{"injected": "PLAIN", "injected-secure": "SECURE", "/injected/deep": "DEEP"}[name]]
+        ssm.put_parameter(Name=name, Value=value, Type=kind)
+    arn = manager.create_secret(Name="injected", SecretString=json.dumps({"user": SECRETS["BEFORE"]}))["ARN"]
+    manager.put_secret_value(SecretId=arn, SecretString=json.dumps({"user": SECRETS["USER"]}))
+    return {
+        "PLAIN": "injected",
+        "SECURE": "arn:aws:ssm:us-east-1:123456789012:parameter/injected-secure",
+        "DEEP": "/injected/deep",
+        "USER": f"{arn}:user::",
+        "BEFORE": f"{arn}:user:AWSPREVIOUS:",
+    }
+
+
+def run(hatoba: Instance, family: str, image: str = "", **container: Any) -> str:
+    log = {"awslogs-group": f"/{family}", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "i"}
+    hatoba.client("ecs").register_task_definition(
+        family=family,
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        cpu="256",
+        memory="512",
+        executionRoleArn=hatoba.task_role("injection"),
+        containerDefinitions=[
+            {
+                "name": "main",
+                "image": image or hatoba.push("busybox"),
+                "command": ["sh", "-c", SHOW],
+                "stopTimeout": 2,
+                "linuxParameters": {"initProcessEnabled": True},
+                "logConfiguration": {"logDriver": "awslogs", "options": {**log, "awslogs-create-group": "true"}},
+                **container,
+            }
+        ],
+    )
+    answer = hatoba.client("ecs").run_task(
+        taskDefinition=family, launchType="FARGATE", networkConfiguration=hatoba.network()
+    )
+    arn: str = answer["tasks"][0]["taskArn"]
+    return arn
+
+
+def named(sources: dict[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "valueFrom": source} for name, source in sources.items()]
+
+
+def said(hatoba: Instance, family: str, arn: str) -> dict[str, str]:
+    logs = hatoba.client("logs")
+
+    def found() -> dict[str, str] | None:
+        try:
+            stream = f"i/main/{arn.rpartition('/')[2]}"
+            events = logs.get_log_events(logGroupName=f"/{family}", logStreamName=stream, startFromHead=True)["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return None
+        lines = dict(event["message"].partition(" ")[::2] for event in events)
+        return lines if "OVER" in lines else None
+
+    answer = eventually(found, 30)
+    assert answer is not None
+    del answer["OVER"]
+    return answer
+
+
+@pytest.fixture(scope="module")
+def task(hatoba: Instance, sources: dict[str, str]) -> Iterator[str]:
+    arn = run(hatoba, "injected", secrets=named(sources))
+    yield arn
+    hatoba.client("ecs").stop_task(task=arn)
+    hatoba.wait_task(arn, "STOPPED")
+
+
+def test_the_container_has_them(hatoba: Instance, task: str) -> None:
+    assert said(hatoba, "injected", task) == SECRETS
+
+
+def test_no_file_of_the_platform_has_them_in_clear(hatoba: Instance, task: str) -> None:
+    """The journals, the node's memory, containerd's database; not the logs, where the container has printed them."""
+    said(hatoba, "injected", task)
+    files = [
+        path
+        for path in hatoba.folder.rglob("*")
+        if path.is_file()
+        and not {"snapshots", "logs", "output"} & set(path.relative_to(hatoba.folder).parts)
+        and path.stat().st_size < CONTAINERS_DISK
+    ]
+    assert {"journal.db", "state.db", "meta.db"} <= {path.name for path in files}
+    found = [str(path.relative_to(hatoba.folder)) for path in files if b"hunter2-" in path.read_bytes()]
+    assert found == []
+
+
+def test_no_process_but_the_containers_own_has_them(hatoba: Instance, task: str) -> None:
+    said(hatoba, "injected", task)
+    found = []
+    for pid, line in Traces(hatoba.folder).processes().items():
+        try:
+            texts = Path(f"/proc/{pid}/cmdline").read_bytes(), Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            continue
+        if b"hunter2-" in b"\0".join(texts):
+            found.append(line)
+    assert found
+    assert all(line.startswith(("/sbin/docker-init", "sh -c", "sleep")) for line in found), found
+
+
+def test_descriptions_tell_where_from_and_not_what(hatoba: Instance, task: str, sources: dict[str, str]) -> None:
+    ecs = hatoba.client("ecs")
+    shown = ecs.describe_task_definition(taskDefinition="injected")["taskDefinition"]["containerDefinitions"][0]
+    assert shown["secrets"] == named(sources)
+    assert "hunter2-" not in json.dumps(ecs.describe_tasks(tasks=[task]), default=str)
+
+
+def test_a_value_that_was_changed_reaches_the_next_task(hatoba: Instance) -> None:
+    ssm = hatoba.client("ssm")
+    ssm.put_parameter(Name="changing", Value="one", Type="String")
+    first = run(hatoba, "changing", secrets=named({"PLAIN": "changing"}))
+    assert said(hatoba, "changing", first)["PLAIN"] == "one"
+    ssm.put_parameter(Name="changing", Value="two", Type="String", Overwrite=True)
+    second = run(hatoba, "changing", secrets=named({"PLAIN": "changing"}))
+    assert said(hatoba, "changing", second)["PLAIN"] == "two"
+    for arn in (first, second):
+        hatoba.client("ecs").stop_task(task=arn)
+        hatoba.wait_task(arn, "STOPPED")
+
+
+@pytest.mark.parametrize(
+    ("container", "reason"),
+    [
+        (
+            {"secrets": named({"A": "injected-missing"})},
+            "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval "
+            "failed: unable to retrieve secrets from ssm: service call has been retried 1 time(s): invalid ssm "
+            "parameters: injected-missing",
+        ),
+        (
+            {"environmentFiles": [{"type": "s3", "value": "arn:aws:s3:::configuration/app.env"}]},
+            "ResourceInitializationError: failed to download env files: ",
+        ),
+    ],
+    ids=["parameter", "file"],
+)
+def test_what_is_missing_is_the_reason_of_the_tasks_end(
+    hatoba: Instance, container: dict[str, Any], reason: str
+) -> None:
+    arn = run(hatoba, "missing", **container)
+    stopped = hatoba.wait_task(arn, "STOPPED")
+    assert stopped["stopCode"] == "TaskFailedToStart"
+    assert stopped["stoppedReason"].startswith(reason)
+
+
+def test_a_missing_member_of_a_secret(hatoba: Instance, sources: dict[str, str]) -> None:
+    arn = run(hatoba, "missing", secrets=named({"A": sources["USER"].replace(":user:", ":nobody:")}))
+    stopped = hatoba.wait_task(arn, "STOPPED")
+    assert stopped["stoppedReason"].endswith("retrieved secret from Secrets Manager did not contain json key nobody")
+
+
+@pytest.fixture
+def registry() -> Iterator[TinyRegistry]:
+    made = TinyRegistry()
+    made.user = ("me", "hunter2-registry")
+    made.image("private", "1", [busybox_layer()], {"Cmd": ["sh"]})
+    yield made
+    made.close()
+
+
+def test_an_image_of_a_private_registry(hatoba: Instance, registry: TinyRegistry) -> None:
+    manager = hatoba.client("secretsmanager")
+    good = manager.create_secret(
+        Name="registry", SecretString=json.dumps({"username": "me", "password": "hunter2-registry"})
+    )["ARN"]
+    bad = manager.create_secret(Name="stranger", SecretString=json.dumps({"username": "me", "password": "x"}))["ARN"]
+    image = f"{registry.host}/private:1"
+    arn = run(hatoba, "private", image, repositoryCredentials={"credentialsParameter": good})
+    hatoba.wait_task(arn, "RUNNING")
+    refused = run(hatoba, "private", image.replace(":1", ":2"), repositoryCredentials={"credentialsParameter": bad})
+    assert "CannotPullContainerError" in hatoba.wait_task(refused, "STOPPED")["stoppedReason"]
+    hatoba.client("ecs").stop_task(task=arn)
+    hatoba.wait_task(arn, "STOPPED")
