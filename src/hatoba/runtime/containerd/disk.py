@@ -47,7 +47,12 @@ def missing() -> str:
 async def blank(size: int, draft: Path) -> Blank:
     """Made in the file `draft`, which is gone afterwards."""
     made = await asyncio.create_subprocess_exec(
-        *_MAKE, str(draft), f"{size >> 10}k", stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        *_MAKE,
+        str(draft),
+        f"{size >> 10}k",
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
     )
     _, said = await made.communicate()
     if made.returncode != 0:
