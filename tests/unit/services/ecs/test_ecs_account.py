@@ -7,15 +7,17 @@ import botocore.session
 import pytest
 
 from hatoba.aws.shapes import ecs as t
+from hatoba.fleet.model import workloads
 from hatoba.gateway.call import Principal
 from hatoba.gateway.door import LocalDoor
 from hatoba.services.ecs.model.account import DEFAULTS, account_settings
-from tests.unit.services.ecs.world import SCOPE, World, world
+from tests.unit.services.ecs.world import NETWORK, SCOPE, World, container, definition, world
 
 ACCOUNT = SCOPE.account
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"
 ALICE = f"arn:aws:iam::{ACCOUNT}:role/alice"
 BOB = f"arn:aws:iam::{ACCOUNT}:role/bob"
+SHIPS = "arn:aws:iam::123456789012:role/web"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/team/deploy"
 
 
@@ -103,6 +105,63 @@ async def test_values_that_make_no_sense(tmp_path: Path, name: str, value: str) 
         with pytest.raises(t.InvalidParameterException, match="Invalid value"):
             await as_(w, "root", ROOT).put_account_setting(name=name, value=value)
         assert w.store.all(account_settings) == []
+
+
+@pytest.mark.parametrize("name", ["serviceLongArnFormat", "taskLongArnFormat", "containerInstanceLongArnFormat"])
+async def test_there_is_no_way_back_to_short_arns(tmp_path: Path, name: str) -> None:
+    async with world(tmp_path) as w:
+        root = as_(w, "root", ROOT)
+        for value in ("enabled", "on"):
+            assert (await root.put_account_setting_default(name=name, value=value))["setting"]["value"] == value
+        for value in ("disabled", "off"):
+            with pytest.raises(t.InvalidParameterException, match="You can no longer disable Long Arn settings"):
+                await root.put_account_setting(name=name, value=value)
+
+
+TO_WEB = {"awslogs-group": "web", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "ecs"}
+LOGGED: dict[str, Any] = {"logDriver": "awslogs", "options": TO_WEB}
+
+
+def modes(w: World) -> list[str]:
+    """Of the workloads, in the order in which they were handed over."""
+    found = sorted(w.store.all(workloads), key=lambda workload: workload.version)
+    return [(c.log.options["mode"] if c.log else "") for workload in found for c in workload.containers]
+
+
+async def test_logs_are_delivered_as_whoever_starts_the_task_has_set(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        root, alice = as_(w, "root", ROOT), as_(w, "role", "alice", ALICE)
+        plain = {"executionRoleArn": SHIPS, "containerDefinitions": [container(logConfiguration=LOGGED)]}
+        await root.register_task_definition(**definition(**plain))
+        run = {"taskDefinition": "web", "launchType": "FARGATE", "networkConfiguration": NETWORK}
+        await root.run_task(**run)
+        await w.settle()
+        assert modes(w) == ["non-blocking"]
+        await root.put_account_setting_default(name="defaultLogDriverMode", value="blocking")
+        await alice.put_account_setting(name="defaultLogDriverMode", value="non-blocking")
+        await root.run_task(**run)
+        await w.settle()
+        await alice.run_task(**run)
+        await w.settle()
+        assert sorted(modes(w)) == ["blocking", "non-blocking", "non-blocking"]
+
+
+async def test_a_services_tasks_go_by_who_made_it(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        session = as_(w, "role", f"arn:aws:sts::{ACCOUNT}:assumed-role/bob/one", BOB)
+        await session.put_account_setting(name="defaultLogDriverMode", value="blocking")
+        own = {**LOGGED, "options": {**TO_WEB, "mode": "non-blocking"}}
+        containers = [container(logConfiguration=LOGGED), container("own", logConfiguration=own, portMappings=[])]
+        await session.register_task_definition(**definition(executionRoleArn=SHIPS, containerDefinitions=containers))
+        await session.create_service(
+            serviceName="web",
+            taskDefinition="web",
+            desiredCount=1,
+            launchType="FARGATE",
+            networkConfiguration=NETWORK,
+        )
+        await w.settle()
+        assert modes(w) == ["blocking", "non-blocking"]
 
 
 async def test_pages_and_filters(tmp_path: Path) -> None:

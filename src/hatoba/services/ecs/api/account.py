@@ -13,6 +13,7 @@ from hatoba.gateway.call import Call
 from hatoba.services.ecs.api.room import ecs, page
 from hatoba.services.ecs.model.account import (
     DEFAULTS,
+    LONG_FORMATS,
     AccountSettings,
     account_settings,
     effective,
@@ -94,6 +95,8 @@ def _whose(call: Call, given: str | None) -> str:
 def _put(call: Call, whose: str, name: str, value: str) -> t.Setting:
     if name not in DEFAULTS or value not in _VALUES.get(name, _SWITCH):
         raise t.InvalidParameterException(f"Invalid value '{value}' for the setting {name}.")
+    if name in LONG_FORMATS and value not in ("enabled", "on"):
+        raise t.InvalidParameterException("You can no longer disable Long Arn settings")
     if name == "fargateTaskRetirementWaitPeriod" and whose != _root(call):
         raise t.InvalidParameterException("fargateTaskRetirementWaitPeriod can only be set for the root user.")
     with call.tx() as tx:

@@ -14,6 +14,7 @@ from hatoba.services.ecs.api.networking import checked_network
 from hatoba.services.ecs.api.room import checked_tags, ecs, tag
 from hatoba.services.ecs.api.task import definition_of
 from hatoba.services.ecs.model import arns
+from hatoba.services.ecs.model.account import log_mode, principal
 from hatoba.services.ecs.model.cluster import find_cluster, use_cluster
 from hatoba.services.ecs.model.instance import registered
 from hatoba.services.ecs.model.settings import Settings
@@ -55,6 +56,7 @@ async def run_task(req: t.RunTaskRequest, call: Call) -> t.RunTaskResponse:
         overrides=checked_overrides(req.get("overrides"), definition, chosen.launch_type),
         network=await checked_network(call, definition, chosen.launch_type, req.get("networkConfiguration")),
         execute=bool(req.get("enableExecuteCommand")),
+        log_mode=log_mode(call.store, call.scope, principal(call.principal)),
         placement=placement.checked(req.get("placementStrategy"), req.get("placementConstraints"), chosen.launch_type),
     )
     token = req.get("clientToken")

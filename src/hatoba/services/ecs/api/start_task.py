@@ -10,6 +10,7 @@ from hatoba.services.ecs.api import run_task as runs
 from hatoba.services.ecs.api.networking import checked_network
 from hatoba.services.ecs.api.room import ecs
 from hatoba.services.ecs.model import arns
+from hatoba.services.ecs.model.account import log_mode, principal
 from hatoba.services.ecs.model.cluster import find_cluster, use_cluster
 from hatoba.services.ecs.model.instance import find_instance, gone
 from hatoba.services.ecs.model.task import Placement
@@ -39,6 +40,7 @@ async def start_task(req: t.StartTaskRequest, call: Call) -> t.StartTaskResponse
         overrides=runs.checked_overrides(req.get("overrides"), definition, chosen.launch_type),
         network=await checked_network(call, definition, chosen.launch_type, req.get("networkConfiguration")),
         execute=bool(req.get("enableExecuteCommand")),
+        log_mode=log_mode(call.store, call.scope, principal(call.principal)),
     )
     answer: t.StartTaskResponse = {"tasks": [], "failures": []}
     with call.tx() as tx:

@@ -13,7 +13,10 @@ from hatoba.services.ecs.model.cluster import find_cluster
 from hatoba.services.ecs.model.service import find_service
 from hatoba.services.ecs.model.task import find_task
 from hatoba.services.ecs.model.task_definition import find_definition
+from hatoba.services.ecs.model.task_set import find_task_set
 from hatoba.store.store import View
+
+_OF_CLUSTERS = ("container-instance", "service", "task")  # their ARNs name the cluster since 2018
 
 
 @ecs.operation
@@ -49,6 +52,8 @@ def _need(view: View, call: Call, resource: str) -> str:
     parsed = arn.parse(resource)
     if parsed is None or parsed.service != "ecs":
         raise t.InvalidParameterException(f"Invalid ARN: {resource}.")
+    if parsed.resource.partition("/")[0] in _OF_CLUSTERS and parsed.resource.count("/") < 2:
+        raise t.InvalidParameterException("Long arn format must be used for tagging operations")
     if parsed.scope != call.scope or not _exists(view, call, parsed):
         raise t.ResourceNotFoundException(f"The resource {resource} was not found.")
     return resource
@@ -67,6 +72,9 @@ def _exists(view: View, call: Call, parsed: arn.Arn) -> bool:
             return service is not None and service.status != "INACTIVE"
         case "task-definition":
             return ":" in rest and find_definition(view, call.scope, rest) is not None
+        case "task-set":
+            service = find_service(view, call.scope, cluster, name.partition("/")[0])
+            return service is not None and find_task_set(view, service, str(parsed)) is not None
         case "capacity-provider":
             return find_provider(view, call.scope, rest) is not None
         case "container-instance":

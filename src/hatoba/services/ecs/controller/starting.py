@@ -11,6 +11,7 @@ from hatoba.placement import Assignment, Refusal
 from hatoba.services.ecs.controller.resolution import complete, resolve
 from hatoba.services.ecs.controller.wishes import wish
 from hatoba.services.ecs.controller.zones import ZoneMap
+from hatoba.services.ecs.model.account import log_mode, owner
 from hatoba.services.ecs.model.service import Service
 from hatoba.services.ecs.model.service_deployment import Image, find_revision, number_of, revisions
 from hatoba.services.ecs.model.settings import Settings
@@ -58,7 +59,8 @@ class Starter:
             known, revision = revision, replace(revision, images=found, resolved=done)
             revision = tx.put(revisions, revision) if revision != known else known
         pins = revision.pins if revision is not None else {}
-        wanted = wish(service, definition)
+        mode = log_mode(tx, service.scope, owner(service.created_by, service.scope))
+        wanted = replace(wish(service, definition), log_mode=mode)
         taken = wanted.reserve(self._settings)
         tags = task_tags(service, tags_of(tx, service.scope, _source(service, definition)))
         every = tasks_of(tx, service.scope, service.id)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Literal, cast
+
 import msgspec
 
 from hatoba.core.keys import Scope
@@ -25,6 +28,11 @@ DEFAULTS = {
 }
 
 
+LONG_FORMATS = ("containerInstanceLongArnFormat", "serviceLongArnFormat", "taskLongArnFormat")
+LogMode = Literal["blocking", "non-blocking"]
+_SESSION = re.compile(r"arn:[a-z-]+:sts::\d{12}:assumed-role/([^/]+)/.+")
+
+
 class AccountSettings(Record, frozen=True, kw_only=True):
     """The id is a principal's ARN, or "" for the account's default, which is the root user's."""
 
@@ -37,6 +45,17 @@ account_settings = Table("ecs.account_settings", AccountSettings)
 def principal(asking: Principal) -> str:
     """Whose settings count: a session's are those of its role."""
     return asking.role or asking.arn
+
+
+def owner(created_by: str, scope: Scope) -> str:
+    """Whose settings count for what somebody made: of a session only its own ARN was kept, so its role is meant."""
+    session = _SESSION.fullmatch(created_by)
+    return f"arn:{scope.partition}:iam::{scope.account}:role/{session[1]}" if session is not None else created_by
+
+
+def log_mode(view: View, scope: Scope, principal: str) -> LogMode:
+    """The delivery mode of log drivers that are not told one, for tasks that the principal starts."""
+    return cast(LogMode, effective(view, scope, principal)["defaultLogDriverMode"])
 
 
 def settings_id(principal: str) -> str:

@@ -126,6 +126,12 @@ class Service(Record, frozen=True, kw_only=True):
         return used | ({self.completed.definition} if self.completed is not None else set())
 
     @property
+    def namespace(self) -> str:
+        """Of Service Connect, as it was named: a name or an ARN."""
+        connect = self.settings.get("serviceConnectConfiguration") or {}
+        return str(connect.get("namespace") or "")
+
+    @property
     def rebalances(self) -> bool:
         """Its tasks are evened out over the zones."""
         wanted = self.settings.get("availabilityZoneRebalancing") == "ENABLED"
@@ -156,6 +162,7 @@ services = Table(
         Index("active", lambda s: (s.key[:3], s.cluster) if s.status == "ACTIVE" else None),
         Index("target_group", lambda s: {x.group for d in s.deployments for x in d.targets}, many=True),
         Index("blocked", lambda s: True if s.blocked else None),
+        Index("namespace", lambda s: (s.key[:3], s.namespace) if s.namespace and s.status != "INACTIVE" else None),
         Index("instances", lambda s: True if s.rebalances and s.primary.revision.launch_type == "EC2" else None),
         Index("daemon", lambda s: True if s.daemon and s.status == "ACTIVE" else None),
         Index("definition", lambda s: {(s.key[:3], definition) for definition in s.definitions}, many=True),

@@ -135,6 +135,7 @@ class Task(Record, frozen=True, kw_only=True):
     reserve: Reserve = Reserve()
     targets: tuple[Target, ...] = ()
     placement: Placement = Placement()
+    log_mode: str = ""  # of log drivers that are not told one: `blocking` or `non-blocking`
     pins: dict[str, str] = msgspec.field(default_factory=dict)  # by container: the digest to run, whatever the tag says
 
     # Wanted. Writers: the API and the service controller; the task controller when the task ends by itself.

@@ -36,6 +36,7 @@ class Wish(Part, frozen=True, kw_only=True):
     execute: bool = False
     targets: tuple[Target, ...] = ()
     placement: Placement = Placement()
+    log_mode: str = ""  # of log drivers that are not told one
 
     @property
     def scope(self) -> Scope:
@@ -114,6 +115,7 @@ def task(wish: Wish, scope: Scope, id_: str, node: str, subnet: str, reserve: Re
         reserve=reserve,
         targets=wish.targets,
         placement=wish.placement,
+        log_mode=wish.log_mode,
         node=node,
         status="PROVISIONING" if awsvpc else "PENDING",
         containers=tuple(

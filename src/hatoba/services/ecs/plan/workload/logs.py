@@ -17,6 +17,8 @@ def log_wanted(c: t.ContainerDefinition, task: Task, definition: Definition) -> 
         router = firelens.router(definition)
         return firelens.log(c, task, router) if router is not None else LogWanted(driver=firelens.DRIVER)
     options = dict(log.get("options") or {})
+    if task.log_mode:
+        options.setdefault("mode", task.log_mode)
     if log["logDriver"] != "awslogs":
         return LogWanted(driver=log["logDriver"], options=options)
     prefix = options.get("awslogs-stream-prefix")
