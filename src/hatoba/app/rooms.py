@@ -29,8 +29,10 @@ from hatoba.services.logs.api import logs
 from hatoba.services.logs.controller import Reaper, Retention
 from hatoba.services.secretsmanager import model as secretsmanager_model
 from hatoba.services.secretsmanager.api import secretsmanager
+from hatoba.services.secretsmanager.controller import controllers as secretsmanager_controllers
 from hatoba.services.ssm import model as ssm_model
 from hatoba.services.ssm.api import ssm
+from hatoba.services.ssm.controller import Policies
 from hatoba.services.ssm.session import model as sessions_model
 from hatoba.services.sts import model as sts_model
 from hatoba.services.sts.api import sts
@@ -72,8 +74,12 @@ ROOMS: tuple[Room, ...] = (
         tables=kms_model.TABLES,
         controllers=lambda platform: (Keeper(platform.store, platform.clock, platform.ids),),
     ),
-    Room(service=ssm, tables=(*ssm_model.TABLES, *sessions_model.TABLES)),
-    Room(service=secretsmanager, tables=secretsmanager_model.TABLES),
+    Room(
+        service=ssm,
+        tables=(*ssm_model.TABLES, *sessions_model.TABLES),
+        controllers=lambda platform: (Policies(platform),),
+    ),
+    Room(service=secretsmanager, tables=secretsmanager_model.TABLES, controllers=secretsmanager_controllers),
 )
 
 SHARED: tuple[Table[Any], ...] = (*fleet.TABLES, tags, idempotent)

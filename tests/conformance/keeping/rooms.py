@@ -40,8 +40,10 @@ from hatoba.services.kms.api import kms
 from hatoba.services.kms.controller import Keeper
 from hatoba.services.secretsmanager import model as secretsmanager_model
 from hatoba.services.secretsmanager.api import secretsmanager
+from hatoba.services.secretsmanager.controller import controllers
 from hatoba.services.ssm import model as ssm_model
 from hatoba.services.ssm.api import ssm
+from hatoba.services.ssm.controller import Policies
 from hatoba.store import Store
 from hatoba.store.sqlite import SqliteJournal
 
@@ -82,7 +84,8 @@ class Platform:
             settings=Settings(auth=True, account=ACCOUNT, region=REGION),
             strict=True,
         )
-        self.runner = Runner(self.store, self.clock, [Keeper(self.store, self.clock, self.plane.ids)])
+        keepers = (Keeper(self.store, self.clock, self.plane.ids), Policies(self.plane), *controllers(self.plane))
+        self.runner = Runner(self.store, self.clock, keepers)
         self.runner.start()
         self.loop = asyncio.get_running_loop()
         self.port = 0

@@ -7,6 +7,7 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import set_tags, tags_of
 from hatoba.services.secretsmanager import envelope, model, views, writing
+from hatoba.services.secretsmanager.api.replication import wanted
 from hatoba.services.secretsmanager.api.room import changeable, find, secretsmanager, value_in
 from hatoba.services.secretsmanager.api.tag import checked as checked_tags
 from hatoba.services.secretsmanager.model import StoredSecret, Version
@@ -20,6 +21,8 @@ async def create_secret(req: t.CreateSecretRequest, call: Call) -> t.CreateSecre
     if "Type" in req or "CrossAccountPrimaryARN" in req:
         raise t.InvalidRequestException("External secrets and replicas of other accounts' secrets are not available.")
     tags = checked_tags({}, req.get("Tags", []))
+    force = req.get("ForceOverwriteReplicaSecret", False)
+    replicas = wanted(call.scope.region, req.get("AddReplicaRegions", []), force=force)
     token = req.get("ClientRequestToken") or call.ids.uuid()
     present = call.store.find(model.secrets, call.scope, name)
     if present is not None:
@@ -31,6 +34,7 @@ async def create_secret(req: t.CreateSecretRequest, call: Call) -> t.CreateSecre
         changed=call.now,
         description=req.get("Description"),
         kms_key=req.get("KmsKeyId") or None,
+        replicas=replicas,
     )
     version = None if value is None else await envelope.encrypted(call.aws, secret, token, value, now=call.now)
     with call.tx() as tx:

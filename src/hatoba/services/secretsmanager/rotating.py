@@ -1,0 +1,27 @@
+"""How a rotation begins, and who carries it out."""
+
+from __future__ import annotations
+
+from hatoba.core.records import replace
+from hatoba.gateway.call import Client, Door
+from hatoba.services.secretsmanager import model
+from hatoba.services.secretsmanager.model import StoredSecret, Version
+from hatoba.services.secretsmanager.plan import stages
+from hatoba.store import Tx
+
+
+def functions(aws: Door) -> Client:
+    """Lambda. Its name is a word of Python's, so it cannot be written as the other rooms'."""
+    return aws.__getattr__("lambda")
+
+
+def begin(tx: Tx, secret: StoredSecret, token: str, now: float) -> None:
+    """The version that the function is to fill is there before its value, with AWSPENDING."""
+    assert secret.rotation is not None
+    rotation = replace(secret.rotation, token=token, step="createSecret", attempts=0, retry=0.0)
+    tx.put(model.secrets, replace(secret, rotation=rotation))
+    labels = stages.attach(model.stages_of(tx, secret), token, (stages.PENDING,))
+    if model.find_version(tx, secret, token) is None:
+        key = model.versions.key(secret.scope, f"{secret.id}:{token}")
+        tx.put(model.versions, Version(key=key, secret=secret.id, name=token, created=now))
+    model.set_stages(tx, secret, labels)
