@@ -23,6 +23,7 @@ from hatoba.app.pool import ensure_pool
 from hatoba.app.reset import reset
 from hatoba.app.rooms import ROOMS, tables
 from hatoba.app.settings import Settings
+from hatoba.app.stories import PAGES, stories
 from hatoba.core.clock import SystemClock
 from hatoba.core.errors import Refused
 from hatoba.core.ids import RandomIds
@@ -151,6 +152,7 @@ class Control:
             version=hatoba.__version__,
             components=self._components,
             reset=self._reset if settings.auth == "off" else None,
+            pages={PAGES: stories(self.store, plane.visitors)},
         )
         self._channels = self._data_channels(plane)
         handler = front(

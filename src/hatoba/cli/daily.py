@@ -5,10 +5,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
+import json
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
 import botocore.exceptions
 import botocore.session
 
@@ -35,6 +41,20 @@ class Cloud:
             aws_access_key_id=self._key,
             aws_secret_access_key=self._secret,
         )
+
+    def read(self, path: str, service: str) -> Any:
+        """A page of the platform's own, signed as a call of the service would be. Raises `Refused`."""
+        request = botocore.awsrequest.AWSRequest(method="GET", url=f"{self._endpoint}{path}")
+        credentials = botocore.credentials.Credentials(self._key, self._secret)
+        botocore.auth.SigV4Auth(credentials, service, self._region).add_auth(request)
+        wanted = urllib.request.Request(request.url, headers=dict(request.headers))
+        try:
+            with urllib.request.urlopen(wanted, timeout=10.0) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise Refused(json.load(error).get("message", str(error))) from None
+        except OSError as error:
+            raise Refused(f"The platform does not answer: {error}.") from None
 
 
 @contextlib.contextmanager

@@ -85,6 +85,11 @@ def _daily(add: Add) -> None:
     ps.add_argument("--all", action="store_true", help="stopped tasks too")
     ps.add_argument("--cluster", default="default")
 
+    story = add("story", "everything that happened to a task, moment by moment", "story.story")
+    story.add_argument("task", help="id or ARN")
+    story.add_argument("--json", action="store_true")
+    story.add_argument("--cluster", default="default")
+
     interrupt = add(
         "interrupt", "take a FARGATE_SPOT task's capacity away, as AWS may at any time", "instance.interrupt"
     )

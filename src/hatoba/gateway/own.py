@@ -3,6 +3,8 @@
 GET  /_hatoba/health    200 {"status": "ready", …}, 503 before and while stopping
 GET  /_hatoba/metrics   Prometheus text, of all collectors
 POST /_hatoba/reset     only with `--auth off`, only from loopback: forgets all
+
+Further pages, by the beginning of their paths, are the composition root's.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Literal
 import msgspec
 
 from hatoba.gateway.access import foreign_page
-from hatoba.gateway.http import Request, Response
+from hatoba.gateway.http import Handler, Request, Response
 from hatoba.gateway.metrics import Collector
 
 PREFIX = "/_hatoba/"
@@ -32,20 +34,26 @@ class Own:
         components: Components,
         collectors: Iterable[Collector] = (),
         reset: Callable[[], Awaitable[None]] | None = None,
+        pages: Mapping[str, Handler] | None = None,
     ) -> None:
-        """`reset`: None unless `--auth off`."""
+        """`reset`: None unless `--auth off`. `pages`: by what their paths begin with, after `/_hatoba/`."""
         self.status: Status = "starting"
         self._version = version
         self._components = components
         self._collectors = list(collectors)
         self._reset = reset
+        self._pages = tuple((pages or {}).items())
 
     def collect(self, collector: Collector) -> None:
         """Adds a source of metrics."""
         self._collectors.append(collector)
 
     async def __call__(self, request: Request) -> Response:
-        match request.method, request.path.removeprefix(PREFIX):
+        path = request.path.removeprefix(PREFIX)
+        for beginning, page in self._pages:
+            if path.startswith(beginning):
+                return await page(request)
+        match request.method, path:
             case "GET" | "HEAD", "health":
                 return self._health()
             case "GET" | "HEAD", "metrics":

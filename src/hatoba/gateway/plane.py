@@ -2,6 +2,7 @@
 
 plane = ControlPlane(store=…, clock=…, ids=…, pager=…, rooms=[ecs, ecr], identities=…, authorizer=…)
 plane.path          the handler of AWS requests
+plane.visitors      who asks for a page of our own, as far as an operation would be allowed to them
 plane.door(scope, "ecs")
 """
 
@@ -21,6 +22,7 @@ from hatoba.gateway.metrics import Metrics
 from hatoba.gateway.operations import Operations
 from hatoba.gateway.path import Path, Settings
 from hatoba.gateway.room import Service
+from hatoba.gateway.visitors import Visitors
 from hatoba.store import Store
 
 T = TypeVar("T")
@@ -48,7 +50,9 @@ class ControlPlane:
         self.pager = pager
         self.metrics = Metrics()
         self.operations = Operations(rooms, store, authorizer, self.metrics, strict=strict)
-        self.path = Path(self, self.operations, identities, self.metrics, settings or Settings())
+        settings = settings or Settings()
+        self.path = Path(self, self.operations, identities, self.metrics, settings)
+        self.visitors = Visitors(self, self.operations, identities, settings)
         self._provided: dict[type, object] = {}
 
     def provide(self, kind: type[T], thing: T) -> None:

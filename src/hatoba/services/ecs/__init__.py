@@ -13,5 +13,6 @@ from hatoba.services.ecs.api import ecs
 from hatoba.services.ecs.controller import controllers
 from hatoba.services.ecs.model import TABLES
 from hatoba.services.ecs.model.settings import Settings
+from hatoba.services.ecs.telling import story
 
-__all__ = ["TABLES", "Settings", "controllers", "ecs"]
+__all__ = ["TABLES", "Settings", "controllers", "ecs", "story"]
