@@ -15,7 +15,7 @@ from hatoba.services.ecs.model.task import tasks
 from tests.unit.services.ecs.test_ecs_deployments import update
 from tests.unit.services.ecs.test_ecs_services import described, live, messages
 from tests.unit.services.ecs.test_ecs_shifts import over, start, strategy, weighed
-from tests.unit.services.ecs.world import World
+from tests.unit.services.ecs.world import ROLE, World
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:judge"
 
@@ -26,6 +26,7 @@ class FakeLambda:
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
         self.events: list[Any] = []
+        self.callers: set[str | None] = set()
         self.room = Service("lambda")
         self.room.operation(self.invoke)
 
@@ -33,6 +34,7 @@ class FakeLambda:
         if req["FunctionName"] != FUNCTION:
             raise AwsError("Function not found", code="ResourceNotFoundException", status=404)
         self.events.append(json.loads(req["Payload"]))
+        self.callers.add(call.principal.role)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, dict) and "FunctionError" in answer:
             return {"StatusCode": 200, "Payload": b'{"errorMessage":"no"}', **answer}
@@ -40,8 +42,7 @@ class FakeLambda:
 
 
 def hook(*stages: str, **fields: Any) -> dict[str, Any]:
-    role = "arn:aws:iam::123456789012:role/hooks"
-    return {"lifecycleHooks": [{"hookTargetArn": FUNCTION, "roleArn": role, "lifecycleStages": list(stages), **fields}]}
+    return {"lifecycleHooks": [{"hookTargetArn": FUNCTION, "roleArn": ROLE, "lifecycleStages": list(stages), **fields}]}
 
 
 async def deploy(w: World, configuration: dict[str, Any]) -> None:
@@ -90,6 +91,7 @@ async def test_a_function_is_told_where_the_deployment_is_and_lets_it_go_on(tmp_
         assert production["executionDetails"]["productionTrafficWeights"] == weights
         assert {one["status"] for one in shown} == {"SUCCEEDED"}
         assert {one["targetArn"] for one in shown} == {FUNCTION}
+        assert function.callers == {ROLE}
     finally:
         await w.close()
 
@@ -153,6 +155,17 @@ async def test_without_a_lambda_service_the_hook_fails_and_says_so(tmp_path: Pat
         assert found["status"] == "ROLLBACK_SUCCESSFUL"
         assert "lambda.Invoke is an operation of AWS that Hatoba does not implement yet" in found["statusReason"]
         assert live(w) == {("1", "RUNNING"): 2}
+    finally:
+        await w.close()
+
+
+async def test_a_role_that_does_not_let_ecs_act_fails_the_hook(tmp_path: Path) -> None:
+    w = await opened(tmp_path, FakeLambda({"hookStatus": "SUCCEEDED"}))
+    try:
+        await deploy(w, strategy(**hook("POST_SCALE_UP", roleArn=ROLE + "0")))
+        found = await over(w)
+        assert found["status"] == "ROLLBACK_SUCCESSFUL"
+        assert "not authorized to perform: sts:AssumeRole" in found["statusReason"]
     finally:
         await w.close()
 

@@ -15,13 +15,13 @@ from tests.unit.services.ecs.fake_elb import GROUP, OTHER_GROUP, RULE, TEST_RULE
 from tests.unit.services.ecs.test_ecs_deployments import fail_new_tasks, listed, newest, revision, update
 from tests.unit.services.ecs.test_ecs_services import create, described, live, messages, stable
 from tests.unit.services.ecs.test_ecs_views import check
-from tests.unit.services.ecs.world import World, world
+from tests.unit.services.ecs.world import ROLE, World, world
 
 ADVANCED = {
     "alternateTargetGroupArn": OTHER_GROUP,
     "productionListenerRule": RULE,
     "testListenerRule": TEST_RULE,
-    "roleArn": "arn:aws:iam::123456789012:role/ecs-elb",
+    "roleArn": ROLE,
 }
 SHIFTED = [{"targetGroupArn": GROUP, "containerName": "web", "containerPort": 8080, "advancedConfiguration": ADVANCED}]
 PAUSE = {"targetType": "PAUSE"}
@@ -403,6 +403,7 @@ async def test_what_is_refused(tmp_path: Path, configuration: dict[str, Any], me
         ({"alternateTargetGroupArn": GROUP + "0"}, "does not exist"),
         ({"productionListenerRule": RULE + "0"}, "listener rules are not there"),
         ({"productionListenerRule": ""}, "needs an alternateTargetGroupArn and a productionListenerRule"),
+        ({"roleArn": ROLE + "0"}, "ECS cannot assume the roleArn: not authorized"),
         ({"testListenerRule": RULE}, "another one than the productionListenerRule"),
         ({"productionListenerRule": RULE.replace("listener-rule/app", "listener/net")}, "Network Load Balancers"),
         ({"productionListenerRule": RULE.replace("listener-rule", "listener")}, "not the ARN of a listener rule"),

@@ -11,6 +11,7 @@ from typing import Any
 from hatoba.aws.shapes import ecs as t
 from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
+from hatoba.services.ecs.acting import door_as
 from hatoba.services.ecs.model.task import Shifting
 
 _RULE = re.compile(r"arn:[^:]+:elasticloadbalancing:[^:]*:[^:]*:listener-rule/app/[^/]+/[^/]+/[^/]+/[^/]+")
@@ -45,12 +46,16 @@ def _check_arn(name: str, rule: str) -> None:
 
 
 async def check_rules(call: Call, advanced: Sequence[Shifting]) -> None:
-    """They exist and forward."""
-    wanted = sorted({rule for one in advanced for rule in (one.production, one.test) if rule})
-    if not wanted:
-        return
+    """They exist and forward, as far as the role may see them."""
+    wanted = {rule: one.role for one in advanced for rule in (one.production, one.test) if rule}
     try:
-        found = [(await call.aws.elbv2.describe_rules(RuleArns=[rule]))["Rules"][0] for rule in wanted]
+        doors = {role: await door_as(call.platform, call.scope, role) for role in sorted(set(wanted.values()))}
+    except AwsError as error:
+        if error.status >= 500:
+            raise
+        raise t.InvalidParameterException(f"ECS cannot assume the roleArn: {error.message}") from error
+    try:
+        found = [(await doors[wanted[rule]].elbv2.describe_rules(RuleArns=[rule]))["Rules"][0] for rule in wanted]
     except AwsError as error:
         if error.status >= 500:
             raise

@@ -16,6 +16,7 @@ from hatoba.core.keys import Key
 from hatoba.core.records import replace
 from hatoba.gateway.call import Platform
 from hatoba.reconcile import Wake
+from hatoba.services.ecs.acting import door_as
 from hatoba.services.ecs.model.hook import Hook, hooks, hooks_of
 from hatoba.services.ecs.model.service_deployment import ServiceDeployment, deployments
 from hatoba.store import Change
@@ -73,8 +74,8 @@ class HookController:
         return self._note(key, await self._call(hook))
 
     async def _call(self, hook: Hook) -> Said:
-        aws = self._platform.door(hook.scope, "ecs")
         try:
+            aws = await door_as(self._platform, hook.scope, hook.role)
             answer = await aws.lambda_.invoke(FunctionName=hook.target, Payload=json.dumps(hook.event).encode())
         except AwsError as error:
             if error.status >= 500 and error.code != "NotImplementedException":

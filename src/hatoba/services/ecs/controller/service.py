@@ -166,7 +166,7 @@ class ServiceController:
         joined = [task for task in first.register if not any(target.group in refused for target in task.targets)]
         drained_at = await balancing.deregister(aws, first.deregister, targets, self._platform.clock)
         problems = [words.not_registered(group, why) for group, why in refused.items()]
-        unset = await traffic.weigh(aws, first.effects.weighings)
+        unset = await traffic.weigh(self._platform, key.scope, first.effects.weighings)
         problems += [words.not_shifted(rule, why) for rule, why in unset.items()]
         given = Given(first.story.key, first.effects.traffic) if first.story and first.effects.traffic else None
         outside = Outside(joined, drained_at, targets, problems, images, answer, None if unset else given)

@@ -1,4 +1,4 @@
-"""Carries out how traffic is weighed: by ELB's public operations, on the rules that a service names.
+"""Carries out how traffic is weighed: by ELB's public operations, on the rules and under the role that a service names.
 
 What else a rule's action says (stickiness) stays. A listener's default rule is changed by way of its listener.
 """
@@ -9,16 +9,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from hatoba.core.errors import AwsError
-from hatoba.gateway.call import Door
+from hatoba.core.keys import Scope
+from hatoba.gateway.call import Door, Platform
+from hatoba.services.ecs.acting import door_as
 from hatoba.services.ecs.plan.shift.traffic import Weighing
 
 
-async def weigh(aws: Door, weighings: Sequence[Weighing]) -> dict[str, str]:
+async def weigh(platform: Platform, scope: Scope, weighings: Sequence[Weighing]) -> dict[str, str]:
     """Sets the rules; those that would not be set, and why. Setting them again changes nothing."""
     refused: dict[str, str] = {}
     for one in weighings:
         try:
-            await _set(aws, one)
+            await _set(await door_as(platform, scope, one.role), one)
         except AwsError as error:
             if error.status >= 500:
                 raise

@@ -28,6 +28,7 @@ class Hook(Record, frozen=True, kw_only=True):
     back: bool  # run on the way back
     type: Literal["AWS_LAMBDA", "PAUSE"]
     target: str = ""  # the function's ARN
+    role: str = ""  # under which it is called
     event: dict[str, Any] = msgspec.field(default_factory=dict)  # what the function is told
     expires_at: float
     action: Literal["CONTINUE", "ROLLBACK"] = "ROLLBACK"  # when it has expired

@@ -74,6 +74,7 @@ def begin(
                 back=shift.back,
                 type=kind,
                 target=hook.get("hookTargetArn", ""),
+                role=hook.get("roleArn", ""),
                 event=_event(service, story, shift, id_, hook) if kind == "AWS_LAMBDA" else {},
                 expires_at=now + 60.0 * timeout.get("timeoutInMinutes", DEFAULT_TIMEOUT),
                 action=timeout.get("action", "ROLLBACK"),

@@ -36,6 +36,7 @@ class Weighing(NamedTuple):
 
     rule: str
     shares: tuple[tuple[str, int], ...]  # (target group ARN, weight)
+    role: str = ""  # under which it is set
 
 
 def wanted(shift: Shift, course: Course) -> Traffic:
@@ -100,7 +101,7 @@ def weighings(before: Sequence[Target], green: Sequence[Target], traffic: Traffi
             other = rules.other(target.group)
         for rule, percent in ((rules.production, traffic.production), (rules.test, traffic.test)):
             if rule:
-                found[rule] = Weighing(rule, shares(other, target.group, percent))
+                found[rule] = Weighing(rule, shares(other, target.group, percent), rules.role)
     return tuple(found.values())
 
 

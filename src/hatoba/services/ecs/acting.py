@@ -1,0 +1,30 @@
+"""The front door, as a role that a user gave ECS to act with: for the rules of a load balancer, for a hook's function.
+
+Who gave no role is served under ECS's own.
+"""
+
+from __future__ import annotations
+
+from hatoba.core.keys import Scope
+from hatoba.gateway.call import Door, Platform, Principal
+
+SESSION = "ECSServiceDeployment"
+SHORTEST_SESSION = 900
+
+
+async def door_as(platform: Platform, scope: Scope, role: str) -> Door:
+    """Raises what STS says when the role does not trust ECS, or is not there."""
+    own = platform.door(scope, "ecs")
+    if not role:
+        return own
+    found = await own.sts.assume_role(RoleArn=role, RoleSessionName=SESSION, DurationSeconds=SHORTEST_SESSION)
+    user = found["AssumedRoleUser"]
+    principal = Principal(
+        kind="role",
+        account=scope.account,
+        arn=user["Arn"],
+        id=user["AssumedRoleId"],
+        role=role,
+        access_key=found["Credentials"]["AccessKeyId"],
+    )
+    return platform.door(scope, "ecs", principal)
