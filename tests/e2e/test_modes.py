@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import uuid
 from collections.abc import Iterator
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -232,6 +234,72 @@ def test_memory_is_shared(hatoba: Instance, run: Any, mode: str | None, shared: 
 
 
 # --- who may ask for what
+
+TELL = r"""
+get() { printf "GET $1 HTTP/1.0\r\n\r\n" | nc -w 5 169.254.170.2 80 | tail -n 1; echo; }
+path=${ECS_CONTAINER_METADATA_URI_V4#http://169.254.170.2}
+echo "PATH $path"
+echo "ROLE $AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
+echo "CREDENTIALS $(get $AWS_CONTAINER_CREDENTIALS_RELATIVE_URI)"
+echo "SELF $(get $path)"
+echo "TASK $(get $path/task)"
+echo "THEIRS $(get $THEIR_ROLE)"
+echo "THEM $(get $THEIR_PATH)"
+echo done
+sleep 60
+"""
+
+
+@pytest.mark.parametrize("mode", ["bridge", "host"])
+def test_a_task_finds_its_own_credentials_and_metadata_and_no_others(hatoba: Instance, run: Any, mode: str) -> None:
+    role = hatoba.task_role("modes")
+    mappings = [{"containerPort": free_port()}]
+
+    def teller(**environment: str) -> tuple[Started, dict[str, str]]:
+        pairs = [{"name": name, "value": value} for name, value in environment.items()]
+        task = run(mode, container(hatoba, TELL, environment=pairs, portMappings=mappings), taskRoleArn=role)
+        return task, dict(line.split(" ", 1) for line in task.until("done") if " " in line)
+
+    first, told = teller()
+    assert json.loads(told["CREDENTIALS"])["RoleArn"] == role
+    about, task = json.loads(told["SELF"]), json.loads(told["TASK"])
+    assert task["TaskARN"] == first.arn
+    assert about["Networks"][0]["NetworkMode"] == mode
+    (binding,) = first.bindings()
+    assert about["Ports"] == [
+        {
+            "ContainerPort": binding["containerPort"],
+            "Protocol": "tcp",
+            "HostPort": binding["hostPort"],
+            "HostIp": "0.0.0.0",
+        }
+    ]
+    assert ("IPv4Addresses" in about["Networks"][0]) == (mode == "bridge")
+    mappings[0] = {"containerPort": free_port()}
+    _, other = teller(THEIR_ROLE=told["ROLE"], THEIR_PATH=told["PATH"])
+    assert json.loads(other["CREDENTIALS"])["RoleArn"] == role
+    for answer in (other["THEIRS"], other["THEM"]):
+        assert "AccessKeyId" not in answer
+        assert first.id not in answer.replace(told["PATH"].rpartition("/")[2], "")
+
+
+def test_what_the_host_itself_sends_there_is_left_alone(hatoba: Instance, run: Any) -> None:
+    run("host", container(hatoba, "sleep 60")).running()
+    assert asked(80, "169.254.170.2") == ""
+
+
+def test_a_task_on_the_bridge_reaches_nothing_of_the_hosts_but_the_endpoint(hatoba: Instance, run: Any) -> None:
+    listening = subprocess.run(["ss", "-Hltn"], capture_output=True, text=True, check=True).stdout
+    ports = {int(line.split()[3].rpartition(":")[2]) for line in listening.splitlines()}
+    pool = ip_network((hatoba.folder / "control" / "pool").read_text().strip())
+    addresses = [str(pool[1]), "172.17.0.1", socket.gethostbyname(socket.gethostname())]
+    tries = " ".join(f"{address}:{port}" for address in addresses for port in sorted(ports))
+    ask = "(nc -w 2 ${at%:*} ${at#*:} </dev/null >/dev/null 2>&1 && echo reached $at) &"
+    script = f"for at in {tries}; do {ask} done; wait; echo done; sleep 60"
+    assert sorted(run("bridge", container(hatoba, script)).until("done")) == [
+        "done",
+        f"reached {pool[1]}:{hatoba.port}",
+    ]
 
 
 def test_nothing_of_these_is_left(hatoba: Instance) -> None:

@@ -40,6 +40,7 @@ from hatoba.node.executions import Executions
 from hatoba.node.logs.node_logs import NodeLogs
 from hatoba.node.memory import Memory
 from hatoba.node.metadata.endpoint import MetadataEndpoint
+from hatoba.node.metadata.hostside import HostEndpoint
 from hatoba.node.output import ShippedOutput, sender
 from hatoba.node.resolver import Resolver
 from hatoba.node.session import Identity, Session, join
@@ -48,6 +49,7 @@ from hatoba.node.worker import REGISTRY, Worker
 from hatoba.proxy.base import OnHealth
 from hatoba.proxy.engine import EnvoyProxy
 from hatoba.proxy.server import ConfigServer
+from hatoba.runtime import cgroups
 from hatoba.runtime.containerd.runtime import ContainerdRuntime
 from hatoba.runtime.containerd.settings import Settings as RuntimeSettings
 from hatoba.runtime.machine import this_platform
@@ -57,6 +59,7 @@ T = TypeVar("T")
 
 
 TOKEN_SECONDS = 60.0
+CGROUPS = "/sys/fs/cgroup"  # where packet rules look for them
 
 
 def _text(path: Path) -> str:
@@ -118,9 +121,19 @@ class Node:
         await self.logs.start()
         await self.worker.start()
         await self.agent.start()
+        await self._serve_host()
         for container in self.logs.containers:
             if self.agent.workload_of(container) is None:  # nobody will ask for it any more
                 self._tasks.start(self.logs.drain(container), f"drain {container}")
+
+    async def _serve_host(self) -> None:
+        """For tasks on the host's network: packet rules know them by their cgroup in the version 2 tree."""
+        tree = cgroups.detect().version2
+        if not tree.startswith(CGROUPS):
+            log.warning("there is no cgroup tree of version 2: tasks on the host's network have no metadata")
+            return
+        parent = runtime_settings(self._places).cgroup_parent
+        await self.host_metadata.start(parent.strip("/"), tree.removeprefix(CGROUPS).strip("/"))
 
     async def _join(self, stop: asyncio.Event) -> Where:
         token = await self._token(stop)
@@ -162,6 +175,7 @@ class Node:
         )
         self.balancers = Balancers(self._wanted_balancers, self._proxy, self.session.report, clock)
         self.metadata = MetadataEndpoint(self.fabric, agent, self.runtime, clock)
+        self.host_metadata = HostEndpoint(self.fabric, agent, self.runtime, clock)
         self._forwarder = Forwarder(HostResolvers(clock), clock)
         self.resolver = Resolver(
             self.fabric,
@@ -235,6 +249,7 @@ class Node:
         await self.agent.close()
         await self.logs.close()
         await self.metadata.close_all()
+        await self.host_metadata.close()
         await self.resolver.close_all()
         await self._forwarder.close()
         await self.balancers.release()

@@ -316,6 +316,9 @@ class Agent:
         id_ = self.worker.by_address(network, address)
         return self._held.get(id_) if id_ else None
 
+    def held(self, workload: str) -> Held | None:
+        return self._held.get(workload)
+
     def place(self, workload: str) -> Place | None:
         return self.worker.known_place(workload)
 

@@ -33,6 +33,11 @@ class Cgroups(msgspec.Struct, frozen=True, kw_only=True):
         return (self.trees[""] if self.layout == "v2" else self.trees[controller]) + cgroup
 
     @property
+    def version2(self) -> str:
+        """Where the v2 tree is mounted, with controllers or without; "" when there is none."""
+        return self.trees.get("", self.unified)
+
+    @property
     def roots(self) -> list[str]:
         return sorted({*self.trees.values(), *([self.unified] if self.unified else [])})
 

@@ -86,6 +86,7 @@ class Connection(asyncio.Protocol):
         _keep_alive(transport.get_extra_info("socket"))
         peer = transport.get_extra_info("peername")
         self._peer: str = peer[0] if isinstance(peer, tuple) else ""
+        self._peer_port: int = peer[1] if isinstance(peer, tuple) else 0
         self._sender = Sender(self._transport, self._limits.write_seconds, self._server.date.line)
         self._server.connections.add(self)
         self._deadline.set("idle", self._limits.idle_seconds)
@@ -202,6 +203,7 @@ class Connection(asyncio.Protocol):
             headers=headers,
             body=self._body,
             peer=self._peer,
+            peer_port=self._peer_port,
             http10=http10,
         )
         self._requests.append((request, parser.should_keep_alive()))

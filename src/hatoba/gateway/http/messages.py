@@ -21,6 +21,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False, eq=False):
     headers: dict[str, str]
     body: Body
     peer: str  # the client's address, without its port
+    peer_port: int = 0
     http10: bool = False
 
     @property

@@ -26,7 +26,7 @@ _JSON = {"content-type": "application/json"}
 
 
 class MetadataEndpoint:
-    """Implements `wiring.NetworkServices`."""
+    """Implements `services.NetworkServices`."""
 
     def __init__(self, fabric: Fabric, knowledge: Knowledge, runtime: Runtime, clock: Clock) -> None:
         self._fabric = fabric

@@ -13,8 +13,10 @@ from typing import Any
 
 import msgspec
 
-from hatoba.network.base import Fabric
+from hatoba.fleet.model import Workload
+from hatoba.network.base import BRIDGE, Fabric, Traffic
 from hatoba.node.advance import Held
+from hatoba.node.bridge import seat_id
 from hatoba.node.metadata import stats
 from hatoba.node.metadata.stats import Reading
 from hatoba.runtime.base import Runtime
@@ -42,16 +44,21 @@ class Meter:
         """By runtime id; None for a container that does not run. Raises `PortError`."""
         names = {c.runtime_id: c.name for c in held.status.containers if c.runtime_id}
         samples = await self._runtime.stats(list(names))
-        workload = held.workload
-        traffic = None
-        if workload.network and workload.interface:
-            traffic = await self._fabric.traffic(workload.network, workload.interface)
         system_ns, cpus = await asyncio.to_thread(_machine)
         found: dict[str, dict[str, Any] | None] = dict.fromkeys(names)
         for id_, sample in samples.items():
+            traffic = await self._traffic(held.workload, names[id_])
             now = Reading(sample=sample, system_ns=system_ns, cpus=cpus, traffic=traffic)
             found[id_] = stats.shape(now, self._since(id_, now), names[id_], id_)
         return found
+
+    async def _traffic(self, workload: Workload, container: str) -> Traffic | None:
+        """The task's, or the container's own; on the host's network nobody can tell."""
+        if workload.network and workload.interface:
+            return await self._fabric.traffic(workload.network, workload.interface)
+        if workload.network_mode == "bridge":
+            return await self._fabric.traffic(BRIDGE, seat_id(workload.id, container))
+        return None
 
     def _since(self, id_: str, now: Reading) -> Reading | None:
         """The reading to compare with; notes this one."""

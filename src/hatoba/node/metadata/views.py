@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from hatoba.core import arn
-from hatoba.fleet.model import ContainerStatus, ContainerWanted, MountWanted
+from hatoba.fleet.model import ContainerStatus, ContainerWanted, MountWanted, PortBinding
 from hatoba.node.advance import Held
 from hatoba.node.health import Outcome
 from hatoba.node.translate import Place
@@ -181,7 +181,7 @@ def container(about: About, wanted: ContainerWanted, status: ContainerStatus, ve
         Image=wanted.image.name,
     )
     body["ImageID"] = status.image_digest
-    if ports := _ports(about, wanted, version):
+    if ports := _ports(about, wanted, status, version):
         body["Ports"] = ports
     body |= _known(
         Labels={**wanted.labels, **_labels(meta, wanted.name)},
@@ -193,7 +193,7 @@ def container(about: About, wanted: ContainerWanted, status: ContainerStatus, ve
         StartedAt=when(status.started),
         FinishedAt=when(status.finished),
         Type="NORMAL",
-        Networks=_networks(about, version),
+        Networks=_networks(about, status, version),
     )
     if wanted.health is not None:
         body["Health"] = _health(about, status)
@@ -218,8 +218,10 @@ def _labels(meta: dict[str, str], name: str) -> dict[str, str]:
     }
 
 
-def _ports(about: About, wanted: ContainerWanted, version: int) -> list[dict[str, Any]]:
-    """With an interface of its own, a task's ports are what they are."""
+def _ports(about: About, wanted: ContainerWanted, status: ContainerStatus, version: int) -> list[dict[str, Any]]:
+    """With an interface of its own, a task's ports are what they are; on the bridge, the node says where they are."""
+    if about.held.workload.network_mode == "bridge":
+        return [port for binding in status.bindings for port in _bound(binding, version)]
     own = bool(about.held.workload.interface)
     found = []
     for port, protocol in wanted.ports:
@@ -230,6 +232,19 @@ def _ports(about: About, wanted: ContainerWanted, version: int) -> list[dict[str
             shape["HostIp"] = "0.0.0.0"
         found.append(shape)
     return found
+
+
+def _bound(binding: PortBinding, version: int) -> list[dict[str, Any]]:
+    where = {"HostIp": "0.0.0.0"} if version >= 4 else {}
+    return [
+        {
+            "ContainerPort": binding.container + step,
+            "Protocol": binding.protocol,
+            "HostPort": binding.host + step,
+            **where,
+        }
+        for step in range(binding.count)
+    ]
 
 
 def _health(about: About, status: ContainerStatus) -> dict[str, Any]:
@@ -245,13 +260,14 @@ def _volume(mount: MountWanted, place: Place | None) -> dict[str, Any]:
     return _known(DockerName=name, Source=mount.source, Destination=mount.target)
 
 
-def _networks(about: About, version: int) -> list[dict[str, Any]]:
+def _networks(about: About, status: ContainerStatus, version: int) -> list[dict[str, Any]]:
     place, meta = about.place, about.metadata
     mode = about.held.workload.network_mode or ("awsvpc" if about.held.workload.interface else "host")
     network: dict[str, Any] = {"NetworkMode": mode}
-    if place is None or not place.address:
+    address = status.address or (place.address if place is not None else "")
+    if place is None or not address:
         return [network]
-    network["IPv4Addresses"] = [place.address]
+    network["IPv4Addresses"] = [address]
     if version >= 4 and mode == "awsvpc":
         network |= _known(
             AttachmentIndex=0,
