@@ -12,6 +12,7 @@ from hatoba.fleet.model import RouterWanted
 from hatoba.runtime.base import Mount
 
 SOCKET = "fluent.sock"
+ROUTER_PORT = "24224"
 FOLDER = ".router"  # no container has such a name
 
 

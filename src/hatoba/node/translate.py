@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from hatoba.fleet.model import ContainerWanted, ImageWanted, MountWanted, VolumeWanted, Workload
-from hatoba.node.router import router_mounts
+from hatoba.node.router import ROUTER_PORT, router_mounts
 from hatoba.runtime import merge
 from hatoba.runtime.base import (
     ContainerSpec,
@@ -123,6 +123,15 @@ def environment(workload: Workload, container: ContainerWanted, endpoint: str = 
     if launch_type := workload.metadata.get("LaunchType"):
         given["AWS_EXECUTION_ENV"] = f"AWS_ECS_{launch_type}"
     return given | container.environment
+
+
+def _router(workload: Workload, container: ContainerWanted, place: Place) -> dict[str, str]:
+    """Where a container whose logs are routed can speak to the router itself."""
+    if container.log is None or not container.log.router:
+        return {}
+    seat = place.seats.get(container.log.router)
+    host = seat.address if seat is not None else "127.0.0.1" if workload.interface else ""
+    return {"FLUENT_HOST": host, "FLUENT_PORT": ROUTER_PORT} if host else {}
 
 
 def endpoint_id(workload: str, container: str) -> str:
@@ -237,7 +246,11 @@ def container_spec(
         id=container_id(workload.id, container.name),
         image=digest,
         args=merge.args(image, container.entrypoint, container.command),
-        env=merge.env(image, environment(workload, container, place.endpoint), hostname=hostname),
+        env=merge.env(
+            image,
+            _router(workload, container, place) | environment(workload, container, place.endpoint),
+            hostname=hostname,
+        ),
         secrets=container.secrets,
         cwd=container.cwd or image.cwd,
         user=container.user or image.user,

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -20,10 +22,13 @@ from hatoba.fleet.model import (
     Limit,
     LogWanted,
     MountWanted,
+    RouterWanted,
 )
 from hatoba.node import translate
 from hatoba.node.etc import etc_files
+from hatoba.node.router import router_socket, write_router
 from hatoba.node.translate import Place
+from hatoba.runtime import merge
 from hatoba.runtime.base import ImageConfig, Stdio
 from tests.unit.node.pieces import container, workload
 
@@ -145,3 +150,36 @@ def test_files_below_etc(wanted: ContainerWanted, hostname: str, place: Place, h
     assert files["hosts"] == loopback + hosts
     assert files["resolv.conf"] == resolv
     assert files["hostname"] == hostname + "\n"
+
+
+def told(place: Place, **fields: Any) -> dict[str, str]:
+    """The environment of a container whose logs a router takes."""
+    routed = container("web", log=LogWanted(driver="fluentd", router="router"))
+    task = workload("t1", container("router"), routed, **fields)
+    spec = translate.container_spec(task, routed, IMAGE, "sha256:1", place, Stdio())
+    return merge.split(spec.env)
+
+
+def test_a_container_is_told_where_the_router_of_its_logs_listens() -> None:
+    assert told(PLACE)["FLUENT_HOST"] == "127.0.0.1", "they share an interface"
+    seats = {
+        name: translate.Seat(netns=f"/{name}", address=f"172.17.0.{n}") for n, name in enumerate(("router", "web"))
+    }
+    bridged = msgspec.structs.replace(PLACE, netns="", seats=seats)
+    assert told(bridged, interface=None, network_mode="bridge")["FLUENT_HOST"] == "172.17.0.0"
+    assert told(bridged, interface=None, network_mode="bridge")["FLUENT_PORT"] == "24224"
+    assert "FLUENT_HOST" not in told(PLACE, interface=None, network_mode="host"), "a port of the host may be anybody's"
+
+
+def test_a_router_finds_its_files_and_a_folder_for_its_socket(tmp_path: Path) -> None:
+    wanted = RouterWanted(files={"/fluent-bit/etc/fluent-bit.conf": "[INPUT]"}, sealed={"/x.conf": Secret("[OUTPUT]")})
+    place = msgspec.structs.replace(PLACE, files=tmp_path)
+    spec = translate.container_spec(workload(), container(router=wanted), IMAGE, "sha256:1", place, Stdio())
+    write_router(wanted, tmp_path)
+    mounts = {mount.target: mount for mount in spec.mounts}
+    assert Path(mounts["/fluent-bit/etc/fluent-bit.conf"].source).read_text() == "[INPUT]"
+    assert Path(mounts["/x.conf"].source).read_text() == "[OUTPUT]"
+    assert mounts["/x.conf"].read_only
+    assert Path(mounts["/var/run"].source) == router_socket(tmp_path).parent
+    assert not mounts["/var/run"].read_only
+    assert stat.S_IMODE(router_socket(tmp_path).parent.stat().st_mode) == 0o777, "the router may be any user"

@@ -122,7 +122,6 @@ def test_on_the_hosts_network_there_is_only_the_socket_and_an_instance_is_named(
     check("fluent-bit-host.conf", config_of(found)[1])
     assert found["router"].router is not None
     assert found["router"].router.sealed == {"/fluent-bit/etc/external.conf": Secret("[SERVICE]")}
-    assert "FLUENT_HOST" not in found["web"].environment
 
 
 def test_without_metadata_and_without_outputs() -> None:
@@ -134,7 +133,6 @@ def test_what_is_routed_starts_after_the_router_and_goes_to_its_socket() -> None
     found = told(registered(sender("web", {"Name": "stdout", "log-driver-buffer-limit": "4096"}), router()))
     web = found["web"]
     assert web.depends_on == (DependsOn(container="router", condition="START"),)
-    assert web.environment == {"FLUENT_HOST": "127.0.0.1", "FLUENT_PORT": "24224"}
     assert web.log is not None
     assert (web.log.driver, web.log.router) == ("fluentd", "router")
     assert web.log.options == {

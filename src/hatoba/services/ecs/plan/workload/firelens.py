@@ -82,7 +82,7 @@ def route(
         if container.name == found["name"]:
             container = _router(container, found, task, definition, injected)
         elif container.name in senders:
-            container = _sender(container, found["name"], definition)
+            container = _sender(container, found["name"])
         made.append(container)
     return tuple(made)
 
@@ -102,13 +102,10 @@ def _router(
     return replace(container, router=wanted, secrets={**container.secrets, **options})
 
 
-def _sender(container: ContainerWanted, router: str, definition: Definition) -> ContainerWanted:
-    waits = any(need.container == router for need in container.depends_on)
-    needs = () if waits else (DependsOn(container=router, condition="START"),)
-    where = {"FLUENT_HOST": "127.0.0.1", "FLUENT_PORT": PORT} if definition.network_mode == "awsvpc" else {}
-    return replace(
-        container, depends_on=(*container.depends_on, *needs), environment={**where, **container.environment}
-    )
+def _sender(container: ContainerWanted, router: str) -> ContainerWanted:
+    if any(need.container == router for need in container.depends_on):
+        return container
+    return replace(container, depends_on=(*container.depends_on, DependsOn(container=router, condition="START")))
 
 
 def log(c: t.ContainerDefinition, task: Task, router: t.ContainerDefinition) -> LogWanted:
