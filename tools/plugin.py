@@ -42,6 +42,7 @@ class Line:
         assert where.scheme == "ws"
         assert where.hostname is not None
         self.socket = socket.create_connection((where.hostname, where.port or 80), timeout=seconds)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         key = base64.b64encode(os.urandom(16)).decode()
         lines = {
             "Host": where.netloc,
@@ -216,12 +217,10 @@ class Plugin:
                 self.closed = json.loads(heard.payload)
 
     def _came(self, heard: Message) -> None:
+        if heard.number < self._expected or self._refuse(heard):
+            return  # as the plugin: what was taken is acknowledged already
         if heard.number > self._expected:
             self._early[heard.number] = heard
-        elif heard.number < self._expected:
-            return  # as the plugin: it was acknowledged
-        elif self._refuse(heard):
-            return
         said = {
             "AcknowledgedMessageType": heard.kind,
             "AcknowledgedMessageId": heard.id,

@@ -79,7 +79,7 @@ class Talk:
         self._typed_size = 0
         self._active = side.clock.monotonic()
         self._ready, self._sized, self._more = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._room, self._stirred = asyncio.Event(), asyncio.Event()
+        self._room, self._stirred = asyncio.Event(), asyncio.Event()  # stirred: what is unacknowledged has changed
         self._refused = ""  # what the client could not do of the handshake
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -219,7 +219,7 @@ class Talk:
         await self._send(self._channel.output(data, error=error))
 
     async def _send(self, message: bytes) -> None:
-        self._stirred.set()  # something more to be acknowledged
+        self._stirred.set()
         await self._socket.send(message)
 
     async def _type(self, process: Channel) -> None:
@@ -242,6 +242,7 @@ class Talk:
                 raise BadFrame("Only the first message is a text.")
             reply = self._channel.hear(message)
             self._room.set()
+            self._stirred.set()
             if reply is not None:
                 await self._socket.send(reply)
             await self._take()
