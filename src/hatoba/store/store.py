@@ -102,19 +102,33 @@ class Tx(View):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open = False
         if self._guard is not None:
             self._guard.cancel()
         if kind is None and not self._yielded:
             try:
+                self._accompany()
+                self._open = False
                 self.seq = self._store.commit(self._touched)
             except BaseException:  # a record that cannot be encoded: nothing may stay behind in memory
                 self._roll_back()
                 raise
+            finally:
+                self._open = False
             return
+        self._open = False
         self._roll_back()
         if kind is None:
             raise RuntimeError("there was an await inside a transaction; nothing was written")
+
+    def _accompany(self) -> None:
+        """What belongs to the changes of this transaction, and to it alone, is written with them."""
+        if not self._store.companions:
+            return
+        for (name, key), (table, before) in list(self._touched.items()):
+            for companion in self._store.companions.get(name, ()):
+                after = self.get(table, key)
+                if before is not after:
+                    companion(self, before, after)
 
     def _roll_back(self) -> None:
         for table, key, before in reversed(self._undo):
@@ -156,6 +170,9 @@ class Tx(View):
         self._touched.setdefault((table.name, key), (table, before))
 
 
+Companion = Callable[[Tx, Any, Any], None]  # the transaction, a record before it and after
+
+
 class Store(View):
     """The tables it serves are handed in once; `open` loads them."""
 
@@ -179,6 +196,7 @@ class Store(View):
         self._writer: Writer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.feed = Feed()
+        self.companions: dict[str, list[Companion]] = {}  # by table
         self.epoch = 0
         self.seq = 0  # the last transaction committed in memory
         self.durable_seq = 0  # the last transaction on disk
@@ -221,6 +239,13 @@ class Store(View):
 
     def tx(self) -> Tx:
         return Tx(self)
+
+    def accompany(self, table: Table[R], companion: Callable[[Tx, R | None, R | None], None]) -> None:
+        """Calls `companion` at the end of every transaction for each record of `table` that it changed, once: what it
+        writes then becomes durable with the change or not at all. It is not called for what companions write. Where it
+        fails, the transaction does.
+        """
+        self.companions.setdefault(table.name, []).append(companion)
 
     def enter(self, tx: Tx) -> None:
         if self._current is not None:
