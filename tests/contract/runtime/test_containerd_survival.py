@@ -20,7 +20,7 @@ from hatoba.runtime.containerd import Settings
 from hatoba.runtime.containerd.client import Client
 from hatoba.runtime.containerd.runtime import stop_leftovers
 from hatoba.runtime.stubs.services.snapshots.v1 import snapshots_pb2
-from tests.contract.runtime.worlds import ContainerdWorld, is_alive, spec
+from tests.contract.runtime.worlds import ContainerdWorld, is_alive, processes, spec
 
 pytestmark = pytest.mark.real
 
@@ -52,6 +52,27 @@ async def test_containers_outlive_containerd(real: ContainerdWorld) -> None:
     await process.close()
     stopped = await real.runtime.stop("stays", signal.SIGTERM, 0.1)
     assert stopped is not None
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+async def test_what_an_earlier_agent_ran_inside_is_ended_by_the_next(real: ContainerdWorld, terminal: bool) -> None:
+    """Its ends of the streams went with it; the container and its own processes are none of that."""
+    await real.runtime.create(await spec(real, "a", "sh", "-c", "sleep 86671 & sleep 86672"))
+    await real.runtime.start("a")
+    for number in range(2):
+        wanted = ExecSpec(id=f"e{number}", args=("sleep", f"8667{number + 3}"), terminal=terminal, attach=True)
+        await real.runtime.exec("a", wanted)
+    for _ in range(500):
+        if len(processes("sleep\x008667")) == 4:
+            break
+        await asyncio.sleep(0.02)
+    await real.restart()
+    assert len(processes("sleep\x0086671")) == len(processes("sleep\x0086672")) == 1
+    assert len(processes("sleep\x008667")) == 2
+    assert not list((real.settings.run / "exec").iterdir())
+    process = await real.runtime.exec("a", ExecSpec(id="e0", args=("true",)))  # its name is free
+    assert (await process.wait()).code == 0
+    await process.close()
 
 
 async def test_a_container_lost_with_its_shim_is_told(real: ContainerdWorld) -> None:

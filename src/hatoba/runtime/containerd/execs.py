@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import signal as signals
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,12 +21,15 @@ from hatoba.runtime import oci
 from hatoba.runtime.base import ExecSpec, Exit, Failure, failure
 from hatoba.runtime.containerd.client import FAILED_PRECONDITION, NOT_FOUND, CallFailed, Client
 from hatoba.runtime.containerd.records import Record
+from hatoba.runtime.stubs.runc import options_pb2
 from hatoba.runtime.stubs.services.tasks.v1 import tasks_pb2
 from hatoba.runtime.users import User
 
 PROCESS_URL = "types.containerd.io/opencontainers/runtime-spec/1/Process"
 
 _CHUNK = 1 << 16
+_STRAYS = 16  # containers that are looked at at a time
+_STRAY_SECONDS = 5.0  # for one that is killed
 
 Stream = Literal["stdout", "stderr"]
 
@@ -110,6 +113,52 @@ def _open(path: str, how: int) -> int:
 
 def _silent() -> asyncio.StreamReader:
     return asyncio.StreamReader()
+
+
+async def end_strays(client: Client, ids: Iterable[str], folder: Path) -> int:
+    """Ends what an earlier process of ours has run inside these containers: its ends of the streams went with it, and
+    nobody watches any more. How many there were."""
+    at_a_time = asyncio.Semaphore(_STRAYS)
+
+    async def end_those_of(id: str) -> int:
+        async with at_a_time:
+            strays = await _strays(client, id)
+            for stray in strays:
+                await _end(client, id, stray)
+            return len(strays)
+
+    ended = await asyncio.gather(*(end_those_of(id) for id in ids))
+    _empty(folder)
+    return sum(ended)
+
+
+def _empty(folder: Path) -> None:
+    for fifo in folder.glob("*"):
+        fifo.unlink(missing_ok=True)
+
+
+async def _strays(client: Client, id: str) -> list[str]:
+    try:
+        answer = await client.call(client.tasks.ListPids, tasks_pb2.ListPidsRequest(container_id=id))
+    except CallFailed:  # it does not run
+        return []
+    return [found.exec_id for process in answer.processes if (found := _details(process)).exec_id]
+
+
+def _details(process: Any) -> options_pb2.ProcessDetails:
+    found = options_pb2.ProcessDetails()
+    if process.info.type_url.endswith("ProcessDetails"):
+        found.ParseFromString(process.info.value)
+    return found
+
+
+async def _end(client: Client, id: str, stray: str) -> None:
+    ids: dict[str, Any] = {"container_id": id, "exec_id": stray}
+    with contextlib.suppress(CallFailed, TimeoutError):  # it has ended meanwhile
+        await client.call(client.tasks.Kill, tasks_pb2.KillRequest(**ids, signal=signals.SIGKILL))
+        async with asyncio.timeout(_STRAY_SECONDS):
+            await client.call(client.tasks.Wait, tasks_pb2.WaitRequest(**ids))
+        await client.call(client.tasks.DeleteProcess, tasks_pb2.DeleteProcessRequest(**ids))
 
 
 class ContainerdProcess:

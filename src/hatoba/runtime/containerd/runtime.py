@@ -41,7 +41,7 @@ from hatoba.runtime.containerd.client import Client
 from hatoba.runtime.containerd.containers import SPEC_EXTENSION, Containers
 from hatoba.runtime.containerd.daemon import Daemon
 from hatoba.runtime.containerd.events import Events
-from hatoba.runtime.containerd.execs import ContainerdProcess, Fifos
+from hatoba.runtime.containerd.execs import ContainerdProcess, Fifos, end_strays
 from hatoba.runtime.containerd.images import Images
 from hatoba.runtime.containerd.mountspace import MountSpace
 from hatoba.runtime.containerd.records import Record, Records
@@ -94,6 +94,9 @@ class ContainerdRuntime:
         self._containers.secrets.prepare()
         await self._images.load()
         await self._load()
+        strays = await end_strays(self._client, self._records.all, self._settings.run / "exec")
+        if strays:
+            log.info("ended %d processes that an earlier agent ran inside containers", strays)
         self._tasks.start(self._supervise(), "supervise")
         self._tasks.start(self._events.follow(), "events")
         try:
