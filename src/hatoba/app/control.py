@@ -16,6 +16,7 @@ from ipaddress import IPv4Network
 import hatoba
 from hatoba.app import admin, output, process, questions
 from hatoba.app.credentials import AnyOf, ensure_root
+from hatoba.app.masterkey import open_sealer
 from hatoba.app.names import HostNames
 from hatoba.app.nodes import Nodes, Spot
 from hatoba.app.places import Places, write
@@ -29,7 +30,6 @@ from hatoba.core.errors import Refused
 from hatoba.core.ids import RandomIds
 from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
-from hatoba.core.secret import Sealer
 from hatoba.core.tasks import TaskGroup
 from hatoba.fleet.channels import Channels, Executor
 from hatoba.fleet.enrol import Authority, Enrolments, transits
@@ -71,7 +71,7 @@ class Control:
         self._settings = settings
         self._places = places
         self._clock, self._ids = SystemClock(), RandomIds()
-        self._sealer = Sealer.from_file(places.control / "master.key")
+        self._sealer = open_sealer(places.control)
         self._pool = ensure_pool(places, settings.pool)
         self.store = Store(SqliteJournal(places.control / "journal.db"), tables(), self._sealer)
         self._authority = Authority(places.control / "authority")

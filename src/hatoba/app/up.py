@@ -20,7 +20,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hatoba.app import pidfile
+from hatoba.app import masterkey, pidfile
 from hatoba.app.places import Places, find
 from hatoba.app.settings import Settings
 from hatoba.core.errors import Refused
@@ -143,7 +143,11 @@ class Supervisor:
             with self._places.log_file(name).open("ab") as log:
                 began = time.monotonic()
                 process = await asyncio.create_subprocess_exec(
-                    *command(*words, *self._given(name)), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                    *command(*words, *self._given(name)),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=masterkey.without(os.environ) if name == "node" else None,
                 )
             if first:
                 say()
