@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from hatoba.network import syscalls
-from hatoba.network.base import InterfaceSpec, PolicySet, Rule, Settings, VpcSpec
+from hatoba.network.base import InterfaceSpec, PolicySet, Publish, Rule, SeatSpec, Settings, VpcSpec
 from hatoba.network.fabric import KernelFabric
 
 EVERYONE = Rule(cidrs=("0.0.0.0/0",))
@@ -35,6 +35,10 @@ def interface(vpc: str, number: int, public: bool = False) -> InterfaceSpec:
         public=f"100.64.{high + 8}.{low + 5}" if public else None,
         egress=True,
     )
+
+
+def seat(number: int) -> SeatSpec:
+    return SeatSpec(id=f"seat-{number}", ports=(Publish(port=80),))
 
 
 def policies(port: int) -> tuple[PolicySet, ...]:
@@ -74,9 +78,12 @@ async def bench(folder: Path, home: Path, count: int) -> None:
         await timed(
             f"a changed rule beside {count} interfaces", 50, lambda n: fabric.set_policies("vpc-0", policies(81 + n))
         )
+        await timed("the bridge", 1, lambda _: fabric.ensure_bridge(()))
+        await timed("a seat with a published port", count, lambda n: fabric.ensure_seat(seat(n)))
         await fabric.close()
         fabric = KernelFabric(settings, home)
-        await timed(f"taking over {count + 50} interfaces", 1, lambda _: fabric.start())
+        await timed(f"taking over {count + 50} interfaces and {count} seats", 1, lambda _: fabric.start())
+        await timed("removal of a seat", count, lambda n: fabric.remove_seat(f"seat-{n}"))
         await sustained(fabric, 500)
         await timed("removal of an interface", count, lambda n: fabric.remove_interface("vpc-0", f"vpc-0.{n}"))
     finally:

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 _TOOLS = {
+    "catatonit": "catatonit",
     "containerd": "containerd",
     "crun": "crun",
     "nsenter": "util-linux",

@@ -1,6 +1,6 @@
 """The node's bridge, as the router that it is: a VPC of one node, whose seats are open to each other. Pure.
 
-Why a router and no bridge device: the decision record 0012.
+Why a router and no bridge device: the decision record 0015.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from hatoba.network.base import BRIDGE, InterfaceSpec, PolicySet, Publish, Route
 
 _EVERYTHING = (Rule(cidrs=("0.0.0.0/0",)),)
 OPEN = PolicySet(id=BRIDGE, ingress=_EVERYTHING, egress=_EVERYTHING)  # seats are closed by nobody, as with docker
+_NOBODY = IPv4Address(0)
 _SALT = 0x42  # tells the bridge's hardware addresses from those of VPCs
 
 
@@ -35,13 +36,35 @@ def interface(seat: str, cidr: str, address: str, ports: tuple[Publish, ...]) ->
     )
 
 
-def free_address(cidr: str, seats: Iterable[InterfaceSpec], after: str | None) -> str:
-    """Raises `PortError` when all are taken."""
-    taken = {IPv4Address(seat.address) for seat in seats}
-    found = addresses.next_free(IPv4Network(cidr), taken, IPv4Address(after) if after else None)
-    if found is None:
-        raise PortError("kernel", f"All addresses of the bridge {cidr} are taken.")
-    return str(found)
+class Addresses:
+    """Which seat has which address. A released one rests as long as it can: they are given out going round."""
+
+    def __init__(self, cidr: str) -> None:
+        self._network = IPv4Network(cidr)
+        self._seats: dict[str, IPv4Address] = {}
+        self._taken: set[IPv4Address] = set()
+        self._last: IPv4Address | None = None
+
+    def keep(self, seats: Iterable[InterfaceSpec]) -> None:
+        """Those given out before, by whom ever."""
+        for seat in seats:
+            self._put(seat.id, IPv4Address(seat.address))
+
+    def give(self, seat: str) -> str:
+        """The seat's own, or a free one. Raises `PortError` when all are taken."""
+        if seat not in self._seats:
+            found = addresses.next_free(self._network, self._taken, self._last)
+            if found is None:
+                raise PortError("kernel", f"All addresses of the bridge {self._network} are taken.")
+            self._put(seat, found)
+        return str(self._seats[seat])
+
+    def release(self, seat: str) -> None:
+        self._taken.discard(self._seats.pop(seat, _NOBODY))
+
+    def _put(self, seat: str, address: IPv4Address) -> None:
+        self._seats[seat] = self._last = address
+        self._taken.add(address)
 
 
 def answers(wanted: SeatSpec, given: InterfaceSpec) -> bool:

@@ -54,7 +54,7 @@ class KernelFabric:
         self._routers: dict[str, Router] = {}
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}  # VPC → lock, and who holds it or waits
         self._running: set[asyncio.Future[None]] = set()
-        self._last_address: str | None = None  # of the bridge, given out
+        self._seats = bridge.Addresses(settings.bridge)
 
     async def start(self) -> Inventory:
         standing = await self._host.namespace.run(self._take_over)
@@ -73,8 +73,10 @@ class KernelFabric:
         standing = [record for record in records.routers() if syscalls.is_pinned(self._path(record.spec.id))]
         vpcs = [record.spec.id for record in standing]
         nodes = {vpc: frozenset(peer.node for peer in records.peers(vpc)) for vpc in vpcs}
+        seats = records.interfaces(BRIDGE)
+        self._seats.keep(seats)
         transit = next((record.transit for record in standing if record.spec.id == BRIDGE), "")
-        host.prepare(nodes, records.interfaces(BRIDGE) if transit else (), transit)
+        host.prepare(nodes, seats if transit else (), transit)
         local = {h.public: (h.vpc, h.id) for vpc in vpcs for h in records.holders(vpc) if h.public is not None}
         host.adopt(local, records.publics(), vpcs)
         host.set_remote(records.publics())
@@ -213,12 +215,7 @@ class KernelFabric:
             self._host.ports.keep(spec.id, given.ports)
             return given
         ports = self._host.ports.take(spec.id, spec.ports)
-        if given is None:
-            seats = self._records.interfaces(BRIDGE)
-            self._last_address = bridge.free_address(self._settings.bridge, seats, self._last_address)
-        address = given.address if given is not None else self._last_address
-        assert address is not None
-        return bridge.interface(spec.id, self._settings.bridge, address, ports)
+        return bridge.interface(spec.id, self._settings.bridge, self._seats.give(spec.id), ports)
 
     async def remove_seat(self, seat: str) -> None:
         await self._in_order(BRIDGE, self._remove_seat(seat))
@@ -227,6 +224,7 @@ class KernelFabric:
         host = self._host
         await host.namespace.run(host.withdraw, seat)
         await self._remove_interface(BRIDGE, seat)
+        await host.namespace.run(self._seats.release, seat)
 
     async def redirect(self, wanted: HostRedirect | None) -> None:
         await self._host.namespace.run(self._host.redirect, wanted)

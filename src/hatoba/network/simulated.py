@@ -82,6 +82,7 @@ class SimulatedFabric:
         self.vpcs: dict[str, Vpc] = {}
         self._remote: dict[str, str] = {}
         self.redirected: HostRedirect | None = None
+        self._seats = bridge.Addresses(settings.bridge)
         self.failures: dict[str, list[HatobaError]] = {}  # operation → errors of its next calls
         self.delays: dict[str, float] = {}  # operation → seconds
         self.calls: list[tuple[str, str]] = []  # operation and id, in order
@@ -179,9 +180,7 @@ class SimulatedFabric:
         given = here.wanted.get(spec.id)
         if not isinstance(given, InterfaceSpec) or not bridge.answers(spec, given):
             ports = self._ports(spec)
-            seats = [holder for holder in here.wanted.values() if isinstance(holder, InterfaceSpec)]
-            address = given.address if given is not None else bridge.free_address(self._settings.bridge, seats, None)
-            given = bridge.interface(spec.id, self._settings.bridge, address, ports)
+            given = bridge.interface(spec.id, self._settings.bridge, self._seats.give(spec.id), ports)
         here.wanted[spec.id] = given
         self._called("ensure_seat", spec.id)
         here.holders[spec.id] = given
@@ -208,6 +207,7 @@ class SimulatedFabric:
 
     async def remove_seat(self, seat: str) -> None:
         self._remove("remove_seat", BRIDGE, seat)
+        self._seats.release(seat)
 
     async def redirect(self, wanted: HostRedirect | None) -> None:
         self._called("redirect", "")
