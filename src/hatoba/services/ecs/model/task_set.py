@@ -52,7 +52,7 @@ task_sets = Table(
     TaskSet,
     indexes=(
         Index("service", lambda s: (s.key[:3], s.service)),
-        Index("target_group", lambda s: {x.group for x in s.deployment.revision.targets}, many=True),
+        Index("target_group", lambda s: {x.group for x in s.deployment.targets}, many=True),
         Index("blocked", lambda s: True if s.blocked else None),
         Index("definition", lambda s: (s.key[:3], s.deployment.revision.definition)),
     ),

@@ -144,7 +144,7 @@ def _moves(
     """What starts and stops; starts of deployments that are not PRIMARY stand by themselves, by deployment."""
     shift = shifting.governs(advanced.story)
     if advanced.story is not None and shift is not None and service.status == "ACTIVE":
-        return shifting.side_moves(service, advanced.story, shift, seen, now)
+        return shifting.side_moves(service, advanced.story, shift, seen, now, zones)
     if instances is None:
         return moves(service, seen, now, early=advanced.early, zones=zones), {}
     return daemon_moves(service, seen, instances, now), {}

@@ -7,7 +7,7 @@ stopped half-way leaves both revisions as they are, for both may have traffic.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from hatoba.core.records import replace
@@ -93,9 +93,15 @@ def alone(service: Service, deployment: Deployment, desired: int) -> Service:
 
 
 def side_moves(
-    service: Service, story: ServiceDeployment, shift: Shift, seen: Sequence[Seen], now: float
+    service: Service,
+    story: ServiceDeployment,
+    shift: Shift,
+    seen: Sequence[Seen],
+    now: float,
+    zones: Mapping[str, str],
 ) -> tuple[Moves, dict[str, int]]:
-    """The moves of all revisions; starts of those that are not PRIMARY stand by themselves, by deployment."""
+    """The moves of all revisions; starts of those that are not PRIMARY stand by themselves, by deployment. `zones`:
+    where each task is."""
     stops: list[Stop] = []
     kept: list[Task] = []
     again: list[float] = []
@@ -105,7 +111,7 @@ def side_moves(
         if count is None:
             continue
         own = [one for one in seen if one.task.deployment == deployment.id]
-        step = moves(alone(service, deployment, count), own, now)
+        step = moves(alone(service, deployment, count), own, now, zones=zones)
         starts |= {deployment.id: step.start} if step.start else {}
         stops += step.stop
         kept += step.kept
