@@ -11,6 +11,7 @@ PACKAGES=(
     golang-github-containers-common:/usr/share/containers/seccomp.json   # the default seccomp profile
     tini:tini-static               # the init process of tasks that ask for one
     catatonit:catatonit            # holds the namespaces that a task's containers share
+    e2fsprogs:mkfs.ext4            # the disk of a task whose storage is limited
     util-linux:nsenter             # starts Envoy in a VPC's namespace
     libnftables1:/usr/share/doc/libnftables1   # packet rules, in process
     busybox-static:/bin/busybox    # sample and test images

@@ -10,6 +10,7 @@ import os
 import re
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from hatoba.network.names import host_prefix, host_table
 from hatoba.runtime.containerd.settings import Settings
 
 CGROUPS = Path("/sys/fs/cgroup")
+_ROUNDS, _ROUND_SECONDS = 100, 0.02
 
 
 def _sh(*words: str) -> list[str]:
@@ -62,6 +64,7 @@ class Traces:
         found = {
             "processes": [f"{pid} {line[:120]}" for pid, line in self.processes().items()],
             "mounts": self.mounts(),
+            "loop devices": self.loops(),
             "interfaces": self.interfaces(),
             "rules": [line for line in _sh("nft", "list", "tables") if line.endswith(host_table(self.name))],
             "routes": self.routes(),
@@ -97,6 +100,17 @@ class Traces:
             for line in _read(Path(file)).splitlines()
             if self._ours(line)
         )
+
+    def loops(self) -> list[str]:
+        """The kernel frees one a moment after the last mount of it has gone."""
+        for _ in range(_ROUNDS):
+            found = [
+                line for line in _sh("losetup", "--list", "--noheadings", "--output", "BACK-FILE") if self._ours(line)
+            ]
+            if not found:
+                break
+            time.sleep(_ROUND_SECONDS)
+        return found
 
     def interfaces(self) -> list[str]:
         prefix = host_prefix(self.name)
@@ -143,6 +157,7 @@ class Traces:
             "bundles": len(list(bundles.glob("*"))),
             "task folders": len(list((node / "tasks").glob("*"))),
             "spools": _files(node / "output"),
+            "disks and volumes": len(list((node / "containerd" / "scratch").glob("*"))),
         }
 
     def _open_files(self, process: str) -> int:

@@ -12,6 +12,7 @@ _TOOLS = {
     "catatonit": "catatonit",
     "containerd": "containerd",
     "crun": "crun",
+    "mkfs.ext4": "e2fsprogs",
     "nsenter": "util-linux",
     "tini-static": "tini",
 }
@@ -49,6 +50,7 @@ def _facts() -> list[tuple[str, str]]:
         ("cgroups", layout),
         ("user", "root" if os.geteuid() == 0 else "not root: `hatoba up` needs sudo"),
         ("python", platform.python_version()),
+        ("loop devices", "there" if Path("/dev/loop-control").exists() else "none: storage of tasks is not limited"),
         *((tool, shutil.which(tool) or "missing") for tool in _TOOLS),
     ]
 
