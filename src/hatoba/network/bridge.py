@@ -1,6 +1,6 @@
 """The node's bridge, as the router that it is: a VPC of one node, whose seats are open to each other. Pure.
 
-Why a router and no bridge device: the decision record 0015.
+Why a router and no bridge device: the decision record 0016.
 """
 
 from __future__ import annotations
