@@ -39,7 +39,7 @@ LABELS = st.sampled_from([stages.CURRENT, stages.PREVIOUS, stages.PENDING, "mine
 VERSIONS = st.sampled_from("abcd")
 
 
-@given(st.lists(st.tuples(VERSIONS, st.lists(LABELS, min_size=1, max_size=3)), max_size=12))
+@given(st.lists(st.tuples(VERSIONS, st.lists(LABELS, min_size=1, max_size=3, unique=True)), max_size=12))
 def test_a_label_is_on_one_version_at_a_time(moves: list[tuple[str, list[str]]]) -> None:
     now: dict[str, tuple[str, ...]] = {}
     for version, labels in moves:
