@@ -59,6 +59,10 @@ class Platform(Protocol):
         has assumed."""
         ...
 
+    def serves(self, service: str) -> bool:
+        """Whether a service, by botocore's name, has a room here."""
+        ...
+
     def get(self, kind: type[T]) -> T:
         """An engine or a setting by its type: `platform.get(Streams)`."""
         ...

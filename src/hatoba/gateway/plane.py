@@ -65,5 +65,8 @@ class ControlPlane:
         except KeyError:
             raise LookupError(f"nothing provides {kind.__name__} here") from None
 
+    def serves(self, service: str) -> bool:
+        return service in self.operations.services
+
     def door(self, scope: Scope, service: str, principal: Principal | None = None) -> Door:
         return service_door(self, self.operations, scope, service, principal)

@@ -7,6 +7,7 @@ from hatoba.services.ecs.model.capacity_provider import capacity_providers
 from hatoba.services.ecs.model.cluster import clusters
 from hatoba.services.ecs.model.hook import hooks
 from hatoba.services.ecs.model.instance import instances
+from hatoba.services.ecs.model.outgoing import outgoing
 from hatoba.services.ecs.model.service import events, services
 from hatoba.services.ecs.model.service_deployment import deployments, revisions
 from hatoba.services.ecs.model.task import tasks
@@ -28,4 +29,5 @@ TABLES: tuple[Table[Any], ...] = (
     hooks,
     task_sets,
     account_settings,
+    outgoing,
 )
