@@ -104,9 +104,8 @@ class Traces:
     def loops(self) -> list[str]:
         """The kernel frees one a moment after the last mount of it has gone."""
         for _ in range(_ROUNDS):
-            found = [
-                line for line in _sh("losetup", "--list", "--noheadings", "--output", "BACK-FILE") if self._ours(line)
-            ]
+            files = [_read(path).strip() for path in Path("/sys/block").glob("loop*/loop/backing_file")]
+            found = [file for file in files if self._ours(file)]
             if not found:
                 break
             time.sleep(_ROUND_SECONDS)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import msgspec
@@ -25,10 +25,11 @@ DATA = Mount(target="/data", kind="volume", source="data")
 
 def loops(world: ContainerdWorld) -> list[str]:
     """Loop devices that hold one of the world's files."""
-    said = subprocess.run(
-        ["losetup", "--list", "--noheadings", "--output", "BACK-FILE"], capture_output=True, text=True
-    )
-    return [line for line in said.stdout.splitlines() if str(world.settings.data) in line]
+    files = []
+    for path in Path("/sys/block").glob("loop*/loop/backing_file"):
+        with contextlib.suppress(OSError):  # it is free by now
+            files.append(path.read_text().strip())
+    return [file for file in files if str(world.settings.data) in file]
 
 
 async def gone(world: ContainerdWorld) -> None:
