@@ -13,7 +13,7 @@ from hatoba.gateway.room import Service
 
 GROUP = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123456789abcdef"
 OTHER_GROUP = GROUP.replace("targetgroup/web", "targetgroup/other")  # of the same load balancer
-RULE = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/web/1/2/3"
+RULE = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/web/0123456789abcdef/2/3"
 TEST_RULE = RULE.replace("/2/3", "/8/9")  # the default rule of another listener
 
 

@@ -404,6 +404,7 @@ async def test_what_is_refused(tmp_path: Path, configuration: dict[str, Any], me
         ({"productionListenerRule": RULE + "0"}, "listener rules are not there"),
         ({"productionListenerRule": ""}, "needs an alternateTargetGroupArn and a productionListenerRule"),
         ({"roleArn": ROLE + "0"}, "ECS cannot assume the roleArn: not authorized"),
+        ({"productionListenerRule": RULE.replace("app/web", "app/other")}, "not associated with the load balancer"),
         ({"testListenerRule": RULE}, "another one than the productionListenerRule"),
         ({"productionListenerRule": RULE.replace("listener-rule/app", "listener/net")}, "Network Load Balancers"),
         ({"productionListenerRule": RULE.replace("listener-rule", "listener")}, "not the ARN of a listener rule"),

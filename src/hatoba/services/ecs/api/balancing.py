@@ -21,8 +21,10 @@ async def checked_targets(
         raise t.InvalidParameterException(f"load balancers can have at most {MOST} items.")
     targets = tuple(_target(definition, balancer) for balancer in balancers or ())
     if targets:
-        await _check_groups(call, definition, targets)
-        await shifting.check_rules(call, [target.shifting for target in targets if target.shifting is not None])
+        balancers_of = await _check_groups(call, definition, targets)
+        advanced = [target.shifting for target in targets if target.shifting is not None]
+        shifting.check_groups(advanced, balancers_of)
+        await shifting.check_rules(call, advanced)
     return targets
 
 
@@ -41,7 +43,8 @@ def _target(definition: Definition, balancer: t.LoadBalancer) -> Target:
     return Target(group=str(group), container=str(name), port=port, shifting=advanced)
 
 
-async def _check_groups(call: Call, definition: Definition, targets: Sequence[Target]) -> None:
+async def _check_groups(call: Call, definition: Definition, targets: Sequence[Target]) -> dict[str, list[str]]:
+    """By target group: the load balancers that forward to it."""
     alternates = {target.shifting.groups[1] for target in targets if target.shifting is not None}
     wanted = sorted({target.group for target in targets} | alternates)
     try:
@@ -63,3 +66,4 @@ async def _check_groups(call: Call, definition: Definition, targets: Sequence[Ta
             )
         if definition.network_mode != "awsvpc":
             raise t.UnsupportedFeatureException("Load balancers are available with the network mode awsvpc only.")
+    return {group["TargetGroupArn"]: list(group.get("LoadBalancerArns") or ()) for group in found}

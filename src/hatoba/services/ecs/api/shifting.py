@@ -45,6 +45,23 @@ def _check_arn(name: str, rule: str) -> None:
         raise t.InvalidParameterException(f"The {name} {rule} is not the ARN of a listener rule.")
 
 
+def check_groups(advanced: Sequence[Shifting], balancers_of: Mapping[str, Sequence[str]]) -> None:
+    """A target group belongs to one load balancer at most: it has to be that of the rules."""
+    for one in advanced:
+        for rule in (one.production, one.test):
+            balancer = _balancer(rule)
+            for group in one.groups if rule else ():
+                if balancers_of[group] and balancer not in balancers_of[group]:
+                    raise t.InvalidParameterException(
+                        f"The target group {group} is not associated with the load balancer of the rule {rule}."
+                    )
+
+
+def _balancer(rule: str) -> str:
+    """`…:listener-rule/app/web/<id>/<listener>/<rule>` → `…:loadbalancer/app/web/<id>`"""
+    return "/".join(rule.replace(":listener-rule/", ":loadbalancer/", 1).split("/")[:-2])
+
+
 async def check_rules(call: Call, advanced: Sequence[Shifting]) -> None:
     """They exist and forward, as far as the role may see them."""
     wanted = {rule: one.role for one in advanced for rule in (one.production, one.test) if rule}
