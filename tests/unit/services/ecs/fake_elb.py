@@ -23,6 +23,7 @@ class FakeElb:
     def __init__(self, plane: Callable[[], ControlPlane]) -> None:
         self._plane = plane
         self.states: dict[tuple[str, str, int], str] = {}
+        self.descriptions: dict[str, str] = {}  # by address: why it is not well
         self.history: list[tuple[str, str]] = []
         self.slow = False
         self.gone = False  # the target group
@@ -81,11 +82,14 @@ class FakeElb:
         self._need()
         return {
             "TargetHealthDescriptions": [
-                {"Target": {"Id": address, "Port": port}, "TargetHealth": {"State": state}}
+                {"Target": {"Id": address, "Port": port}, "TargetHealth": {"State": state, **self._why(address)}}
                 for (group, address, port), state in self.states.items()
                 if group == req["TargetGroupArn"]
             ]
         }
+
+    def _why(self, address: str) -> dict[str, str]:
+        return {"Description": self.descriptions[address]} if address in self.descriptions else {}
 
     async def describe_target_groups(self, req: Any, call: Call) -> Any:
         if not {GROUP, OTHER_GROUP}.issuperset(req["TargetGroupArns"]):

@@ -299,7 +299,7 @@ async def test_secret_options_of_a_log_driver(tmp_path: Path) -> None:
             "secretOptions": secrets(**{"splunk-token": "token"}),
         }
         _, told = await started(w, container(logConfiguration=log))
-        assert told["web"].log.options == {"splunk-url": "https://splunk.example:8088"}
+        assert told["web"].log.options == {"splunk-url": "https://splunk.example:8088", "mode": "non-blocking"}
         assert revealed(told["web"].log.secrets) == {"splunk-token": "hunter2"}
 
 

@@ -22,10 +22,11 @@ _TARGET_GROUP_GONE = "TargetGroupNotFound"
 States = dict[tuple[str, str, int], str]  # (target group ARN, address, port) → what DescribeTargetHealth tells
 
 
-async def states(aws: Door, known: Sequence[Task]) -> States:
-    """The states of everything that is registered where these tasks are."""
+async def states(aws: Door, known: Sequence[Task]) -> tuple[States, States]:
+    """The states of everything that is registered where these tasks are; and why, of those that are not well."""
     groups = {x.group for task in known if task.balancing in ("joined", "draining") for x in task.targets}
     found: States = {}
+    whys: States = {}
     for group in sorted(groups):
         try:
             answer = await aws.elbv2.describe_target_health(TargetGroupArn=group)
@@ -35,8 +36,11 @@ async def states(aws: Door, known: Sequence[Task]) -> States:
             continue
         for described in answer.get("TargetHealthDescriptions") or []:
             target = described["Target"]
-            found[group, target["Id"], target["Port"]] = described["TargetHealth"]["State"]
-    return found
+            health, place = described["TargetHealth"], (group, target["Id"], target["Port"])
+            found[place] = health["State"]
+            if health.get("Description"):
+                whys[place] = health["Description"]
+    return found, whys
 
 
 async def register(aws: Door, joining: Sequence[Task], targets: States) -> dict[str, str]:

@@ -36,6 +36,7 @@ from hatoba.services.ecs.model.task_set import TaskSet, sets_of, task_sets
 from hatoba.services.ecs.placing import there_for
 from hatoba.services.ecs.plan.alarms import Answer
 from hatoba.services.ecs.plan.rollout import Plan, plan, words
+from hatoba.services.ecs.plan.rollout.said import say
 from hatoba.services.ecs.plan.rollout.seen import Targets
 from hatoba.services.ecs.plan.shift import stages
 from hatoba.store import Change, Store, Tx
@@ -60,6 +61,7 @@ class Outside(NamedTuple):
     joined: Sequence[Task]
     drained_at: Mapping[str, float]
     targets: Targets
+    whys: Targets
     problems: Sequence[str]
     images: Images
     answer: Answer | None
@@ -156,11 +158,11 @@ class ServiceController:
             self._leave_to_its_sets(service)
             return None
         aws = self._platform.door(key.scope, "ecs")
-        targets = await balancing.states(aws, known)
+        targets, whys = await balancing.states(aws, known)
         now = self._platform.clock.now()
         await self._zones.learn(service)
         answer = await alarms.ask(aws, current_deployment(self._store, service), now)
-        first = self._plan(self._store, service, known, targets, now, answer)
+        first = self._plan(self._store, service, known, targets, now, answer, whys)
         images = {id_: found for step in _starts(first) for id_, found in (await self._starter.images(step)).items()}
         refused = await balancing.register(aws, first.register, targets)
         joined = [task for task in first.register if not any(target.group in refused for target in task.targets)]
@@ -169,7 +171,7 @@ class ServiceController:
         unset = await traffic.weigh(self._platform, key.scope, first.effects.weighings)
         problems += [words.not_shifted(rule, why) for rule, why in unset.items()]
         given = Given(first.story.key, first.effects.traffic) if first.story and first.effects.traffic else None
-        outside = Outside(joined, drained_at, targets, problems, images, answer, None if unset else given)
+        outside = Outside(joined, drained_at, targets, whys, problems, images, answer, None if unset else given)
         return self._decide(key, outside)
 
     def _plan(
@@ -180,11 +182,14 @@ class ServiceController:
         targets: Targets,
         now: float,
         answer: Answer | None,
+        whys: Targets,
     ) -> Plan:
         story, there = current_deployment(view, service), self._instances(view, service)
         runs = hooks_of(view, story.scope, story.id) if story is not None and story.shift is not None else ()
         zones = self._zones.of(view, service, known)
-        return plan(service, known, targets, now, story, there, self._settings.unchecked_wait, runs, answer, zones)
+        return plan(
+            service, known, targets, now, story, there, self._settings.unchecked_wait, runs, answer, zones, whys
+        )
 
     def _decide(self, key: Key, outside: Outside) -> float | None:
         """In one transaction."""
@@ -196,7 +201,8 @@ class ServiceController:
             messages = move(tx, outside.joined, outside.drained_at, key, now)
             messages += _note_traffic(tx, outside.given, now)
             story = current_deployment(tx, service)
-            step = self._plan(tx, service, tasks_of(tx, key.scope, key.id), outside.targets, now, outside.answer)
+            known = tasks_of(tx, key.scope, key.id)
+            step = self._plan(tx, service, known, outside.targets, now, outside.answer, outside.whys)
             carry_out(tx, step, key, now)
             if step.story is not None and step.story != story:
                 tx.put(deployments, step.story)
@@ -207,11 +213,13 @@ class ServiceController:
             if outside.problems:
                 messages += outside.problems if service.blocked != outside.problems[0] else []
                 after = replace(after, blocked=outside.problems[0])
+            after, messages, repeated_at = say(service, after, messages, now)
             if messages:
                 after = add_events(tx, after, messages, now)
             if after != service:
                 tx.put(services, after)
-            return step.again_at if not outside.problems else min(step.again_at or now + TRY_AGAIN, now + TRY_AGAIN)
+            deadlines = (step.again_at, repeated_at, now + TRY_AGAIN if outside.problems else None)
+            return min((at for at in deadlines if at is not None), default=None)
 
     def _start(self, tx: Tx, step: Plan, images: Images, now: float) -> tuple[Service, list[str]]:
         """Tasks of the PRIMARY deployment; and, while traffic is shifted, what is missing of the one beside it."""

@@ -85,7 +85,7 @@ class Starter:
         if refused:
             make_room(tx, *refused[0], len(refused), self._settings, now)
         why = words.unplaced(wanted.launch_type, refused[0][1]) if refused else ""
-        said = [words.started(list(started.values()))] if started else []
+        said = [words.started(list(started.values()), min(step.unhealthy, len(started)))] if started else []
         return replace(service, blocked=why), [*said, *([why] if why and service.blocked != why else [])]
 
     def _places(

@@ -24,9 +24,13 @@ from hatoba.services.ecs.model.task import Task, tasks, tasks_of
 from hatoba.services.ecs.model.task_set import TaskSet, forget_task_set, task_set_id, task_sets
 from hatoba.services.ecs.plan import task_sets as parts
 from hatoba.services.ecs.plan.rollout import Plan, plan, words
+from hatoba.services.ecs.plan.rollout.said import say
 from hatoba.services.ecs.plan.rollout.seen import Targets
 from hatoba.store import Change, Store, Tx
 from hatoba.store.store import View
+
+TRY_AGAIN = 5.0  # seconds until a target group that refused its tasks is asked again
+Health = tuple[Targets, Targets]  # the states of targets; what is said of those that are not well
 
 
 class TaskSetController:
@@ -81,28 +85,28 @@ class TaskSetController:
         known = _tasks(self._store, task_set)
         aws = self._platform.door(key.scope, "ecs")
         await self._zones.learn(parts.alone(service, task_set))
-        targets = await balancing.states(aws, known)
-        first = self._plan(self._store, service, task_set, known, targets, self._platform.clock.now())
+        health = await balancing.states(aws, known)
+        targets = health[0]
+        first = self._plan(self._store, service, task_set, health, self._platform.clock.now())
         images = await self._starter.images(first)
         refused = await balancing.register(aws, first.register, targets)
         joined = [task for task in first.register if not any(target.group in refused for target in task.targets)]
         drained_at = await balancing.deregister(aws, first.deregister, targets, self._platform.clock)
         problems = [words.not_registered(group, why) for group, why in refused.items()]
-        return self._decide(key, joined, drained_at, targets, problems, images)
+        return self._decide(key, joined, drained_at, health, problems, images)
 
-    def _plan(
-        self, view: View, service: Service, task_set: TaskSet, known: Sequence[Task], targets: Targets, now: float
-    ) -> Plan:
-        alone = parts.alone(service, task_set)
+    def _plan(self, view: View, service: Service, task_set: TaskSet, health: Health, now: float) -> Plan:
+        alone, known = parts.alone(service, task_set), _tasks(view, task_set)
         zones = self._zones.of(view, alone, known)
-        return plan(alone, known, targets, now, unchecked=self._settings.unchecked_wait, zones=zones)
+        unchecked = self._settings.unchecked_wait
+        return plan(alone, known, health[0], now, unchecked=unchecked, zones=zones, whys=health[1])
 
     def _decide(
         self,
         key: Key,
         joined: Sequence[Task],
         drained_at: Mapping[str, float],
-        targets: Targets,
+        health: Health,
         problems: Sequence[str],
         images: Images,
     ) -> float | None:
@@ -114,21 +118,23 @@ class TaskSetController:
             if task_set is None or service is None:
                 return None
             messages = move(tx, joined, drained_at, key, now)
-            step = self._plan(tx, service, task_set, _tasks(tx, task_set), targets, now)
+            step = self._plan(tx, service, task_set, health, now)
             carry_out(tx, step, key, now)
             planned, told = self._starter.start(tx, step, images, now)
             messages += [*told, *step.messages]
             if problems:
                 messages += problems if task_set.blocked != problems[0] else []
                 planned = replace(planned, blocked=problems[0])
-            _say(tx, service, task_set, messages, now)
+            planned, messages, repeated_at = say(parts.alone(service, task_set), planned, messages, now)
+            _tell(tx, service, task_set, messages, now)
             if planned.status == "INACTIVE" and not _tasks(tx, task_set):
                 forget_task_set(tx, service, task_set)
                 return None
             after = parts.back(task_set, planned, now)
             if after != task_set:
                 tx.put(task_sets, after)
-            return step.again_at
+            deadlines = (step.again_at, repeated_at, now + TRY_AGAIN if problems else None)
+            return min((at for at in deadlines if at is not None), default=None)
 
 
 def _tasks(view: View, task_set: TaskSet) -> list[Task]:
@@ -136,7 +142,7 @@ def _tasks(view: View, task_set: TaskSet) -> list[Task]:
     return [task for task in every if task.deployment == task_set.name]
 
 
-def _say(tx: Tx, service: Service, task_set: TaskSet, messages: Sequence[str], now: float) -> None:
+def _tell(tx: Tx, service: Service, task_set: TaskSet, messages: Sequence[str], now: float) -> None:
     for message in parts.said(task_set, messages):
         service = add_events(tx, service, [message], now, parts.spoken_of(task_set, message))
     if service != tx.get(services, service.key):

@@ -112,6 +112,7 @@ class Service(Record, frozen=True, kw_only=True):
     completed_groups: tuple[str, ...] = ()  # `Deployment.groups` of it
     steady: bool = False  # said so, and nothing happened since
     blocked: str = ""  # why the last task could not be placed; "" when it could
+    said: dict[str, float] = msgspec.field(default_factory=dict)  # what still holds, and when it was last said
     rebalance: Rebalance = Rebalance()
     events: int = 0  # how many there have been
 

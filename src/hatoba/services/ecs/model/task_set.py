@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
+import msgspec
+
 from hatoba.aws.shapes import ecs as t
 from hatoba.core.records import Record, replace
 from hatoba.gateway.tags import forget_tags
@@ -36,6 +38,7 @@ class TaskSet(Record, frozen=True, kw_only=True):
     steady_at: float  # when `steady` was last found to have changed
     steady: bool = False  # the task set controller; the API, when it asks for something else
     blocked: str = ""  # why the last task could not be placed. The task set controller.
+    said: dict[str, float] = msgspec.field(default_factory=dict)  # as a service's. The task set controller.
 
     @property
     def name(self) -> str:

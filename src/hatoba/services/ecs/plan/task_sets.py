@@ -42,13 +42,21 @@ def alone(service: Service, task_set: TaskSet) -> Service:
         percents=replace(service.percents, breaker=False),
         steady=task_set.steady,
         blocked=task_set.blocked,
+        said=task_set.said,
     )
 
 
 def back(task_set: TaskSet, planned: Service, now: float) -> TaskSet:
     """The task set as its service alone is to be."""
     at = now if planned.steady != task_set.steady else task_set.steady_at
-    return replace(task_set, deployment=planned.primary, steady=planned.steady, steady_at=at, blocked=planned.blocked)
+    return replace(
+        task_set,
+        deployment=planned.primary,
+        steady=planned.steady,
+        steady_at=at,
+        blocked=planned.blocked,
+        said=planned.said,
+    )
 
 
 def said(task_set: TaskSet, messages: Iterable[str]) -> list[str]:
@@ -87,6 +95,7 @@ def handed_over(service: Service, to: Literal["EXTERNAL", "CODE_DEPLOY"], now: f
         completed_as="",
         current="",
         blocked="",
+        said={},
     )
     return Part(left, task_set)
 

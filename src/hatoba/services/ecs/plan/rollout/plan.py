@@ -11,14 +11,14 @@ from hatoba.core.records import replace
 from hatoba.services.ecs.model.hook import Hook
 from hatoba.services.ecs.model.service import Service
 from hatoba.services.ecs.model.service_deployment import ServiceDeployment, Watch
-from hatoba.services.ecs.model.task import Part, Task
+from hatoba.services.ecs.model.task import RANK, Part, Task
 from hatoba.services.ecs.plan import alarms
 from hatoba.services.ecs.plan.alarms import Answer
 from hatoba.services.ecs.plan.rollout import progress, shifting, words
 from hatoba.services.ecs.plan.rollout.daemon import daemon_moves, sized
 from hatoba.services.ecs.plan.rollout.progress import Progress
 from hatoba.services.ecs.plan.rollout.rebalance import Zones, even_out
-from hatoba.services.ecs.plan.rollout.seen import Seen, Targets, places, see
+from hatoba.services.ecs.plan.rollout.seen import Place, Seen, Targets, places, see
 from hatoba.services.ecs.plan.rollout.shifting import Effects
 from hatoba.services.ecs.plan.rollout.steps import Moves, Stop, moves
 
@@ -28,6 +28,7 @@ class Plan(Part, frozen=True, kw_only=True):
 
     service: Service
     start: int = 0
+    unhealthy: int = 0  # so many of them take the place of one that is not healthy
     on: tuple[str, ...] = ()  # of a daemon: the node of each that is started
     zones: tuple[str, ...] = ()  # of a service that is evened out: the zone of each
     more: Mapping[str, int] = msgspec.field(default_factory=dict)  # starts of deployments that are not PRIMARY
@@ -59,11 +60,12 @@ def plan(
     runs: Sequence[Hook] = (),
     answer: Answer | None = None,
     zones: Zones | None = None,
+    whys: Mapping[Place, str] | None = None,
 ) -> Plan:
     """`targets`: the states of everything registered in the service's target groups; `story`: its newest service
     deployment; `instances`: the nodes that are there for a daemon, None for any other service; `unchecked`: as for
     `see`; `runs`: those of the story's lifecycle hooks; `answer`: its alarms, when they were asked for; `zones`: where
-    tasks are and may be."""
+    tasks are and may be; `whys`: what the load balancers say of unhealthy targets."""
     service, kept = sized(service, instances), shifting.governs(story)
     unwatched: list[str] = []
     if story is not None and story.watch is not None and answer is not None:
@@ -86,11 +88,11 @@ def plan(
     if evening.moves is not None:
         step, more = evening.moves, {}
     unhealthy = [one for one in seen if one.condition == "unhealthy" and one.id in {stop.task for stop in step.stop}]
-    told += [message for one in unhealthy for message in _why_unhealthy(one, targets)]
+    told += [message for one in unhealthy for message in _why_unhealthy(one, targets, whys or {})]
     blamed = [one.task for one in unhealthy if one.task.deployment == service.primary.id]
     service = progress.note_ends(service, (), blamed, 0, now).service
-    if step.stop and evening.moves is None:
-        told.append(words.stopped([stop.task for stop in step.stop]))
+    if evening.moves is None:
+        told += _stopped(step.stop, seen)
 
     register = [task for task in tasks if _joins(task, targets)]
     deregister = [task for task in tasks if _leaves(task)]
@@ -110,6 +112,7 @@ def plan(
     return Plan(
         service=service,
         start=step.start,
+        unhealthy=min(step.start, sum(one.condition == "unhealthy" for one in seen)),
         on=step.on,
         zones=evening.zones,
         more=more,
@@ -168,6 +171,15 @@ def _noted(service: Service, step: Moves, more: Mapping[str, int], seen: Sequenc
     return service, told
 
 
+def _stopped(stops: Sequence[Stop], seen: Sequence[Seen]) -> list[str]:
+    """What is said of it: which had run, and how many had not come so far."""
+    chosen = {stop.task for stop in stops}
+    waiting = {one.id for one in seen if one.id in chosen and RANK[one.task.status] < RANK["RUNNING"]}
+    running = [stop.task for stop in stops if stop.task not in waiting]
+    told = [words.stopped(running)] if running else []
+    return [*told, words.stopped_pending(len(waiting))] if waiting else told
+
+
 def _hindered(step: Moves) -> str:
     """Why there is no going on, for now. What hinders a start is found out by starting."""
     if step.stuck:
@@ -211,8 +223,8 @@ def _by_group(tasks: Iterable[Task]) -> list[tuple[str, int]]:
     return sorted(Counter(target.group for task in tasks for target in task.targets).items())
 
 
-def _why_unhealthy(one: Seen, targets: Targets) -> Iterable[str]:
+def _why_unhealthy(one: Seen, targets: Targets, whys: Mapping[Place, str]) -> Iterable[str]:
     bad = [place for place, state in places(one.task, targets) if state == "unhealthy"]
     if not bad:
         return [words.unhealthy_container(one.id)]
-    return [words.unhealthy_target(address, port, group) for group, address, port in bad]
+    return [words.unhealthy_target(one.id, place[2], place[0], whys.get(place, "")) for place in bad]

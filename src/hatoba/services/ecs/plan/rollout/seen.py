@@ -10,7 +10,8 @@ from hatoba.services.ecs.model.task import RANK, Task
 from hatoba.services.ecs.plan import lifecycle, reasons
 
 # (target group ARN, address, port) → the state that DescribeTargetHealth tells. Absent: not registered.
-Targets = Mapping[tuple[str, str, int], str]
+Place = tuple[str, str, int]
+Targets = Mapping[Place, str]
 Condition = Literal["starting", "healthy", "unhealthy", "ending", "gone"]
 
 
@@ -69,7 +70,7 @@ def _is_tried(service: Service, task: Task) -> bool:
     return primary.rollout == "IN_PROGRESS" and primary.id == task.deployment and len(service.deployments) > 1
 
 
-def places(task: Task, targets: Targets) -> Iterable[tuple[tuple[str, str, int], str]]:
+def places(task: Task, targets: Targets) -> Iterable[tuple[Place, str]]:
     """The task's places behind load balancers and the state of each, "" when it is not registered."""
     address = task.eni.address if task.eni else ""
     for target in task.targets:

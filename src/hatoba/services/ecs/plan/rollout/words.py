@@ -25,12 +25,18 @@ def _tasks(ids: Sequence[str]) -> str:
     return " ".join(f"(task {id_})" for id_ in ids)
 
 
-def started(ids: Sequence[str]) -> str:
-    return f"has started {len(ids)} tasks: {_tasks(ids)}."
+def started(ids: Sequence[str], unhealthy: int = 0) -> str:
+    """`unhealthy`: so many take the place of one that is not healthy."""
+    why = f" Amazon ECS replaced {unhealthy} tasks due to an unhealthy status." if unhealthy else ""
+    return f"has started {len(ids)} tasks: {_tasks(ids)}.{why}"
 
 
 def stopped(ids: Sequence[str]) -> str:
     return f"has stopped {len(ids)} running tasks: {_tasks(ids)}."
+
+
+def stopped_pending(count: int) -> str:
+    return f"stopped {count} pending tasks."
 
 
 def draining(count: int) -> str:
@@ -88,8 +94,9 @@ def unhealthy_container(task: str) -> str:
     return f"(task {task}) failed container health checks."
 
 
-def unhealthy_target(address: str, port: int, group: str) -> str:
-    return f"(port {port}) is unhealthy in (target-group {group}) due to (reason Health checks failed) ({address})"
+def unhealthy_target(task: str, port: int, group: str, why: str) -> str:
+    reason = why or "Health checks failed"
+    return f"(task {task}) (port {port}) is unhealthy in (target-group {group}) due to (reason {reason})."
 
 
 NO_CAPACITY = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
@@ -118,8 +125,16 @@ def unplaced(launch_type: str, refusal: Refusal) -> str:
     return f"{why} The closest matching (container-instance {node}) {lacking} Reason: {refusal.words()}."
 
 
+_NOT_STARTED = "was unable to place a task. Reason: "
+
+
 def not_started(reason: str) -> str:
-    return f"was unable to place a task. Reason: {reason}."
+    return f"{_NOT_STARTED}{reason}."
+
+
+def is_failure(message: str) -> bool:
+    """It says why tasks do not start."""
+    return message == CONSISTENTLY_FAILING or message.startswith(_NOT_STARTED)
 
 
 # rolloutStateReason
