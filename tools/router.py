@@ -17,6 +17,11 @@ COMMAND = ("/usr/bin/python3", "-S", "-E", "-u", "/receiver.py")
 _IMPORTS = (
     "import encodings.utf_8, encodings.ascii, encodings.latin_1, json, os, re, signal, socket, struct, sys, threading"
 )
+# What an interpreter that has imported them has open: modules, shared libraries.
+_FILES = (
+    "print(*{m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)}, "
+    "*{line.split()[-1] for line in open('/proc/self/maps') if '.so' in line}, sep='\\n')"
+)
 
 RECEIVER = r'''
 import json, os, re, signal, socket, struct, sys, threading
@@ -119,20 +124,9 @@ main()
 def files() -> dict[str, bytes | str]:
     """The image's files, for `Instance.push`."""
     python = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
-    listed = subprocess.run(
-        [str(python), "-S", "-E", "-c", f"{_IMPORTS}; print(*[m.__file__ for m in sys.modules.values() "
-         "if getattr(m, '__file__', None)], os.__file__, sep='\\n')"],
-        check=True, capture_output=True, text=True,
-    ).stdout.split()  # fmt: skip
-    wanted = [python, *map(Path, listed)]
-    for binary in [path for path in wanted if path == python or path.suffix == ".so"]:
-        wanted += _libraries(binary)
-    found: dict[str, bytes | str] = {str(path).lstrip("/"): path.read_bytes() for path in dict.fromkeys(wanted)}
-    found |= {"usr/bin/python3": f"-> {python}", "receiver.py": RECEIVER}
-    return busybox_files() | found
-
-
-def _libraries(binary: Path) -> list[Path]:
-    """The shared libraries that a program needs, its loader too."""
-    said = subprocess.run(["ldd", str(binary)], check=True, capture_output=True, text=True).stdout
-    return [Path(word) for line in said.splitlines() for word in line.split() if word.startswith("/")]
+    command = [str(python), "-S", "-E", "-c", f"{_IMPORTS}; {_FILES}"]
+    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    loaders = [*Path("/lib64").glob("ld-*.so*"), *Path("/lib").glob("ld-*.so*")]
+    wanted = dict.fromkeys([python, *map(Path, listed), *loaders])
+    found: dict[str, bytes | str] = {str(path).lstrip("/"): path.read_bytes() for path in wanted}
+    return busybox_files() | found | {"usr/bin/python3": f"-> {python}", "receiver.py": RECEIVER}

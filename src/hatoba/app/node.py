@@ -185,7 +185,9 @@ class Node:
             clock,
         )
         self.wiring = Wiring(self.fabric, (self.metadata, self.resolver, self.balancers))
-        self.logs = NodeLogs(places.node / "output", sender(lambda: self.session, agent.workload_of))
+        self.logs = NodeLogs(
+            places.node / "output", sender(lambda: self.session, agent.workload_of), places.node / "state.key"
+        )
         self.worker = Worker(
             self.runtime,
             self.wiring,

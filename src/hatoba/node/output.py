@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from hatoba.core.errors import PortError
+from hatoba.core.errors import HatobaError, PortError
 from hatoba.fleet.model import ContainerWanted, LogWanted, Workload
 from hatoba.node.logs import drivers
 from hatoba.node.logs.batch import LogBatch, Rejected, Send
@@ -47,7 +47,11 @@ class ShippedOutput:
             pipes = await self._logs.open(id_, options)
             await self._logs.announce(id_)
         except (BadOption, Rejected) as error:
-            raise PortError(LOGS, str(error)) from error
+            raise PortError(LOGS, refusal(container.log, error)) from error
+        except PortError as error:
+            if container.log.driver == "awslogs":
+                raise
+            raise PortError(LOGS, refusal(container.log, error)) from error
         return Stdio(
             stdout=pipes.stdout, stderr="" if container.terminal else pipes.stderr, terminal=container.terminal
         )
@@ -55,7 +59,7 @@ class ShippedOutput:
     def _options(self, workload: Workload, container: ContainerWanted, wanted: LogWanted, id_: str) -> Options:
         if wanted.driver == "awslogs":
             return parse(wanted.options, container=container.name, container_id=id_, task_id=workload.id, blocking=True)
-        options = wanted.options
+        options = {**wanted.options, **{name: secret.reveal() for name, secret in wanted.secrets.items()}}
         if wanted.router:
             socket = router_socket(self._tasks / workload.id)
             options = {**options, "fluentd-address": f"unix://{socket}", "fluentd-async": "true"}
@@ -70,6 +74,18 @@ class ShippedOutput:
 
     async def ended(self, workload: str, container: str) -> None:
         await self._logs.drain(container_id(workload, container))
+
+
+def refusal(wanted: LogWanted, error: HatobaError) -> str:
+    """What a log driver has against a container, in Fargate's words."""
+    if isinstance(error, BadOption):
+        return f"failed to validate logger args: {error} : exit status 1"
+    if wanted.driver == "awslogs":
+        return (
+            "failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log "
+            f"stream: {error} : exit status 1"
+        )
+    return f"failed to initialize logging driver: {error}"
 
 
 def _docker_name(workload: Workload, container: ContainerWanted) -> str:

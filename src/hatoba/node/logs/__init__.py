@@ -4,4 +4,5 @@
                   splice                                   offsets, times     LogBatch, exactly once
 
 `spooler` outlives the agent and holds nothing that its own death could lose. `node_logs` is the agent's side of it all.
+`drivers` take the place of the control plane where a task wants its output elsewhere.
 """

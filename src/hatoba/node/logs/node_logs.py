@@ -21,6 +21,8 @@ from typing import NamedTuple
 import msgspec
 
 from hatoba.core.errors import PortError
+from hatoba.core.records import replace
+from hatoba.core.secret import Sealer
 from hatoba.core.tasks import TaskGroup
 from hatoba.node.logs import drivers
 from hatoba.node.logs.batch import Send
@@ -66,8 +68,10 @@ class _Open:
 class NodeLogs:
     """One per agent. `start` before anything else."""
 
-    def __init__(self, root: Path, send: Send) -> None:
+    def __init__(self, root: Path, send: Send, key: Path | None = None) -> None:
+        """`key` is the file of the key that drivers' settings are sealed with: they may hold secrets."""
         self._root = root
+        self._sealer = Sealer.from_file(key or root / "key")
         self._send = send
         self._open: dict[str, _Open] = {}
         self._tasks = TaskGroup("logs")
@@ -78,7 +82,7 @@ class NodeLogs:
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in sorted(self._root.iterdir()):
             try:
-                options = msgspec.msgpack.decode((folder / _OPTIONS).read_bytes(), type=Options)
+                options = self._unsealed(msgspec.msgpack.decode((folder / _OPTIONS).read_bytes(), type=Options))
             except NotADirectoryError:
                 continue
             except FileNotFoundError:
@@ -100,13 +104,19 @@ class NodeLogs:
         pipes = Pipes(*(str(folder / fifo) for fifo in _LANES.values()))
         if container_id not in self._open:
             try:
-                _make(folder, pipes, options)
+                _make(folder, pipes, self._sealed(options))
             except OSError as error:
                 raise PortError("LogsFailed", f"the log spool of {container_id} cannot be made: {error}") from error
             self._ship(container_id, options)
             self._add(container_id)
         await self._open[container_id].ready.wait()
         return pipes
+
+    def _sealed(self, options: Options) -> Options:
+        return replace(options, settings=self._sealer.seal(options.settings)) if options.settings else options
+
+    def _unsealed(self, options: Options) -> Options:
+        return replace(options, settings=self._sealer.unseal(options.settings)) if options.settings else options
 
     async def announce(self, container_id: str) -> None:
         """Raises `Rejected` when the control plane will not take this container's logs, `PortError` when it cannot be

@@ -2,9 +2,9 @@
 
     fluentd     the forward protocol, over TCP or a socket        json-file   files on this node, rotated
     syslog      a syslog server, or this machine's                journald    this machine's journal
-    gelf        UDP or TCP, in GELF
+    gelf        UDP or TCP, in GELF                               splunk      its HTTP Event Collector
 
-Each has settings (what its options come to, kept on disk while the container's output is open) and a sink, which
+Each has settings (what its options come to, kept sealed while the container's output is open) and a sink, which
 delivers batches from the spool. What a sink has taken leaves the spool; what it has not is tried again, in order, for
 as long as the container runs. Unlike the control plane, a sink does not know what it has had already: after a crash in
 the middle of a batch, lines may come twice.
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from hatoba.node.logs.batch import LogBatch
-from hatoba.node.logs.drivers import forward, gelf, journald, local, syslog
+from hatoba.node.logs.drivers import forward, gelf, journald, local, splunk, syslog
 from hatoba.node.logs.drivers.writer import Writer, spooling
 from hatoba.node.logs.options import BadOption, Options
 
@@ -47,6 +47,7 @@ _DRIVERS = {
     "gelf": _Driver(gelf.Gelf, gelf.settings, gelf.GelfSink),
     "journald": _Driver(journald.Journald, journald.settings, journald.JournaldSink),
     "json-file": _Driver(local.Local, local.settings, local.LocalSink),
+    "splunk": _Driver(splunk.Splunk, splunk.settings, splunk.SplunkSink),
     "syslog": _Driver(syslog.Syslog, syslog.settings, syslog.SyslogSink),
 }
 
