@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 import uuid
 from collections.abc import Iterator
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tools.instance import Instance, eventually, free_port
+from tools.traces import Traces
 
 pytestmark = pytest.mark.real
 
+LISTENS = "0A"  # a state in /proc/net/tcp
 SERVE = "while :; do echo {said} | nc -l -p {port} >/dev/null; done"
 
 
@@ -289,8 +291,8 @@ def test_what_the_host_itself_sends_there_is_left_alone(hatoba: Instance, run: A
 
 
 def test_a_task_on_the_bridge_reaches_nothing_of_the_hosts_but_the_endpoint(hatoba: Instance, run: Any) -> None:
-    listening = subprocess.run(["ss", "-Hltn"], capture_output=True, text=True, check=True).stdout
-    ports = {int(line.split()[3].rpartition(":")[2]) for line in listening.splitlines()}
+    sockets = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ports = {int(fields[1].rpartition(":")[2], 16) for fields in sockets if fields[3] == LISTENS}
     pool = ip_network((hatoba.folder / "control" / "pool").read_text().strip())
     addresses = [str(pool[1]), "172.17.0.1", socket.gethostbyname(socket.gethostname())]
     tries = " ".join(f"{address}:{port}" for address in addresses for port in sorted(ports))
@@ -306,7 +308,7 @@ def test_nothing_of_these_is_left(hatoba: Instance) -> None:
     """All tasks of this module have stopped: no seat, no namespace, no process that held one."""
 
     def left() -> list[str]:
-        listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-        return [line for line in listed.splitlines() if line.startswith("/pause")]
+        lines = Traces(hatoba.folder).processes().values()
+        return [line for line in lines if line.startswith("/pause")]
 
     eventually(lambda: not left(), 10)
