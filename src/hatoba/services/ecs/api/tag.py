@@ -24,7 +24,7 @@ async def tag_resource(req: t.TagResourceRequest, call: Call) -> t.TagResourceRe
     tags = checked_tags(req["tags"])
     with call.tx() as tx:
         resource = _need(tx, call, req["resourceArn"])
-        if len({**tags_of(tx, call.scope, resource), **tags}) > MOST_TAGS:
+        if sum(not _of_aws(key) for key in {**tags_of(tx, call.scope, resource), **tags}) > MOST_TAGS:
             raise t.LimitExceededException(f"The maximum number of tags is {MOST_TAGS}.")
         set_tags(tx, call.scope, resource, tags)
     return {}
@@ -32,6 +32,8 @@ async def tag_resource(req: t.TagResourceRequest, call: Call) -> t.TagResourceRe
 
 @ecs.operation
 async def untag_resource(req: t.UntagResourceRequest, call: Call) -> t.UntagResourceResponse:
+    if any(_of_aws(key) for key in req["tagKeys"]):
+        raise t.InvalidParameterException("Tag keys starting with aws: are reserved for system use.")
     with call.tx() as tx:
         remove_tags(tx, call.scope, _need(tx, call, req["resourceArn"]), req["tagKeys"])
     return {}
@@ -45,6 +47,11 @@ async def list_tags_for_resource(req: t.ListTagsForResourceRequest, call: Call) 
         raise t.InvalidParameterException("The specified resource was not found.") from error
     found = tags_of(call.store, call.scope, resource)
     return {"tags": [{"key": key, "value": value} for key, value in found.items()]}
+
+
+def _of_aws(key: str) -> bool:
+    """ECS managed tags: nobody else's to change, and not counted."""
+    return key.lower().startswith("aws:")
 
 
 def _need(view: View, call: Call, resource: str) -> str:

@@ -29,6 +29,7 @@ from hatoba.services.ecs.model.task_set import (
     with_scale,
 )
 from hatoba.services.ecs.plan import placement
+from hatoba.services.ecs.plan.task_sets import computed
 from hatoba.services.ecs.views import pieces
 from hatoba.services.ecs.views import task_set as view
 from hatoba.store.store import View
@@ -105,7 +106,7 @@ async def delete_task_set(req: t.DeleteTaskSetRequest, call: Call) -> t.DeleteTa
         task_set = need_task_set(tx, service, req["taskSet"])
         if task_set.status != "DRAINING":
             if not req.get("force"):
-                _may_go(task_set)
+                _may_go(task_set, service)
             task_set = tx.put(task_sets, replace(task_set, status="DRAINING", updated_at=call.now, steady=False))
         return {"taskSet": _shape(tx, service, task_set)}
 
@@ -150,13 +151,13 @@ def _standing(of: View, service: Service, reference: str) -> TaskSet:
     return task_set
 
 
-def _may_go(task_set: TaskSet) -> None:
+def _may_go(task_set: TaskSet, service: Service) -> None:
     if task_set.status == "PRIMARY":
         raise t.InvalidParameterException(
             f"The task set {task_set.name} is the primary task set of its service. Make another one primary, or use "
             "force to delete it."
         )
-    if task_set.scale > 0:
+    if computed(service.desired, task_set.scale) > 0:
         raise t.InvalidParameterException(
             f"The task set {task_set.name} is scaled above 0. Scale it to 0 percent, or use force to delete it."
         )
