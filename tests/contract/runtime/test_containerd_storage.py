@@ -140,12 +140,24 @@ async def test_an_empty_volume_starts_with_what_the_image_has_there(
         assert text.endswith("no\n")
 
 
+async def test_a_volume_that_stays_is_mounted_as_it_was_made(real: ContainerdWorld, tmp_path: Path) -> None:
+    """Also after everything was shut down, and whatever the next one who names it wants."""
+    fast = Volume(name="data", filesystem="tmpfs", options="size=1m")
+    await real.runtime.make_volume(fast)
+    await real.runtime.shut_down()
+    await real.open()
+    await real.runtime.make_volume(Volume(name="data", filesystem="tmpfs", options="size=2m"))
+    assert await shell(real, tmp_path, "df -k /data | grep -c 1024", mounts=(DATA,)) == "1\n"
+    assert await real.runtime.volumes() == [fast]
+
+
 async def test_a_volume_that_cannot_be_mounted_says_why(real: ContainerdWorld, tmp_path: Path) -> None:
     with pytest.raises(PortError, match=r"data: .*special device") as caught:
         await real.runtime.make_volume(
             Volume(name="data", filesystem="none", device=str(tmp_path / "no"), options="bind")
         )
     assert caught.value.code == Failure.VOLUME
+    assert await real.runtime.volumes() == []
     (tmp_path / "yes").mkdir()
     (tmp_path / "yes" / "file").write_text("from the host")
     await real.runtime.make_volume(Volume(name="data", filesystem="none", device=str(tmp_path / "yes"), options="bind"))

@@ -57,6 +57,36 @@ def test_a_whiteout_hides_what_lies_below(two: list[str]) -> None:
     assert rootfs.read(two, "/etc/passwd") == ""
 
 
+def test_a_directory_is_made_of_all_layers_that_have_it(two: list[str]) -> None:
+    upper, lower = two
+    assert rootfs.directory(two, "/etc") == [f"{upper}/etc", f"{lower}/etc"]
+    assert rootfs.directory(two, "/real/") == [f"{lower}/real"]
+    assert rootfs.directory(two, "/") == two
+    for none in ("/none", "/real/file", "/real/file/below", "/etc/loop", "/etc/relative"):
+        assert rootfs.directory(two, none) == []
+
+
+def test_a_link_to_a_directory_leads_nowhere_but_into_the_image(two: list[str]) -> None:
+    upper, lower = two
+    assert rootfs.directory(two, "/link") == [f"{lower}/real"]
+    Path(upper, "etc/up").symlink_to("../../../../../../link/../etc")
+    assert rootfs.directory(two, "/etc/up") == [f"{upper}/etc", f"{lower}/etc"]
+    Path(upper, "link").mkdir()  # a directory in the place of the link
+    assert rootfs.directory(two, "/link") == [f"{upper}/link"]
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="a whiteout is a device node, an opaque directory has a trusted attribute"
+)
+def test_what_an_upper_layer_hides_is_no_part_of_a_directory(two: list[str]) -> None:
+    upper = two[0]
+    os.setxattr(f"{upper}/etc", "trusted.overlay.opaque", b"y")
+    assert rootfs.directory(two, "/etc") == [f"{upper}/etc"]
+    os.mknod(f"{upper}/real", 0o020000, os.makedev(0, 0))
+    assert rootfs.directory(two, "/real") == []
+    assert rootfs.directory(two, "/link") == []
+
+
 def test_a_long_run_directory_is_refused() -> None:
     with pytest.raises(ValueError, match="too long for a socket"):
         Settings(data=Path("/d"), run=Path("/run") / ("x" * 100), cgroup_parent="/h")

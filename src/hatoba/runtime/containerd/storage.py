@@ -16,6 +16,7 @@ import os
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -24,7 +25,7 @@ from hatoba.runtime.base import ContainerSpec, Failure, Mount, Usage, Volume, fa
 from hatoba.runtime.check import NAME
 from hatoba.runtime.containerd import disk, rootfs, syscalls
 from hatoba.runtime.containerd.disk import Blank
-from hatoba.runtime.containerd.mountspace import MountSpace, translate
+from hatoba.runtime.containerd.mountspace import MountSpace
 from hatoba.runtime.containerd.settings import Settings
 from hatoba.runtime.stubs.types.mount_pb2 import Mount as RootMount
 
@@ -124,18 +125,24 @@ class Storage:
     async def make(self, volume: Volume) -> None:
         folder = self._folder(volume.name, volume.group)
         async with self._locks[str(folder)]:
-            try:
-                if not volume.group and not folder.exists():
-                    self._volumes.mkdir(mode=0o711, parents=True, exist_ok=True)
-                    (self._volumes / f"{volume.name}.json").write_bytes(msgspec.json.encode(volume))
-            except OSError as error:
-                raise translate(error) from error
+            known = await self._space.run(lambda: self._known(volume))
             mounted = await self._space.run(lambda: _make_folder(folder))
-            if volume.filesystem and not mounted:
-                said = await self._inside("mount", *_mount_words(volume), str(folder))
+            if (known or volume).filesystem and not mounted:
+                said = await self._inside("mount", *_mount_words(known or volume), str(folder))
                 if said:
-                    await self._space.run(folder.rmdir)
+                    await self._space.run(lambda: _remove_folder(folder))
                     raise failure(Failure.VOLUME, f"volume {volume.name}: {said}")
+            if not volume.group and known is None:
+                file, text = self._written(volume.name), msgspec.json.encode(volume)
+                await self._space.run(lambda: file.write_bytes(text))
+
+    def _written(self, name: str) -> Path:
+        return self._volumes / f"{name}.json"
+
+    def _known(self, volume: Volume) -> Volume | None:
+        """One that stays, as it was made: after a restart of the machine it is mounted anew."""
+        file = self._written(volume.name)
+        return msgspec.json.decode(file.read_bytes(), type=Volume) if not volume.group and file.exists() else None
 
     async def all(self) -> list[Volume]:
         def read() -> list[Volume]:
@@ -201,6 +208,11 @@ def _make_folder(folder: Path) -> bool:
     return disk.is_mounted(folder)
 
 
+def _remove_folder(folder: Path) -> None:
+    with suppress(OSError):  # there was something in it before
+        folder.rmdir()
+
+
 def _make_layer(folder: Path, uid: int, gid: int) -> None:
     upper = folder / "fs"
     if not upper.is_dir():
@@ -221,7 +233,7 @@ def _mount_words(volume: Volume) -> Iterable[str]:
     yield from ("-t", volume.filesystem)
     if volume.options:
         yield from ("-o", volume.options)
-    yield volume.device or volume.filesystem
+    yield from ("--", volume.device or volume.filesystem)
 
 
 def _upper(mounts: Sequence[RootMount]) -> str:
