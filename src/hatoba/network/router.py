@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ipaddress import ip_network
 
 from hatoba.core.errors import PortError
-from hatoba.network import interfaces, messages, names, tunnel
+from hatoba.network import interfaces, messages, names, tracking, tunnel
 from hatoba.network.base import BRIDGE, AddressSpec, InterfaceSpec, Peer, PolicySet, Settings, VpcSpec
 from hatoba.network.namespace import Namespace, sysctl
 from hatoba.network.netlink import GETADDR, GETROUTE, index
@@ -168,6 +168,8 @@ class Router:
         self.interfaces.pop(spec.id, None)
         self._rules(lambda book: book.drop([spec.id]))
         interfaces.remove(self.namespace, spec, self._records.namespace(spec.id))
+        if any(publish.protocol == "udp" for publish in spec.ports):
+            tracking.forget(spec.address)
 
     def ensure_address(self, spec: AddressSpec) -> None:
         self._records.put_address(spec)

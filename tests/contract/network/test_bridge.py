@@ -213,6 +213,22 @@ async def test_datagrams_go_both_ways(real: RealLab) -> None:
 
 
 @pytest.mark.real
+async def test_who_keeps_sending_reaches_who_comes_next(real: RealLab) -> None:
+    await real.fabrics[0].ensure_bridge(SERVICES)
+    client = inside(real.hosts[0], lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    with client:
+        for number in range(2):
+            name = f"seat-{number}"
+            await real.fabrics[0].ensure_seat(web(name, Publish(port=53, host=5353, protocol="udp")))
+            server = await real.listen(0, name, "0.0.0.0", 53, "udp")
+            server.setblocking(True)
+            server.settimeout(2)
+            client.sendto(f"to {name}".encode(), ("127.0.0.1", 5353))
+            assert server.recv(100) == f"to {name}".encode()
+            await real.fabrics[0].remove_seat(name)
+
+
+@pytest.mark.real
 async def test_a_new_process_takes_over_seats_and_ports(real: RealLab) -> None:
     first = await seat(real, "one", Publish(port=80), Publish(port=80, host=8080))
     await real.fabrics[0].close()

@@ -1,0 +1,82 @@
+"""Forgets connections that the kernel tracks, when the address that they lead to has gone.
+
+A client that keeps sending datagrams from one port keeps its connection alive, and with it the translation to an
+address that nobody has any more: who comes next at the same published port would never hear of it. TCP ends by itself.
+
+Works in the network namespace of the calling thread.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterator
+
+from hatoba.core.errors import PortError
+
+_NETFILTER = 12  # the netlink protocol
+_GET, _DELETE = 0x101, 0x102  # of the connection tracking
+_REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
+_ERROR, _DONE = 2, 3
+_HEADER = struct.Struct("=IHHII")
+_GENERAL = struct.Struct("=BBH")  # family, version, 0
+_ATTRIBUTE = struct.Struct("=HH")
+_NESTED, _TYPE = 0x8000, 0x3FFF
+_ORIGINAL, _REPLY, _ID, _FILTER = 1, 2, 12, 25
+_IP, _SOURCE4 = 1, 1
+_FLAGS_ORIGINAL, _FLAGS_REPLY = 1, 2
+_BY_SOURCE = 0x1
+_PATIENCE = 10.0
+
+
+def forget(address: str) -> int:
+    """Ends all that was sent to the address, also by translation. How many there were."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETFILTER) as asked:
+        asked.settimeout(_PATIENCE)
+        try:
+            found = list(_leading_to(asked, address))
+            for connection in found:
+                asked.send(_message(_DELETE, _REQUEST | _ACK, connection))
+                asked.recv(4096)  # that it has ended by itself is as good
+        except OSError as error:
+            raise PortError("kernel", f"forget the connections of {address}: {error}") from error
+    return len(found)
+
+
+def _leading_to(asked: socket.socket, address: str) -> Iterator[bytes]:
+    """What names each connection whose answers come from the address: its original ends, and its number."""
+    source = _attribute(_SOURCE4, socket.inet_aton(address))
+    flags = _attribute(_FLAGS_ORIGINAL, struct.pack("=I", 0)) + _attribute(_FLAGS_REPLY, struct.pack("=I", _BY_SOURCE))
+    wanted = _attribute(_REPLY | _NESTED, _attribute(_IP | _NESTED, source)) + _attribute(_FILTER | _NESTED, flags)
+    asked.send(_message(_GET, _REQUEST | _DUMP, wanted))
+    while True:
+        for kind, body in _messages(asked.recv(262144)):
+            if kind in (_DONE, _ERROR):
+                return
+            named = [part for type_, part in _attributes(body[_GENERAL.size :]) if type_ in (_ORIGINAL, _ID)]
+            yield b"".join(named)
+
+
+def _message(kind: int, flags: int, attributes: bytes) -> bytes:
+    body = _GENERAL.pack(socket.AF_INET, 0, 0) + attributes
+    return _HEADER.pack(_HEADER.size + len(body), kind, flags, 1, 0) + body
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + b"\0" * (-len(value) % 4)
+
+
+def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
+    while len(data) >= _HEADER.size:
+        length, kind, *_ = _HEADER.unpack_from(data)
+        yield kind, data[_HEADER.size : length]
+        data = data[(length + 3) & ~3 :]
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Each with its head, as it stands there."""
+    while len(data) >= _ATTRIBUTE.size:
+        length, kind = _ATTRIBUTE.unpack_from(data)
+        size = max((length + 3) & ~3, _ATTRIBUTE.size)
+        yield kind & _TYPE, data[:size]
+        data = data[size:]
