@@ -9,6 +9,7 @@ from __future__ import annotations
 from hatoba.core.records import replace
 from hatoba.services.ecs.model.story import Moment, add, tells
 from hatoba.services.ecs.model.task import RANK, Container, Status, Task
+from hatoba.services.ecs.plan import reasons
 
 
 def settle(task: Task, now: float) -> Task:
@@ -70,7 +71,7 @@ def end(task: Task, code: str, reason: str, by: str = "") -> Task:
 def lose(task: Task) -> Task:
     """Its node is gone, and what ran there with it: nobody knows how it ended."""
     gone = tuple(_gone(container) for container in task.containers)
-    ended = end(task, "InfrastructureHealth", f"Host EC2 (instance {task.node}) terminated.")
+    ended = end(task, "InfrastructureHealth", reasons.lost(task.launch_type, task.node))
     return replace(ended, lost=True, containers=gone)
 
 

@@ -24,7 +24,13 @@ _NAMES = {
     "kernel": "ContainerNetworkingError",
     "rules": "ContainerNetworkingError",
     "unknown_vpc": "ContainerNetworkingError",
+    "unknown_interface": "ContainerNetworkingError",
+    "interface-missing": "ContainerNetworkingError",
+    "network-missing": "ContainerNetworkingError",
+    "closed": "ContainerNetworkingError",
     "port_taken": "CannotStartContainerError",
+    "too-many": "CannotStartContainerError",
+    "runtime-internal": "CannotStartContainerError",
 }
 # What the agent of AWS says to a container that the kernel killed.
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
@@ -32,10 +38,18 @@ ESSENTIAL_EXITED = "Essential container in task exited"
 FAILED_TO_START = "Task failed to start"
 ENI_TIMEOUT = "Timeout waiting for network interface provisioning to complete."
 HEALTH_CHECKS = "Task failed container health checks"
+MAINTENANCE = "ECS is performing maintenance on the underlying infrastructure hosting the task."
+
+
+def lost(launch_type: str, node: str) -> str:
+    """Its node is gone. Fargate's nodes are nobody's business."""
+    return MAINTENANCE if launch_type == "FARGATE" else f"Host EC2 (instance {node}) terminated."
 
 
 def reason(code: str, detail: str) -> str:
     """`CannotPullContainerError: manifest unknown`"""
+    if code == "network-timeout":
+        return ENI_TIMEOUT
     name = _NAMES.get(code) or "ResourceInitializationError"
     return _trimmed(f"{name}: {detail}" if detail else name)
 
