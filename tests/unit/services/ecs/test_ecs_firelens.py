@@ -157,6 +157,8 @@ def test_secret_options_stand_in_the_routers_environment_not_in_its_configuratio
     found = told(record, injected=Injected(log_options={"web": {"apikey": Secret("hunter2")}}))
     assert "    apikey ${apikey_1}\n" in config_of(found)[1]
     assert found["router"].secrets == {"apikey_1": Secret("hunter2")}
+    assert found["web"].log is not None
+    assert found["web"].log.secrets == {}, "they are the router's, not the driver's"
     assert b"hunter2" not in msgspec.json.encode(list(found.values()), enc_hook=repr)
 
 

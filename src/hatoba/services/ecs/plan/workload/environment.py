@@ -17,7 +17,7 @@ def inject(container: ContainerWanted, injected: Injected) -> ContainerWanted:
     own = {variable: value for variable, value in variables.items() if variable not in container.environment}
     if secrets := {**own, **injected.secrets.get(name, {})}:
         container = replace(container, secrets=secrets)
-    if container.log is not None and name in injected.log_options:
+    if container.log is not None and not container.log.router and name in injected.log_options:
         container = replace(container, log=replace(container.log, secrets=injected.log_options[name]))
     if (login := injected.logins.get(name)) is not None and container.image.host:
         image = replace(container.image, username=login.username, password=login.password)
