@@ -100,6 +100,15 @@ class Platform:
             config=Config(retries={"total_max_attempts": 1}),
         )
 
+    def run(self, act: Callable[[], object]) -> None:
+        """Something synchronous in the platform's own loop."""
+
+        async def acted() -> None:
+            act()
+            await self.store.durable()
+
+        asyncio.run_coroutine_threadsafe(acted(), self.loop).result(20)
+
     def door(self, scope: Scope, service: str) -> Callable[..., Any]:
         """What another room does: `ask("ssm", "get_parameters", …)` under its service role."""
 

@@ -15,7 +15,7 @@ from hatoba.services.secretsmanager import envelope, model
 from hatoba.services.secretsmanager.envelope import Value
 from hatoba.services.secretsmanager.model import StoredSecret, Version
 from hatoba.services.secretsmanager.plan import stages
-from hatoba.store import Tx
+from hatoba.store import Conflict, Tx
 
 MOST = 100  # versions, but for those of the last day
 DAY = 86400.0
@@ -39,8 +39,10 @@ def in_use(secret: StoredSecret, token: str) -> t.ResourceExistsException:
 
 
 def put_version(tx: Tx, secret: StoredSecret, version: Version, labels: Iterable[str]) -> Version:
-    """Writes a new version, or the value of one that a rotation has announced. The secret must be as it was read."""
+    """Writes a new version, or the value of one that a rotation has announced."""
     there = model.find_version(tx, secret, version.name)
+    if there is not None and there.has_value:
+        raise Conflict(f"the same request for {secret.id} was carried out meanwhile")
     now = stages.attach(model.stages_of(tx, secret), version.name, labels)
     _clear_away(tx, secret, version.created)
     model.set_stages(tx, secret, {name: labels for name, labels in now.items() if name != version.name})

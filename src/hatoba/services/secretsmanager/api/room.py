@@ -13,6 +13,7 @@ from hatoba.services.secretsmanager import model
 from hatoba.services.secretsmanager.envelope import Value
 from hatoba.services.secretsmanager.model import StoredSecret
 from hatoba.services.secretsmanager.plan.names import named
+from hatoba.store import Conflict
 from hatoba.store.store import View
 
 secretsmanager = Service("secretsmanager")
@@ -54,6 +55,14 @@ def changeable(view: View, call: Call, text: str) -> StoredSecret:
             "Operation not permitted on a replica secret. Call must be made in primary secret's region."
         )
     return secret
+
+
+def still(view: View, call: Call, secret: StoredSecret) -> StoredSecret:
+    """The secret as it is by now, after something was awaited: others may have written to it, which does no harm."""
+    now = changeable(view, call, secret.arn)
+    if now.created != secret.created:
+        raise Conflict(f"{secret.id} was deleted and made anew")
+    return now
 
 
 def value_in(req: Mapping[str, Any]) -> Value | None:

@@ -8,7 +8,7 @@ from hatoba.gateway.call import Call
 from hatoba.gateway.tags import set_tags, tags_of
 from hatoba.services.secretsmanager import envelope, model, views, writing
 from hatoba.services.secretsmanager.api.replication import wanted
-from hatoba.services.secretsmanager.api.room import changeable, find, secretsmanager, value_in
+from hatoba.services.secretsmanager.api.room import changeable, find, secretsmanager, still, value_in
 from hatoba.services.secretsmanager.api.tag import checked as checked_tags
 from hatoba.services.secretsmanager.model import StoredSecret, Version
 from hatoba.services.secretsmanager.plan.names import LETTERS, SUFFIX, checked_name
@@ -82,11 +82,12 @@ async def update_secret(req: t.UpdateSecretRequest, call: Call) -> t.UpdateSecre
     if value is not None and model.find_version(call.store, secret, token) is not None:
         raise writing.in_use(secret, token)
     key = secret.kms_key if "KmsKeyId" not in req else req["KmsKeyId"] or None
-    new = replace(secret, changed=call.now, kms_key=key, description=req.get("Description", secret.description))
+    told = {"kms_key": key, "description": req.get("Description", secret.description)}
+    new = replace(secret, **told)
     again = await writing.encrypted_again(call, new) if key != secret.kms_key else []
     version = None if value is None else await envelope.encrypted(call.aws, new, token, value, now=call.now)
     with call.tx() as tx:
-        new = tx.put(model.secrets, new)
+        new = tx.put(model.secrets, replace(still(tx, call, secret), changed=call.now, **told))
         for each in again:
             tx.put(model.versions, each)
         if version is not None:

@@ -19,7 +19,9 @@ from hatoba.services.ssm.model import MOST_VERSIONS, Parameter, Version
 from hatoba.services.ssm.plan import policies, values
 from hatoba.services.ssm.plan.names import checked_name, invalid
 from hatoba.store import Tx
+from hatoba.store.store import View
 
+ATTEMPTS = 4  # each of them but the first because somebody changed the key, the tier or the pattern meanwhile
 MOST = {"Standard": 10_000, "Advanced": 100_000}
 
 
@@ -33,19 +35,40 @@ async def put_parameter(req: t.PutParameterRequest, call: Call) -> t.PutParamete
             "remove overwrite flag. To update tags for an existing parameter, please use AddTagsToResource or "
             "RemoveTagsFromResource."
         )
-    parameter = _present(call, req, name)
-    version = await _version(call, req, parameter, name)
-    with call.tx() as tx:
-        _write(tx, call, parameter, version, given=req.get("Policies"))
-        set_tags(tx, call.scope, model.parameter_arn(call.scope, name), tags)
-    return {"Version": version.number, "Tier": version.tier}
+    basis, ciphertext = None, None
+    for _ in range(ATTEMPTS):
+        with call.tx() as tx:
+            parameter = _present(tx, call, req, name)
+            version = _version(tx, call, req, parameter, name)
+            if _basis(version) == basis:
+                _write(tx, call, parameter, replace(version, ciphertext=ciphertext), given=req.get("Policies"))
+                set_tags(tx, call.scope, model.parameter_arn(call.scope, name), tags)
+                return {"Version": version.number, "Tier": version.tier}
+        # What has to be awaited is done outside, for what is wanted by now; others may write meanwhile.
+        basis = _basis(version)
+        ciphertext = await _prepared(call, version, req["Value"])
+    raise t.TooManyUpdates("There are concurrent updates for a resource that supports one update at a time.")
 
 
-def _present(call: Call, req: t.PutParameterRequest, name: str) -> Parameter | None:
+def _basis(version: Version) -> tuple[object, ...]:
+    """What the part that is awaited depends on."""
+    return version.type, version.key_id, version.tier, version.pattern
+
+
+async def _prepared(call: Call, version: Version, value: str) -> bytes | None:
+    """The ciphertext of a SecureString, once it is sure that the value matches its pattern."""
+    if version.pattern is not None:
+        await allowed.check(version.pattern, value)
+    if version.key_id is None:
+        return None
+    return await envelope.encrypted(call, version.name, value, version.key_id, version.tier)
+
+
+def _present(view: View, call: Call, req: t.PutParameterRequest, name: str) -> Parameter | None:
     """The parameter that gets a new version. Raises when there is one and it may not."""
-    parameter = call.store.find(model.parameters, call.scope, name)
+    parameter = view.find(model.parameters, call.scope, name)
     other = model.twin(name)
-    if parameter is None and other is not None and call.store.find(model.parameters, call.scope, other) is not None:
+    if parameter is None and other is not None and view.find(model.parameters, call.scope, other) is not None:
         raise t.ParameterAlreadyExists(f"The parameter {other} already exists, and has the same ARN.")
     if parameter is not None and not req.get("Overwrite", False):
         raise t.ParameterAlreadyExists(
@@ -54,9 +77,9 @@ def _present(call: Call, req: t.PutParameterRequest, name: str) -> Parameter | N
     return parameter
 
 
-async def _version(call: Call, req: t.PutParameterRequest, parameter: Parameter | None, name: str) -> Version:
-    """What the request makes of the version before. Raises for all that is wrong with it."""
-    before = model.latest(call.store, parameter) if parameter is not None else None
+def _version(view: View, call: Call, req: t.PutParameterRequest, parameter: Parameter | None, name: str) -> Version:
+    """What the request makes of the version before, but for its ciphertext. Raises for all that is wrong with it."""
+    before = model.latest(view, parameter) if parameter is not None else None
     value, type_ = req["Value"], _type(req, before)
     description = req.get("Description", before.description if before is not None else None)
     pattern = req.get("AllowedPattern", before.pattern if before is not None else None) or None
@@ -71,8 +94,6 @@ async def _version(call: Call, req: t.PutParameterRequest, parameter: Parameter 
     values.check_size(size, tier)
     if wanted and tier == "Standard":
         raise invalid("Parameter policies can be used only with advanced parameters. Set the tier to Advanced.")
-    if pattern is not None:
-        await allowed.check(pattern, value)
     number = parameter.latest + 1 if parameter is not None else 1
     version = Version(
         key=model.versions.key(call.scope, model.version_key(name, number)),
@@ -92,7 +113,7 @@ async def _version(call: Call, req: t.PutParameterRequest, parameter: Parameter 
             raise invalid("KeyId is only supported for SecureString parameters.")
         return replace(version, value=Secret(value))
     key_id = req.get("KeyId") or (before.key_id if before is not None else None) or envelope.DEFAULT_KEY
-    return replace(version, key_id=key_id, ciphertext=await envelope.encrypted(call, name, value, key_id, tier))
+    return replace(version, key_id=key_id)
 
 
 def _type(req: t.PutParameterRequest, before: Version | None) -> values.Type:
@@ -110,7 +131,6 @@ def _type(req: t.PutParameterRequest, before: Version | None) -> values.Type:
 
 
 def _write(tx: Tx, call: Call, parameter: Parameter | None, version: Version, *, given: str | None) -> None:
-    """A parameter that was changed since it was read is a lost race (`Conflict`)."""
     if parameter is None:
         _check_count(tx, call, version.tier)
         record = Parameter(
