@@ -1,7 +1,8 @@
-"""containerd's mount namespace, entered by a thread of ours: to see and make what only its containers shall see.
+"""containerd's mount namespace, entered by threads of ours: to see and make what only its containers shall see.
 
-The thread goes back after each piece of work. Otherwise it would hold the namespace, with all mounts and loop devices
-in it, after containerd and its containers have ended.
+A thread goes back after each piece of work. Otherwise it would hold the namespace, with all mounts and loop devices
+in it, after containerd and its containers have ended. There are a few: unmounting waits for the kernel, and a task that
+starts should not wait with it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from hatoba.runtime.base import Failure, failure
 from hatoba.runtime.containerd import syscalls
 
 T = TypeVar("T")
+_THREADS = 4
 
 
 class MountSpace:
@@ -25,8 +27,9 @@ class MountSpace:
 
     def __init__(self) -> None:
         self.pid = 0
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mounts")
-        self._own_root = False  # the thread's
+        self._threads = ThreadPoolExecutor(
+            _THREADS, thread_name_prefix="mounts", initializer=syscalls.leave_shared_root
+        )
 
     @property
     def path(self) -> str:
@@ -41,8 +44,8 @@ class MountSpace:
             raise _away() from error
 
     async def run(self, act: Callable[[], T]) -> T:
-        """Blocking work, short: one piece at a time."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._inside, act)
+        """Blocking work, short."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._inside, act)
 
     def _inside(self, act: Callable[[], T]) -> T:
         try:
@@ -51,9 +54,6 @@ class MountSpace:
             raise _away() from error
         home = os.open("/proc/thread-self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            if not self._own_root:
-                syscalls.leave_shared_root()
-                self._own_root = True
             syscalls.enter(inside)
             try:
                 return act()
@@ -66,7 +66,7 @@ class MountSpace:
             os.close(home)
 
     def close(self) -> None:
-        self._thread.shutdown(wait=False)
+        self._threads.shutdown(wait=False)
 
 
 def translate(error: OSError) -> PortError:
