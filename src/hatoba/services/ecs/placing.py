@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from hatoba.core.keys import Scope
 from hatoba.core.records import replace
 from hatoba.fleet.model import FLEET, nodes
 from hatoba.placement import Assignment, Needs, Refusal, Site
@@ -16,9 +15,10 @@ from hatoba.services.ecs.model.task import tasks
 from hatoba.services.ecs.model.usage import Usage, where
 from hatoba.services.ecs.plan.launch import Wish
 from hatoba.services.ecs.plan.placement import Member
-from hatoba.services.ecs.plan.sites import ZONE, attributes, external, site
+from hatoba.services.ecs.plan.sites import ZONE, external, site
 from hatoba.store.store import View
 
+_ZONE = f"attribute:{ZONE}"
 MOST_SITES = 64  # clusters whose sites are remembered
 
 
@@ -70,14 +70,9 @@ def there_for(view: View, wish: Wish, settings: Settings) -> frozenset[str]:
     return frozenset(one.id for one in sites if usage.scheduler.lack(need, one) is None)
 
 
-def zones_of_nodes(view: View, scope: Scope, cluster: str, ids: Iterable[str]) -> dict[str, str]:
-    """By node, of those that are known: the availability zone it is in, as the cluster sees it."""
-    found = {}
-    for id_ in ids:
-        node = view.find(nodes, FLEET, id_)
-        if node is not None:
-            found[id_] = attributes(node, instance_of(view, scope, cluster, id_), scope.region)[ZONE]
-    return found
+def zones_of_nodes(view: View, wish: Wish) -> dict[str, str]:
+    """By node that may have tasks of this launch type: the availability zone it is in, as the cluster sees it."""
+    return {id_: one.labels[_ZONE] for id_, one in _sites(view, wish).items()}
 
 
 def _there(view: View, wish: Wish, need: Needs, usage: Usage) -> list[Assignment | Refusal]:

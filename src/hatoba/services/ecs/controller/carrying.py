@@ -12,6 +12,9 @@ from hatoba.services.ecs.plan import lifecycle
 from hatoba.services.ecs.plan.rollout import Plan, moved
 from hatoba.store import Tx
 
+REST_PER_TASK = 100e-6  # seconds of rest after a pass: about ten times what a pass costs
+TRY_AGAIN = 5.0  # seconds until what a neighbour refused is asked of it again
+
 
 def move(tx: Tx, joined: Sequence[Task], drained_at: Mapping[str, float], of: Key, now: float) -> list[str]:
     """These were registered, those deregistered just now; what is to be said of it."""

@@ -15,7 +15,7 @@ from hatoba.fleet.model import Node, TargetStatus, nodes, target_statuses
 from hatoba.gateway.call import Platform
 from hatoba.reconcile import Wake
 from hatoba.services.ecs.controller import alarms, balancing, traffic
-from hatoba.services.ecs.controller.carrying import carry_out, matters, move
+from hatoba.services.ecs.controller.carrying import REST_PER_TASK, TRY_AGAIN, carry_out, matters, move
 from hatoba.services.ecs.controller.starting import Images, Starter
 from hatoba.services.ecs.controller.wishes import wish
 from hatoba.services.ecs.controller.zones import ZoneMap
@@ -41,11 +41,6 @@ from hatoba.services.ecs.plan.rollout.seen import Targets
 from hatoba.services.ecs.plan.shift import stages
 from hatoba.store import Change, Store, Tx
 from hatoba.store.store import View
-
-REST_PER_TASK = 100e-6  # seconds: about ten times what a pass costs
-
-
-TRY_AGAIN = 5.0  # seconds until what a neighbour refused is asked of it again
 
 
 class Given(NamedTuple):

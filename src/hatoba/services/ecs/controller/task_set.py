@@ -14,7 +14,7 @@ from hatoba.fleet.model import TargetStatus, nodes, target_statuses
 from hatoba.gateway.call import Platform
 from hatoba.reconcile import Wake
 from hatoba.services.ecs.controller import balancing
-from hatoba.services.ecs.controller.carrying import carry_out, matters, move
+from hatoba.services.ecs.controller.carrying import REST_PER_TASK, TRY_AGAIN, carry_out, matters, move
 from hatoba.services.ecs.controller.starting import Images, Starter
 from hatoba.services.ecs.controller.zones import ZoneMap
 from hatoba.services.ecs.model.instance import instances
@@ -29,7 +29,6 @@ from hatoba.services.ecs.plan.rollout.seen import Targets
 from hatoba.store import Change, Store, Tx
 from hatoba.store.store import View
 
-TRY_AGAIN = 5.0  # seconds until a target group that refused its tasks is asked again
 Health = tuple[Targets, Targets]  # the states of targets; what is said of those that are not well
 
 
@@ -76,6 +75,11 @@ class TaskSetController:
 
     def _blocked(self) -> Iterable[Key]:
         return [task_set.key for task_set in self._store.index(task_sets, "blocked", True)]
+
+    def rest(self, key: Key) -> float:
+        """As of a service: a pass looks at all of its service's tasks."""
+        service, _, _ = key.id.rpartition("/")
+        return self._store.count(tasks, "service", (key.scope, service)) * REST_PER_TASK
 
     async def reconcile(self, key: Key) -> float | None:
         task_set = self._store.get(task_sets, key)

@@ -45,6 +45,8 @@ def why_not(service: Service) -> str | None:
     """Why a service cannot have it, in AWS's words where they are known."""
     if service.daemon:
         return "AvailabilityZoneRebalancing does not support the DAEMON scheduling strategy"
+    if any(deployment.revision.launch_type == "EXTERNAL" for deployment in service.deployments[:1]):
+        return "AvailabilityZoneRebalancing does not support the EXTERNAL launch type"
     if service.percents.maximum <= 100:
         return "AvailabilityZoneRebalancing does not support maximumPercent <= 100"
     first = service.placement.strategy[:1]
