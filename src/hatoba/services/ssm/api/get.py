@@ -7,7 +7,7 @@ from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
 from hatoba.services.ssm import envelope, model, views
 from hatoba.services.ssm.api.describe import facts
-from hatoba.services.ssm.api.room import asked, bad_token, resolve, ssm, unknown
+from hatoba.services.ssm.api.room import after, asked, bad_token, resolve, ssm, unknown
 from hatoba.services.ssm.model import Found, Parameter
 from hatoba.services.ssm.plan import filters, public
 from hatoba.services.ssm.plan.names import Selected, checked_path, is_public, selected
@@ -53,8 +53,11 @@ async def get_parameters_by_path(req: t.GetParametersByPathRequest, call: Call) 
             bad_token=bad_token,
         )
         return _answer([views.public(call.scope, each) for each in shown], token)
+    past = after(call, req.get("NextToken"), about) or ""
+    index = "under" if recursive else "folder"
+    rows = (row for row in call.store.index(model.parameters, index, (call.scope, path)) if row.id > past)
     page, token = call.page(
-        _under(call, path, wanted, recursive=recursive),
+        (found for parameter in rows for found in _matching(call, parameter, wanted)),
         order=lambda found: found.parameter.id,
         token=req.get("NextToken"),
         limit=limit,
@@ -72,14 +75,8 @@ def _answer(shown: list[t.Parameter], token: str | None) -> t.GetParametersByPat
     return answer
 
 
-def _under(call: Call, path: str, wanted: tuple[filters.Filter, ...], *, recursive: bool) -> list[Found]:
-    """With a filter by label, a parameter is shown in the version that has it."""
-    index = "under" if recursive else "folder"
-    rows = call.store.index(model.parameters, index, (call.scope, path))
-    return [found for parameter in rows for found in _matching(call, parameter, wanted)]
-
-
 def _matching(call: Call, parameter: Parameter, wanted: tuple[filters.Filter, ...]) -> list[Found]:
+    """With a filter by label, a parameter is shown in the version that has it."""
     labels = next((each.values for each in wanted if each.key == "Label"), None)
     version = model.latest(call.store, parameter)
     if labels is not None:
@@ -88,7 +85,7 @@ def _matching(call: Call, parameter: Parameter, wanted: tuple[filters.Filter, ..
         if version_ is None:
             return []
         version = version_
-    about = facts(call.store, parameter, version)
+    about = facts(call.store, parameter, version, wanted)
     return [Found(parameter=parameter, version=version)] if all(each.matches(about) for each in wanted) else []
 
 

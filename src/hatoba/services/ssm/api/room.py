@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hatoba.aws.shapes import ssm as t
 from hatoba.core.errors import AwsError
+from hatoba.core.pages import BadToken
 from hatoba.gateway.call import Call
 from hatoba.gateway.room import Service
 from hatoba.services.ssm import model
@@ -16,6 +17,15 @@ ssm = Service("ssm")
 
 def bad_token() -> AwsError:
     return t.InvalidNextToken("The specified token isn't valid.")
+
+
+def after(call: Call, token: str | None, about: object) -> str | None:
+    """The name that a page's token leads past, so that what comes before is not looked at again. `call.page` says what
+    there is to say of a token that is none."""
+    try:
+        return call.platform.pager.last(call.scope, call.operation, about, token) if token else None
+    except BadToken:
+        return None
 
 
 def unknown(name: str) -> AwsError:
