@@ -16,6 +16,7 @@ from hatoba.fleet import messages as msg
 from hatoba.fleet.items import BalancerItem
 from hatoba.fleet.model import ContainerWanted, Workload
 from hatoba.fleet.session import Sessions
+from hatoba.network.base import BRIDGE
 from hatoba.network.base import Settings as NetworkSettings
 from hatoba.network.simulated import SimulatedFabric, Underlay
 from hatoba.node.agent import Agent
@@ -151,7 +152,13 @@ class SimulatedNode:
         await self._runtime.close()
 
     def holders(self) -> list[Any]:
-        return [holder for vpc in self.fabric.vpcs.values() for holder in vpc.holders.values()]
+        """Of VPCs' addresses."""
+        vpcs = [vpc for id_, vpc in self.fabric.vpcs.items() if id_ != BRIDGE]
+        return [holder for vpc in vpcs for holder in vpc.holders.values()]
+
+    def seats(self) -> list[Any]:
+        """On the node's own bridge."""
+        return list(self.fabric.vpcs[BRIDGE].holders.values()) if BRIDGE in self.fabric.vpcs else []
 
     def answering(self, address: str) -> bool:
         """A container behind this address runs here."""

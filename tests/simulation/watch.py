@@ -15,6 +15,7 @@ from typing import Any
 
 from hatoba.core.keys import Key
 from hatoba.fleet import model as fleet
+from hatoba.network.bridge import published
 from hatoba.services.ecs.model.service import Service, services
 from hatoba.services.ecs.model.service_deployment import ServiceDeployment, current_deployment
 from hatoba.services.ecs.model.task import RANK, Task, tasks, tasks_of
@@ -169,6 +170,11 @@ class Watch:
             record = self._store.find(fleet.nodes, fleet.FLEET, node.id)
             if record is not None and record.state == "ready" and node.id in self.trusted:
                 used.update((holder.vpc, holder.address) for holder in node.holders())
+        for node in self._nodes:
+            ports = Counter((protocol, host) for s in node.seats() for protocol, host, _ in published(s.ports))
+            for (protocol, port), count in ports.items():
+                if count > 1:
+                    self._fail(f"the port {port}/{protocol} of {node.id} leads to {count} seats")
         for (_, address), count in used.items():
             if count > 1:
                 self._fail(f"the address {address} is in use twice")

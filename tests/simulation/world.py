@@ -26,7 +26,7 @@ from hatoba.gateway.access import KnownKeys, RolesPass
 from hatoba.gateway.call import idempotent
 from hatoba.gateway.plane import ControlPlane
 from hatoba.gateway.tags import tags
-from hatoba.network.base import InterfaceSpec
+from hatoba.network.base import BRIDGE, InterfaceSpec
 from hatoba.network.simulated import Underlay
 from hatoba.reconcile import Runner
 from hatoba.runtime.base import ContainerSpec
@@ -242,7 +242,8 @@ class World:
         interfaces, ids = {task.eni.id for task in alive if task.eni}, {task.id for task in alive}
         held = {h.id for node in self.nodes for h in node.holders() if isinstance(h, InterfaceSpec)}
         containers = {id_.partition("-")[0] for node in self.nodes for id_ in node.host.containers}
-        return held <= interfaces and containers <= ids
+        seats = {seat.id.partition("-")[0] for node in self.nodes for seat in node.seats()}
+        return held <= interfaces and containers <= ids and seats <= ids
 
     def true(self, task: Task) -> bool:
         """What is called running does run, on its node and on no other."""
@@ -252,7 +253,7 @@ class World:
             for id_, container in node.host.containers.items()
             if id_.startswith(task.id) and container.state == "running"
         ]
-        return where == [task.node]
+        return where == [task.node] * len(task.containers)
 
     def leftovers(self) -> list[str]:
         """What is left of tasks, in the records and on the nodes."""
@@ -266,5 +267,7 @@ class World:
             left += [f"{node.id} container {id_}" for id_ in node.host.containers]
             left += [f"{node.id} group {id_}" for id_ in node.host.groups]
             left += [f"{node.id} interface {holder.id}" for holder in node.holders()]
-            left += [f"{node.id} vpc {id_}" for id_ in node.fabric.vpcs]
+            left += [f"{node.id} vpc {id_}" for id_ in node.fabric.vpcs if id_ != BRIDGE]  # which stays
+            left += [f"{node.id} seat {seat.id}" for seat in node.seats()]
+            left += [f"{node.id} processes of {id_}" for id_ in node.host.shared]
         return left
