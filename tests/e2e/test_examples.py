@@ -36,6 +36,15 @@ def test_example(name: str) -> None:
         if name == "09-blue-green.sh":
             assert "production: shop v1\ntest:       shop v2\n" in done.stdout
             assert " requests, 0 failed\n" in done.stdout
+        if name == "10-exec.sh":
+            said = "I am user 0, beside 1 httpd\nenter v1\n"
+            assert said in done.stdout
+            assert "\nended with 1\n" in done.stdout
+            assert done.stdout.count("SOME INPUT") == 2, "once for us, once in the log"
+        if name == "11-configuration.sh":
+            greetings = (f"good {time}, shop: your password has 13 letters" for time in ("morning", "evening"))
+            assert "\n".join(greetings) in done.stdout
+            assert done.stdout.endswith("retrieved secret from Secrets Manager did not contain json key passwrod\n")
         if name == "02-sidecar.sh":
             assert "prepared\nwarm\nfound a warm cache" in done.stdout
             assert "app is told to stop\ncache is told to stop" in done.stdout
