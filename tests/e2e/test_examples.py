@@ -37,8 +37,7 @@ def test_example(name: str) -> None:
             assert "production: shop v1\ntest:       shop v2\n" in done.stdout
             assert " requests, 0 failed\n" in done.stdout
         if name == "10-exec.sh":
-            said = "I am user 0, beside 1 httpd\nenter v1\n"
-            assert said in done.stdout
+            assert "I am user 0, beside\nhttpd\nenter v1\n" in done.stdout
             assert "\nended with 1\n" in done.stdout
             assert done.stdout.count("SOME INPUT") == 2, "once for us, once in the log"
         if name == "11-configuration.sh":

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
+import select
+import struct
 import subprocess
 import sys
+import termios
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -333,3 +338,71 @@ def test_our_own_client_pipes_and_passes_the_exit_code_on(hatoba: Instance, task
     assert (done.stdout == data, done.returncode) == (True, 0)
     done = ours(hatoba, task, "--container", "nope", "--", "true")
     assert (done.returncode, b"not part of the task" in done.stderr) == (1, True)
+
+
+def test_our_own_client_in_a_terminal(hatoba: Instance, task: str) -> None:
+    with Terminal(
+        25, 77, HATOBA, "exec", "--data", str(hatoba.folder), task, "--container", "app", "--", "sh"
+    ) as shell:
+        shell.until(b"# ")
+        shell.type(b"stty size\r")
+        shell.until(b"25 77\r\n")
+        shell.size(31, 99)
+        shell.type(b"sleep 0.1; stty size; tty\r")
+        shell.until(b"31 99\r\n/dev/pts/")
+        shell.type(b"cat > /dev/null; echo code $?\r")
+        shell.until(b"code $?\r\n")
+        shell.type(b"\x03")  # Ctrl-C is the program's, not ours
+        shell.until(b"\r\n", after=b"^C")
+        shell.type(b"exit 5\r")
+        assert shell.wait() == 5
+        assert shell.restored, "the terminal is as it was before"
+
+
+class Terminal:
+    """A program in a terminal of its own, as somebody at a keyboard has it."""
+
+    def __init__(self, rows: int, columns: int, *command: str) -> None:
+        self._ours, theirs = os.openpty()
+        self._theirs = theirs
+        self.size(rows, columns)
+        self._before = termios.tcgetattr(theirs)
+        self.seen = b""
+        self._program = subprocess.Popen(
+            command,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._program.poll() is None:
+            self._program.kill()
+            self._program.wait()
+        os.close(self._ours)
+        os.close(self._theirs)
+
+    def size(self, rows: int, columns: int) -> None:
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def type(self, data: bytes) -> None:
+        os.write(self._ours, data)
+
+    def until(self, wanted: bytes, after: bytes = b"", seconds: float = 20.0) -> None:
+        deadline = time.monotonic() + seconds
+        while wanted not in self.seen.partition(after)[2] if after else wanted not in self.seen:
+            ready, _, _ = select.select([self._ours], [], [], max(0.0, deadline - time.monotonic()))
+            assert ready, f"{wanted!r} did not come: {self.seen!r}"
+            self.seen += os.read(self._ours, 1 << 16)
+
+    def wait(self) -> int:
+        return self._program.wait(timeout=20)
+
+    @property
+    def restored(self) -> bool:
+        return termios.tcgetattr(self._theirs) == self._before

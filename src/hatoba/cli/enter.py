@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import os
 import shlex
-import shutil
 import signal
 import sys
 import termios
@@ -95,7 +94,7 @@ class _Client:
         self._socket = socket = await dial(
             self._session["streamUrl"], nonce=bytes.fromhex(self._ids.hex(32)), patience=PATIENCE
         )
-        size = shutil.get_terminal_size() if self._terminal else os.terminal_size((0, 0))
+        size = os.get_terminal_size(1) if self._terminal else os.terminal_size((0, 0))
         opening = words.OpenDataChannel(
             request_id=self._ids.uuid(),
             token_value=self._session["tokenValue"],
@@ -200,7 +199,7 @@ class _Client:
         while True:
             await self._resized.wait()
             self._resized.clear()
-            columns, rows = shutil.get_terminal_size()
+            columns, rows = os.get_terminal_size(1)
             await self._send(Payload.SIZE, words.encode(words.Size(cols=columns, rows=rows)))
 
     async def _again(self) -> None:
