@@ -85,6 +85,9 @@ async def test_describing_what_is_not_there(tmp_path: Path) -> None:
             await w.ecs.stop_task(task="nothing")
 
 
+GPU = {"name": "web", "resourceRequirements": [{"type": "GPU", "value": "x"}]}
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -101,6 +104,9 @@ async def test_describing_what_is_not_there(tmp_path: Path) -> None:
         ({"taskDefinition": "none"}, "TaskDefinition not found"),
         ({"overrides": {"containerOverrides": [{"name": "x"}]}}, "Override for container named x is not a container"),
         ({"overrides": {"cpu": "512", "memory": "512"}}, "No Fargate configuration exists for given values"),
+        ({"overrides": {"ephemeralStorage": {"sizeInGiB": 20}}}, "EphemeralStorage size should be at least 21"),
+        ({"overrides": {"containerOverrides": [GPU]}}, "The GPU resource requirement 'x' must be a whole number"),
+        ({"overrides": {"inferenceAcceleratorOverrides": [{}]}}, "Amazon Elastic Inference is no longer available"),
         ({"group": "service:web"}, "Invalid namespace for group"),
         ({"cluster": "none"}, "Cluster not found"),
         ({"capacityProviderStrategy": [{"capacityProvider": "FARGATE"}]}, "Specifying both a launch type and"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hatoba.aws.shapes import ecs as t
-from hatoba.fleet.model import VolumeWanted
+from hatoba.fleet.model import VolumeWanted, workloads
 from hatoba.services.ecs.model.task_definition import Definition, definitions
 from hatoba.services.ecs.plan.definition.check import register
 from hatoba.services.ecs.plan.workload.lifecycle import health
@@ -132,6 +132,33 @@ def test_what_is_out_of_bounds_is_refused(fields: dict[str, Any], words: str) ->
     with pytest.raises(t.ClientException) as refused:
         register(definition(**fields))  # type: ignore[arg-type]
     assert words in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("launch_type", "wanted", "override", "gib"),
+    [
+        ("FARGATE", None, None, 20),
+        ("FARGATE", 30, None, 30),
+        ("FARGATE", 30, 40, 40),
+        ("EC2", 30, None, None),  # an instance's disk is everybody's on it
+    ],
+)
+async def test_how_much_a_task_may_store_is_told_to_its_node(
+    tmp_path: Path, launch_type: str, wanted: int | None, override: int | None, gib: int | None
+) -> None:
+    async with world(tmp_path) as w:
+        more = {"ephemeralStorage": {"sizeInGiB": wanted}} if wanted else {}
+        await w.ecs.register_task_definition(**definition(**more))
+        overrides = {"ephemeralStorage": {"sizeInGiB": override}} if override else {}
+        await w.ecs.run_task(
+            taskDefinition="web", launchType=launch_type, overrides=overrides, networkConfiguration=NETWORK
+        )
+        await w.settle()
+        (workload,) = w.store.all(workloads)
+        assert workload.storage == (gib * 1024**3 if gib else None)
+        (arn,) = (await w.ecs.list_tasks())["taskArns"]
+        (task,) = (await w.ecs.describe_tasks(tasks=[arn]))["tasks"]
+        assert task.get("ephemeralStorage") == ({"sizeInGiB": gib} if gib else None)
 
 
 @pytest.mark.parametrize("option", ["size=1m,mode=700", "bind"])

@@ -290,7 +290,9 @@ async def test_deleting_waits_for_the_tasks(tmp_path: Path) -> None:
         with pytest.raises(t.ClientException, match="TaskDefinition is inactive"):
             await w.ecs.run_task(taskDefinition="web:1")
         deleted = await w.ecs.delete_task_definitions(taskDefinitions=["web:1"])
-        assert deleted["taskDefinitions"][0]["status"] == "DELETE_IN_PROGRESS"
+        (going,) = deleted["taskDefinitions"]
+        assert going["status"] == "DELETE_IN_PROGRESS"
+        assert going["registeredAt"] <= going["deregisteredAt"] <= going["deleteRequestedAt"]
         await w.ecs.stop_task(task=ran["tasks"][0]["taskArn"])
         await w.settle()
         assert len(w.store.all(definitions)) == 1

@@ -40,6 +40,7 @@ WAITS = "unit/node/test_steps.py::test_a_container_waits_for_what_it_depends_on"
 HEALTH = "unit/services/ecs/test_ecs_bounds.py::test_a_health_check_is_passed_on_with_its_defaults"
 PLACED = "unit/services/ecs/test_ecs_placement.py::test_constraints_of_the_request_and_of_the_definition"
 UNPLACED = "unit/services/ecs/test_ecs_bounds.py::test_what_no_node_has_is_refused_by_its_name"
+OF_DEFINITIONS = "unit/services/ecs/test_ecs_definitions.py"
 SHARING = "contract/runtime/test_sharing_contract.py"
 PORTS = "unit/services/ecs/test_ecs_definitions.py::test_what_is_told_back_has_the_defaults"
 
@@ -61,6 +62,14 @@ SHOWN = {
         "ephemeralStorage": STORAGE,
         "runtimePlatform": UNPLACED,
         "enableFaultInjection": "e2e/test_metadata.py::test_a_blackhole_takes_the_platform_away_and_gives_it_back",
+    },
+    "TaskDefinition": {  # what AWS adds when it tells a definition back
+        **dict.fromkeys(("taskDefinitionArn", "revision", "status", "compatibilities"), TOLD),
+        **dict.fromkeys(("registeredAt", "registeredBy"), TOLD),
+        "requiresAttributes": f"{OF_DEFINITIONS}::test_required_attributes",
+        **dict.fromkeys(
+            ("deregisteredAt", "deleteRequestedAt"), f"{OF_DEFINITIONS}::test_deleting_waits_for_the_tasks"
+        ),
     },
     "ContainerDefinition": {
         **dict.fromkeys(("name", "image", "essential", "portMappings"), SERVES),
@@ -199,7 +208,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def _members() -> dict[str, list[str]]:
-    """Every structure below RegisterTaskDefinition, and its members."""
+    """Every structure below RegisterTaskDefinition, and its members; of what is told back, those that are more."""
     found: dict[str, list[str]] = {}
 
     def walk(shape: Any) -> None:
@@ -210,7 +219,10 @@ def _members() -> dict[str, list[str]]:
             for member in shape.members.values():
                 walk(member)
 
-    walk(botocore.session.get_session().get_service_model("ecs").shape_for("RegisterTaskDefinitionRequest"))
+    model = botocore.session.get_session().get_service_model("ecs")
+    walk(model.shape_for("RegisterTaskDefinitionRequest"))
+    asked = found["RegisterTaskDefinitionRequest"]
+    found["TaskDefinition"] = [name for name in model.shape_for("TaskDefinition").members if name not in asked]
     return found
 
 

@@ -23,7 +23,8 @@ from hatoba.services.ecs.model.task_definition import Definition, usable_definit
 from hatoba.services.ecs.placing import assign_charged
 from hatoba.services.ecs.plan import launch, placement, tagging
 from hatoba.services.ecs.plan.capacity import providers
-from hatoba.services.ecs.plan.definition import configuration, sizes
+from hatoba.services.ecs.plan.definition import configuration, linux, sizes
+from hatoba.services.ecs.plan.definition.volumes import ephemeral
 from hatoba.services.ecs.plan.needs import failure_code
 from hatoba.services.ecs.plan.rollout.words import NO_CAPACITY
 from hatoba.services.ecs.spot import make_room
@@ -151,6 +152,11 @@ def checked_overrides(overrides: t.TaskOverride | None, definition: Definition, 
         role = (overrides or {}).get("executionRoleArn") or definition.content.get("executionRoleArn")
         if (why := configuration.refused_override(override, by_name[name], role)) is not None:
             raise t.InvalidParameterException(why)
+        linux.requirements(override)
+    if (overrides or {}).get("inferenceAcceleratorOverrides"):
+        raise t.ClientException(linux.NO_INFERENCE)
+    if (refusal := ephemeral((overrides or {}).get("ephemeralStorage"))) is not None:
+        raise t.InvalidParameterException(refusal)
     return {**cast("dict[str, Any]", overrides or {}), **_sizes(overrides or {}, definition, launch_type)}
 
 

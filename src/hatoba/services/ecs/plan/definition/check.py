@@ -41,7 +41,8 @@ def register(req: t.RegisterTaskDefinitionRequest) -> Registered:
     volumes.check(checked)
     _containers(checked)
     network.modes(checked)
-    volumes.ephemeral(checked)
+    if (refusal := volumes.ephemeral(checked.get("ephemeralStorage"))) is not None:
+        raise t.ClientException(refusal)
     _later(checked)
     refusal = fargate.refusal(checked)
     if for_fargate and refusal is not None:

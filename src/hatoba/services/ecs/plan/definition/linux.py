@@ -5,6 +5,8 @@ Sources: the model's documentation of LinuxParameters, Tmpfs, Ulimit and Resourc
 
 from __future__ import annotations
 
+import re
+
 from hatoba.aws.shapes import ecs as t
 
 _MOUNT_OPTIONS = frozenset(
@@ -12,12 +14,13 @@ _MOUNT_OPTIONS = frozenset(
     "nodiratime bind rbind unbindable runbindable private rprivate shared rshared slave rslave relatime norelatime "
     "strictatime nostrictatime mode uid gid nr_inodes nr_blocks mpol".split()
 )
+_WHOLE = re.compile("[1-9][0-9]{0,5}")
 _SECURITY = ("apparmor:", "label:", "credentialspec:")
 NO_INFERENCE = "Amazon Elastic Inference is no longer available."
 NO_NEW_PRIVILEGES = ("no-new-privileges", "no-new-privileges:true")
 
 
-def _setting(container: t.ContainerDefinition, message: str) -> t.ClientException:
+def _setting(container: t.ContainerDefinition | t.ContainerOverride, message: str) -> t.ClientException:
     return t.ClientException(f"Invalid setting for container '{container.get('name')}'. {message}")
 
 
@@ -37,8 +40,7 @@ def check(container: t.ContainerDefinition) -> None:
             raise _setting(container, f"The dockerSecurityOptions value '{option}' is not valid.")
     if len(container.get("credentialSpecs") or ()) > 1:
         raise _setting(container, "At most one of credentialSpecs can be specified.")
-    for requirement in container.get("resourceRequirements") or ():
-        _requirement(container, requirement)
+    requirements(container)
 
 
 def _memory(container: t.ContainerDefinition, linux: t.LinuxParameters) -> None:
@@ -60,9 +62,10 @@ def _tmpfs(container: t.ContainerDefinition, tmpfs: t.Tmpfs) -> None:
             raise _setting(container, f"The tmpfs mount option '{option}' is not valid.")
 
 
-def _requirement(container: t.ContainerDefinition, requirement: t.ResourceRequirement) -> None:
-    kind, value = str(requirement["type"]), requirement.get("value") or ""
-    if kind == "InferenceAccelerator":
-        raise t.ClientException(NO_INFERENCE)
-    if kind == "GPU" and not (value.isdecimal() and int(value) > 0):
-        raise _setting(container, f"The GPU resource requirement '{value}' must be a whole number greater than 0.")
+def requirements(container: t.ContainerDefinition | t.ContainerOverride) -> None:
+    for requirement in container.get("resourceRequirements") or ():
+        kind, value = str(requirement["type"]), requirement.get("value") or ""
+        if kind == "InferenceAccelerator":
+            raise t.ClientException(NO_INFERENCE)
+        if kind == "GPU" and not _WHOLE.fullmatch(value):
+            raise _setting(container, f"The GPU resource requirement '{value}' must be a whole number greater than 0.")

@@ -44,9 +44,10 @@ def _kind(volume: t.Volume, name: str) -> None:
         raise t.ClientException(f"Volume '{name}': autoprovision is only used if the scope is shared.")
 
 
-def ephemeral(req: t.RegisterTaskDefinitionRequest) -> None:
-    storage = req.get("ephemeralStorage")
+def ephemeral(storage: t.EphemeralStorage | None) -> str | None:
+    """What is wrong with a size, in AWS's words."""
     if storage and storage["sizeInGiB"] < _LEAST:
-        raise t.ClientException(f"EphemeralStorage size should be at least {_LEAST}.")
+        return f"EphemeralStorage size should be at least {_LEAST}."
     if storage and storage["sizeInGiB"] > _MOST:
-        raise t.ClientException(f"EphemeralStorage size should be at most {_MOST}.")
+        return f"EphemeralStorage size should be at most {_MOST}."
+    return None
