@@ -192,3 +192,18 @@ def test_the_router_does_not_route_its_own_logs() -> None:
     itself = {**sender("router"), "firelensConfiguration": {"type": "fluentbit"}}
     with pytest.raises(t.ClientException, match="cannot route its own logs"):
         registered(itself)
+
+
+def test_what_an_instance_must_be_able_to_do() -> None:
+    secret = [{"name": "apikey", "valueFrom": "arn:aws:secretsmanager:us-east-1:123456789012:secret:key"}]
+    options = {"Name": "datadog", "log-driver-buffer-limit": "4096"}
+    made = registered(
+        router(**{"config-file-type": "file", "config-file-value": "/x"}), sender("web", options, secret=secret)
+    )
+    assert {
+        "com.amazonaws.ecs.capability.logging-driver.awsfirelens",
+        "ecs.capability.logging-driver.awsfirelens.log-driver-buffer-limit",
+        "ecs.capability.secrets.asm.bootstrap.log-driver",
+        "ecs.capability.firelens.fluentbit",
+        "ecs.capability.firelens.options.config.file",
+    } <= set(made.requires)

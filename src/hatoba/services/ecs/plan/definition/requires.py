@@ -44,8 +44,10 @@ def _of_container(container: t.ContainerDefinition, req: t.RegisterTaskDefinitio
         yield _DOCKER + "1.19"
         if driver == "awslogs" and req.get("executionRoleArn"):
             yield _AGENT + "execution-role-awslogs"
-        if log.get("secretOptions"):
-            yield _AGENT + "secrets.ssm.bootstrap.log-driver"
+        for option in log.get("secretOptions") or ():
+            yield f"{_AGENT}secrets.{_store(option)}.bootstrap.log-driver"
+        if "log-driver-buffer-limit" in (log.get("options") or {}):
+            yield f"{_AGENT}logging-driver.{driver}.log-driver-buffer-limit"
     if ".dkr.ecr." in container["image"].partition("/")[0]:
         yield _LEGACY + "ecr-auth"
         if req.get("executionRoleArn"):
@@ -53,8 +55,7 @@ def _of_container(container: t.ContainerDefinition, req: t.RegisterTaskDefinitio
     if container.get("repositoryCredentials"):
         yield _AGENT + "private-registry-authentication.secretsmanager"
     for secret in container.get("secrets") or ():
-        kind = "asm" if ":secretsmanager:" in secret["valueFrom"] else "ssm"
-        yield f"{_AGENT}secrets.{kind}.environment-variables"
+        yield f"{_AGENT}secrets.{_store(secret)}.environment-variables"
     if container.get("environmentFiles"):
         yield _AGENT + "env-files.s3"
     if container.get("healthCheck"):
@@ -69,8 +70,10 @@ def _of_container(container: t.ContainerDefinition, req: t.RegisterTaskDefinitio
         yield _AGENT + "container-port-range"
     if container.get("memoryReservation"):
         yield _DOCKER + "1.21"
-    if container.get("firelensConfiguration"):
-        yield f"{_AGENT}firelens.{container['firelensConfiguration']['type']}"
+    if router := container.get("firelensConfiguration"):
+        yield f"{_AGENT}firelens.{router['type']}"
+        if kind := (router.get("options") or {}).get("config-file-type"):
+            yield f"{_AGENT}firelens.options.config.{kind}"
 
 
 def _of_security(container: t.ContainerDefinition) -> Iterator[str]:
@@ -86,3 +89,7 @@ def special(attribute: str) -> bool:
     """Whether a node has to say of itself that it has it: it is none of what every node of ours can do."""
     plugin = attribute.startswith(f"{_AGENT}docker-plugin.")
     return attribute in _SPECIAL or (plugin and not attribute.endswith(".local"))
+
+
+def _store(secret: t.Secret) -> str:
+    return "asm" if ":secretsmanager:" in secret["valueFrom"] else "ssm"
