@@ -22,6 +22,15 @@ def test_the_stream_is_named_by_prefix_container_and_task() -> None:
     assert parsed(awslogs_group="/ecs/shop", awslogs_stream="own").stream == "own"
 
 
+def test_what_says_how_events_are_collected_is_taken_and_changes_nothing() -> None:
+    more = {
+        "awslogs_force_flush_interval_seconds": "3",
+        "awslogs_max_buffered_events": "99",
+        "awslogs_format": "json/emf",
+    }
+    assert parsed(awslogs_group="g", awslogs_endpoint="http://elsewhere", **more) == parsed(awslogs_group="g")
+
+
 def test_the_mode_decides_what_a_full_spool_does() -> None:
     assert (parsed(awslogs_group="g").mode, parsed(awslogs_group="g").limit) == (protocol.BLOCK, SPOOL_BYTES)
     assert parsed(blocking=False, awslogs_group="g").mode == protocol.DROP
@@ -35,6 +44,8 @@ def test_the_mode_decides_what_a_full_spool_does() -> None:
     [
         ({}, "awslogs-group"),
         ({"awslogs-group": "g", "awslogs-colour": "red"}, "unknown log opt 'awslogs-colour'"),
+        ({"awslogs-group": "g", "awslogs-max-buffered-events": "0"}, "must specify a positive integer for log opt"),
+        ({"awslogs-group": "g", "awslogs-format": "xml"}, "unsupported log format 'xml'"),
         ({"awslogs-group": "g", "mode": "sometimes"}, "logging mode"),
         ({"awslogs-group": "g", "mode": "blocking", "max-buffer-size": "1m"}, "only supported with"),
         ({"awslogs-group": "g", "mode": "non-blocking", "max-buffer-size": "much"}, "invalid size: 'much'"),

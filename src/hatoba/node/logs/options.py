@@ -21,7 +21,10 @@ _KNOWN = {
     "awslogs-create-group",
     "awslogs-datetime-format",
     "awslogs-endpoint",
+    "awslogs-force-flush-interval-seconds",
+    "awslogs-format",
     "awslogs-group",
+    "awslogs-max-buffered-events",
     "awslogs-multiline-pattern",
     "awslogs-region",
     "awslogs-stream",
@@ -29,6 +32,8 @@ _KNOWN = {
     "max-buffer-size",
     "mode",
 }
+# How the original collects events before it sends them; ours are sent within a fraction of a second in any case.
+_COLLECTING = ("awslogs-force-flush-interval-seconds", "awslogs-max-buffered-events")
 _SIZE = re.compile(r"(\d+)\s*([kmgtKMGT]?)(?:i?[bB])?")
 _UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 
@@ -60,6 +65,7 @@ def parse(options: Mapping[str, str], *, container: str, container_id: str, task
             raise BadOption(f"unknown log opt '{option}' for awslogs log driver")
     if not (group := options.get("awslogs-group")):
         raise BadOption("must specify a value for log opt 'awslogs-group'")
+    _check_ignored(options)
     mode = options.get("mode", "blocking" if blocking else "non-blocking")
     if mode not in ("blocking", "non-blocking"):
         raise BadOption(f"logger: logging mode {mode!r} is not one of 'blocking' and 'non-blocking'")
@@ -77,6 +83,14 @@ def parse(options: Mapping[str, str], *, container: str, container_id: str, task
         else SPOOL_BYTES,
         new_event=_new_event(options),
     )
+
+
+def _check_ignored(options: Mapping[str, str]) -> None:
+    for option in _COLLECTING:
+        if not options.get(option, "1").isdecimal() or int(options.get(option, "1")) < 1:
+            raise BadOption(f"must specify a positive integer for log opt '{option}': {options[option]}")
+    if options.get("awslogs-format", "json/emf") != "json/emf":
+        raise BadOption(f"unsupported log format '{options['awslogs-format']}'")
 
 
 def _stream(options: Mapping[str, str], container: str, container_id: str, task_id: str) -> str:
