@@ -62,8 +62,7 @@ class ShiftStory(Story):
         await self.world.until(self.world.steady)
 
     def deeds(self) -> list[Any]:
-        left_out = (self.change_percents, self.run_a_task, self.a_node_is_cut_off, self.roll)
-        kept = [deed for deed in super().deeds() if deed not in left_out]
+        kept = [deed for deed in super().deeds() if deed != self.roll]
         return [*kept, self.shift, self.shift, self.shift, self.decide, self.decide, self.stop_it]
 
     async def shift(self, *, pauses: bool = True, configuration: dict[str, Any] | None = None) -> None:
