@@ -52,6 +52,7 @@ def _container(known: Container, reported: ContainerStatus | None, over: bool) -
         reason=known.reason or _reason(reported),
         health=_HEALTH.get(reported.health, "UNKNOWN") if known.checked else "UNKNOWN",
         restarts=reported.restarts,
+        bindings=reported.bindings or known.bindings,
     )
     return known if now == known else now
 
