@@ -12,6 +12,7 @@ from hatoba.gateway.call import Platform, idempotent
 from hatoba.gateway.room import Service
 from hatoba.gateway.tags import tags
 from hatoba.reconcile import Controller
+from hatoba.services import acm as acm_room
 from hatoba.services import ecs as ecs_room
 from hatoba.services import elbv2 as elbv2_room
 from hatoba.services.ec2.api import ec2
@@ -66,6 +67,11 @@ ROOMS: tuple[Room, ...] = (
     ),
     Room(service=ec2, tables=EC2),
     Room(service=logs, tables=logs_model.TABLES, controllers=_logs_controllers),
+    Room(
+        service=acm_room.acm,
+        tables=acm_room.TABLES,
+        controllers=lambda platform: (acm_room.Renewals(platform),),
+    ),
     Room(service=elbv2_room.elbv2, tables=elbv2_room.TABLES, controllers=elbv2_room.controllers),
     Room(service=iam, tables=iam_model.TABLES),
     Room(service=sts, tables=sts_model.TABLES),

@@ -88,6 +88,14 @@ class CredentialItem(m.Part, frozen=True, kw_only=True):
     expires: float
 
 
+class CertificateShown(m.Part, frozen=True, kw_only=True):
+    """PEM, all of it."""
+
+    id: str
+    chain: str
+    private_key: Secret
+
+
 class BalancerItem(m.Part, frozen=True, kw_only=True):
     """`version` is what the node reports back once the spec is in force."""
 
@@ -95,6 +103,7 @@ class BalancerItem(m.Part, frozen=True, kw_only=True):
     interfaces: tuple[str, ...]
     spec: bytes
     version: int
+    certificates: tuple[CertificateShown, ...] = ()
 
 
 class ZoneItem(m.Part, frozen=True, kw_only=True):
@@ -150,7 +159,20 @@ def _balancer(view: View, node: str, ref: Ref) -> BalancerItem | None:
     record = view.find(m.balancers, ref.scope, ref.id)
     if record is None or record.node != node:
         return None
-    return BalancerItem(network=record.network, interfaces=record.interfaces, spec=record.spec, version=record.version)
+    return BalancerItem(
+        network=record.network,
+        interfaces=record.interfaces,
+        spec=record.spec,
+        version=record.version,
+        certificates=tuple(_shown(view, record)),
+    )
+
+
+def _shown(view: View, balancer: m.Balancer) -> Iterator[CertificateShown]:
+    for id_ in balancer.certificates:
+        record = view.find(m.certificates, balancer.scope, id_)
+        if record is not None:
+            yield CertificateShown(id=id_, chain=record.chain, private_key=record.private_key)
 
 
 def _interface(view: View, node: str, ref: Ref) -> InterfaceItem | None:
@@ -241,7 +263,7 @@ def _of_interface(scope: Scope, interface: str) -> Iterator[Touched]:
     yield Touched(Ref("public", scope, interface), None)
 
 
-def touched(change: Change[Any]) -> Iterator[Touched]:
+def touched(view: View, change: Change[Any]) -> Iterator[Touched]:
     """The items that a change may have altered. What comes with a network is added by `along`."""
     scope, id_ = change.key.scope, change.key.id
     for record in (change.before, change.after):
@@ -267,6 +289,9 @@ def touched(change: Change[Any]) -> Iterator[Touched]:
                 yield Touched(Ref("policy", scope, id_), None)
             case m.Zone():
                 yield Touched(Ref("zone", scope, id_), None)
+            case m.Certificate():
+                for balancer in view.index(m.balancers, "certificate", (*scope, id_)):
+                    yield Touched(Ref("balancer", scope, balancer.id), balancer.node)
 
 
 def _same_place(change: Change[Any]) -> bool:

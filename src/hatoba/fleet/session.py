@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from hatoba.core.clock import Clock
@@ -23,7 +23,7 @@ from hatoba.fleet.assemble import NodeItems
 from hatoba.fleet.channels import SINCE as CHANNELS_SINCE
 from hatoba.fleet.channels import Channel, Channels, Wanted
 from hatoba.fleet.enrol import Enrolments
-from hatoba.fleet.items import touched
+from hatoba.fleet.items import Touched, touched
 from hatoba.fleet.reports import apply_reports, node_connected, node_lost
 from hatoba.store import Change, Store
 
@@ -53,8 +53,8 @@ class Session:
         self._closed = False
         self.protocol = 0  # the node's
 
-    def touched(self, change: Change[Any]) -> None:
-        if self._items is not None and self._items.touch(touched(change)):
+    def touched(self, items: Iterable[Touched]) -> None:
+        if self._items is not None and self._items.touch(items):
             self._wake.set()
 
     def send(self, message: msg.Down) -> None:
@@ -210,8 +210,10 @@ class Sessions:
         if isinstance(change.after, m.Node) and change.before and _moved(change.before, change.after):
             for session in list(self._sessions.values()):
                 session.close()  # peers moved: everybody starts from a new snapshot
-        for session in self._sessions.values():
-            session.touched(change)
+        items = list(touched(self.store, change))
+        for node in self._sessions if any(item.node is None for item in items) else {item.node for item in items}:
+            if node in self._sessions:
+                self._sessions[node].touched(items)
         if change.after is None and isinstance(change.before, m.Workload):
             for container in change.before.containers:
                 self.samples.pop((change.key.id, container.name), None)

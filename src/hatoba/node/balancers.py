@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from hatoba.core.tasks import TaskGroup
 from hatoba.fleet import messages as msg
 from hatoba.fleet import model as m
 from hatoba.fleet.items import BalancerItem
-from hatoba.proxy.base import HealthFact, OnHealth, Proxy, Wanted
+from hatoba.proxy.base import Certificate, HealthFact, OnHealth, Proxy, Wanted
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +124,7 @@ class Balancers:
         wanted = Wanted(
             balancers=tuple(balancer for part in parts for balancer in part.balancers),
             groups=tuple({group.id: group for part in parts for group in part.groups}.values()),
+            certificates=tuple({each.id: each for item in items.values() for each in _shown(item)}.values()),
         )
         await carried.proxy.apply(wanted)
         self._tell(items)
@@ -158,3 +159,7 @@ class Balancers:
             at=fact.at,
         )
         self._report("target", msg.TargetReport(id=id_, report=self._next(), status=status))
+
+
+def _shown(item: BalancerItem) -> Iterable[Certificate]:
+    return (Certificate(id=each.id, chain=each.chain, private_key=each.private_key) for each in item.certificates)

@@ -16,9 +16,11 @@ from typing import Protocol as Port
 import msgspec
 
 from hatoba.core.errors import PortError
+from hatoba.core.secret import Secret
 
 Kind = Literal["http", "network"]
 Protocol = Literal["HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP"]
+TlsVersion = Literal["TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
 ProtocolVersion = Literal["HTTP1", "HTTP2", "GRPC"]
 
 
@@ -107,12 +109,23 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 # --- what is wanted -----------------------------------------------------------------------------------------------
 
 
+class Tls(msgspec.Struct, frozen=True, kw_only=True):
+    """What a listener agrees to. `certificates` are ids of `Wanted.certificates`: the first is shown to clients that
+    ask for none of the names that the others are for. `ciphers` (BoringSSL's names) are for versions before 1.3."""
+
+    certificates: tuple[str, ...]
+    minimum: TlsVersion = "TLSv1.2"
+    maximum: TlsVersion = "TLSv1.3"
+    ciphers: tuple[str, ...] = ()  # empty: Envoy's own
+
+
 class Listener(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     port: int
     protocol: Protocol = "HTTP"
     default: Action
     rules: tuple[Rule, ...] = ()
+    tls: Tls | None = None  # of HTTPS
 
 
 class BalancerAttributes(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,11 +191,20 @@ class TargetGroup(msgspec.Struct, frozen=True, kw_only=True):
     attributes: GroupAttributes = GroupAttributes()
 
 
+class Certificate(msgspec.Struct, frozen=True, kw_only=True):
+    """PEM, all of it; `chain` begins with the certificate itself."""
+
+    id: str
+    chain: str
+    private_key: Secret
+
+
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the proxy of one network namespace carries. Groups that no listener names are not checked."""
 
     balancers: tuple[Balancer, ...] = ()
     groups: tuple[TargetGroup, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
 
 
 # --- what became of it --------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
 )
 from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
-from hatoba.proxy import names
+from hatoba.proxy import names, tls
 from hatoba.proxy.base import Balancer, Listener, SourceIn
 from hatoba.proxy.clusters import duration, from_ads
 from hatoba.proxy.headers import as_written, trace_filter
@@ -37,8 +37,10 @@ _WINDOW = 256 * 1024
 
 def unsupported(listener: Listener) -> str | None:
     """Why the listener cannot be carried out, in a sentence."""
-    if listener.protocol != "HTTP":
+    if listener.protocol not in ("HTTP", "HTTPS"):
         return f"Listeners for {listener.protocol} are not carried out yet."
+    if listener.protocol == "HTTPS" and listener.tls is None:
+        return "An HTTPS listener has no certificate."
     if any(isinstance(condition, SourceIn) for rule in listener.rules for condition in rule.conditions):
         return "Conditions on the source address are not carried out yet."
     return None
@@ -56,9 +58,17 @@ def listener(balancer: Balancer, listener: Listener) -> Resource:
         freebind=_YES,
         tcp_backlog_size=UInt32Value(value=_BACKLOG),
         per_connection_buffer_limit_bytes=UInt32Value(value=_BUFFER),
-        filter_chains=[FilterChain(filters=[Filter(name="http", typed_config=packed(_http(balancer, name)))])],
+        filter_chains=[
+            FilterChain(
+                filters=[Filter(name="http", typed_config=packed(_http(balancer, name)))],
+                transport_socket=tls.downstream(listener.tls, http2=balancer.attributes.http2)
+                if listener.tls is not None
+                else None,
+            )
+        ],
     )
-    return resource("listener", name, message, needs=(name,))
+    secrets = tuple(names.certificate(id_) for id_ in listener.tls.certificates) if listener.tls is not None else ()
+    return resource("listener", name, message, needs=(name,), secrets=secrets)
 
 
 def _address(address: str, port: int) -> Any:

@@ -19,6 +19,10 @@ def cluster(balancer: str, group: str) -> str:
     return f"{balancer}|{group}"
 
 
+def certificate(id_: str) -> str:
+    return f"certificate|{id_}"
+
+
 def stat(name: str) -> str:
     """The name as it appears in Envoy's statistics."""
     return _UNSAFE.sub("_", name)

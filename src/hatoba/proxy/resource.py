@@ -2,7 +2,7 @@
 
 Versions by content make resending harmless: an agent that restarts offers the same versions that Envoy already has,
 and nothing is sent at all. `needs` names the resources of the following kind without which Envoy holds this one back
-(a cluster waits for its endpoints, a listener for its routes).
+(a cluster waits for its endpoints, a listener for its routes); `secrets` the certificates that a listener waits for.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from typing import Any, Literal, ParamSpec
 import msgspec
 from google.protobuf.any_pb2 import Any as Packed
 
-Kind = Literal["cluster", "endpoints", "listener", "routes"]
+Kind = Literal["cluster", "endpoints", "listener", "routes", "secret"]
 
 # In the order in which Envoy must learn of them, so that nothing ever points at what is not there yet.
-KINDS: tuple[Kind, ...] = ("cluster", "endpoints", "listener", "routes")
+KINDS: tuple[Kind, ...] = ("cluster", "endpoints", "listener", "routes", "secret")
 
 TYPE_URL: Mapping[Kind, str] = {
     "cluster": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
     "endpoints": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
     "listener": "type.googleapis.com/envoy.config.listener.v3.Listener",
     "routes": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+    "secret": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
 }
 
 KIND_OF: Mapping[str, Kind] = {url: kind for kind, url in TYPE_URL.items()}
@@ -36,6 +37,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     body: bytes
     needs: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
 
 
 Snapshot = Mapping[Kind, Mapping[str, Resource]]
@@ -46,10 +48,12 @@ _REMEMBERED = 4096
 EMPTY: Snapshot = {kind: {} for kind in KINDS}
 
 
-def resource(kind: Kind, name: str, message: Any, needs: tuple[str, ...] = ()) -> Resource:
+def resource(
+    kind: Kind, name: str, message: Any, needs: tuple[str, ...] = (), secrets: tuple[str, ...] = ()
+) -> Resource:
     body: bytes = message.SerializeToString(deterministic=True)
     version = hashlib.blake2b(body, digest_size=8).hexdigest()
-    return Resource(kind=kind, name=name, version=version, body=body, needs=needs)
+    return Resource(kind=kind, name=name, version=version, body=body, needs=needs, secrets=secrets)
 
 
 def snapshot_of(resources: Iterable[Resource]) -> Snapshot:

@@ -2,8 +2,8 @@
 
 The protocol is the incremental variant of xDS, aggregated on one stream. Each kind of resource has at most one message
 under way. A message goes out only when nothing that it builds upon is missing: clusters with their endpoints, then
-listeners with their routes, then the removal of clusters. So Envoy never holds a route to a cluster that it
-does not know yet, and no request is lost to the order of things.
+listeners with their routes and certificates, then the removal of clusters. So Envoy never holds a route to a cluster
+that it does not know yet, and no request is lost to the order of things.
 
 A refusal (NACK) of a message with several resources sends each of them again alone, to find the one at fault; that one
 is then left as Envoy has it, until its content changes or it is offered anew.
@@ -21,7 +21,7 @@ from google.protobuf.any_pb2 import Any as Packed
 from hatoba.proxy.resource import EMPTY, KIND_OF, KINDS, TYPE_URL, Kind, Resource, Snapshot
 
 # Within a stage the order on the stream suffices. Envoy acknowledges clusters only once their endpoints are there too.
-_STAGES: tuple[tuple[Kind, ...], ...] = (("cluster", "endpoints"), ("listener", "routes"))
+_STAGES: tuple[tuple[Kind, ...], ...] = (("cluster", "endpoints"), ("listener", "routes", "secret"))
 _UNCERTAIN = "?"
 _ABSENT = "-"
 _WILDCARD: tuple[Kind, ...] = ("cluster", "listener")  # Envoy wants all of these, and the others by name
@@ -181,12 +181,12 @@ class Session:
     def _needed(self, kind: Kind) -> Iterable[str]:
         """Names that Envoy will ask for, as it has accepted what builds upon them."""
         assert self._offered is not None
-        above: dict[Kind, Kind] = {"endpoints": "cluster", "routes": "listener"}
+        above: dict[Kind, Kind] = {"endpoints": "cluster", "routes": "listener", "secret": "listener"}
         if kind not in above:
             return ()
         channel = self._channels[above[kind]]
-        parents = self._offered[above[kind]].values()
-        return {need for parent in parents if _held(channel, parent.name) for need in parent.needs}
+        parents = [each for each in self._offered[above[kind]].values() if _held(channel, each.name)]
+        return {need for parent in parents for need in (parent.secrets if kind == "secret" else parent.needs)}
 
     def _message(self, channel: _Channel, due: Iterable[Resource], gone: Iterable[str]) -> Any:
         self._serial += 1

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 
-from hatoba.proxy import clusters, listeners, routes
+from hatoba.proxy import clusters, listeners, routes, tls
 from hatoba.proxy.base import Action, Balancer, Forward, Health, Listener, TargetGroup, Wanted
 from hatoba.proxy.resource import Resource, Snapshot, snapshot_of
 
@@ -37,12 +37,20 @@ def _resources(wanted: Wanted, health: Mapping[str, Mapping[str, Health]]) -> It
     for id_ in users(wanted):
         if id_ in groups:
             yield clusters.endpoints(groups[id_], health.get(id_, {}))
+    shown = {id_ for balancer in wanted.balancers for each in _carried_out(balancer) for id_ in _certificates(each)}
+    for certificate in wanted.certificates:
+        if certificate.id in shown:
+            yield tls.secret(certificate)
 
 
 def _carried_out(balancer: Balancer) -> tuple[Listener, ...]:
     """None where the balancer has no address here."""
     usable = (each for each in balancer.listeners if listeners.unsupported(each) is None)
     return tuple(usable) if balancer.addresses else ()
+
+
+def _certificates(listener: Listener) -> tuple[str, ...]:
+    return listener.tls.certificates if listener.tls is not None else ()
 
 
 def left_out(wanted: Wanted) -> str | None:

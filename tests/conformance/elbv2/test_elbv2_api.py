@@ -184,7 +184,6 @@ async def test_what_is_not_here_yet_says_so(tmp_path: Path) -> None:
                 **{"LoadBalancerArn": balancer, "Port": 443, "DefaultActions": action, **params}
             )
 
-        await refused("ValidationError", "'HTTPS' are not implemented yet", listener(Protocol="HTTPS"))
         await refused("UnsupportedProtocol", "'TCP' is not supported", listener(Protocol="TCP"))
         await refused("ValidationError", "protocol and a port", listener())
         await refused("ValidationError", "SslPolicy cannot", listener(Protocol="HTTP", SslPolicy="x"))

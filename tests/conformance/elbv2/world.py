@@ -25,6 +25,8 @@ from hatoba.core.pages import Pager
 from hatoba.core.records import replace
 from hatoba.core.secret import Sealer
 from hatoba.fleet import model as fleet
+from hatoba.fleet.items import BalancerItem, Ref, needed
+from hatoba.fleet.messages import decoder
 from hatoba.gateway import access
 from hatoba.gateway.call import idempotent
 from hatoba.gateway.front import front
@@ -35,6 +37,8 @@ from hatoba.gateway.plane import ControlPlane
 from hatoba.gateway.tags import tags
 from hatoba.proxy.base import Wanted
 from hatoba.reconcile import Runner
+from hatoba.services.acm import TABLES as ACM
+from hatoba.services.acm import acm
 from hatoba.services.ec2.api import ec2
 from hatoba.services.ec2.model import TABLES as EC2
 from hatoba.services.ec2.model.interface import PublicPool
@@ -60,7 +64,7 @@ class World:
 
     async def open(self) -> None:
         journal = SqliteJournal(self._path / "journal.db", "NORMAL")
-        self.store = Store(journal, (*TABLES, *EC2, *fleet.TABLES, idempotent, tags), self._sealer)
+        self.store = Store(journal, (*TABLES, *EC2, *ACM, *fleet.TABLES, idempotent, tags), self._sealer)
         self.store.open()
         known = Credential(access_key_id=KEY[0], secret=KEY[1], principal=access.root("aws", ACCOUNT, KEY[0]))
         self.plane = ControlPlane(
@@ -68,7 +72,7 @@ class World:
             clock=self.clock,
             ids=self.ids,
             pager=Pager(self._sealer),
-            rooms=[elbv2, ec2],
+            rooms=[elbv2, ec2, acm],
             identities=access.KnownKeys(known),
             authorizer=access.RolesPass(),
             settings=Settings(auth=self._auth, account=ACCOUNT, region=REGION),
@@ -102,8 +106,18 @@ class World:
         return self.plane.door(SCOPE, "ecs").elbv2
 
     @property
+    def acm(self) -> Any:
+        return self.plane.door(SCOPE, "ecs").acm
+
+    @property
     def ec2(self) -> Any:
         return self.plane.door(SCOPE, "ecs").ec2
+
+    def told(self, balancer: str) -> list[BalancerItem]:
+        """What nodes are told of it."""
+        id_ = balancer.partition("loadbalancer/")[2]
+        bodies = (needed(self.store, node.id, Ref("balancer", SCOPE, id_)) for node in self.store.all(fleet.nodes))
+        return [decoder(BalancerItem).decode(body) for body in bodies if body is not None]
 
     # --- nodes
 

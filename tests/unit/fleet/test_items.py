@@ -124,7 +124,7 @@ async def play(script: Any) -> None:
     items = {node: NodeItems(store, node, store.epoch) for node in NODES}
     told = {node: {(i.kind, i.id): i.body for i in items[node].snapshot().items} for node in NODES}
     for table in m.TABLES:
-        store.feed.subscribe(table, lambda change: [each.touch(touched(change)) for each in items.values()])
+        store.feed.subscribe(table, lambda change: [each.touch(touched(store, change)) for each in items.values()])
 
     def tell(node: str) -> None:
         before = items[node].generation

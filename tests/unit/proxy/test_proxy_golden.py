@@ -10,11 +10,14 @@ from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from envoy.config.listener.v3.listener_pb2 import Listener as ListenerMessage
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret as SecretMessage
 from google.protobuf import text_format
 
+from hatoba.core.secret import Secret
 from hatoba.proxy.base import (
     Balancer,
     BalancerAttributes,
+    Certificate,
     FixedResponse,
     Forward,
     GroupAttributes,
@@ -30,6 +33,7 @@ from hatoba.proxy.base import (
     Share,
     Target,
     TargetGroup,
+    Tls,
     Wanted,
 )
 from hatoba.proxy.bootstrap import Bootstrap, render
@@ -43,6 +47,7 @@ MESSAGES = {
     "endpoints": ClusterLoadAssignment,
     "listener": ListenerMessage,
     "routes": RouteConfiguration,
+    "secret": SecretMessage,
 }
 SICK = unhealthy(TimedOut())
 
@@ -119,6 +124,35 @@ CASES: dict[str, tuple[Wanted, dict[str, dict[str, Health]]]] = {
                     attributes=GroupAttributes(algorithm="least_outstanding_requests"),
                 ),
                 TargetGroup(id="not-in-use", targets=targets("x")),
+            ),
+        ),
+        {},
+    ),
+    "https": (
+        Wanted(
+            balancers=(
+                Balancer(
+                    id="app/web/50dc6c495c0c9188",
+                    addresses=("10.0.0.5",),
+                    listeners=(
+                        Listener(
+                            id="f2f7dc8efc522ab2",
+                            port=443,
+                            protocol="HTTPS",
+                            default=FixedResponse(status=200),
+                            tls=Tls(
+                                certificates=("one", "two"),
+                                minimum="TLSv1.2",
+                                maximum="TLSv1.3",
+                                ciphers=("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"),
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+            certificates=tuple(
+                Certificate(id=id_, chain=f"chain of {id_}", private_key=Secret(f"key of {id_}"))
+                for id_ in ("one", "two", "shown by nobody")
             ),
         ),
         {},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 TYPED: dict[str, tuple[str, ...] | None] = {
     "ecs": None,
+    "acm": None,
     "ecr": None,
     "elbv2": None,
     "logs": None,

@@ -15,6 +15,7 @@ from hatoba.fleet.model.balancer import (
     target_id,
     target_statuses,
 )
+from hatoba.fleet.model.certificate import Certificate, certificates
 from hatoba.fleet.model.container import (
     ContainerWanted,
     DependsOn,
@@ -55,6 +56,7 @@ TABLES: tuple[Table[Any], ...] = (
     balancer_statuses,
     target_statuses,
     zones,
+    certificates,
     enrolments,
 )
 
@@ -63,6 +65,7 @@ __all__ = [
     "TABLES",
     "Balancer",
     "BalancerStatus",
+    "Certificate",
     "ContainerState",
     "ContainerStatus",
     "ContainerWanted",
@@ -93,6 +96,7 @@ __all__ = [
     "Zone",
     "balancer_statuses",
     "balancers",
+    "certificates",
     "credentials",
     "enrolments",
     "interfaces",

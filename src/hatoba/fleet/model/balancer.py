@@ -16,6 +16,7 @@ class Balancer(Record, frozen=True, kw_only=True):
     network: str
     interfaces: tuple[str, ...]
     groups: tuple[str, ...] = ()  # the target groups in `spec`: whose targets' health the node may report
+    certificates: tuple[str, ...] = ()  # ids of those that `spec` names: the node gets them with it
     spec: bytes = b""
 
 
@@ -59,6 +60,7 @@ balancers = Table(
         Index("node", lambda b: b.node),
         Index("interface", lambda b: b.interfaces, many=True),
         Index("group", lambda b: b.groups, many=True),
+        Index("certificate", lambda b: tuple((*b.scope, id_) for id_ in b.certificates), many=True),
         Index("node_network", lambda b: (b.node, b.network)),
     ),
 )

@@ -5,7 +5,7 @@ So a registered target is on its way to the proxy as soon as the registration is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -41,10 +41,18 @@ def publish(tx: Tx, balancer: LoadBalancer, *, node: str | None = None) -> None:
         network=balancer.vpc,
         interfaces=tuple(interface.id for interface in balancer.attached),
         groups=tuple(group.id for group in carried.groups),
+        certificates=tuple(dict.fromkeys(_certificates(carried))),
         spec=msgspec.msgpack.encode(carried),
     )
     if after != before:
         tx.put(fleet.balancers, after)
+
+
+def _certificates(carried: Wanted) -> Iterator[str]:
+    for balancer in carried.balancers:
+        for listener in balancer.listeners:
+            if listener.tls is not None:
+                yield from listener.tls.certificates
 
 
 def publish_group(tx: Tx, group: TargetGroup) -> None:

@@ -101,13 +101,18 @@ def _health(health: Health) -> t.TargetHealth:
 
 
 def listener(record: Listener, balancer: LoadBalancer) -> t.Listener:
-    return {
+    shape: t.Listener = {
         "ListenerArn": record.arn,
         "LoadBalancerArn": balancer.arn,
         "Port": record.port,
-        "Protocol": "HTTP",
+        "Protocol": record.protocol,
         "DefaultActions": [_action(record.default)],
     }
+    if record.protocol == "HTTPS":
+        shape["Certificates"] = [{"CertificateArn": record.certificates[0]}]
+        shape["SslPolicy"] = record.policy
+        shape["MutualAuthentication"] = {"Mode": "off"}
+    return shape
 
 
 def rule(record: Rule) -> t.Rule:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from hatoba.aws.shapes import elbv2 as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import tags_of
 from hatoba.services.elbv2 import views
+from hatoba.services.elbv2.api.certificate import check_there
 from hatoba.services.elbv2.api.room import (
     checked_tags,
     elbv2,
@@ -32,7 +33,7 @@ from hatoba.services.elbv2.model.listener import (
     listeners_of,
     users_of,
 )
-from hatoba.services.elbv2.plan import actions
+from hatoba.services.elbv2.plan import actions, tls
 from hatoba.services.elbv2.plan.errors import invalid, not_here
 from hatoba.store.store import View
 
@@ -51,17 +52,39 @@ def check_forward(view: View, call: Call, action: Action, balancer: LoadBalancer
             )
 
 
-def _check_protocol(req: Mapping[str, Any]) -> None:
-    protocol = req.get("Protocol", "HTTP")
-    if protocol == "HTTPS":
-        raise not_here("Listeners with the protocol 'HTTPS' are")
-    if protocol != "HTTP":
+class Security(NamedTuple):
+    """Protocol, certificates and policy of a listener, as they are to be."""
+
+    protocol: Literal["HTTP", "HTTPS"] = "HTTP"
+    certificates: tuple[str, ...] = ()
+    policy: str = ""
+
+
+def _security(req: Mapping[str, Any], now: Security = Security()) -> Security:  # noqa: B008  frozen
+    """What is not given stays as it is."""
+    protocol = req.get("Protocol") or now.protocol
+    if protocol not in ("HTTP", "HTTPS"):
         raise t.UnsupportedProtocolException(
             f"The protocol '{protocol}' is not supported by load balancers with type 'APPLICATION'"
         )
-    for member in ("Certificates", "SslPolicy", "AlpnPolicy", "MutualAuthentication"):
-        if req.get(member):
-            raise invalid(f"{member} cannot be specified for a listener with the protocol 'HTTP'")
+    if req.get("AlpnPolicy"):
+        raise invalid("AlpnPolicy can only be specified for a listener with the protocol 'TLS'")
+    if protocol == "HTTP":
+        for member in ("Certificates", "SslPolicy", "MutualAuthentication"):
+            if req.get(member):
+                raise invalid(f"{member} cannot be specified for a listener with the protocol 'HTTP'")
+        return Security()
+    if (req.get("MutualAuthentication") or {}).get("Mode", "off") != "off":
+        raise not_here("Listeners that ask clients for certificates are")
+    certificates = now.certificates
+    if "Certificates" in req or not certificates:
+        default = tls.the_default(req.get("Certificates"))
+        certificates = (default, *(each for each in certificates[1:] if each != default))
+    return Security("HTTPS", certificates, tls.checked_policy(req.get("SslPolicy") or now.policy or None))
+
+
+def _of(record: Listener) -> Security:
+    return Security(record.protocol, record.certificates, record.policy)
 
 
 @elbv2.operation
@@ -69,8 +92,9 @@ async def create_listener(req: t.CreateListenerInput, call: Call) -> t.CreateLis
     tags = checked_tags(req.get("Tags"))
     if "Protocol" not in req or "Port" not in req:
         raise invalid("A listener must have a protocol and a port")
-    _check_protocol(dict(req))
+    security = _security(dict(req))
     action = actions.checked(req["DefaultActions"])
+    await check_there(call, security.certificates)
     with call.tx() as tx:
         balancer = the_balancer(tx, call, req["LoadBalancerArn"])
         check_forward(tx, call, action, balancer)
@@ -81,12 +105,19 @@ async def create_listener(req: t.CreateListenerInput, call: Call) -> t.CreateLis
                 raise t.TooManyListenersException(f"A load balancer can have at most {_MOST_LISTENERS} listeners")
             key = listeners.key(call.scope, f"{balancer.id}/{call.ids.hex(16)}")
             new = Listener(
-                key=key, balancer=balancer.id, port=req["Port"], default=action, default_rule=call.ids.hex(16)
+                key=key,
+                balancer=balancer.id,
+                port=req["Port"],
+                default=action,
+                default_rule=call.ids.hex(16),
+                **security._asdict(),
             )
             record = tx.put(listeners, new)
             tag(tx, call, record.arn, tags)
             publish(tx, balancer)
-        elif record.default != action or (tags and tags != tags_of(tx, call.scope, record.arn)):
+        elif (record.default, _of(record)) != (action, security) or (
+            tags and tags != tags_of(tx, call.scope, record.arn)
+        ):
             raise t.DuplicateListenerException(
                 f"A listener already exists on this port for this load balancer '{balancer.arn}'"
             )
@@ -127,17 +158,19 @@ def _all_of(found: Iterable[Listener | None]) -> list[Listener]:
 
 @elbv2.operation
 async def modify_listener(req: t.ModifyListenerInput, call: Call) -> t.ModifyListenerOutput:
-    _check_protocol(dict(req))
     action = actions.checked(req["DefaultActions"]) if "DefaultActions" in req else None
+    now = _of(the_listener(call.store, call, req["ListenerArn"]))
+    await check_there(call, _security(dict(req), now).certificates if "Certificates" in req else ())
     with call.tx() as tx:
         record = the_listener(tx, call, req["ListenerArn"])
+        security = _security(dict(req), _of(record))
         balancer = balancer_of(tx, record)
         port = req.get("Port", record.port)
         if any(other.port == port and other.id != record.id for other in listeners_of(tx, balancer)):
             raise invalid(f"Listener port '{port}' is already in use")
         if action is not None:
             check_forward(tx, call, action, balancer)
-        record = tx.put(listeners, replace(record, port=port, default=action or record.default))
+        record = tx.put(listeners, replace(record, port=port, default=action or record.default, **security._asdict()))
         publish(tx, balancer)
     return {"Listeners": [views.listener(record, balancer)]}
 

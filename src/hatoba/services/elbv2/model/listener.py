@@ -6,7 +6,7 @@ A listener's default rule is no record: it is the listener's default action unde
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from hatoba.core.records import Record
 from hatoba.gateway.tags import forget_tags
@@ -30,6 +30,9 @@ class Listener(Record, frozen=True, kw_only=True):
     port: int
     default: Action
     default_rule: str  # the last part of the default rule's ARN
+    protocol: Literal["HTTP", "HTTPS"] = "HTTP"
+    certificates: tuple[str, ...] = ()  # ARNs, of HTTPS: the default one first
+    policy: str = ""  # of HTTPS: the security policy's name
 
     @property
     def arn(self) -> str:

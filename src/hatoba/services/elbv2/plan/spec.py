@@ -13,6 +13,7 @@ from hatoba.services.elbv2.model.balancer import LoadBalancer
 from hatoba.services.elbv2.model.group import TRAFFIC_PORT, HealthCheck, Target, TargetGroup
 from hatoba.services.elbv2.model.listener import Listener, Rule
 from hatoba.services.elbv2.plan import attributes as keys
+from hatoba.services.elbv2.plan import tls
 from hatoba.services.elbv2.plan.conditions import proxied
 from hatoba.services.elbv2.plan.health_check import ranges
 
@@ -55,6 +56,8 @@ def _listener(serving: Serving) -> proxy.Listener:
     return proxy.Listener(
         id=arns.last(listener.id),
         port=listener.port,
+        protocol=listener.protocol,
+        tls=_tls(listener),
         default=_action(listener.default, listener.port),
         rules=tuple(
             proxy.Rule(
@@ -65,6 +68,18 @@ def _listener(serving: Serving) -> proxy.Listener:
             )
             for rule in serving.rules
         ),
+    )
+
+
+def _tls(listener: Listener) -> proxy.Tls | None:
+    if listener.protocol != "HTTPS":
+        return None
+    policy = tls.POLICIES[listener.policy]
+    return proxy.Tls(
+        certificates=tuple(tls.certificate_id(each, listener.scope) for each in listener.certificates),
+        minimum=policy.versions[0],
+        maximum=policy.versions[-1],
+        ciphers=policy.spoken,
     )
 
 

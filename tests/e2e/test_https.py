@@ -1,0 +1,79 @@
+"""HTTPS from a certificate's request to curl: a name that is trusted, a redirect, and a renewal under load."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tools.instance import Instance, eventually
+from tools.web import Web
+
+pytestmark = pytest.mark.real
+
+
+def curl(*words: str) -> str:
+    done = subprocess.run(["curl", "-sS", "-m", "5", *words], capture_output=True, text=True, timeout=20, check=False)
+    return done.stdout + done.stderr
+
+
+def test_a_page_over_https(tmp_path: Path) -> None:
+    with Instance() as hatoba:
+        acm, elb, ec2 = hatoba.client("acm"), hatoba.client("elbv2"), hatoba.client("ec2")
+        arn = acm.request_certificate(DomainName="shop.example", KeyAlgorithm="EC_prime256v1")["CertificateArn"]
+        (tmp_path / "root.pem").write_text(acm.get_certificate(CertificateArn=arn)["CertificateChain"])
+        web = Web(hatoba, "shop", count=1)
+        ec2.authorize_security_group_ingress(
+            GroupId=web.group, IpProtocol="tcp", FromPort=443, ToPort=443, CidrIp="0.0.0.0/0"
+        )
+        forward = [{"Type": "forward", "TargetGroupArn": web.target_group}]
+        listener = elb.create_listener(
+            LoadBalancerArn=web.balancer,
+            Protocol="HTTPS",
+            Port=443,
+            Certificates=[{"CertificateArn": arn}],
+            SslPolicy="ELBSecurityPolicy-TLS13-1-2-2021-06",
+            DefaultActions=forward,
+        )["Listeners"][0]["ListenerArn"]
+        to_https = {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}
+        elb.modify_listener(ListenerArn=web.listener, DefaultActions=[{"Type": "redirect", "RedirectConfig": to_https}])
+        web.create("v1")
+        web.steady()
+        asked = ["--cacert", str(tmp_path / "root.pem"), "--resolve", f"shop.example:443:{web.address}"]
+        plain = ["--resolve", f"shop.example:80:{web.address}"]
+        assert eventually(lambda: curl(*asked, "https://shop.example/") == "v1\n", 20)
+        assert curl(*asked, *plain, "-L", "http://shop.example/") == "v1\n"
+        assert curl(*asked, "-o", "/dev/null", "-w", "%{http_version}", "https://shop.example/") == "2"
+        refused = curl("--resolve", f"shop.example:443:{web.address}", "https://shop.example/")
+        assert "certificate" in refused, "nobody else's authorities know it"
+
+        before = serial(acm, arn)
+        acm.renew_certificate(CertificateArn=arn)
+        assert serial(acm, arn) != before
+        shown = ["openssl", "s_client", "-connect", f"{web.address}:443", "-servername", "shop.example"]
+        new = serial(acm, arn).replace(":", "").upper()
+
+        def serves_the_new_one() -> bool:
+            told = subprocess.run(shown, input=b"", capture_output=True, timeout=20, check=False).stdout
+            parsed = subprocess.run(
+                ["openssl", "x509", "-noout", "-serial"], input=told, capture_output=True, timeout=20
+            )
+            return parsed.stdout.decode().strip().removeprefix("serial=").zfill(len(new)) == new
+
+        assert eventually(serves_the_new_one, 20)
+        assert curl(*asked, "https://shop.example/") == "v1\n"
+
+        in_use = acm.describe_certificate(CertificateArn=arn)["Certificate"]["InUseBy"]
+        assert in_use == [web.balancer]
+        with pytest.raises(acm.exceptions.ResourceInUseException):
+            acm.delete_certificate(CertificateArn=arn)
+        elb.delete_listener(ListenerArn=listener)
+        acm.delete_certificate(CertificateArn=arn)
+        assert json.loads(hatoba.aws("acm", "list-certificates"))["CertificateSummaryList"] == []
+
+
+def serial(acm: object, arn: str) -> str:
+    told: str = acm.describe_certificate(CertificateArn=arn)["Certificate"]["Serial"]  # type: ignore[attr-defined]
+    return told
