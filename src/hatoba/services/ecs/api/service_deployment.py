@@ -18,7 +18,7 @@ from hatoba.services.ecs.model.service_deployment import (
     revision_by_arn,
 )
 from hatoba.services.ecs.model.task import tasks_of
-from hatoba.services.ecs.plan.rollout.progress import can_go_back
+from hatoba.services.ecs.plan.rollout.undo import can_go_back
 from hatoba.services.ecs.views import pieces
 from hatoba.services.ecs.views import service_deployment as view
 from hatoba.store.store import View

@@ -44,7 +44,7 @@ from hatoba.services.ecs.model.service import (
 from hatoba.services.ecs.model.task import Placement
 from hatoba.services.ecs.model.task_definition import Definition, definitions, usable_definition
 from hatoba.services.ecs.plan import placement
-from hatoba.services.ecs.plan.rollout.progress import redeploy
+from hatoba.services.ecs.plan.rollout.undo import redeploy
 from hatoba.services.ecs.plan.rollout.words import in_progress
 from hatoba.services.ecs.views import pieces
 from hatoba.store import Conflict, Tx

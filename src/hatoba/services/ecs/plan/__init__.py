@@ -8,5 +8,6 @@ placement    strategies and constraints: what is allowed, and what they mean; `s
 query/       the cluster query language
 workload     a task and its definition → what its node is told; `images`: where images come from
 rollout/     a service, its tasks and their targets → what to start, stop, register, say
+shift/       a deployment that shifts traffic: its stages, weights, hooks; `alarms`: what judges a deployment
 tagging      which tags a task is born with
 """

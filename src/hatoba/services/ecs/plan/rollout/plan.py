@@ -14,9 +14,9 @@ from hatoba.services.ecs.model.service_deployment import ServiceDeployment, Watc
 from hatoba.services.ecs.model.task import RANK, Part, Task
 from hatoba.services.ecs.plan import alarms
 from hatoba.services.ecs.plan.alarms import Answer
-from hatoba.services.ecs.plan.rollout import progress, shifting, words
+from hatoba.services.ecs.plan.rollout import counting, progress, shifting, words
+from hatoba.services.ecs.plan.rollout.counting import Progress
 from hatoba.services.ecs.plan.rollout.daemon import daemon_moves, sized
-from hatoba.services.ecs.plan.rollout.progress import Progress
 from hatoba.services.ecs.plan.rollout.rebalance import Zones, even_out
 from hatoba.services.ecs.plan.rollout.seen import Place, Seen, Targets, places, see
 from hatoba.services.ecs.plan.rollout.shifting import Effects
@@ -72,11 +72,11 @@ def plan(
         story, unwatched = _watched(story, story.watch, answer, now)
     seen = [see(service, task, targets, now, unchecked) for task in tasks]
     ended = [task for task in tasks if not task.counted and task.desired == "STOPPED"]
-    counted = progress.note_ends(service, ended, (), _serving(service, seen), now)
+    counted = counting.note_ends(service, ended, (), _serving(service, seen), now)
     told = [*unwatched, *counted.messages]
     service = counted.service
     if kept is not None:
-        service = progress.note_others(service, ended, now)
+        service = counting.note_others(service, ended, now)
     advanced = progress.advance(service, seen, now, story, runs)
     told += advanced.messages
     service = advanced.service
@@ -90,7 +90,7 @@ def plan(
     unhealthy = [one for one in seen if one.condition == "unhealthy" and one.id in {stop.task for stop in step.stop}]
     told += [message for one in unhealthy for message in _why_unhealthy(one, targets, whys or {})]
     blamed = [one.task for one in unhealthy if one.task.deployment == service.primary.id]
-    service = progress.note_ends(service, (), blamed, 0, now).service
+    service = counting.note_ends(service, (), blamed, 0, now).service
     if evening.moves is None:
         told += _stopped(step.stop, seen)
 
