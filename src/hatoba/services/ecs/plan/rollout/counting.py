@@ -1,4 +1,4 @@
-"""Counts the tasks of a deployment that did not make it: what opens the circuit breaker and slows down further starts."""
+"""Counts the tasks of a deployment that did not make it: what opens the circuit breaker and slows down more starts."""
 
 from __future__ import annotations
 
