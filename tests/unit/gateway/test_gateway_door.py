@@ -114,6 +114,8 @@ async def test_what_is_not_there_is_named() -> None:
             await aws.elbv2.nonsense()
         with pytest.raises(AwsError, match="no service 'nonsense'"):
             await aws.nonsense.operation()
+        with pytest.raises(AwsError, match=r"lambda\.Invoke .+ not implement"):
+            await aws.lambda_.invoke(FunctionName="f")  # Python has a word of that name
 
 
 @on_uvloop
