@@ -1,18 +1,12 @@
-"""How a rotation begins, and who carries it out."""
+"""How a rotation begins: for RotateSecret, and for the controller when its time has come."""
 
 from __future__ import annotations
 
 from hatoba.core.records import replace
-from hatoba.gateway.call import Client, Door
 from hatoba.services.secretsmanager import model
 from hatoba.services.secretsmanager.model import StoredSecret, Version
 from hatoba.services.secretsmanager.plan import stages
 from hatoba.store import Tx
-
-
-def functions(aws: Door) -> Client:
-    """Lambda. Its name is a word of Python's, so it cannot be written as the other rooms'."""
-    return aws.__getattr__("lambda")
 
 
 def begin(tx: Tx, secret: StoredSecret, token: str, now: float) -> None:

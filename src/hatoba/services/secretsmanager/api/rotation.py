@@ -59,7 +59,7 @@ def _wanted(req: t.RotateSecretRequest, secret: StoredSecret, now: float) -> Rot
 
 async def _check_function(call: Call, function: str) -> None:
     try:
-        await rotating.functions(call.aws).get_function(FunctionName=function)
+        await call.aws.lambda_.get_function(FunctionName=function)
     except AwsError as error:
         raise t.InvalidRequestException(
             "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants "

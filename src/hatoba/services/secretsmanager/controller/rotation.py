@@ -73,9 +73,7 @@ class Rotator:
         payload = {"Step": rotation.step, "SecretId": secret.arn, "ClientRequestToken": token}
         aws = self._platform.door(secret.scope, "secretsmanager")
         try:
-            answer = await rotating.functions(aws).invoke(
-                FunctionName=rotation.function, Payload=json.dumps(payload).encode()
-            )
+            answer = await aws.lambda_.invoke(FunctionName=rotation.function, Payload=json.dumps(payload).encode())
         except AwsError:
             return False
         return answer.get("FunctionError") is None
