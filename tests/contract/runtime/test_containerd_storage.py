@@ -13,6 +13,7 @@ import pytest
 
 from hatoba.core.errors import PortError
 from hatoba.runtime.base import Failure, Mount, Resources, Volume
+from hatoba.runtime.containerd import storage
 from hatoba.runtime.machine import this_platform
 from tests.contract.runtime.outputs import shell
 from tests.contract.runtime.tiny_registry import busybox_layer, tar
@@ -138,6 +139,31 @@ async def test_an_empty_volume_starts_with_what_the_image_has_there(
         text = await shell(real, tmp_path, look, id=f"{group}-2", mounts=(read_only,), **of_image)
         assert text.split()[:3] == ["a", "c", "e"]  # not filled anew
         assert text.endswith("no\n")
+
+
+async def test_what_another_container_puts_into_a_volume_is_not_followed(
+    real: ContainerdWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link to a file of the host, put there while the volume is being filled, is replaced and not written through."""
+    host = tmp_path / "host"
+    host.write_text("the host's")
+    site = tar({"srv/site": None, "srv/site/page": b"the image's"})
+    real.registry.image("busybox", "site", [busybox_layer(), site], {"Cmd": ["sh"]})
+    image = await real.runtime.pull(real.source("busybox", "site"), this_platform())
+    await real.runtime.make_volume(Volume(name="data", group="task"))
+    folder = real.settings.data / "scratch" / "task" / "volumes" / "data"
+    move = storage._move_all
+
+    def interfere(source: Path, target: Path) -> None:
+        (folder / "page").symlink_to(host)
+        move(source, target)
+
+    monkeypatch.setattr(storage, "_move_all", interfere)
+    mount = Mount(target="/srv/site", kind="volume", source="data")
+    text = await shell(real, tmp_path, "cat /srv/site/page", image=image.digest, group="task", mounts=(mount,))
+    assert text == "the image's"
+    assert host.read_text() == "the host's"
+    assert sorted(path.name for path in folder.parent.parent.rglob("*")) == ["data", "filling", "page", "volumes"]
 
 
 async def test_a_volume_that_stays_is_mounted_as_it_was_made(real: ContainerdWorld, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
     scratch/<group>/volumes/<name>       a group's volumes; they go with it
     scratch/<group>/layers/<container>   only on a limited group's own disk: what its containers write to their roots
+    …/filling/<name>                     what an image has for a volume, until it is whole
     scratch/<group>.img                  that disk (`disk`), mounted at scratch/<group> where only containerd sees it
     volumes/<name>, volumes/<name>.json  volumes of the instance; they stay
 
@@ -14,6 +15,7 @@ import asyncio
 import logging
 import os
 import shutil
+import stat
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -35,8 +37,8 @@ log = logging.getLogger(__name__)
 # be merged, which the kernel does best. Nobody else sees that mount.
 _FILL = """
 case $1 in
-*:*) mount -t overlay -o "ro,lowerdir=$1" overlay "$3" && exec cp -a "$3/." "$2/" ;;
-*) exec cp -a "$1/." "$2/" ;;
+*:*) mount -t overlay -o "ro,lowerdir=$1" overlay "$3" && exec cp -a --remove-destination "$3/." "$2/" ;;
+*) exec cp -a --remove-destination "$1/." "$2/" ;;
 esac
 """
 
@@ -172,17 +174,28 @@ class Storage:
         raise failure(Failure.VOLUME, f"volume {name} does not exist")
 
     async def _fill(self, folder: Path, layers: Sequence[str]) -> None:
+        """Where no container can interfere, and then all at once: another may have the volume already, and what it
+        puts there (a link to a file of the host) must not be followed."""
         if not layers:
             return
         async with self._locks[str(folder)]:
             if await self._space.run(lambda: any(os.scandir(folder))):
                 return
-            self._merge.mkdir(parents=True, exist_ok=True)
-            own = ("unshare", "--mount", "--propagation", "private", "sh", "-c", _FILL, "sh")
-            said = await self._inside(*own, ":".join(layers), str(folder), str(self._merge))
-            if said:
-                code = Failure.DISK_FULL if "No space left" in said else Failure.VOLUME
-                raise failure(code, f"what the image has for {folder.name}: {said}")
+            apart = folder.parent.parent / "filling" / folder.name
+            mounted = await self._space.run(lambda: disk.is_mounted(folder))
+            if not mounted:
+                await self._space.run(lambda: _make_empty(apart))
+            await self._copy(layers, folder if mounted else apart)
+            if not mounted:
+                await self._space.run(lambda: _move_all(apart, folder))
+
+    async def _copy(self, layers: Sequence[str], folder: Path) -> None:
+        self._merge.mkdir(parents=True, exist_ok=True)
+        own = ("unshare", "--mount", "--propagation", "private", "sh", "-c", _FILL, "sh")
+        said = await self._inside(*own, ":".join(layers), str(folder), str(self._merge))
+        if said:
+            code = Failure.DISK_FULL if "No space left" in said else Failure.VOLUME
+            raise failure(code, f"what the image has for {folder.name}: {said}")
 
     async def _inside(self, *command: str) -> str:
         """Runs it where containerd's mounts are; what it has to say when it fails."""
@@ -211,6 +224,28 @@ def _make_folder(folder: Path) -> bool:
 def _remove_folder(folder: Path) -> None:
     with suppress(OSError):  # there was something in it before
         folder.rmdir()
+
+
+def _make_empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was cut short
+    folder.mkdir(mode=0o700, parents=True)
+
+
+def _move_all(source: Path, folder: Path) -> None:
+    """What is in a folder into another of the same disk, with its owner and mode."""
+    here, there = (
+        os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC) for path in (source, folder)
+    )
+    try:
+        for name in os.listdir(here):
+            os.rename(name, name, src_dir_fd=here, dst_dir_fd=there)
+        found = os.fstat(here)
+        os.fchown(there, found.st_uid, found.st_gid)
+        os.fchmod(there, stat.S_IMODE(found.st_mode))
+    finally:
+        os.close(here)
+        os.close(there)
+    source.rmdir()
 
 
 def _make_layer(folder: Path, uid: int, gid: int) -> None:
