@@ -105,6 +105,21 @@ def test_rooms_read_through_the_front_door(keeping: Platform, ssm: Any, account:
     assert answer["InvalidParameters"] == ["/not"]
 
 
+def test_secrets_are_read_as_parameters(ssm: Any, secrets: Any) -> None:
+    arn = secrets.create_secret(Name="db/prod", SecretString="1", ClientRequestToken="a" * 32)["ARN"]
+    secrets.put_secret_value(SecretId="db/prod", SecretString="2")
+    name = "/aws/reference/secretsmanager/db/prod"
+    found = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]
+    assert (found["Value"], found["Type"], found["Version"], found["ARN"]) == ("2", "SecureString", 0, arn)
+    for selector in ("AWSPREVIOUS", "a" * 32):
+        answer = ssm.get_parameters(Names=[f"{name}:{selector}"], WithDecryption=True)["Parameters"]
+        assert [(each["Value"], each["Selector"]) for each in answer] == [("1", f":{selector}")]
+    refused("ValidationException", ssm.get_parameter, Name=name)
+    refused("ParameterNotFound", ssm.get_parameter, Name=f"{name}x", WithDecryption=True)
+    refused("ParameterVersionNotFound", ssm.get_parameter, Name=f"{name}:none", WithDecryption=True)
+    assert ssm.get_parameters(Names=[f"{name}x"], WithDecryption=True)["InvalidParameters"] == [f"{name}x"]
+
+
 # --- changing
 
 

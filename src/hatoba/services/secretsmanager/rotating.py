@@ -1,4 +1,4 @@
-"""How a rotation begins: for RotateSecret, and for the controller when its time has come."""
+"""How a rotation begins, for RotateSecret and for the controller; and when one need not begin yet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ from hatoba.core.records import replace
 from hatoba.services.secretsmanager import model
 from hatoba.services.secretsmanager.model import StoredSecret, Version
 from hatoba.services.secretsmanager.plan import stages
+from hatoba.services.secretsmanager.plan.schedule import Schedule
 from hatoba.store import Tx
+
+
+def put_off(secret: StoredSecret, now: float) -> StoredSecret:
+    """A value that was put by hand counts as a rotation, where the days between two are what matters."""
+    rotation = secret.rotation
+    if rotation is None or rotation.days is None or not rotation.enabled or rotation.token is not None:
+        return secret
+    return replace(secret, rotation=replace(rotation, next=Schedule(days=rotation.days).next(now)))
 
 
 def begin(tx: Tx, secret: StoredSecret, token: str, now: float) -> None:

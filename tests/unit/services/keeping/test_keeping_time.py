@@ -326,6 +326,18 @@ async def test_a_rotation_that_fails_is_tried_again_and_then_waits() -> None:
     assert (await aws.get_secret_value(SecretId="a"))["VersionId"] == "2" * 32  # the one that was begun
 
 
+async def test_a_value_put_by_hand_counts_as_a_rotation() -> None:
+    functions = Functions()
+    world = World(functions.service)
+    aws = await rotating(world)
+    await world.settle()
+    world.clock.advance(10 * DAY)
+    await aws.put_secret_value(SecretId="a", SecretString="mine", VersionStages=["mine"])
+    assert await world.settle() == MIDNIGHT + 30 * DAY
+    await aws.put_secret_value(SecretId="a", SecretString="by hand")
+    assert await world.settle() == MIDNIGHT + 40 * DAY
+
+
 async def test_a_cancelled_rotation_stops() -> None:
     functions = Functions()
     world = World(functions.service)

@@ -6,7 +6,7 @@ from hatoba.aws.shapes import secretsmanager as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import set_tags, tags_of
-from hatoba.services.secretsmanager import envelope, model, views, writing
+from hatoba.services.secretsmanager import envelope, model, rotating, views, writing
 from hatoba.services.secretsmanager.api.replication import wanted
 from hatoba.services.secretsmanager.api.room import changeable, find, secretsmanager, still, value_in
 from hatoba.services.secretsmanager.api.tag import checked as checked_tags
@@ -87,7 +87,8 @@ async def update_secret(req: t.UpdateSecretRequest, call: Call) -> t.UpdateSecre
     again = await writing.encrypted_again(call, new) if key != secret.kms_key else []
     version = None if value is None else await envelope.encrypted(call.aws, new, token, value, now=call.now)
     with call.tx() as tx:
-        new = tx.put(model.secrets, replace(still(tx, call, secret), changed=call.now, **told))
+        new = replace(still(tx, call, secret), changed=call.now, **told)
+        new = tx.put(model.secrets, new if version is None else rotating.put_off(new, call.now))
         for each in again:
             tx.put(model.versions, each)
         if version is not None:

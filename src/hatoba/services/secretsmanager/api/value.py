@@ -6,7 +6,7 @@ from hatoba.aws.shapes import secretsmanager as t
 from hatoba.core.errors import AwsError
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
-from hatoba.services.secretsmanager import envelope, model, views, writing
+from hatoba.services.secretsmanager import envelope, model, rotating, views, writing
 from hatoba.services.secretsmanager.api.listing import matching
 from hatoba.services.secretsmanager.api.room import bad_token, changeable, living, secretsmanager, still, value_in
 from hatoba.services.secretsmanager.model import StoredSecret, Version
@@ -30,7 +30,10 @@ async def put_secret_value(req: t.PutSecretValueRequest, call: Call) -> t.PutSec
         if not any(each.has_value for each in model.versions_of(call.store, secret)):
             labels = list(dict.fromkeys([*labels, CURRENT]))  # the first one is current in any case
         with call.tx() as tx:
-            secret = writing.changed(tx, still(tx, call, secret), call.now)
+            secret = still(tx, call, secret)
+            if CURRENT in labels:
+                secret = rotating.put_off(secret, call.now)
+            secret = writing.changed(tx, secret, call.now)
             version = writing.put_version(tx, secret, made, labels)
     return {
         "ARN": secret.arn,

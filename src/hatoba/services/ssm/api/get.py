@@ -5,7 +5,7 @@ from __future__ import annotations
 from hatoba.aws.shapes import ssm as t
 from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
-from hatoba.services.ssm import envelope, model, views
+from hatoba.services.ssm import envelope, model, reference, views
 from hatoba.services.ssm.api.describe import facts
 from hatoba.services.ssm.api.room import after, asked, bad_token, resolve, ssm, unknown
 from hatoba.services.ssm.model import Found, Parameter
@@ -17,20 +17,26 @@ PAGE = 10
 
 @ssm.operation
 async def get_parameter(req: t.GetParameterRequest, call: Call) -> t.GetParameterResult:
-    return {"Parameter": await _one(call, asked(call, req["Name"]), decrypt=req.get("WithDecryption", False))}
+    decrypt = req.get("WithDecryption", False)
+    if reference.is_reference(req["Name"]):
+        return {"Parameter": await reference.parameter(call, req["Name"], decrypt=decrypt)}
+    return {"Parameter": await _one(call, asked(call, req["Name"]), decrypt=decrypt)}
 
 
 @ssm.operation
 async def get_parameters(req: t.GetParametersRequest, call: Call) -> t.GetParametersResult:
     found: list[t.Parameter] = []
     missing: list[str] = []
+    decrypt = req.get("WithDecryption", False)
     for name in dict.fromkeys(req["Names"]):
         wanted = selected(name)
-        if wanted is None:
-            missing.append(name)
-            continue
         try:
-            found.append(await _one(call, wanted, decrypt=req.get("WithDecryption", False)))
+            if reference.is_reference(name):
+                found.append(await reference.parameter(call, name, decrypt=decrypt))
+            elif wanted is not None:
+                found.append(await _one(call, wanted, decrypt=decrypt))
+            else:
+                missing.append(name)
         except (t.ParameterNotFound, t.ParameterVersionNotFound):
             missing.append(name)
     return {"Parameters": sorted(found, key=lambda shown: shown["Name"]), "InvalidParameters": missing}
