@@ -2,7 +2,7 @@
 
 forward      tasks and workloads never go back, also not over a restart: what was told to anybody is kept
 percents     the service controller never starts beyond maximumPercent, nor stops below minimumHealthyPercent; while
-             traffic is shifted that holds for each revision that has any
+             traffic is shifted that holds for each revision that has any, and always for each task set
 addresses    no address of a network is given twice, in the records or on the nodes
 once         no container is started twice, on whichever node
 """
@@ -19,8 +19,10 @@ from hatoba.network.bridge import published
 from hatoba.services.ecs.model.service import Service, services
 from hatoba.services.ecs.model.service_deployment import ServiceDeployment, current_deployment
 from hatoba.services.ecs.model.task import RANK, Task, tasks, tasks_of
+from hatoba.services.ecs.model.task_set import sets_of
 from hatoba.services.ecs.plan import lifecycle
 from hatoba.services.ecs.plan.rollout.shifting import governs
+from hatoba.services.ecs.plan.task_sets import computed
 from hatoba.services.elbv2.model.listener import listeners
 from hatoba.store import Change, Store
 from tests.simulation.node import SimulatedNode
@@ -114,6 +116,9 @@ class Watch:
         if story is not None and governs(story) is not None:
             self._shifting(service, story, begun, ended)
             return
+        if service.controller != "ECS":
+            self._parts(service, begun, ended)
+            return
         known = tasks_of(self._store, service.scope, service.id)
         if begun:
             there = [t for t in known if not t.lost and t.status not in ("DEPROVISIONING", "STOPPED")]
@@ -125,6 +130,20 @@ class Watch:
             least = -(-service.desired * service.percents.minimum // 100)
             if len(left) < least:
                 self._fail(f"{service.name}: {len(left)} healthy tasks left, and {least} are promised")
+
+    def _parts(self, service: Service, begun: list[Task], ended: list[Task]) -> None:
+        """Each task set is a fleet of its own, as large as its scale makes it. One that goes promises nothing."""
+        known = tasks_of(self._store, service.scope, service.id)
+        for one in sets_of(self._store, service):
+            own, wanted = [t for t in known if t.deployment == one.name], computed(service.desired, one.scale)
+            if any(task.deployment == one.name for task in begun):
+                there = sum(not t.lost and t.status not in ("DEPROVISIONING", "STOPPED") for t in own)
+                if there > wanted * service.percents.maximum // 100:
+                    self._fail(f"{one.name}: {there} tasks, and {wanted} are wanted")
+            if one.status != "DRAINING" and any(task.deployment == one.name for task in ended):
+                left = sum(t.desired == t.status == "RUNNING" and self._healthy(t) for t in own)
+                if left < -(-wanted * service.percents.minimum // 100):
+                    self._fail(f"{one.name}: {left} healthy tasks left, and {wanted} are wanted")
 
     def _shifting(self, service: Service, story: ServiceDeployment, begun: list[Task], ended: list[Task]) -> None:
         """While traffic is shifted each revision is a fleet of its own: what has traffic is kept as it was promised."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -36,8 +37,10 @@ from hatoba.services import elbv2 as elbv2_room
 from hatoba.services.ec2.api import ec2
 from hatoba.services.ec2.model import TABLES as EC2
 from hatoba.services.ec2.model.interface import PublicPool
-from hatoba.services.ecs.model.service import services
+from hatoba.services.ecs.model.service import Service, services
 from hatoba.services.ecs.model.task import Task, tasks
+from hatoba.services.ecs.model.task_set import sets_of
+from hatoba.services.ecs.plan.task_sets import computed
 from hatoba.services.iam import model as iam_model
 from hatoba.services.iam.api import iam
 from hatoba.services.sts import model as sts_model
@@ -229,12 +232,23 @@ class World:
             if service.status == "INACTIVE":
                 continue
             alive = [t for t in self.store.all(tasks) if t.service == service.id and t.status != "STOPPED"]
+            if service.controller != "ECS":
+                if not self.parted(service, alive):
+                    return False
+                continue
             good = [t for t in alive if t.status == "RUNNING" and t.deployment == service.primary.id]
             if len(alive) != len(good) or len(good) != service.desired or len(service.deployments) > 1:
                 return False
             if service.primary.rollout != "COMPLETED":
                 return False
         return all(self.true(task) for task in self.store.all(tasks) if task.status == "RUNNING")
+
+    def parted(self, service: Service, alive: list[Task]) -> bool:
+        """Every task set has its part, and what has been deleted has gone."""
+        sets = sets_of(self.store, service)
+        good = Counter(task.deployment for task in alive if task.status == "RUNNING")
+        wanted = Counter({one.name: computed(service.desired, one.scale) for one in sets})
+        return len(alive) == good.total() and +good == +wanted and all(one.status != "DRAINING" for one in sets)
 
     def tidy(self) -> bool:
         """Nodes hold nothing of tasks that are over."""

@@ -89,7 +89,7 @@ class ZoneMap:
         """The zones of the instances that may have such tasks. Constraints may depend on what runs there: then they
         are looked at each time."""
         constrained = wanted.placement.constraints or wanted.definition.content.get("placementConstraints")
-        asked, made_from = (wanted.scope, wanted.service or "", wanted.definition.id), _made_from(view)
+        asked, made_from = (wanted.scope, wanted.service or "", wanted.deployment or ""), _made_from(view)
         known = self._spread.get(asked)
         if known is not None and known[0] == made_from and not constrained:
             return known[1]
