@@ -4,52 +4,49 @@ ever, so it is tried by a process of its own, which has a second of CPU and litt
 
 from __future__ import annotations
 
-import asyncio
 import json
+import subprocess
 import sys
 
 from hatoba.aws.shapes import ssm as t
+from hatoba.core.threads import Threads
 
 _SECONDS = 5.0  # by the clock, on a machine that has much to do
-_PROGRAM = """
+_MATCHES, _DIFFERS, _UNCLEAR = 0, 3, 4
+_PROGRAM = f"""
 import json, re, resource, sys
 resource.setrlimit(resource.RLIMIT_CPU, (1, 1))
 resource.setrlimit(resource.RLIMIT_AS, (256 << 20, 256 << 20))
 pattern, value = json.load(sys.stdin)
 try:
-    sys.exit(0 if re.search(pattern, value) else 3)
+    sys.exit({_MATCHES} if re.search(pattern, value) else {_DIFFERS})
 except (re.error, OverflowError, RecursionError):
-    sys.exit(4)
+    sys.exit({_UNCLEAR})
 """
+_threads = Threads("ssm-patterns", 4)  # so many processes at once, and no more
 
 
 async def check(pattern: str, value: str) -> None:
     """Raises ParameterPatternMismatchException, InvalidAllowedPatternException."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-I",
-        "-S",
-        "-c",
-        _PROGRAM,
-        stdin=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={},
-    )
-    try:
-        async with asyncio.timeout(_SECONDS):
-            await process.communicate(json.dumps([pattern, value]).encode())
-    except TimeoutError:
-        raise _invalid("takes too long to match") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode == 3:
+    ended = await _threads.run(_tried, pattern, value)
+    if ended == _DIFFERS:
         raise t.ParameterPatternMismatchException(
             f"Parameter value, cannot be validated against allowedPattern: {pattern}"
         )
-    if process.returncode != 0:
-        raise _invalid("is not a regular expression" if process.returncode == 4 else "takes too long to match")
+    if ended != _MATCHES:
+        raise _invalid("is not a regular expression" if ended == _UNCLEAR else "takes too long to match")
+
+
+def _tried(pattern: str, value: str) -> int | None:
+    """How the process ended; None when it had to be ended."""
+    command = [sys.executable, "-I", "-S", "-c", _PROGRAM]
+    asked = json.dumps([pattern, value]).encode()
+    try:
+        return subprocess.run(
+            command, input=asked, stderr=subprocess.DEVNULL, env={}, timeout=_SECONDS, check=False
+        ).returncode
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _invalid(why: str) -> t.InvalidAllowedPatternException:

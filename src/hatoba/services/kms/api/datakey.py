@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from hatoba.aws.shapes import kms as t
 from hatoba.gateway.call import Call
 from hatoba.services.kms.api.encrypt import checked_context, sealed, symmetric
-from hatoba.services.kms.api.room import check_request, end_dry_run, kms
+from hatoba.services.kms.api.room import check_request, end_dry_run, kms, threads
 from hatoba.services.kms.crypto import pairs
 from hatoba.services.kms.model import KmsKey
 from hatoba.services.kms.plan.naming import invalid
@@ -84,7 +83,7 @@ async def _data_key_pair(call: Call, req: Mapping[str, Any]) -> tuple[KmsKey, by
     if spec is None or not spec.is_pair:
         raise t.UnsupportedOperationException(f"Key pairs of spec {req['KeyPairSpec']} are not available here.")
     end_dry_run(req)
-    private = await asyncio.to_thread(pairs.make, spec.name)
+    private = await threads.run(pairs.make, spec.name)
     return key, private, sealed(key, private, context)
 
 

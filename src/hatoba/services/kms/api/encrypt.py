@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +9,16 @@ from hatoba.aws.shapes import kms as t
 from hatoba.core.keys import Scope
 from hatoba.gateway.call import Call
 from hatoba.services.kms import model
-from hatoba.services.kms.api.room import check_account, check_request, check_use, end_dry_run, kms, the_key, usable
+from hatoba.services.kms.api.room import (
+    check_account,
+    check_request,
+    check_use,
+    end_dry_run,
+    kms,
+    the_key,
+    threads,
+    usable,
+)
 from hatoba.services.kms.crypto import envelope, pairs
 from hatoba.services.kms.model import KmsKey, Material
 from hatoba.services.kms.plan.naming import invalid
@@ -138,7 +146,7 @@ async def _decrypted(key: KmsKey, material: Material, algorithm: str, blob: byte
     try:
         if algorithm == SYMMETRIC:
             return envelope.open_(blob, material.bytes(), context)
-        return await asyncio.to_thread(pairs.decrypt, material.bytes(), algorithm, blob)
+        return await threads.run(pairs.decrypt, material.bytes(), algorithm, blob)
     except (envelope.Broken, pairs.Unfit):
         raise t.InvalidCiphertextException("") from None
 
@@ -147,7 +155,7 @@ async def _encrypted(key: KmsKey, algorithm: str, plain: bytes, context: Mapping
     if algorithm == SYMMETRIC:
         return sealed(key, plain, context)
     assert key.public is not None
-    return await asyncio.to_thread(pairs.encrypt, key.public, algorithm, plain)
+    return await threads.run(pairs.encrypt, key.public, algorithm, plain)
 
 
 def sealed(key: KmsKey, plain: bytes, context: Mapping[str, str]) -> bytes:

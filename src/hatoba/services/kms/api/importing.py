@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hmac
 
@@ -12,7 +11,7 @@ from hatoba.core.secret import Secret
 from hatoba.gateway.call import Call
 from hatoba.services.kms import model
 from hatoba.services.kms.api.datakey import random_bytes
-from hatoba.services.kms.api.room import kms, own_key
+from hatoba.services.kms.api.room import kms, own_key, threads
 from hatoba.services.kms.crypto import pairs, wrapping
 from hatoba.services.kms.model import DAY, Import, KmsKey, Material
 from hatoba.services.kms.plan import states
@@ -40,7 +39,7 @@ async def get_parameters_for_import(
         raise t.UnsupportedOperationException(f"Wrapping with {algorithm} and {spec} is not available here.")
     if key.kind.kind == "rsa" and algorithm.startswith("RSAES"):
         raise t.UnsupportedOperationException(f"Material of spec {key.spec} must be wrapped with RSA_AES_KEY_WRAP.")
-    private = await asyncio.to_thread(pairs.make, spec)
+    private = await threads.run(pairs.make, spec)
     token, expires = random_bytes(call, _TOKEN), call.now + VALID
     with call.tx() as tx:
         before = tx.find(model.imports, call.scope, key.id)
@@ -70,9 +69,9 @@ async def import_key_material(req: t.ImportKeyMaterialRequest, call: Call) -> t.
     waiting = _waiting(call, key, req["ImportToken"])
     private = base64.b64decode(waiting.private.reveal())
     try:
-        data = await asyncio.to_thread(wrapping.unwrap, private, waiting.algorithm, req["EncryptedKeyMaterial"])
-        await asyncio.to_thread(_check_fits, key, data)
-        public = await asyncio.to_thread(pairs.public_of, data) if key.kind.is_pair else None
+        data = await threads.run(wrapping.unwrap, private, waiting.algorithm, req["EncryptedKeyMaterial"])
+        await threads.run(_check_fits, key, data)
+        public = await threads.run(pairs.public_of, data) if key.kind.is_pair else None
     except wrapping.Unwrappable:
         raise t.InvalidCiphertextException("") from None
     material = _brought(call, key, data, req.get("KeyMaterialDescription"), expires)

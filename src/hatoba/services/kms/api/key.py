@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from hatoba.aws.shapes import kms as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import set_tags
 from hatoba.services.kms import model, views
 from hatoba.services.kms.api.datakey import random_bytes
-from hatoba.services.kms.api.room import kms, own_key, page, the_key
+from hatoba.services.kms.api.room import kms, own_key, page, the_key, threads
 from hatoba.services.kms.api.tag import checked as checked_tags
 from hatoba.services.kms.crypto import pairs
 from hatoba.services.kms.model import KmsKey, Material
@@ -81,7 +79,7 @@ async def _made(call: Call, spec: Spec) -> tuple[bytes, bytes | None]:
     """New material, and the public half of a pair."""
     if not spec.is_pair:
         return random_bytes(call, spec.material[0]), None
-    private = await asyncio.to_thread(pairs.make, spec.name)
+    private = await threads.run(pairs.make, spec.name)
     return private, pairs.public_of(private)
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from hatoba.aws.shapes import kms as t
 from hatoba.core.errors import AwsError
 from hatoba.core.keys import Scope
+from hatoba.core.threads import Threads
 from hatoba.gateway.call import Call
 from hatoba.gateway.room import Service
 from hatoba.services.kms import managed, model
@@ -19,6 +20,9 @@ from hatoba.services.kms.plan.specs import Usage
 T = TypeVar("T")
 
 kms = Service("kms")
+
+# RSA keys take milliseconds to use and seconds to make.
+threads = Threads("kms", 2)
 
 
 def the_key(call: Call, key_id: str) -> KmsKey:

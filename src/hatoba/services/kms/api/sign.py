@@ -5,13 +5,12 @@ RSA work is done in a thread: a signature takes milliseconds, in which the platf
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from hatoba.aws.shapes import kms as t
 from hatoba.gateway.call import Call
-from hatoba.services.kms.api.room import check_request, end_dry_run, kms, the_key, usable
+from hatoba.services.kms.api.room import check_request, end_dry_run, kms, the_key, threads, usable
 from hatoba.services.kms.crypto import macs, pairs
 from hatoba.services.kms.model import KmsKey
 from hatoba.services.kms.plan.naming import invalid
@@ -23,7 +22,7 @@ from hatoba.services.kms.plan.states import check_usable, unsupported
 async def sign(req: t.SignRequest, call: Call) -> t.SignResponse:
     key, algorithm, hashed = _signing(call, req)
     end_dry_run(req)
-    signature = await asyncio.to_thread(pairs.sign, key.current.bytes(), algorithm, req["Message"], hashed=hashed)
+    signature = await threads.run(pairs.sign, key.current.bytes(), algorithm, req["Message"], hashed=hashed)
     return {"KeyId": key.arn, "Signature": signature, "SigningAlgorithm": algorithm}
 
 
@@ -32,9 +31,7 @@ async def verify(req: t.VerifyRequest, call: Call) -> t.VerifyResponse:
     key, algorithm, hashed = _signing(call, req)
     end_dry_run(req)
     assert key.public is not None
-    if not await asyncio.to_thread(
-        pairs.verify, key.public, algorithm, req["Message"], req["Signature"], hashed=hashed
-    ):
+    if not await threads.run(pairs.verify, key.public, algorithm, req["Message"], req["Signature"], hashed=hashed):
         raise t.KMSInvalidSignatureException("")
     return {"KeyId": key.arn, "SignatureValid": True, "SigningAlgorithm": algorithm}
 
