@@ -58,8 +58,8 @@ def own() -> Iterator[Instance]:
 
 
 def task(hatoba: Instance) -> str:
-    arn: str = hatoba.client("ecs").list_tasks(serviceName="entered")["taskArns"][0]
-    return arn
+    arns: list[str] = eventually(lambda: hatoba.client("ecs").list_tasks(serviceName="entered")["taskArns"])
+    return arns[0]
 
 
 def session(hatoba: Instance, command: str) -> dict[str, str]:
