@@ -44,6 +44,10 @@ def test_example(name: str) -> None:
             greetings = (f"good {time}, shop: your password has 13 letters" for time in ("morning", "evening"))
             assert "\n".join(greetings) in done.stdout
             assert done.stdout.endswith("retrieved secret from Secrets Manager did not contain json key passwrod\n")
+        if name == "12-bridge.sh":
+            assert done.stdout.count("from bridge v1\n") == 3
+            assert "the second: RESOURCE:PORTS\n" in done.stdout
+            assert "it saw them: 3\n" in done.stdout
         if name == "02-sidecar.sh":
             assert "prepared\nwarm\nfound a warm cache" in done.stdout
             assert "app is told to stop\ncache is told to stop" in done.stdout
