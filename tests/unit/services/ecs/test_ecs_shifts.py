@@ -112,6 +112,11 @@ async def test_test_traffic_comes_first_and_weights_are_told(tmp_path: Path) -> 
         assert found["lifecycleStage"] == "POST_TEST_TRAFFIC_SHIFT"
         assert (weighed(w), weighed(w, TEST_RULE)) == ([], ["0:100"])
         check("service-deployment-paused", found)
+        service = await described(w)
+        shown = await revision(w, found["targetServiceRevision"]["arn"])
+        members = ("loadBalancers", "deployments", "deploymentConfiguration", "currentServiceRevisions")
+        check("service-shifting", {**{name: service[name] for name in members}, "revision": shown})
+        assert "is paused at the lifecycle stage POST_TEST_TRAFFIC_SHIFT until" in messages(service)[-1]
         await resume(w)
         assert weighed(w) == ["0:100"]
         (source,) = (await newest(w))["sourceServiceRevisions"]

@@ -180,5 +180,7 @@ def test_every_rule_of_every_load_balancer_is_weighed() -> None:
         ("t1", (("a", 0), ("b", 100))),
         ("r2", (("c", 75), ("d", 25))),
     ]
+    moved = weighings((target("x", "y", "old"),), (target("a", "b", "new"),), Traffic(0.0, 0.0))
+    assert [one.shares for one in moved] == [(("b", 100), ("a", 0))], "the old rule leads where it did"
     first = weighings((), (target("a", "b"),), Traffic(100.0, 100.0))
     assert [one.shares for one in first] == [(("b", 0), ("a", 100))]

@@ -17,7 +17,7 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Platform
 from hatoba.reconcile import Wake
 from hatoba.services.ecs.acting import door_as
-from hatoba.services.ecs.model.hook import Hook, hooks, hooks_of
+from hatoba.services.ecs.model.hook import Hook, Status, hooks, hooks_of
 from hatoba.services.ecs.model.service_deployment import ServiceDeployment, deployments
 from hatoba.store import Change
 
@@ -27,7 +27,7 @@ SOON = 30.0  # seconds until a function is called again that does not say when
 class Said(NamedTuple):
     """A function's answer."""
 
-    status: str
+    status: Status
     reason: str = ""
     delay: float = SOON
     details: dict[str, Any] | None = None

@@ -101,6 +101,9 @@ def plan(
     service, noted = _noted(service, step, more, seen)
     told += noted
 
+    effects = shifting.effects(service, advanced.story, kept, seen, runs, now)
+    waiting = [hook for hook in effects.hooks if hook.type == "PAUSE"]
+    told += [words.paused(service.primary.id, hook.stage, hook.hook) for hook in waiting]
     deadlines = (
         step.again_at,
         evening.again_at,
@@ -124,7 +127,7 @@ def plan(
         messages=tuple(told),
         again_at=min((at for at in deadlines if at is not None), default=None),
         story=advanced.story,
-        effects=shifting.effects(service, advanced.story, kept, seen, runs, now),
+        effects=effects,
     )
 
 

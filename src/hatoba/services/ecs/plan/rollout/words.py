@@ -75,6 +75,13 @@ def entered(deployment: str, stage: str) -> str:
     return f"(deployment {deployment}) entered the lifecycle stage {stage}."
 
 
+def paused(deployment: str, stage: str, hook: str) -> str:
+    return (
+        f"(deployment {deployment}) is paused at the lifecycle stage {stage} until ContinueServiceDeployment decides "
+        f"on the lifecycle hook {hook}."
+    )
+
+
 def shifted(deployment: str, production: float, test: float) -> str:
     return (
         f"(deployment {deployment}) has {production:g} percent of production traffic and {test:g} percent of test "

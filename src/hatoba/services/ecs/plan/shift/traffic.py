@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from hatoba.services.ecs.model.shift import Shift, Stage, Traffic
-from hatoba.services.ecs.model.task import Target
+from hatoba.services.ecs.model.task import Shifting, Target
 from hatoba.services.ecs.plan.shift.configuration import Course
 
 NOBODY = Traffic(0.0, 0.0)
@@ -96,13 +96,19 @@ def weighings(before: Sequence[Target], green: Sequence[Target], traffic: Traffi
         rules = target.shifting
         if rules is None:
             continue
-        other = before[number].group if number < len(before) else rules.other(target.group)
-        if other == target.group:
-            other = rules.other(target.group)
+        other = _counterpart(before[number] if number < len(before) else None, target, rules)
         for rule, percent in ((rules.production, traffic.production), (rules.test, traffic.test)):
             if rule:
                 found[rule] = Weighing(rule, shares(other, target.group, percent), rules.role)
     return tuple(found.values())
+
+
+def _counterpart(blue: Target | None, green: Target, rules: Shifting) -> str:
+    """The target group that shares a rule with the green one's: where the blue tasks are, if the rule leads there."""
+    elsewhere = blue is not None and blue.shifting is not None and blue.shifting.production != rules.production
+    if blue is None or elsewhere or blue.group == green.group:
+        return rules.other(green.group)
+    return blue.group
 
 
 def free_groups(targets: Sequence[Target], before: Sequence[str], *, shifting: bool) -> tuple[str, ...]:
