@@ -121,12 +121,14 @@ class Agent:
 
     def _compare(self, id_: str, there: dict[str, Container]) -> None:
         """What the runtime has, against what we know of one workload."""
+        held = self._held[id_]
         found: list[step.Launched | step.Exited | step.Vanished] = []
-        for status in self._held[id_].status.containers:
+        for status in held.status.containers:
             container = there.get(container_id(id_, status.name))
-            if container is not None and container.state == "running" and status.state in ("pulling", "pulled"):
-                now = self._clock.now()  # the launch was done, its answer was lost
-                found.append(step.Launched(status.name, container.id, now, now))
+            begun = status.state in ("pulling", "pulled") or status.name in held.restarting
+            if container is not None and container.state == "running" and begun:
+                now = self._clock.now()  # it was done, its answer was lost
+                found.append(step.Launched(status.name, container.id, status.created or now, now))
             elif container is not None and container.state == "stopped" and container.exit is not None:
                 exit_ = container.exit
                 found.append(step.Exited(status.name, exit_.code, exit_.at, exit_.oom))

@@ -255,7 +255,7 @@ class Node(RuleBasedStateMachine):
         found: list[Any] = []
         for status in self.held.status.containers:
             name = status.name
-            if name in self.running and status.state in ("pulling", "pulled"):
+            if name in self.running and (status.state in ("pulling", "pulled") or name in self.held.restarting):
                 found.append(step.Launched(name, f"t-{name}", self.now, self.now))
             elif name in self.ended:
                 found.append(self.ended[name])
