@@ -79,6 +79,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     token_file: Path | None = None  # where a control plane on this machine is about to leave one
     endpoint_port: int = 4566
     task_endpoint: bool = True  # tasks find the endpoint in their environment
+    metadata_file: bool = False  # containers on instances find a file about themselves
     log_level: str = "INFO"
     attributes: dict[str, str] = {}  # what the owner says of it: custom attributes of the container instance
 
@@ -197,6 +198,7 @@ class Node:
             this_platform(),
             agent.emit,
             self._task_endpoint(),
+            told_by_file=self._settings.metadata_file,
         )
         agent.bind(self.worker, self.wiring, self.session)
 

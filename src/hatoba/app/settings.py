@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     node_port: int = 0  # port on which nodes connect; 0: one that is free, kept from then on
     pool: str = ""  # block of the host-side addresses, a /16; "": one in 100.64.0.0/10 that is free, kept from then on
     ecr_uri_style: Literal["local", "aws"] = "local"  # what repositoryUri looks like
+    metadata_file: Literal["on", "off"] = "off"  # containers on instances find ECS_CONTAINER_METADATA_FILE
     task_endpoint: Literal["on", "off"] = "on"  # tasks find AWS_ENDPOINT_URL in their environment (with auth only)
     stopped_tasks_kept: float = 7 * 24 * 3600.0  # seconds for which stopped tasks stay visible
     node_lease: float = 20.0  # seconds of silence after which a node is lost

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from hatoba.fleet.model import ContainerWanted, ImageWanted, MountWanted, VolumeWanted, Workload
+from hatoba.node import metadata_file
 from hatoba.node.router import ROUTER_PORT, router_mounts
 from hatoba.runtime import merge
 from hatoba.runtime.base import (
@@ -64,6 +65,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     mac: str = ""
     gateway: str = ""
     prefix: str = ""  # the block of its interface's subnet
+    told_by_file: bool = False  # containers on instances find a file about themselves
     seats: Mapping[str, Seat] = msgspec.field(default_factory=dict)  # by container
     host: Host | None = None  # on the host's network
 
@@ -107,7 +109,11 @@ def task_resources(workload: Workload) -> Resources:
     )
 
 
-def environment(workload: Workload, container: ContainerWanted, endpoint: str = "") -> dict[str, str]:
+def has_file(workload: Workload, place: Place) -> bool:
+    return place.told_by_file and workload.metadata.get("LaunchType") != "FARGATE"
+
+
+def environment(workload: Workload, container: ContainerWanted, place: Place) -> dict[str, str]:
     """What the user wrote, then what every task finds: names that the user set are left alone."""
     given = {
         "ECS_CONTAINER_METADATA_URI": f"http://{METADATA}/v3/{endpoint_id(workload.id, container.name)}",
@@ -116,8 +122,10 @@ def environment(workload: Workload, container: ContainerWanted, endpoint: str = 
         "AWS_REGION": workload.region,
         "AWS_DEFAULT_REGION": workload.region,
     }
-    if endpoint:
-        given["AWS_ENDPOINT_URL"] = endpoint
+    if place.endpoint:
+        given["AWS_ENDPOINT_URL"] = place.endpoint
+    if has_file(workload, place):
+        given["ECS_CONTAINER_METADATA_FILE"] = metadata_file.path(workload.id, container.name)
     if workload.credential:
         given["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = f"/v2/credentials/{workload.credential}"
     if launch_type := workload.metadata.get("LaunchType"):
@@ -236,6 +244,8 @@ def container_spec(
         Mount(target="/etc/resolv.conf", source=str(files / container.name / "resolv.conf")),
         Mount(target="/etc/hostname", source=str(files / container.name / "hostname")),
     ]
+    if has_file(workload, place):
+        own.append(metadata_file.mount(workload.id, container.name, files))
     mounts = tuple(_mount(mount) for mount in (*container.mounts, *_image_volumes(container, image)))
     if container.router is not None:
         mounts += router_mounts(container.router, files)
@@ -248,7 +258,7 @@ def container_spec(
         args=merge.args(image, container.entrypoint, container.command),
         env=merge.env(
             image,
-            _router(workload, container, place) | environment(workload, container, place.endpoint),
+            _router(workload, container, place) | environment(workload, container, place),
             hostname=hostname,
         ),
         secrets=container.secrets,

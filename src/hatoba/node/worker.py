@@ -23,7 +23,7 @@ from hatoba.core.tasks import TaskGroup
 from hatoba.fleet.model import ContainerWanted, Workload
 from hatoba.network.base import BRIDGE
 from hatoba.node import advance as step
-from hatoba.node import translate
+from hatoba.node import metadata_file, translate
 from hatoba.node.advance import Held, Instruction
 from hatoba.node.bridge import seated
 from hatoba.node.etc import etc_files, host_files
@@ -66,8 +66,11 @@ class Worker:
         platform: Platform,
         emit: Emit,
         endpoint: str = "",
+        *,
+        told_by_file: bool = False,
     ) -> None:
-        """`endpoint`: the URL of the platform for tasks, "registry" where it is where the registry is; "": untold."""
+        """`endpoint`: the URL of the platform for tasks, "registry" where it is where the registry is; "": untold.
+        `told_by_file`: containers on instances find a file about themselves."""
         self._runtime = runtime
         self._wiring = wiring
         self._output = output
@@ -76,6 +79,7 @@ class Worker:
         self._platform = platform
         self._emit = emit
         self._endpoint = endpoint
+        self._told_by_file = told_by_file
         self._images: dict[str, ImageConfig] = {}  # by digest
         self._places: dict[str, Place] = {}
         self._seats: dict[str, tuple[step.Seated, ...]] = {}  # of workloads on the bridge
@@ -145,6 +149,7 @@ class Worker:
                 files=self._folder / workload.id,
                 registry=self.registry,
                 endpoint=self.endpoint,
+                told_by_file=self._told_by_file,
             )
             if workload.interface is not None:
                 place = await self._attached(workload.interface, workload, plain)
@@ -264,7 +269,7 @@ class Worker:
         if not spec.args:
             return step.Failed(wanted.name, Failure.CONTAINER_SPEC, "no command specified")
         try:
-            self._write_files(workload, wanted, place)
+            self._write_files(workload, wanted, place, status.image_digest)
         except OSError as error:
             code = Failure.DISK_FULL if error.errno == errno.ENOSPC else Failure.INTERNAL
             raise failure(code, f"the files of {workload.id} cannot be written: {error.strerror}") from error
@@ -290,7 +295,7 @@ class Worker:
                 event = step.Launched(name, status.runtime_id, status.created or began, began)
         self._emit(held.workload.id, event)
 
-    def _write_files(self, workload: Workload, wanted: ContainerWanted, place: Place) -> None:
+    def _write_files(self, workload: Workload, wanted: ContainerWanted, place: Place, digest: str) -> None:
         folder = place.files / wanted.name
         folder.mkdir(parents=True, exist_ok=True)
         if wanted.interactive and not translate.stdin(wanted, place).exists():
@@ -302,6 +307,23 @@ class Worker:
             write_router(wanted.router, place.files)
         for name, text in etc_files(workload, wanted, place).items():
             (folder / name).write_text(text)
+        if translate.has_file(workload, place):
+            self._write_metadata(workload, wanted, place, digest)
+
+    def _write_metadata(self, workload: Workload, wanted: ContainerWanted, place: Place, digest: str) -> None:
+        seats = self._seats.get(workload.id, ())
+        seat = next((seat for seat in seats if seat.container == wanted.name), None)
+        folder = metadata_file.folder(place.files, wanted.name)
+        folder.mkdir(exist_ok=True)
+        told = metadata_file.text(
+            workload,
+            wanted,
+            container_id=translate.container_id(workload.id, wanted.name),
+            digest=digest,
+            address=place.address_of(wanted.name),
+            bindings=seat.bindings if seat is not None else (),
+        )
+        (folder / metadata_file.NAME).write_bytes(told)
 
     async def _shared(self, workload: Workload) -> Shared | None:
         """What its containers share, in a group with the workload's limits."""

@@ -99,7 +99,7 @@ def test_container_specs(name: str, wanted: ContainerWanted) -> None:
 
 
 def test_names_that_the_user_set_are_left_alone() -> None:
-    given = translate.environment(workload("t1", FULL, credential="c1"), FULL)
+    given = translate.environment(workload("t1", FULL, credential="c1"), FULL, PLACE)
     assert given["AWS_REGION"] == "mine"
     assert given["AWS_DEFAULT_REGION"] == "us-east-1"
     assert "TOKEN" not in given, "secrets go their own way"
@@ -107,7 +107,7 @@ def test_names_that_the_user_set_are_left_alone() -> None:
 
 
 def test_without_a_role_there_is_no_path_to_credentials() -> None:
-    assert "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" not in translate.environment(workload("t1", FULL), FULL)
+    assert "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" not in translate.environment(workload("t1", FULL), FULL, PLACE)
 
 
 def test_ids_follow_from_the_task_and_fit() -> None:
