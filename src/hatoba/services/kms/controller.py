@@ -21,7 +21,7 @@ class Keeper:
     """Carries out what is due for a key, and says when to look again."""
 
     name = "kms.keeper"
-    wakes = (Wake(model.keys, lambda change: [change.key] if _waits(change.after) else []),)
+    wakes = (Wake(model.keys, lambda change: [change.key] if change.after and model.due(change.after) else []),)
 
     def __init__(self, store: Store, clock: Clock, ids: Ids) -> None:
         self._store = store
@@ -29,45 +29,27 @@ class Keeper:
         self._ids = ids
 
     def keys(self) -> Iterable[Key]:
-        return [key.key for key in self._store.all(model.keys) if _waits(key)]
+        return [key.key for key in self._store.index(model.keys, "waits", True)]
 
     async def reconcile(self, key: Key) -> float | None:
         found, now = self._store.get(model.keys, key), self._clock.now()
         if found is None:
             return None
-        when = _due(found)
+        when = model.due(found)
         if when is None or when > now:
             return when
         with self._store.tx() as tx:
             self._carry_out(tx, found, now)
         after = self._store.get(model.keys, key)
-        return _due(after) if after is not None else None
+        return model.due(after) if after is not None else None
 
     def _carry_out(self, tx: Tx, key: KmsKey, now: float) -> None:
         if key.deletion is not None:
             _delete(tx, key, now)
-        elif (expires := _expiry(key)) is not None and expires <= now:
+        elif key.expires is not None and key.expires <= now:
             model.take_material(tx, key)
         else:
             rotating.rotate(tx, key, self._ids, kind="AUTOMATIC", now=now)
-
-
-def _waits(key: KmsKey | None) -> bool:
-    return key is not None and _due(key) is not None
-
-
-def _due(key: KmsKey) -> float | None:
-    """When something is to happen with a key; None for one that waits for nothing."""
-    if key.deletion is not None:
-        return key.deletion
-    times = [_expiry(key)]
-    if key.rotation is not None and key.state == "Enabled":
-        times.append(key.rotation.next)
-    return min((when for when in times if when is not None), default=None)
-
-
-def _expiry(key: KmsKey) -> float | None:
-    return key.current.valid_to if key.material else None
 
 
 def _delete(tx: Tx, key: KmsKey, now: float) -> None:

@@ -81,6 +81,11 @@ class KmsKey(Record, frozen=True, kw_only=True):
     def current(self) -> Material:
         return self.material[-1]
 
+    @property
+    def expires(self) -> float | None:
+        """When imported material does."""
+        return self.current.valid_to if self.material else None
+
     def material_named(self, id_: str) -> Material | None:
         return next((each for each in self.material if each.id == id_), None)
 
@@ -136,8 +141,23 @@ def _retiring(grant: Grant) -> tuple[Scope, str] | None:
     return None if who is None else (grant.scope, who)
 
 
+def due(key: KmsKey) -> float | None:
+    """When something is to happen with a key; None for one that waits for nothing."""
+    if key.deletion is not None:
+        return key.deletion
+    times = [key.expires]
+    if key.rotation is not None and key.state == "Enabled":
+        times.append(key.rotation.next)
+    return min((when for when in times if when is not None), default=None)
+
+
 keys = Table(
-    "kms.keys", KmsKey, indexes=(Index[KmsKey]("multi", lambda key: key.id if key.primary is not None else None),)
+    "kms.keys",
+    KmsKey,
+    indexes=(
+        Index[KmsKey]("multi", lambda key: key.id if key.primary is not None else None),
+        Index[KmsKey]("waits", lambda key: None if due(key) is None else True),
+    ),
 )
 aliases = Table("kms.aliases", Alias, indexes=(Index[Alias]("target", lambda alias: (alias.scope, alias.target)),))
 grants = Table(

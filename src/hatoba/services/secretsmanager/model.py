@@ -84,11 +84,13 @@ class Version(Record, frozen=True, kw_only=True):
         return bool(self.data_key)
 
 
-def _primary(secret: StoredSecret) -> tuple[str, str, str] | None:
-    return (secret.key.account, secret.primary, secret.id) if secret.primary is not None else None
+def _waits(secret: StoredSecret) -> list[str]:
+    """What controllers do with it."""
+    what = {"deletion": secret.deletion is not None, "rotation": secret.rotation is not None}
+    return [name for name, holds in {**what, "replicas": bool(secret.replicas)}.items() if holds]
 
 
-secrets = Table("secretsmanager.secrets", StoredSecret, indexes=(Index[StoredSecret]("primary", _primary),))
+secrets = Table("secretsmanager.secrets", StoredSecret, indexes=(Index[StoredSecret]("waits", _waits, many=True),))
 versions = Table(
     "secretsmanager.versions",
     Version,

@@ -32,7 +32,7 @@ class Policies:
         self._clock: Clock = platform.clock
 
     def keys(self) -> Iterable[Key]:
-        return [parameter.key for parameter in self._store.all(model.parameters) if parameter.policies]
+        return [parameter.key for parameter in self._store.index(model.parameters, "policies", True)]
 
     async def reconcile(self, key: Key) -> float | None:
         parameter, now = self._store.get(model.parameters, key), self._clock.now()

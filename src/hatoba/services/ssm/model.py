@@ -64,6 +64,7 @@ parameters = Table(
         Index[Parameter]("folder", lambda parameter: (parameter.scope, folder(parameter.id))),
         Index[Parameter]("under", _under, many=True),
         Index[Parameter]("tier", lambda parameter: (parameter.scope, parameter.tier)),
+        Index[Parameter]("policies", lambda parameter: bool(parameter.policies) or None),
     ),
 )
 versions = Table(

@@ -8,6 +8,7 @@ import pytest
 
 from hatoba.core.errors import AwsError
 from hatoba.gateway.room import Service
+from hatoba.services.kms.crypto import pairs
 from tests.unit.services.keeping.world import DAY, Functions, World
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:rotate"
@@ -81,6 +82,42 @@ async def test_a_disabled_key_does_not_rotate() -> None:
     await aws.kms.enable_key(KeyId=key)
     await world.settle()
     assert len((await aws.kms.list_key_rotations(KeyId=key))["Rotations"]) == 1
+
+
+async def test_imported_material_expires_and_can_be_brought_again() -> None:
+    world = World()
+    kms = world.aws().kms
+    key = (await kms.create_key(Origin="EXTERNAL"))["KeyMetadata"]["KeyId"]
+
+    async def bring(seconds: float) -> None:
+        how = {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"}
+        asked = await kms.get_parameters_for_import(KeyId=key, **how)
+        wrapped = pairs.encrypt(asked["PublicKey"], "RSAES_OAEP_SHA_256", b"m" * 32)
+        when = world.clock.now() + seconds
+        token = {"ImportToken": asked["ImportToken"], "EncryptedKeyMaterial": wrapped, "ValidTo": when}
+        await kms.import_key_material(KeyId=key, **token)
+
+    await bring(DAY)
+    blob = (await kms.encrypt(KeyId=key, Plaintext=b"x"))["CiphertextBlob"]
+    assert await world.settle() == world.clock.now() + DAY
+    world.clock.advance(DAY)
+    assert await world.settle() is None
+    assert (await kms.describe_key(KeyId=key))["KeyMetadata"]["KeyState"] == "PendingImport"
+    assert await refusal(kms.decrypt(CiphertextBlob=blob)) == "KMSInvalidStateException"
+    await bring(DAY)
+    assert (await kms.decrypt(CiphertextBlob=blob))["Plaintext"] == b"x"
+
+
+async def test_a_wrapping_key_is_good_for_a_day() -> None:
+    world = World()
+    kms = world.aws().kms
+    key = (await kms.create_key(Origin="EXTERNAL"))["KeyMetadata"]["KeyId"]
+    how = {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"}
+    asked = await kms.get_parameters_for_import(KeyId=key, **how)
+    world.clock.advance(DAY)
+    brought = {"ImportToken": asked["ImportToken"], "EncryptedKeyMaterial": b"x" * 256}
+    for_ever = {"ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
+    assert await refusal(kms.import_key_material(KeyId=key, **brought, **for_ever)) == "ExpiredImportTokenException"
 
 
 # --- parameters

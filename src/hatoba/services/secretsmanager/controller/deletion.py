@@ -24,7 +24,7 @@ class Deleter:
         self._clock = clock
 
     def keys(self) -> Iterable[Key]:
-        return [secret.key for secret in self._store.all(model.secrets) if secret.deletion is not None]
+        return [secret.key for secret in self._store.index(model.secrets, "waits", "deletion")]
 
     async def reconcile(self, key: Key) -> float | None:
         secret = self._store.get(model.secrets, key)

@@ -44,7 +44,7 @@ class Replicator:
         self._store = platform.store
 
     def keys(self) -> Iterable[Key]:
-        return [secret.key for secret in self._store.all(model.secrets) if secret.replicas]
+        return [secret.key for secret in self._store.index(model.secrets, "waits", "replicas")]
 
     async def reconcile(self, key: Key) -> float | None:
         secret = self._store.get(model.secrets, key)

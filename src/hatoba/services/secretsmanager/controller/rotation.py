@@ -42,7 +42,7 @@ class Rotator:
         self._clock = platform.clock
 
     def keys(self) -> Iterable[Key]:
-        return [secret.key for secret in self._store.all(model.secrets) if secret.rotation is not None]
+        return [secret.key for secret in self._store.index(model.secrets, "waits", "rotation")]
 
     async def reconcile(self, key: Key) -> float | None:
         secret, now = self._store.get(model.secrets, key), self._clock.now()
