@@ -43,12 +43,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._clock.now
 
     def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]
-        future: asyncio.Future[T] = self.create_future()
-        try:
-            future.set_result(func(*args))
-        except Exception as error:  # noqa: BLE001  it is the waiter's
-            future.set_exception(error)
-        return future
+        async def at_once() -> T:
+            return func(*args)
+
+        return self.create_task(at_once())
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

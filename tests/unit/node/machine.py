@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, cast
 
 from hatoba.core.clock import LoopClock
+from hatoba.core.virtual import run
 from hatoba.fleet import items as i
 from hatoba.fleet import messages as msg
 from hatoba.fleet.model import ContainerWanted, Workload
@@ -24,6 +25,7 @@ from hatoba.runtime.simulated import SimulatedHost, SimulatedRuntime
 from hatoba.store.memory import MemoryDisk, MemoryJournal
 
 GROUP = "g1"
+Script = Callable[["Machine"], Coroutine[Any, Any, None]]
 
 
 def settings(folder: Path, number: int = 0) -> NetworkSettings:
@@ -194,3 +196,16 @@ def things(workload: Workload) -> list[msg.Item]:
         )
         found = [*network(workload.network), item("interface", workload.interface, body)]
     return [*found, item("workload", workload.id, workload)]
+
+
+def on_a_machine(folder: Path, script: Script, **options: Any) -> None:
+    async def main() -> None:
+        machine = Machine.make(folder)
+        for name, value in options.items():
+            setattr(machine.host, name, value)
+        await machine.start()
+        await script(machine)
+        await machine.kill()
+        assert len(asyncio.all_tasks()) == 1, "a task of a closed agent lives on"
+
+    run(main())

@@ -10,9 +10,8 @@ from pathlib import Path
 from hatoba.core.records import replace
 from hatoba.node.worker import REGISTRY_PATIENCE
 from hatoba.runtime.base import Failure
-from tests.unit.node.machine import Machine
+from tests.unit.node.machine import Machine, on_a_machine
 from tests.unit.node.pieces import container, workload
-from tests.unit.node.test_agent import on_a_machine
 
 
 def test_a_task_outlives_a_restart_of_the_registry(tmp_path: Path) -> None:

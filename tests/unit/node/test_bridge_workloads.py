@@ -14,9 +14,8 @@ from hatoba.fleet.model import ContainerStatus, PortBinding, PortWanted, Workloa
 from hatoba.network.base import BRIDGE, SeatSpec
 from hatoba.node.bridge import seat_id
 from hatoba.runtime.simulated import Delays
-from tests.unit.node.machine import Machine, item
+from tests.unit.node.machine import Machine, item, on_a_machine
 from tests.unit.node.pieces import container, workload
-from tests.unit.node.test_agent import on_a_machine
 
 
 def bridged(id_: str, *ports: PortWanted, **fields: Any) -> Workload:

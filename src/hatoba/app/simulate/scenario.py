@@ -1,26 +1,9 @@
 """A scenario: the fleet, how images behave, and what is done, step by step. Read from TOML or JSON.
 
-    seed = 7
-
-    [[nodes]]
-    count = 500
-    cpu = 16384                      # units
-    memory = 65536                   # MiB
-    attributes = { stack = "green" }
-
-    [images."localhost:4566/web:2"]
-    ends = 3.0                       # its containers end by themselves after so many seconds …
-    code = 1                         # … with this code
-
-    [[steps]]
-    call = "CreateService"           # any operation of ECS, with its own members
-    with = { serviceName = "web", taskDefinition = "web", desiredCount = 900, launchType = "EC2" }
-
-    [[steps]]
-    lose = 50                        # machines that die
-    within = 30.0                    # not until everything has settled, but for so many seconds
-
-`with` may be the name of a JSON file beside the scenario: a task definition or a service as the AWS CLI takes it.
+Machines ([[nodes]]) are records, with CPU in units and memory in MiB. Images that are not named start and stay. A step
+is one call of the ECS API with its own members, or machines that die, come back or join; it lasts until everything has
+settled, or for the time that it says. `with` may be the name of a JSON file beside the scenario: a task definition or a
+service as the AWS CLI takes it. examples/what-if.toml is one to begin with.
 """
 
 from __future__ import annotations
