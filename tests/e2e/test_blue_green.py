@@ -91,3 +91,29 @@ def test_a_canary_that_is_stopped_gives_its_part_back(web: Shifted) -> None:
     assert load.failures == []
     assert load.answers[b"v5\n"] < load.answers[f"{before}\n".encode()]
     assert (page(web.address), web.tasks()) == (before, tasks)
+
+
+def test_a_version_that_does_not_start_never_has_traffic(web: Shifted) -> None:
+    before, tasks = page(web.address), web.tasks()
+    threshold = {"type": "COUNT", "value": 3}
+    breaker = {"enable": True, "rollback": True, "thresholdConfiguration": threshold}
+    with Load(web.address, rate=200) as load:
+        broken = web.define("v6", command=["sh", "-c", "exit 1"])
+        web.deploy(broken, strategy("BLUE_GREEN", deploymentCircuitBreaker=breaker))
+        assert web.over() == "ROLLBACK_SUCCESSFUL"
+        settled(load)
+    assert load.failures == []
+    assert set(load.answers) == {f"{before}\n".encode()}
+    assert web.tasks() == tasks
+    assert web.deployment()["deploymentCircuitBreaker"]["status"] == "TRIGGERED"
+
+
+def test_a_hook_that_nobody_can_call_undoes_the_deployment_and_says_why(web: Shifted) -> None:
+    role = web.hatoba.task_role("hooks")
+    function = "arn:aws:lambda:us-east-1:123456789012:function:judge"
+    hook = {"hookTargetArn": function, "roleArn": role, "lifecycleStages": ["POST_SCALE_UP"]}
+    before = web.tasks()
+    web.deploy(web.define("v7"), strategy(lifecycleHooks=[hook]))
+    assert web.over() == "ROLLBACK_SUCCESSFUL"
+    assert f"{function} could not be called" in web.deployment()["statusReason"]
+    assert web.tasks() == before
