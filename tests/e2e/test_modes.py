@@ -145,6 +145,7 @@ def test_dynamic_and_static_ports_are_answered_on_the_host(hatoba: Instance, run
     assert static in ports
     for port in ports:
         assert eventually(lambda port=port: asked(port), 10) == "hello"
+    assert f":{ports[0]} " in hatoba.hatoba("ps")
     addresses = [str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
     for address in addresses:
         assert eventually(lambda a=address: asked(ports[0], a), 10) == "hello"

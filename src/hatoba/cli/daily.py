@@ -130,7 +130,9 @@ def _address(task: dict[str, Any]) -> str:
         for detail in attachment.get("details", ()):
             if detail["name"] == "privateIPv4Address":
                 return str(detail["value"])
-    return "-"
+    bindings = [binding for container in task.get("containers", ()) for binding in container.get("networkBindings", ())]
+    ports = [str(binding.get("hostPort") or binding.get("hostPortRange")) for binding in bindings]
+    return ", ".join(f":{port}" for port in ports) or "-"  # of its node, which the platform does not name
 
 
 def _pages(client: Any, operation: str, **params: Any) -> Any:
