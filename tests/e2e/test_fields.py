@@ -84,7 +84,7 @@ def full(image: str) -> dict[str, Any]:
         "memoryReservation": 64,
         "entryPoint": ["sh", "-c", SAY],
         "command": ["first", "second"],
-        "workingDirectory": "/work/here",
+        "workingDirectory": "/srv/here",
         "user": "nobody:nogroup",
         "environment": [{"name": "COLOUR", "value": "blue"}],
         "readonlyRootFilesystem": True,
@@ -138,7 +138,7 @@ def rooted(image: str) -> dict[str, Any]:
 def said(hatoba: Instance) -> dict[str, list[str]]:
     """What each container wrote."""
     ecs, logs = hatoba.client("ecs"), hatoba.client("logs")
-    image = hatoba.push("fields", busybox_files({"work/here/.keep": ""}))
+    image = hatoba.push("fields", busybox_files({"srv/here/.keep": ""}))
     options = {"awslogs-group": "/fields", "awslogs-region": "us-east-1", "awslogs-create-group": "true"}
     log = {"logDriver": "awslogs", "options": {**options, "awslogs-stream-prefix": "f"}}
     containers = [full(image), privileged(image), rooted(image)]
@@ -172,7 +172,7 @@ def test_a_container_is_as_its_definition_says(said: dict[str, list[str]]) -> No
     found = dict(line.partition(" ")[::2] for line in said["full"] if not line.startswith("LIMIT"))
     assert found["args"] == "first second"
     assert found["id"] == "65534;65534;"
-    assert found["cwd"] == "/work/here;"
+    assert found["cwd"] == "/srv/here;"
     assert found["env"] == "blue;"
     assert "CapEff: 0000000000000000" in found["caps"]  # not root
     bounding = int(found["caps"].partition("CapBnd: ")[2].partition(";")[0], 16)
