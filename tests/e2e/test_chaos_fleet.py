@@ -222,8 +222,8 @@ def never_too_few(tasks: list[dict[str, Any]]) -> None:
     """Whenever the service's scheduler stopped a task, enough others ran, as far as it could know."""
     least = -(-TASKS * MINIMUM // 100)
     for task in tasks:
-        if task.get("stopCode") != "ServiceSchedulerInitiated":
-            continue
+        if task.get("stopCode") != "ServiceSchedulerInitiated" or "startedAt" not in task:
+            continue  # somebody else's doing; or it did not run yet, and is not missed
         moment = at(task, "stoppingAt")
         others = [other for other in tasks if other is not task]
         ran = sum(
