@@ -144,3 +144,18 @@ def test_a_task_can_speak_to_the_router_itself(hatoba: Instance, image: str, gro
     assert eventually(heard, 20)[0]["log"] == "hello"
     hatoba.client("ecs").stop_task(task=arn)
     hatoba.wait_task(arn, "STOPPED")
+
+
+def test_an_agent_that_is_killed_loses_nothing(hatoba: Instance, image: str, group: str) -> None:
+    """Lines may come twice: the agent that noted that they had arrived is gone."""
+    speak = "i=0; while [ $i -lt 300 ]; do echo $i; i=$((i+1)); sleep 0.01; done"
+    wanted = definition(hatoba, image, group, "fluentbit", {"options": {"Name": "stdout"}}, command=["sh", "-c", speak])
+    arn = run(hatoba, {**wanted, "family": "firelens-killed"})
+    hatoba.wait_task(arn, "RUNNING")
+    for _ in range(2):
+        eventually(lambda: records(printed(hatoba, group, arn)), 20)
+        hatoba.kill("node")
+    task = hatoba.wait_task(arn, "STOPPED", 60)
+    assert {c["name"]: c.get("exitCode") for c in task["containers"]} == {"app": 0, "router": 0}
+    said = [int(record["log"]) for record in records(printed(hatoba, group, arn))]
+    assert list(dict.fromkeys(said)) == list(range(300))
