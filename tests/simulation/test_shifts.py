@@ -129,8 +129,9 @@ def test_many_stories_end_well(tmp_path: Path, block: int) -> None:
         tell(tmp_path / str(seed), seed, chapters=20)
 
 
-async def ask_on(world: World, path: Path, seed: int) -> list[Any]:
-    """Twenty requests a second while each strategy goes forward and back; those that failed."""
+async def ask_on(world: World, *, crashes: bool = False) -> list[Any]:
+    """Twenty requests a second while each strategy goes forward and back; those that failed. With `crashes` the
+    control plane dies every other second."""
     story = ShiftStory(world, breaks=False)
     await world.open()
     await story.set_the_scene()
@@ -145,9 +146,16 @@ async def ask_on(world: World, path: Path, seed: int) -> list[Any]:
             proxy.route(balancer.id, 80)
             await asyncio.sleep(0.05)
 
+    async def crash() -> None:
+        for _ in range(30):
+            await world.wait(2.0)
+            await world.crash()
+
     asking = asyncio.create_task(ask())
     for configuration in CONFIGURATIONS:
         await story.shift(pauses=False, configuration=configuration)
+        if crashes:
+            await crash()
         await world.until(world.steady)
         await story.shift(pauses=False, configuration=configuration)
         await world.wait(story.random.uniform(1.0, 12.0))
@@ -163,7 +171,11 @@ async def ask_on(world: World, path: Path, seed: int) -> list[Any]:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_shifts_fail_no_request(tmp_path: Path, seed: int) -> None:
-    assert run(ask_on(World(tmp_path, seed, period=None, hints=True), tmp_path, seed)) == []
+    assert run(ask_on(World(tmp_path, seed, period=None, hints=True))) == []
+
+
+def test_a_control_plane_that_dies_again_and_again_fails_no_request_either(tmp_path: Path) -> None:
+    assert run(ask_on(World(tmp_path, 5, period=None, hints=True), crashes=True)) == []
 
 
 Mutate = Callable[[pytest.MonkeyPatch], None]
@@ -203,7 +215,7 @@ def test_a_bug_made_on_purpose_is_found(tmp_path: Path, mutate: Mutate, monkeypa
     mutate(monkeypatch)
     for seed in range(3):
         try:
-            if run(ask_on(World(tmp_path / str(seed), seed, period=None, hints=True), tmp_path, seed)):
+            if run(ask_on(World(tmp_path / str(seed), seed, period=None, hints=True))):
                 return
         except (Broken, AssertionError, TimeoutError):
             return
