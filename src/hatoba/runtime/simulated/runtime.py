@@ -1,4 +1,7 @@
-"""The port over a simulated host."""
+"""The port over a simulated host: what it asks for happens there, on the event loop's clock.
+
+Storage is counted only: what a volume holds, and how much of its limit a group uses, is for the real one to show.
+"""
 
 from __future__ import annotations
 
