@@ -96,7 +96,7 @@ def ps(given: argparse.Namespace) -> int:
         rows: list[tuple[str, ...]] = [("SERVICE", "DESIRED", "RUNNING", "PENDING", "STATUS", "TASK DEFINITION")]
         for start in range(0, len(arns), 10):
             for service in ecs.describe_services(cluster=given.cluster, services=arns[start : start + 10])["services"]:
-                definition = service["taskDefinition"].rpartition("/")[2]
+                definition = service.get("taskDefinition", "-").rpartition("/")[2]  # none without a primary task set
                 counts = (str(service[name]) for name in ("desiredCount", "runningCount", "pendingCount"))
                 rows.append((service["serviceName"], *counts, service["status"], definition))
         _table(rows)
@@ -142,6 +142,8 @@ def _pages(client: Any, operation: str, **params: Any) -> Any:
 def logs(given: argparse.Namespace) -> int:
     cloud = Cloud(given)
     service = _service(cloud.client("ecs"), given.cluster, given.service)
+    if "taskDefinition" not in service:
+        raise Refused(f"{given.service} has no primary task set yet: UpdateServicePrimaryTaskSet says which one it is.")
     definition = cloud.client("ecs").describe_task_definition(taskDefinition=service["taskDefinition"])
     client = cloud.client("logs")
     found = [

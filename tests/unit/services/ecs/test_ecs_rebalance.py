@@ -119,6 +119,7 @@ def test_what_is_said() -> None:
     scene.grow()
     second = scene.look()
     (stop,) = second.stop
+    assert stop.reason == "Availability-zone rebalancing initiated by (deployment ecs-svc/1)"
     assert second.messages == (f"has stopped 1 running tasks in us-east-1a due to AZ rebalancing: (task {stop.task}).",)
     scene.act(second)
     third = scene.look()

@@ -10,6 +10,7 @@ import pytest
 
 from hatoba.core.records import replace
 from hatoba.services.ecs.model.task import tasks
+from tests.unit.services.ecs.test_ecs_events import listening
 from tests.unit.services.ecs.test_ecs_services import create, described, messages
 from tests.unit.services.ecs.test_ecs_task_sets import refused
 from tests.unit.services.ecs.world import World, world
@@ -146,3 +147,28 @@ async def test_what_speaks_against_it_is_said(tmp_path: Path) -> None:
             service="web", deploymentConfiguration=strict, availabilityZoneRebalancing="DISABLED"
         )
         assert (await described(w))["deploymentConfiguration"]["maximumPercent"] == 100
+
+
+async def test_whoever_listens_hears_of_it(tmp_path: Path) -> None:
+    async with listening(tmp_path) as (w, bus):
+        await host_service(w, 2)
+        bus.told.clear()
+        w.add_node("node-2", memory=32 << 20)
+        await w.settle()
+        assert bus.names() == [
+            "SERVICE_REBALANCING_STARTED",
+            "SERVICE_TASK_PLACEMENT_FAILURE",
+            "SERVICE_REBALANCING_STOPPED",
+            "SERVICE_STEADY_STATE",
+        ]
+        bus.told.clear()
+        w.change_node("node-2", memory=8 << 30)
+        await w.pass_time(301)
+        assert [name for name in bus.names() if name != "SERVICE_STEADY_STATE"] == [
+            "SERVICE_REBALANCING_STARTED",
+            "TASKS_STARTED",
+            "TASKS_STOPPED",
+            "SERVICE_REBALANCING_COMPLETED",
+        ]
+        (stopped,) = [t for t in w.store.all(tasks) if t.status == "STOPPED"]
+        assert stopped.stopped_reason.startswith("Availability-zone rebalancing initiated by (deployment ecs-svc/")

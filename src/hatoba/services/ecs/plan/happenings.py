@@ -57,8 +57,21 @@ def said(event: Event, service: Service) -> Iterator[Action]:
         yield Action("INFO", "TASKS_STOPPED")
     elif text.startswith(_UNPLACED):
         yield _unplaced(text, service)
+    elif text.startswith("is unable to place a task in "):
+        yield Action("ERROR", "SERVICE_TASK_PLACEMENT_FAILURE", text)
+    elif text.startswith("has started ") and " to AZ Rebalance: " in text:
+        yield Action("INFO", "TASKS_STARTED")
+    else:
+        yield from (Action("INFO", name) for beginning, name in _BALANCING.items() if text.startswith(beginning))
 
 
+# The developer guide, "Track Amazon ECS Availability Zone rebalancing".
+_BALANCING = {
+    "is not AZ balanced with ": "SERVICE_REBALANCING_STARTED",
+    "is AZ balanced with ": "SERVICE_REBALANCING_COMPLETED",
+    "stopped AZ Rebalancing.": "SERVICE_REBALANCING_STOPPED",
+    "was unable to AZ Rebalance because ": "TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION",
+}
 _UNPLACED = "was unable to place a task"
 _CONFIGURED = "unable to assume the role"  # what only a change of the configuration mends
 _LACKING = {

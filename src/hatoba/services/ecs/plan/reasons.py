@@ -111,5 +111,9 @@ def elb(target_group: str) -> str:
     return f"Task failed ELB health checks in (target-group {target_group})"
 
 
+def rebalancing(deployment: str) -> str:
+    return f"Availability-zone rebalancing initiated by (deployment {deployment})"
+
+
 def scaling(deployment: str) -> str:
     return f"Scaling activity initiated by (deployment {deployment})"

@@ -94,6 +94,7 @@ def handed_over(service: Service, to: Literal["EXTERNAL", "CODE_DEPLOY"], now: f
         completed=None,
         completed_as="",
         current="",
+        steady=False,
         blocked="",
         said={},
     )

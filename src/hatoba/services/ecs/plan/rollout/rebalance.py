@@ -117,7 +117,7 @@ def _continued(
         if spread(left) <= 1 and all(one.condition == "healthy" for one in counted):
             over = replace(service, rebalance=Rebalance())
             return Evening(over, None, (), (f"is AZ balanced with {listed(left)}.",))
-    reason = reasons.scaling(service.primary.id)
+    reason = reasons.rebalancing(service.primary.id)
     again = when if when > now and when != float("inf") else None
     moves = Moves(len(starts), tuple(Stop(one.id, reason) for one in stops), again, False)
     return Evening(service, moves, tuple(starts), messages)
