@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from hatoba.core import arn
 from hatoba.fleet.model import ContainerStatus, ContainerWanted, MountWanted, PortBinding
 from hatoba.node.advance import Held
 from hatoba.node.health import Outcome
@@ -94,7 +93,6 @@ def _desired(held: Held) -> str:
 def task(about: About, version: int) -> dict[str, Any]:
     held, meta = about.held, about.metadata
     workload, statuses = held.workload, held.status.containers
-    parsed = arn.parse(meta.get("TaskARN", ""))
     specs = {c.name: c for c in workload.containers}
     body = _known(
         Cluster=meta.get("Cluster"),
@@ -106,7 +104,7 @@ def task(about: About, version: int) -> dict[str, Any]:
         PullStartedAt=when(min((c.pull_started for c in statuses if c.pull_started), default=None)),
         PullStoppedAt=when(max((c.pull_stopped for c in statuses if c.pull_stopped), default=None)),
         ExecutionStoppedAt=when(_over_at(held)),
-        AvailabilityZone=meta.get("AvailabilityZone") or (f"{parsed.region}a" if parsed else None),
+        AvailabilityZone=meta.get("AvailabilityZone"),
     )
     if limits := _task_limits(held):
         body["Limits"] = limits

@@ -12,7 +12,7 @@ from hatoba.fleet import model as fleet
 from hatoba.services.ecs.model.task import Eni, Task, tasks
 from hatoba.services.ecs.model.task_definition import definitions
 from hatoba.services.ecs.plan.workload.metadata import metadata
-from tests.unit.services.ecs.world import NETWORK, SCOPE, World, definition, world
+from tests.unit.services.ecs.world import NETWORK, SCOPE, World, container, definition, world
 
 
 async def placed(w: World, launch_type: str = "FARGATE", **fields: Any) -> tuple[Task, dict[str, str]]:
@@ -64,3 +64,20 @@ async def test_the_zone_has_an_id_of_its_own(tmp_path: Path) -> None:
         assert known_definition is not None
         eni = Eni(id="e", subnet="s", vpc="v", address="10.0.0.1", mac="02:00:00:00:00:01", zone_id="use1-az2")
         assert metadata(replace(task, eni=eni), known_definition)["AvailabilityZoneID"] == "use1-az2"
+
+
+async def test_a_task_without_an_interface_is_where_its_instance_is(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.ecs.create_cluster()
+        await w.ecs.register_task_definition(
+            **definition(networkMode="bridge", requiresCompatibilities=["EC2"], containerDefinitions=[container()])
+        )
+        await w.ecs.run_task(taskDefinition="web", launchType="EC2")
+        await w.settle()
+        (task,) = w.store.all(tasks)
+        (found,) = w.store.all(fleet.workloads)
+        (told,) = (await w.ecs.describe_tasks(tasks=[task.arn]))["tasks"]
+        (instance,) = (await w.ecs.list_container_instances())["containerInstanceArns"]
+        (there,) = (await w.ecs.describe_container_instances(containerInstances=[instance]))["containerInstances"]
+        zone = next(a["value"] for a in there["attributes"] if a["name"] == "ecs.availability-zone")
+        assert told["availabilityZone"] == found.metadata["AvailabilityZone"] == zone

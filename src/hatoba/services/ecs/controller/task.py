@@ -21,11 +21,12 @@ from hatoba.reconcile import Wake
 from hatoba.services.ecs.controller import interface
 from hatoba.services.ecs.controller.logins import ExecutionRoles, Logins, with_login
 from hatoba.services.ecs.controller.secrets import Reader, Unavailable
+from hatoba.services.ecs.model.instance import instance_of
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import RANK, Eni, Task, tasks
 from hatoba.services.ecs.model.task_definition import Definition, definitions
 from hatoba.services.ecs.placing import assign
-from hatoba.services.ecs.plan import facts, lifecycle, reasons
+from hatoba.services.ecs.plan import facts, lifecycle, reasons, sites
 from hatoba.services.ecs.plan.launch import Wish
 from hatoba.services.ecs.plan.secrets import Injected
 from hatoba.services.ecs.plan.workload import NOTHING, credential_id, execution_role, role, workload
@@ -200,6 +201,7 @@ class TaskController:
             if not isinstance(answer, Assignment):
                 return lifecycle.end(task, "TaskFailedToStart", f"ResourceInitializationError: {answer.words()}")
             task = replace(task, node=answer.node)
+        task = replace(task, zone=task.eni.zone if task.eni is not None else _zone(tx, task))
         injected = given.injected if isinstance(given.injected, Injected) else NOTHING
         wanted = workload(task, definition, self._settings, injected)
         tx.put(workloads, with_login(wanted, given.login) if isinstance(given.login, Secret) else wanted)
@@ -252,6 +254,13 @@ def _refused(outcome: BaseException) -> bool:
 def _node_lost(tx: Tx, task: Task) -> bool:
     node = tx.get(nodes, nodes.key(FLEET, task.node))
     return node is None or node.state == "lost"
+
+
+def _zone(tx: Tx, task: Task) -> str:
+    node = tx.get(nodes, nodes.key(FLEET, task.node))
+    assert node is not None, "it was there when the task was placed"
+    instance = instance_of(tx, task.scope, task.cluster, task.node)
+    return sites.attributes(node, instance, task.key.region)[sites.ZONE]
 
 
 def _workload(task: Task) -> Key:

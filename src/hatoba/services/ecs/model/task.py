@@ -149,6 +149,7 @@ class Task(Record, frozen=True, kw_only=True):
     node: str = ""
 
     # The task controller only.
+    zone: str = ""  # of its node; of its interface, where it has one
     status: Status = "PROVISIONING"
     eni: Eni | None = None
     launched: bool = False  # the node was told

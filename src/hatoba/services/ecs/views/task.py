@@ -27,7 +27,7 @@ def _make(record: Task, definition: Definition) -> t.Task:
     shape: dict[str, Any] = {
         "attachments": [_attachment(record)] if record.network is not None else [],
         "attributes": [{"name": "ecs.cpu-architecture", "value": _architecture(definition)}],
-        "availabilityZone": record.eni.zone if record.eni else None,
+        "availabilityZone": (record.eni.zone if record.eni else record.zone) or None,
         "capacityProviderName": record.capacity_provider or None,
         "clusterArn": arns.cluster_arn(record.scope, record.cluster),
         "connectivity": "CONNECTED" if record.connected_at is not None else None,

@@ -16,6 +16,7 @@ def metadata(task: Task, definition: Definition) -> dict[str, str]:
         "LaunchType": task.launch_type,
         "ServiceName": task.service.partition("/")[2] if task.service else "",
         "Group": task.group,
+        "AvailabilityZone": task.zone,
         # Fargate has no instances that a task could know about.
         "ContainerInstanceARN": ""
         if task.launch_type == "FARGATE"
@@ -24,7 +25,7 @@ def metadata(task: Task, definition: Definition) -> dict[str, str]:
     }
     if task.eni is not None:
         found |= {
-            "AvailabilityZone": task.eni.zone,
+            "AvailabilityZone": task.eni.zone or task.zone,
             "AvailabilityZoneID": task.eni.zone_id,
             "VPCID": task.eni.vpc,
             "MAC": task.eni.mac,
