@@ -114,6 +114,7 @@ def test_lists_in_pages(kms: Any) -> None:
     pages = list(kms.get_paginator("list_keys").paginate(PaginationConfig={"PageSize": 2}))
     assert [each["KeyId"] for page in pages for each in page["Keys"]] == keys
     refused("InvalidMarkerException", kms.list_keys, Marker="x")
+    refused("ValidationException", kms.list_aliases, Limit=101)
     assert kms.list_keys(ResourceOwners=["OTHER_ACCOUNTS_VIA_RAM"])["Keys"] == []
 
 

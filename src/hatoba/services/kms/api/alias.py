@@ -12,7 +12,7 @@ from hatoba.services.kms.model import Alias
 from hatoba.services.kms.plan import states
 from hatoba.services.kms.plan.naming import alias_arn, checked_alias, no_alias
 
-MOST = 100  # in one page
+MOST = (50, 100)  # in one page
 ON_ONE_KEY = 50
 
 

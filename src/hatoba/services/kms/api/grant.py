@@ -16,7 +16,7 @@ from hatoba.services.kms.model import Grant, KmsKey
 from hatoba.services.kms.plan import grants, states
 from hatoba.services.kms.plan.naming import invalid, named
 
-MOST = 100  # in one page
+MOST = (50, 100)  # in one page
 ON_ONE_KEY = 50_000
 
 

@@ -16,7 +16,7 @@ from hatoba.services.kms.plan import policies, states
 from hatoba.services.kms.plan.naming import invalid
 from hatoba.services.kms.plan.specs import SPECS, SYMMETRIC, Spec, usage_of
 
-MOST = 1000  # in one page
+MOST = (100, 1000)  # in one page
 
 
 @kms.operation

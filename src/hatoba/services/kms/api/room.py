@@ -105,14 +105,27 @@ def end_dry_run(req: Mapping[str, Any]) -> None:
 
 
 def page(
-    call: Call, rows: Iterable[T], req: Mapping[str, Any], *, order: Callable[[T], str], most: int, about: object = None
+    call: Call,
+    rows: Iterable[T],
+    req: Mapping[str, Any],
+    *,
+    order: Callable[[T], str],
+    most: tuple[int, int],
+    about: object = None,
 ) -> tuple[list[T], Mapping[str, Any]]:
-    """One page, and what the answer says of the next."""
+    """One page, and what the answer says of the next. `most`: when no limit is given, and when one is."""
+    usual, highest = most
+    limit: int = req.get("Limit", usual)
+    if limit > highest:
+        raise invalid(
+            f"1 validation error detected: Value '{limit}' at 'limit' failed to satisfy constraint: Member must have "
+            f"value less than or equal to {highest}"
+        )
     found, marker = call.page(
         rows,
         order=order,
         token=req.get("Marker"),
-        limit=min(req.get("Limit", most), most),
+        limit=limit,
         filters=about,
         bad_token=lambda: t.InvalidMarkerException("Could not deserialize marker"),
     )

@@ -14,7 +14,7 @@ from hatoba.services.kms.plan.specs import SYMMETRIC
 DAYS = 365
 
 ON_DEMAND = 25  # in a key's life
-MOST = 1000  # in one page
+MOST = (100, 1000)  # in one page
 
 
 def _rotatable(call: Call, key: KmsKey) -> None:
@@ -56,7 +56,8 @@ async def disable_key_rotation(req: t.DisableKeyRotationRequest, call: Call) -> 
 async def get_key_rotation_status(req: t.GetKeyRotationStatusRequest, call: Call) -> t.GetKeyRotationStatusResponse:
     key = the_key(call, req["KeyId"])
     _rotatable(call, key)
-    rotation = _primary(call, key).rotation
+    # One that is to be deleted does not rotate; its schedule comes back if the deletion is cancelled.
+    rotation = _primary(call, key).rotation if key.deletion is None else None
     answer: t.GetKeyRotationStatusResponse = {"KeyRotationEnabled": rotation is not None, "KeyId": key.arn}
     if rotation is not None:
         answer["RotationPeriodInDays"], answer["NextRotationDate"] = rotation.days, rotation.next

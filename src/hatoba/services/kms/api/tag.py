@@ -33,7 +33,7 @@ async def untag_resource(req: t.UntagResourceRequest, call: Call) -> None:
 async def list_resource_tags(req: t.ListResourceTagsRequest, call: Call) -> t.ListResourceTagsResponse:
     key = the_key(call, req["KeyId"])
     rows = sorted(tags_of(call.store, call.scope, key.arn).items())
-    found, rest = page(call, rows, req, order=lambda tag: tag[0], most=LIMIT, about=key.id)
+    found, rest = page(call, rows, req, order=lambda tag: tag[0], most=(LIMIT, LIMIT), about=key.id)
     shown: list[t.Tag] = [{"TagKey": name, "TagValue": value} for name, value in found]
     return {"Tags": shown, **rest}  # type: ignore[typeddict-item]
 
