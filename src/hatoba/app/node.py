@@ -42,10 +42,11 @@ from hatoba.node.memory import Memory
 from hatoba.node.metadata.endpoint import MetadataEndpoint
 from hatoba.node.metadata.hostside import HostEndpoint
 from hatoba.node.output import ShippedOutput, sender
+from hatoba.node.places import REGISTRY
 from hatoba.node.resolver import Resolver
 from hatoba.node.session import Identity, Session, join
 from hatoba.node.wiring import Wiring
-from hatoba.node.worker import REGISTRY, Worker
+from hatoba.node.worker import Worker
 from hatoba.proxy.base import OnHealth
 from hatoba.proxy.engine import EnvoyProxy
 from hatoba.proxy.server import ConfigServer

@@ -5,6 +5,7 @@
     translate   what is wanted → what the runtime is told (pure)
     wiring      networks, policies, peers and balancers of this node, kept as wanted
     bridge      the node's own network: a seat for each container, and which ports of the node lead there
+    places      where each workload is on these networks
     memory      what the agent knows across its own restarts: items held, reports not yet acknowledged
     session     the connection to the control plane
     metadata    the endpoint at 169.254.170.2 that containers ask for credentials and about themselves

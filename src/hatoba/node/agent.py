@@ -140,11 +140,11 @@ class Agent:
     async def _place(self, workload: Workload) -> None:
         """Finds the interface of a workload that runs on, so that the metadata endpoint knows it again."""
         try:
-            await self.worker.place(workload)
+            await self.worker.places.of(workload)
             held = self._held.get(workload.id)
             if held is None or held.network == "released":
                 # It was detached while we looked for it: what was found, or made anew, goes again.
-                await self.worker.leave(workload)
+                await self.worker.places.leave(workload)
         except PortError as error:
             log.warning("the interface of %s: %s", workload.id, error)
 
@@ -161,7 +161,7 @@ class Agent:
     # --- what the control plane says (session.Listener)
 
     def welcome(self, welcome: msg.Welcome) -> None:
-        self.worker.registry = welcome.registry
+        self.worker.places.registry = welcome.registry
         for held in self._held.values():
             self._report(held)  # it may have counted us as lost
 
@@ -315,14 +315,14 @@ class Agent:
     # --- what the metadata endpoint asks (metadata.Knowledge)
 
     def by_address(self, network: str, address: str) -> Held | None:
-        id_ = self.worker.by_address(network, address)
+        id_ = self.worker.places.by_address(network, address)
         return self._held.get(id_) if id_ else None
 
     def held(self, workload: str) -> Held | None:
         return self._held.get(workload)
 
     def place(self, workload: str) -> Place | None:
-        return self.worker.known_place(workload)
+        return self.worker.places.known(workload)
 
     def workload_of(self, runtime_id: str) -> str | None:
         """Which workload a container belongs to."""
@@ -348,7 +348,7 @@ class Agent:
 
     @property
     def endpoint(self) -> str:
-        return self.worker.registry
+        return self.worker.places.registry
 
     @property
     def running(self) -> int:

@@ -18,18 +18,15 @@ from typing import Protocol
 
 from hatoba.core.clock import Clock
 from hatoba.core.errors import PortError
-from hatoba.core.records import replace
 from hatoba.core.tasks import TaskGroup
 from hatoba.fleet.model import ContainerWanted, Workload
-from hatoba.network.base import BRIDGE
 from hatoba.node import advance as step
 from hatoba.node import metadata_file, translate
 from hatoba.node.advance import Held, Instruction
-from hatoba.node.bridge import seated
-from hatoba.node.etc import etc_files, host_files
+from hatoba.node.etc import etc_files
+from hatoba.node.places import Places
 from hatoba.node.router import write_router
-from hatoba.node.services import RESOLVERS
-from hatoba.node.translate import Place, Seat
+from hatoba.node.translate import Place
 from hatoba.node.wiring import Wiring
 from hatoba.runtime.base import Failure, Image, ImageConfig, ImageSource, Platform, Runtime, Shared, Stdio, failure
 
@@ -37,7 +34,6 @@ log = logging.getLogger(__name__)
 
 LAUNCHES = 8  # at a time
 POSTPONE = 0.5  # seconds
-REGISTRY = "registry"  # tasks reach the platform where nodes reach its registry
 REGISTRY_PATIENCE = 60.0  # seconds for which pulls from a registry of ours that does not answer are tried again
 
 Emit = Callable[[str, step.Event], None]
@@ -69,24 +65,17 @@ class Worker:
         *,
         told_by_file: bool = False,
     ) -> None:
-        """`endpoint`: the URL of the platform for tasks, "registry" where it is where the registry is; "": untold.
-        `told_by_file`: containers on instances find a file about themselves."""
+        """`endpoint`, `told_by_file`: see `Places`."""
         self._runtime = runtime
-        self._wiring = wiring
         self._output = output
         self._folder = folder
         self._clock = clock
         self._platform = platform
         self._emit = emit
-        self._endpoint = endpoint
-        self._told_by_file = told_by_file
+        self.places = Places(wiring, folder, endpoint, told_by_file=told_by_file)
         self._images: dict[str, ImageConfig] = {}  # by digest
-        self._places: dict[str, Place] = {}
-        self._seats: dict[str, tuple[step.Seated, ...]] = {}  # of workloads on the bridge
-        self._addresses: dict[tuple[str, str], str] = {}  # (network, address) → workload
         self._launching = asyncio.Semaphore(LAUNCHES)
         self._tasks = TaskGroup("worker")
-        self.registry = ""  # "host:port" of the platform's own registry, from the control plane's welcome
 
     async def start(self) -> None:
         for image in await self._runtime.images():
@@ -131,99 +120,24 @@ class Worker:
     async def _attach(self, held: Held, _: str) -> None:
         workload = held.workload
         try:
-            await self.place(workload)
+            await self.places.of(workload)
         except PortError as error:
             self._emit(workload.id, step.AttachFailed(error.code, error.message))
         else:
-            seats = self._seats.get(workload.id, ())
-            self._emit(workload.id, step.Attached(self._clock.now(), seats))
-
-    async def place(self, workload: Workload) -> Place:
-        """Where the workload's things are; makes its interface when it is not there (also after a restart)."""
-        place = self._places.get(workload.id)
-        if place is None:
-            plain = Place(
-                netns="host",
-                address="",
-                resolver="",
-                files=self._folder / workload.id,
-                registry=self.registry,
-                endpoint=self.endpoint,
-                told_by_file=self._told_by_file,
-            )
-            if workload.interface is not None:
-                place = await self._attached(workload.interface, workload, plain)
-            elif workload.network_mode == "bridge":
-                place = await self._seated(workload, plain)
-            elif workload.network_mode == "none":
-                place = replace(plain, netns="")
-            else:
-                place = replace(plain, host=host_files())
-            self._places[workload.id] = place
-        return place
-
-    async def _attached(self, interface: str, workload: Workload, plain: Place) -> Place:
-        item, network, netns = await self._wiring.attach(interface)
-        self._addresses[item.network, item.address] = workload.id
-        return replace(
-            plain,
-            netns=str(netns),
-            address=item.address,
-            resolver=network.resolver,
-            mac=item.mac,
-            gateway=item.gateway,
-            prefix=item.prefix,
-        )
-
-    async def _seated(self, workload: Workload, plain: Place) -> Place:
-        """A seat for each container, all before the first is launched: links need to know the addresses."""
-        seats = await self._wiring.bridge.attach(workload)
-        for seat in seats.values():
-            self._addresses[BRIDGE, seat.address] = workload.id
-        self._seats[workload.id] = tuple(seated(name, seat) for name, seat in seats.items())
-        places = {name: Seat(netns=str(seat.netns), address=seat.address) for name, seat in seats.items()}
-        return replace(plain, netns="", resolver=RESOLVERS, seats=places)
-
-    @property
-    def endpoint(self) -> str:
-        if self._endpoint != REGISTRY:
-            return self._endpoint
-        return f"http://{self.registry}" if self.registry else ""
-
-    def known_place(self, workload: str) -> Place | None:
-        return self._places.get(workload)
-
-    def by_address(self, network: str, address: str) -> str | None:
-        """The workload that has this address."""
-        return self._addresses.get((network, address))
+            self._emit(workload.id, step.Attached(self._clock.now(), self.places.seats(workload.id)))
 
     async def _detach(self, held: Held, _: str) -> None:
-        await self.leave(held.workload)
+        await self.places.leave(held.workload)
         self._emit(held.workload.id, step.Detached())
-
-    async def leave(self, workload: Workload) -> None:
-        """Takes the workload's interface away, or its seats."""
-        if workload.interface and workload.network:
-            await self._wiring.detach(workload.network, workload.interface)
-        if workload.network_mode == "bridge":
-            await self._wiring.bridge.detach(workload)
-        place = self._places.pop(workload.id, None)
-        self._seats.pop(workload.id, None)
-        if place is None:
-            return
-        addresses = [(BRIDGE, seat.address) for seat in place.seats.values()]
-        for where in (*addresses, (workload.network or "", place.address)):
-            if self._addresses.get(where) == workload.id:  # else the address is somebody else's by now
-                del self._addresses[where]
 
     # --- containers
 
     async def _pull(self, held: Held, name: str) -> None:
         wanted = _container(held, name)
         started = self._clock.now()
-        if not wanted.image.host and not self.registry:
+        if not wanted.image.host and not self.places.registry:
             raise failure(Failure.UNAVAILABLE, "the platform's registry is not known before the first session")
-        source = translate.image_source(wanted.image, self.registry)
+        source = translate.image_source(wanted.image, self.places.registry)
         try:
             image = await self._pulled(source, ours=not wanted.image.host)
         except PortError as error:
@@ -259,7 +173,7 @@ class Worker:
 
     async def _launched(self, held: Held, wanted: ContainerWanted) -> step.Event:
         workload, status = held.workload, held.container(wanted.name)
-        place = await self.place(workload)
+        place = await self.places.of(workload)
         config = self._images.get(status.image_digest)
         if config is None:
             return step.Failed(wanted.name, Failure.IMAGE_NOT_FOUND, f"the image {wanted.image.name} was removed")
@@ -311,7 +225,7 @@ class Worker:
             self._write_metadata(workload, wanted, place, digest)
 
     def _write_metadata(self, workload: Workload, wanted: ContainerWanted, place: Place, digest: str) -> None:
-        seats = self._seats.get(workload.id, ())
+        seats = self.places.seats(workload.id)
         seat = next((seat for seat in seats if seat.container == wanted.name), None)
         folder = metadata_file.folder(place.files, wanted.name)
         folder.mkdir(exist_ok=True)
@@ -359,7 +273,7 @@ class Worker:
     async def clean(self, workload: str) -> None:
         """Once a workload is stopped: its cgroup and its files."""
         await self._runtime.remove_group(workload)
-        self._places.pop(workload, None)
+        self.places.forget(workload)
         await asyncio.to_thread(shutil.rmtree, self._folder / workload, ignore_errors=True)
 
     async def sweep(self, held: Container[str]) -> None:

@@ -165,6 +165,25 @@ def test_a_seat_that_a_crash_left_is_swept(tmp_path: Path) -> None:
     on_a_machine(tmp_path, script)
 
 
+@pytest.mark.parametrize(
+    ("told", "mode", "found"),
+    [
+        ("http://100.64.0.1:4566", "bridge", "http://100.64.0.1:4566"),
+        ("http://100.64.0.1:4566", "host", "http://localhost:4566"),
+        ("", "host", None),
+    ],
+)
+def test_where_the_platform_is(tmp_path: Path, told: str, mode: str, found: str | None) -> None:
+    async def script(machine: Machine) -> None:
+        machine.worker.places.endpoint = told
+        machine.want(workload("t1", interface=None, network=None, network_mode=mode))
+        await running(machine, "t1")
+        env = dict(entry.split("=", 1) for entry in machine.host.containers["t1-web"].spec.env)
+        assert env.get("AWS_ENDPOINT_URL") == found
+
+    on_a_machine(tmp_path, script)
+
+
 def test_who_shares_and_who_does_not(tmp_path: Path) -> None:
     async def script(machine: Machine) -> None:
         both = {"interface": None, "network": None, "network_mode": "none"}
