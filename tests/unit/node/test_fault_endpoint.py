@@ -81,11 +81,25 @@ async def test_each_operation_once_in_five_seconds(failing: Failing) -> None:
     assert (await failing.fault(kind, "status", wait=0.2))[0] == 200
 
 
-async def test_the_metadata_endpoint_stays_within_reach(failing: Failing) -> None:
-    """Or a task that took its port 80 away could not give it back."""
-    await failing.fault("network-blackhole-port", "start", BLACKHOLE | {"Port": 80})
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("network-blackhole-port", BLACKHOLE | {"Port": 80}),
+        ("network-latency", LATENCY | {"Sources": ["0.0.0.0/0"]}),
+        ("network-packet-loss", LOSS | {"LossPercent": 100, "Sources": ["0.0.0.0/0"], "SourcesToFilter": ["10.0.0.9"]}),
+    ],
+)
+async def test_the_metadata_endpoint_stays_within_reach(failing: Failing, kind: str, body: Any) -> None:
+    """Or a task that took everything away from itself could not give it back."""
+    await failing.fault(kind, "start", body)
     (fault,) = failing.fabric.vpcs["v1"].faults.values()
-    assert fault.spared == ("169.254.170.2",)
+    assert fault.spared == (*body.get("SourcesToFilter", ()), "169.254.170.2")
+
+
+async def test_other_ports_spare_nobody_who_is_not_named(failing: Failing) -> None:
+    await failing.fault("network-blackhole-port", "start", BLACKHOLE)
+    (fault,) = failing.fabric.vpcs["v1"].faults.values()
+    assert fault.spared == ()
 
 
 async def test_what_the_kernel_cannot_do_is_said(failing: Failing) -> None:

@@ -64,9 +64,8 @@ class BlackholeAsked(_Asked, frozen=True, kw_only=True):
         direction = _one_of(_needed(self.traffic_type, "TrafficType"), "TrafficType", "ingress", "egress")
         if not 0 <= port < 1 << 16:
             raise _refused(f"invalid value {port} for parameter Port")
-        spared = self.spared
-        if direction == "egress" and port == METADATA_PORT and METADATA_ADDRESS not in spared:
-            spared += (METADATA_ADDRESS,)  # or nobody could stop it
+        lethal = direction == "egress" and port == METADATA_PORT
+        spared = _mendable(self.spared) if lethal else self.spared
         return Blackhole(port=port, protocol=protocol, direction=direction, spared=spared)  # type: ignore[arg-type]
 
 
@@ -81,7 +80,7 @@ class _Sent(_Asked, frozen=True, kw_only=True):
             raise _refused("required parameter Sources is missing")
         targets = _networks(self.sources, "Sources")
         flows = 100 if self.flows_percent is None else self.flows_percent
-        return {"targets": targets, "spared": self.spared, "flows": _percent(flows, "FlowsPercent")}
+        return {"targets": targets, "spared": _mendable(self.spared), "flows": _percent(flows, "FlowsPercent")}
 
 
 class LatencyAsked(_Sent, frozen=True, kw_only=True):
@@ -118,6 +117,11 @@ def parse(kind: str, body: bytes) -> Fault:
         return msgspec.json.decode(body, type=_SHAPES[kind]).fault()
     except msgspec.DecodeError as error:  # broken JSON, or valid JSON of another shape
         raise _refused(str(error)) from None
+
+
+def _mendable(spared: tuple[str, ...]) -> tuple[str, ...]:
+    """The task reaches this endpoint by the interface that is made to fail: it must be able to end what it began."""
+    return spared if METADATA_ADDRESS in spared else (*spared, METADATA_ADDRESS)
 
 
 def _refused(why: str, status: int = 400) -> NotThere:
