@@ -282,6 +282,41 @@ def test_imported_material_goes_and_comes_back_the_same(kms: Any) -> None:
     assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
 
 
+def test_imported_material_is_rotated_on_demand(kms: Any) -> None:
+    key = made(kms, Origin="EXTERNAL")
+    kms.import_key_material(**wrapped(kms, key, b"a" * 32), **FOR_EVER)
+    blob = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+    refused("KMSInvalidStateException", kms.rotate_key_on_demand, KeyId=key)
+    new = {"ImportType": "NEW_KEY_MATERIAL", **FOR_EVER}
+    refused("IncorrectKeyMaterialException", kms.import_key_material, **wrapped(kms, key, b"a" * 32), **new)
+    fresh = kms.import_key_material(**wrapped(kms, key, b"b" * 32), **new)["KeyMaterialId"]
+    refused("KMSInvalidStateException", kms.import_key_material, **wrapped(kms, key, b"c" * 32), **new)
+
+    def states() -> list[str]:
+        rows = kms.list_key_rotations(KeyId=key, IncludeKeyMaterial="ALL_KEY_MATERIAL")["Rotations"]
+        return [each["KeyMaterialState"] for each in rows]
+
+    assert states() == ["CURRENT", "PENDING_ROTATION"]
+    assert (
+        kms.decrypt(CiphertextBlob=kms.encrypt(KeyId=key, Plaintext=b"y")["CiphertextBlob"])["KeyMaterialId"] != fresh
+    )
+    kms.rotate_key_on_demand(KeyId=key)
+    assert states() == ["NON_CURRENT", "CURRENT"]
+    assert (
+        kms.decrypt(CiphertextBlob=kms.encrypt(KeyId=key, Plaintext=b"y")["CiphertextBlob"])["KeyMaterialId"] == fresh
+    )
+    found = kms.decrypt(CiphertextBlob=blob)
+    assert found["Plaintext"] == b"x"
+    kms.delete_imported_key_material(KeyId=key, KeyMaterialId=found["KeyMaterialId"])
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingImport"
+    refused("KMSInvalidStateException", kms.encrypt, KeyId=key, Plaintext=b"y")
+    kms.import_key_material(**wrapped(kms, key, b"a" * 32), **FOR_EVER)
+    assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+    mac = made(kms, Origin="EXTERNAL", KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
+    kms.import_key_material(**wrapped(kms, mac, b"a" * 32), **FOR_EVER)
+    refused("UnsupportedOperationException", kms.import_key_material, **wrapped(kms, mac, b"b" * 32), **new)
+
+
 def test_what_cannot_be_imported(kms: Any, key: str) -> None:
     external = made(kms, Origin="EXTERNAL")
     good = wrapped(kms, external, b"a" * 32)

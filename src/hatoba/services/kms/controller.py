@@ -47,7 +47,7 @@ class Keeper:
         if key.deletion is not None:
             _delete(tx, key, now)
         elif key.expires is not None and key.expires <= now:
-            model.take_material(tx, key)
+            model.take_material(tx, key, lambda each: each.valid_to is not None and each.valid_to <= now)
         else:
             rotating.rotate(tx, key, self._ids, kind="AUTOMATIC", now=now)
 

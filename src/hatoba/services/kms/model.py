@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -62,6 +63,7 @@ class KmsKey(Record, frozen=True, kw_only=True):
     description: str = ""
     policy: str
     material: tuple[Material, ...] = ()  # the controller too
+    pending: Material | None = None  # imported, for RotateKeyOnDemand to make it current; the controller too
     public: bytes | None = None  # of a pair
     rotation: Rotation | None = None  # the controller too
     deletion: float | None = None
@@ -82,9 +84,13 @@ class KmsKey(Record, frozen=True, kw_only=True):
         return self.material[-1]
 
     @property
+    def all_material(self) -> tuple[Material, ...]:
+        return (*self.material, self.pending) if self.pending is not None else self.material
+
+    @property
     def expires(self) -> float | None:
-        """When imported material does."""
-        return self.current.valid_to if self.material else None
+        """When the first of its imported material does."""
+        return min((each.valid_to for each in self.all_material if each.valid_to is not None), default=None)
 
     def material_named(self, id_: str) -> Material | None:
         return next((each for each in self.material if each.id == id_), None)
@@ -203,11 +209,22 @@ def aliases_of(view: View, key: Key) -> list[Alias]:
     return view.index(aliases, "target", (key.scope, key.id))
 
 
-def take_material(tx: Tx, key: KmsKey) -> None:
-    """Imported material is deleted or has expired: what it was stays known, so that only the same can come back."""
-    gone = replace(key.current, secret=None, valid_to=None)
-    state: State = "PendingImport" if key.state in ("Enabled", "Disabled") else key.state
-    tx.put(keys, replace(key, material=(*key.material[:-1], gone), state=state))
+def take_material(tx: Tx, key: KmsKey, gone: Callable[[Material], bool]) -> None:
+    """Imported material is deleted or has expired: what it was stays known, so that only the same can come back. The
+    key waits for it, whichever it was: or some of what it encrypted could be read, and some not."""
+    left = tuple(replace(each, secret=None, valid_to=None) if gone(each) else each for each in key.material)
+    pending = None if key.pending is not None and gone(key.pending) else key.pending
+    tx.put(keys, with_material(key, left, pending))
+
+
+def with_material(key: KmsKey, material: tuple[Material, ...], pending: Material | None = None) -> KmsKey:
+    """The key with this material, enabled if all of it is there."""
+    state = key.state
+    if any(each.secret is None for each in material):
+        state = "PendingImport" if state in ("Enabled", "Disabled") else state
+    elif state == "PendingImport":
+        state = "Enabled"
+    return replace(key, material=material, pending=pending, state=state)
 
 
 def delete_key(tx: Tx, key: KmsKey) -> None:

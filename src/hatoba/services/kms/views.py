@@ -105,10 +105,12 @@ def grant(record: Grant) -> t.GrantListEntry:
 
 
 def rotation(key: KmsKey, material: Material) -> t.RotationsListEntry:
+    waits = key.pending is not None and material.id == key.pending.id
+    current: t.KeyMaterialState = "CURRENT" if material.id == key.current.id else "NON_CURRENT"
     shown: t.RotationsListEntry = {
         "KeyId": key.arn,
         "KeyMaterialId": material.id,
-        "KeyMaterialState": "CURRENT" if material.id == key.current.id else "NON_CURRENT",
+        "KeyMaterialState": "PENDING_ROTATION" if waits else current,
     }
     if material.kind is not None:
         shown["RotationType"] = material.kind

@@ -44,7 +44,8 @@ async def cancel_key_deletion(req: t.CancelKeyDeletionRequest, call: Call) -> t.
     if key.state not in ("PendingDeletion", "PendingReplicaDeletion"):
         raise t.KMSInvalidStateException(f"{key.arn} is not pending deletion.")
     # A key whose material is gone meanwhile waits for it, not for EnableKey.
-    state: states.State = "Disabled" if key.material and key.current.secret is not None else "PendingImport"
+    there = bool(key.material) and all(each.secret is not None for each in key.material)
+    state: states.State = "Disabled" if there else "PendingImport"
     with call.tx() as tx:
         tx.put(model.keys, replace(key, state=state, deletion=None, window=None))
     return {"KeyId": key.arn}

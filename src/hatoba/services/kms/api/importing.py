@@ -1,4 +1,7 @@
-"""Material of one's own: it comes wrapped, may expire, can be taken away and brought again; only the same, though."""
+"""Material of one's own: it comes wrapped, may expire, can be taken away and brought again; only the same, though.
+
+A symmetric key may get further material, which RotateKeyOnDemand makes the current one.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from hatoba.services.kms.crypto import pairs, wrapping
 from hatoba.services.kms.model import DAY, Import, KmsKey, Material
 from hatoba.services.kms.plan import states
 from hatoba.services.kms.plan.naming import invalid
+from hatoba.services.kms.plan.specs import SYMMETRIC
 
 VALID = DAY  # how long a wrapping key can be used
 _TOKEN = 64  # bytes
@@ -63,8 +67,9 @@ async def get_parameters_for_import(
 @kms.operation
 async def import_key_material(req: t.ImportKeyMaterialRequest, call: Call) -> t.ImportKeyMaterialResponse:
     key = _external(call, req["KeyId"])
-    if req.get("ImportType") == "NEW_KEY_MATERIAL" and key.material:
-        raise states.unsupported(key.arn, "has its material: further material is not available here.")
+    further = bool(key.material) and req.get("ImportType") == "NEW_KEY_MATERIAL"
+    if further:
+        _check_further(key)
     expires = _expiry(req, call.now)
     waiting = _waiting(call, key, req["ImportToken"])
     private = base64.b64decode(waiting.private.reveal())
@@ -74,12 +79,16 @@ async def import_key_material(req: t.ImportKeyMaterialRequest, call: Call) -> t.
         public = await threads.run(pairs.public_of, data) if key.kind.is_pair else None
     except wrapping.Unwrappable:
         raise t.InvalidCiphertextException("") from None
-    material = _brought(call, key, data, req.get("KeyMaterialDescription"), expires)
+    found = next((each for each in key.all_material if each.fingerprint == model.fingerprint(data, key.id)), None)
+    if (further and found is not None) or (not further and key.material and found is None):
+        raise t.IncorrectKeyMaterialException(
+            "The key material was imported before." if further else "The key material is not what was imported before."
+        )
+    material = _material(call, key, data, found, req.get("KeyMaterialDescription"), expires)
     if req.get("KeyMaterialId", material.id) != material.id:
         raise t.IncorrectKeyMaterialException("The key material is not the one with this key material ID.")
-    state: states.State = "Enabled" if key.state == "PendingImport" else key.state
     with call.tx() as tx:
-        tx.put(model.keys, replace(key, material=(material,), public=public, state=state))
+        tx.put(model.keys, _with(replace(key, public=public), material, further=further))
         tx.forget(model.imports, waiting.key)
     return {"KeyId": key.arn, "KeyMaterialId": material.id}
 
@@ -124,21 +133,36 @@ def _check_fits(key: KmsKey, data: bytes) -> None:
         )
 
 
-def _brought(call: Call, key: KmsKey, data: bytes, description: str | None, expires: float | None) -> Material:
-    """The key's material from now on. Raises IncorrectKeyMaterialException when it had another one before."""
+def _check_further(key: KmsKey) -> None:
+    """New material beside what a key has, for RotateKeyOnDemand: of symmetric keys, one at a time."""
+    if key.spec != SYMMETRIC:
+        raise states.unsupported(key.arn, "has its material: that of asymmetric and HMAC keys cannot be changed.")
+    if key.primary is not None:
+        raise states.unsupported(key.arn, "is in several regions: there is no further material for such keys here.")
+    if key.pending is not None:
+        raise t.KMSInvalidStateException(f"{key.arn} has key material that is pending rotation already.")
+
+
+def _material(
+    call: Call, key: KmsKey, data: bytes, found: Material | None, description: str | None, expires: float | None
+) -> Material:
+    """What was there before, brought again; or new material."""
     mark = model.fingerprint(data, key.id)
-    before = key.material[-1] if key.material else None
-    if before is not None and before.fingerprint != mark:
-        raise t.IncorrectKeyMaterialException(
-            "The key material is not the same that was imported before: what was encrypted could not be read again."
-        )
-    fresh = before or model.new_material(call.ids, data, since=call.now, fingerprint=mark)
+    material = found or model.new_material(call.ids, data, since=call.now, fingerprint=mark)
     return replace(
-        fresh,
+        material,
         secret=Secret(base64.b64encode(data).decode()),
-        description=description or fresh.description,
+        description=description or material.description,
         valid_to=expires,
     )
+
+
+def _with(key: KmsKey, material: Material, *, further: bool) -> KmsKey:
+    """The key with the material in its place: what it had before, what waits for a rotation, or all that it has."""
+    if further or (key.pending is not None and key.pending.id == material.id):
+        return model.with_material(key, key.material, material)
+    there = tuple(material if each.id == material.id else each for each in key.material)
+    return model.with_material(key, there or (material,), key.pending)
 
 
 @kms.operation
@@ -146,11 +170,11 @@ async def delete_imported_key_material(
     req: t.DeleteImportedKeyMaterialRequest, call: Call
 ) -> t.DeleteImportedKeyMaterialResponse:
     key = _external(call, req["KeyId"])
-    answer: t.DeleteImportedKeyMaterialResponse = {"KeyId": key.arn}
-    if not key.material or key.current.secret is None:
-        return answer
-    if req.get("KeyMaterialId", key.current.id) != key.current.id:
-        raise invalid(f"The key {key.arn} has no key material {req['KeyMaterialId']}.")
+    if not key.material:
+        return {"KeyId": key.arn}
+    id_ = req.get("KeyMaterialId", key.current.id)
+    if id_ not in {each.id for each in key.all_material}:
+        raise invalid(f"The key {key.arn} has no key material {id_}.")
     with call.tx() as tx:
-        model.take_material(tx, key)
-    return answer | {"KeyMaterialId": key.current.id}
+        model.take_material(tx, key, lambda each: each.id == id_)
+    return {"KeyId": key.arn, "KeyMaterialId": id_}

@@ -73,8 +73,8 @@ async def rotate_key_on_demand(req: t.RotateKeyOnDemandRequest, call: Call) -> t
     key = own_key(call, req["KeyId"])
     _rotatable(call, key)
     states.check_usable(key.arn, key.state)
-    if key.origin != "AWS_KMS":
-        raise states.unsupported(key.arn, f"origin is {key.origin} which is not valid for this operation.")
+    if key.origin == "EXTERNAL" and key.pending is None:
+        raise t.KMSInvalidStateException(f"{key.arn} has no key material that is pending rotation.")
     if key.primary not in (None, key.key.region):
         raise states.unsupported(key.arn, "is a replica: it is rotated with its primary key.")
     if sum(each.kind == "ON_DEMAND" for each in key.material) >= ON_DEMAND:
@@ -89,7 +89,7 @@ async def list_key_rotations(req: t.ListKeyRotationsRequest, call: Call) -> t.Li
     key = the_key(call, req["KeyId"])
     _rotatable(call, key)
     everything = req.get("IncludeKeyMaterial", "ROTATIONS_ONLY") == "ALL_KEY_MATERIAL"
-    rows = [each for each in key.material if everything or each.kind is not None]
-    places = {each.id: f"{place:06d}" for place, each in enumerate(key.material)}
+    rows = [each for each in key.all_material if everything or each.kind is not None]
+    places = {each.id: f"{place:06d}" for place, each in enumerate(key.all_material)}
     found, rest = page(call, rows, req, order=lambda each: places[each.id], most=MOST, about=(key.id, everything))
     return {"Rotations": [views.rotation(key, each) for each in found], **rest}  # type: ignore[typeddict-item]
