@@ -109,9 +109,9 @@ def test_it_comes_to_an_even_spread_and_never_to_less_than_is_desired(
 def test_what_is_said() -> None:
     scene = Scene((3, 1, 1))
     first = scene.look()
-    assert first.messages == (
+    assert first.preface == (
         "is not AZ balanced with 3 tasks in us-east-1a, 1 tasks in us-east-1b, 1 tasks in us-east-1c. "
-        "AZ Rebalancing in progress.",
+        "AZ Rebalancing in progress."
     )
     assert (first.start, first.zones) == (1, ("us-east-1b",))
     scene.act(first)

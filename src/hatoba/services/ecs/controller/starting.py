@@ -81,7 +81,7 @@ class Starter:
                 set_tags(tx, service.scope, task.arn, tags)
             started[number] = id_
         if step.zones:
-            return _evened(service, step.zones, started, wanted.launch_type, now)
+            return _evened(step, started, wanted.launch_type, now)
         if refused:
             make_room(tx, *refused[0], len(refused), self._settings, now)
         why = words.unplaced(wanted.launch_type, refused[0][1]) if refused else ""
@@ -105,19 +105,18 @@ class Starter:
         return [(one, answer) for one in named for answer in assign(tx, one, 1, self._settings)]
 
 
-def _evened(
-    service: Service, zones: Sequence[str], started: Mapping[int, str], launch_type: str, now: float
-) -> tuple[Service, list[str]]:
+def _evened(step: Plan, started: Mapping[int, str], launch_type: str, now: float) -> tuple[Service, list[str]]:
     """What is said of tasks that were started to even a service out; and who remembers where there was no room."""
     by_zone: dict[str, list[str]] = {}
     for number, id_ in started.items():
-        by_zone.setdefault(zones[number], []).append(id_)
+        by_zone.setdefault(step.zones[number], []).append(id_)
     told = [rebalance.started(zone, ids) for zone, ids in sorted(by_zone.items())]
-    refused = next((zone for number, zone in enumerate(zones) if number not in started), None)
-    if refused is None:
-        return service, told
-    service, why = rebalance.without_room(service, refused, launch_type, now)
-    return service, [*told, *why]
+    service, why = step.service, list[str]()
+    refused = next((zone for number, zone in enumerate(step.zones) if number not in started), None)
+    if refused is not None:
+        service, why = rebalance.without_room(service, refused, launch_type, now, some=bool(started))
+    first = [step.preface] if step.preface and (told or why) else []
+    return service, [*first, *told, *why]
 
 
 def _source(service: Service, definition: Definition) -> str:

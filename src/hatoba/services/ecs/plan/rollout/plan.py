@@ -31,6 +31,7 @@ class Plan(Part, frozen=True, kw_only=True):
     unhealthy: int = 0  # so many of them take the place of one that is not healthy
     on: tuple[str, ...] = ()  # of a daemon: the node of each that is started
     zones: tuple[str, ...] = ()  # of a service that is evened out: the zone of each
+    preface: str = ""  # and what is said before, if it comes to it
     more: Mapping[str, int] = msgspec.field(default_factory=dict)  # starts of deployments that are not PRIMARY
     stop: tuple[Stop, ...] = ()
     register: tuple[Task, ...] = ()
@@ -118,6 +119,7 @@ def plan(
         unhealthy=min(step.start, sum(one.condition == "unhealthy" for one in seen)),
         on=step.on,
         zones=evening.zones,
+        preface=evening.preface,
         more=more,
         stop=step.stop,
         register=tuple(register),

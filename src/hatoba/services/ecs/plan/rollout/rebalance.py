@@ -32,12 +32,14 @@ class Zones(NamedTuple):
 
 
 class Evening(NamedTuple):
-    """A step. `moves` None: the ordinary ones apply; `zones`: where each of the tasks that are started has to be."""
+    """A step. `moves` None: the ordinary ones apply; `zones`: where each of the tasks that are started has to be;
+    `preface`: what is to be said first, once it is known that something was started, or why not."""
 
     service: Service
     moves: Moves | None = None
     zones: tuple[str, ...] = ()
     messages: tuple[str, ...] = ()
+    preface: str = ""
     again_at: float | None = None
 
 
@@ -91,10 +93,9 @@ def _begun(service: Service, counted: Sequence[Seen], counts: Counter[str], zone
     held = [one for one in counted if one.task.protected(now)]
     if not wanted(counts, _in_zones(held, zones), 0, 1):
         return _protected(service, held, told=False)
-    under_way = replace(service, rebalance=Rebalance(since=now), steady=False)
+    under_way = replace(service, rebalance=Rebalance(since=now, why=service.rebalance.why), steady=False)
     step = _continued(under_way, counted, counted, counts, zones, now)
-    told = f"is not AZ balanced with {listed(counts)}. AZ Rebalancing in progress."
-    return step._replace(messages=(told, *step.messages))
+    return step._replace(preface=f"is not AZ balanced with {listed(counts)}. AZ Rebalancing in progress.")
 
 
 def _continued(
@@ -208,8 +209,10 @@ def _protected(service: Service, held: Sequence[Seen], *, told: bool) -> Evening
     return Evening(after, messages=messages, again_at=until)
 
 
-def without_room(service: Service, zone: str, launch_type: str, now: float) -> tuple[Service, list[str]]:
-    """A zone that was chosen would not have a task: left alone for a while."""
+def without_room(service: Service, zone: str, launch_type: str, now: float, *, some: bool) -> tuple[Service, list[str]]:
+    """A zone that was chosen would not have a task: left alone for a while. That it is so is said once. `some`: other
+    tasks have been started; if none was, the service is as steady as before."""
     why = unplaced(zone, launch_type)
-    told = [] if service.rebalance.why == why else [why]
-    return replace(service, rebalance=Rebalance(not_before=now + PATIENCE, why=why)), [*told, STOPPED]
+    known = service.rebalance.why == why
+    after = replace(service, rebalance=Rebalance(not_before=now + PATIENCE, why=why), steady=not some)
+    return after, [*(() if known else (why,)), *((STOPPED,) if some or not known else ())]
