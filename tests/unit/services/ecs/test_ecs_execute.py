@@ -118,6 +118,15 @@ def test_what_cannot_be_had_is_refused_rather_than_left_out(wanted: dict[str, An
         execute.kept({"executeCommandConfiguration": wanted}, definition(AWSLOGS), "app")
 
 
+def test_a_configuration_that_cannot_be_meant_is_refused_at_once() -> None:
+    for wrong in ({"logging": "SOMETIMES"}, {"logging": "OVERRIDE"}, {"logging": "OVERRIDE", "logConfiguration": {}}):
+        with pytest.raises(t.InvalidParameterException):
+            execute.checked({"executeCommandConfiguration": wrong})
+    bucket = {"executeCommandConfiguration": {"logging": "OVERRIDE", "logConfiguration": {"s3BucketName": "b"}}}
+    assert execute.checked(bucket) == bucket, "kept as it is: definitions work unchanged"
+    assert execute.checked(None) == {}
+
+
 # --- the operation, with a small Systems Manager
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from hatoba.aws.shapes import ecs as t
 from hatoba.core.records import replace
@@ -20,6 +20,7 @@ from hatoba.services.ecs.model.instance import instances, registered
 from hatoba.services.ecs.model.service import services
 from hatoba.services.ecs.model.task import tasks
 from hatoba.services.ecs.model.task_set import shown_revision
+from hatoba.services.ecs.plan import execute
 from hatoba.services.ecs.views import cluster as view
 from hatoba.services.ecs.views.pieces import failure
 from hatoba.store.store import View
@@ -40,7 +41,7 @@ async def create_cluster(req: t.CreateClusterRequest, call: Call) -> t.CreateClu
     wanted = Cluster(
         key=clusters.key(call.scope, name),
         settings={"containerInsights": insights, **_settings(req.get("settings"))},
-        configuration=cast("dict[str, Any]", req.get("configuration") or {}),
+        configuration=execute.checked(req.get("configuration")),
         capacity_providers=providers,
         strategy=default_strategy(req.get("defaultCapacityProviderStrategy"), providers),
         service_connect=connect.get("namespace") or "",
@@ -90,7 +91,7 @@ async def update_cluster(req: t.UpdateClusterRequest, call: Call) -> t.UpdateClu
         record = find_cluster(tx, call.scope, req["cluster"])
         changed = replace(record, settings={**record.settings, **_settings(req.get("settings"))})
         if "configuration" in req:
-            changed = replace(changed, configuration=cast("dict[str, Any]", req["configuration"]))
+            changed = replace(changed, configuration=execute.checked(req["configuration"]))
         if "serviceConnectDefaults" in req:
             changed = replace(changed, service_connect=req["serviceConnectDefaults"]["namespace"])
         return {"cluster": shape(tx, call, tx.put(clusters, changed), ("TAGS", "SETTINGS", "CONFIGURATIONS"))}

@@ -16,6 +16,7 @@ NOT_ENABLED = (
     "The execute command failed because execute command was not enabled when the task was run or the execute command "
     "agent isn’t running. Wait and try again or run a new task with execute command enabled and try again."
 )
+_LOGGING = ("NONE", "DEFAULT", "OVERRIDE")
 INTERNAL = "The execute command failed due to an internal error. Try again later."
 
 
@@ -40,6 +41,17 @@ def container(task: Task, name: str | None) -> Container:
     if not task.execute or found.status != "RUNNING":
         raise t.InvalidParameterException(NOT_ENABLED)
     return found
+
+
+def checked(configuration: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A cluster's configuration, when it can be meant. What cannot be had here is kept: `kept` says so in time."""
+    wanted = (configuration or {}).get("executeCommandConfiguration") or {}
+    logging = wanted.get("logging", "DEFAULT")
+    if logging not in _LOGGING:
+        raise t.InvalidParameterException(f"logging must be one of {', '.join(_LOGGING)}.")
+    if logging == "OVERRIDE" and not wanted.get("logConfiguration"):
+        raise t.InvalidParameterException("A logConfiguration must be provided when logging is OVERRIDE.")
+    return dict(configuration or {})
 
 
 def kept(cluster: Mapping[str, Any], definition: Definition, container: str) -> Kept:
