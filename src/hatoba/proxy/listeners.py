@@ -27,6 +27,7 @@ from hatoba.proxy.clusters import duration, from_ads
 from hatoba.proxy.headers import as_written, trace_filter
 from hatoba.proxy.pages import SERVER, own_answers
 from hatoba.proxy.resource import Resource, packed, remembered, resource
+from hatoba.proxy.sticky import session_filter
 
 _YES = BoolValue(value=True)
 _BACKLOG = 4096
@@ -83,6 +84,7 @@ def _http(balancer: Balancer, name: str) -> Any:
         rds=Rds(config_source=from_ads(), route_config_name=name),
         http_filters=[
             trace_filter(),
+            session_filter(),
             HttpFilter(name="router", typed_config=packed(Router(suppress_envoy_headers=True))),
         ],
         local_reply_config=own_answers(),

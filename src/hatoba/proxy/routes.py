@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from envoy.config.core.v3.base_pb2 import DataSource
@@ -23,24 +23,28 @@ from envoy.type.matcher.v3.regex_pb2 import RegexMatchAndSubstitute, RegexMatche
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.wrappers_pb2 import UInt32Value
 
-from hatoba.proxy import names
-from hatoba.proxy.base import Action, Balancer, FixedResponse, Forward, Listener, Redirect
+from hatoba.proxy import names, sticky
+from hatoba.proxy.base import Action, Balancer, FixedResponse, Forward, Listener, Redirect, Share
 from hatoba.proxy.clusters import duration
 from hatoba.proxy.conditions import matcher
 from hatoba.proxy.pages import SERVER, header, html
 from hatoba.proxy.resource import Resource, packed, remembered, resource
+from hatoba.proxy.sticky import Known
 
 # Envoy adds these for mesh neighbours; a target behind a balancer must not see them.
 _ENVOYS_OWN = ("x-envoy-external-address", "x-envoy-internal", "x-envoy-expected-rq-timeout-ms")
 
 
 @remembered
-def routes(balancer: Balancer, listener: Listener, groups: frozenset[str]) -> Resource:
+def routes(balancer: Balancer, listener: Listener, groups: frozenset[Known]) -> Resource:
     """`groups`: those that exist; a share of one that does not is left out."""
+    by_id = {group.id: group for group in groups}
     name = names.listener(balancer.id, listener.id)
     rules = sorted(listener.rules, key=lambda rule: rule.priority)
     listed = [
-        _route(balancer, rule.action, groups, [matcher(condition) for condition in rule.conditions]) for rule in rules
+        route
+        for rule in rules
+        for route in _routes(balancer, rule.action, by_id, [matcher(condition) for condition in rule.conditions])
     ]
     message = RouteConfiguration(
         name=name,
@@ -48,7 +52,7 @@ def routes(balancer: Balancer, listener: Listener, groups: frozenset[str]) -> Re
             VirtualHost(
                 name="all",
                 domains=["*"],
-                routes=[*listed, _route(balancer, listener.default, groups, [])],
+                routes=[*listed, *_routes(balancer, listener.default, by_id, [])],
                 retry_policy=_retry_where_safe(),
             )
         ],
@@ -84,32 +88,50 @@ def _retry_where_safe() -> Any:
     )
 
 
-def _route(balancer: Balancer, action: Action, groups: Container[str], conditions: list[Any]) -> Any:
+def _routes(balancer: Balancer, action: Action, groups: Mapping[str, Known], conditions: list[Any]) -> Iterator[Any]:
+    """One route; where clients stay with a group, one before it for those of each group."""
+    if isinstance(action, Forward) and action.sticky_seconds is not None:
+        for share in _usable(action, groups):
+            own = Forward(shares=(share,))
+            route = _route(balancer, own, groups, [*conditions, sticky.belongs_to(share.group)])
+            route.response_headers_to_add.append(sticky.group_cookie(share.group, action.sticky_seconds))
+            yield route
+    yield _route(balancer, action, groups, conditions)
+
+
+def _usable(action: Forward, groups: Mapping[str, Known]) -> list[Share]:
+    return [share for share in action.shares if share.group in groups and (share.weight or len(action.shares) == 1)]
+
+
+def _route(balancer: Balancer, action: Action, groups: Mapping[str, Known], conditions: list[Any]) -> Any:
     match = RouteMatch(prefix="/", headers=conditions)
     match_action: Any
     if isinstance(action, Forward):
-        shares = [
-            share for share in action.shares if share.group in groups and (share.weight or len(action.shares) == 1)
-        ]
+        shares = _usable(action, groups)
         if not shares:
             return _nobody(match)
         # The stream's idle timeout bounds the wait for an answer; a route has no bound of its own.
         match_action = RouteAction(timeout=Duration())
         if len(shares) == 1:
             match_action.cluster = names.cluster(balancer.id, shares[0].group)
-        else:
-            match_action.weighted_clusters.CopyFrom(_weighted(balancer, shares))
+            held = sticky.to_target(groups[shares[0].group])
+            return Route(match=match, route=match_action, typed_per_filter_config=held)
+        match_action.weighted_clusters.CopyFrom(_weighted(balancer, shares, groups, action.sticky_seconds))
         return Route(match=match, route=match_action)
     if isinstance(action, Redirect):
         return Route(match=match, redirect=_redirect(action), response_headers_to_add=[header("server", SERVER)])
     return Route(match=match, direct_response=_fixed(action), response_headers_to_add=_fixed_headers(action))
 
 
-def _weighted(balancer: Balancer, shares: list[Any]) -> Any:
+def _weighted(balancer: Balancer, shares: list[Share], groups: Mapping[str, Known], held: int | None) -> Any:
+    """`held`: seconds for which a client stays with the group that it gets."""
     return WeightedCluster(
         clusters=[
             WeightedCluster.ClusterWeight(
-                name=names.cluster(balancer.id, share.group), weight=UInt32Value(value=share.weight)
+                name=names.cluster(balancer.id, share.group),
+                weight=UInt32Value(value=share.weight),
+                typed_per_filter_config=sticky.to_target(groups[share.group]),
+                response_headers_to_add=[sticky.group_cookie(share.group, held)] if held is not None else (),
             )
             for share in shares
         ]

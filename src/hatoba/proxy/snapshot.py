@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from hatoba.proxy import clusters, listeners, routes, tls
 from hatoba.proxy.base import Action, Balancer, Forward, Health, Listener, TargetGroup, Wanted
 from hatoba.proxy.resource import Resource, Snapshot, snapshot_of
+from hatoba.proxy.sticky import known
 
 
 def snapshot(wanted: Wanted, health: Mapping[str, Mapping[str, Health]]) -> Snapshot:
@@ -30,7 +31,7 @@ def _resources(wanted: Wanted, health: Mapping[str, Mapping[str, Health]]) -> It
         named = groups_of(balancer)
         for listener in _carried_out(balancer):
             yield listeners.listener(balancer, listener)
-            yield routes.routes(balancer, listener, frozenset(id_ for id_ in named if id_ in groups))
+            yield routes.routes(balancer, listener, frozenset(known(groups[id_]) for id_ in named if id_ in groups))
         for id_ in named:
             if id_ in groups:
                 yield clusters.cluster(balancer, groups[id_])
