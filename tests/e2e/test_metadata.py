@@ -40,6 +40,11 @@ echo "TAKEN $(reach)"
 echo "STATUS $(ask $hole/status POST "$what")"
 echo "STOP $(ask $hole/stop POST "$what")"
 echo "GIVEN $(reach)"
+loss=$agent/fault/v1/network-packet-loss
+echo "LOSE $(ask $loss/start POST '{"LossPercent": 100, "Sources": ["0.0.0.0/0"]}')"
+echo "LOST $(reach)"
+echo "MEND $(ask $loss/stop POST "")"
+echo "MENDED $(reach)"
 echo "LATENCY $(ask $agent/fault/v1/network-latency/status POST "")"
 echo "THE END"
 sleep 600
@@ -165,3 +170,11 @@ def test_a_blackhole_takes_the_platform_away_and_gives_it_back(said: dict[str, A
     assert json.loads(said["STOP"]) == {"Status": "stopped"}
     assert said["GIVEN"] == "1"
     assert json.loads(said["LATENCY"]) == {"Status": "not-running"}
+
+
+def test_a_task_that_loses_every_packet_can_still_end_it(said: dict[str, Any]) -> None:
+    """Its metadata endpoint is on the same interface, and is spared."""
+    assert json.loads(said["LOSE"]) == {"Status": "running"}
+    assert said["LOST"] == "0"
+    assert json.loads(said["MEND"]) == {"Status": "stopped"}
+    assert said["MENDED"] == "1"

@@ -8,12 +8,14 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hatoba.core.records import replace
 from hatoba.services.ecs.model import story as tale
 from hatoba.services.ecs.model.story import HEAD, TAIL, Moment, add, read, tells
-from hatoba.services.ecs.model.task import Task, tasks
+from hatoba.services.ecs.model.task import RANK, Container, Eni, Network, Task, tasks
+from hatoba.services.ecs.plan import lifecycle
 from hatoba.services.ecs.views import story as view
 from tests.unit.services.ecs.test_ecs_services import create
-from tests.unit.services.ecs.world import NETWORK, World, container, definition, world
+from tests.unit.services.ecs.world import NETWORK, SCOPE, World, container, definition, world
 
 MOMENTS = st.builds(
     Moment,
@@ -50,6 +52,58 @@ def test_a_long_story_keeps_its_beginning_and_its_end() -> None:
     assert [m.at for m in told[-TAIL:]] == list(range(1000 - TAIL, 1000))
     assert (told[HEAD].what, told[HEAD].text) == ("omitted", str(1000 - HEAD - TAIL))
     assert len(story) < 4096
+
+
+FACTS = st.lists(
+    st.sampled_from(
+        ["eni", "launched", "web runs", "side runs", "joined", "left", "ended", "web over", "side over", "released"]
+    ),
+    max_size=24,
+)
+
+
+def learn(task: Task, fact: str) -> Task:
+    """One more thing that is known of a task; what is nonsense at its time changes nothing that is told."""
+    match fact:
+        case "eni":
+            return replace(task, eni=Eni(id="e", subnet="s", vpc="v", address="10.0.0.1", mac="02:00:00:00:00:01"))
+        case "launched":
+            return replace(task, launched=True)
+        case "joined" | "left":
+            return replace(task, balancing=fact)
+        case "ended":
+            return lifecycle.end(task, "UserInitiated", "enough")
+        case "released":
+            return replace(task, released=task.desired == "STOPPED" and not lifecycle.alive(task))
+    name, _, state = fact.partition(" ")
+    status = "RUNNING" if state == "runs" else "STOPPED"
+    containers = (replace(c, status=status) if c.name == name and c.status != "STOPPED" else c for c in task.containers)
+    return replace(task, containers=tuple(containers))
+
+
+@given(FACTS, st.booleans())
+def test_whatever_becomes_known_in_whatever_order_states_are_told_once_and_forward(
+    facts: list[str], balanced: bool
+) -> None:
+    task = Task(
+        key=tasks.key(SCOPE, "1" * 32),
+        cluster="default",
+        definition="web:1",
+        launch_type="FARGATE",
+        group="family:web",
+        created_at=0.0,
+        network=Network(subnets=("s",)),
+        containers=(Container(name="web"), Container(name="side", essential=False)),
+        balancing="wanted" if balanced else "none",
+    )
+    for at, fact in enumerate(facts, 1):
+        task = lifecycle.settle(learn(task, fact), float(at))
+    states = [moment.text for moment in read(task.story) if moment.what == "status"]
+    ranks = [RANK[state] for state in states]
+    assert ranks == sorted(set(ranks))
+    assert (states or ["PROVISIONING"])[-1] == task.status
+    stops = [moment for moment in read(task.story) if moment.what == "stop"]
+    assert len(stops) == (task.desired == "STOPPED")
 
 
 # --- as it comes about
