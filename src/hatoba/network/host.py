@@ -5,7 +5,8 @@ What is touched on the host, and nothing else:
     devices     one `hat…` veth per VPC, with forwarding on, redirects and IPv6 off (its own settings only)
     ports       those published for seats on the bridge are bound (`hostports`)
     rules       one nftables table of our own name (`hostrules`)
-    routes      marked with origin 72: the pool as unreachable (the claim), public addresses by uplinks or other nodes
+    routes      marked with origin 72: the pool as unreachable (the claim), public addresses by uplinks or other nodes;
+                to loopback for an address that is redirected, where the machine knows no way to it
     forwarding  of the devices that lead outside, if it was off (`forwarding`); put back by `teardown`
 
 All functions but `__init__` and `transit_of` are jobs for the host's namespace thread.
@@ -14,6 +15,7 @@ All functions but `__init__` and `transit_of` are jobs for the host's namespace 
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -28,6 +30,7 @@ from hatoba.network.namespace import Namespace, sysctl
 from hatoba.network.netlink import GETROUTE, Message, Netlink, index, settle
 
 _ANY_INDEX = 0
+_LOOPBACK = 1
 _UNICAST, _LOCAL, _UNREACHABLE = 1, 2, 7
 _MAIN_TABLE, _LOCAL_TABLE = 254, 255
 
@@ -195,7 +198,11 @@ class Host:
         self.ports.release(seat)
 
     def redirect(self, wanted: HostRedirect | None) -> None:
+        """Also on a machine that is connected to nothing: rules change only what has a way."""
         self.namespace.rules(hostrules.redirect(self._settings.instance, wanted))
+        if wanted is not None and not _has_way(wanted.address):
+            way = messages.route(f"{wanted.address}/32", _LOOPBACK, source="127.0.0.1", origin=messages.OURS)
+            self.namespace.netlink.apply(way)
 
     def public_of(self, vpc: str, holder: str) -> str | None:
         """The public address that is routed to the holder at present. From any thread."""
@@ -271,12 +278,17 @@ class Host:
             if route.origin == messages.OURS and route.network.prefixlen == 32 and route.network.subnet_of(pool)
         ]
 
+    def _redirected(self) -> list[_Route]:
+        """Ways that were made for what is redirected. Another instance without a network may have made the same."""
+        routes = _routes(self.namespace.netlink)
+        return [route for route in routes if route.origin == messages.OURS and route.device == "lo"]
+
     def teardown(self) -> None:
         netlink = self.namespace.netlink
         prefix = names.host_prefix(self._settings.instance)
         links = netlink.links().items()
         netlink.apply(*(messages.unlink(link["index"]) for name, link in links if name.startswith(prefix)))
-        ours = [str(route.network) for route in self._own_routes()]
+        ours = [str(route.network) for route in (*self._own_routes(), *self._redirected())]
         netlink.apply(*(messages.no_route(n, origin=messages.OURS) for n in (*ours, self._settings.pool)))
         self.namespace.rules(hostrules.removal(self._settings.instance))
         self._forwarding.restore()
@@ -284,6 +296,15 @@ class Host:
 
 def _ports(ports: Iterable[Publish], transit: str) -> hostrules.Published:
     return {(protocol, host): transit for protocol, host, _ in bridge.published(ports)}
+
+
+def _has_way(address: str) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((address, 9))  # sends nothing
+        except OSError:
+            return False
+    return True
 
 
 def _unlink_tunnel() -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from hatoba.core.errors import PortError
 from hatoba.network.base import HostRedirect, Publish, RouterService, Seat, SeatSpec
-from tests.contract.network.labs import ENDPOINT, NODES, WORLD, Lab, RealLab, SimulatedLab, inside, rules
+from tests.contract.network.labs import ENDPOINT, NODES, WORLD, Lab, RealLab, SimulatedLab, inside, rules, run
 from tests.contract.network.specs import METADATA, OPEN, task, vpc
 
 SERVICES = (RouterService(address=METADATA, port=80),)
@@ -142,6 +147,51 @@ async def test_a_redirect_is_what_was_said_last(lab: Lab) -> None:
 
 
 # --- the kernel's own
+
+
+ASKS = """
+import os, socket, sys
+if sys.argv[1]:
+    with open(sys.argv[1] + "/cgroup.procs", "w") as file:
+        file.write(str(os.getpid()))
+try:
+    socket.create_connection(("169.254.170.2", 80), timeout=1).close()
+    print("reached")
+except OSError:
+    print("not")
+"""
+
+
+@pytest.fixture
+def cgroup() -> Iterator[Path]:
+    """In the tree of version 2, wherever this machine has it."""
+    tree = Path("/sys/fs/cgroup/unified") if Path("/sys/fs/cgroup/unified").exists() else Path("/sys/fs/cgroup")
+    if not (tree / "cgroup.controllers").exists():
+        pytest.skip("this machine has no cgroups of version 2")
+    made = tree / f"hatoba-test-{uuid.uuid4().hex[:8]}"
+    made.mkdir()
+    yield made
+    made.rmdir()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("connected", [True, False])
+async def test_a_redirect_is_for_the_processes_of_one_cgroup(real: RealLab, cgroup: Path, connected: bool) -> None:
+    if not connected:
+        run(real.hosts[0], "ip route del default")
+    server = await real.listen(0, None, "127.0.0.1", 0)
+    tree = str(cgroup.parent.relative_to("/sys/fs/cgroup")).strip(".")
+    await real.fabrics[0].redirect(
+        HostRedirect(address=METADATA, port=80, to_port=server.getsockname()[1], cgroup=cgroup.name, tree=tree)
+    )
+
+    def asked(of: str) -> str:
+        words = ["nsenter", f"--net={real.hosts[0]}", "--", sys.executable, "-c", ASKS, of]
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+
+    assert [asked(str(cgroup)), asked("")] == ["reached", "not"]
+    await real.fabrics[0].teardown()
+    assert METADATA not in real.state(0)["routes"]
 
 
 @pytest.mark.real
