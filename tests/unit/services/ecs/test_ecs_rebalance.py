@@ -12,7 +12,7 @@ from hatoba.core.records import replace
 from hatoba.services.ecs.model.service import Percents, Rebalance, Service
 from hatoba.services.ecs.model.task import Placement, Task
 from hatoba.services.ecs.plan import launch, lifecycle
-from hatoba.services.ecs.plan.rollout import Plan, arith, plan
+from hatoba.services.ecs.plan.rollout import Known, Plan, arith, plan
 from hatoba.services.ecs.plan.rollout.rebalance import Zones, listed, spread, wanted, why_not
 from tests.unit.services.ecs.test_ecs_rollout import NOW, service, task
 
@@ -48,7 +48,7 @@ class Scene:
         self.zones[made.id] = zone
 
     def look(self) -> Plan:
-        return plan(self.service, self.tasks, {}, self.now, zones=Zones(self.zones, self.open))
+        return plan(self.service, self.tasks, {}, self.now, Known(zones=Zones(self.zones, self.open)))
 
     def act(self, step: Plan) -> None:
         stopped = {stop.task for stop in step.stop}

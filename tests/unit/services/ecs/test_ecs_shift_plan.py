@@ -13,7 +13,7 @@ from hatoba.services.ecs.model.service import Percents, Service
 from hatoba.services.ecs.model.service_deployment import ServiceDeployment, deployments
 from hatoba.services.ecs.model.shift import Shift, Stage
 from hatoba.services.ecs.model.task import Task
-from hatoba.services.ecs.plan.rollout import Plan, arith, plan
+from hatoba.services.ecs.plan.rollout import Known, Plan, arith, plan
 from hatoba.services.ecs.plan.rollout.seen import see
 from hatoba.services.ecs.plan.shift import stages, traffic
 from hatoba.services.ecs.plan.shift.configuration import course
@@ -62,7 +62,7 @@ def scenes(draw: st.DrawFn) -> tuple[Service, list[Task], Places, ServiceDeploym
         places |= state
     if draw(st.booleans()):
         story = replace(story, status="ROLLBACK_REQUESTED")
-        step = plan(one, there, places, NOW, story)
+        step = plan(one, there, places, NOW, Known(story=story))
         assert step.story is not None
         one, story = step.service, step.story
     return one, there, places, story
@@ -90,7 +90,7 @@ def healthy(one: Service, there: list[Task], places: Places) -> Counter[Any]:
 @settings(max_examples=200, deadline=None)
 def test_what_has_traffic_is_kept(scene: tuple[Service, list[Task], Places, ServiceDeployment]) -> None:
     one, there, places, story = scene
-    step = plan(one, there, places, NOW, story)
+    step = plan(one, there, places, NOW, Known(story=story))
     before = healthy(one, there, places)
     after_service, after, after_places, after_story = carry_out(step, there, places, 100, NOW)
     left = healthy(after_service, after, after_places)
@@ -113,7 +113,7 @@ def test_a_plan_that_is_carried_out_leaves_nothing_to_plan(
 ) -> None:
     one, there, places, story = scene
     for turn in range(40):  # stages that need nobody are passed one write after the other
-        step = plan(one, there, places, NOW, story)
+        step = plan(one, there, places, NOW, Known(story=story))
         if step.empty and step.messages == () and (step.service, step.story) == (one, story):
             return
         one, there, places, story = carry_out(step, there, places, 100 + 100 * turn, NOW)
@@ -129,7 +129,7 @@ def test_it_ends_with_one_revision_and_all_traffic_on_it(
     one, there, places, story = scene
     for turn in range(150):
         now = NOW + 5.0 * turn
-        step = plan(one, there, places, now, story)
+        step = plan(one, there, places, now, Known(story=story))
         one, there, places, story = carry_out(step, there, places, 1000 + 100 * turn, now)
         there = [world_goes_on(each, now) for each in there]
         there = [each for each in there if each.status != "STOPPED" or not each.counted]

@@ -16,7 +16,7 @@ from hatoba.services.ecs.model.service_deployment import (
     deployments,
 )
 from hatoba.services.ecs.model.task import Task
-from hatoba.services.ecs.plan.rollout import arith, plan
+from hatoba.services.ecs.plan.rollout import Known, arith, plan
 from tests.unit.services.ecs.test_ecs_rollout import NOW, apply, scenes, service, task
 from tests.unit.services.ecs.world import SCOPE
 
@@ -75,13 +75,13 @@ def test_it_only_goes_forward_and_agrees_with_the_service(
     service, there, targets, story = scene
     before = story
     for turn in range(4):
-        step = plan(service, there, targets, NOW, story)
+        step = plan(service, there, targets, NOW, Known(story=story))
         assert step.story is not None
         assert RANKS[step.story.status] >= RANKS[story.status]
         service, there, targets = apply(step, there, targets, 100 + 20 * turn)
         story = step.story
         agree(service, story)
-    assert plan(service, there, targets, NOW, story).story == story
+    assert plan(service, there, targets, NOW, Known(story=story)).story == story
     assert before.status not in ("STOP_REQUESTED", "ROLLBACK_REQUESTED") or story.status != before.status
 
 

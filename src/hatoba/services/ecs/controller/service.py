@@ -35,7 +35,7 @@ from hatoba.services.ecs.model.task_definition import definitions
 from hatoba.services.ecs.model.task_set import TaskSet, sets_of, task_sets
 from hatoba.services.ecs.placing import there_for
 from hatoba.services.ecs.plan.alarms import Answer
-from hatoba.services.ecs.plan.rollout import Plan, plan, words
+from hatoba.services.ecs.plan.rollout import Known, Plan, plan, words
 from hatoba.services.ecs.plan.rollout.said import say
 from hatoba.services.ecs.plan.rollout.seen import Targets
 from hatoba.services.ecs.plan.shift import stages
@@ -182,9 +182,8 @@ class ServiceController:
         story, there = current_deployment(view, service), self._instances(view, service)
         runs = hooks_of(view, story.scope, story.id) if story is not None and story.shift is not None else ()
         zones = self._zones.of(view, service, known)
-        return plan(
-            service, known, targets, now, story, there, self._settings.unchecked_wait, runs, answer, zones, whys
-        )
+        beside = Known(story, there, self._settings.unchecked_wait, runs, answer, zones, whys)
+        return plan(service, known, targets, now, beside)
 
     def _decide(self, key: Key, outside: Outside) -> float | None:
         """In one transaction."""

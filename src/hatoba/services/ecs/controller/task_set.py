@@ -23,7 +23,7 @@ from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import Task, tasks, tasks_of
 from hatoba.services.ecs.model.task_set import TaskSet, forget_task_set, task_set_id, task_sets
 from hatoba.services.ecs.plan import task_sets as parts
-from hatoba.services.ecs.plan.rollout import Plan, plan, words
+from hatoba.services.ecs.plan.rollout import Known, Plan, plan, words
 from hatoba.services.ecs.plan.rollout.said import say
 from hatoba.services.ecs.plan.rollout.seen import Targets
 from hatoba.store import Change, Store, Tx
@@ -102,8 +102,8 @@ class TaskSetController:
     def _plan(self, view: View, service: Service, task_set: TaskSet, health: Health, now: float) -> Plan:
         alone, known = parts.alone(service, task_set), _tasks(view, task_set)
         zones = self._zones.of(view, alone, known)
-        unchecked = self._settings.unchecked_wait
-        return plan(alone, known, health[0], now, unchecked=unchecked, zones=zones, whys=health[1])
+        beside = Known(unchecked=self._settings.unchecked_wait, zones=zones, whys=health[1])
+        return plan(alone, known, health[0], now, beside)
 
     def _decide(
         self,

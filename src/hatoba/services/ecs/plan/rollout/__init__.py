@@ -10,9 +10,9 @@ undo     one that must not go on: it fails, or goes back to what last worked
 shifting two revisions beside each other, while traffic is shifted between them (`plan/shift`)
 story    the record that is kept of each service deployment
 words    the service's events
-plan     all of it: `plan(service, tasks, targets, now) -> Plan`
+plan     all of it: `plan(service, tasks, targets, now, known) -> Plan`
 """
 
-from hatoba.services.ecs.plan.rollout.plan import Plan, moved, plan
+from hatoba.services.ecs.plan.rollout.plan import Known, Plan, moved, plan
 
-__all__ = ["Plan", "moved", "plan"]
+__all__ = ["Known", "Plan", "moved", "plan"]

@@ -1,9 +1,15 @@
-"""The whole of it: one look at a service, one plan."""
+"""The whole of it: one look at a service, one plan.
+
+First what happened is counted, and the deployment goes on, is done, or is undone; then what starts and stops follows
+from what is wanted now; and last, what of it is told. What a plan asks for is carried out by the controllers of
+services and of task sets.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -50,61 +56,43 @@ class Plan(Part, frozen=True, kw_only=True):
         return not moving and self.effects == Effects()
 
 
-def plan(
-    service: Service,
-    tasks: Sequence[Task],
-    targets: Targets,
-    now: float,
-    story: ServiceDeployment | None = None,
-    instances: Collection[str] | None = None,
-    unchecked: float = 0.0,
-    runs: Sequence[Hook] = (),
-    answer: Answer | None = None,
-    zones: Zones | None = None,
-    whys: Mapping[Place, str] | None = None,
-) -> Plan:
-    """`targets`: the states of everything registered in the service's target groups; `story`: its newest service
-    deployment; `instances`: the nodes that are there for a daemon, None for any other service; `unchecked`: as for
-    `see`; `runs`: those of the story's lifecycle hooks; `answer`: its alarms, when they were asked for; `zones`: where
-    tasks are and may be; `whys`: what the load balancers say of unhealthy targets."""
-    service, kept = sized(service, instances), shifting.governs(story)
-    unwatched: list[str] = []
-    if story is not None and story.watch is not None and answer is not None:
-        story, unwatched = _watched(story, story.watch, answer, now)
-    seen = [see(service, task, targets, now, unchecked) for task in tasks]
+class Known(NamedTuple):
+    """What else is known when a service is looked at."""
+
+    story: ServiceDeployment | None = None  # its newest service deployment
+    instances: Collection[str] | None = None  # the nodes that are there for a daemon; None for any other service
+    unchecked: float = 0.0  # as for `see`
+    runs: Sequence[Hook] = ()  # those of the story's lifecycle hooks
+    answer: Answer | None = None  # the story's alarms, when they were asked for
+    zones: Zones | None = None  # where tasks are and may be
+    whys: Mapping[Place, str] = {}  # what the load balancers say of unhealthy targets
+
+
+NOTHING_MORE = Known()
+
+
+def plan(service: Service, tasks: Sequence[Task], targets: Targets, now: float, known: Known = NOTHING_MORE) -> Plan:
+    """`targets`: the states of everything registered in the service's target groups."""
+    service, story = sized(service, known.instances), known.story
+    told: list[str] = []
+    if story is not None and story.watch is not None and known.answer is not None:
+        story, told = _watched(story, story.watch, known.answer, now)
+    kept = shifting.governs(story)
+    seen = [see(service, task, targets, now, known.unchecked) for task in tasks]
     ended = [task for task in tasks if not task.counted and task.desired == "STOPPED"]
     counted = counting.note_ends(service, ended, (), _serving(service, seen), now)
-    told = [*unwatched, *counted.messages]
-    service = counted.service
-    if kept is not None:
-        service = counting.note_others(service, ended, now)
-    advanced = progress.advance(service, seen, now, story, runs)
-    told += advanced.messages
-    service = advanced.service
+    service = counting.note_others(counted.service, ended, now) if kept is not None else counted.service
+    advanced = progress.advance(service, seen, now, story, known.runs)
+    evening = even_out(advanced.service, seen, known.zones, now)
+    told += [*counted.messages, *advanced.messages, *evening.messages]
 
-    evening = even_out(service, seen, zones, now)
-    service = evening.service
-    told += evening.messages
-    step, more = _moves(service, advanced, seen, instances, now, zones.of if zones is not None else {})
-    if evening.moves is not None:
-        step, more = evening.moves, {}
-    unhealthy = [one for one in seen if one.condition == "unhealthy" and one.id in {stop.task for stop in step.stop}]
-    told += [message for one in unhealthy for message in _why_unhealthy(one, targets, whys or {})]
-    blamed = [one.task for one in unhealthy if one.task.deployment == service.primary.id]
-    service = counting.note_ends(service, (), blamed, 0, now).service
-    if evening.moves is None:
-        told += _stopped(step.stop, seen)
-
-    register = [task for task in tasks if _joins(task, targets)]
-    deregister = [task for task in tasks if _leaves(task)]
-    drained = [task for task in tasks if task.balancing == "draining" and _is_drained(task, targets, now)]
-
+    step, more = _moves(evening.service, advanced, seen, known, now) if evening.moves is None else (evening.moves, {})
+    service, blamed = _blamed(evening.service, step, seen, targets, known.whys, now)
+    told += [*blamed, *(_stopped(step.stop, seen) if evening.moves is None else ())]
     service, noted = _noted(service, step, more, seen)
-    told += noted
+    effects = shifting.effects(service, advanced.story, kept, seen, known.runs, now)
+    told += [*noted, *_paused(service, effects)]
 
-    effects = shifting.effects(service, advanced.story, kept, seen, runs, now)
-    waiting = [hook for hook in effects.hooks if hook.type == "PAUSE"]
-    told += [words.paused(service.primary.id, hook.stage, hook.hook) for hook in waiting]
     deadlines = (
         step.again_at,
         evening.again_at,
@@ -122,9 +110,9 @@ def plan(
         preface=evening.preface,
         more=more,
         stop=step.stop,
-        register=tuple(register),
-        deregister=tuple(deregister),
-        drained=tuple(drained),
+        register=tuple(task for task in tasks if _joins(task, targets)),
+        deregister=tuple(task for task in tasks if _leaves(task)),
+        drained=tuple(task for task in tasks if task.balancing == "draining" and _is_drained(task, targets, now)),
         ended=tuple(ended),
         messages=tuple(told),
         again_at=min((at for at in deadlines if at is not None), default=None),
@@ -145,17 +133,32 @@ def _moves(
     service: Service,
     advanced: Progress,
     seen: Sequence[Seen],
-    instances: Collection[str] | None,
+    known: Known,
     now: float,
-    zones: Mapping[str, str],
 ) -> tuple[Moves, dict[str, int]]:
     """What starts and stops; starts of deployments that are not PRIMARY stand by themselves, by deployment."""
-    shift = shifting.governs(advanced.story)
+    shift, zones = shifting.governs(advanced.story), known.zones.of if known.zones is not None else {}
     if advanced.story is not None and shift is not None and service.status == "ACTIVE":
         return shifting.side_moves(service, advanced.story, shift, seen, now, zones)
-    if instances is None:
+    if known.instances is None:
         return moves(service, seen, now, early=advanced.early, zones=zones), {}
-    return daemon_moves(service, seen, instances, now), {}
+    return daemon_moves(service, seen, known.instances, now), {}
+
+
+def _blamed(
+    service: Service, step: Moves, seen: Sequence[Seen], targets: Targets, whys: Mapping[Place, str], now: float
+) -> tuple[Service, list[str]]:
+    """Tasks that are stopped now for their health: counted, and told why."""
+    stopped = {stop.task for stop in step.stop}
+    unhealthy = [one for one in seen if one.condition == "unhealthy" and one.id in stopped]
+    own = [one.task for one in unhealthy if one.task.deployment == service.primary.id]
+    told = [message for one in unhealthy for message in _why_unhealthy(one, targets, whys)]
+    return counting.note_ends(service, (), own, 0, now).service, told
+
+
+def _paused(service: Service, effects: Effects) -> list[str]:
+    waiting = [hook for hook in effects.hooks if hook.type == "PAUSE"]
+    return [words.paused(service.primary.id, hook.stage, hook.hook) for hook in waiting]
 
 
 def _noted(service: Service, step: Moves, more: Mapping[str, int], seen: Sequence[Seen]) -> tuple[Service, list[str]]:
