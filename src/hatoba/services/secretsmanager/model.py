@@ -32,6 +32,7 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     last: float | None = None  # the controller only
     token: str | None = None  # of the rotation that is under way; the controller ends it
     step: Step = "createSecret"  # the controller only
+    testing: bool = False  # no rotation, but a trial of the function; the controller ends it
     attempts: int = 0  # the controller only
     retry: float = 0.0  # the controller only: not before
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hatoba.core.records import replace
 from hatoba.services.secretsmanager import model
-from hatoba.services.secretsmanager.model import StoredSecret, Version
+from hatoba.services.secretsmanager.model import Step, StoredSecret, Version
 from hatoba.services.secretsmanager.plan import stages
 from hatoba.services.secretsmanager.plan.schedule import Schedule
 from hatoba.store import Tx
@@ -18,10 +18,11 @@ def put_off(secret: StoredSecret, now: float) -> StoredSecret:
     return replace(secret, rotation=replace(rotation, next=Schedule(days=rotation.days).next(now)))
 
 
-def begin(tx: Tx, secret: StoredSecret, token: str, now: float) -> None:
+def begin(tx: Tx, secret: StoredSecret, token: str, now: float, *, testing: bool = False) -> None:
     """The version that the function is to fill is there before its value, with AWSPENDING."""
     assert secret.rotation is not None
-    rotation = replace(secret.rotation, token=token, step="createSecret", attempts=0, retry=0.0)
+    step: Step = "testSecret" if testing else "createSecret"
+    rotation = replace(secret.rotation, token=token, step=step, testing=testing, attempts=0, retry=0.0)
     tx.put(model.secrets, replace(secret, rotation=rotation))
     labels = stages.attach(model.stages_of(tx, secret), token, (stages.PENDING,))
     if model.find_version(tx, secret, token) is None:

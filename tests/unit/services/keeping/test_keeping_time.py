@@ -393,9 +393,12 @@ async def test_a_rotation_may_wait_for_its_time() -> None:
     await aws.create_secret(Name="a", SecretString="1")
     rules = {"ScheduleExpression": "cron(0 4 15 * ? *)", "Duration": "3h"}
     await aws.rotate_secret(SecretId="a", RotationLambdaARN=FUNCTION, RotationRules=rules, RotateImmediately=False)
+    assert "AWSPENDING" in str((await aws.describe_secret(SecretId="a"))["VersionIdsToStages"])
     when = await world.settle()
-    assert functions.steps == []
+    assert functions.steps == ["testSecret"]  # tried out, on a version that has gone
+    assert list((await aws.describe_secret(SecretId="a"))["VersionIdsToStages"].values()) == [["AWSCURRENT"]]
     assert when == MIDNIGHT + DAY + 4 * 3600  # the 15th of November, 2023
     world.clock.time = when
     await world.settle()
-    assert len(functions.steps) == 4
+    assert functions.steps[1:] == ["createSecret", "setSecret", "testSecret", "finishSecret"]
+    assert (await aws.get_secret_value(SecretId="a"))["SecretString"].startswith("rotated")

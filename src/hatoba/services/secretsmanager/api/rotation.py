@@ -26,12 +26,10 @@ async def rotate_secret(req: t.RotateSecretRequest, call: Call) -> t.RotateSecre
     token = req.get("ClientRequestToken") or call.ids.uuid()
     with call.tx() as tx:
         secret = changeable(tx, call, req["SecretId"])
-        if not immediately:
-            tx.put(model.secrets, replace(secret, rotation=rotation, changed=call.now))
-            return {"ARN": secret.arn, "Name": secret.id}
         _check_free(model.stages_of(tx, secret), token)
         secret = replace(secret, rotation=rotation, changed=call.now)
-        rotating.begin(tx, secret, token, call.now)
+        # One that is not to begin yet is tried out: by its step testSecret, on a version that is taken away again.
+        rotating.begin(tx, secret, token, call.now, testing=not immediately)
     return {"ARN": secret.arn, "Name": secret.id, "VersionId": token}
 
 

@@ -84,6 +84,9 @@ class Rotator:
         if secret is None or (rotation := secret.rotation) is None or rotation.token != token:
             return None  # cancelled, or deleted
         now = self._clock.now()
+        if rotation.testing:
+            self._forget_trial(tx, secret, token)
+            return self._put(tx, secret, replace(rotation, token=None, step=STEPS[0], testing=False))
         if done and rotation.step != STEPS[-1]:
             following = STEPS[STEPS.index(rotation.step) + 1]
             tx.put(model.secrets, replace(secret, rotation=replace(rotation, step=following)))
@@ -102,5 +105,20 @@ class Rotator:
     def _ended(self, tx: Tx, secret: StoredSecret, rotation: Rotation, now: float) -> float | None:
         following = Schedule(rotation.days, rotation.schedule, rotation.duration).next(now)
         ended = replace(rotation, token=None, step=STEPS[0], attempts=0, retry=0.0, next=following)
-        tx.put(model.secrets, replace(secret, rotation=ended, changed=now))
-        return following if rotation.enabled else None
+        return self._put(tx, replace(secret, changed=now), ended)
+
+    @staticmethod
+    def _put(tx: Tx, secret: StoredSecret, rotation: Rotation) -> float | None:
+        """When the next rotation is."""
+        tx.put(model.secrets, replace(secret, rotation=rotation))
+        return rotation.next if rotation.enabled else None
+
+    @staticmethod
+    def _forget_trial(tx: Tx, secret: StoredSecret, token: str) -> None:
+        """A function that was tried out may have put a value; then it keeps the version, without the label."""
+        version = model.find_version(tx, secret, token)
+        if version is not None and not version.has_value:
+            tx.forget(model.versions, version.key)
+        elif version is not None:
+            labels = tuple(label for label in version.stages if label != stages.PENDING)
+            tx.put(model.versions, replace(version, stages=labels))
