@@ -13,6 +13,7 @@ from hatoba.fleet.items import ZoneItem
 from hatoba.fleet.model import ContainerStatus, PortBinding, PortWanted, Workload
 from hatoba.network.base import BRIDGE, SeatSpec
 from hatoba.node.bridge import seat_id
+from hatoba.node.metadata import views
 from hatoba.runtime.simulated import Delays
 from tests.unit.node.machine import Machine, item, on_a_machine
 from tests.unit.node.pieces import container, workload
@@ -57,6 +58,29 @@ def test_each_container_has_a_seat_and_the_ports_are_told(tmp_path: Path) -> Non
         assert machine.agent.by_address(BRIDGE, web.address) is None
         machine.forget(wanted)
         await machine.until(lambda: not machine.leftovers())
+
+    on_a_machine(tmp_path, script)
+
+
+@pytest.mark.parametrize("version", [3, 4])
+def test_a_container_is_told_its_address_and_where_its_ports_are(tmp_path: Path, version: int) -> None:
+    async def script(machine: Machine) -> None:
+        machine.want(bridged("t1", PortWanted(container=80, count=2), PortWanted(container=53, protocol="udp")))
+        await running(machine, "t1")
+        held = machine.agent.held("t1")
+        assert held is not None
+        about = views.About(held=held, place=machine.agent.place("t1"))
+        web, db = (views.container(about, c, held.container(c.name), version) for c in held.workload.containers)
+        host_ip = {"HostIp": "0.0.0.0"} if version == 4 else {}
+        assert web["Ports"] == [
+            {"ContainerPort": 80, "Protocol": "tcp", "HostPort": 32768, **host_ip},
+            {"ContainerPort": 81, "Protocol": "tcp", "HostPort": 32769, **host_ip},
+            {"ContainerPort": 53, "Protocol": "udp", "HostPort": 32768, **host_ip},
+        ]
+        assert "Ports" not in db
+        for shape, name in ((web, "web"), (db, "db")):
+            address = named(machine, "t1", name).address
+            assert shape["Networks"] == [{"NetworkMode": "bridge", "IPv4Addresses": [address]}]
 
     on_a_machine(tmp_path, script)
 
