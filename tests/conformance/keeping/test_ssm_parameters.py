@@ -97,6 +97,23 @@ def test_several_at_once_come_in_order_with_those_that_are_not_there(ssm: Any, a
     assert answer["InvalidParameters"] == ["/none", "/alpha:7", "not a name"]
 
 
+def test_arns_of_elsewhere_name_nothing_here(ssm: Any, account: str) -> None:
+    put(ssm, "/x")
+    arn = f"arn:aws:ssm:us-east-1:{account}:parameter/x"
+    elsewhere = [
+        arn.replace(account, "999999999999"),
+        arn.replace("us-east-1", "eu-west-1"),
+        arn.replace("arn:aws:", "arn:aws-cn:"),
+        arn.replace(account, ""),
+        arn.replace(":ssm:", ":kms:"),
+        arn.replace("parameter", "document"),
+    ]
+    assert ssm.get_parameters(Names=elsewhere)["InvalidParameters"] == elsewhere
+    refused("AccessDeniedException", ssm.get_parameter, Name=elsewhere[0])
+    for name in elsewhere[1:4]:
+        refused("ParameterNotFound", ssm.get_parameter, Name=name)
+
+
 def test_rooms_read_through_the_front_door(keeping: Platform, ssm: Any, account: str) -> None:
     put(ssm, "/door", "s3cret", Type="SecureString")
     ask = keeping.door(Scope("aws", account, "us-east-1"), "ecs")

@@ -9,6 +9,7 @@ import pytest
 from hatoba.core.errors import AwsError
 from hatoba.gateway.room import Service
 from hatoba.services.kms.crypto import pairs
+from hatoba.services.ssm.api import put
 from tests.unit.services.keeping.world import DAY, Functions, World
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:rotate"
@@ -215,6 +216,17 @@ async def test_policies_that_cannot_be(policies: str, code: str) -> None:
     assert await refusal(put(Name="/a", Value="x", Type="String", Tier="Advanced", Policies=policies)) == code
 
 
+async def test_there_are_only_so_many_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(put.MOST, "Standard", 2)
+    aws = World().aws()
+    for name in ("/a", "/b"):
+        await aws.ssm.put_parameter(Name=name, Value="x", Type="String")
+    again = {"Value": "y", "Type": "String"}
+    assert await refusal(aws.ssm.put_parameter(Name="/c", **again)) == "ParameterLimitExceeded"
+    assert (await aws.ssm.put_parameter(Name="/a", Overwrite=True, **again))["Version"] == 2
+    assert (await aws.ssm.put_parameter(Name="/c", Tier="Advanced", **again))["Version"] == 1
+
+
 # --- secrets
 
 
@@ -295,6 +307,43 @@ async def test_a_secret_in_the_way_of_a_replica() -> None:
     await here.replicate_secret_to_regions(SecretId="a", **again)
     await world.settle()
     assert (await there.get_secret_value(SecretId="a"))["SecretString"] == "1"
+
+
+async def test_a_hundred_versions_of_a_secret_are_kept_and_those_of_the_last_day() -> None:
+    world = World()
+    aws = world.aws().secretsmanager
+    await aws.create_secret(Name="a", SecretString="0", ClientRequestToken="0" * 32)
+    await aws.update_secret_version_stage(SecretId="a", VersionStage="keep", MoveToVersionId="0" * 32)
+    for number in range(99):
+        await aws.put_secret_value(SecretId="a", SecretString=str(number))
+    assert await refusal(aws.put_secret_value(SecretId="a", SecretString="x")) == "LimitExceededException"
+    world.clock.advance(DAY + 1)
+    for number in range(5):
+        await aws.put_secret_value(SecretId="a", SecretString=str(number))
+    kept = (await aws.list_secret_version_ids(SecretId="a", IncludeDeprecated=True))["Versions"]
+    assert len(kept) == 100
+    assert (await aws.get_secret_value(SecretId="a", VersionStage="keep"))["SecretString"] == "0"
+    assert (await aws.get_secret_value(SecretId="a"))["SecretString"] == "4"
+
+
+async def test_versions_that_a_primary_has_let_go_of_leave_its_replicas() -> None:
+    world = World()
+    here, there = world.aws().secretsmanager, world.aws("eu-west-1").secretsmanager
+    await here.create_secret(Name="a", SecretString="0", AddReplicaRegions=[{"Region": "eu-west-1"}])
+    for number in range(98):
+        await here.put_secret_value(SecretId="a", SecretString=str(number))
+    await world.settle()
+    world.clock.advance(DAY + 1)
+    for number in range(5):
+        await here.put_secret_value(SecretId="a", SecretString=str(number))
+    await world.settle()
+    versions = [
+        {each["VersionId"] for each in (await aws.list_secret_version_ids(SecretId="a", **every))["Versions"]}
+        for aws in (here, there)
+        for every in ({}, {"IncludeDeprecated": True})
+    ]
+    assert versions[0] == versions[2]
+    assert versions[3] <= versions[1]
 
 
 # --- rotation

@@ -30,7 +30,7 @@ def find(view: View, call: Call, text: str) -> StoredSecret:
             f"{text} because no resource-based policy allows the secretsmanager:{call.operation} action",
             code="AccessDeniedException",
         )
-    if wanted.scope.region == call.scope.region:
+    if wanted.scope == call.scope:
         for name, suffix in wanted.names:
             secret = view.find(model.secrets, call.scope, name)
             if secret is not None and suffix in (None, secret.suffix):

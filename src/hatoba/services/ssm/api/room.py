@@ -62,7 +62,7 @@ def resolve(view: View, call: Call, wanted: Selected) -> Found:
     if parameter is None and wanted.arn is not None:
         other = model.twin(wanted.name)
         parameter = view.find(model.parameters, call.scope, other) if other is not None else None
-    if parameter is None or (wanted.arn is not None and wanted.arn.region != call.scope.region):
+    if parameter is None or (wanted.arn is not None and wanted.arn.scope != call.scope):
         raise unknown(wanted.name)
     if wanted.label is not None:
         version = model.labelled(view, call.scope, parameter.id, wanted.label)
