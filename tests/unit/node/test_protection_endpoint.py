@@ -117,3 +117,20 @@ async def test_without_a_role_there_is_no_permission() -> None:
     with pytest.raises(Refused) as refused:
         await ask("127.0.0.1:1", WORKLOAD, None, None, 1.0)
     assert (refused.value.status, refused.value.code) == (403, "AccessDeniedException")
+
+
+async def test_a_refusal_has_the_requests_id_where_there_is_one() -> None:
+    content = msgspec.json.encode({"__type": "AccessDeniedException", "message": "no"})
+    head = f"HTTP/1.1 400 x\r\nx-amzn-RequestId: r-1\r\ncontent-length: {len(content)}\r\n\r\n"
+    refused, _ = await answered(head.encode() + content)
+    assert isinstance(refused, Refused)
+    assert refused.body(ARN) == {
+        "requestID": "r-1",
+        "error": {"Arn": ARN, "Code": "AccessDeniedException", "Message": "no"},
+    }
+    assert "requestID" not in Refused(500, "ServerException", "away").body(ARN)
+
+
+def test_what_is_put_must_say_whether() -> None:
+    with pytest.raises(Refused, match="does not contain 'ProtectionEnabled' field"):
+        wanted(WORKLOAD, b'{"ExpiresInMinutes": 5}')

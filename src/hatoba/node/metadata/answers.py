@@ -87,7 +87,9 @@ class Answers:
     async def _agent(self, held: Held, endpoint: str, rest: list[str], request: Request) -> Any:
         there = _named(held, endpoint) is not None
         match rest:
-            case ["task-protection", "v1", "state"] if there:
+            case ["task-protection", "v1", "state"]:
+                if not there:
+                    raise NotThere(404, protection.NOBODY.body(""))
                 return await self._protection(held, request)
             case ["fault", "v1", kind, verb] if kind in faults.KINDS and verb in faults.VERBS:
                 if request.method != "POST":

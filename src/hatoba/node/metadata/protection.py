@@ -41,6 +41,9 @@ class Refused(Exception):
         return {"requestID": self.request_id, "error": error} if self.request_id else {"error": error}
 
 
+NOBODY = Refused(404, "ResourceNotFoundException", "Failed to find a task for the request")
+
+
 def wanted(workload: Workload, state: bytes | None) -> tuple[Operation, dict[str, Any]]:
     """The operation and its input: what was put, or a look at what is."""
     about = {"cluster": workload.metadata.get("Cluster", ""), "tasks": [workload.metadata.get("TaskARN", "")]}
