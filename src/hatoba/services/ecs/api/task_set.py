@@ -1,4 +1,8 @@
-"""Task sets: create, describe, scale, make primary, delete. What is wanted of them; their controller converges."""
+"""Task sets: create, describe, scale, make primary, delete.
+
+Checks that need a neighbour go through the front door before the transaction, as for services. What is written is what
+is wanted of them: their controller converges, and forgets one that was deleted once nothing of it is left.
+"""
 
 from __future__ import annotations
 
