@@ -52,6 +52,10 @@ def test_a_page_over_https(tmp_path: Path) -> None:
         refused = curl("--resolve", f"shop.example:443:{web.address}", "https://shop.example/")
         assert "certificate" in refused, "nobody else's authorities know it"
 
+        counted = f'hatoba_elb_requests_total{{load_balancer="{web.balancer.partition("loadbalancer/")[2]}"}}'
+        told = f"http://127.0.0.1:{hatoba.port}/_hatoba/metrics"
+        assert eventually(lambda: counted in curl(told), 30), "its traffic can be seen"
+
         before = serial(acm, arn)
         acm.renew_certificate(CertificateArn=arn)
         assert serial(acm, arn) != before

@@ -49,6 +49,7 @@ from hatoba.services import ecs as ecs_room
 from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.ecr.naming import Naming
 from hatoba.services.ecr.registry import Registry, open_registry
+from hatoba.services.elbv2.metrics import collector as load_balancers
 from hatoba.services.iam.identities import UserKeys
 from hatoba.services.ssm.session.endpoint import PREFIX as DATA_CHANNELS
 from hatoba.services.ssm.session.endpoint import DataChannels
@@ -71,9 +72,10 @@ class Control:
         self._settings = settings
         self._places = places
         self._clock, self._ids = SystemClock(), RandomIds()
-        self._sealer = open_sealer(places.control)
+        journal = SqliteJournal(places.control / "journal.db")
+        self._sealer = open_sealer(places.control, new=not journal.written())
         self._pool = ensure_pool(places, settings.pool)
-        self.store = Store(SqliteJournal(places.control / "journal.db"), tables(), self._sealer)
+        self.store = Store(journal, tables(), self._sealer)
         self._authority = Authority(places.control / "authority")
         self._tasks = TaskGroup("control")
         self._enrolments = Enrolments(self.store, self._authority, self._clock, self._ids, self._pool)
@@ -165,6 +167,7 @@ class Control:
         self.own.collect(plane.metrics.collect)
         self.own.collect(self._server.collect)
         self.own.collect(self._channels.collect)
+        self.own.collect(load_balancers(self.store, self.sessions.traffic))
         await self._server.listen(settings.host, settings.port)
         if settings.endpoint_for_nodes != settings.host:
             await self._server.listen(settings.endpoint_for_nodes, settings.port)

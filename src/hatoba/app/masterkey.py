@@ -25,8 +25,11 @@ CREDENTIAL = "hatoba.master-key"
 _BYTES = 32
 
 
-def open_sealer(control: Path, environ: Mapping[str, str] = os.environ) -> Sealer:
-    """Raises `Refused` for what is no key, for a journal whose key is missing, and for a key that others can read."""
+def open_sealer(control: Path, *, new: bool, environ: Mapping[str, str] = os.environ) -> Sealer:
+    """`new`: nothing has been written to the journal yet, so that a key may be made.
+
+    Raises `Refused` for what is no key, for a journal whose key is missing, and for a key that others can read.
+    """
     if text := environ.get(VARIABLE):
         return Sealer(_decoded(text.encode(), VARIABLE))
     if folder := environ.get("CREDENTIALS_DIRECTORY"):
@@ -38,7 +41,7 @@ def open_sealer(control: Path, environ: Mapping[str, str] = os.environ) -> Seale
         mode = stat.S_IMODE(file.stat().st_mode)
         if mode & 0o077:
             raise Refused(f"{file} can be read by others (mode {mode:o}). Say: chmod 600 {file}")
-    elif (control / "journal.db").exists():
+    elif not new:
         raise Refused(
             f"{file} is not there, and the journal beside it was sealed with a master key. Put the file back, or give "
             f"the key in {VARIABLE} or as the systemd credential {CREDENTIAL}."

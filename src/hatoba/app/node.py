@@ -186,6 +186,7 @@ class Node:
             self._forwarder,
             clock,
         )
+        self.balancers.start(self.session.traffic)
         self.wiring = Wiring(self.fabric, (self.metadata, self.resolver, self.balancers))
         self.logs = NodeLogs(
             places.node / "output", sender(lambda: self.session, agent.workload_of), places.node / "state.key"

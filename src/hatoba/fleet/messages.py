@@ -186,8 +186,16 @@ class Sample(Part, frozen=True, kw_only=True):
     memory: int
 
 
+class TrafficSample(Part, frozen=True, kw_only=True):
+    """A load balancer's counters: the proxy engine's `BalancerTraffic` as MessagePack, which fleet carries unread."""
+
+    balancer: str
+    body: bytes
+
+
 class Samples(Part, frozen=True, kw_only=True, tag="samples"):
     samples: tuple[Sample, ...]
+    traffic: tuple[TrafficSample, ...] = ()
 
 
 class Alive(Part, frozen=True, kw_only=True, tag="alive"):

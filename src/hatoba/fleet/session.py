@@ -162,6 +162,7 @@ class Sessions:
         self.region = region
         self.registry = registry
         self.samples: dict[tuple[str, str], msg.Sample] = {}  # by (workload, container): the latest
+        self.traffic: dict[str, bytes] = {}  # by balancer: the latest
         self._clock = clock
         self._enrolments = enrolments
         self._ingest = ingest
@@ -217,6 +218,8 @@ class Sessions:
         if change.after is None and isinstance(change.before, m.Workload):
             for container in change.before.containers:
                 self.samples.pop((change.key.id, container.name), None)
+        if change.after is None and isinstance(change.before, m.Balancer):
+            self.traffic.pop(change.key.id, None)
 
     # --- leases
 
@@ -340,6 +343,9 @@ class Sessions:
             if not any(w.node == node for w in self.store.index(m.workloads, "id", sample.workload)):
                 continue
             self.samples[sample.workload, sample.container] = sample
+        for traffic in message.traffic:
+            if any(b.node == node for b in self.store.index(m.balancers, "id", traffic.balancer)):
+                self.traffic[traffic.balancer] = traffic.body
 
 
 def _moved(before: m.Node, after: m.Node) -> bool:

@@ -25,6 +25,8 @@ from hatoba.proxy.base import Certificate, HealthFact, OnHealth, Proxy, Wanted
 log = logging.getLogger(__name__)
 
 RETRY = 1.0
+SAMPLE_PERIOD = 10.0  # seconds
+_encode = msgspec.msgpack.encode
 
 MakeProxy = Callable[[str, Path, OnHealth], "StartableProxy"]
 Report = Callable[[str, msg.Report], None]
@@ -59,6 +61,24 @@ class Balancers:
         self._number = 0
         self._decode = msgspec.msgpack.Decoder(Wanted).decode
         self._tasks = TaskGroup("balancers")
+
+    def start(self, tell: Callable[[tuple[msg.TrafficSample, ...]], None], period: float = SAMPLE_PERIOD) -> None:
+        """From now on the counters of all proxies are told from time to time."""
+        self._tasks.start(self._sample(tell, period), "traffic")
+
+    async def _sample(self, tell: Callable[[tuple[msg.TrafficSample, ...]], None], period: float) -> None:
+        while True:
+            await asyncio.sleep(period)
+            found: list[msg.TrafficSample] = []
+            for network, proxy in self.proxies().items():
+                try:
+                    traffic = await proxy.traffic()
+                except PortError as error:
+                    log.info("traffic of %s: %s", network, error)
+                    continue
+                found += [msg.TrafficSample(balancer=id_, body=_encode(each)) for id_, each in traffic.items()]
+            if found:
+                tell(tuple(found))
 
     def proxies(self) -> Mapping[str, Proxy]:
         """By network."""

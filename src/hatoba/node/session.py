@@ -83,6 +83,7 @@ class Session:
         self._reports: dict[tuple[str, str], msg.Report] = {}
         self._unsent: dict[tuple[str, str], None] = {}  # in the order in which they came up
         self._samples: tuple[msg.Sample, ...] = ()
+        self._traffic: tuple[msg.TrafficSample, ...] = ()
         self._logs: dict[int, tuple[msg.Logs, asyncio.Future[msg.LogsKept]]] = {}
         self._questions: dict[int, asyncio.Future[msg.Told]] = {}
         self._number = 0
@@ -112,6 +113,10 @@ class Session:
 
     def samples(self, samples: tuple[msg.Sample, ...]) -> None:
         self._samples = samples
+        self._wake.set()
+
+    def traffic(self, samples: tuple[msg.TrafficSample, ...]) -> None:
+        self._traffic = samples
         self._wake.set()
 
     async def logs(self, workload: str, body: bytes) -> msg.LogsKept:
@@ -223,9 +228,9 @@ class Session:
             if reports:
                 await self._memory.durable()
                 writer.write(msg.frame(msg.Reports(reports=reports)))
-            if self._samples:
-                writer.write(msg.frame(msg.Samples(samples=self._samples)))
-                self._samples = ()
+            if self._samples or self._traffic:
+                writer.write(msg.frame(msg.Samples(samples=self._samples, traffic=self._traffic)))
+                self._samples, self._traffic = (), ()
             with contextlib.suppress(ConnectionError):  # whoever reads is told, too
                 await writer.drain()
 

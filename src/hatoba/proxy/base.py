@@ -255,6 +255,7 @@ class GroupTraffic(msgspec.Struct, frozen=True, kw_only=True):
     connect_failures: int = 0
     active_requests: int = 0
     active_connections: int = 0
+    response_seconds: Mapping[str, float] = {}  # from the last byte sent to the first one back: {"0.5": 0.003}
 
 
 class BalancerTraffic(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ import msgspec
 _STATISTICS = (
     r"http\..*\.downstream_(rq_total|rq_[1-5]xx|cx_total|cx_active)",
     r"cluster\..*\.(upstream_rq_total|upstream_rq_[1-5]xx|upstream_rq_active|upstream_cx_active|upstream_cx_connect_fail"
-    r"|upstream_cx_connect_timeout)",
+    r"|upstream_cx_connect_timeout|upstream_rq_time)",
     r"(listener_manager|cluster_manager|control_plane|server)\..*",
 )
 

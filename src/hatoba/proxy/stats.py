@@ -6,6 +6,7 @@ the cheapest for both sides. Names are matched against those of known balancers 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from hatoba.proxy import names
@@ -14,17 +15,22 @@ from hatoba.proxy.snapshot import groups_of
 
 QUERY = "/stats?usedonly&filter=^(http|cluster)%5C."
 
+_QUANTILES = {"50": "0.5", "90": "0.9", "99": "0.99"}
+_RANK = re.compile(r"P([0-9.]+)\([^,]*,([0-9.]+)\)")
 _CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
 
 def traffic(text: str, wanted: Wanted) -> dict[str, BalancerTraffic]:
     """The admin interface's answer to `QUERY` → counters by balancer id. What never moved is 0."""
-    values = _values(text)
+    values, times = _values(text), _times(text)
     return {
         balancer.id: _balancer(
             values,
             f"http.{names.stat(balancer.id)}.downstream_",
-            {id_: _group(values, f"cluster.{_cluster(balancer.id, id_)}.upstream_") for id_ in groups_of(balancer)},
+            {
+                id_: _group(values, times, f"cluster.{_cluster(balancer.id, id_)}.upstream_")
+                for id_ in groups_of(balancer)
+            },
         )
         for balancer in wanted.balancers
     }
@@ -43,6 +49,18 @@ def _values(text: str) -> dict[str, int]:
     return values
 
 
+def _times(text: str) -> dict[str, dict[str, float]]:
+    """Percentiles since the start, in seconds; Envoy writes `P50(of this interval,since the start)`, in ms."""
+    found: dict[str, dict[str, float]] = {}
+    for line in text.splitlines():
+        name, colon, value = line.partition(": P0(")
+        if colon and name.endswith(".upstream_rq_time"):
+            found[name] = {
+                quantile: float(ms) / 1e3 for rank, ms in _RANK.findall(value) if (quantile := _QUANTILES.get(rank))
+            }
+    return found
+
+
 def _codes(values: Mapping[str, int], prefix: str) -> dict[str, int]:
     counted = {each: values.get(f"{prefix}rq_{each}", 0) for each in _CLASSES}
     return {each: count for each, count in counted.items() if count}
@@ -58,11 +76,12 @@ def _balancer(values: Mapping[str, int], prefix: str, groups: Mapping[str, Group
     )
 
 
-def _group(values: Mapping[str, int], prefix: str) -> GroupTraffic:
+def _group(values: Mapping[str, int], times: Mapping[str, Mapping[str, float]], prefix: str) -> GroupTraffic:
     return GroupTraffic(
         requests=values.get(f"{prefix}rq_total", 0),
         codes=_codes(values, prefix),
         connect_failures=values.get(f"{prefix}cx_connect_fail", 0),
         active_requests=values.get(f"{prefix}rq_active", 0),
+        response_seconds=times.get(f"{prefix}rq_time", {}),
         active_connections=values.get(f"{prefix}cx_active", 0),
     )

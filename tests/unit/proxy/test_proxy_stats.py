@@ -16,6 +16,7 @@ cluster.app/web/50dc_blue.upstream_rq_2xx: 40
 cluster.app/web/50dc_blue.upstream_rq_5xx: 1
 cluster.app/web/50dc_blue.upstream_rq_active: 1
 cluster.app/web/50dc_blue.upstream_rq_total: 42
+cluster.app/web/50dc_blue.upstream_rq_time: P0(nan,0) P50(1.0,1.5) P90(nan,3) P99(nan,12.5) P99.5(nan,13)
 http.app/web/50dc.downstream_cx_active: 4
 http.app/web/50dc.downstream_cx_total: 9
 http.app/web/50dc.downstream_rq_2xx: 40
@@ -39,7 +40,12 @@ def test_counters_go_to_whom_they_belong() -> None:
         active_connections=4,
         groups={
             "blue": GroupTraffic(
-                requests=42, codes={"2xx": 40, "5xx": 1}, connect_failures=2, active_requests=1, active_connections=3
+                requests=42,
+                codes={"2xx": 40, "5xx": 1},
+                connect_failures=2,
+                active_requests=1,
+                active_connections=3,
+                response_seconds={"0.5": 0.0015, "0.9": 0.003, "0.99": 0.0125},
             ),
             "green": GroupTraffic(),
         },

@@ -1,0 +1,71 @@
+"""Traffic and health as Prometheus text, under the names that CloudWatch's AWS/ApplicationELB has for them in words.
+
+Counters are the proxies' own, since their start: who reads them takes differences.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import msgspec
+
+from hatoba.fleet import model as fleet
+from hatoba.proxy.base import BalancerTraffic
+from hatoba.store.store import View
+
+_decode = msgspec.msgpack.Decoder(BalancerTraffic).decode
+_HELP = {
+    "requests_total": ("counter", "Requests that a load balancer got."),
+    "responses_total": ("counter", "Answers that clients got, by class of status code."),
+    "connections_total": ("counter", "Connections that clients opened."),
+    "active_connections": ("gauge", "Connections of clients now."),
+    "target_requests_total": ("counter", "Requests that a target group got."),
+    "target_responses_total": ("counter", "Answers of targets, by class of status code."),
+    "target_connection_errors_total": ("counter", "Connections to targets that failed."),
+    "target_response_seconds": ("summary", "Until a target began to answer, since the proxy started."),
+    "targets": ("gauge", "Targets, by their health."),
+}
+
+
+def collector(view: View, traffic: Mapping[str, bytes]) -> Callable[[], Iterable[str]]:
+    """`traffic`: what nodes sampled last, by load balancer."""
+    return lambda: _text(view, traffic)
+
+
+def _text(view: View, traffic: Mapping[str, bytes]) -> Iterator[str]:
+    families: dict[str, list[str]] = {name: [] for name in _HELP}
+    for balancer, body in sorted(traffic.items()):
+        for name, labels, value in _of_balancer(balancer, _decode(body)):
+            families[name].append(f"hatoba_elb_{name}{{{labels}}} {value:g}")
+    states = Counter((status.group, status.state) for status in view.all(fleet.target_statuses))
+    for (group, state), count in sorted(states.items()):
+        families["targets"].append(f'hatoba_elb_targets{{target_group="{_short(group)}",state="{state}"}} {count}')
+    for name, lines in families.items():
+        if lines:
+            kind, said = _HELP[name]
+            yield f"# HELP hatoba_elb_{name} {said}"
+            yield f"# TYPE hatoba_elb_{name} {kind}"
+            yield from lines
+
+
+def _of_balancer(id_: str, traffic: BalancerTraffic) -> Iterator[tuple[str, str, float]]:
+    own = f'load_balancer="{id_}"'
+    yield "requests_total", own, traffic.requests
+    yield "connections_total", own, traffic.connections
+    yield "active_connections", own, traffic.active_connections
+    for code, count in sorted(traffic.codes.items()):
+        yield "responses_total", f'{own},code="{code}"', count
+    for arn, group in sorted(traffic.groups.items()):
+        labels = f'{own},target_group="{_short(arn)}"'
+        yield "target_requests_total", labels, group.requests
+        yield "target_connection_errors_total", labels, group.connect_failures
+        for code, count in sorted(group.codes.items()):
+            yield "target_responses_total", f'{labels},code="{code}"', count
+        for quantile, seconds in sorted(group.response_seconds.items()):
+            yield "target_response_seconds", f'{labels},quantile="{quantile}"', seconds
+
+
+def _short(arn: str) -> str:
+    """`targetgroup/web/50dc6c495c0c9188`, as CloudWatch's dimension has it."""
+    return arn.rpartition(":")[2]

@@ -1,0 +1,75 @@
+"""Traffic as Prometheus text."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hatoba.core.secret import Sealer
+from hatoba.fleet import model as fleet
+from hatoba.proxy.base import BalancerTraffic, GroupTraffic
+from hatoba.services.elbv2.metrics import collector
+from hatoba.store import Store
+from hatoba.store.memory import MemoryDisk, MemoryJournal
+
+GROUP = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/73e2"
+TRAFFIC = BalancerTraffic(
+    requests=43,
+    codes={"2xx": 40, "5xx": 3},
+    connections=9,
+    active_connections=4,
+    groups={
+        GROUP: GroupTraffic(
+            requests=42, codes={"2xx": 40}, connect_failures=2, response_seconds={"0.5": 0.0015, "0.99": 0.0125}
+        )
+    },
+)
+TOLD = """\
+# HELP hatoba_elb_requests_total Requests that a load balancer got.
+# TYPE hatoba_elb_requests_total counter
+hatoba_elb_requests_total{load_balancer="app/web/50dc"} 43
+# HELP hatoba_elb_responses_total Answers that clients got, by class of status code.
+# TYPE hatoba_elb_responses_total counter
+hatoba_elb_responses_total{load_balancer="app/web/50dc",code="2xx"} 40
+hatoba_elb_responses_total{load_balancer="app/web/50dc",code="5xx"} 3
+# HELP hatoba_elb_connections_total Connections that clients opened.
+# TYPE hatoba_elb_connections_total counter
+hatoba_elb_connections_total{load_balancer="app/web/50dc"} 9
+# HELP hatoba_elb_active_connections Connections of clients now.
+# TYPE hatoba_elb_active_connections gauge
+hatoba_elb_active_connections{load_balancer="app/web/50dc"} 4
+# HELP hatoba_elb_target_requests_total Requests that a target group got.
+# TYPE hatoba_elb_target_requests_total counter
+hatoba_elb_target_requests_total{load_balancer="app/web/50dc",target_group="targetgroup/web/73e2"} 42
+# HELP hatoba_elb_target_responses_total Answers of targets, by class of status code.
+# TYPE hatoba_elb_target_responses_total counter
+hatoba_elb_target_responses_total{load_balancer="app/web/50dc",target_group="targetgroup/web/73e2",\
+code="2xx"} 40
+# HELP hatoba_elb_target_connection_errors_total Connections to targets that failed.
+# TYPE hatoba_elb_target_connection_errors_total counter
+hatoba_elb_target_connection_errors_total{load_balancer="app/web/50dc",target_group="targetgroup/web/73e2"} 2
+# HELP hatoba_elb_target_response_seconds Until a target began to answer, since the proxy started.
+# TYPE hatoba_elb_target_response_seconds summary
+hatoba_elb_target_response_seconds{load_balancer="app/web/50dc",target_group="targetgroup/web/73e2",\
+quantile="0.5"} 0.0015
+hatoba_elb_target_response_seconds{load_balancer="app/web/50dc",target_group="targetgroup/web/73e2",\
+quantile="0.99"} 0.0125
+# HELP hatoba_elb_targets Targets, by their health.
+# TYPE hatoba_elb_targets gauge
+hatoba_elb_targets{target_group="targetgroup/web/73e2",state="healthy"} 2
+hatoba_elb_targets{target_group="targetgroup/web/73e2",state="unhealthy"} 1"""
+
+
+async def test_what_nodes_sampled_is_told_once_it_is_asked_for() -> None:
+    store = Store(MemoryJournal(MemoryDisk()), fleet.TABLES, Sealer(b"k" * 32))
+    store.open()
+    traffic: dict[str, bytes] = {}
+    collect = collector(store, traffic)
+    assert list(collect()) == []
+    traffic["app/web/50dc"] = msgspec.msgpack.encode(TRAFFIC)
+    with store.tx() as tx:
+        for number, state in enumerate(("healthy", "healthy", "unhealthy")):
+            key = fleet.target_statuses.key(fleet.FLEET, fleet.target_id(GROUP, f"t{number}"))
+            tx.put(fleet.target_statuses, fleet.TargetStatus(key=key, group=GROUP, target=f"t{number}", state=state))
+    assert "\n".join(collect()) == TOLD
+    await store.durable()
+    store.close()
