@@ -1,24 +1,15 @@
 """The whole of it: one look at a service, one plan.
 
-<<<<<<< Updated upstream
 First what happened is counted, and the deployment goes on, is done, or is undone; then what starts and stops follows
 from what is wanted now; and last, what of it is told. What a plan asks for is carried out by the controllers of
 services and of task sets.
-=======
-First what has happened is counted, then deployments go on (or back), then it is decided what starts, stops, joins and
-leaves. Everything that follows from the same records and the same moment is in the same plan, with the words for it.
->>>>>>> Stashed changes
 """
 
 from __future__ import annotations
 
 from collections import Counter
-<<<<<<< Updated upstream
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
-=======
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
->>>>>>> Stashed changes
 
 import msgspec
 
@@ -90,7 +81,6 @@ def plan(service: Service, tasks: Sequence[Task], targets: Targets, now: float, 
     seen = [see(service, task, targets, now, known.unchecked) for task in tasks]
     ended = [task for task in tasks if not task.counted and task.desired == "STOPPED"]
     counted = counting.note_ends(service, ended, (), _serving(service, seen), now)
-<<<<<<< Updated upstream
     service = counting.note_others(counted.service, ended, now) if kept is not None else counted.service
     advanced = progress.advance(service, seen, now, story, known.runs)
     evening = even_out(advanced.service, seen, known.zones, now)
@@ -99,34 +89,10 @@ def plan(service: Service, tasks: Sequence[Task], targets: Targets, now: float, 
     step, more = _moves(evening.service, advanced, seen, known, now) if evening.moves is None else (evening.moves, {})
     service, blamed = _blamed(evening.service, step, seen, targets, known.whys, now)
     told += [*blamed, *(_stopped(step.stop, seen) if evening.moves is None else ())]
-=======
-    told = [*unwatched, *counted.messages]
-    service = counted.service
-    if kept is not None:
-        service = counting.note_others(service, ended, now)
-    advanced = progress.advance(service, seen, now, story, runs)
-    told += advanced.messages
-    service = advanced.service
-
-    evening = even_out(service, seen, zones, now)
-    service = evening.service
-    told += evening.messages
-    step, more = _moves(service, advanced, seen, instances, now, zones.of if zones is not None else {})
-    if evening.moves is not None:
-        step, more = evening.moves, {}
-    ill = [one for one in seen if one.condition == "unhealthy"]
-    given_up = [one for one in ill if one.id in {stop.task for stop in step.stop}]
-    told += [message for one in given_up for message in _why_unhealthy(one, targets, whys or {})]
-    blamed = [one.task for one in given_up if one.task.deployment == service.primary.id]
-    service = counting.note_ends(service, (), blamed, 0, now).service
-    if evening.moves is None:
-        told += _stopped(step.stop, seen)
->>>>>>> Stashed changes
     service, noted = _noted(service, step, more, seen)
     effects = shifting.effects(service, advanced.story, kept, seen, known.runs, now)
     told += [*noted, *_paused(service, effects)]
 
-<<<<<<< Updated upstream
     deadlines = (
         step.again_at,
         evening.again_at,
@@ -135,16 +101,10 @@ def plan(service: Service, tasks: Sequence[Task], targets: Targets, now: float, 
         *(one.grace_ends for one in seen),
         *(task.drained_at for task in tasks if task.balancing == "draining"),
     )
-=======
-    effects = shifting.effects(service, advanced.story, kept, seen, runs, now)
-    waiting = [hook for hook in effects.hooks if hook.type == "PAUSE"]
-    told += [words.paused(service.primary.id, hook.stage, hook.hook) for hook in waiting]
-    deadlines = (step.again_at, evening.again_at, advanced.again_at, alarms.asks_at(advanced.story))
->>>>>>> Stashed changes
     return Plan(
         service=service,
         start=step.start,
-        unhealthy=min(step.start, len(ill)),
+        unhealthy=min(step.start, sum(one.condition == "unhealthy" for one in seen)),
         on=step.on,
         zones=evening.zones,
         preface=evening.preface,
@@ -152,24 +112,13 @@ def plan(service: Service, tasks: Sequence[Task], targets: Targets, now: float, 
         stop=step.stop,
         register=tuple(task for task in tasks if _joins(task, targets)),
         deregister=tuple(task for task in tasks if _leaves(task)),
-<<<<<<< Updated upstream
         drained=tuple(task for task in tasks if task.balancing == "draining" and _is_drained(task, targets, now)),
-=======
-        drained=tuple(t for t in tasks if t.balancing == "draining" and _is_drained(t, targets, now)),
->>>>>>> Stashed changes
         ended=tuple(ended),
         messages=tuple(told),
-        again_at=min((at for at in (*deadlines, *_ends(seen)) if at is not None), default=None),
+        again_at=min((at for at in deadlines if at is not None), default=None),
         story=advanced.story,
         effects=effects,
     )
-
-
-def _ends(seen: Sequence[Seen]) -> Iterator[float | None]:
-    """When a task is no longer excused, and when one is drained at the latest."""
-    for one in seen:
-        yield one.grace_ends
-        yield one.task.drained_at if one.task.balancing == "draining" else None
 
 
 def _watched(story: ServiceDeployment, watch: Watch, answer: Answer, now: float) -> tuple[ServiceDeployment, list[str]]:
