@@ -113,7 +113,9 @@ def main():
     where = re.search(r"(?:unix_path|path) (\S+)", text)[1]
     if os.path.exists(where):
         os.unlink(where)
-    threading.Thread(target=listen, args=(socket.AF_INET, ("127.0.0.1", 24224)), daemon=True).start()
+    host = re.search(r"(?:Listen|bind) (\S+)", text)
+    if host:
+        threading.Thread(target=listen, args=(socket.AF_INET, (host[1], 24224)), daemon=True).start()
     listen(socket.AF_UNIX, where)
 
 

@@ -128,14 +128,20 @@ def test_secret_options_are_in_the_routers_environment(hatoba: Instance, image: 
     eventually(lambda: not task.exists(), 10)
 
 
-def test_a_task_can_speak_to_the_router_itself(hatoba: Instance, image: str, group: str) -> None:
-    """The port, on the task's own loopback, as FLUENT_HOST and FLUENT_PORT tell."""
+@pytest.mark.parametrize("mode", ["awsvpc", "bridge"])
+def test_a_task_can_speak_to_the_router_itself(hatoba: Instance, image: str, group: str, mode: str) -> None:
+    """The port, on the task's own loopback or on the bridge, as FLUENT_HOST and FLUENT_PORT tell."""
     message = r"\223\243own\221\222\001\201\243log\245hello\200"
     script = f"while ! printf '{message}' | nc $FLUENT_HOST $FLUENT_PORT; do sleep 0.1; done; sleep 60"
-    wanted = definition(
-        hatoba, image, group, "fluentbit", {"options": {"Name": "stdout"}}, command=["sh", "-c", script]
-    )
-    arn = run(hatoba, {**wanted, "family": "firelens-own"})
+    log = {"options": {"Name": "stdout"}}
+    wanted = definition(hatoba, image, group, "fluentbit", log, command=["sh", "-c", script])
+    wanted |= {"family": f"firelens-{mode}", "networkMode": mode}
+    if mode == "bridge":
+        wanted["requiresCompatibilities"] = ["EC2"]
+        hatoba.client("ecs").register_task_definition(**wanted)
+        arn = hatoba.client("ecs").run_task(taskDefinition=wanted["family"], launchType="EC2")["tasks"][0]["taskArn"]
+    else:
+        arn = run(hatoba, wanted)
     hatoba.wait_task(arn, "RUNNING")
 
     def heard() -> list[Any]:

@@ -19,7 +19,7 @@ from hatoba.node.logs.drivers.address import Address
 from hatoba.node.logs.drivers.forward import Forward, ForwardSink
 from hatoba.node.logs.drivers.writer import Writer
 from hatoba.node.logs.node_logs import NodeLogs
-from hatoba.node.logs.options import BadOption
+from hatoba.node.logs.options import BadOption, Options
 from tests.contract.logs import receivers
 from tests.contract.logs.receivers import Answer, Receiver, batch
 
@@ -193,7 +193,7 @@ async def test_only_an_eager_sink_asks_for_its_receiver_before_the_container_sta
 # --- through the spool ---------------------------------------------------------------------------------------------
 
 
-def options(path: Path, **more: str) -> drivers.Options:
+def options(path: Path, **more: str) -> Options:
     given = {"fluentd-address": f"unix://{path}", "fluentd-async": "true", "fluentd-request-ack": "true", "tag": "web"}
     return drivers.parse("fluentd", {**given, **more}, WRITER)
 
