@@ -18,7 +18,7 @@ TEXT = base64.b64encode(KEY).decode()
 
 def opens(control: Path, environ: dict[str, str]) -> bool:
     try:
-        return open_sealer(control, environ).unseal(SEALED) == b"secret"
+        return open_sealer(control, new=True, environ=environ).unseal(SEALED) == b"secret"
     except Refused:
         return False
 
@@ -32,8 +32,8 @@ def credentials(tmp_path: Path) -> Path:
 
 def test_a_new_instance_makes_its_own(tmp_path: Path) -> None:
     control = tmp_path / "control"
-    sealed = open_sealer(control, {}).seal(b"x")
-    assert open_sealer(control, {}).unseal(sealed) == b"x"
+    sealed = open_sealer(control, new=True, environ={}).seal(b"x")
+    assert open_sealer(control, new=True, environ={}).unseal(sealed) == b"x"
     assert (control / "master.key").stat().st_mode & 0o777 == 0o600
 
 
@@ -59,22 +59,21 @@ def test_nothing_is_written_beside_the_data_when_the_key_is_given(tmp_path: Path
 @pytest.mark.parametrize("text", ["short", "x" * 44, base64.b64encode(b"k" * 16).decode()])
 def test_what_is_no_key_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(Refused, match=f"{VARIABLE} is no master key") as refusal:
-        open_sealer(tmp_path, {VARIABLE: text})
+        open_sealer(tmp_path, new=True, environ={VARIABLE: text})
     assert text not in str(refusal.value)
 
 
 def test_a_journal_without_its_key_is_not_given_another_one(tmp_path: Path) -> None:
-    (tmp_path / "journal.db").touch()
     with pytest.raises(Refused, match="is not there"):
-        open_sealer(tmp_path, {})
+        open_sealer(tmp_path, new=False, environ={})
     assert not (tmp_path / "master.key").exists()
 
 
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    open_sealer(tmp_path, {})
+    open_sealer(tmp_path, new=True, environ={})
     (tmp_path / "master.key").chmod(0o640)
     with pytest.raises(Refused, match="chmod 600"):
-        open_sealer(tmp_path, {})
+        open_sealer(tmp_path, new=True, environ={})
 
 
 def test_who_is_to_be_without_it_is(tmp_path: Path) -> None:
