@@ -104,6 +104,27 @@ async def test_what_is_not_there_is_not_found(read: Reading) -> None:
     assert (await read(method="POST"))[0] == 405
 
 
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn",
+        "arn:::::",
+        "arn:aws:ecs:us-east-1:123456789012:task/",
+        "arn:aws:ecs:us-east-1:123456789012:task//x",
+        "arn:aws:ecs::123456789012:task/default/x",
+        "arn:aws-cn:ecs:cn-north-1:123456789012:task/default/x",
+        "arn:aws:ecs:us-east-1:123456789012:task/default/x/y",
+        "arn:aws:ecs:us-east-1:123456789012:task/" + "c" * 5000 + "/x",
+        "%F0%28%8C",
+        "../../health",
+    ],
+)
+async def test_odd_names_are_refused(read: Reading, arn: str) -> None:
+    status, told = await read(arn=arn)
+    assert 400 <= status < 500
+    assert told["code"]
+
+
 @pytest.mark.parametrize("read", [False], indirect=True)
 async def test_with_auth_off_the_key_names_the_account(read: Reading) -> None:
     assert (await read(None))[0] == 200
