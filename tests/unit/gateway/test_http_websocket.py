@@ -342,6 +342,28 @@ async def test_a_client_that_takes_nothing_is_given_up() -> None:
 
 
 @on_uvloop
+async def test_several_who_send_to_a_slow_client_all_go_on() -> None:
+    async def several(socket: WebSocket) -> None:
+        async def send(letter: int) -> None:
+            for _ in range(40):
+                await socket.send(bytes([letter]) * 60_000)
+
+        await asyncio.gather(*(send(letter) for letter in b"abc"))
+
+    async with talking(several, SocketLimits(write_seconds=3)) as (wire, server):
+        await asyncio.sleep(0.2)  # all three wait for room by now
+        counted = dict.fromkeys(b"abc", 0)
+        for _ in range(120):
+            kind, payload = await heard(wire)
+            assert kind == BYTES
+            assert payload == payload[:1] * 60_000, "messages are whole, whoever else sends"
+            counted[payload[0]] += 1
+        assert set(counted.values()) == {40}
+        assert (await heard(wire))[0] == CLOSE
+        assert server.failures == 0
+
+
+@on_uvloop
 async def test_silence_is_asked_about_and_then_given_up() -> None:
     async with talking(limits=SocketLimits(ping_seconds=0.1, pong_seconds=0.2)) as (wire, server):
         for _ in range(3):  # as long as it answers it stays

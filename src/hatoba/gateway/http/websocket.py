@@ -89,9 +89,9 @@ class WebSocket:
         self._closed: SocketClosed | None = None
         self._line_over = asyncio.Event()  # nothing more comes in, whatever was agreed
         self._unread = False  # the transport is not read
-        self._unwritable = False
+        self._writable = asyncio.Event()  # all who send wait for it, and there may be several
+        self._writable.set()
         self._reader: asyncio.Future[None] | None = None
-        self._writer: asyncio.Future[None] | None = None
         self._deadline: Deadline[Owes] = Deadline(self._loop, self._overdue)
         self._deadline.set("sign of life", self.limits.ping_seconds)
 
@@ -115,7 +115,9 @@ class WebSocket:
                 if self._closed is None:
                     self._part(event)
             case Ping():
-                if not self._unwritable and self._wire.state is ConnectionState.OPEN:  # one that is not read wants none
+                if (
+                    self._writable.is_set() and self._wire.state is ConnectionState.OPEN
+                ):  # one that is not read wants none
                     self._write(event.response())
             case CloseConnection():
                 self._over(event.code, event.reason or "")
@@ -163,7 +165,7 @@ class WebSocket:
             self._closed = SocketClosed(code, reason)
             self._counts.ended(code)
         _wake(self._reader)
-        _wake(self._writer)
+        self._writable.set()
 
     # --- for who talks
 
@@ -219,21 +221,19 @@ class WebSocket:
         self._transport.write(data)
 
     def pause(self) -> None:
-        self._unwritable = True
+        if self._closed is None:
+            self._writable.clear()
 
     def resume(self) -> None:
-        self._unwritable = False
-        _wake(self._writer)
+        self._writable.set()
 
     async def _room(self) -> None:
-        while self._unwritable and self._closed is None:
-            self._writer = self._loop.create_future()
-            try:
-                async with asyncio.timeout(self.limits.write_seconds):
-                    await self._writer
-            except TimeoutError:
-                self._over(LOST, "The other side takes nothing.")
-                self._transport.abort()
+        try:
+            async with asyncio.timeout(self.limits.write_seconds):
+                await self._writable.wait()
+        except TimeoutError:
+            self._over(LOST, "The other side takes nothing.")
+            self._transport.abort()
         if self._closed is not None:
             raise self._closed
 

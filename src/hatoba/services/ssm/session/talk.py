@@ -251,30 +251,33 @@ class Talk:
         """Takes what the client has typed, while there is room for it: what is taken is acknowledged."""
         while self._typed_size < MOST_TYPED and (found := self._channel.next()) is not None:
             event, acknowledgement = found
+            self._taken(event)  # at once: whoever else takes meanwhile takes what comes after it
             await self._socket.send(acknowledgement)
-            match event:
-                case ch.Typed(data, end):
-                    self._active = self._side.clock.monotonic()
-                    if data:
-                        self._typed.append(node.Input(data=data))
-                        self._typed_size += len(data)
-                    if end:
-                        self._typed.append(node.InputEnd())
-                    self._more.set()
-                    self._ready.set()  # a client that knows no handshake
-                case ch.Resized(columns, rows):
-                    self._size = (columns, rows)
-                    self._sized.set()
-                    self._ready.set()
-                    if self._process is not None:
-                        await self._process.send(node.Resize(columns=columns, rows=rows))
-                case ch.Answered(error):
-                    self._refused = error
-                    self._ready.set()
-                case ch.Terminated():
-                    raise Over("")
-                case _:
-                    pass
+            if isinstance(event, ch.Resized) and self._process is not None:
+                await self._process.send(node.Resize(columns=self._size[0], rows=self._size[1]))
+
+    def _taken(self, event: ch.Event) -> None:
+        match event:
+            case ch.Typed(data, end):
+                self._active = self._side.clock.monotonic()
+                if data:
+                    self._typed.append(node.Input(data=data))
+                    self._typed_size += len(data)
+                if end:
+                    self._typed.append(node.InputEnd())
+                self._more.set()
+                self._ready.set()  # a client that knows no handshake
+            case ch.Resized(columns, rows):
+                self._size = (columns, rows)
+                self._sized.set()
+                self._ready.set()
+            case ch.Answered(error):
+                self._refused = error
+                self._ready.set()
+            case ch.Terminated():
+                raise Over("")
+            case _:
+                pass
 
     async def _watch(self) -> None:
         """Sends again what was not acknowledged, and ends what is idle."""
