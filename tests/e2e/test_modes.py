@@ -221,6 +221,29 @@ def test_an_essential_container_that_ends_ends_who_shares_its_processes(hatoba: 
     assert codes == {"main": 3, "side": 143}, "it is not the first process, so the signal ends it"
 
 
+def test_processes_are_shared_on_fargate_too(hatoba: Instance) -> None:
+    look = "until ps | grep -q '[s]leep 4712'; do sleep 0.1; done; exit 7"
+    plain = {"portMappings": []}
+    containers = [container(hatoba, look, **plain), container(hatoba, "exec sleep 4712", "side", **plain)]
+    for each in containers:
+        del each["logConfiguration"]
+    hatoba.client("ecs").register_task_definition(
+        family="shared-on-fargate",
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        cpu="256",
+        memory="512",
+        pidMode="task",
+        containerDefinitions=containers,
+    )
+    answer = hatoba.client("ecs").run_task(
+        taskDefinition="shared-on-fargate", launchType="FARGATE", networkConfiguration=hatoba.network()
+    )
+    task = hatoba.wait_task(answer["tasks"][0]["taskArn"], "STOPPED")
+    codes = {found["name"]: found.get("exitCode") for found in task["containers"]}
+    assert codes["main"] == 7, task
+
+
 def test_the_hosts_processes(hatoba: Instance, run: Any) -> None:
     lines = run("none", container(hatoba, "ps | grep -c containerd; echo done; sleep 60"), pidMode="host").until("done")
     assert int(lines[0]) >= 2

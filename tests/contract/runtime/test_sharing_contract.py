@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hatoba.runtime.base import Mount, Resources, Shared, Volume
+from hatoba.runtime.base import ExecSpec, Mount, Resources, Shared, Volume
 from tests.contract.runtime.outputs import run, shell
 from tests.contract.runtime.worlds import ContainerdWorld, World, is_alive, spec
 
@@ -78,6 +78,23 @@ async def test_one_that_ends_takes_nobody_along_but_its_own_children(real: Conta
     assert "sleep 60" in seen
     assert "sleep 3131" not in seen
     await real.runtime.delete("stays")
+    await real.runtime.remove_group("task")
+
+
+@pytest.mark.real
+async def test_what_is_run_in_one_is_run_in_its_own_root(real: ContainerdWorld) -> None:
+    shared = await real.runtime.share("task")
+    for name in ("one", "other"):
+        script = f"echo {name} > /name; exec sleep 60"
+        await real.runtime.create(await spec(real, name, "sh", "-c", script, group="task", pidns=shared.pidns))
+        await real.runtime.start(name)
+    for name in ("one", "other"):
+        process = await real.runtime.exec(
+            name, ExecSpec(id="x", args=("sh", "-c", "until cat /name; do sleep 0.1; done 2>/dev/null"), attach=True)
+        )
+        assert b"".join([data async for _, data in process.output()]).decode().split() == [name]
+        await process.close()
+        await real.runtime.delete(name)
     await real.runtime.remove_group("task")
 
 
