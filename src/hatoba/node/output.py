@@ -69,6 +69,8 @@ class ShippedOutput:
             image=container.image.name,
             host=os.uname().nodename,
             files=self._files,
+            labels=container.labels,
+            environment=container.environment,
         )
         return drivers.parse(wanted.driver, options, writer)
 

@@ -272,7 +272,7 @@ async def _nobody(batch: object) -> None:
         ({"fluentd-address": "tcp://h:port"}, "is no address"),
         ({"fluentd-async": "maybe"}, "must specify valid value for log opt 'fluentd-async'"),
         ({"fluentd-async": "true", "fluentd-buffer-limit": "lots"}, "error parsing option fluentd-buffer-limit"),
-        ({"labels": "x"}, "unknown log opt 'labels' for fluentd log driver"),
+        ({"colour": "x"}, "unknown log opt 'colour' for fluentd log driver"),
         ({"tag": "{{.Nobody}}"}, "is not one of ID, FullID"),
     ],
 )

@@ -14,14 +14,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from hatoba.core.errors import PortError
 from hatoba.node.logs import drivers, protocol
 from hatoba.node.logs.batch import Rejected
-from hatoba.node.logs.drivers import Sink, gelf, journald, local, splunk, syslog
+from hatoba.node.logs.drivers import Sink, forward, gelf, journald, local, splunk, syslog
 from hatoba.node.logs.drivers.address import Address
-from hatoba.node.logs.drivers.writer import Writer, tag
+from hatoba.node.logs.drivers.writer import Writer, extra, tag
 from hatoba.node.logs.node_logs import NodeLogs
 from hatoba.node.logs.options import SPOOL_BYTES, BadOption
 from tests.contract.logs.receivers import batch
@@ -66,6 +67,29 @@ def test_tags_are_dockers_templates() -> None:
     assert tag("{{.ImageName}} {{.ImageID}} {{.FullID}}", WRITER) == f"web:1 {'ab' * 6} {WRITER.id}"
 
 
+def test_a_log_carries_the_labels_and_variables_that_it_is_told_to() -> None:
+    labelled = Writer(
+        id="c1",
+        name="web",
+        labels={"team.name": "blue", "tier": "1", "x": "2"},
+        environment={"STAGE": "beta", "KEY": "k"},
+    )
+    options = {"labels": "tier, team.name", "env-regex": "^ST"}
+    wanted = {"team.name": "blue", "tier": "1", "STAGE": "beta"}
+    assert extra(options, labelled) == wanted
+    assert local.settings(options, labelled).attrs == wanted
+    assert splunk.settings({**SPLUNK, **options}, labelled).attrs == wanted
+    assert (
+        json.loads(splunk.event(splunk.settings({**SPLUNK, **options}, labelled), 1, "stdout", "a"))["event"]["attrs"]
+        == wanted
+    )
+    assert gelf.settings({"gelf-address": "udp://h", **options}, labelled).fields["_STAGE"] == "beta"
+    assert journald.settings(options, labelled).fields["TEAM_NAME"] == "blue"
+    (entry,) = batch("a").parts
+    said = msgspec.msgpack.decode(forward.message(forward.settings(options, labelled), entry, None))
+    assert wanted.items() <= said[1][0][1].items()
+
+
 def test_a_full_spool_makes_the_container_wait_unless_it_is_told_otherwise() -> None:
     given = {"syslog-address": "udp://h"}
     assert (drivers.parse("syslog", given, WRITER).mode, drivers.parse("syslog", given, WRITER).limit) == (
@@ -93,7 +117,9 @@ def test_a_full_spool_makes_the_container_wait_unless_it_is_told_otherwise() -> 
         ("json-file", {"max-file": "0"}, "max-file cannot be less than 1"),
         ("json-file", {"max-file": "3"}, "max-size must be set when max-file is"),
         ("json-file", {"max-size": "big"}, "error parsing option max-size"),
-        ("journald", {"labels": "x"}, "unknown log opt 'labels' for journald log driver"),
+        ("journald", {"colour": "x"}, "unknown log opt 'colour' for journald log driver"),
+        ("gelf", {"gelf-address": "udp://h", "labels-regex": "("}, "log opt 'labels-regex': missing"),
+        ("json-file", {"compress": "true"}, "older files are not compressed on this node"),
         ("syslog", {"mode": "sometimes"}, "is not one of 'blocking' and 'non-blocking'"),
         ("syslog", {"max-buffer-size": "1m"}, "only supported with 'mode=non-blocking'"),
     ],
@@ -311,8 +337,8 @@ async def test_journald_entries(tmp_path: Path) -> None:
         await to.send(batch(stderr=("a\tb",)))
         said = await heard(journal)
         await to.close()
-    assert b"CONTAINER_NAME=ecs-web-3-web\nCONTAINER_TAG=web\n" in said
-    assert b"PRIORITY=3\n" in said
+    assert b"CONTAINER_NAME\n\x0d\0\0\0\0\0\0\0ecs-web-3-web\nCONTAINER_TAG\n\x03" in said
+    assert b"PRIORITY\n\x01\0\0\0\0\0\0\x003\n" in said
     assert said.endswith(b"MESSAGE\n\x03\0\0\0\0\0\0\0a\tb\n")
 
 

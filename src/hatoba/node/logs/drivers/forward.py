@@ -21,7 +21,7 @@ from hatoba.node.logs import protocol
 from hatoba.node.logs.batch import LogBatch
 from hatoba.node.logs.drivers.address import Address, socket_path
 from hatoba.node.logs.drivers.address import parse as address
-from hatoba.node.logs.drivers.writer import Writer, boolean, check, tag
+from hatoba.node.logs.drivers.writer import Writer, boolean, check, extra, tag
 from hatoba.node.logs.drivers.writer import spooling as plain_spooling
 from hatoba.node.logs.options import MIN_BUFFER_BYTES, SPOOL_BYTES, size_of
 from hatoba.streams.port import Batch
@@ -33,14 +33,19 @@ ANSWER_SECONDS = 30.0  # for writing a message, and for its acknowledgement
 LONGEST_ANSWER = 64 << 10
 UNSENT = "logs-unsent"  # `PortError.code` of what may work later
 _EVENT_TIME = 0  # the extension type of a time with nanoseconds
+# How often and how long to try again is for the shipper to say: for as long as the container runs.
 _KNOWN = frozenset(
     {
         "fluentd-address",
         "fluentd-async",
         "fluentd-async-connect",
+        "fluentd-async-reconnect-interval",
         "fluentd-buffer-limit",
+        "fluentd-max-retries",
         "fluentd-request-ack",
+        "fluentd-retry-wait",
         "fluentd-sub-second-precision",
+        "fluentd-write-timeout",
         "tag",
     }
 )
@@ -56,6 +61,7 @@ class Forward(msgspec.Struct, frozen=True, kw_only=True):
     eager: bool = True
     id: str = ""
     name: str = ""
+    extra: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def settings(options: Mapping[str, str], writer: Writer) -> Forward:
@@ -70,6 +76,7 @@ def settings(options: Mapping[str, str], writer: Writer) -> Forward:
         eager=not _later(options),
         id=writer.id,
         name=writer.name,
+        extra=extra(options, writer),
     )
 
 
@@ -94,7 +101,7 @@ def spooling(options: Mapping[str, str]) -> tuple[str, int]:
 def message(settings: Forward, part: Batch, chunk: str | None) -> bytes:
     """One message of the forward mode. Pure."""
     source = part.producer.rpartition("/")[2]
-    record = {"container_id": settings.id, "container_name": f"/{settings.name}", "source": source}
+    record = {**settings.extra, "container_id": settings.id, "container_name": f"/{settings.name}", "source": source}
     entries = [
         (_time(time, precise=settings.precise), {**record, "log": text})
         for time, text in zip(part.times, part.messages, strict=True)

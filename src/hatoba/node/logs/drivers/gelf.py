@@ -16,11 +16,20 @@ from hatoba.node.logs.batch import LogBatch
 from hatoba.node.logs.drivers.address import Address
 from hatoba.node.logs.drivers.address import parse as address
 from hatoba.node.logs.drivers.datagrams import Line
-from hatoba.node.logs.drivers.writer import Writer, check, tag
+from hatoba.node.logs.drivers.writer import Writer, check, extra, tag
 from hatoba.node.logs.options import BadOption
 
 PORT = 12201
-_KNOWN = frozenset({"gelf-address", "gelf-compression-type", "gelf-compression-level", "tag"})
+_KNOWN = frozenset(
+    {
+        "gelf-address",
+        "gelf-compression-level",
+        "gelf-compression-type",
+        "gelf-tcp-max-reconnect",  # it is tried again for as long as the container runs
+        "gelf-tcp-reconnect-delay",
+        "tag",
+    }
+)
 _CHUNK = 1420 - 12  # bytes that fit into an Ethernet frame, beside a chunk's own header
 _MOST_CHUNKS = 128
 _LEVEL = {"stdout": 6, "stderr": 3}
@@ -50,6 +59,7 @@ def settings(options: Mapping[str, str], writer: Writer) -> Gelf:
         level=int(level),
         host=writer.host,
         fields={
+            **{f"_{name}": text for name, text in extra(options, writer).items()},
             "_container_id": writer.id,
             "_container_name": writer.name,
             "_image_id": writer.image_id,

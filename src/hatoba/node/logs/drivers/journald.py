@@ -6,6 +6,7 @@ cut: the protocol's other way, a sealed memory file, is not spoken here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -13,11 +14,12 @@ import msgspec
 from hatoba.node.logs.batch import LogBatch
 from hatoba.node.logs.drivers.address import Address
 from hatoba.node.logs.drivers.datagrams import Line
-from hatoba.node.logs.drivers.writer import Writer, check, tag
+from hatoba.node.logs.drivers.writer import Writer, check, extra, tag
 
 SOCKET = "/run/systemd/journal/socket"
 _LONGEST = 64 << 10  # bytes of a line
 _KNOWN = frozenset({"tag"})
+_NO_FIELD = re.compile(r"[^A-Z0-9_]")
 _PRIORITY = {"stdout": "6", "stderr": "3"}
 
 
@@ -32,6 +34,7 @@ def settings(options: Mapping[str, str], writer: Writer) -> Journald:
     named = tag(options.get("tag") or "{{.ID}}", writer)
     return Journald(
         fields={
+            **{_NO_FIELD.sub("_", name.upper()).lstrip("_"): text for name, text in extra(options, writer).items()},
             "CONTAINER_ID": writer.id[:12],
             "CONTAINER_ID_FULL": writer.id,
             "CONTAINER_NAME": writer.name,
@@ -45,11 +48,10 @@ def settings(options: Mapping[str, str], writer: Writer) -> Journald:
 def entry(fields: Mapping[str, str], time: int, stream: str, text: str) -> bytes:
     """One entry. A value's length goes before it, so that it may hold whatever it likes. Pure."""
     at = {"PRIORITY": _PRIORITY[stream], "SYSLOG_TIMESTAMP": str(time * 1000)}
-    data = b""
-    for name, value in {**fields, **at}.items():
-        data += f"{name}={value}\n".encode()
-    said = text.encode()[:_LONGEST]
-    return data + b"MESSAGE\n" + len(said).to_bytes(8, "little") + said + b"\n"
+    named = {**{name: value.encode() for name, value in {**fields, **at}.items()}, "MESSAGE": text.encode()[:_LONGEST]}
+    return b"".join(
+        name.encode() + b"\n" + len(value).to_bytes(8, "little") + value + b"\n" for name, value in named.items()
+    )
 
 
 class JournaldSink:

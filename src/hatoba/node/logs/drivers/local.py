@@ -17,26 +17,28 @@ import msgspec
 
 from hatoba.core.errors import PortError
 from hatoba.node.logs.batch import LogBatch
-from hatoba.node.logs.drivers.writer import Writer, check, tag
+from hatoba.node.logs.drivers.writer import Writer, boolean, check, extra, tag
 from hatoba.node.logs.options import BadOption, size_of
 
 NAME = "container.log"
 MAX_SIZE = 100 << 20  # Docker has no bound here; a node does
 KEPT = 100  # containers whose files are kept
 UNWRITTEN = "logs-unwritten"
-_KNOWN = frozenset({"max-size", "max-file", "tag"})
+_KNOWN = frozenset({"compress", "max-file", "max-size", "tag"})
 
 
 class Local(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     max_size: int = MAX_SIZE
     max_file: int = 1
-    tag: str = ""
+    attrs: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def settings(options: Mapping[str, str], writer: Writer) -> Local:
     """Raises `BadOption`."""
     check("json-file", options, _KNOWN)
+    if boolean(options, "compress"):
+        raise BadOption("log opt 'compress': older files are not compressed on this node")
     count = options.get("max-file", "1")
     if not count.isdecimal() or int(count) < 1:
         raise BadOption("max-file cannot be less than 1")
@@ -46,7 +48,7 @@ def settings(options: Mapping[str, str], writer: Writer) -> Local:
         folder=str(writer.files / writer.id),
         max_size=size_of(options["max-size"], "max-size") if "max-size" in options else MAX_SIZE,
         max_file=int(count),
-        tag=tag(options["tag"], writer) if "tag" in options else "",
+        attrs={**extra(options, writer), **({"tag": tag(options["tag"], writer)} if "tag" in options else {})},
     )
 
 
@@ -79,8 +81,8 @@ class LocalSink:
     def _line(self, time: int, stream: str, text: str) -> bytes:
         at = datetime.fromtimestamp(time / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
         said: dict[str, object] = {"log": text + "\n", "stream": stream, "time": at}
-        if self._settings.tag:
-            said["attrs"] = {"tag": self._settings.tag}
+        if self._settings.attrs:
+            said["attrs"] = self._settings.attrs
         return msgspec.json.encode(said) + b"\n"
 
     def _rotate(self, file: Path) -> None:

@@ -17,7 +17,7 @@ import msgspec
 
 from hatoba.core.errors import PortError
 from hatoba.node.logs.batch import LogBatch, Rejected
-from hatoba.node.logs.drivers.writer import Writer, boolean, check, tag
+from hatoba.node.logs.drivers.writer import Writer, boolean, check, extra, tag
 from hatoba.node.logs.options import BadOption
 
 PATH = "/services/collector/event/1.0"
@@ -49,6 +49,7 @@ class Splunk(msgspec.Struct, frozen=True, kw_only=True):
     form: str = "inline"
     tag: str = ""
     about: dict[str, str] = msgspec.field(default_factory=dict)
+    attrs: dict[str, str] = msgspec.field(default_factory=dict)
     compressed: bool = False
     unverified: bool = False
     authorities: str = ""
@@ -74,6 +75,7 @@ def settings(options: Mapping[str, str], writer: Writer) -> Splunk:
         form=form,
         tag=tag(options.get("tag", "{{.ID}}"), writer),
         about={"host": writer.host, **{key: text for key, text in named.items() if text}},
+        attrs=extra(options, writer),
         compressed=boolean(options, "splunk-gzip"),
         unverified=boolean(options, "splunk-insecureskipverify"),
         authorities=options.get("splunk-capath", ""),
@@ -83,10 +85,12 @@ def settings(options: Mapping[str, str], writer: Writer) -> Splunk:
 
 def event(settings: Splunk, time: int, stream: str, text: str) -> bytes:
     """One event. Pure."""
-    said: object = f"{settings.tag} {text}".lstrip()
+    named = "".join(f"{name}={value} " for name, value in settings.attrs.items())
+    said: object = f"{settings.tag} {named}{text}".lstrip()
     if settings.form != "raw":
         line: object = msgspec.Raw(text.encode()) if settings.form == "json" and _is_json(text) else text
-        said = {"line": line, "source": stream, **({"tag": settings.tag} if settings.tag else {})}
+        more = {"tag": settings.tag, "attrs": settings.attrs}
+        said = {"line": line, "source": stream, **{name: value for name, value in more.items() if value}}
     return msgspec.json.encode({"time": f"{time / 1000:.6f}", **settings.about, "event": said})
 
 

@@ -13,6 +13,7 @@ from hatoba.node.logs.options import MIN_BUFFER_BYTES, SPOOL_BYTES, BadOption, s
 
 _FIELD = re.compile(r"\{\{\s*\.(\w+)\s*\}\}")
 _SHORT = 12  # characters of an id
+_ANY = ("env", "env-regex", "labels", "labels-regex", "max-buffer-size", "mode")  # options of every driver
 
 
 class Writer(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +23,8 @@ class Writer(msgspec.Struct, frozen=True, kw_only=True):
     image_id: str = ""
     host: str = ""  # this node's name
     files: Path = Path()  # where drivers that write files put them
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
+    environment: Mapping[str, str] = msgspec.field(default_factory=dict)  # what the definition says, no secrets
 
 
 def tag(template: str, writer: Writer) -> str:
@@ -46,8 +49,21 @@ def tag(template: str, writer: Writer) -> str:
 
 def check(driver: str, options: Mapping[str, str], known: Collection[str]) -> None:
     for option in options:
-        if option not in known and option not in ("mode", "max-buffer-size"):
+        if option not in known and option not in _ANY:
             raise BadOption(f"unknown log opt '{option}' for {driver} log driver")
+
+
+def extra(options: Mapping[str, str], writer: Writer) -> dict[str, str]:
+    """Labels and variables of the container that its log is to carry along."""
+    found: dict[str, str] = {}
+    for option, given in (("labels", writer.labels), ("env", writer.environment)):
+        names = [name.strip() for name in options.get(option, "").split(",")]
+        try:
+            wanted = re.compile(options[f"{option}-regex"]) if f"{option}-regex" in options else None
+        except re.error as error:
+            raise BadOption(f"log opt '{option}-regex': {error}") from None
+        found |= {name: text for name, text in given.items() if name in names or (wanted and wanted.search(name))}
+    return found
 
 
 def spooling(options: Mapping[str, str]) -> tuple[str, int]:
