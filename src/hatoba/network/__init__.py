@@ -3,4 +3,5 @@
 base        the port and its values          addresses  which address is free, which MAC goes with it
 groups      security groups, as a decision   ruleset    the same, as nftables text
 fabric      the real one (netlink, nft)      simulated  the same semantics in memory
+bridge      the node's own network           hostports  ports of the host that lead to it
 """
