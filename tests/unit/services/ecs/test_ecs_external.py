@@ -9,9 +9,10 @@ import pytest
 
 from hatoba.services.ecs.model.task import tasks
 from hatoba.services.ecs.model.task_set import task_sets
+from tests.unit.services.ecs import test_ecs_shifts as shifts
 from tests.unit.services.ecs.test_ecs_services import BALANCED, create, described
 from tests.unit.services.ecs.test_ecs_task_sets import change, external, refused, running, task_set
-from tests.unit.services.ecs.world import NETWORK, world
+from tests.unit.services.ecs.world import NETWORK, definition, world
 
 ONLY_EXTERNAL = (
     "Amazon ECS only supports task set management on services configured to use external deployment controllers."
@@ -160,6 +161,25 @@ async def test_a_service_is_handed_over_and_taken_back_while_its_tasks_run(tmp_p
         await w.settle()
         assert set(running(w, blue["id"])) == before
         assert w.store.all(task_sets) == []
+
+
+async def test_what_shifts_traffic_is_left_behind(tmp_path: Path) -> None:
+    """A service that has been through a blue/green deployment, with the roles of its groups changed."""
+    async with world(tmp_path) as w:
+        await shifts.start(w)
+        await w.ecs.register_task_definition(**definition())
+        await w.ecs.update_service(service="web", taskDefinition="web")
+        await w.settle()
+        await shifts.over(w)
+        await w.pass_time(5)
+        before = {t.id: [x.group for x in t.targets] for t in w.store.all(tasks) if t.status == "RUNNING"}
+        given = (await w.ecs.update_service(service="web", deploymentController={"type": "EXTERNAL"}))["service"]
+        (blue,) = given["taskSets"]
+        assert [b["targetGroupArn"] for b in blue["loadBalancers"]] == next(iter(before.values()))
+        assert "advancedConfiguration" not in blue["loadBalancers"][0]
+        assert given["deploymentConfiguration"]["strategy"] == "ROLLING"
+        await w.settle()
+        assert {t.id for t in w.store.all(tasks) if t.status == "RUNNING"} == set(before)
 
 
 async def test_taking_back_may_bring_a_new_version(tmp_path: Path) -> None:

@@ -160,3 +160,12 @@ async def test_a_task_set_repeats_itself_too(tmp_path: Path) -> None:
         assert messages(await described(w)).count(line) == 1
         await w.pass_time(QUIET + 1)
         assert messages(await described(w)).count(line) == 2
+
+
+def test_what_was_said_long_ago_is_not_kept() -> None:
+    """A reason that is another one each time (it has an id in it) does not make the record grow for ever."""
+    one, now = failing(1), NOW
+    for number in range(200):
+        now += 900
+        one = say(one, one, [words.not_started(f"ResourceInitializationError: {number}")], now).service
+    assert len(one.said) <= QUIET / 900

@@ -71,8 +71,13 @@ def spoken_of(task_set: TaskSet, message: str) -> str:
 
 def handed_over(service: Service, to: Literal["EXTERNAL", "CODE_DEPLOY"], now: float) -> Part:
     """The service leaves its deployments to somebody else: its only one is its PRIMARY task set."""
-    failed = service.primary.rollout == "FAILED"  # nobody holds it back any more
-    deployment = replace(service.primary, rollout="IN_PROGRESS", failed=0, crashes=0) if failed else service.primary
+    targets = tuple(
+        replace(target, shifting=None) for target in service.primary.targets
+    )  # traffic is not ours to shift
+    revision = replace(service.primary.revision, targets=targets)
+    deployment = replace(service.primary, revision=revision, groups=())
+    if deployment.rollout == "FAILED":  # nobody holds it back any more
+        deployment = replace(deployment, rollout="IN_PROGRESS", failed=0, crashes=0)
     task_set = TaskSet(
         key=task_sets.key(service.scope, task_set_id(service.id, deployment.id)),
         service=service.id,
@@ -90,9 +95,10 @@ def handed_over(service: Service, to: Literal["EXTERNAL", "CODE_DEPLOY"], now: f
         deployments=(),
         settings={name: value for name, value in service.settings.items() if name != "availabilityZoneRebalancing"},
         rebalance=Rebalance(),
-        percents=replace(service.percents, breaker=False, rollback=False),
+        percents=replace(service.percents, breaker=False, rollback=False, rest={}),
         completed=None,
         completed_as="",
+        completed_groups=(),
         current="",
         steady=False,
         blocked="",

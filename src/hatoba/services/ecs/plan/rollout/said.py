@@ -27,6 +27,7 @@ def say(before: Service, after: Service, messages: Iterable[str], now: float) ->
     """`messages`: what there would be to say of the step from `before` to `after`."""
     standing = _standing(after)
     known = {text: at for text, at in before.said.items() if text in standing or _fails(before, after, text)}
+    known = {text: at for text, at in known.items() if text in standing or now - at < QUIET}
     told: list[str] = []
     for message in messages:
         if message in standing or words.is_failure(message):
