@@ -33,6 +33,7 @@ MODULES: dict[str, tuple[list[str], float]] = {
     "proxy": ([], 180.0),
     "registry": ([], 180.0),
     "logs": ([], 180.0),
+    "sessions": ([], 180.0),
     "http_servers": ([], 300.0),
 }
 
