@@ -65,8 +65,6 @@ def _has(key: str, value: str, facts: Facts) -> bool:
         return any(word in said for word in words)
     if key == "description":
         value = value.lower()
-        # A description is found by the beginning of each of its words.
-        return any(text.startswith(value) or f" {value}" in text for text in _READ[key](facts))
     return any(text.startswith(value) for text in _READ[key](facts))
 
 

@@ -9,7 +9,7 @@ from hatoba.gateway.call import Call
 from hatoba.gateway.room import Service
 from hatoba.services.ssm import model
 from hatoba.services.ssm.model import Found, Parameter
-from hatoba.services.ssm.plan.names import Selected, invalid, selected
+from hatoba.services.ssm.plan.names import Selected, selected, unreadable
 from hatoba.store.store import View
 
 ssm = Service("ssm")
@@ -44,9 +44,7 @@ def asked(call: Call, text: str) -> Selected:
     """What a request's Name asks for. Raises for what can be no name, and for what is another account's."""
     found = selected(text)
     if found is None:
-        raise invalid(
-            "Invalid parameter name. Please use correct syntax for referencing a version/label  <name>:<version/label>"
-        )
+        raise unreadable(text)
     if found.arn is not None and found.arn.account and found.arn.account != call.scope.account:
         raise AwsError(
             f"User: {call.principal.arn} is not authorized to perform: ssm:{call.operation} on resource: {text} "

@@ -26,6 +26,12 @@ _PATH_RULE = (
 )
 
 
+_NAME_RULE = (
+    'Parameter name: can\'t be prefixed with "ssm" (case-insensitive). If formed as a path, it can consist of '
+    "sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the following 3 symbols .-_"
+)
+
+
 def invalid(message: str) -> AwsError:
     """What AWS answers to most of what its model does not say."""
     return AwsError(message, code="ValidationException")
@@ -53,16 +59,12 @@ def checked_name(name: str, arn_length: int) -> str:
     if name.startswith("arn:"):
         raise invalid(f"Parameter name: can't be an ARN: {name}.")
     if not _NAME.fullmatch(name):
-        raise invalid(
-            'Parameter name: can\'t be prefixed with "ssm" (case-insensitive). If formed as a path, it can consist of '
-            "sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the "
-            "following 3 symbols .-_"
-        )
+        raise invalid(_NAME_RULE)
     first = name.removeprefix("/").lower()
     if first.startswith("aws"):
         raise AwsError(f"No access to reserved parameter name: {name}.", code="AccessDeniedException")
     if first.startswith("ssm"):
-        raise invalid('Parameter name: can\'t be prefixed with "ssm" (case-insensitive).')
+        raise invalid(_NAME_RULE)
     if "/" in name and not name.startswith("/"):
         raise invalid("Parameter name must be a fully qualified name.")
     if name.removeprefix("/").count("/") >= MOST_LEVELS:
@@ -84,13 +86,28 @@ def selected(text: str) -> Selected | None:
             return None
         text = parsed.resource.removeprefix("parameter")
     name, colon, selector = text.partition(":")
-    if not _NAME.fullmatch(name) or (colon and not selector) or ":" in selector:
+    if not _is_name(name) or (colon and not selector) or ":" in selector:
         return None
     if not selector:
         return Selected(name, arn=parsed)
     if selector.isdecimal() and selector.isascii() and len(selector) <= 18:
         return Selected(name, number=int(selector), arn=parsed)
     return Selected(name, label=selector, arn=parsed) if LABEL.fullmatch(selector) else None
+
+
+def unreadable(text: str) -> AwsError:
+    """What is said of a text that `selected` makes nothing of."""
+    name, _, selector = text.strip(" ").partition(":")
+    if selector and _is_name(name):
+        return invalid(
+            "Invalid parameter name. Please use correct syntax for referencing a version/label  <name>:<version/label>"
+        )
+    return invalid(_NAME_RULE)
+
+
+def _is_name(name: str) -> bool:
+    """At the top, or a path from its beginning."""
+    return _NAME.fullmatch(name) is not None and (name.startswith("/") or "/" not in name)
 
 
 def is_public(name: str) -> bool:
