@@ -28,7 +28,8 @@ _PATH_RULE = (
 
 _NAME_RULE = (
     'Parameter name: can\'t be prefixed with "ssm" (case-insensitive). If formed as a path, it can consist of '
-    "sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the following 3 symbols .-_"
+    "sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the following "
+    "3 symbols .-_"
 )
 
 
