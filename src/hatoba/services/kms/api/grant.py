@@ -42,10 +42,10 @@ async def create_grant(req: t.CreateGrantRequest, call: Call) -> t.CreateGrantRe
         token=Secret(call.ids.hex(128)),
     )
     with call.tx() as tx:
-        there = model.grants_of(tx, key.key)
-        grant = next((each for each in there if wanted.name is not None and each.says() == wanted.says()), None)
+        there = model.grants_of(tx, key.key) if wanted.name is not None else []
+        grant = next((each for each in there if each.says() == wanted.says()), None)
         if grant is None:
-            if len(there) >= ON_ONE_KEY:
+            if tx.count(model.grants, "target", (key.scope, key.id)) >= ON_ONE_KEY:
                 raise t.LimitExceededException(f"A key can have at most {ON_ONE_KEY} grants.")
             grant = tx.put(model.grants, wanted)
     return {"GrantToken": grant.token.reveal(), "GrantId": grant.id}
