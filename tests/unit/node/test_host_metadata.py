@@ -19,7 +19,8 @@ from hatoba.network.base import HostRedirect
 from hatoba.node.metadata import owner
 from hatoba.node.metadata.hostside import HostEndpoint
 from hatoba.node.translate import endpoint_id
-from tests.unit.node.machine import Machine
+from hatoba.runtime.simulated import SimulatedRuntime
+from tests.unit.node.machine import Machine, item
 from tests.unit.node.pieces import container, workload
 
 HOST = {"interface": None, "network": None, "network_mode": "host"}
@@ -66,17 +67,11 @@ async def get(port: int, path: str) -> tuple[int, Any]:
     return int(head.split()[1]), msgspec.json.decode(body)
 
 
-class Mine:
-    """A runtime whose workload `t1` is this very process."""
-
-    def __init__(self, runtime: Any) -> None:
-        self._runtime = runtime
+class Mine(SimulatedRuntime):
+    """The processes of two of its workloads are this very one."""
 
     async def processes(self, group: str) -> frozenset[int]:
         return frozenset({os.getpid()} if group in ("t1", "seated") else ())
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._runtime, name)
 
 
 @pytest.mark.parametrize(
@@ -105,9 +100,9 @@ async def test_a_task_is_told_of_itself_only(tmp_path: Path, path: str, status: 
         workload("t2", container(), **HOST),
         workload("seated", container(), **{**HOST, "network_mode": "bridge"}),
     )
-    for name, of in (("c1", "t1"), ("c2", "t2"), ("c3", "seated")):
-        machine.agent._credentials[name] = credential(of)
-    endpoint = HostEndpoint(machine.fabric, machine.agent, Mine(machine.runtime), machine.clock)  # type: ignore[arg-type]
+    given = (("c1", "t1"), ("c2", "t2"), ("c3", "seated"))
+    machine.tell(put=[item("credential", name, credential(of)) for name, of in given])
+    endpoint = HostEndpoint(machine.fabric, machine.agent, Mine(machine.host), machine.clock)
     await endpoint.start("hatoba-x", "unified")
     try:
         wanted = HostRedirect(
