@@ -13,7 +13,7 @@ import pytest
 
 from hatoba.core.errors import PortError
 from hatoba.runtime.base import Failure, Mount, Resources, Volume
-from hatoba.runtime.containerd import storage
+from hatoba.runtime.containerd import storage, syscalls
 from hatoba.runtime.machine import this_platform
 from tests.contract.runtime.outputs import shell
 from tests.contract.runtime.tiny_registry import busybox_layer, tar
@@ -164,6 +164,24 @@ async def test_what_another_container_puts_into_a_volume_is_not_followed(
     assert text == "the image's"
     assert host.read_text() == "the host's"
     assert sorted(path.name for path in folder.parent.parent.rglob("*")) == ["data", "filling", "page", "volumes"]
+
+
+async def test_a_machine_that_gives_no_disks_does_not_limit(
+    real: ContainerdWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_: int) -> tuple[str, int]:
+        raise PermissionError(1, "Operation not permitted")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(syscalls, "loop", refuse)
+        await real.runtime.set_group("task", Resources(), storage=32 * MIB)
+    assert "the storage of tasks is not limited: Operation not permitted" in caplog.text
+    await real.runtime.make_volume(Volume(name="data", group="task"))
+    text = await shell(real, tmp_path, "touch /x /data/y && ls /data", group="task", mounts=(DATA,))
+    assert text == "y\n"
+    assert await real.runtime.storage("task") is None
+    await real.runtime.remove_group("task")
+    assert not list((real.settings.data / "scratch").iterdir())
 
 
 async def test_a_volume_that_stays_is_mounted_as_it_was_made(real: ContainerdWorld, tmp_path: Path) -> None:

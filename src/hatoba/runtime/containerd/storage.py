@@ -23,6 +23,7 @@ from pathlib import Path
 
 import msgspec
 
+from hatoba.core.errors import PortError
 from hatoba.runtime.base import ContainerSpec, Failure, Mount, Usage, Volume, failure
 from hatoba.runtime.check import NAME
 from hatoba.runtime.containerd import disk, rootfs, syscalls
@@ -52,9 +53,14 @@ class Storage:
         self._ready: dict[str, int] = {}  # limited groups whose disk was seen, and in which namespace
         self._blanks: dict[int, Blank] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._missing = disk.missing()
-        if self._missing:
-            log.warning("the storage of tasks is not limited: %s", self._missing)
+        self._proven = False  # this machine has given us a disk
+        self._missing = ""  # why it gives none
+        self._give_up(disk.missing())
+
+    def _give_up(self, missing: str) -> None:
+        self._missing = missing
+        if missing:
+            log.warning("the storage of tasks is not limited: %s", missing)
 
     # --- a group's disk
 
@@ -63,10 +69,16 @@ class Storage:
         if self._missing or self._ready.get(group) == self._space.identity:
             return
         async with self._locks[group]:
-            new = await self._blank(size)
-            image, folder = self._image(group), self._groups / group
-            await self._space.run(lambda: disk.attach(image, folder, new))
-            self._ready[group] = self._space.identity
+            try:
+                new = await self._blank(size)
+                image, folder = self._image(group), self._groups / group
+                await self._space.run(lambda: disk.attach(image, folder, new))
+            except PortError as error:
+                if self._proven or error.code != Failure.INTERNAL:
+                    raise
+                self._give_up(error.message)
+                return
+            self._proven, self._ready[group] = True, self._space.identity
 
     async def _blank(self, size: int) -> Blank:
         async with self._locks["blank"]:

@@ -53,7 +53,12 @@ def loop(file: int) -> tuple[str, int]:
     try:
         for _ in range(_TRIES):
             path = f"/dev/loop{fcntl.ioctl(control, _LOOP_FREE)}"
-            device = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                device = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENXIO):  # somebody tidies up
+                    raise
+                continue
             try:
                 fcntl.ioctl(device, _LOOP_CONFIGURE, config)
             except OSError as error:
