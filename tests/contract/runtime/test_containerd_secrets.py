@@ -57,8 +57,11 @@ async def test_what_is_started_inside_has_them_too_after_a_restart_of_the_agent_
     await real.runtime.start("a")
     show = ("sh", "-c", 'printf "%s|%s" "$PASSWORD" "$OWN"')
     assert await said(real.runtime, "a", *show) == f"{PASSWORD}|1"
+    orphan = real.settings.run / "secrets" / "never-made"
+    orphan.write_text("[]")
     runtime = await real.restart()
     assert await said(runtime, "a", *show) == f"{PASSWORD}|1"
+    assert not orphan.exists()
 
 
 async def test_a_process_that_is_started_again_has_them(real: ContainerdWorld) -> None:

@@ -94,6 +94,7 @@ class ContainerdRuntime:
         self._containers.secrets.prepare()
         await self._images.load()
         await self._load()
+        self._containers.secrets.sweep(self._records.all)
         strays = await end_strays(self._client, self._records.all, self._settings.run / "exec")
         if strays:
             log.info("ended %d processes that an earlier agent ran inside containers", strays)

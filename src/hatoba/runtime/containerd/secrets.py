@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -66,3 +66,9 @@ class Secrets:
 
     def forget(self, id: str) -> None:
         (self._folder / id).unlink(missing_ok=True)
+
+    def sweep(self, known: Container[str]) -> None:
+        """Forgets those of containers that a crash kept from being made."""
+        for path in self._folder.iterdir():
+            if path.name not in known:
+                path.unlink()
