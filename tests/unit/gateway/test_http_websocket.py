@@ -1,92 +1,31 @@
-"""WebSockets on the endpoint: opening, messages, flow, and what a hostile client sends.
-
-Frames are put together here by hand, from RFC 6455, so that the server is not checked against its own library.
-"""
+"""WebSockets on the endpoint: opening, messages, ends, flow. (What is hostile: `test_http_websocket_hostile`.)"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hatoba.gateway.http import Request, Response, Server, SocketClosed, SocketLimits, WebSocket, switch
-from tests.unit.gateway.wire import Wire, connected, get, on_uvloop, serving
-
-KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # the RFC's own example, whose answer it prints
-HEAD = (
-    "connection: keep-alive, Upgrade",
-    "upgrade: websocket",
-    "sec-websocket-version: 13",
-    f"sec-websocket-key: {KEY}",
+from hatoba.gateway.http import Request, Response, SocketClosed, SocketLimits, WebSocket, switch
+from tests.unit.gateway.framing import (
+    BYTES,
+    CLOSE,
+    HEAD,
+    PING,
+    PONG,
+    TEXT,
+    closing,
+    frame,
+    heard,
+    parrot,
+    refused_with,
+    talking,
 )
-TEXT, BYTES, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-
-
-def frame(kind: int, payload: bytes = b"", *, last: bool = True, masked: bool = True, bits: int = 0) -> bytes:
-    """One frame as a client sends it."""
-    size = len(payload)
-    if size < 126:
-        length = bytes([size | masked << 7])
-    elif size < 1 << 16:
-        length = bytes([126 | masked << 7]) + struct.pack(">H", size)
-    else:
-        length = bytes([127 | masked << 7]) + struct.pack(">Q", size)
-    head = bytes([last << 7 | bits << 4 | kind]) + length
-    if not masked:
-        return head + payload
-    mask = os.urandom(4)
-    return head + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
-
-
-def closing(code: int, reason: str = "") -> bytes:
-    return frame(CLOSE, struct.pack(">H", code) + reason.encode())
-
-
-async def heard(wire: Wire) -> tuple[int, bytes]:
-    """The next frame of the server's: kind and payload."""
-    first, second = await wire.reader.readexactly(2)
-    assert second < 128, "a server masks nothing"
-    size = second
-    if size == 126:
-        (size,) = struct.unpack(">H", await wire.reader.readexactly(2))
-    elif size == 127:
-        (size,) = struct.unpack(">Q", await wire.reader.readexactly(8))
-    assert first & 0x80, "whole messages"
-    return first & 0x0F, await wire.reader.readexactly(size)
-
-
-async def refused_with(wire: Wire) -> int:
-    """The code of the server's close, after which it hangs up."""
-    kind, payload = await heard(wire)
-    assert kind == CLOSE
-    assert await wire.reader.read() == b""
-    return int(struct.unpack(">H", payload[:2])[0])
-
-
-Talk = Callable[[WebSocket], Awaitable[None]]
-
-
-async def parrot(socket: WebSocket) -> None:
-    while True:
-        await socket.send(await socket.receive())
-
-
-@asynccontextmanager
-async def talking(talk: Talk = parrot, limits: SocketLimits | None = None) -> AsyncIterator[tuple[Wire, Server]]:
-    async def handler(request: Request) -> Response:
-        return switch(request, talk, limits=limits)
-
-    async with serving(handler) as (server, port), connected(port) as wire:
-        wire.send(get("/", *HEAD))
-        assert (await wire.answer(head_only=True)).status == 101
-        yield wire, server
-
+from tests.unit.gateway.wire import connected, get, on_uvloop, serving
 
 # --- opening
 
@@ -372,78 +311,6 @@ async def test_silence_is_asked_about_and_then_given_up() -> None:
         assert await heard(wire) == (PING, b"")
         assert await wire.reader.read() == b""
         assert server.sockets.closed == {"1006": 1}
-
-
-# --- hostility
-
-
-@pytest.mark.parametrize(
-    ("frames", "code"),
-    [
-        (frame(TEXT, b"plain", masked=False), 1002),
-        (frame(3, b"reserved"), 1002),
-        (frame(TEXT, b"compressed?", bits=4), 1002),
-        (frame(0, b"goes on with nothing"), 1002),
-        (frame(TEXT, b"a", last=False) + frame(TEXT, b"b"), 1002),
-        (frame(PING, b"x" * 126), 1002),
-        (frame(PING, b"", last=False), 1002),
-        (frame(TEXT, b"\xff\xfe"), 1007),
-        (frame(TEXT, b"\xce", last=False) + frame(0, b"\x20"), 1007),
-        (frame(CLOSE, b"\x03"), 1002),
-        (closing(1006), 1002),
-        (closing(99), 1002),
-        (closing(5000), 1002),
-        (frame(BYTES, bytes(70_000)), 1009),
-        (b"".join([frame(BYTES, bytes(1000), last=False)] + [frame(0, bytes(1000), last=False)] * 70), 1009),
-        (b"\x82\xff" + struct.pack(">Q", 1 << 62) + bytes(4) + bytes(70_000), 1009),
-        (b"\x82\xff" + struct.pack(">Q", 1 << 63) + bytes(4), 1002),
-        (b"\x82\xfe\x00\x01" + bytes(5), 1002),
-    ],
-)
-def test_a_breach_is_named_and_ends_it(frames: bytes, code: int) -> None:
-    @on_uvloop
-    async def run() -> None:
-        limits = SocketLimits(message_bytes=65_536, close_seconds=0.2)
-        async with talking(limits=limits) as (wire, server):
-            wire.send(frames)
-            kind, payload = await heard(wire)
-            assert (kind, struct.unpack(">H", payload[:2])[0]) == (CLOSE, code)
-            wire.send(closing(code))
-            await wire.reader.read()
-            assert server.failures == 0
-            assert server.sockets.open == 0
-
-    run()
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.binary(min_size=1, max_size=400))
-def test_no_noise_makes_it_fail(noise: bytes) -> None:
-    @on_uvloop
-    async def run() -> None:
-        async with talking(limits=SocketLimits(message_bytes=100, close_seconds=0.05)) as (wire, server):
-            wire.send(noise)
-            wire.end()
-            await wire.reader.read()
-            assert server.failures == 0
-
-    run()
-
-
-@on_uvloop
-async def test_empty_fragments_and_pings_without_end_cost_no_memory() -> None:
-    """A message that never ends, in pieces of nothing; and pings of one who does not read the answers."""
-    async with talking(limits=SocketLimits(message_bytes=1000)) as (wire, server):
-        wire.send(frame(BYTES, b"", last=False))
-        nothing = frame(0, b"", last=False) * 20_000
-        for _ in range(5):
-            wire.send(nothing)
-            await wire.writer.drain()
-        for _ in range(100):
-            wire.send(frame(PING, bytes(125)) * 1000)
-            await wire.writer.drain()
-        (connection,) = server.connections
-        assert connection._transport.get_write_buffer_size() < 1 << 20
 
 
 @on_uvloop
