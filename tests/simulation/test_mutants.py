@@ -16,6 +16,8 @@ from hatoba.node.memory import Memory
 from hatoba.node.wiring import Wiring
 from hatoba.reconcile.queue import KeyedQueue
 from hatoba.services.ecs.controller import interface
+from hatoba.services.ecs.model.story import Moment
+from hatoba.services.ecs.plan import lifecycle
 from hatoba.services.ecs.plan.rollout import arith
 from hatoba.store.feed import Feed
 from hatoba.store.journal import Entry
@@ -90,6 +92,15 @@ def told_before_it_is_durable(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(LoopWriter, "put", hasty)
 
 
+def a_state_is_not_told(patch: pytest.MonkeyPatch) -> None:
+    add = lifecycle.add
+
+    def forgetful(story: bytes, *moments: Moment) -> bytes:
+        return add(story, *(moment for moment in moments if moment.text != "DEACTIVATING"))
+
+    patch.setattr(lifecycle, "add", forgetful)
+
+
 MUTANTS: tuple[Mutate, ...] = (
     more_than_the_maximum,
     less_than_the_minimum,
@@ -101,6 +112,7 @@ MUTANTS: tuple[Mutate, ...] = (
     an_agent_forgets,
     an_agent_does_not_look_around,
     told_before_it_is_durable,
+    a_state_is_not_told,
 )
 
 

@@ -5,6 +5,7 @@ percents     the service controller never starts beyond maximumPercent, nor stop
              traffic is shifted that holds for each revision that has any, and always for each task set
 addresses    no address of a network is given twice, in the records or on the nodes
 once         no container is started twice, on whichever node
+told         a task's story names each state once, in their order, to the one it is in, and at most one stop
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from hatoba.services.ecs.model.task_set import sets_of
 from hatoba.services.ecs.plan import lifecycle
 from hatoba.services.ecs.plan.rollout.shifting import governs
 from hatoba.services.ecs.plan.task_sets import computed
+from hatoba.services.ecs.views import story as told
 from hatoba.services.elbv2.model.listener import listeners
 from hatoba.store import Change, Store
 from tests.simulation.node import SimulatedNode
@@ -83,6 +85,14 @@ class Watch:
         if rank < self._ranks.get(change.key, 0):
             self._fail(f"task {change.key.id} went back to {change.after.status}")
         self._ranks[change.key] = rank
+        self._told(change.after)
+
+    def _told(self, task: Task) -> None:
+        moments = told.story(task)["moments"]
+        states = [moment["text"] for moment in moments if moment["what"] == "status"]
+        rising = sorted(set(states), key=RANK.__getitem__)
+        if states != rising or states[-1] != task.status or sum(moment["what"] == "stop" for moment in moments) > 1:
+            self._fail(f"task {task.id} is {task.status}, and its story tells of {states}")
 
     def _workload(self, change: Change[fleet.WorkloadStatus]) -> None:
         after = change.after
