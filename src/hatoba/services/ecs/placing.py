@@ -75,6 +75,26 @@ def zones_of_nodes(view: View, wish: Wish) -> dict[str, str]:
     return {id_: one.labels[_ZONE] for id_, one in _sites(view, wish).items()}
 
 
+def open_zones(view: View, wish: Wish, settings: Settings) -> frozenset[str]:
+    """The zones in which there is an instance for such tasks, whether it has room or not. Looked for only when a node
+    or an instance changed, for all services alike; a service's own constraints may depend on what runs there."""
+    usage, sites = view.tally(tasks, Usage), _sites(view, wish)
+    need = replace(_needs(view, wish, settings), cpu=0, memory=0, ports=frozenset(), alone=False, group="", order=())
+    own = wish.placement.constraints or wish.definition.content.get("placementConstraints")
+    asked, made_from = (
+        (wish.scope, wish.cluster, wish.launch_type, need),
+        (view.changes(nodes), view.changes(instances)),
+    )
+    known = usage.zones.get(asked)
+    if known is not None and known[0] == made_from and not own:
+        return known[1]
+    found = frozenset(one.labels[_ZONE] for one in sites.values() if usage.scheduler.lack(need, one) is None)
+    if len(usage.zones) >= MOST_SITES:
+        usage.zones.clear()
+    usage.zones[asked] = made_from, found
+    return found
+
+
 def _there(view: View, wish: Wish, need: Needs, usage: Usage) -> list[Assignment | Refusal]:
     """On the instance that was named, or nowhere."""
     node = view.find(nodes, FLEET, wish.placement.instance)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hatoba.core.records import replace
+from hatoba.placement import Scheduler
 from hatoba.services.ecs.model.task import tasks
 from tests.unit.services.ecs.test_ecs_events import listening
 from tests.unit.services.ecs.test_ecs_services import create, described, messages
@@ -173,3 +174,26 @@ async def test_whoever_listens_hears_of_it(tmp_path: Path) -> None:
         ]
         (stopped,) = [t for t in w.store.all(tasks) if t.status == "STOPPED"]
         assert stopped.stopped_reason.startswith("Availability-zone rebalancing initiated by (deployment ecs-svc/")
+
+
+async def test_where_tasks_may_be_is_looked_for_when_nodes_change_and_not_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    lack = Scheduler.lack
+
+    def counted(self: Scheduler, need: Any, site: Any) -> Any:
+        looked.append(site.id)
+        return lack(self, need, site)
+
+    async with world(tmp_path) as w:
+        await host_service(w, 2)
+        monkeypatch.setattr(Scheduler, "lack", counted)
+        for seconds in range(1, 6):
+            await w.ecs.update_service(service="web", enableExecuteCommand=bool(seconds % 2))
+            await w.pass_time(seconds)
+        assert looked == []
+        w.change_node("node-1", schedulable=True, cpu=4096)
+        await w.ecs.update_service(service="web", enableECSManagedTags=True)
+        await w.settle()
+        assert looked == ["node-1"]

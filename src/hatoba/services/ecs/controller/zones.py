@@ -18,7 +18,7 @@ from hatoba.services.ecs.model.service import Service
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import Network, Task
 from hatoba.services.ecs.model.task_definition import definitions
-from hatoba.services.ecs.placing import there_for, zones_of_nodes
+from hatoba.services.ecs.placing import open_zones, zones_of_nodes
 from hatoba.services.ecs.plan.launch import Wish
 from hatoba.services.ecs.plan.rollout.rebalance import Zones
 from hatoba.store.store import View
@@ -33,7 +33,6 @@ class ZoneMap:
         self._settings = settings
         self._subnets: dict[tuple[Scope, str], str] = {}  # a subnet never moves
         self._known: dict[tuple[Scope, str, str], tuple[tuple[int, int], Mapping[str, str]]] = {}
-        self._spread: dict[tuple[Scope, str, str], tuple[tuple[int, int], tuple[str, ...]]] = {}
 
     async def learn(self, service: Service) -> None:
         """Asks for what is not known yet of the subnets that its tasks start in."""
@@ -72,37 +71,22 @@ class ZoneMap:
         wanted = wish(service, definition)
         there = self._nodes(view, wanted)
         of = _present(known, lambda task: there.get(task.node))
-        providers = [str(item["capacityProvider"]) for item in revision.capacity]
-        return Zones(of, self._open(view, wanted, providers, there) if asked else ())
+        if not asked:
+            return Zones(of)
+        providers = [str(item["capacityProvider"]) for item in revision.capacity] or [""]
+        one_of = (replace(wanted, capacity_provider=name) for name in providers)
+        return Zones(of, tuple(sorted({z for one in one_of for z in open_zones(view, one, self._settings)})))
 
     def _nodes(self, view: View, wanted: Wish) -> Mapping[str, str]:
         """By node: its zone. Made anew only when a node or an instance changed."""
-        place, made_from = (wanted.scope, wanted.cluster, wanted.launch_type), _made_from(view)
+        place = (wanted.scope, wanted.cluster, wanted.launch_type)
+        made_from = (view.changes(nodes), view.changes(instances))
         known = self._known.get(place)
         if known is None or known[0] != made_from:
             if len(self._known) > MOST_PLACES:
                 self._known.clear()
             known = self._known[place] = made_from, zones_of_nodes(view, wanted)
         return known[1]
-
-    def _open(self, view: View, wanted: Wish, providers: Sequence[str], zones: Mapping[str, str]) -> tuple[str, ...]:
-        """The zones of the instances that may have such tasks. Constraints may depend on what runs there: then they
-        are looked at each time."""
-        constrained = wanted.placement.constraints or wanted.definition.content.get("placementConstraints")
-        asked, made_from = (wanted.scope, wanted.service or "", wanted.deployment or ""), _made_from(view)
-        known = self._spread.get(asked)
-        if known is not None and known[0] == made_from and not constrained:
-            return known[1]
-        if len(self._spread) > MOST_PLACES:
-            self._spread.clear()
-        one_of = (replace(wanted, capacity_provider=name) for name in providers or ("",))
-        found = tuple(sorted({zones[node] for one in one_of for node in there_for(view, one, self._settings)}))
-        self._spread[asked] = made_from, found
-        return found
-
-
-def _made_from(view: View) -> tuple[int, int]:
-    return view.changes(nodes), view.changes(instances)
 
 
 def _present(known: Sequence[Task], zone: Callable[[Task], str | None]) -> dict[str, str]:

@@ -33,11 +33,12 @@ def groups_in(use: Use, place: Where) -> list[str]:
 
 
 class Usage:
-    """`sites` are kept by whoever makes them (`placing`), with what they were made from."""
+    """`sites` and `zones` are kept by whoever makes them (`placing`), with what they were made from."""
 
     def __init__(self) -> None:
         self.scheduler = Scheduler()
         self.sites: dict[object, tuple[tuple[int, int], dict[str, Site]]] = {}
+        self.zones: dict[object, tuple[tuple[int, int], frozenset[str]]] = {}
 
     def change(self, before: Task | None, after: Task | None) -> None:
         self.scheduler.ledger.change(_load(before), _load(after))
