@@ -59,9 +59,7 @@ class Policies:
     async def _expire(self, parameter: Parameter, policy: Policy) -> None:
         type_ = model.latest(self._store, parameter).type
         with self._store.tx() as tx:
-            # Somebody may have moved the expiration since it was read.
-            if tx.get(model.parameters, parameter.key) == parameter:
-                model.delete_parameter(tx, parameter)
+            model.delete_parameter(tx, parameter)
         await self._told(parameter, policy, type_, "The parameter has expired and was deleted.")
 
     async def _notify(self, parameter: Parameter, policy: Policy) -> None:

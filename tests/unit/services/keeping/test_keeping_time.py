@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -45,10 +46,15 @@ async def test_a_primary_waits_for_its_replicas() -> None:
     world = World()
     here, there = world.aws(), world.aws("eu-west-1")
     key = (await here.kms.create_key(MultiRegion=True))["KeyMetadata"]["KeyId"]
-    await here.kms.replicate_key(KeyId=key, ReplicaRegion="eu-west-1")
+    for region in ("eu-west-1", "eu-west-2"):
+        await here.kms.replicate_key(KeyId=key, ReplicaRegion=region)
     await here.kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
     await there.kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=10)
+    await world.aws("eu-west-2").kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=12)
     world.clock.advance(10 * DAY)
+    assert await world.settle() == world.clock.now() + 2 * DAY
+    assert (await here.kms.describe_key(KeyId=key))["KeyMetadata"]["KeyState"] == "PendingReplicaDeletion"
+    world.clock.advance(2 * DAY)
     assert await world.settle() == world.clock.now() + 7 * DAY
     shown = (await here.kms.describe_key(KeyId=key))["KeyMetadata"]
     assert shown["KeyState"] == "PendingDeletion"
@@ -214,6 +220,24 @@ async def test_without_anybody_to_tell_a_notification_has_failed() -> None:
 async def test_policies_that_cannot_be(policies: str, code: str) -> None:
     put = World().aws().ssm.put_parameter
     assert await refusal(put(Name="/a", Value="x", Type="String", Tier="Advanced", Policies=policies)) == code
+
+
+async def test_a_key_that_changed_while_a_value_was_encrypted_is_the_one_it_is_under() -> None:
+    world = World()
+    aws = world.aws()
+    key = (await aws.kms.create_key())["KeyMetadata"]["KeyId"]
+    put_ = {"Name": "/a", "Overwrite": True}
+    await aws.ssm.put_parameter(Name="/a", Value="1", Type="SecureString")
+    # The pattern takes its time, in which somebody else gives the parameter another key.
+    slow = asyncio.create_task(aws.ssm.put_parameter(**put_, Value="2", AllowedPattern="^[0-9]$"))
+    await asyncio.sleep(0)
+    await aws.ssm.put_parameter(**put_, Value="3", KeyId=key)
+    assert (await slow)["Version"] == 3
+    found = await aws.ssm.get_parameter(Name="/a", WithDecryption=True)
+    assert found["Parameter"]["Value"] == "2"
+    assert (await aws.ssm.describe_parameters())["Parameters"][0]["KeyId"] == key
+    await aws.kms.disable_key(KeyId=key)
+    assert await refusal(aws.ssm.get_parameter(Name="/a", WithDecryption=True)) == "InvalidKeyId"
 
 
 async def test_there_are_only_so_many_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
