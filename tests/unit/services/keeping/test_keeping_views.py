@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from tests.unit.services.keeping.test_keeping_time import EXPIRES, FUNCTION
+from tests.unit.services.keeping.test_keeping_time_parameters import EXPIRES
+from tests.unit.services.keeping.test_keeping_time_secrets import FUNCTION
 from tests.unit.services.keeping.world import Functions, World
 
 GOLDEN = Path(__file__).parent / "golden"

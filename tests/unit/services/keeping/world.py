@@ -7,9 +7,13 @@ another look now.
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable
 from typing import Any
 
+import pytest
+
 from hatoba.core.clock import ManualClock
+from hatoba.core.errors import AwsError
 from hatoba.core.ids import SeededIds
 from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
@@ -35,7 +39,15 @@ from hatoba.store.memory import MemoryDisk, MemoryJournal
 SCOPE = Scope("aws", "123456789012", "us-east-1")
 TABLES = (*kms_model.TABLES, *ssm_model.TABLES, *secretsmanager_model.TABLES, idempotent, tags)
 DAY = 86400.0
+MIDNIGHT = 1_699_920_000.0  # of the day on which the clock stands at first
 _LOOKS = 50
+
+
+async def refusal(asked: Awaitable[object]) -> str:
+    """The code with which it is refused."""
+    with pytest.raises(AwsError) as caught:
+        await asked
+    return caught.value.code
 
 
 class Functions:
