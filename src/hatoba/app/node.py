@@ -80,6 +80,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     token_file: Path | None = None  # where a control plane on this machine is about to leave one
     endpoint_port: int = 4566
     task_endpoint: bool = True  # tasks find the endpoint in their environment
+    bridge: str = "172.17.0.0/16"
     metadata_file: bool = False  # containers on instances find a file about themselves
     log_level: str = "INFO"
     attributes: dict[str, str] = {}  # what the owner says of it: custom attributes of the container instance
@@ -109,7 +110,12 @@ class Node:
         pool, transit = self._identity.addresses
         self.fabric = KernelFabric(
             network_settings(
-                places, pool, transit, address=self._settings.address, endpoint_port=self._settings.endpoint_port
+                places,
+                pool,
+                transit,
+                address=self._settings.address,
+                endpoint_port=self._settings.endpoint_port,
+                bridge=self._settings.bridge,
             )
         )
         await self.fabric.start()
@@ -266,7 +272,13 @@ class Node:
 
 
 def network_settings(
-    places: Places, pool: str, transit: str, *, address: str = "", endpoint_port: int = 4566
+    places: Places,
+    pool: str,
+    transit: str,
+    *,
+    address: str = "",
+    endpoint_port: int = 4566,
+    bridge: str = "172.17.0.0/16",
 ) -> NetworkSettings:
     return NetworkSettings(
         instance=places.instance,
@@ -276,6 +288,7 @@ def network_settings(
         pool=pool,
         host_services=(HostService(port=endpoint_port),),
         underlay=address or None,
+        bridge=bridge,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     node_host: str = "127.0.0.1"  # address of this machine for other nodes; on loopback there can be none
     node_port: int = 0  # port on which nodes connect; 0: one that is free, kept from then on
     pool: str = ""  # block of the host-side addresses, a /16; "": one in 100.64.0.0/10 that is free, kept from then on
+    bridge: str = "172.17.0.0/16"  # block of containers in the network mode bridge; known on their own node only
     ecr_uri_style: Literal["local", "aws"] = "local"  # what repositoryUri looks like
     metadata_file: Literal["on", "off"] = "off"  # containers on instances find ECS_CONTAINER_METADATA_FILE
     task_endpoint: Literal["on", "off"] = "on"  # tasks find AWS_ENDPOINT_URL in their environment (with auth only)
@@ -71,6 +73,10 @@ def load(data: Path | None, given: Mapping[str, Any], environ: Mapping[str, str]
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=_path)
     except msgspec.ValidationError as error:
         raise Refused(f"A setting has a wrong value: {error}.") from None
+    try:
+        IPv4Network(settings.bridge)
+    except ValueError:
+        raise Refused(f"The bridge {settings.bridge} is not a block of addresses.") from None
     if settings.auth == "off" and not (settings.host in LOOPBACK and settings.node_host in LOOPBACK):
         raise Refused(f"--auth off lets everybody in, so it works on a loopback address only, not on {settings.host}.")
     return settings

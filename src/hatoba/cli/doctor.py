@@ -9,12 +9,12 @@ import shutil
 from pathlib import Path
 
 _TOOLS = {
-    "catatonit": "catatonit",
     "containerd": "containerd",
     "crun": "crun",
     "mkfs.ext4": "e2fsprogs",
     "nsenter": "util-linux",
     "tini-static": "tini",
+    "catatonit": "catatonit",
 }
 _LIBRARIES = ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib")
 

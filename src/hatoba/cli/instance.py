@@ -142,6 +142,7 @@ def node(given: argparse.Namespace) -> int:
         token_file=given.join_file,
         endpoint_port=settings.port,
         task_endpoint=settings.task_endpoint == "on" and settings.auth == "on",
+        bridge=settings.bridge,
         metadata_file=settings.metadata_file == "on",
         log_level=settings.log_level,
         attributes=_attributes(given),

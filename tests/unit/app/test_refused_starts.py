@@ -32,6 +32,15 @@ def test_not_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert not (tmp_path / "data").exists()
 
 
+def test_a_block_that_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HATOBA_BRIDGE", "172.17.0.1/16")
+    said = refused(capsys, "up", "--data", str(tmp_path / "data"))
+    assert said == "The bridge 172.17.0.1/16 is not a block of addresses."
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_missing_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     said = refused(capsys, "up", "--data", str(tmp_path / "data"))
