@@ -56,6 +56,7 @@ BEHIND = {
     "httptools": ("gateway/http/", "runtime/distribution/"),
     "nftables": ("network/",),
     "pyroute2": ("network/",),
+    "re2": ("node/logs/patterns.py",),
     "sqlite3": ("store/sqlite.py",),
     "uvloop": ("app/process.py",),
     "wsproto": ("gateway/http/",),

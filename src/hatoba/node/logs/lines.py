@@ -6,10 +6,10 @@ sent again after a crash is cut as before.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from itertools import accumulate
 from typing import NamedTuple
+
+from hatoba.node.logs.patterns import finder
 
 EVENT_BYTES = 256 * 1024 - 26  # the largest event's text: 256 KiB with the overhead that every event counts for
 _LONG_LEADS = (0xC0, 0xE0, 0xF0)  # the least first byte of a character of more than 1, 2, 3 bytes
@@ -114,7 +114,7 @@ class Grouper:
     span: an event ended there before the agent was restarted."""
 
     def __init__(self, new_event: str, barrier: int = 0) -> None:
-        self._begins: Callable[[str], object] = re.compile(new_event).search
+        self._begins = finder(new_event)
         self._barrier = barrier
         self._lines: list[Line] = []
         self._size = 0

@@ -12,6 +12,7 @@ import msgspec
 
 from hatoba.core.errors import HatobaError
 from hatoba.node.logs import protocol
+from hatoba.node.logs.patterns import BadPattern, finder
 
 SPOOL_BYTES = 16 << 20  # a container may be this far ahead in blocking mode
 MAX_BUFFER_BYTES = 10 << 20  # `max-buffer-size` when it is not given
@@ -129,8 +130,8 @@ def _new_event(options: Mapping[str, str]) -> str | None:
         return datetime_pattern(format_)
     if pattern:
         try:
-            re.compile(pattern)
-        except re.error as error:
+            finder(pattern)
+        except BadPattern as error:
             raise BadOption(f"awslogs could not parse multiline pattern key {pattern!r}: {error}") from None
     return pattern or None
 

@@ -10,6 +10,7 @@ import msgspec
 
 from hatoba.node.logs import protocol
 from hatoba.node.logs.options import MIN_BUFFER_BYTES, SPOOL_BYTES, BadOption, size_of
+from hatoba.node.logs.patterns import BadPattern, finder
 
 _FIELD = re.compile(r"\{\{\s*\.(\w+)\s*\}\}")
 _SHORT = 12  # characters of an id
@@ -59,10 +60,10 @@ def extra(options: Mapping[str, str], writer: Writer) -> dict[str, str]:
     for option, given in (("labels", writer.labels), ("env", writer.environment)):
         names = [name.strip() for name in options.get(option, "").split(",")]
         try:
-            wanted = re.compile(options[f"{option}-regex"]) if f"{option}-regex" in options else None
-        except re.error as error:
+            wanted = finder(options[f"{option}-regex"]) if f"{option}-regex" in options else None
+        except BadPattern as error:
             raise BadOption(f"log opt '{option}-regex': {error}") from None
-        found |= {name: text for name, text in given.items() if name in names or (wanted and wanted.search(name))}
+        found |= {name: text for name, text in given.items() if name in names or (wanted and wanted(name))}
     return found
 
 
