@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -36,8 +37,8 @@ def test_a_machine_that_joins_gets_its_share_without_a_failed_request() -> None:
         web.steady()
         assert web.describe()["availabilityZoneRebalancing"] == "ENABLED"
         assert list(where(ecs).values()) == [4]
-        address = web.address
-        with Load(address, rate=200) as load, Machine(hatoba, cables, 2):
+        with ExitStack() as until_the_load_is_over, Load(web.address, rate=200) as load:
+            until_the_load_is_over.enter_context(Machine(hatoba, cables, 2))
             eventually(lambda: sorted(where(ecs).values()) == [2, 2], 60, 0.2)
             eventually(lambda: "is AZ balanced" in told(web), 30, 0.2)
             web.steady()

@@ -14,7 +14,7 @@ from hatoba.services.ecs.model.task import tasks
 from tests.unit.services.ecs.test_ecs_events import listening
 from tests.unit.services.ecs.test_ecs_services import create, described, messages
 from tests.unit.services.ecs.test_ecs_task_sets import refused
-from tests.unit.services.ecs.world import World, world
+from tests.unit.services.ecs.world import World, definition, world
 
 THREE = {"awsvpcConfiguration": {"subnets": ["subnet-a", "subnet-b", "subnet-c"]}}
 ZONES = {f"subnet-{letter}": f"us-east-1{letter}" for letter in "abc"}
@@ -197,3 +197,26 @@ async def test_where_tasks_may_be_is_looked_for_when_nodes_change_and_not_else(
         await w.ecs.update_service(service="web", enableECSManagedTags=True)
         await w.settle()
         assert looked == ["node-1"]
+
+
+async def test_a_task_on_an_instance_has_its_interface_in_that_zone(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.ec2.zones = ZONES
+        for number in (2, 3):
+            w.add_node(f"node-{number}")
+        both = ["FARGATE", "EC2"]
+        await w.ecs.register_task_definition(**definition(requiresCompatibilities=both))
+        await w.ecs.create_service(
+            serviceName="web", taskDefinition="web", desiredCount=6, launchType="EC2", networkConfiguration=THREE
+        )
+        await w.settle()
+        shown = await w.ecs.describe_container_instances(containerInstances=["node-1", "node-2", "node-3"])
+        zones = {
+            instance["ec2InstanceId"]: attribute["value"]
+            for instance in shown["containerInstances"]
+            for attribute in instance["attributes"]
+            if attribute["name"] == "ecs.availability-zone"
+        }
+        assert len(set(zones.values())) == 3
+        assert {task.node: ZONES[task.subnet] for task in w.store.all(tasks)} == zones
+        assert on_nodes(w) == {"node-1": 2, "node-2": 2, "node-3": 2}

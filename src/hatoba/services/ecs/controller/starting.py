@@ -15,7 +15,7 @@ from hatoba.services.ecs.model.account import log_mode, owner
 from hatoba.services.ecs.model.service import Service
 from hatoba.services.ecs.model.service_deployment import Image, find_revision, number_of, revisions
 from hatoba.services.ecs.model.settings import Settings
-from hatoba.services.ecs.model.task import tasks, tasks_of
+from hatoba.services.ecs.model.task import Task, tasks, tasks_of
 from hatoba.services.ecs.model.task_definition import Definition, definitions
 from hatoba.services.ecs.placing import assign, assign_charged
 from hatoba.services.ecs.plan import launch
@@ -65,12 +65,12 @@ class Starter:
         tags = task_tags(service, tags_of(tx, service.scope, _source(service, definition)))
         every = tasks_of(tx, service.scope, service.id)
         there = [t for t in every if t.deployment == wanted.deployment and t.desired == "RUNNING"]
-        zone_of = self._zones.subnets(service.scope, wanted.network)
-        subnets = launch.spread(wanted.network, (task.subnet for task in there), step.start, zone_of, step.zones)
         charged = providers(service.primary.revision.capacity, (task.capacity_provider for task in there), step.start)
         started: dict[int, str] = {}
         refused: list[tuple[launch.Wish, Refusal]] = []
-        for number, (one, answer) in enumerate(self._places(tx, wanted, step, charged)):
+        answers = self._places(tx, wanted, step, charged)
+        subnets = self._subnets(tx, wanted, step, [answer for _, answer in answers], there)
+        for number, (one, answer) in enumerate(answers):
             if not isinstance(answer, Assignment):
                 refused.append((one, answer))
                 continue
@@ -87,6 +87,17 @@ class Starter:
         why = words.unplaced(wanted.launch_type, refused[0][1]) if refused else ""
         said = [words.started(list(started.values()), min(step.unhealthy, len(started)))] if started else []
         return replace(service, blocked=why), [*said, *([why] if why and service.blocked != why else [])]
+
+    def _subnets(
+        self, tx: Tx, wanted: launch.Wish, step: Plan, answers: Sequence[Assignment | Refusal], there: Sequence[Task]
+    ) -> list[str]:
+        """One for each. A Fargate task is where its subnet is; any other's is in its instance's zone, if one is."""
+        zones = step.zones
+        if wanted.launch_type != "FARGATE" and wanted.network is not None:
+            of = self._zones.nodes(tx, wanted)
+            zones = tuple(of.get(a.node, "") if isinstance(a, Assignment) else "" for a in answers)
+        zone_of = self._zones.subnets(wanted.scope, wanted.network)
+        return launch.spread(wanted.network, (task.subnet for task in there), len(answers), zone_of, zones)
 
     def _places(
         self, tx: Tx, wanted: launch.Wish, step: Plan, charged: Sequence[str]

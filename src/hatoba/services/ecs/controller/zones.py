@@ -69,7 +69,7 @@ class ZoneMap:
         definition = view.find(definitions, service.scope, revision.definition)
         assert definition is not None, "a definition with services is not forgotten"
         wanted = wish(service, definition)
-        there = self._nodes(view, wanted)
+        there = self.nodes(view, wanted)
         of = _present(known, lambda task: there.get(task.node))
         if not asked:
             return Zones(of)
@@ -77,7 +77,7 @@ class ZoneMap:
         one_of = (replace(wanted, capacity_provider=name) for name in providers)
         return Zones(of, tuple(sorted({z for one in one_of for z in open_zones(view, one, self._settings)})))
 
-    def _nodes(self, view: View, wanted: Wish) -> Mapping[str, str]:
+    def nodes(self, view: View, wanted: Wish) -> Mapping[str, str]:
         """By node: its zone. Made anew only when a node or an instance changed."""
         place = (wanted.scope, wanted.cluster, wanted.launch_type)
         made_from = (view.changes(nodes), view.changes(instances))
