@@ -12,7 +12,6 @@ from hatoba.gateway.http import SocketLimits
 from tests.unit.gateway.framing import BYTES, CLOSE, PING, TEXT, closing, frame, heard, talking
 from tests.unit.gateway.wire import on_uvloop
 
-
 # Masks are chance: tests that are named after their bytes would be others in every process.
 BREACHES = {
     "not masked": (frame(TEXT, b"plain", masked=False), 1002),
