@@ -87,6 +87,8 @@ def said(hatoba: Instance) -> dict[str, Any]:
     logs.create_log_group(logGroupName=GROUP)
     ecs.register_task_definition(**definition(hatoba, hatoba.task_role("metadata")))
     network = hatoba.network()
+    hatoba.kill("node")  # what tasks are told must not depend on whether their agent is the first one here
+    eventually(hatoba.health_or_none, 30)
     tags = [{"key": "team", "value": "blue"}]
     (task,) = ecs.run_task(taskDefinition="metadata", launchType="FARGATE", networkConfiguration=network, tags=tags)[
         "tasks"

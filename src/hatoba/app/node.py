@@ -78,6 +78,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""
     token: str = ""
     token_file: Path | None = None  # where a control plane on this machine is about to leave one
+    local: bool = False  # the control plane is on this machine, in the same data directory
     endpoint_port: int = 4566
     task_endpoint: bool = True  # tasks find the endpoint in their environment
     bridge: str = "172.17.0.0/16"
@@ -214,7 +215,7 @@ class Node:
         """Beside the control plane it is at the host's end of every router's uplink; else where the registry is."""
         if not self._settings.task_endpoint:
             return ""
-        if self._settings.token_file is None:
+        if not self._settings.local:
             return REGISTRY
         _, transit = self._identity.addresses
         return f"http://{first_address(IPv4Network(transit))}:{self._settings.endpoint_port}"

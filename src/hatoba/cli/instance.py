@@ -131,7 +131,8 @@ def node(given: argparse.Namespace) -> int:
         return _tell_of_nodes(given)
     settings = _settings(given)
     places = place.ensure(settings.data)
-    if _kept(places).exists():
+    local = _kept(places).exists()
+    if local:
         settings, places = _running(given)
     from hatoba.app.node import NodeSettings, main
 
@@ -140,6 +141,7 @@ def node(given: argparse.Namespace) -> int:
         address=given.address or (settings.node_host if settings.several_nodes else ""),
         token=given.join or "",
         token_file=given.join_file,
+        local=local,
         endpoint_port=settings.port,
         task_endpoint=settings.task_endpoint == "on" and settings.auth == "on",
         bridge=settings.bridge,

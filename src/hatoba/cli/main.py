@@ -56,7 +56,6 @@ def parser() -> argparse.ArgumentParser:
     node.add_argument("--attribute", action="append", default=[], metavar="NAME[=VALUE]", help="of its instances")
     node.add_argument("--group", help="the Auto Scaling group whose capacity providers place tasks on it")
     node.add_argument("--external", action="store_true", help="only for tasks of the launch type EXTERNAL")
-    node.add_argument("--local", action="store_true", help=argparse.SUPPRESS)
 
     add("control", None, "instance.control")
     add("doctor", "check this machine and say how to mend what is missing", "doctor.doctor")
