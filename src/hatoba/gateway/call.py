@@ -23,15 +23,34 @@ from hatoba.store import Store, Tx
 T = TypeVar("T")
 
 
+class SessionContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What temporary credentials say beyond who holds them: what limits them, and what policies may ask of them.
+
+    Lists of pairs and not mappings, so that a principal can be a key. Times in seconds since the epoch.
+    """
+
+    issued: float  # aws:TokenIssueTime
+    policy: str | None = None  # the session policy, as a document
+    policy_arns: tuple[str, ...] = ()  # managed policies that limit the session likewise
+    tags: tuple[tuple[str, str], ...] = ()  # aws:PrincipalTag/…, before the role's own of the same key
+    transitive: tuple[str, ...] = ()  # keys of the tags that go along when it assumes a further role
+    source_identity: str | None = None  # aws:SourceIdentity; goes along, too
+    mfa_at: float | None = None  # when a second factor was shown: aws:MultiFactorAuthAge
+    provider: str | None = None  # aws:FederatedProvider: who said who it is
+    claims: tuple[tuple[str, str], ...] = ()  # what the provider said, by condition key
+    user: str | None = None  # of a federated user: the ARN of the user (or root) who made the session
+
+
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks. `arn` is what GetCallerIdentity says; `id` the unique id (`AIDA…`, `AROA…:session`, account)."""
 
-    kind: Literal["root", "user", "role", "service", "anonymous"]
+    kind: Literal["root", "user", "role", "federated", "service", "anonymous"]
     account: str
     arn: str
     id: str
     role: str | None = None  # the role's ARN, of an assumed role or a service
     access_key: str | None = None
+    session: SessionContext | None = None  # of temporary credentials
 
 
 class Client(Protocol):
@@ -177,4 +196,4 @@ class Call:
         return idempotency.token_key(self.scope, self.service, self.operation, token)
 
 
-__all__ = ["Call", "Client", "Door", "Platform", "Principal", "idempotent"]
+__all__ = ["Call", "Client", "Door", "Platform", "Principal", "SessionContext", "idempotent"]

@@ -9,8 +9,9 @@ from hatoba.aws.shapes import iam as ti
 from hatoba.aws.shapes import sts as t
 from hatoba.core import arn as arns
 from hatoba.core.errors import AwsError
+from hatoba.core.records import replace
 from hatoba.core.secret import Secret
-from hatoba.gateway.call import Call, Principal
+from hatoba.gateway.call import Call, Principal, SessionContext
 from hatoba.gateway.room import Service
 from hatoba.services.sts import trust
 from hatoba.services.sts.model import EVERYWHERE, Session, forget_expired, sessions
@@ -39,7 +40,7 @@ def _issue(call: Call, principal: Principal, seconds: float) -> t.Credentials:
             sessions,
             Session(
                 key=sessions.key(EVERYWHERE, access_key),
-                principal=principal,
+                principal=replace(principal, access_key=access_key, session=SessionContext(issued=call.now)),
                 secret=Secret(secret),
                 token=Secret(token),
                 expires=expires,
