@@ -36,6 +36,8 @@ def _walk() -> Iterator[Path]:
 
 
 def _ours(path: Path) -> bool:
+    if path.name == ".git":  # of a second working tree: git's own, with a path of this machine
+        return False
     return path.suffix in {".py", ".pyi", ".md", ".toml", ".sh", ".lock", ".json", ".yaml", ""} or path.name == "run"
 
 
