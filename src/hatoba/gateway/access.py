@@ -1,14 +1,14 @@
 """Who asks, and may they? The two questions as ports, and the answers until IAM's rooms give theirs.
 
 `Identities` finds an access key; the iam room implements it over its records. `Authorizer` decides before every
-operation, from outside or between rooms; the policy engine will implement it.
+operation, from outside or between rooms, whether its needs (`needs`) are allowed; the iam room implements it, too.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from hatoba.aws import index
@@ -16,7 +16,8 @@ from hatoba.aws.models import Operation
 from hatoba.aws.sigv4 import Credential
 from hatoba.core.errors import AwsError
 from hatoba.core.keys import Scope
-from hatoba.gateway.call import Principal
+from hatoba.gateway.call import Call, Principal
+from hatoba.gateway.needs import EVERYTHING, Need
 
 _ACCOUNT = re.compile(r"\d{12}")
 
@@ -35,8 +36,11 @@ class Identities(Protocol):
 
 
 class Authorizer(Protocol):
-    def decide(self, principal: Principal, operation: Operation, scope: Scope, params: Mapping[str, Any]) -> None:
-        """Raises the service's access-denied error (`denied`), saying who may not do what, and why."""
+    def decide(self, call: Call, operation: Operation, needs: Iterable[Need]) -> None:
+        """Raises the service's access-denied error (`denied`), saying who may not do what, and why.
+
+        `needs` is lazy, may be gone through once, and is best left alone where nothing depends on it.
+        """
         ...
 
 
@@ -53,22 +57,29 @@ class KnownKeys:
 class RolesPass:
     """Until policies are evaluated: root, roles and the platform's own services may do all, users nothing."""
 
-    def decide(self, principal: Principal, operation: Operation, scope: Scope, params: Mapping[str, Any]) -> None:
-        if principal.kind == "user" and (operation.service, operation.name) != ("sts", "GetCallerIdentity"):
-            raise denied(principal, operation, "because no identity-based policy allows the action")
+    def decide(self, call: Call, operation: Operation, needs: Iterable[Need]) -> None:
+        if call.principal.kind == "user":
+            for need in needs:
+                raise denied(
+                    call.principal, operation, need, f"because no identity-based policy allows the {need.action} action"
+                )
 
 
 class EverythingPasses:
     """With `--auth off`."""
 
-    def decide(self, principal: Principal, operation: Operation, scope: Scope, params: Mapping[str, Any]) -> None:
+    def decide(self, call: Call, operation: Operation, needs: Iterable[Need]) -> None:
         return
 
 
-def denied(principal: Principal, operation: Operation, why: str) -> AwsError:
-    """A refusal in the words and the code of the service's protocol."""
+def denied(principal: Principal, operation: Operation, need: Need, why: str) -> AwsError:
+    """A refusal in the words and the code of the operation's service.
+
+    Source: the IAM user guide, "Troubleshoot access denied error messages".
+    """
     model = operation.model
-    said = f"User: {principal.arn} is not authorized to perform: {model.signing_name}:{operation.name} {why}"
+    resource = "" if need.resource == EVERYTHING else f" on resource: {need.resource}"
+    said = f"User: {principal.arn} is not authorized to perform: {need.action}{resource} {why}"
     match model.protocol:
         case "ec2":
             return AwsError(

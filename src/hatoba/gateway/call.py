@@ -18,6 +18,7 @@ from hatoba.core.keys import Key, Scope
 from hatoba.core.pages import BadToken, Pager
 from hatoba.gateway import idempotency
 from hatoba.gateway.idempotency import idempotent
+from hatoba.gateway.needs import Need
 from hatoba.store import Store, Tx
 
 T = TypeVar("T")
@@ -78,6 +79,10 @@ class Platform(Protocol):
         has assumed."""
         ...
 
+    def demand(self, call: Call, needs: Iterable[Need]) -> None:
+        """Raises the access-denied error of the call's service unless its principal may do all of this."""
+        ...
+
     def serves(self, service: str) -> bool:
         """Whether a service, by botocore's name, has a room here."""
         ...
@@ -100,6 +105,7 @@ class Call:
         "service",
         "source_ip",
         "user_agent",
+        "via",
     )
 
     def __init__(
@@ -114,8 +120,10 @@ class Call:
         source_ip: str = "",
         user_agent: str = "",
         host: str = "",
+        via: str = "",
     ) -> None:
-        """`host`: the name and port by which the client reached us; "" between rooms."""
+        """`host`: the name and port by which the client reached us; "" between rooms. `via`: the service, by botocore's
+        name, that asks with a client's permissions; "" when the client asks, or a service for itself."""
         self.platform = platform
         self.scope = scope
         self.service = service  # botocore's name
@@ -125,6 +133,7 @@ class Call:
         self.source_ip = source_ip
         self.user_agent = user_agent
         self.host = host
+        self.via = via
 
     # --- what it may use
 
@@ -142,6 +151,16 @@ class Call:
     @property
     def ids(self) -> Ids:
         return self.platform.ids
+
+    def demand(self, *needs: Need) -> None:
+        """For what an operation finds out to need only while it is carried out; the rest stands in its room's `access`.
+        Raises the service's access-denied error."""
+        self.platform.demand(self, needs)
+
+    @property
+    def aws_as_caller(self) -> Door:
+        """Other rooms, asked by this one with the caller's own permissions (`aws:CalledVia` tells that we ask)."""
+        return self.platform.door(self.scope, self.service, self.principal)
 
     @property
     def aws(self) -> Door:

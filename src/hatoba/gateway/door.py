@@ -87,6 +87,7 @@ class LocalDoor:
             request_id=self._platform.ids.uuid(),
             source_ip=f"{self._caller}.amazonaws.com",
             user_agent=f"{self._caller}.amazonaws.com",
+            via="" if self._principal.kind == "service" else self._caller,
         )
 
 

@@ -19,6 +19,7 @@ from hatoba.core.errors import AwsError
 from hatoba.gateway.access import Authorizer
 from hatoba.gateway.call import Call
 from hatoba.gateway.metrics import Metrics, OperationMetrics
+from hatoba.gateway.needs import Access, Need
 from hatoba.gateway.room import BODY_BYTES, Handler, Service, snake
 from hatoba.store import Conflict, Store
 
@@ -31,6 +32,7 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     operation: Operation
     handler: Handler | None
+    access: Access
     metrics: OperationMetrics
 
 
@@ -59,7 +61,10 @@ class Operations:
                 return None
             room = self._rooms.get(model.name)
             handler = room.handler(name) if room is not None else None
-            bound = Bound(operation=operation, handler=handler, metrics=self._metrics.of(model.name, name))
+            access = room.access if room is not None else Access(model.signing_name, {})
+            bound = Bound(
+                operation=operation, handler=handler, access=access, metrics=self._metrics.of(model.name, name)
+            )
             self._bound[model.name, name] = bound
         return bound
 
@@ -89,6 +94,12 @@ class Operations:
         room = self._rooms.get(service)
         return room.body_bytes if room is not None else BODY_BYTES
 
+    def demand(self, call: Call, needs: Iterable[Need]) -> None:
+        """What an operation finds out to need while it is carried out. Raises the service's access-denied error."""
+        operation = models.load(call.service).operation(call.operation)
+        assert operation is not None
+        self._authorizer.decide(call, operation, needs)
+
     async def perform(self, bound: Bound, params: dict[str, Any], call: Call) -> dict[str, Any]:
         """The answer's values, once everything they may show is durable. Raises `AwsError`, as durable."""
         operation, handler = bound.operation, bound.handler
@@ -96,7 +107,7 @@ class Operations:
             raise not_implemented(operation)
         try:
             validate.check(operation, params)
-            self._authorizer.decide(call.principal, operation, call.scope, params)
+            self._authorizer.decide(call, operation, bound.access.needs(operation.name, params, call))
             result: dict[str, Any] = await handler(params, call) or {}
             if self._strict:
                 conform.output(operation, result)

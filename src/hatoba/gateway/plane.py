@@ -16,9 +16,10 @@ from hatoba.core.ids import Ids
 from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
 from hatoba.gateway.access import Authorizer, Identities
-from hatoba.gateway.call import Door, Principal
+from hatoba.gateway.call import Call, Door, Principal
 from hatoba.gateway.door import service_door
 from hatoba.gateway.metrics import Metrics
+from hatoba.gateway.needs import Need
 from hatoba.gateway.operations import Operations
 from hatoba.gateway.path import Path, Settings
 from hatoba.gateway.room import Service
@@ -64,6 +65,9 @@ class ControlPlane:
             return cast(T, self._provided[kind])
         except KeyError:
             raise LookupError(f"nothing provides {kind.__name__} here") from None
+
+    def demand(self, call: Call, needs: Iterable[Need]) -> None:
+        self.operations.demand(call, needs)
 
     def serves(self, service: str) -> bool:
         return service in self.operations.services

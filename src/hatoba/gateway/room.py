@@ -17,7 +17,9 @@ from typing import Any, TypeVar
 
 from botocore import xform_name
 
+from hatoba.aws import index
 from hatoba.gateway.call import Call
+from hatoba.gateway.needs import Access
 
 Handler = Callable[[Any, Call], Awaitable[Any]]
 H = TypeVar("H", bound=Handler)
@@ -31,12 +33,21 @@ def snake(operation: str) -> str:
     return str(xform_name(operation))
 
 
+def _signing_name(service: str) -> str:
+    known = index.by_name(service)
+    return known.signing_name if known is not None else service
+
+
 class Service:
     """A room's operations. `name` is botocore's service name, also the attribute's name on the front door."""
 
-    def __init__(self, name: str, *, alias: str | None = None, body_bytes: int = BODY_BYTES) -> None:
-        """`body_bytes`: the longest request, for services that take more in one piece (ECR's image layers)."""
+    def __init__(
+        self, name: str, *, access: Access | None = None, alias: str | None = None, body_bytes: int = BODY_BYTES
+    ) -> None:
+        """`access`: what each operation needs to be allowed. `body_bytes`: the longest request, for services that take
+        more in one piece (ECR's image layers)."""
         self.name = name
+        self.access = access or Access(_signing_name(name), {})
         self.body_bytes = body_bytes
         self.alias = alias or name  # elasticloadbalancingv2's is botocore's `elbv2`
         self._handlers: dict[str, Handler] = {}

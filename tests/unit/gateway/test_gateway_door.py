@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -15,9 +15,9 @@ from hatoba.aws.models import Operation
 from hatoba.aws.shapes import ecs as ecs_shapes
 from hatoba.aws.shapes import elbv2 as t
 from hatoba.core.errors import AwsError
-from hatoba.core.keys import Scope
 from hatoba.gateway.access import denied
 from hatoba.gateway.call import Call, Principal
+from hatoba.gateway.needs import Need
 from hatoba.gateway.room import Service, snake
 from tests.unit.gateway.plane import SCOPE, door, plane, things, write
 from tests.unit.gateway.wire import on_uvloop
@@ -159,15 +159,51 @@ async def test_the_door_asks_the_authorizer() -> None:
     asked: list[tuple[str, str, str]] = []
 
     class Nobody:
-        def decide(self, principal: Principal, operation: Operation, scope: Scope, params: Mapping[str, Any]) -> None:
-            asked.append((principal.kind, operation.name, scope.region))
-            raise denied(principal, operation, "because nobody may")
+        def decide(self, call: Call, operation: Operation, needs: Iterable[Need]) -> None:
+            asked.append((call.principal.kind, operation.name, call.scope.region))
+            raise denied(call.principal, operation, next(iter(needs)), "because nobody may")
 
     with plane(balancers(), authorizer=Nobody()) as (made, _):
         with pytest.raises(AwsError, match="is not authorized to perform: elasticloadbalancing:RegisterTargets"):
             await door(made).elbv2.register_targets(TargetGroupArn="x", Targets=[])
         assert asked == [("service", "RegisterTargets", "eu-west-1")]
         assert made.store.find(things, SCOPE, "x") is None
+
+
+@on_uvloop
+async def test_an_operation_may_demand_more_than_its_table_says() -> None:
+    """And as whom it asks further is known: the caller's permissions, and through which service."""
+    logs, lambda_ = Service("logs"), Service("lambda")
+    seen: list[tuple[str, str, str]] = []
+
+    @logs.operation
+    async def put_subscription_filter(req: dict[str, Any], call: Call) -> None:
+        call.demand(Need(action="logs:One"), Need(action="logs:Two", resource="arn"))
+        await call.aws_as_caller.lambda_.invoke(FunctionName="f")
+        await call.aws.lambda_.invoke(FunctionName="f")
+
+    @lambda_.operation
+    async def invoke(req: dict[str, Any], call: Call) -> dict[str, Any]:
+        seen.append((call.principal.kind, call.principal.arn.rpartition("/")[2], call.via))
+        return {}
+
+    class NotTwo:
+        def decide(self, call: Call, operation: Operation, needs: Iterable[Need]) -> None:
+            for need in needs:
+                if need.action == "logs:Two" and "strict" in call.principal.id:
+                    raise denied(call.principal, operation, need, "because")
+
+    def door_of(made: Any, name: str) -> Any:
+        user = Principal(kind="user", account="123456789012", arn=f"arn:aws:iam::123456789012:user/{name}", id=name)
+        return made.door(SCOPE, "test", user)
+
+    request = {"logGroupName": "g", "filterName": "f", "filterPattern": "", "destinationArn": "arn:aws:x"}
+    with plane(logs, lambda_, authorizer=NotTwo()) as (made, _):
+        with pytest.raises(AwsError, match="perform: logs:Two on resource: arn because"):
+            await door_of(made, "strict").logs.put_subscription_filter(**request)
+        assert seen == []
+        await door_of(made, "ann").logs.put_subscription_filter(**request)
+        assert seen == [("user", "ann", "logs"), ("service", "logs", "")]
 
 
 @on_uvloop

@@ -14,9 +14,10 @@ from hatoba.core.secret import Secret
 from hatoba.gateway.call import Call, Principal, SessionContext
 from hatoba.gateway.room import Service
 from hatoba.services.sts import trust
+from hatoba.services.sts.access import ACCESS
 from hatoba.services.sts.model import EVERYWHERE, Session, forget_expired, sessions
 
-sts = Service("sts")
+sts = Service("sts", access=ACCESS)
 
 HOUR = 3600  # seconds: how long sessions last unless asked otherwise, and those of a role that assumes another at most
 
