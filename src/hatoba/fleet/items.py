@@ -41,6 +41,16 @@ class NetworkItem(m.Part, frozen=True, kw_only=True):
     vni: int
     resolver: str
     region: str = ""
+    acls: tuple[m.Acl, ...] = ()
+    dns: bool = True
+    hostnames: bool = True
+    domain: str = ""
+    servers: tuple[str, ...] | None = None
+
+    @property
+    def nameservers(self) -> tuple[str, ...]:
+        """Whom tasks ask for names."""
+        return (self.resolver,) if self.servers is None else self.servers
 
 
 class InterfaceItem(m.Part, frozen=True, kw_only=True):
@@ -197,7 +207,17 @@ def _network(view: View, node: str, ref: Ref) -> NetworkItem | None:
     record = view.find(m.networks, ref.scope, ref.id)
     if record is None or not _has_network(view, node, ref.scope, ref.id):
         return None
-    return NetworkItem(cidrs=record.cidrs, vni=record.vni, resolver=record.resolver, region=ref.scope.region)
+    return NetworkItem(
+        cidrs=record.cidrs,
+        vni=record.vni,
+        resolver=record.resolver,
+        region=ref.scope.region,
+        acls=record.acls,
+        dns=record.dns,
+        hostnames=record.hostnames,
+        domain=record.domain,
+        servers=record.servers,
+    )
 
 
 def _policy(view: View, node: str, ref: Ref) -> PolicyItem | None:

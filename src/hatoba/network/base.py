@@ -185,6 +185,32 @@ class PolicySet(msgspec.Struct, frozen=True, kw_only=True):
     egress: tuple[Rule, ...] = ()
 
 
+class AclRule(Rule, frozen=True, kw_only=True):
+    """An entry of a network ACL: what it says of the traffic with its networks (the far end). It names no groups."""
+
+    allow: bool = False
+
+
+class Border(msgspec.Struct, frozen=True, kw_only=True):
+    """A subnet's: what stays within its networks does not cross it."""
+
+    subnet: str
+    cidrs: tuple[str, ...]
+
+
+class Acl(msgspec.Struct, frozen=True, kw_only=True):
+    """A network ACL: asked for every packet that comes into its subnets or leaves them, answers too.
+
+    The first rule that fits has the say, and what none fits is dropped. A subnet of no ACL lets everything pass. What
+    the router itself serves (`RouterService`) passes always.
+    """
+
+    id: str
+    borders: tuple[Border, ...]
+    ingress: tuple[AclRule, ...] = ()
+    egress: tuple[AclRule, ...] = ()
+
+
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     """Where an interface is: a container runtime joins the namespace by this path."""
 
@@ -291,6 +317,10 @@ class Fabric(Protocol):
 
     async def set_policies(self, vpc: str, policies: tuple[PolicySet, ...]) -> None:
         """All security groups of the VPC that matter here. Connections that stand stay; new ones meet the new rules."""
+        ...
+
+    async def set_acls(self, vpc: str, acls: tuple[Acl, ...]) -> None:
+        """All network ACLs of the VPC that filter anything. Standing connections meet the new rules, too."""
         ...
 
     async def ensure_interface(self, spec: InterfaceSpec) -> Attachment:

@@ -9,8 +9,10 @@ import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address, ip_network
 
+from hatoba.network import acls as filters
 from hatoba.network import names, ruleset
 from hatoba.network.base import (
+    Acl,
     AddressSpec,
     Blackhole,
     Fault,
@@ -51,6 +53,15 @@ def policies(given: Iterable[PolicySet]) -> None:
         for group in (policy.id, *ruleset.references(policy)):
             names.checked(group)
         ruleset.group_chains(policy)  # raises for what cannot be written as rules
+
+
+def acls(given: Iterable[Acl]) -> None:
+    for acl in given:
+        names.checked(acl.id)
+        for border in acl.borders:
+            names.checked(border.subnet)
+        filters.elements([acl])  # raise for what cannot be written as rules
+        filters.chains(acl)
 
 
 def holder(spec: InterfaceSpec | AddressSpec, given: Settings) -> None:

@@ -18,6 +18,7 @@ from hatoba.core.errors import PortError, Refused
 from hatoba.network import addresses, bridge, checks, injection, syscalls
 from hatoba.network.base import (
     BRIDGE,
+    Acl,
     AddressSpec,
     Attachment,
     Fault,
@@ -165,6 +166,15 @@ class KernelFabric:
     async def _set_policies(self, vpc: str, policies: tuple[PolicySet, ...]) -> None:
         router = self._router(vpc)
         await router.namespace.run(router.set_policies, policies)
+
+    async def set_acls(self, vpc: str, acls: tuple[Acl, ...]) -> None:
+        checks.acls(acls)
+        await self._in_order(vpc, self._set_acls(vpc, acls))
+
+    async def _set_acls(self, vpc: str, acls: tuple[Acl, ...]) -> None:
+        router = self._router(vpc)
+        if router.acls != acls:
+            await router.namespace.run(router.set_acls, acls)
 
     async def ensure_interface(self, spec: InterfaceSpec) -> Attachment:
         checks.holder(spec, self._settings)

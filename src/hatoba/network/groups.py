@@ -34,7 +34,11 @@ def lets_in(source: End, target: End, policies: Mapping[str, PolicySet], protoco
 
 
 def _any(rules: Iterable[Rule], far: End, protocol: str, port: int | None) -> bool:
-    return any(_covers(rule, protocol, port) and _names(rule, far) for rule in rules)
+    return any(fits(rule, far, protocol, port) for rule in rules)
+
+
+def fits(rule: Rule, far: End, protocol: str, port: int | None) -> bool:
+    return _covers(rule, protocol, port) and _names(rule, far)
 
 
 def _covers(rule: Rule, protocol: str, port: int | None) -> bool:
@@ -49,5 +53,10 @@ def _covers(rule: Rule, protocol: str, port: int | None) -> bool:
 def _names(rule: Rule, far: End) -> bool:
     if set(rule.groups) & set(far.groups):
         return True
-    address = ip_address(far.address)
-    return any(address.version == network.version and address in network for network in map(ip_network, rule.cidrs))
+    return any(within(far.address, network) for network in rule.cidrs)
+
+
+def within(address: str, network: str) -> bool:
+    """An address of the other version is in no network."""
+    one, many = ip_address(address), ip_network(network)
+    return one.version == many.version and one in many

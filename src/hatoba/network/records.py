@@ -1,6 +1,6 @@
 """What the fabric was asked for, on a tmpfs of its own beside the namespaces: intent first, then the act.
 
-    RUN_DIR/vpcs/<vpc>/vpc.json, policies.json, peers.json, interfaces/<id>.json, addresses/<id>.json
+    RUN_DIR/vpcs/<vpc>/vpc.json, policies.json, acls.json, peers.json, interfaces/<id>.json, addresses/<id>.json
     RUN_DIR/claim.json            the pool claimed on the host
     RUN_DIR/publics.json          public addresses on other nodes
     RUN_DIR/netns/<id>            the namespaces, of routers and of interfaces
@@ -19,7 +19,17 @@ from typing import TypeVar
 import msgspec
 
 from hatoba.network import syscalls
-from hatoba.network.base import BRIDGE, AddressSpec, InterfaceSpec, Inventory, Peer, PolicySet, RemotePublic, VpcSpec
+from hatoba.network.base import (
+    BRIDGE,
+    Acl,
+    AddressSpec,
+    InterfaceSpec,
+    Inventory,
+    Peer,
+    PolicySet,
+    RemotePublic,
+    VpcSpec,
+)
 from hatoba.network.names import checked
 
 T = TypeVar("T")
@@ -84,6 +94,12 @@ class Records:
 
     def policies(self, vpc: str) -> tuple[PolicySet, ...]:
         return _read(self._vpc(vpc) / "policies.json", tuple[PolicySet, ...]) or ()
+
+    def put_acls(self, vpc: str, acls: tuple[Acl, ...]) -> None:
+        _write(self._vpc(vpc) / "acls.json", acls)
+
+    def acls(self, vpc: str) -> tuple[Acl, ...]:
+        return _read(self._vpc(vpc) / "acls.json", tuple[Acl, ...]) or ()
 
     def put_peers(self, vpc: str, peers: tuple[Peer, ...]) -> None:
         _write(self._vpc(vpc) / "peers.json", peers)

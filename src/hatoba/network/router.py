@@ -12,7 +12,7 @@ from ipaddress import ip_network
 
 from hatoba.core.errors import PortError
 from hatoba.network import interfaces, messages, names, tracking, tunnel
-from hatoba.network.base import BRIDGE, AddressSpec, InterfaceSpec, Peer, PolicySet, Settings, VpcSpec
+from hatoba.network.base import BRIDGE, Acl, AddressSpec, InterfaceSpec, Peer, PolicySet, Settings, VpcSpec
 from hatoba.network.namespace import Namespace, sysctl
 from hatoba.network.netlink import GETADDR, GETROUTE, index
 from hatoba.network.records import Records, RouterRecord
@@ -47,6 +47,7 @@ class Router:
         self.transit = record.transit
         self.interfaces: dict[str, InterfaceSpec] = {}  # complete ones
         self.addresses: dict[str, AddressSpec] = {}
+        self.acls: tuple[Acl, ...] = ()
         self.peers: tuple[Peer, ...] = ()
         self.converged = False  # the last `converge` came to its end
         self._settings = settings
@@ -73,6 +74,8 @@ class Router:
         self.peers = self._records.peers(vpc)
         self._book = RuleBook(self._frame())
         self._book.set_policies(self._records.policies(vpc))
+        self.acls = self._records.acls(vpc)
+        self._book.set_acls(self.acls)
         self._book.put((interface.id, _interface(interface)) for interface in self.interfaces.values())
         self._book.put((address.id, _address(address)) for address in self.addresses.values())
         self._book.put((_key(peer), _peer(peer)) for peer in self.peers)
@@ -197,6 +200,11 @@ class Router:
     def set_policies(self, policies: tuple[PolicySet, ...]) -> None:
         self._records.put_policies(self.spec.id, policies)
         self._rules(lambda book: book.set_policies(policies))
+
+    def set_acls(self, acls: tuple[Acl, ...]) -> None:
+        self._records.put_acls(self.spec.id, acls)
+        self._rules(lambda book: book.set_acls(acls))
+        self.acls = acls
 
     def set_peers(self, peers: tuple[Peer, ...]) -> None:
         self._records.put_peers(self.spec.id, peers)

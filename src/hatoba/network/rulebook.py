@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from hatoba.network import acls as filters
 from hatoba.network import ruleset
-from hatoba.network.base import PolicySet
+from hatoba.network.base import Acl, PolicySet
 from hatoba.network.ruleset import Elements, Frame, Member
 
 _STALE = 32  # unused groups that may stay in the table before it is written anew without them
@@ -19,6 +20,7 @@ class RuleBook:
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
         self._policies: dict[str, PolicySet] = {}
+        self._acls: dict[str, Acl] = {}
         self._members: dict[str, Member] = {}
         self._content: dict[tuple[str, str], dict[str, str]] = {}  # element → holder → value, the latest holder last
         self._groups: set[str] = set()  # declared in the table
@@ -38,8 +40,11 @@ class RuleBook:
             chains |= ruleset.group_chains(policy)
         for groups in self._combinations:
             chains |= ruleset.combination(groups)
-        content = {element: _last(holders) for element, holders in self._content.items()}
-        return ruleset.document(self._frame, self._groups, chains, content)
+        for acl in self._acls.values():
+            chains |= filters.chains(acl)
+        content = filters.elements(self._acls.values())
+        content |= {element: _last(holders) for element, holders in self._content.items()}
+        return ruleset.document(self._frame, self._groups, chains, content, bordered=bool(self._acls))
 
     def put(self, holders: Iterable[tuple[str, Member]]) -> str:
         """These holders, new or changed."""
@@ -97,6 +102,21 @@ class RuleBook:
         for policy in (*changed, *emptied):
             for name, rules in ruleset.group_chains(policy).items():
                 lines += ruleset.fill(name, rules)
+        return _text(lines)
+
+    def set_acls(self, acls: Iterable[Acl]) -> str:
+        """Chains first, then what leads to them; what nothing leads to any more goes last."""
+        wanted = {acl.id: acl for acl in acls}
+        before, self._acls = self._acls, wanted
+        if bool(before) != bool(wanted):
+            return self.document()
+        old = {name: rules for acl in before.values() for name, rules in filters.chains(acl).items()}
+        new = {name: rules for acl in wanted.values() for name, rules in filters.chains(acl).items()}
+        lines = [f"add chain {ruleset.TABLE} {name}" for name in new if name not in old]
+        lines += [line for name, rules in new.items() if old.get(name) != rules for line in ruleset.fill(name, rules)]
+        lines += ruleset.change(filters.elements(before.values()), filters.elements(wanted.values()))
+        gone = [name for name in old if name not in new]
+        lines += [f"{verb} chain {ruleset.TABLE} {name}" for verb in ("flush", "delete") for name in gone]
         return _text(lines)
 
     def _used(self) -> set[str]:

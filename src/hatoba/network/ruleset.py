@@ -42,6 +42,11 @@ _KINDS = {
     "public-in": "map {name} {{ type ipv4_addr : ipv4_addr; }}",
     "public-out": "map {name} {{ type ipv4_addr : ipv4_addr; }}",
 }
+_BORDER_KINDS = {
+    f"acl-{way}{number}": f"map {{name}} {{{{ type ipv{number}_addr : verdict; flags interval; }}}}"
+    for way in ("out", "in")
+    for number in ("4", "6")
+}
 _BRIDGE_KINDS = {"published": "map {name} {{ type inet_proto . inet_service : ipv4_addr . inet_service; }}"}
 
 
@@ -128,11 +133,11 @@ def references(policy: PolicySet) -> set[str]:
 
 def _rules(rule: Rule, far: str) -> list[str]:
     """One line for each kind of far end that the rule names."""
-    protocol = _protocol(rule)
-    return [f"{source} {protocol}accept" for source in _far_ends(rule, far)]
+    said = protocol(rule)
+    return [f"{source} {said}accept" for source in far_ends(rule, far)]
 
 
-def _far_ends(rule: Rule, far: str) -> list[str]:
+def far_ends(rule: Rule, far: str) -> list[str]:
     networks = [ip_network(cidr) for cidr in rule.cidrs]
     # Overlapping networks are refused within one set, and mean nothing more.
     four = [str(n) for n in collapse_addresses(n for n in networks if isinstance(n, IPv4Network))]
@@ -147,7 +152,7 @@ def _far_ends(rule: Rule, far: str) -> list[str]:
     return ends
 
 
-def _protocol(rule: Rule) -> str:
+def protocol(rule: Rule) -> str:
     match rule.protocol:
         case "any":
             return ""
@@ -241,6 +246,28 @@ def base_chains(frame: Frame) -> dict[str, list[str]]:
     }
 
 
+def border_chains() -> dict[str, list[str]]:
+    """Which network ACLs a packet has to pass, before anything else and whatever its connection: see `acls`."""
+    borders = [
+        f"{ip} {end} vmap @acl-{way}{number}"
+        for way, end in (("out", "saddr"), ("in", "daddr"))
+        for ip, number in (("ip", "4"), ("ip6", "6"))
+    ]
+    return {
+        "forward-acls": ["type filter hook forward priority -10; policy accept;", *borders],
+        "input-acls": [
+            "type filter hook input priority -10; policy accept;",
+            "ip daddr . meta l4proto . th dport @services accept",
+            *borders,
+        ],
+        "output-acls": [
+            "type filter hook output priority -10; policy accept;",
+            "ip saddr . meta l4proto . th sport @services accept",
+            *borders,
+        ],
+    }
+
+
 def frame_elements(frame: Frame) -> Elements:
     served: Elements = {("services", f"{s.address} . {s.protocol} . {s.port}"): "" for s in frame.services}
     return served | {("host-services", f"{s.protocol} . {s.port}"): "" for s in frame.host_services}
@@ -279,21 +306,28 @@ def _element(key: str, value: str) -> str:
     return f"{key} : {value}" if value else key
 
 
-def document(frame: Frame, groups: Iterable[str], chains: Mapping[str, list[str]], content: Elements) -> str:
-    """The whole table, replacing at once whatever stood there: no packet meets an empty one."""
+def document(
+    frame: Frame, groups: Iterable[str], chains: Mapping[str, list[str]], content: Elements, *, bordered: bool = False
+) -> str:
+    """The whole table, replacing at once whatever stood there: no packet meets an empty one.
+
+    `bordered`: there are network ACLs. Who has none does not pay for them.
+    """
     lines = [f"add table {TABLE}", f"delete table {TABLE}", f"add table {TABLE}"]
-    kinds = _KINDS | (_BRIDGE_KINDS if frame.bridge else {})
+    kinds = _KINDS | (_BRIDGE_KINDS if frame.bridge else {}) | (_BORDER_KINDS if bordered else {})
+    # Chains before maps: nftables looks for those that a map of networks leads to when the map is made.
+    lines += [f"add chain {TABLE} {name}" for name in sorted(chains)]
     lines += [f"add {kind.format(name=f'{TABLE} {name}')}" for name, kind in kinds.items()]
     for group in sorted(groups):
         lines += declare(group)
-    lines += [f"add chain {TABLE} {name}" for name in sorted(chains)]
     for name in sorted(chains):
         lines += [f"add rule {TABLE} {name} {rule}" for rule in chains[name]]
     by_set: dict[str, list[str]] = {}
     for (name, key), value in sorted({**content, **frame_elements(frame)}.items()):
         by_set.setdefault(name, []).append(_element(key, value))
     lines += [f"add element {TABLE} {name} {{ {', '.join(keys)} }}" for name, keys in by_set.items()]
-    for name, (hook, *rules) in base_chains(frame).items():
+    hooked = (border_chains() if bordered else {}) | base_chains(frame)
+    for name, (hook, *rules) in hooked.items():
         lines.append(f"add chain {TABLE} {name} {{ {hook} }}")
         lines += [f"add rule {TABLE} {name} {rule}" for rule in rules]
     return "\n".join(lines) + "\n"

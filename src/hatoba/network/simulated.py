@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from hatoba.core.errors import HatobaError, PortError
 from hatoba.core.records import replace
-from hatoba.network import bridge, checks, groups
+from hatoba.network import acls, bridge, checks, groups
 from hatoba.network.base import (
     BRIDGE,
+    Acl,
     AddressSpec,
     Attachment,
     Blackhole,
@@ -35,7 +35,7 @@ from hatoba.network.base import (
     Traffic,
     VpcSpec,
 )
-from hatoba.network.groups import End
+from hatoba.network.groups import End, within
 
 Holder = InterfaceSpec | AddressSpec
 
@@ -48,6 +48,7 @@ class Vpc:
     def __init__(self, spec: VpcSpec) -> None:
         self.spec = spec
         self.policies: dict[str, PolicySet] = {}
+        self.acls: tuple[Acl, ...] = ()
         self.holders: dict[str, Holder] = {}  # standing ones
         self.wanted: dict[str, Holder] = {}  # also those whose making failed
         self.peers: dict[str, Peer] = {}
@@ -56,7 +57,12 @@ class Vpc:
     def swallows(self, holder: Holder, direction: str, far: str, port: int, protocol: str) -> bool:
         """A blackhole of the holder's takes it."""
         fault = self.faults.get((holder.id, f"{direction}-{protocol}-{port}"))
-        return isinstance(fault, Blackhole) and not any(_within(far, network) for network in fault.spared)
+        return isinstance(fault, Blackhole) and not any(within(far, network) for network in fault.spared)
+
+    def borders_let_pass(self, source: str, target: str, protocol: str, port: int) -> bool:
+        """There and back: a network ACL remembers nothing."""
+        there = acls.lets_pass(self.acls, source, target, protocol, port)
+        return there and acls.lets_pass(self.acls, target, source, protocol, _EPHEMERAL[0])
 
     def at(self, address: str) -> Holder | None:
         return next((h for h in self.holders.values() if address in (h.address, h.address6)), None)
@@ -124,6 +130,11 @@ class SimulatedFabric:
         checks.policies(policies)
         self._called("set_policies", vpc)
         self._vpc(vpc).policies = {policy.id: policy for policy in policies}
+
+    async def set_acls(self, vpc: str, acls: tuple[Acl, ...]) -> None:
+        checks.acls(acls)
+        self._called("set_acls", vpc)
+        self._vpc(vpc).acls = acls
 
     async def ensure_interface(self, spec: InterfaceSpec) -> Attachment:
         await self._takes_its_time("ensure_interface")
@@ -272,11 +283,13 @@ class SimulatedFabric:
         there = End(address=address, groups=vpc.groups_of(address))
         if not groups.lets_out(here, there, vpc.policies, protocol, port):
             return False
+        if not vpc.borders_let_pass(here.address, address, protocol, port):
+            return False
         if vpc.at(address) is not None:
             return self._lets_in(vpc, here.address, address, port, protocol)
         if address in vpc.peers:
             return self._at_peer(vpc, here.address, address, port, protocol)
-        if any(_within(address, cidr) for cidr in vpc.spec.cidrs):
+        if any(within(address, cidr) for cidr in vpc.spec.cidrs):
             return False
         services = {(service.port, service.protocol) for service in self._settings.host_services}
         if (
@@ -289,7 +302,7 @@ class SimulatedFabric:
             return holder.egress and self._is_published(port, protocol)
         if not holder.egress or ":" in address:
             return False
-        if _within(address, self._settings.pool):
+        if within(address, self._settings.pool):
             # Without a public address of its own it is seen as one of the host's; no group knows either.
             return self._from_host(holder.public or self._settings.host_address, address, port, protocol)
         return True
@@ -329,6 +342,8 @@ class SimulatedFabric:
         holder = vpc.at(address)
         if holder is None or vpc.swallows(holder, "ingress", source, port, protocol):
             return False
+        if not vpc.borders_let_pass(source, address, protocol, port):
+            return False
         near, far = End(address=source, groups=vpc.groups_of(source)), End(address=address, groups=holder.groups)
         return groups.lets_in(near, far, vpc.policies, protocol, port)
 
@@ -343,8 +358,3 @@ class SimulatedFabric:
 
 def _of_version(holder: Holder, address: str) -> str:
     return holder.address6 if ":" in address and holder.address6 is not None else holder.address
-
-
-def _within(address: str, network: str) -> bool:
-    one, many = ip_address(address), ip_network(network)
-    return one.version == many.version and one in many

@@ -56,13 +56,15 @@ def _link(workload: Workload, link: tuple[str, str], place: Place) -> str:
 
 def _resolv(container: ContainerWanted, place: Place) -> list[str]:
     """What the container says replaces what it would have: servers and domains each for themselves."""
-    kept = place.host.resolv.splitlines() if place.host is not None else []
+    kept = [f"search {place.domain}"] if place.domain else []
+    if place.host is not None:
+        kept = place.host.resolv.splitlines()
     if container.dns_search:
         kept = [line for line in kept if line.split(maxsplit=1)[:1] not in (["search"], ["domain"])]
         kept.insert(0, f"search {' '.join(container.dns_search)}")
     if container.dns_servers:
         kept = [line for line in kept if line.split(maxsplit=1)[:1] != ["nameserver"]]
-    return kept + [f"nameserver {server}" for server in container.dns_servers or (place.resolver,) if server]
+    return kept + [f"nameserver {server}" for server in container.dns_servers or place.servers]
 
 
 def _text(lines: list[str]) -> str:

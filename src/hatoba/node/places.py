@@ -46,7 +46,6 @@ class Places:
         plain = Place(
             netns="",
             address="",
-            resolver="",
             files=self._folder / workload.id,
             registry=self.registry,
             endpoint=registry if self.endpoint == REGISTRY else self.endpoint,
@@ -69,7 +68,8 @@ class Places:
             plain,
             netns=str(netns),
             address=item.address,
-            resolver=network.resolver,
+            servers=network.nameservers,
+            domain=network.domain,
             mac=item.mac,
             gateway=item.gateway,
             prefix=item.prefix,
@@ -82,7 +82,7 @@ class Places:
             self._addresses[BRIDGE, seat.address] = workload.id
         self._seats[workload.id] = tuple(seated(name, seat) for name, seat in seats.items())
         found = {name: Seat(netns=str(seat.netns), address=seat.address) for name, seat in seats.items()}
-        return replace(plain, resolver=RESOLVERS, seats=found)
+        return replace(plain, servers=(RESOLVERS,), seats=found)
 
     def known(self, workload: str) -> Place | None:
         return self._places.get(workload)

@@ -73,6 +73,8 @@ class Resolver:
     async def open(self, network: str, netns: Path) -> None:
         if network in self._served:
             return
+        if not self._networks()[network].dns:
+            return
         names = _Names(lambda: self._names_of(network))
         desk = Desk(names.find, self._upstream)
         server = Server(desk, self._clock)
@@ -99,10 +101,15 @@ class Resolver:
         """Its own zones go before those of everybody, as a private zone hides a public one."""
         item = self._networks()[network]
         own = zone_of(self._zones(), network)
-        return first((own.find, private_names(item.cidrs, item.region).find, self._shared.find))
+        cidrs = item.cidrs if item.hostnames else ()
+        return first((own.find, private_names(cidrs, item.region).find, self._shared.find))
 
     async def refresh(self, network: str, netns: Path) -> None:
         self._shared.changed()  # an item of everybody refreshes every network
+        if not self._networks()[network].dns:
+            await self.close(network)
+            return
+        await self.open(network, netns)
         served = self._served.get(network)
         if served is not None:
             served.names.changed()

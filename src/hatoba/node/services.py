@@ -28,6 +28,8 @@ class NetworkServices(Protocol):
 
 
 def router_services(item: NetworkItem) -> tuple[net.RouterService, ...]:
+    if not item.dns:
+        return (net.RouterService(address=METADATA, port=80),)
     names = tuple(
         net.RouterService(address=address, port=53, protocol=protocol)
         for address in dict.fromkeys((item.resolver, RESOLVERS))

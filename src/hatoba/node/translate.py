@@ -58,10 +58,11 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     netns: str  # of all containers; those that have a seat are there
     address: str  # of its interface; "" on the host's network
-    resolver: str
     files: Path  # the workload's folder: hosts, resolv.conf
     registry: str  # "host:port" of the platform's own registry
     endpoint: str = ""  # URL under which SDKs reach the platform; "": they are not told
+    servers: tuple[str, ...] = ()  # whom it asks for names
+    domain: str = ""  # where it looks for short ones
     mac: str = ""
     gateway: str = ""
     prefix: str = ""  # the block of its interface's subnet

@@ -20,7 +20,7 @@ from hatoba.core.errors import PortError, Refused
 from hatoba.core.tasks import TaskGroup
 from hatoba.fleet import items as i
 from hatoba.fleet.messages import Gone, Item, Kind, decoder
-from hatoba.fleet.model import Rule
+from hatoba.fleet.model import AclRule, Rule
 from hatoba.network import base as net
 from hatoba.node.bridge import Bridge
 from hatoba.node.services import NetworkServices, router_services
@@ -169,6 +169,7 @@ class Wiring:
         if fresh or "network" in parts:
             spec = net.VpcSpec(id=network, cidrs=item.cidrs, vni=item.vni, services=router_services(item))
             vpc.netns = await self._fabric.ensure_vpc(spec)
+            await self._fabric.set_acls(network, acls_of(item))
         assert vpc.netns is not None
         if fresh or "policy" in parts:
             await self._fabric.set_policies(network, self._policies(network))
@@ -280,6 +281,25 @@ def _network(id_: str, body: msgspec.Struct | None) -> Iterable[str]:
 def _rules(rules: Iterable[Rule]) -> tuple[net.Rule, ...]:
     return tuple(
         net.Rule(protocol=r.protocol, from_port=r.from_port, to_port=r.to_port, cidrs=r.cidrs, groups=r.groups)
+        for r in rules
+    )
+
+
+def acls_of(item: i.NetworkItem) -> tuple[net.Acl, ...]:
+    return tuple(
+        net.Acl(
+            id=acl.id,
+            borders=tuple(net.Border(subnet=border.subnet, cidrs=border.cidrs) for border in acl.borders),
+            ingress=_acl_rules(acl.ingress),
+            egress=_acl_rules(acl.egress),
+        )
+        for acl in item.acls
+    )
+
+
+def _acl_rules(rules: Iterable[AclRule]) -> tuple[net.AclRule, ...]:
+    return tuple(
+        net.AclRule(protocol=r.protocol, from_port=r.from_port, to_port=r.to_port, cidrs=r.cidrs, allow=r.allow)
         for r in rules
     )
 

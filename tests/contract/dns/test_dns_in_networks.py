@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import dns.exception
 import dns.message
 import dns.query
 import dns.rcode
@@ -33,7 +34,7 @@ def item(kind: Kind, id_: str, body: Any) -> Item:
     return Item(kind=kind, id=id_, body=encode(body))
 
 
-def network(name: str, vni: int) -> list[Item]:
+def network(name: str, vni: int, **said: bool) -> list[Item]:
     """With one interface, which has no security group at all: the resolver needs no rule."""
     interface = InterfaceItem(
         network=name,
@@ -46,7 +47,7 @@ def network(name: str, vni: int) -> list[Item]:
         egress=False,
         balancer=False,
     )
-    body = NetworkItem(cidrs=("10.0.0.0/16",), vni=vni, resolver="10.0.0.2", region="eu-west-1")
+    body = NetworkItem(cidrs=("10.0.0.0/16",), vni=vni, resolver="10.0.0.2", region="eu-west-1", **said)
     return [item("network", name, body), item("interface", f"eni-{name}", interface)]
 
 
@@ -59,7 +60,7 @@ class Rig:
         self.wiring = wiring
         self._lab = lab
 
-    def _namespace(self, network: str) -> Path:
+    def namespace(self, network: str) -> Path:
         return self._lab.namespace(0, f"eni-{network}")
 
     def router(self, network: str) -> Path:
@@ -70,7 +71,7 @@ class Rig:
     ) -> Message:
         query = dns.message.make_query(name, kind)
         by = dns.query.tcp if tcp else dns.query.udp
-        return await asyncio.to_thread(inside, self._namespace(network), lambda: by(query, server, timeout=5))
+        return await asyncio.to_thread(inside, self.namespace(network), lambda: by(query, server, timeout=5))
 
     async def values(self, network: str, name: str, kind: str = "A", **how: Any) -> list[str]:
         response = await self.ask(network, name, kind, **how)
@@ -141,3 +142,34 @@ async def test_a_network_that_goes_and_comes_back_is_served_again(tmp_path: Path
         tasks.wiring.changed(network("vpc-2", 2), ())
         await tasks.wiring.attach("eni-vpc-2")
         assert await tasks.values("vpc-2", "example.com") == ["192.0.2.1"]
+
+
+async def test_a_network_may_do_without_the_resolver_and_without_names_of_addresses(tmp_path: Path) -> None:
+    """`enableDnsSupport` and `enableDnsHostnames`, turned off and on while tasks run."""
+    private = "ip-10-0-0-10.eu-west-1.compute.internal"
+    async with rig(tmp_path) as tasks:
+
+        async def silent(server: str) -> bool:
+            query = dns.message.make_query(private, "A")
+            try:
+                await asyncio.to_thread(
+                    inside, tasks.namespace("vpc-1"), lambda: dns.query.udp(query, server, timeout=0.3)
+                )
+            except dns.exception.Timeout:
+                return True
+            return False
+
+        tasks.wiring.changed(network("vpc-1", 1, dns=False)[:1], ())
+        async with asyncio.timeout(5):
+            while not await silent("10.0.0.2"):
+                pass
+        assert await silent(RESOLVERS)
+        assert await tasks.values("vpc-2", private) == ["10.0.0.10"], "another network's"
+        tasks.wiring.changed(network("vpc-1", 1, hostnames=False)[:1], ())
+        async with asyncio.timeout(5):
+            while await silent("10.0.0.2"):
+                pass
+        assert (await tasks.ask("vpc-1", private)).rcode() == dns.rcode.NXDOMAIN
+        assert await tasks.values("vpc-1", "example.com") == ["192.0.2.1"]
+        tasks.wiring.changed(network("vpc-1", 1)[:1], ())
+        await tasks.tells("vpc-1", private, ["10.0.0.10"])

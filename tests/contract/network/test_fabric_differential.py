@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hatoba.network.base import Fabric, InterfaceSpec, PolicySet, Rule
+from hatoba.network.base import Acl, AclRule, Border, Fabric, InterfaceSpec, PolicySet, Rule
 from tests.contract.network.labs import RealLab, SimulatedLab
 from tests.contract.network.specs import balancer, task, vpc
 
@@ -18,6 +18,7 @@ GROUPS = ("sg-a", "sg-b", "sg-c")
 NETWORKS = ("0.0.0.0/0", "10.0.0.8/29", "10.0.0.12/32", "100.80.0.0/16", "10.0.0.0/16", "::/0")
 PORTS = (80, 81)
 BALANCER = "10.0.0.20"
+SUBNETS = ("10.0.0.8/30", "10.0.0.12/30", "10.0.0.20/30")
 
 
 def a_rule(chance: random.Random) -> Rule:
@@ -55,11 +56,41 @@ def some_tasks(chance: random.Random) -> list[InterfaceSpec]:
     ]
 
 
+def some_acls(chance: random.Random) -> tuple[Acl, ...]:
+    """None in half of the cases: they would hide what the groups do."""
+
+    def rules() -> tuple[AclRule, ...]:
+        most = [an_acl_rule(chance) for _ in range(chance.randint(0, 2))]
+        return (*most, AclRule(allow=chance.random() < 0.8, cidrs=("0.0.0.0/0",)))
+
+    borders = [Border(subnet=f"subnet-{cidr[7:-3]}", cidrs=(cidr,)) for cidr in SUBNETS]
+    if chance.random() < 0.5:
+        return ()
+    chance.shuffle(borders)
+    cut = chance.randint(1, len(borders))
+    parts = [part for part in (borders[:cut], borders[cut:]) if part]
+    return tuple(
+        Acl(id=f"acl-{number}", borders=tuple(part), ingress=rules(), egress=rules())
+        for number, part in enumerate(parts)
+    )
+
+
+def an_acl_rule(chance: random.Random) -> AclRule:
+    first, last = chance.choice(((80, 80), (81, 81), (80, 81), (1024, 65535)))
+    network = chance.choice([*SUBNETS, "0.0.0.0/0", "10.0.0.0/16"])
+    return AclRule(allow=chance.random() < 0.5, protocol="tcp", from_port=first, to_port=last, cidrs=(network,))
+
+
 async def wanted(
-    fabric: Fabric, policies: tuple[PolicySet, ...], tasks: list[InterfaceSpec], groups: list[str]
+    fabric: Fabric,
+    policies: tuple[PolicySet, ...],
+    tasks: list[InterfaceSpec],
+    groups: list[str],
+    acls: tuple[Acl, ...],
 ) -> None:
     await fabric.ensure_vpc(vpc())
     await fabric.set_policies("vpc-1", policies)
+    await fabric.set_acls("vpc-1", acls)
     for one in tasks:
         await fabric.ensure_interface(one)
     await fabric.ensure_address(balancer("lb", BALANCER, *groups, public="100.80.8.99"))
@@ -80,12 +111,13 @@ async def test_the_kernel_does_what_the_simulation_says(real: RealLab, tmp_path:
         [f"10.0.0.{10 + n}" for n in range(4)] + [f"100.80.8.{10 + n}" for n in range(4)] + [BALANCER, "100.80.8.99"]
     )
     reached = 0
-    for seed in range(8):
+    for seed in range(12):
         chance = random.Random(seed)
         policies, tasks = some_policies(chance), some_tasks(chance)
         groups = chance.sample(GROUPS, chance.randint(1, 3))
+        acls = some_acls(chance)
         for lab in (real, simulated):
-            await wanted(lab.fabrics[0], policies, tasks, groups)
+            await wanted(lab.fabrics[0], policies, tasks, groups, acls)
         questions = [
             (source, target, port)
             for source in (None, "t0", "t1", "t2", "t3", "lb")

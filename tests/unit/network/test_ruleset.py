@@ -14,7 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hatoba.network import bridge, hostrules, ruleset
-from hatoba.network.base import HostRedirect, HostService, PolicySet, Publish, RouterService, Rule, Settings
+from hatoba.network.base import (
+    Acl,
+    AclRule,
+    Border,
+    HostRedirect,
+    HostService,
+    PolicySet,
+    Publish,
+    RouterService,
+    Rule,
+    Settings,
+)
 from hatoba.network.rulebook import RuleBook
 from hatoba.network.ruleset import Frame, Member
 
@@ -91,6 +102,44 @@ def test_a_changed_rule_is_one_chain_pair() -> None:
     made.document()
     closed = PolicySet(id="sg-web", ingress=(), egress=(EVERYWHERE,))
     golden("rule.nft", made.set_policies((DEFAULT, closed)))
+
+
+LEFT = Border(subnet="subnet-left", cidrs=("10.0.1.0/24", "fd00:0:0:1::/64"))
+RIGHT = Border(subnet="subnet-right", cidrs=("10.0.2.0/24",))
+ACL = Acl(
+    id="acl-web",
+    borders=(LEFT, RIGHT),
+    ingress=(
+        AclRule(allow=True, protocol="tcp", from_port=443, to_port=443, cidrs=("0.0.0.0/0",)),
+        AclRule(protocol="tcp", from_port=22, to_port=22, cidrs=("192.0.2.0/24",)),
+        AclRule(allow=True, protocol="icmp", from_port=8, to_port=0, cidrs=("10.0.0.0/8",)),
+        AclRule(allow=True, cidrs=("::/0",)),
+    ),
+    egress=(AclRule(allow=True, protocol="50", cidrs=("0.0.0.0/0",)),),
+)
+
+
+def test_a_router_with_network_acls() -> None:
+    made = book()
+    made.set_acls((ACL,))
+    golden("acls.nft", made.document())
+
+
+def test_a_changed_acl_is_one_chain_and_a_subnet_that_moves_is_its_own() -> None:
+    made = book()
+    made.set_acls((ACL,))
+    closed = msgspec.structs.replace(ACL, ingress=())
+    golden("acl-changed.nft", made.set_acls((closed,)))
+    apart = (msgspec.structs.replace(closed, borders=(LEFT,)), Acl(id="acl-new", borders=(RIGHT,)))
+    golden("acl-moved.nft", made.set_acls(apart))
+    golden("acl-gone.nft", made.set_acls(apart[:1]))
+
+
+def test_who_has_no_acls_has_none_of_their_chains() -> None:
+    made = book()
+    plain = made.document()
+    assert "acl" in made.set_acls((ACL,))
+    assert "acl" not in made.set_acls(()) == plain
 
 
 def test_the_hosts_own_table() -> None:

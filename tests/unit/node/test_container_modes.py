@@ -27,7 +27,7 @@ SEATS = {
 
 
 def place(**fields: Any) -> Place:
-    known = {"netns": "host", "address": "", "resolver": "", "files": Path("/tasks/t1"), "registry": "localhost:4566"}
+    known = {"netns": "host", "address": "", "files": Path("/tasks/t1"), "registry": "localhost:4566"}
     return Place(**(known | fields))
 
 
@@ -59,7 +59,7 @@ def test_the_network_namespace(wanted: ContainerWanted, where: Place, netns: str
 def test_on_the_bridge_each_has_its_own_name_and_those_it_is_linked_to() -> None:
     web = container(links=(("db", "database"), ("db", "db")), extra_hosts={"api": "10.9.9.9"})
     db = container("db", hostname="postgres")
-    where = place(netns="", resolver="169.254.169.253", seats=SEATS)
+    where = place(netns="", servers=("169.254.169.253",), seats=SEATS)
     both = task(web, db, network_mode="bridge")
     files = etc_files(both, web, where)
     assert files["hosts"] == (

@@ -14,7 +14,7 @@ from hatoba.node.translate import Place
 from hatoba.runtime.base import ImageConfig, Stdio
 from tests.unit.node.pieces import container, workload
 
-PLACE = Place(netns="n", address="10.0.0.7", resolver="10.0.0.2", files=Path("/t"), registry="r", told_by_file=True)
+PLACE = Place(netns="n", address="10.0.0.7", servers=("10.0.0.2",), files=Path("/t"), registry="r", told_by_file=True)
 META = {
     "Cluster": "arn:aws:ecs:us-east-1:123456789012:cluster/default",
     "TaskARN": "arn:aws:ecs:us-east-1:123456789012:task/default/t1",

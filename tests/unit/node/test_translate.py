@@ -34,7 +34,7 @@ from tests.unit.node.pieces import container, workload
 
 GOLDEN = Path(__file__).parent / "golden"
 PLACE = Place(
-    netns="/run/net/e-t1", address="10.0.0.7", resolver="10.0.0.2", files=Path("/tasks/t1"), registry="localhost:4566"
+    netns="/run/net/e-t1", address="10.0.0.7", servers=("10.0.0.2",), files=Path("/tasks/t1"), registry="localhost:4566"
 )
 IMAGE = ImageConfig(
     entrypoint=("/entry",), cmd=("serve", "--port=80"), env=("PATH=/bin", "LEVEL=info"), user="app", cwd="/srv"
@@ -136,9 +136,16 @@ def test_our_own_registry_is_found_wherever_the_node_reaches_it() -> None:
     [
         (container(), "h", PLACE, "10.0.0.7 h\n", "nameserver 10.0.0.2\n"),
         (
+            container(),
+            "h",
+            msgspec.structs.replace(PLACE, servers=("10.9.9.9", "10.9.9.10"), domain="corp.example"),
+            "10.0.0.7 h\n",
+            "search corp.example\nnameserver 10.9.9.9\nnameserver 10.9.9.10\n",
+        ),
+        (
             container(extra_hosts={"db": "10.9.9.9"}, dns_servers=("9.9.9.9",), dns_search=("a.b",)),
             "h",
-            PLACE,
+            msgspec.structs.replace(PLACE, domain="corp.example"),
             "10.0.0.7 h\n10.9.9.9 db\n",
             "search a.b\nnameserver 9.9.9.9\n",
         ),

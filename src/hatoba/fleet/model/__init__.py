@@ -29,7 +29,18 @@ from hatoba.fleet.model.container import (
     RouterWanted,
 )
 from hatoba.fleet.model.name import Zone, zones
-from hatoba.fleet.model.network import Interface, Network, PolicySet, Rule, interfaces, networks, policy_sets
+from hatoba.fleet.model.network import (
+    Acl,
+    AclRule,
+    Border,
+    Interface,
+    Network,
+    PolicySet,
+    Rule,
+    interfaces,
+    networks,
+    policy_sets,
+)
 from hatoba.fleet.model.node import Enrolment, Node, enrolments, nodes
 from hatoba.fleet.model.part import FLEET, Part
 from hatoba.fleet.model.status import (
@@ -63,8 +74,11 @@ TABLES: tuple[Table[Any], ...] = (
 __all__ = [
     "FLEET",
     "TABLES",
+    "Acl",
+    "AclRule",
     "Balancer",
     "BalancerStatus",
+    "Border",
     "Certificate",
     "ContainerState",
     "ContainerStatus",

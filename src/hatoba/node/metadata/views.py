@@ -271,7 +271,8 @@ def _networks(about: About, status: ContainerStatus, version: int) -> list[dict[
             AttachmentIndex=0,
             MACAddress=place.mac or meta.get("MAC"),
             IPv4SubnetCIDRBlock=place.prefix,
-            DomainNameServers=[place.resolver] if place.resolver else None,
+            DomainNameServers=list(place.servers) or None,
+            DomainNameSearchList=[place.domain] if place.domain else None,
             PrivateDNSName=meta.get("PrivateDNSName"),
             SubnetGatewayIpv4Address=_gateway(place),
         )
