@@ -117,15 +117,19 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True):
     minimum: TlsVersion = "TLSv1.2"
     maximum: TlsVersion = "TLSv1.3"
     ciphers: tuple[str, ...] = ()  # empty: Envoy's own
+    speaks: tuple[str, ...] = ()  # of a network balancer: what is offered by ALPN, the preferred one first
 
 
 class Listener(msgspec.Struct, frozen=True, kw_only=True):
+    """A network balancer's has no rules, and forwards."""
+
     id: str
     port: int
     protocol: Protocol = "HTTP"
     default: Action
     rules: tuple[Rule, ...] = ()
-    tls: Tls | None = None  # of HTTPS
+    tls: Tls | None = None  # of HTTPS and TLS
+    idle_timeout: float = 350.0  # of TCP and TLS: seconds without a byte on either side
 
 
 class BalancerAttributes(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,11 +145,13 @@ class BalancerAttributes(msgspec.Struct, frozen=True, kw_only=True):
 
 class Balancer(msgspec.Struct, frozen=True, kw_only=True):
     """`addresses` are those of the balancer's interfaces in this network namespace: it listens on each, and connects
-    to its targets from the first of the target's address family."""
+    to its targets from the first of the target's address family. `zones` are those of the addresses, of a network
+    balancer: where a group is not to be reached across zones, what comes in at an address stays in its zone."""
 
     id: str
     kind: Kind = "http"
     addresses: tuple[str, ...]
+    zones: tuple[str, ...] = ()
     listeners: tuple[Listener, ...] = ()
     attributes: BalancerAttributes = BalancerAttributes()
 
@@ -158,6 +164,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     weight: int = 1
     state: Literal["active", "draining"] = "active"
+    zone: str = ""  # "": reached from every zone
 
 
 class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,6 +187,12 @@ class GroupAttributes(msgspec.Struct, frozen=True, kw_only=True):
     algorithm: Literal["round_robin", "least_outstanding_requests", "weighted_random"] = "round_robin"
     sticky_seconds: int | None = None  # a client stays with the target it got first
     sticky_cookie: str | None = None  # the application's own cookie; None: one that the balancer makes
+    sticky_source: bool = False  # of a network balancer: a client's address stays with the target it got first
+    across_zones: bool = True
+    proxy_protocol: bool = False  # a connection to a target begins by telling it, in version 2, who the client is
+    preserve_source: bool = False  # targets see the client's address as that of the connection
+    end_removed: bool = False  # connections to a target end when it is dropped; else they last as long as they like
+    end_unhealthy: bool = False  # …and when it is found unhealthy
 
 
 class TargetGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -258,6 +271,16 @@ class GroupTraffic(msgspec.Struct, frozen=True, kw_only=True):
     response_seconds: Mapping[str, float] = {}  # from the last byte sent to the first one back: {"0.5": 0.003}
 
 
+class FlowTraffic(msgspec.Struct, frozen=True, kw_only=True):
+    """Counters of a network balancer's flows (connections, and what stands for them in UDP) of one protocol."""
+
+    new: int = 0
+    active: int = 0
+    received: int = 0  # bytes, from clients
+    sent: int = 0  # bytes, to clients
+    tls_failures: int = 0  # handshakes that came to nothing
+
+
 class BalancerTraffic(msgspec.Struct, frozen=True, kw_only=True):
     """Counters of one balancer, since its proxy started."""
 
@@ -266,6 +289,7 @@ class BalancerTraffic(msgspec.Struct, frozen=True, kw_only=True):
     connections: int = 0
     active_connections: int = 0
     groups: Mapping[str, GroupTraffic] = {}
+    flows: Mapping[str, FlowTraffic] = {}  # of a network balancer, by protocol: TCP, TLS, UDP
 
 
 class Rejected(PortError):

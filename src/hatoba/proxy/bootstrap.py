@@ -14,6 +14,9 @@ _STATISTICS = (
     r"http\..*\.downstream_(rq_total|rq_[1-5]xx|cx_total|cx_active)",
     r"cluster\..*\.(upstream_rq_total|upstream_rq_[1-5]xx|upstream_rq_active|upstream_cx_active|upstream_cx_connect_fail"
     r"|upstream_cx_connect_timeout|upstream_rq_time)",
+    r"tcp\.flows/.*\.downstream_cx_(total|rx_bytes_total|tx_bytes_total)",
+    r"listener\.flows/.*\.(downstream_cx_active|ssl\.connection_error)",
+    r"udp\.flows/.*\.downstream_sess_(total|active|rx_bytes|tx_bytes)",
     r"(listener_manager|cluster_manager|control_plane|server)\..*",
 )
 

@@ -70,6 +70,7 @@ class Checker:
         self._clock = clock
         self._on_health = on_health
         self._watched: dict[TargetKey, _Watched] = {}
+        self._by_group: dict[str, dict[str, Health]] = {}  # what is known, as it is asked for
         self._tasks = TaskGroup("health")
         self._places = asyncio.Semaphore(_AT_ONCE)
         self.asked = 0
@@ -80,8 +81,13 @@ class Checker:
     def health(self) -> Mapping[TargetKey, Health]:
         return {key: each.progress.health for key, each in self._watched.items()}
 
-    def of_group(self, group: str) -> dict[str, Health]:
-        return {key.target: each.progress.health for key, each in self._watched.items() if key.group == group}
+    @property
+    def by_group(self) -> Mapping[str, Mapping[str, Health]]:
+        """By group, then target; as things are, also later."""
+        return self._by_group
+
+    def of_group(self, group: str) -> Mapping[str, Health]:
+        return self._by_group.get(group, {})
 
     def set_groups(
         self,
@@ -99,6 +105,13 @@ class Checker:
                 self._set(key, target, group.health_check, source, (restored or {}).get(key))
         for key in self._watched.keys() - present:
             self._watched.pop(key).cancel()
+            self._forget(key)
+
+    def _forget(self, key: TargetKey) -> None:
+        known = self._by_group[key.group]
+        del known[key.target]
+        if not known:
+            del self._by_group[key.group]
 
     def _set(
         self, key: TargetKey, target: Target, settings: HealthCheck, source: str | None, restored: Health | None
@@ -111,6 +124,7 @@ class Checker:
             before.cancel()
         progress = self._beginning(before, target, settings, restored)
         watched = self._watched[key] = _Watched(key, target, settings, source, progress)
+        self._by_group.setdefault(key.group, {})[key.target] = progress.health
         if before is None or before.progress.health != progress.health:
             self._tell(watched)
         if progress.health not in (DRAINING, UNCHECKED):
@@ -132,7 +146,8 @@ class Checker:
 
     def _learn(self, watched: _Watched, progress: Progress) -> None:
         before, watched.progress = watched.progress, progress
-        if progress.health != before.health:
+        if self._watched.get(watched.key) is watched and progress.health != before.health:
+            self._by_group[watched.key.group][watched.key.target] = progress.health
             self._tell(watched)
 
     def _tell(self, watched: _Watched) -> None:
@@ -167,6 +182,7 @@ class Checker:
         for watched in self._watched.values():
             watched.cancel()
         self._watched.clear()
+        self._by_group.clear()
         await self._tasks.close()
 
 

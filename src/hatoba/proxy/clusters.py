@@ -37,7 +37,7 @@ CONNECT_TIMEOUT = 2.5
 # Envoy's own limits (1,024 connections and requests, 3 retries at a time) would turn a busy minute into errors.
 _NO_LIMIT = 1_000_000_000
 
-_BUFFER = 128 * 1024
+BUFFER = 128 * 1024
 
 _ALGORITHMS = {
     "round_robin": Cluster.ROUND_ROBIN,
@@ -66,7 +66,7 @@ def cluster(balancer: Balancer, group: TargetGroup) -> Resource:
         type=Cluster.EDS,
         eds_cluster_config=Cluster.EdsClusterConfig(eds_config=from_ads(), service_name=group.id),
         connect_timeout=duration(CONNECT_TIMEOUT),
-        per_connection_buffer_limit_bytes=UInt32Value(value=_BUFFER),
+        per_connection_buffer_limit_bytes=UInt32Value(value=BUFFER),
         lb_policy=_ALGORITHMS[group.attributes.algorithm],
         common_lb_config=Cluster.CommonLbConfig(
             # Who gets requests when nobody is healthy is decided in `endpoints`, exactly; Envoy's own panic rounds.
@@ -75,25 +75,24 @@ def cluster(balancer: Balancer, group: TargetGroup) -> Resource:
             update_merge_window=Duration(),
         ),
         ignore_health_on_host_removal=True,
-        circuit_breakers=CircuitBreakers(
-            thresholds=[
-                CircuitBreakers.Thresholds(
-                    max_connections=UInt32Value(value=_NO_LIMIT),
-                    max_pending_requests=UInt32Value(value=_NO_LIMIT),
-                    max_requests=UInt32Value(value=_NO_LIMIT),
-                    max_retries=UInt32Value(value=_NO_LIMIT),
-                )
-            ]
-        ),
-        outlier_detection=_outliers(),
-        upstream_bind_config=_source(balancer.addresses),
+        circuit_breakers=no_limits(),
+        outlier_detection=outliers(),
+        upstream_bind_config=source(balancer.addresses),
         typed_extension_protocol_options={
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": packed(_protocol(balancer, group))
         },
-        transport_socket=_tls() if group.protocol in ("HTTPS", "TLS") else None,
+        transport_socket=unverified_tls() if group.protocol in ("HTTPS", "TLS") else None,
     )
     _slow_start(message, group)
     return resource("cluster", name, message, needs=(group.id,))
+
+
+def no_limits() -> Any:
+    limit = UInt32Value(value=_NO_LIMIT)
+    thresholds = CircuitBreakers.Thresholds(
+        max_connections=limit, max_pending_requests=limit, max_requests=limit, max_retries=limit
+    )
+    return CircuitBreakers(thresholds=[thresholds])
 
 
 def _slow_start(message: Any, group: TargetGroup) -> None:
@@ -106,7 +105,7 @@ def _slow_start(message: Any, group: TargetGroup) -> None:
         message.round_robin_lb_config.slow_start_config.CopyFrom(slow)
 
 
-def _outliers() -> Any:
+def outliers() -> Any:
     """Passive help for the time in which no checker runs: who refuses connections is passed over for a moment.
     Answers, whatever their status, never count; at least half of the targets stay in."""
     return OutlierDetection(
@@ -126,7 +125,7 @@ def _outliers() -> Any:
     )
 
 
-def _source(addresses: tuple[str, ...]) -> Any:
+def source(addresses: tuple[str, ...]) -> Any:
     """Connections start from the balancer's own address, so that security rules can name it."""
     first: dict[int, str] = {}
     for address in addresses:
@@ -156,7 +155,7 @@ def _protocol(balancer: Balancer, group: TargetGroup) -> Any:
     )
 
 
-def _tls() -> Any:
+def unverified_tls() -> Any:
     """Encrypted, the certificate not verified: that is what such balancers promise towards their targets."""
     return TransportSocket(name="tls", typed_config=packed(UpstreamTlsContext()))
 
@@ -168,14 +167,14 @@ def endpoints(group: TargetGroup, health: Mapping[str, Health]) -> Resource:
 
 @remembered
 def _endpoints(group: TargetGroup, serving: frozenset[str]) -> Resource:
-    targets = [_endpoint(target, target.id in serving) for target in sorted(group.targets, key=lambda each: each.id)]
+    targets = [endpoint(target, target.id in serving) for target in sorted(group.targets, key=lambda each: each.id)]
     message = ClusterLoadAssignment(
         cluster_name=group.id, endpoints=[LocalityLbEndpoints(lb_endpoints=targets)] if targets else []
     )
     return resource("endpoints", group.id, message)
 
 
-def _endpoint(target: Target, serving: bool) -> Any:
+def endpoint(target: Target, serving: bool) -> Any:
     state = DRAINING if target.state == "draining" else HEALTHY if serving else UNHEALTHY
     address = SocketAddress(address=target.address, port_value=target.port)
     return LbEndpoint(

@@ -12,21 +12,21 @@ import contextlib
 import functools
 import ipaddress
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from hatoba.core.clock import Clock
 from hatoba.core.errors import PortError
 from hatoba.core.tasks import TaskGroup
-from hatoba.proxy import admin, memory, stats
+from hatoba.proxy import admin, ending, memory, stats
 from hatoba.proxy.ask import OpenSocket, ask, open_socket, unverified
 from hatoba.proxy.base import Balancer, BalancerTraffic, Health, HealthFact, OnHealth, TargetKey, Wanted
 from hatoba.proxy.checker import Checker
-from hatoba.proxy.clusters import endpoints
+from hatoba.proxy.ending import Place
 from hatoba.proxy.process import EnvoyProcess
 from hatoba.proxy.resource import Snapshot
 from hatoba.proxy.server import ConfigServer
-from hatoba.proxy.snapshot import checked, left_out, replaced, snapshot
+from hatoba.proxy.snapshot import checked, endpoints_of, left_out, replaced, snapshot
 
 _SAVE_AFTER = 0.1
 _TELL_ANYWAY = 1.0  # seconds that news of health wait for an Envoy that does not answer
@@ -52,6 +52,7 @@ class EnvoyProxy:
             node=name, directory=directory, config_socket=server.path, netns=netns, concurrency=concurrency
         )
         self._name = name
+        self._netns = netns
         self._server = server
         self._on_health = on_health
         self._timeout = timeout
@@ -79,6 +80,7 @@ class EnvoyProxy:
         return adopted
 
     async def apply(self, wanted: Wanted) -> None:
+        dropped = ending.dropped(self._wanted, wanted)
         self._wanted = wanted
         restored, self._restored = self._restored, None
         self.checker.set_groups(
@@ -86,7 +88,7 @@ class EnvoyProxy:
             restored,
         )
         self._told = {key: health for key, health in self._told.items() if key in self.checker}
-        self._snapshot = snapshot(wanted, self._by_group())
+        self._snapshot = snapshot(wanted, self.checker.by_group)
         self._stale.clear()
         offer = self._offer(self._snapshot, again=True)
         try:
@@ -96,6 +98,7 @@ class EnvoyProxy:
                 raise
             raise PortError("Timeout", f"{error.message} It said last: {self.process.last_words()}") from None
         self._tell_until(offer)
+        self._end(dropped)
         if (why := left_out(wanted)) is not None:
             raise PortError("Unsupported", why)
 
@@ -123,12 +126,6 @@ class EnvoyProxy:
         await self._tasks.close()
         await self.checker.close()
 
-    def _by_group(self) -> dict[str, dict[str, Health]]:
-        groups: dict[str, dict[str, Health]] = {}
-        for key, health in self.checker.health().items():
-            groups.setdefault(key.group, {})[key.target] = health
-        return groups
-
     def _learned(self, fact: HealthFact) -> None:
         loop = asyncio.get_running_loop()
         self._stale.add(fact.group)
@@ -142,9 +139,7 @@ class EnvoyProxy:
         self._refresh = None
         if self._snapshot is None:
             return
-        for group in self._wanted.groups:
-            if group.id in self._stale and group.id in self._snapshot["endpoints"]:
-                self._snapshot = replaced(self._snapshot, endpoints(group, self.checker.of_group(group.id)))
+        self._snapshot = replaced(self._snapshot, endpoints_of(self._wanted, self._stale, self.checker.by_group))
         self._stale.clear()
         self._offer(self._snapshot)
         self._news.set()
@@ -171,6 +166,13 @@ class EnvoyProxy:
             if key in self.checker:
                 self._told[key] = fact.health
                 self._on_health(fact)
+                if fact.health.state == "unhealthy":
+                    self._end(ending.unhealthy(self._wanted, key))
+
+    def _end(self, places: Collection[Place]) -> None:
+        """Ends the connections to these places; nobody waits for it."""
+        if places:
+            self._tasks.start(ending.end(places, self._netns), "end")
 
     def _save_now(self) -> None:
         self._save = None

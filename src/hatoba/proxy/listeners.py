@@ -31,6 +31,7 @@ from hatoba.proxy.sticky import session_filter
 
 _YES = BoolValue(value=True)
 _BACKLOG = 4096
+_HTTP1, _HTTP2 = ("http/1.1",), ("h2", "http/1.1")  # by ALPN
 _BUFFER = 128 * 1024
 _STREAMS = 128  # requests at a time on one HTTP/2 connection
 _WINDOW = 256 * 1024
@@ -62,7 +63,7 @@ def listener(balancer: Balancer, listener: Listener) -> Resource:
         filter_chains=[
             FilterChain(
                 filters=[Filter(name="http", typed_config=packed(_http(balancer, name)))],
-                transport_socket=tls.downstream(listener.tls, http2=balancer.attributes.http2)
+                transport_socket=tls.downstream(listener.tls, speaks=_HTTP2 if balancer.attributes.http2 else _HTTP1)
                 if listener.tls is not None
                 else None,
             )

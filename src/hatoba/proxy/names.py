@@ -1,7 +1,8 @@
 """Names of Envoy's resources and statistics, made from our ids in one place.
 
 A cluster belongs to one balancer and one group: its connections start from the balancer's own address. The endpoints
-belong to the group alone. Envoy cuts statistics' names at dots and replaces colons, so ids are made safe for them.
+belong to the group alone. Where a network balancer listens, socket, cluster and endpoints have one name. Envoy cuts
+statistics' names at dots and replaces colons, so ids are made safe for them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,16 @@ def listener(balancer: str, listener: str) -> str:
 
 def cluster(balancer: str, group: str) -> str:
     return f"{balancer}|{group}"
+
+
+def flows(balancer: str, listener: str, address: str) -> str:
+    """A network balancer's listener at one of its addresses: the socket, its cluster and the endpoints."""
+    return f"{balancer}|{listener}|{address}"
+
+
+def flow_stat(balancer: str, protocol: str) -> str:
+    """Under which a network balancer's flows of one protocol are counted."""
+    return stat(f"flows/{balancer}/{protocol}")
 
 
 def certificate(id_: str) -> str:

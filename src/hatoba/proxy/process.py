@@ -3,7 +3,8 @@
 It outlives the agent. A pid file with the process's start time lets the next agent find it again without mistaking
 another process of the same number. Its end is an event (a pidfd), whoever its parent is.
 
-Envoy keeps user id 0 but no capability except binding low ports and reading its own files, and can gain none.
+Envoy keeps user id 0 but no capability except binding low ports, reading its own files and, for network balancers,
+speaking from clients' addresses (transparent sockets); it can gain none.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 _LARGEST_LOG = 8 * 1024 * 1024
 _LOG_CHECK = 60.0
 _STOP_TIMEOUT = 5.0
-_CAPABILITIES = "-all,+net_bind_service,+dac_read_search"
+_CAPABILITIES = "-all,+net_bind_service,+dac_read_search,+net_raw"
 
 
 # The process itself notes its number and start time before it becomes Envoy, so that there is no moment in which an

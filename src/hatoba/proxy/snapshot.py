@@ -1,16 +1,16 @@
 """Wanted balancers, groups and health → everything that Envoy should have. Pure; its outputs are golden files.
 
 What did not change is remembered, not built again, so a change costs what it changes. A change of health alone needs
-only the group's `clusters.endpoints`, put in place with `replaced`.
+only what `endpoints_of` gives for the groups concerned, put in place with `replaced`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 
 from msgspec.structs import replace
 
-from hatoba.proxy import clusters, listeners, routes, tls
+from hatoba.proxy import clusters, flows, listeners, routes, streams, tls
 from hatoba.proxy.base import Action, Balancer, Forward, Health, Listener, TargetGroup, Wanted
 from hatoba.proxy.resource import Resource, Snapshot, snapshot_of
 from hatoba.proxy.sticky import known
@@ -21,13 +21,29 @@ def snapshot(wanted: Wanted, health: Mapping[str, Mapping[str, Health]]) -> Snap
     return snapshot_of(_resources(wanted, health))
 
 
-def replaced(before: Snapshot, changed: Resource) -> Snapshot:
-    return {**before, changed.kind: {**before[changed.kind], changed.name: changed}}
+def replaced(before: Snapshot, endpoints: Iterable[Resource]) -> Snapshot:
+    """With these endpoints in the place of older ones."""
+    return {**before, "endpoints": {**before["endpoints"], **{each.name: each for each in endpoints}}}
+
+
+def endpoints_of(wanted: Wanted, changed: Set[str], health: Mapping[str, Mapping[str, Health]]) -> Iterator[Resource]:
+    """The endpoints in which these groups' targets stand."""
+    groups = {group.id: group for group in wanted.groups}
+    for balancer in wanted.balancers:
+        for listener in _carried_out(balancer):
+            if balancer.kind == "network" and not changed.isdisjoint(_named(listener)):
+                yield from flows.endpoints(balancer, listener, groups, health)
+    for id_ in _asked_by_name(wanted):
+        if id_ in groups and id_ in changed:
+            yield clusters.endpoints(groups[id_], health.get(id_, {}))
 
 
 def _resources(wanted: Wanted, health: Mapping[str, Mapping[str, Health]]) -> Iterator[Resource]:
     groups = {group.id: group for group in wanted.groups}
     for balancer in wanted.balancers:
+        if balancer.kind == "network":
+            yield from _network(balancer, groups, health)
+            continue
         named = groups_of(balancer)
         for listener in _carried_out(balancer):
             yield listeners.listener(balancer, listener)
@@ -35,7 +51,7 @@ def _resources(wanted: Wanted, health: Mapping[str, Mapping[str, Health]]) -> It
         for id_ in named:
             if id_ in groups:
                 yield clusters.cluster(balancer, groups[id_])
-    for id_ in users(wanted):
+    for id_ in _asked_by_name(wanted):
         if id_ in groups:
             yield clusters.endpoints(groups[id_], health.get(id_, {}))
     shown = {id_ for balancer in wanted.balancers for each in _carried_out(balancer) for id_ in _certificates(each)}
@@ -44,10 +60,27 @@ def _resources(wanted: Wanted, health: Mapping[str, Mapping[str, Health]]) -> It
             yield tls.secret(certificate)
 
 
+def _network(
+    balancer: Balancer, groups: Mapping[str, TargetGroup], health: Mapping[str, Mapping[str, Health]]
+) -> Iterator[Resource]:
+    for listener in _carried_out(balancer):
+        yield from flows.resources(balancer, listener, groups, health)
+        yield from streams.listeners(balancer, listener, groups)
+
+
+def _asked_by_name(wanted: Wanted) -> Iterable[str]:
+    """Groups whose endpoints are a resource of their own: those of application balancers."""
+    return dict.fromkeys(id_ for each in wanted.balancers if each.kind == "http" for id_ in groups_of(each))
+
+
 def _carried_out(balancer: Balancer) -> tuple[Listener, ...]:
     """None where the balancer has no address here."""
-    usable = (each for each in balancer.listeners if listeners.unsupported(each) is None)
+    usable = (each for each in balancer.listeners if _unsupported(balancer, each) is None)
     return tuple(usable) if balancer.addresses else ()
+
+
+def _unsupported(balancer: Balancer, listener: Listener) -> str | None:
+    return streams.unsupported(listener) if balancer.kind == "network" else listeners.unsupported(listener)
 
 
 def _certificates(listener: Listener) -> tuple[str, ...]:
@@ -58,7 +91,7 @@ def left_out(wanted: Wanted) -> str | None:
     """Why something of what is wanted is not in the snapshot."""
     for balancer in wanted.balancers:
         for listener in balancer.listeners:
-            if (why := listeners.unsupported(listener)) is not None:
+            if (why := _unsupported(balancer, listener)) is not None:
                 return f"listener {listener.id} of {balancer.id}: {why}"
     return None
 
@@ -74,8 +107,11 @@ def users(wanted: Wanted) -> dict[str, Balancer]:
 
 def groups_of(balancer: Balancer) -> tuple[str, ...]:
     """Ids of the groups that the balancer's listeners forward to, each once, in a stable order."""
-    named = {id_ for listener in _carried_out(balancer) for action in _actions(listener) for id_ in _targets_of(action)}
-    return tuple(sorted(named))
+    return tuple(sorted({id_ for listener in _carried_out(balancer) for id_ in _named(listener)}))
+
+
+def _named(listener: Listener) -> set[str]:
+    return {id_ for action in _actions(listener) for id_ in _targets_of(action)}
 
 
 def _actions(listener: Listener) -> Iterator[Action]:

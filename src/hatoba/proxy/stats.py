@@ -10,10 +10,10 @@ import re
 from collections.abc import Mapping
 
 from hatoba.proxy import names
-from hatoba.proxy.base import BalancerTraffic, GroupTraffic, Wanted
+from hatoba.proxy.base import Balancer, BalancerTraffic, FlowTraffic, GroupTraffic, Wanted
 from hatoba.proxy.snapshot import groups_of
 
-QUERY = "/stats?usedonly&filter=^(http|cluster)%5C."
+QUERY = "/stats?usedonly&filter=^(http|cluster|tcp|udp|listener)%5C."
 
 _QUANTILES = {"50": "0.5", "90": "0.9", "99": "0.99"}
 _RANK = re.compile(r"P([0-9.]+)\([^,]*,([0-9.]+)\)")
@@ -24,16 +24,45 @@ def traffic(text: str, wanted: Wanted) -> dict[str, BalancerTraffic]:
     """The admin interface's answer to `QUERY` → counters by balancer id. What never moved is 0."""
     values, times = _values(text), _times(text)
     return {
-        balancer.id: _balancer(
-            values,
-            f"http.{names.stat(balancer.id)}.downstream_",
-            {
-                id_: _group(values, times, f"cluster.{_cluster(balancer.id, id_)}.upstream_")
-                for id_ in groups_of(balancer)
-            },
-        )
+        balancer.id: _network(values, balancer) if balancer.kind == "network" else _http(values, times, balancer)
         for balancer in wanted.balancers
     }
+
+
+def _http(values: Mapping[str, int], times: Mapping[str, Mapping[str, float]], balancer: Balancer) -> BalancerTraffic:
+    groups = {
+        id_: _group(values, times, f"cluster.{_cluster(balancer.id, id_)}.upstream_") for id_ in groups_of(balancer)
+    }
+    return _balancer(values, f"http.{names.stat(balancer.id)}.downstream_", groups)
+
+
+def _network(values: Mapping[str, int], balancer: Balancer) -> BalancerTraffic:
+    flows = {protocol: _flows(values, balancer.id, protocol) for protocol in ("TCP", "TLS", "UDP")}
+    return BalancerTraffic(
+        connections=sum(each.new for each in flows.values()),
+        active_connections=sum(each.active for each in flows.values()),
+        flows={protocol: each for protocol, each in flows.items() if each != FlowTraffic()},
+    )
+
+
+def _flows(values: Mapping[str, int], balancer: str, protocol: str) -> FlowTraffic:
+    name = names.flow_stat(balancer, protocol)
+    if protocol == "UDP":
+        sessions = f"udp.{name}.downstream_sess_"
+        return FlowTraffic(
+            new=values.get(f"{sessions}total", 0),
+            active=values.get(f"{sessions}active", 0),
+            received=values.get(f"{sessions}rx_bytes", 0),
+            sent=values.get(f"{sessions}tx_bytes", 0),
+        )
+    proxied = f"tcp.{name}.downstream_cx_"
+    return FlowTraffic(
+        new=values.get(f"{proxied}total", 0),
+        active=values.get(f"listener.{name}.downstream_cx_active", 0),
+        received=values.get(f"{proxied}rx_bytes_total", 0),
+        sent=values.get(f"{proxied}tx_bytes_total", 0),
+        tls_failures=values.get(f"listener.{name}.ssl.connection_error", 0),
+    )
 
 
 def _cluster(balancer: str, group: str) -> str:

@@ -27,8 +27,8 @@ _VERSIONS: dict[TlsVersion, Any] = {
 }
 
 
-def downstream(wanted: Tls, *, http2: bool) -> Any:
-    """The side of the clients."""
+def downstream(wanted: Tls, *, speaks: tuple[str, ...]) -> Any:
+    """The side of the clients. `speaks` is what is offered by ALPN."""
     context = DownstreamTlsContext(
         common_tls_context=CommonTlsContext(
             tls_params=TlsParameters(
@@ -36,7 +36,7 @@ def downstream(wanted: Tls, *, http2: bool) -> Any:
                 tls_maximum_protocol_version=_VERSIONS[wanted.maximum],
                 cipher_suites=wanted.ciphers,
             ),
-            alpn_protocols=("h2", "http/1.1") if http2 else ("http/1.1",),
+            alpn_protocols=speaks,
             tls_certificate_sds_secret_configs=[
                 SdsSecretConfig(name=names.certificate(id_), sds_config=from_ads()) for id_ in wanted.certificates
             ],

@@ -188,7 +188,9 @@ class SimulatedRig:
         return (self.proxy.failed[-1].status if len(self.proxy.failed) > failures else 200), ""
 
 
-def socket_in(path: str, family: socket.AddressFamily = socket.AF_INET) -> socket.socket:
+def socket_in(
+    path: str, family: socket.AddressFamily = socket.AF_INET, kind: socket.SocketKind = socket.SOCK_STREAM
+) -> socket.socket:
     """Made in a network namespace: by a thread that enters it and ends."""
     made: list[socket.socket] = []
 
@@ -197,7 +199,7 @@ def socket_in(path: str, family: socket.AddressFamily = socket.AF_INET) -> socke
         try:
             if ctypes.CDLL(None, use_errno=True).setns(descriptor, CLONE_NEWNET) != 0:
                 raise OSError(ctypes.get_errno(), "setns")
-            made.append(socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+            made.append(socket.socket(family, kind | socket.SOCK_NONBLOCK))
         finally:
             os.close(descriptor)
 
@@ -218,8 +220,10 @@ class Namespace:
             assert self._holder.poll() is None
         subprocess.run(["nsenter", f"--net={self.path}", "ip", "link", "set", "lo", "up"], check=True)
 
-    def socket(self, family: socket.AddressFamily = socket.AF_INET) -> socket.socket:
-        return socket_in(self.path, family)
+    def socket(
+        self, family: socket.AddressFamily = socket.AF_INET, kind: socket.SocketKind = socket.SOCK_STREAM
+    ) -> socket.socket:
+        return socket_in(self.path, family, kind)
 
     async def opener(self, family: socket.AddressFamily) -> socket.socket:
         return socket_in(self.path, family)

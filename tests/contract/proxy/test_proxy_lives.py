@@ -125,7 +125,7 @@ async def test_stop_leaves_nothing(real: RealRig) -> None:
 async def test_envoy_can_do_little_on_the_host(real: RealRig) -> None:
     await real.proxy.apply(Wanted())
     status = status_of(real.proxy.process.pid)
-    assert re.search(r"CapEff:\t0000000000000404\n", status)  # reads its files, binds low ports
+    assert re.search(r"CapEff:\t0000000000002404\n", status)  # reads its files, binds low ports, speaks for clients
     assert re.search(r"NoNewPrivs:\t1\n", status)
 
 

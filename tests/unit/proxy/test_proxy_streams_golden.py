@@ -1,0 +1,144 @@
+"""What Envoy is sent for network balancers, and what a change of theirs is made of."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from hatoba.proxy import streams
+from hatoba.proxy.base import (
+    Balancer,
+    FixedResponse,
+    FlowTraffic,
+    Forward,
+    GroupAttributes,
+    HealthCheck,
+    Listener,
+    Share,
+    Target,
+    TargetGroup,
+    TargetKey,
+    Tls,
+    Wanted,
+)
+from hatoba.proxy.ending import Place, dropped, unhealthy
+from hatoba.proxy.health import HEALTHY, TimedOut
+from hatoba.proxy.health import unhealthy as sick
+from hatoba.proxy.resource import KINDS
+from hatoba.proxy.snapshot import checked, endpoints_of, replaced, snapshot
+from hatoba.proxy.stats import traffic
+from tests.unit.proxy.test_proxy_golden import rendered, same
+
+ID = "net/flows/50dc6c495c0c9188"
+
+
+def target(id_: str, zone: str = "", number: int = 10, state: str = "active") -> Target:
+    return Target(id=id_, address=f"10.0.0.{number}", port=53, zone=zone, state=state)  # type: ignore[arg-type]
+
+
+def balancer(*listeners: Listener) -> Balancer:
+    return Balancer(id=ID, kind="network", addresses=("10.0.0.5", "10.0.1.5"), zones=("a", "b"), listeners=listeners)
+
+
+def to(*shares: tuple[str, int]) -> Forward:
+    return Forward(shares=tuple(Share(group=group, weight=weight) for group, weight in shares))
+
+
+NEAR = TargetGroup(
+    id="near",
+    protocol="TCP_UDP",
+    health_check=HealthCheck(protocol="TCP"),
+    targets=(target("one", "a"), target("two", "b", 11), target("three", "b", 12)),
+    attributes=GroupAttributes(across_zones=False),
+)
+WIDE = TargetGroup(
+    id="wide",
+    protocol="TLS",
+    health_check=HealthCheck(protocol="TCP"),
+    targets=(target("four", "a", 13), target("five", "b", 14, "draining")),
+    attributes=GroupAttributes(sticky_source=True, proxy_protocol=True, preserve_source=True, end_removed=True),
+)
+NAMES = Listener(id="names", port=53, protocol="TCP_UDP", default=to(("near", 1)))
+SECURE = Listener(
+    id="secure",
+    port=853,
+    protocol="TLS",
+    default=to(("wide", 5), ("gone", 1), ("near", 0)),
+    idle_timeout=60.0,
+    tls=Tls(certificates=("one",), speaks=("h2",)),
+)
+WISH = Wanted(balancers=(balancer(NAMES, SECURE),), groups=(NEAR, WIDE))
+HEALTH = {"near": {"one": HEALTHY, "two": HEALTHY, "three": sick(TimedOut())}, "wide": {"four": sick(TimedOut())}}
+
+
+def test_a_network_balancers_resources_are_as_reviewed() -> None:
+    here = replace(balancer(NAMES, SECURE), addresses=("10.0.0.5",), zones=("a",))
+    same("network.txt", rendered(snapshot(replace(WISH, balancers=(here,)), HEALTH)))
+
+
+def test_other_targets_weights_and_groups_are_a_matter_of_endpoints() -> None:
+    before = snapshot(WISH, HEALTH)
+    elsewhere = replace(NAMES, default=to(("near", 2), ("other", 3)))
+    other = TargetGroup(id="other", protocol="TCP", targets=(target("six"),))
+    after = snapshot(Wanted(balancers=(balancer(elsewhere, SECURE),), groups=(NEAR, WIDE, other)), HEALTH)
+    assert {kind for kind in KINDS if before[kind] != after[kind]} == {"endpoints"}
+    assert before["endpoints"][f"{ID}|secure|10.0.0.5"] == after["endpoints"][f"{ID}|secure|10.0.0.5"]
+
+
+def test_a_change_of_health_is_the_endpoints_of_those_who_forward_there() -> None:
+    before = snapshot(WISH, HEALTH)
+    changed = {**HEALTH, "near": {"one": HEALTHY, "two": HEALTHY, "three": HEALTHY}}
+    after = replaced(before, endpoints_of(WISH, {"near"}, changed))
+    assert after == snapshot(WISH, changed)
+    same_ones = {name for name, each in after["endpoints"].items() if before["endpoints"][name] == each}
+    assert same_ones == {f"{ID}|secure|10.0.0.5", f"{ID}|secure|10.0.1.5", f"{ID}|names|10.0.0.5"}
+
+
+def test_the_targets_of_network_balancers_are_checked_too() -> None:
+    assert set(checked(WISH)) == {"near", "wide"}
+
+
+@pytest.mark.parametrize(
+    ("listener", "why"),
+    [
+        (Listener(id="l", port=1, protocol="HTTP", default=to(("near", 1))), "no listeners for HTTP"),
+        (Listener(id="l", port=1, protocol="TLS", default=to(("near", 1))), "no certificate"),
+        (Listener(id="l", port=1, protocol="TCP", default=FixedResponse(status=200)), "forward"),
+    ],
+)
+def test_what_cannot_be_carried_out_is_told(listener: Listener, why: str) -> None:
+    assert why in (streams.unsupported(listener) or "")
+
+
+def test_connections_end_where_that_is_wanted_and_nobody_is_left() -> None:
+    without = Wanted(balancers=WISH.balancers)
+    assert dropped(WISH, without) == {Place("10.0.0.13", 53), Place("10.0.0.14", 53)}  # of `wide` only
+    moved = Wanted(groups=(TargetGroup(id="new", targets=(target("x", number=13),)),))
+    assert dropped(WISH, moved) == {Place("10.0.0.14", 53)}
+    assert unhealthy(WISH, TargetKey("wide", "four")) == frozenset()
+    ended = replace(WIDE, attributes=GroupAttributes(end_unhealthy=True))
+    assert unhealthy(Wanted(groups=(ended,)), TargetKey("wide", "four")) == {Place("10.0.0.13", 53)}
+    assert str(Place("2001:db8::1", 53)) == "[2001:db8::1]:53"
+
+
+COUNTED = f"""\
+tcp.flows/{ID}/TCP.downstream_cx_total: 7
+tcp.flows/{ID}/TCP.downstream_cx_rx_bytes_total: 70
+tcp.flows/{ID}/TCP.downstream_cx_tx_bytes_total: 700
+listener.flows/{ID}/TCP.downstream_cx_active: 2
+listener.flows/{ID}/TLS.ssl.connection_error: 3
+udp.flows/{ID}/UDP.downstream_sess_total: 4
+udp.flows/{ID}/UDP.downstream_sess_active: 1
+udp.flows/{ID}/UDP.downstream_sess_rx_bytes: 5
+udp.flows/{ID}/UDP.downstream_sess_tx_bytes: 6
+"""
+
+
+def test_flows_are_counted_by_protocol() -> None:
+    told = traffic(COUNTED, WISH)[ID]
+    assert told.flows == {
+        "TCP": FlowTraffic(new=7, active=2, received=70, sent=700),
+        "TLS": FlowTraffic(tls_failures=3),
+        "UDP": FlowTraffic(new=4, active=1, received=5, sent=6),
+    }
+    assert (told.connections, told.active_connections) == (11, 3)
