@@ -28,22 +28,25 @@ ProtocolVersion = Literal["HTTP1", "HTTP2", "GRPC"]
 
 
 class HostIs(msgspec.Struct, frozen=True, kw_only=True, tag="host"):
-    """Any of the patterns (`*` and `?`) matches the Host header, without regard to case."""
+    """Any of the patterns (`*` and `?`) or regular expressions matches the Host header, without regard to case."""
 
-    values: tuple[str, ...]
+    values: tuple[str, ...] = ()
+    expressions: tuple[str, ...] = ()  # RE2, found anywhere unless they are anchored
 
 
 class PathIs(msgspec.Struct, frozen=True, kw_only=True, tag="path"):
-    """Any of the patterns (`*` and `?`) matches the path, query excluded, with regard to case."""
+    """Any of the patterns (`*` and `?`) or expressions matches the path, query excluded, with regard to case."""
 
-    values: tuple[str, ...]
+    values: tuple[str, ...] = ()
+    expressions: tuple[str, ...] = ()
 
 
 class HeaderIs(msgspec.Struct, frozen=True, kw_only=True, tag="header"):
-    """Any of the patterns (`*` and `?`) matches the header's value, without regard to case."""
+    """Any of the patterns (`*` and `?`, without regard to case) or expressions matches the header's value."""
 
     name: str
-    values: tuple[str, ...]
+    values: tuple[str, ...] = ()
+    expressions: tuple[str, ...] = ()
 
 
 class MethodIs(msgspec.Struct, frozen=True, kw_only=True, tag="method"):
@@ -51,7 +54,7 @@ class MethodIs(msgspec.Struct, frozen=True, kw_only=True, tag="method"):
 
 
 class QueryHas(msgspec.Struct, frozen=True, kw_only=True, tag="query"):
-    """Any of the (key, value) patterns is in the query; an empty key matches every key."""
+    """Any of the (key, value) patterns is in the query; an empty key matches every key, `\\*` is an asterisk."""
 
     values: tuple[tuple[str, str], ...]
 
@@ -78,7 +81,8 @@ class Forward(msgspec.Struct, frozen=True, kw_only=True, tag="forward"):
 
 
 class Redirect(msgspec.Struct, frozen=True, kw_only=True, tag="redirect"):
-    """Parts that are None stay as the request had them."""
+    """Parts that are None stay as the request had them. In host, path and query the words `#{host}` (without a port),
+    `#{path}` (without its first slash) and `#{query}` stand for the request's own."""
 
     status: Literal[301, 302] = 302
     protocol: Literal["HTTP", "HTTPS"] | None = None
@@ -97,13 +101,23 @@ class FixedResponse(msgspec.Struct, frozen=True, kw_only=True, tag="fixed"):
 Action = Forward | Redirect | FixedResponse
 
 
+class Substitution(msgspec.Struct, frozen=True, kw_only=True):
+    """What the expression (RE2) matches is replaced, each time; `\\1` stands for its first group."""
+
+    expression: str
+    replacement: str
+
+
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """All conditions must hold; the lowest priority number is tried first."""
+    """All conditions must hold; the lowest priority number is tried first. What is forwarded is rewritten once the rule
+    has been chosen; what does not match stays as it is."""
 
     id: str
     priority: int
     conditions: tuple[Condition, ...]
     action: Action
+    host: Substitution | None = None  # what becomes of the Host header
+    url: Substitution | None = None  # of path and query
 
 
 # --- what is wanted -----------------------------------------------------------------------------------------------

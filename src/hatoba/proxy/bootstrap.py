@@ -20,6 +20,10 @@ _STATISTICS = (
     r"(listener_manager|cluster_manager|control_plane|server)\..*",
 )
 
+# A compiled pattern of more than 100 instructions would be refused, and with it all of a listener's routes: a rule's
+# five values of 128 characters each take more. The API bounds their length.
+_RUNTIME = {"re2.max_program_size.error_level": 1_000_000, "re2.max_program_size.warn_level": 1_000_000}
+
 
 class Bootstrap(msgspec.Struct, frozen=True, kw_only=True):
     """`node` tells this Envoy from the others of the same configuration server."""
@@ -59,6 +63,7 @@ def _document(bootstrap: Bootstrap) -> dict[str, Any]:
             "lds_config": ads,
         },
         "static_resources": {"clusters": [_agent(bootstrap.config_socket)]},
+        "layered_runtime": {"layers": [{"name": "own", "static_layer": _RUNTIME}]},
         "stats_config": {
             "stats_matcher": {"inclusion_list": {"patterns": [{"safe_regex": {"regex": each}} for each in _STATISTICS]}}
         },

@@ -1,46 +1,111 @@
-"""A rule's conditions as Envoy's header matchers, since method, host and path are headers to Envoy.
+"""A rule's conditions as Envoy's matchers, since method, host and path are headers to Envoy.
 
 All conditions of a rule must hold, any value of one condition suffices, as the public documentation "Condition types
-for listener rules" has it. Pure.
+for listener rules" has it. The peer's address is noted once for each connection (`noted_peer`). Pure.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import re
+from collections.abc import Iterable
 from typing import Any
 
+from envoy.config.core.v3.base_pb2 import DataSource
+from envoy.config.core.v3.substitution_format_string_pb2 import SubstitutionFormatString
+from envoy.config.listener.v3.listener_components_pb2 import Filter
 from envoy.config.route.v3.route_components_pb2 import HeaderMatcher
+from envoy.extensions.filters.common.set_filter_state.v3.value_pb2 import FilterStateValue
+from envoy.extensions.filters.network.set_filter_state.v3.set_filter_state_pb2 import Config
+from envoy.type.matcher.v3.address_pb2 import AddressMatcher
+from envoy.type.matcher.v3.filter_state_pb2 import FilterStateMatcher
 from envoy.type.matcher.v3.regex_pb2 import RegexMatcher
 from envoy.type.matcher.v3.string_pb2 import StringMatcher
+from google.protobuf.wrappers_pb2 import UInt32Value
+from xds.core.v3.cidr_pb2 import CidrRange
 
-from hatoba.proxy.base import Condition, HeaderIs, HostIs, MethodIs, PathIs, QueryHas
+from hatoba.proxy.base import Condition, HeaderIs, HostIs, MethodIs, PathIs, QueryHas, SourceIn
+from hatoba.proxy.resource import packed
+
+_PEER = "hatoba.peer"
+_PORT = "(?::[0-9]+)?"
 
 
-def matcher(condition: Condition) -> Any:
+def noted_peer() -> Any:
+    """A listener's filter: who is at the other end of the connection, for `SourceIn`."""
+    noted = FilterStateValue(
+        object_key=_PEER,
+        factory_key="envoy.network.ip",
+        format_string=SubstitutionFormatString(
+            text_format_source=DataSource(inline_string="%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%")
+        ),
+    )
+    return Filter(name="peer", typed_config=packed(Config(on_new_connection=[noted])))
+
+
+def matchers(conditions: Iterable[Condition]) -> dict[str, Any]:
+    """Members of a RouteMatch, the path's among them: one condition of a rule can be on the path."""
+    found: dict[str, Any] = {"headers": [], "filter_state": []}
+    for condition in conditions:
+        match condition:
+            case SourceIn():
+                found["filter_state"].append(_source(condition))
+            case PathIs(values=values, expressions=expressions):
+                pattern = "|".join((*_globs(values), *(_anywhere(each) for each in expressions)))
+                found["safe_regex"] = RegexMatcher(regex=pattern)  # Envoy leaves the query out
+            case _:
+                found["headers"].append(_matcher(condition))
+    return found if "safe_regex" in found else {**found, "prefix": "/"}
+
+
+def _source(condition: SourceIn) -> Any:
+    blocks = [ipaddress.ip_network(value) for value in condition.values]
+    ranges = [
+        CidrRange(address_prefix=str(block.network_address), prefix_len=UInt32Value(value=block.prefixlen))
+        for block in blocks
+    ]
+    return FilterStateMatcher(key=_PEER, address_match=AddressMatcher(ranges=ranges))
+
+
+def _matcher(condition: HostIs | HeaderIs | MethodIs | QueryHas) -> Any:
     match condition:
-        case HostIs(values=values):
-            return _header(":authority", f"(?i)(?:{_any(values)})(?::[0-9]+)?")
-        case PathIs(values=values):
-            return _header(":path", rf"(?:{_any(values, '[^?]')})(?:\?.*)?")
-        case HeaderIs(name=name, values=values):
-            return _header(name.lower(), f"(?i)(?:{_any(values)})")
+        case HostIs(values=values, expressions=expressions):
+            found = "|".join((*_globs(values), *(_anywhere(before_port(each)) for each in expressions)))
+            return _header(":authority", f"(?i)(?:{found}){_PORT}")
+        case HeaderIs(name=name, values=values, expressions=expressions):
+            plain = [f"(?i:{each})" for each in _globs(values)]
+            return _header(name.lower(), "|".join((*plain, *(_anywhere(each) for each in expressions))))
         case MethodIs(values=values):
             return _header(":method", "|".join(re.escape(value) for value in values))
         case QueryHas(values=pairs):
-            wanted = "|".join(f"{_glob(key, '[^&=]') or '[^&=]*'}={_glob(value, '[^&]')}" for key, value in pairs)
+            wanted = "|".join(
+                f"{_glob(key, '[^&=]', True) or '[^&=]*'}={_glob(value, '[^&]', True)}" for key, value in pairs
+            )
             return _header(":path", rf"(?i)[^?]*\?(?:.*&)?(?:{wanted})(?:&.*)?")
-    raise NotImplementedError(type(condition).__name__)  # `listeners.unsupported` keeps these away
+
+
+def _anywhere(expression: str) -> str:
+    """Envoy wants the whole text to match; an expression is searched for."""
+    return f"(?s:.*)(?:{expression})(?s:.*)"
+
+
+def before_port(expression: str) -> str:
+    """The expression for a host, with its `$` standing before a port too, where the request names one."""
+    parts = re.findall(r"\\.|\[(?:\^?\])?(?:\\.|[^\]\\])*\]|.", expression, re.DOTALL)
+    return "".join(f"(?:{_PORT}$)" if part == "$" else part for part in parts)
 
 
 def _header(name: str, pattern: str) -> Any:
     return HeaderMatcher(name=name, string_match=StringMatcher(safe_regex=RegexMatcher(regex=pattern)))
 
 
-def _any(values: tuple[str, ...], one: str = ".") -> str:
-    return "|".join(_glob(value, one) for value in values)
+def _globs(values: tuple[str, ...], one: str = ".") -> list[str]:
+    return [_glob(value, one) for value in values]
 
 
-def _glob(pattern: str, one: str = ".") -> str:
-    """`*` stands for any number of characters of the class `one`, `?` for one of them."""
+def _glob(pattern: str, one: str = ".", escapes: bool = False) -> str:
+    """`*` stands for any number of characters of the class `one`, `?` for one of them; with `escapes`, `\\` in front of
+    either takes that away."""
     translated = {"*": f"{one}*", "?": one}
-    return "".join(translated.get(char) or re.escape(char) for char in pattern)
+    parts = re.findall(r"\\[*?]|." if escapes else ".", pattern, re.DOTALL)
+    return "".join(translated.get(part) or re.escape(part[-1]) for part in parts)

@@ -21,9 +21,10 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
 )
 from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
-from hatoba.proxy import names, tls
-from hatoba.proxy.base import Balancer, Listener, SourceIn
+from hatoba.proxy import names, rewrites, tls
+from hatoba.proxy.base import Balancer, Listener, PathIs
 from hatoba.proxy.clusters import duration, from_ads
+from hatoba.proxy.conditions import noted_peer
 from hatoba.proxy.headers import as_written, trace_filter
 from hatoba.proxy.pages import SERVER, own_answers
 from hatoba.proxy.resource import Resource, packed, remembered, resource
@@ -43,8 +44,9 @@ def unsupported(listener: Listener) -> str | None:
         return f"Listeners for {listener.protocol} are not carried out yet."
     if listener.protocol == "HTTPS" and listener.tls is None:
         return "An HTTPS listener has no certificate."
-    if any(isinstance(condition, SourceIn) for rule in listener.rules for condition in rule.conditions):
-        return "Conditions on the source address are not carried out yet."
+    for rule in listener.rules:
+        if sum(isinstance(condition, PathIs) for condition in rule.conditions) > 1:
+            return f"Rule {rule.id} has more than one condition on the path."
     return None
 
 
@@ -62,7 +64,7 @@ def listener(balancer: Balancer, listener: Listener) -> Resource:
         per_connection_buffer_limit_bytes=UInt32Value(value=_BUFFER),
         filter_chains=[
             FilterChain(
-                filters=[Filter(name="http", typed_config=packed(_http(balancer, name)))],
+                filters=[noted_peer(), Filter(name="http", typed_config=packed(_http(balancer, name)))],
                 transport_socket=tls.downstream(listener.tls, speaks=_HTTP2 if balancer.attributes.http2 else _HTTP1)
                 if listener.tls is not None
                 else None,
@@ -85,6 +87,7 @@ def _http(balancer: Balancer, name: str) -> Any:
         rds=Rds(config_source=from_ads(), route_config_name=name),
         http_filters=[
             trace_filter(),
+            *rewrites.filters(),
             session_filter(),
             HttpFilter(name="router", typed_config=packed(Router(suppress_envoy_headers=True))),
         ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from envoy.config.core.v3.base_pb2 import DataSource
 from envoy.config.route.v3.route_components_pb2 import (
@@ -23,10 +23,10 @@ from envoy.type.matcher.v3.regex_pb2 import RegexMatchAndSubstitute, RegexMatche
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.wrappers_pb2 import UInt32Value
 
-from hatoba.proxy import names, sticky
+from hatoba.proxy import names, rewrites, sticky
 from hatoba.proxy.base import Action, Balancer, FixedResponse, Forward, Listener, Redirect, Share
 from hatoba.proxy.clusters import duration
-from hatoba.proxy.conditions import matcher
+from hatoba.proxy.conditions import matchers
 from hatoba.proxy.pages import SERVER, header, html
 from hatoba.proxy.resource import Resource, packed, remembered, resource
 from hatoba.proxy.sticky import Known
@@ -41,10 +41,9 @@ def routes(balancer: Balancer, listener: Listener, groups: frozenset[Known]) -> 
     by_id = {group.id: group for group in groups}
     name = names.listener(balancer.id, listener.id)
     rules = sorted(listener.rules, key=lambda rule: rule.priority)
+    made = _Routes(balancer, listener, by_id)
     listed = [
-        route
-        for rule in rules
-        for route in _routes(balancer, rule.action, by_id, [matcher(condition) for condition in rule.conditions])
+        route for rule in rules for route in made.of(rule.action, matchers(rule.conditions), rewrites.of_rule(rule))
     ]
     message = RouteConfiguration(
         name=name,
@@ -52,7 +51,7 @@ def routes(balancer: Balancer, listener: Listener, groups: frozenset[Known]) -> 
             VirtualHost(
                 name="all",
                 domains=["*"],
-                routes=[*listed, *_routes(balancer, listener.default, by_id, [])],
+                routes=[*listed, *made.of(listener.default, matchers(()), {})],
                 retry_policy=_retry_where_safe(),
             )
         ],
@@ -88,39 +87,54 @@ def _retry_where_safe() -> Any:
     )
 
 
-def _routes(balancer: Balancer, action: Action, groups: Mapping[str, Known], conditions: list[Any]) -> Iterator[Any]:
-    """One route; where clients stay with a group, one before it for those of each group."""
-    if isinstance(action, Forward) and action.sticky_seconds is not None:
-        for share in _usable(action, groups):
-            own = Forward(shares=(share,))
-            route = _route(balancer, own, groups, [*conditions, sticky.belongs_to(share.group)])
-            route.response_headers_to_add.append(sticky.group_cookie(share.group, action.sticky_seconds))
-            yield route
-    yield _route(balancer, action, groups, conditions)
+class _Routes(NamedTuple):
+    """Makes the routes of one listener. `when` are members of a RouteMatch, `settings` those of filters."""
+
+    balancer: Balancer
+    listener: Listener
+    groups: Mapping[str, Known]
+
+    def of(self, action: Action, when: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Any]:
+        """One route; where clients stay with a group, one before it for those of each group."""
+        if isinstance(action, Forward) and action.sticky_seconds is not None:
+            for share in _usable(action, self.groups):
+                own = Forward(shares=(share,))
+                held = {**when, "headers": [*when["headers"], sticky.belongs_to(share.group)]}
+                route = self._route(own, held, settings)
+                route.response_headers_to_add.append(sticky.group_cookie(share.group, action.sticky_seconds))
+                yield route
+        yield self._route(action, when, settings)
+
+    def _route(self, action: Action, when: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
+        match = RouteMatch(**when)
+        if isinstance(action, Forward):
+            return self._forward(action, match, settings)
+        if isinstance(action, Redirect):
+            if rewrites.mixed(action):
+                return Route(
+                    match=match,
+                    direct_response=DirectResponseAction(status=action.status),
+                    typed_per_filter_config=rewrites.redirect(action, self.listener),
+                )
+            return Route(match=match, redirect=_redirect(action), response_headers_to_add=[header("server", SERVER)])
+        return Route(match=match, direct_response=_fixed(action), response_headers_to_add=_fixed_headers(action))
+
+    def _forward(self, action: Forward, match: Any, settings: Mapping[str, Any]) -> Any:
+        shares = _usable(action, self.groups)
+        if not shares:
+            return _nobody(match)
+        # The stream's idle timeout bounds the wait for an answer; a route has no bound of its own.
+        forwarded = RouteAction(timeout=Duration())
+        if len(shares) == 1:
+            forwarded.cluster = names.cluster(self.balancer.id, shares[0].group)
+            settings = {**settings, **sticky.to_target(self.groups[shares[0].group])}
+        else:
+            forwarded.weighted_clusters.CopyFrom(_weighted(self.balancer, shares, self.groups, action.sticky_seconds))
+        return Route(match=match, route=forwarded, typed_per_filter_config=settings)
 
 
 def _usable(action: Forward, groups: Mapping[str, Known]) -> list[Share]:
     return [share for share in action.shares if share.group in groups and (share.weight or len(action.shares) == 1)]
-
-
-def _route(balancer: Balancer, action: Action, groups: Mapping[str, Known], conditions: list[Any]) -> Any:
-    match = RouteMatch(prefix="/", headers=conditions)
-    match_action: Any
-    if isinstance(action, Forward):
-        shares = _usable(action, groups)
-        if not shares:
-            return _nobody(match)
-        # The stream's idle timeout bounds the wait for an answer; a route has no bound of its own.
-        match_action = RouteAction(timeout=Duration())
-        if len(shares) == 1:
-            match_action.cluster = names.cluster(balancer.id, shares[0].group)
-            held = sticky.to_target(groups[shares[0].group])
-            return Route(match=match, route=match_action, typed_per_filter_config=held)
-        match_action.weighted_clusters.CopyFrom(_weighted(balancer, shares, groups, action.sticky_seconds))
-        return Route(match=match, route=match_action)
-    if isinstance(action, Redirect):
-        return Route(match=match, redirect=_redirect(action), response_headers_to_add=[header("server", SERVER)])
-    return Route(match=match, direct_response=_fixed(action), response_headers_to_add=_fixed_headers(action))
 
 
 def _weighted(balancer: Balancer, shares: list[Share], groups: Mapping[str, Known], held: int | None) -> Any:

@@ -9,6 +9,7 @@ import pytest
 
 from hatoba.core.errors import AwsError
 from hatoba.gateway.tags import tags
+from hatoba.proxy.base import Substitution
 from tests.conformance.elbv2.world import SCOPE, world
 
 ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012"
@@ -172,6 +173,49 @@ async def test_rules(tmp_path: Path) -> None:
         await w.elb.delete_listener(ListenerArn=listener)
         assert w.wanted().balancers[0].listeners == ()
         await refused("RuleNotFound", second, w.elb.describe_rules(RuleArns=[second]))
+
+
+async def test_transforms_are_shown_kept_replaced_and_taken_away(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        balancer, app = await w.balancer(), await w.group()
+        listener = await w.listener(balancer, app)
+        await w.settle()
+        transforms = [
+            {"Type": "host-header-rewrite", "HostHeaderRewriteConfig": {"Rewrites": [{"Regex": "^a", "Replace": "b"}]}},
+            {"Type": "url-rewrite", "UrlRewriteConfig": {"Rewrites": [{"Regex": "^/(x)", "Replace": "/$1"}]}},
+        ]
+        conditions = [{"Field": "host-header", "HostHeaderConfig": {"RegexValues": ["^a[0-9]$"]}}]
+        made = await w.elb.create_rule(
+            ListenerArn=listener,
+            Priority=1,
+            Conditions=conditions,
+            Actions=[{"Type": "forward", "TargetGroupArn": app}],
+            Transforms=transforms,
+        )
+        rule = made["Rules"][0]["RuleArn"]
+
+        async def shown() -> Any:
+            return (await w.elb.describe_rules(RuleArns=[rule]))["Rules"][0].get("Transforms")
+
+        def proxied() -> Any:
+            known = w.wanted().balancers[0].listeners[0].rules[0]
+            return known.host, known.url
+
+        assert await shown() == transforms
+        assert made["Rules"][0]["Conditions"] == conditions
+        assert proxied() == (
+            Substitution(expression="^a", replacement="b"),
+            Substitution(expression="^/(x)", replacement=r"/\1"),
+        )
+        await w.elb.modify_rule(RuleArn=rule, Conditions=[{"Field": "path-pattern", "Values": ["/"]}])
+        assert await shown() == transforms
+        both = w.elb.modify_rule(RuleArn=rule, Transforms=transforms, ResetTransforms=True)
+        await refused("ValidationError", "both Transforms and ResetTransforms", both)
+        await w.elb.modify_rule(RuleArn=rule, Transforms=transforms[:1])
+        assert await shown() == transforms[:1]
+        await w.elb.modify_rule(RuleArn=rule, ResetTransforms=True)
+        assert await shown() is None
+        assert proxied() == (None, None)
 
 
 async def test_what_is_not_here_yet_says_so(tmp_path: Path) -> None:

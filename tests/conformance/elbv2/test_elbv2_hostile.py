@@ -73,6 +73,16 @@ ACTIONS = st.lists(
     max_size=1,
 )
 TEXT = st.text(max_size=5)
+EXPRESSIONS = st.text(alphabet="ab1^$.*?()[]\\|{}", max_size=6)
+REWRITE = st.fixed_dictionaries({"Regex": EXPRESSIONS, "Replace": st.sampled_from(["/$1", "$0", "x", "\\", " "])})
+TRANSFORMS = st.lists(
+    st.builds(
+        lambda kind, rewrites: {"Type": kind, "UrlRewriteConfig": {"Rewrites": rewrites}},
+        st.sampled_from(["url-rewrite", "host-header-rewrite"]),
+        st.lists(REWRITE, max_size=2),
+    ),
+    max_size=2,
+)
 CONDITIONS = st.lists(
     st.one_of(
         st.builds(lambda v: {"Field": "path-pattern", "Values": [v]}, TEXT),
@@ -82,6 +92,12 @@ CONDITIONS = st.lists(
             TEXT,
             TEXT,
         ),
+        st.builds(
+            lambda v: {"Field": "source-ip", "SourceIpConfig": {"Values": [v]}},
+            st.sampled_from(["10.0.0.0/8", "::/0", "1.2.3.4/33", "x"]),
+        ),
+        st.builds(lambda v: {"Field": "path-pattern", "RegexValues": [v]}, EXPRESSIONS),
+        st.builds(lambda v: {"Field": "host-header", "HostHeaderConfig": {"RegexValues": v}}, st.lists(EXPRESSIONS)),
         st.builds(
             lambda k, v: {"Field": "query-string", "QueryStringConfig": {"Values": [{"Key": k, "Value": v}]}},
             TEXT,
@@ -122,6 +138,7 @@ LIKELY: dict[str, st.SearchStrategy[Any]] = {
     "DefaultActions": ACTIONS,
     "Actions": ACTIONS,
     "Conditions": CONDITIONS,
+    "Transforms": TRANSFORMS,
     "Marker": st.just("x"),
     "RulePriorities": st.lists(
         st.fixed_dictionaries({"RuleArn": OF["RuleArn"], "Priority": st.integers(1, 9)}), max_size=2

@@ -116,13 +116,16 @@ def listener(record: Listener, balancer: LoadBalancer) -> t.Listener:
 
 
 def rule(record: Rule) -> t.Rule:
-    return {
+    shape: t.Rule = {
         "RuleArn": record.arn,
         "Priority": str(record.priority),
         "Conditions": [cast(t.RuleCondition, condition) for condition in record.conditions],
         "Actions": [_action(record.action)],
         "IsDefault": False,
     }
+    if record.transforms:
+        shape["Transforms"] = [cast(t.RuleTransform, transform) for transform in record.transforms]
+    return shape
 
 
 def default_rule(of: Listener) -> t.Rule:

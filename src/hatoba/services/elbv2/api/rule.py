@@ -20,8 +20,8 @@ from hatoba.services.elbv2.model.listener import (
     rules,
     rules_of,
 )
-from hatoba.services.elbv2.plan import actions, conditions
-from hatoba.services.elbv2.plan.errors import invalid, not_here
+from hatoba.services.elbv2.plan import actions, conditions, transforms
+from hatoba.services.elbv2.plan.errors import invalid
 from hatoba.store import Tx
 
 _MOST_RULES = 100
@@ -51,10 +51,9 @@ def _in_use(priority: int) -> t.PriorityInUseException:
 @elbv2.operation
 async def create_rule(req: t.CreateRuleInput, call: Call) -> t.CreateRuleOutput:
     tags = checked_tags(req.get("Tags"))
-    if req.get("Transforms"):
-        raise not_here("Transforms are")
     wanted = conditions.checked(req["Conditions"])
     action = actions.checked(req["Actions"])
+    changed = transforms.checked(req.get("Transforms") or ())
     with call.tx() as tx:
         listener = the_listener(tx, call, req["ListenerArn"])
         balancer = balancer_of(tx, listener)
@@ -70,6 +69,7 @@ async def create_rule(req: t.CreateRuleInput, call: Call) -> t.CreateRuleOutput:
             priority=req["Priority"],
             conditions=wanted,
             action=action,
+            transforms=changed,
         )
         record = tx.put(rules, record)
         tag(tx, call, record.arn, tags)
@@ -105,16 +105,23 @@ def _order(record: Rule | Listener) -> str:
 
 @elbv2.operation
 async def modify_rule(req: t.ModifyRuleInput, call: Call) -> t.ModifyRuleOutput:
-    if req.get("Transforms"):
-        raise not_here("Transforms are")
+    if req.get("Transforms") and req.get("ResetTransforms"):
+        raise invalid("You cannot specify both Transforms and ResetTransforms")
     wanted = conditions.checked(req["Conditions"]) if "Conditions" in req else None
     action = actions.checked(req["Actions"]) if "Actions" in req else None
+    changed = transforms.checked(req.get("Transforms") or ())
     with call.tx() as tx:
         record = _not_default(the_rule(tx, call, req["RuleArn"]), "modified")
         balancer = balancer_of(tx, _listener_of(tx, record))
         if action is not None:
             check_forward(tx, call, action, balancer)
-        record = replace(record, conditions=wanted or record.conditions, action=action or record.action)
+        kept = () if req.get("ResetTransforms") else record.transforms
+        record = replace(
+            record,
+            conditions=wanted or record.conditions,
+            action=action or record.action,
+            transforms=changed or kept,
+        )
         record = tx.put(rules, record)
         publish(tx, balancer)
     return {"Rules": [views.rule(record)]}

@@ -18,6 +18,7 @@ from hatoba.store.store import View
 
 Action = dict[str, Any]
 Condition = dict[str, Any]
+Transform = dict[str, Any]
 
 
 def groups_of(action: Action) -> tuple[str, ...]:
@@ -48,6 +49,7 @@ class Rule(Record, frozen=True, kw_only=True):
     priority: int
     conditions: tuple[Condition, ...]
     action: Action
+    transforms: tuple[Transform, ...] = ()
 
     @property
     def arn(self) -> str:

@@ -6,6 +6,8 @@ attributes    keys, defaults and values of attributes
 health_check  a target group's health check: defaults and checks
 actions       what a listener or rule does with a request
 conditions    when a rule applies
+expressions   regular expressions that the proxy can carry out
+transforms    how a rule rewrites requests
 spec          load balancer, listeners, rules, groups, targets → the proxy's configuration
 health        a target's health in ELB's words
 nodes         which node carries a load balancer

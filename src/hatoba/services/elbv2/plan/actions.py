@@ -21,7 +21,13 @@ _CONFIGS = {"forward": "ForwardConfig", "redirect": "RedirectConfig", "fixed-res
 
 # The parts of a redirect that stand for the request's own.
 _OWN = {"Protocol": "#{protocol}", "Port": "#{port}", "Host": "#{host}", "Path": "/#{path}", "Query": "#{query}"}
-_PLACEHOLDER = re.compile(r"#\{(?:protocol|host|port|path|query)\}")
+# Which of these a part may hold among other text. Source: RedirectActionConfig.
+_MIXED = {
+    "Host": ("#{host}",),
+    "Path": ("#{host}", "#{path}", "#{port}"),
+    "Query": ("#{protocol}", "#{host}", "#{port}", "#{path}", "#{query}"),
+}
+_PLACEHOLDER = re.compile(r"#\{[^}]*\}?")
 
 
 def checked(actions: Sequence[Mapping[str, Any]]) -> Action:
@@ -97,9 +103,12 @@ def _redirect(config: Mapping[str, Any] | None) -> dict[str, Any]:
     port = complete["Port"]
     if port != _OWN["Port"] and not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65535):
         raise invalid(f"The redirect port '{port}' must be #{{port}} or a number between 1 and 65535")
-    for part, own in _OWN.items():
-        if complete[part] != own and _PLACEHOLDER.search(complete[part]):
-            raise not_here(f"Parts of the request within other text ('{complete[part]}') are")
+    for part, allowed in _MIXED.items():
+        for word in _PLACEHOLDER.findall(complete[part]):
+            if word not in allowed:
+                raise invalid(f"The redirect {part.lower()} '{complete[part]}' cannot contain '{word}'")
+        if any(ord(char) <= 32 or ord(char) > 126 for char in complete[part]):
+            raise invalid(f"The redirect {part.lower()} '{complete[part]}' contains characters that are not valid")
     return complete
 
 

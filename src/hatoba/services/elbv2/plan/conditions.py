@@ -8,13 +8,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
 from typing import Any
 
 from hatoba.proxy import base as proxy
 from hatoba.services.elbv2.model.listener import Condition
-from hatoba.services.elbv2.plan.errors import invalid, not_here
+from hatoba.services.elbv2.plan import expressions
+from hatoba.services.elbv2.plan.errors import invalid
 
 _MOST_VALUES = 5
+_MOST_WILDCARDS = 6
 _LONGEST = 128
 _CONFIGS = {
     "host-header": "HostHeaderConfig",
@@ -25,6 +28,7 @@ _CONFIGS = {
     "source-ip": "SourceIpConfig",
 }
 _OLDER = ("host-header", "path-pattern")  # those that `Values` can say
+_SEARCHED = ("host-header", "path-pattern", "http-header")  # those that regular expressions can say
 _ONCE = ("host-header", "path-pattern", "http-request-method", "source-ip")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,40}")
 _METHOD = re.compile(r"[A-Z_-]{1,40}")
@@ -42,6 +46,8 @@ def checked(conditions: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:
             raise invalid(f"A rule can have only one condition with the field '{field}'")
     if sum(len(_values(condition)) for condition in complete) > _MOST_VALUES:
         raise invalid(f"A rule can only have '{_MOST_VALUES}' condition values")
+    if sum(_wildcards(condition) for condition in complete) > _MOST_WILDCARDS:
+        raise invalid(f"A rule can only have '{_MOST_WILDCARDS}' condition wildcards")
     return complete
 
 
@@ -51,33 +57,63 @@ def _checked(condition: Mapping[str, Any]) -> Condition:
         raise invalid("A condition field must be specified")
     if field not in _CONFIGS:
         raise invalid(f"Condition field '{field}' must be one of '[{', '.join(sorted(_CONFIGS))}]'")
-    if field == "source-ip":
-        raise not_here("Conditions on the source address are")
     name = _CONFIGS[field]
     config: Mapping[str, Any] = condition.get(name) or {}
-    older = condition.get("Values")
-    if condition.get("RegexValues") or config.get("RegexValues"):
-        raise not_here("Regular expressions in conditions are")
     if any(other in condition for other in _CONFIGS.values() if other != name):
         raise invalid(f"A condition with the field '{field}' has a configuration of another field")
-    if older and config:
-        raise invalid(f"You cannot provide both Values and '{name}' for a condition of type '{field}'")
-    if older and field not in _OLDER:
+    if condition.get("Values") and field not in _OLDER:
         raise invalid(f"You must specify {name} for a condition with the field '{field}'")
-    values = list(older or config.get("Values") or ())
-    if not values:
-        raise invalid("A condition value must be specified")
+    values = _given("Values", field, condition, config)
+    expressed = _given("RegexValues", field, condition, config)
+    if bool(values) == bool(expressed):
+        both = "You cannot provide both Values and RegexValues for a condition"
+        raise invalid(both if values else "A condition value must be specified")
+    if expressed:
+        return _expressed(field, name, config, expressed)
     if field == "query-string":
         values = [_pair(value) for value in values]
+    elif field == "source-ip":
+        values = [_block(value) for value in values]
     else:
         for value in values:
             _check_value(field, value)
     complete: Condition = {"Field": field, name: {"Values": values}}
     if field in _OLDER:
         complete["Values"] = values
-    if field == "http-header":
+    return _named(complete, name, config)
+
+
+def _given(member: str, field: str, condition: Mapping[str, Any], config: Mapping[str, Any]) -> list[Any]:
+    """What is said in the condition itself or in its configuration, but not in both."""
+    older, newer = condition.get(member), config.get(member)
+    if older and newer:
+        raise invalid(f"You cannot provide both {member} and '{_CONFIGS[field]}' for a condition of type '{field}'")
+    return list(older or newer or ())
+
+
+def _expressed(field: str, name: str, config: Mapping[str, Any], expressed: list[str]) -> Condition:
+    if field not in _SEARCHED:
+        raise invalid(f"RegexValues cannot be specified for a condition with the field '{field}'")
+    for expression in expressed:
+        expressions.check(expression, _LONGEST)
+    return _named({"Field": field, name: {"RegexValues": expressed}}, name, config)
+
+
+def _named(complete: Condition, name: str, config: Mapping[str, Any]) -> Condition:
+    if complete["Field"] == "http-header":
         complete[name]["HttpHeaderName"] = _header(config.get("HttpHeaderName") or "")
     return complete
+
+
+def _block(value: str) -> str:
+    """A CIDR block as it was written, which is only looked at."""
+    try:
+        ip_network(value)
+    except ValueError:
+        raise invalid(f"Condition value '{value}' is not a valid CIDR block") from None
+    if not value.partition("/")[2].isdigit():
+        raise invalid(f"Condition value '{value}' is not a valid CIDR block")
+    return value
 
 
 def _header(name: str) -> str:
@@ -109,22 +145,35 @@ def _pair(value: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _values(condition: Condition) -> Sequence[Any]:
-    values: Sequence[Any] = condition[_CONFIGS[condition["Field"]]]["Values"]
+    config = condition[_CONFIGS[condition["Field"]]]
+    values: Sequence[Any] = config.get("Values") or config["RegexValues"]
     return values
+
+
+def _wildcards(condition: Condition) -> int:
+    """How many there are in values that may have them."""
+    field = condition["Field"]
+    if field in ("source-ip", "http-request-method") or "Values" not in condition[_CONFIGS[field]]:
+        return 0
+    texts = (text for value in _values(condition) for text in (value.values() if isinstance(value, dict) else (value,)))
+    return sum(len(re.findall(r"[*?]", re.sub(r"\\[*?]", "", text))) for text in texts)
 
 
 def proxied(condition: Condition) -> proxy.Condition:
     """The proxy's own words."""
-    values = _values(condition)
+    config = condition[_CONFIGS[condition["Field"]]]
+    values, expressed = tuple(config.get("Values") or ()), tuple(config.get("RegexValues") or ())
     match condition["Field"]:
         case "host-header":
-            return proxy.HostIs(values=tuple(values))
+            return proxy.HostIs(values=values, expressions=expressed)
         case "path-pattern":
-            return proxy.PathIs(values=tuple(values))
+            return proxy.PathIs(values=values, expressions=expressed)
         case "http-request-method":
-            return proxy.MethodIs(values=tuple(values))
+            return proxy.MethodIs(values=values)
         case "query-string":
             return proxy.QueryHas(values=tuple((value.get("Key", ""), value["Value"]) for value in values))
+        case "source-ip":
+            return proxy.SourceIn(values=values)
         case "http-header":
-            return proxy.HeaderIs(name=condition["HttpHeaderConfig"]["HttpHeaderName"], values=tuple(values))
+            return proxy.HeaderIs(name=config["HttpHeaderName"], values=values, expressions=expressed)
     raise LookupError(condition["Field"])

@@ -1,4 +1,8 @@
-"""Load balancer, listeners, rules, groups and targets → the proxy's configuration. Pure; golden-tested."""
+"""Load balancer, listeners, rules, groups and targets → the proxy's configuration. Pure; golden-tested.
+
+What a request's own parts are called in ELB's words (`#{host}`) is the proxy's business where it depends on the request,
+and settled here where the listener knows it (`#{port}`). Targets in zones without the load balancer are left out.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from hatoba.services.elbv2.model.balancer import LoadBalancer
 from hatoba.services.elbv2.model.group import TRAFFIC_PORT, HealthCheck, Target, TargetGroup
 from hatoba.services.elbv2.model.listener import Listener, Rule
 from hatoba.services.elbv2.plan import attributes as keys
-from hatoba.services.elbv2.plan import tls
+from hatoba.services.elbv2.plan import tls, transforms
 from hatoba.services.elbv2.plan.conditions import proxied
 from hatoba.services.elbv2.plan.health_check import ranges
 
@@ -58,13 +62,15 @@ def _listener(serving: Serving) -> proxy.Listener:
         port=listener.port,
         protocol=listener.protocol,
         tls=_tls(listener),
-        default=_action(listener.default, listener.port),
+        default=_action(listener.default, listener),
         rules=tuple(
             proxy.Rule(
                 id=arns.last(rule.id),
                 priority=rule.priority,
                 conditions=tuple(proxied(condition) for condition in rule.conditions),
-                action=_action(rule.action, listener.port),
+                action=_action(rule.action, listener),
+                host=transforms.proxied(rule.transforms, "host-header-rewrite"),
+                url=transforms.proxied(rule.transforms, "url-rewrite"),
             )
             for rule in serving.rules
         ),
@@ -83,10 +89,10 @@ def _tls(listener: Listener) -> proxy.Tls | None:
     )
 
 
-def _action(action: dict[str, Any], port: int) -> proxy.Action:
+def _action(action: dict[str, Any], listener: Listener) -> proxy.Action:
     match action["Type"]:
         case "redirect":
-            return _redirect(action["RedirectConfig"], port)
+            return _redirect(action["RedirectConfig"], listener)
         case "fixed-response":
             fixed = action["FixedResponseConfig"]
             return proxy.FixedResponse(
@@ -104,21 +110,27 @@ def _action(action: dict[str, Any], port: int) -> proxy.Action:
     )
 
 
-def _redirect(given: dict[str, Any], port: int) -> proxy.Redirect:
+def _redirect(given: dict[str, Any], listener: Listener) -> proxy.Redirect:
     """What is the request's own (`#{host}`) is left as it was. With another protocol the port must be named, or the
     client would go to that protocol's own: `#{port}` is the listener's."""
+    protocol = None if given["Protocol"] == "#{protocol}" else given["Protocol"]
+    known = {"#{port}": str(listener.port), "#{protocol}": (protocol or listener.protocol).lower()}
 
     def other(member: str, own: str) -> str | None:
-        return None if given[member] == own else str(given[member])
+        text: str = given[member]
+        if text == own:
+            return None
+        for word, meaning in known.items():
+            text = text.replace(word, meaning)
+        return text
 
-    protocol, changed = other("Protocol", "#{protocol}"), other("Port", "#{port}")
-    path = other("Path", "/#{path}")
+    changed = None if given["Port"] == "#{port}" else int(given["Port"])
     return proxy.Redirect(
         status=301 if given["StatusCode"] == "HTTP_301" else 302,
         protocol="HTTPS" if protocol == "HTTPS" else "HTTP" if protocol == "HTTP" else None,
         host=other("Host", "#{host}"),
-        port=int(changed) if changed is not None else port if protocol == "HTTPS" else None,
-        path=path,
+        port=changed if changed is not None else listener.port if protocol == "HTTPS" else None,
+        path=other("Path", "/#{path}"),
         query=other("Query", "#{query}"),
     )
 
