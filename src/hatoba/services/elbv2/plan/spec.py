@@ -1,7 +1,7 @@
 """Load balancer, listeners, rules, groups and targets → the proxy's configuration. Pure; golden-tested.
 
-What a request's own parts are called in ELB's words (`#{host}`) is the proxy's business where it depends on the request,
-and settled here where the listener knows it (`#{port}`). Targets in zones without the load balancer are left out.
+What a request's own parts are called in ELB's words (`#{host}`) is the proxy's business where it depends on the
+request, and settled here where the listener knows it (`#{port}`). Targets in other zones are left out.
 """
 
 from __future__ import annotations
