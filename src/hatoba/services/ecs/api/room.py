@@ -10,9 +10,10 @@ from hatoba.core.keys import Scope
 from hatoba.gateway.call import Call
 from hatoba.gateway.room import Service
 from hatoba.gateway.tags import set_tags
+from hatoba.services.ecs.access import ACCESS
 from hatoba.store import Tx
 
-ecs = Service("ecs")
+ecs = Service("ecs", access=ACCESS)
 
 T = TypeVar("T")
 MOST_TAGS = 50

@@ -15,6 +15,7 @@ from hatoba.store import Index, Table
 from hatoba.store.store import View
 
 Status = Literal["ACTIVE", "INACTIVE", "DELETE_IN_PROGRESS"]
+LONGEST_REVISION = 10  # digits
 
 
 class Definition(Record, frozen=True, kw_only=True):
@@ -68,9 +69,15 @@ def definition_id(family: str, revision: int) -> str:
 
 def find_definition(view: View, scope: Scope, reference: str) -> Definition | None:
     """By `family`, `family:revision` or ARN; a bare family means its newest active revision."""
-    family, _, number = arns.plain(reference, "task-definition").partition(":")
+    return named_definition(view, scope, arns.plain(reference, "task-definition"))
+
+
+def named_definition(view: View, scope: Scope, name: str) -> Definition | None:
+    """By `family` or `family:revision`. Raises nothing."""
+    family, _, number = name.partition(":")
     if number:
-        return view.find(definitions, scope, definition_id(family, int(number))) if number.isdecimal() else None
+        known = number.isdecimal() and len(number) <= LONGEST_REVISION
+        return view.find(definitions, scope, definition_id(family, int(number))) if known else None
     record = view.find(families, scope, family)
     if record is None or record.active is None:
         return None
