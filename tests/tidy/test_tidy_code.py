@@ -57,7 +57,7 @@ BEHIND = {
     "nftables": ("network/",),
     "pyroute2": ("network/",),
     "re2": ("node/logs/patterns.py",),
-    "sqlite3": ("store/sqlite.py",),
+    "sqlite3": ("store/sqlite.py", "trail/disk.py"),
     "uvloop": ("app/process.py",),
     "wsproto": ("gateway/http/",),
 }

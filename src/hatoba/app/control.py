@@ -16,6 +16,7 @@ from ipaddress import IPv4Network
 import hatoba
 from hatoba.app import admin, output, process, questions
 from hatoba.app.credentials import AnyOf, ensure_root
+from hatoba.app.lines import lines
 from hatoba.app.masterkey import open_sealer
 from hatoba.app.names import HostNames
 from hatoba.app.nodes import Nodes, Spot
@@ -46,6 +47,7 @@ from hatoba.network.addresses import router as first_address
 from hatoba.reconcile import Runner
 from hatoba.registry.mount import mount
 from hatoba.services import ecs as ecs_room
+from hatoba.services.cloudtrail.recorder import Recorder
 from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.ecr.naming import Naming
 from hatoba.services.ecr.registry import Registry, open_registry
@@ -59,6 +61,7 @@ from hatoba.store import Store
 from hatoba.store.sqlite import SqliteJournal
 from hatoba.streams.engine import DiskStreams
 from hatoba.streams.port import Streams
+from hatoba.trail.disk import DiskTrail
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +85,19 @@ class Control:
 
     # --- assembling
 
+    def _audit(self) -> Recorder:
+        return Recorder(
+            self.store,
+            self._clock,
+            DiskTrail(self._places.control / "audit.db"),
+            kept=self._settings.audit_kept,
+            most_bytes=self._settings.audit_bytes,
+            tell=lines(self._places.log_file("audit")),
+        )
+
     def _plane(self) -> ControlPlane:
         settings = self._settings
+        self._recorder = self._audit()
         root = ensure_root(self._places.credentials, settings.account)
         self._identities = AnyOf(KnownKeys(root), StsSessions(self.store), UserKeys(self.store))
         plane = ControlPlane(
@@ -94,8 +108,10 @@ class Control:
             rooms=[room.service for room in ROOMS],
             identities=self._identities,
             authorizer=RolesPass() if settings.auth == "on" else EverythingPasses(),
+            auditor=self._recorder,
             settings=PathSettings(auth=settings.auth == "on", account=settings.account, region=settings.region),
         )
+        plane.provide(Recorder, self._recorder)
         hosts = tuple(f"{name}:{settings.port}" for name in ("localhost", "127.0.0.1", settings.host))
         plane.provide(
             ecs_room.Settings,
@@ -120,6 +136,7 @@ class Control:
         forget_expired(self.store, self._clock.now())
         StatusSweeper(self.store).sweep()
         plane = self._plane()
+        await self._recorder.start()
         self._registry = self._open_registry()
         plane.provide(Registry, self._registry)
         await self._registry.engine.prepare()
@@ -166,6 +183,7 @@ class Control:
         self._server = http.Server(handler, clock=self._clock)
         self.own.collect(plane.metrics.collect)
         self.own.collect(self._server.collect)
+        self.own.collect(self._recorder.collect)
         self.own.collect(self._channels.collect)
         self.own.collect(load_balancers(self.store, self.sessions.traffic))
         await self._server.listen(settings.host, settings.port)
@@ -254,6 +272,7 @@ class Control:
         await self.sessions.close()
         self._registry.engine.close()
         await self._streams.close()
+        await self._recorder.close()
         await self.store.durable()
         self.store.close()
 

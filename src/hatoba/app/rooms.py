@@ -15,6 +15,8 @@ from hatoba.reconcile import Controller
 from hatoba.services import acm as acm_room
 from hatoba.services import ecs as ecs_room
 from hatoba.services import elbv2 as elbv2_room
+from hatoba.services.cloudtrail import model as cloudtrail_model
+from hatoba.services.cloudtrail.api import cloudtrail
 from hatoba.services.ec2.api import ec2
 from hatoba.services.ec2.model import TABLES as EC2
 from hatoba.services.ecr import model as ecr_model
@@ -75,6 +77,7 @@ ROOMS: tuple[Room, ...] = (
     Room(service=elbv2_room.elbv2, tables=elbv2_room.TABLES, controllers=elbv2_room.controllers),
     Room(service=iam, tables=iam_model.TABLES),
     Room(service=sts, tables=sts_model.TABLES),
+    Room(service=cloudtrail, tables=cloudtrail_model.TABLES),
     Room(
         service=kms,
         tables=kms_model.TABLES,

@@ -96,6 +96,7 @@ class Call:
     """One operation being carried out."""
 
     __slots__ = (
+        "closing",
         "host",
         "operation",
         "platform",
@@ -134,6 +135,7 @@ class Call:
         self.user_agent = user_agent
         self.host = host
         self.via = via
+        self.closing: Callable[[Tx], None] | None = None  # what each of its transactions writes at its end
 
     # --- what it may use
 
@@ -142,7 +144,7 @@ class Call:
         return self.platform.store
 
     def tx(self) -> Tx:
-        return self.platform.store.tx()
+        return self.platform.store.tx(self.closing)
 
     @property
     def now(self) -> float:

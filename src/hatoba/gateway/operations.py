@@ -1,12 +1,13 @@
 """The operations of all rooms, and how one is carried out: the half of the request path that has no bytes.
 
-    validate ─ authorise ─ handler ─ durable
+    validate ─ authorise ─ handler ─ audit ─ durable
 
 Clients come here from `path` (after the bytes), rooms from `door`.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Container, Iterable
 from typing import Any
 
@@ -17,6 +18,7 @@ from hatoba.aws.models import Operation, ServiceModel
 from hatoba.aws.protocols import not_implemented
 from hatoba.core.errors import AwsError
 from hatoba.gateway.access import Authorizer
+from hatoba.gateway.audit import Asked, Auditor
 from hatoba.gateway.call import Call
 from hatoba.gateway.metrics import Metrics, OperationMetrics
 from hatoba.gateway.needs import Access, Need
@@ -40,13 +42,21 @@ class Operations:
     """`strict` (in tests) also checks every answer and every error against the model."""
 
     def __init__(
-        self, rooms: Iterable[Service], store: Store, authorizer: Authorizer, metrics: Metrics, *, strict: bool = False
+        self,
+        rooms: Iterable[Service],
+        store: Store,
+        authorizer: Authorizer,
+        auditor: Auditor,
+        metrics: Metrics,
+        *,
+        strict: bool = False,
     ) -> None:
         self._rooms = {room.name: room for room in rooms}
         self._aliases = {room.alias.replace("-", "_"): room.name for room in self._rooms.values()}
         self._aliases |= {name.replace("-", "_"): name for name in self._rooms}
         self._store = store
         self._authorizer = authorizer
+        self._auditor = auditor
         self._metrics = metrics
         self._strict = strict
         self._bound: dict[tuple[str, str], Bound] = {}
@@ -102,6 +112,24 @@ class Operations:
 
     async def perform(self, bound: Bound, params: dict[str, Any], call: Call) -> dict[str, Any]:
         """The answer's values, once everything they may show is durable. Raises `AwsError`, as durable."""
+        asked = Asked(call=call, operation=bound.operation, params=params, access=bound.access)
+        call.closing = functools.partial(self._auditor.writes, asked)
+        began = call.platform.clock.monotonic()
+        result: dict[str, Any] | None = None
+        failure: AwsError | None = None
+        try:
+            result = await self._carry_out(bound, params, call)
+        except AwsError as error:
+            failure = error
+            raise
+        finally:
+            self._auditor.ended(asked, result, failure, call.platform.clock.monotonic() - began)
+            # An error tells something of the state, too. Nothing pending: nothing to wait for.
+            if self._store.durable_seq < self._store.seq:
+                await self._store.durable()
+        return result
+
+    async def _carry_out(self, bound: Bound, params: dict[str, Any], call: Call) -> dict[str, Any]:
         operation, handler = bound.operation, bound.handler
         if handler is None:
             raise not_implemented(operation)
@@ -117,10 +145,6 @@ class Operations:
             if self._strict:
                 conform.error(operation, error)
             raise
-        finally:
-            # An error tells something of the state, too. Nothing pending: nothing to wait for.
-            if self._store.durable_seq < self._store.seq:
-                await self._store.durable()
         return result
 
 

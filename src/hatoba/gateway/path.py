@@ -1,7 +1,7 @@
 """The request path, as one visible list of steps: `Path._carry_out`.
 
     request id ─ route ─ body ─ signature ─ operation ─ parse ─┐
-                                                               ├─ validate ─ authorise ─ handler ─ durable
+                                                               ├─ validate ─ authorise ─ handler ─ audit ─ durable
     answer ◀────────────────────────────────────────── render ─┘  (operations)
 
 Whatever goes wrong is an `AwsError`, rendered as the request's protocol tells errors. What nobody foresaw is logged

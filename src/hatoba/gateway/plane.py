@@ -16,6 +16,7 @@ from hatoba.core.ids import Ids
 from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
 from hatoba.gateway.access import Authorizer, Identities
+from hatoba.gateway.audit import Auditor, NothingKept
 from hatoba.gateway.call import Call, Door, Principal
 from hatoba.gateway.door import service_door
 from hatoba.gateway.metrics import Metrics
@@ -42,6 +43,7 @@ class ControlPlane:
         rooms: Iterable[Service],
         identities: Identities,
         authorizer: Authorizer,
+        auditor: Auditor | None = None,
         settings: Settings | None = None,
         strict: bool = False,
     ) -> None:
@@ -50,7 +52,7 @@ class ControlPlane:
         self.ids = ids
         self.pager = pager
         self.metrics = Metrics()
-        self.operations = Operations(rooms, store, authorizer, self.metrics, strict=strict)
+        self.operations = Operations(rooms, store, authorizer, auditor or NothingKept(), self.metrics, strict=strict)
         settings = settings or Settings()
         self.path = Path(self, self.operations, identities, self.metrics, settings)
         self.visitors = Visitors(self, self.operations, identities, settings)

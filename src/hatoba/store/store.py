@@ -77,8 +77,9 @@ class View:
 class Tx(View):
     """One transaction. Use it as a context manager, with no `await` inside."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, closing: Callable[[Tx], None] | None = None) -> None:
         super().__init__(store)
+        self._closing = closing
         self._undo: list[tuple[Table[Any], Key, Record | None]] = []
         self._touched: dict[tuple[str, Key], tuple[Table[Any], Record | None]] = {}
         self._open = False
@@ -107,6 +108,8 @@ class Tx(View):
         if kind is None and not self._yielded:
             try:
                 self._accompany()
+                if self._closing is not None and self._touched:
+                    self._closing(self)
                 self._open = False
                 self.seq = self._store.commit(self._touched)
             except BaseException:  # a record that cannot be encoded: nothing may stay behind in memory
@@ -237,8 +240,9 @@ class Store(View):
     def rows(self, table: Table[R]) -> Rows[R]:
         return self._rows[table.name]
 
-    def tx(self) -> Tx:
-        return Tx(self)
+    def tx(self, closing: Callable[[Tx], None] | None = None) -> Tx:
+        """`closing` is called at the end of a transaction that changes something, and may write more into it."""
+        return Tx(self, closing)
 
     def accompany(self, table: Table[R], companion: Callable[[Tx, R | None, R | None], None]) -> None:
         """Calls `companion` at the end of every transaction for each record of `table` that it changed, once: what it

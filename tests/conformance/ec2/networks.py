@@ -35,6 +35,9 @@ from hatoba.gateway.own import Own
 from hatoba.gateway.path import Settings
 from hatoba.gateway.plane import ControlPlane
 from hatoba.gateway.tags import tags
+from hatoba.services.cloudtrail import model as cloudtrail_model
+from hatoba.services.cloudtrail.api import cloudtrail
+from hatoba.services.cloudtrail.recorder import Recorder
 from hatoba.services.ec2.api import ec2
 from hatoba.services.ec2.model import TABLES as EC2
 from hatoba.services.ec2.model.interface import PublicPool
@@ -46,6 +49,7 @@ from hatoba.services.sts.api import sts
 from hatoba.services.sts.identities import Sessions
 from hatoba.store import Store
 from hatoba.store.sqlite import SqliteJournal
+from hatoba.trail.simulated import MemoryTrail
 
 T = TypeVar("T")
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -89,21 +93,25 @@ class Platform:
         self.folder = folder
         self.clock = MovableClock()
         sealer = Sealer(b"k" * 32)
-        tables = (*EC2, *iam_model.TABLES, *sts_model.TABLES, *fleet.TABLES, idempotent, tags)
+        tables = (*EC2, *cloudtrail_model.TABLES, *iam_model.TABLES, *sts_model.TABLES, *fleet.TABLES, idempotent, tags)
         self.store = Store(SqliteJournal(folder / "journal.db", "NORMAL"), tables, sealer)
         self.store.open()
+        self.trail = MemoryTrail()
+        recorder = Recorder(self.store, self.clock, self.trail, kept=3600.0, most_bytes=10**9, tell=lambda line: None)
         self.plane = ControlPlane(
             store=self.store,
             clock=self.clock,
             ids=RandomIds(),
             pager=Pager(sealer),
-            rooms=[ec2, iam, sts],
+            rooms=[ec2, iam, sts, cloudtrail],
             identities=AnyOf(RootOfAnyAccount(), Sessions(self.store), UserKeys(self.store)),
             authorizer=access.RolesPass(),
+            auditor=recorder,
             settings=Settings(auth=True, account=ACCOUNT, region="us-east-1"),
             strict=True,
         )
         self.plane.provide(PublicPool, pool)
+        self.plane.provide(Recorder, recorder)
         self.loop = asyncio.get_running_loop()
         self.port = 0
 

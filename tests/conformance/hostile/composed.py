@@ -29,6 +29,7 @@ from hatoba.gateway.own import Own
 from hatoba.gateway.path import Settings
 from hatoba.gateway.plane import ControlPlane
 from hatoba.registry.mount import mount
+from hatoba.services.cloudtrail.recorder import Recorder
 from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.ecr.naming import Naming
 from hatoba.services.ecr.registry import Registry, open_registry
@@ -37,6 +38,7 @@ from hatoba.store import Store
 from hatoba.store.memory import MemoryDisk, MemoryJournal
 from hatoba.streams.engine import DiskStreams
 from hatoba.streams.port import Streams
+from hatoba.trail.simulated import MemoryTrail
 
 SCOPE = Scope("aws", "123456789012", "us-east-1")
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
@@ -245,6 +247,7 @@ def composed(folder: Path) -> Iterator[Composed]:
         clock, ids, sealer = SystemClock(), SeededIds(7), Sealer(bytes(32))
         store = Store(MemoryJournal(MemoryDisk()), tables(), sealer)
         store.open()
+        recorder = Recorder(store, clock, MemoryTrail(), kept=3600.0, most_bytes=10**9, tell=lambda line: None)
         plane = ControlPlane(
             store=store,
             clock=clock,
@@ -253,6 +256,7 @@ def composed(folder: Path) -> Iterator[Composed]:
             rooms=[room.service for room in ROOMS],
             identities=KnownKeys(),
             authorizer=EverythingPasses(),
+            auditor=recorder,
             settings=Settings(auth=False, account=SCOPE.account, region=SCOPE.region),
             strict=True,
         )
@@ -260,6 +264,7 @@ def composed(folder: Path) -> Iterator[Composed]:
         registry = open_registry(folder / "registry", store, clock, ids, sealer, naming)
         await registry.engine.prepare()
         streams = await DiskStreams.open(folder / "streams", clock)
+        plane.provide(Recorder, recorder)
         plane.provide(Registry, registry)
         plane.provide(Streams, streams)  # type: ignore[type-abstract]
         plane.provide(EcsSettings, EcsSettings(registry_hosts=("localhost:4566",), stopped_tasks_kept=3600.0))

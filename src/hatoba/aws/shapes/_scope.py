@@ -6,6 +6,7 @@ A service that is listed with None is typed whole. EC2 has 700 operations; only 
 from __future__ import annotations
 
 TYPED: dict[str, tuple[str, ...] | None] = {
+    "cloudtrail": ("DescribeTrails", "ListTrails", "LookupEvents"),
     "ecs": None,
     "acm": None,
     "ecr": None,

@@ -1,0 +1,120 @@
+"""What may never be kept in clear, over every operation that is implemented."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from hatoba.app.rooms import ROOMS
+from hatoba.aws import models
+from hatoba.aws.models import Member, Operation, ServiceModel
+from hatoba.aws.sensitive import HIDDEN, conceal
+from hatoba.gateway.room import snake
+from hatoba.services.cloudtrail.plan.reading import only_reads
+
+# Members whose names sound like secrets, and whose values are none.
+_HARMLESS = re.compile(
+    r"(next|client|clientRequest|idempotency|pagination|request|marker|sequence)_?token|grantTokens?|secret_?(arn|id|name|list)"
+    r"|credentialSpec|credentialsParameter|tokenEndpoint|valueFrom|CiphertextBlob|secretOptions|rotationRole|secretArn"
+    r"|(Primary|Replica)Secret|ClientSecretArn|PasswordLength|ExcludeCharacters|passwordReset|MinimumPassword|TokenId$"
+    r"|RequireSymbols|secretsmanager|PasswordLastUsed|tokenVersion|SecretVersion|ServiceSpecificCredentialId|KeyMetadata"
+    r"|CredentialAge|MaxPasswordAge|PasswordReuse|HardExpiry|UseExistingClientSecret|TokenLeeway",
+    re.IGNORECASE,
+)
+_SECRET = re.compile(r"secret|token|password|plaintext|private_?key|passphrase|seed", re.IGNORECASE)
+
+
+def _filled(model: ServiceModel, use: Member, name: str, depth: int = 0) -> Any:
+    """A value of the shape, whose texts are their member's names."""
+    shape = model.shapes[use.shape]
+    if depth > 8:
+        return None
+    match shape.type:
+        case "structure":
+            return {key: _filled(model, member, key, depth + 1) for key, member in shape.members.items()}
+        case "list":
+            assert shape.member is not None
+            return [_filled(model, shape.member, name, depth + 1)]
+        case "map":
+            assert shape.value is not None
+            return {"key": _filled(model, shape.value, name, depth + 1)}
+        case "string":
+            return f"clear:{name}"
+        case "blob":
+            return f"clear:{name}".encode()
+    return None
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for part in value.values():
+            yield from _texts(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
+    elif isinstance(value, str):
+        yield value
+    else:
+        assert not isinstance(value, bytes)
+
+
+@pytest.mark.parametrize("room", [room.service for room in ROOMS], ids=lambda room: room.name)
+def test_nothing_that_sounds_like_a_secret_is_kept_in_clear(room: Any) -> None:
+    model = models.load(room.name)
+    for name in model.operations:
+        if snake(name) in room.handlers:
+            operation = model.operation(name)
+            assert operation is not None
+            _check(operation, operation.input)
+            if not only_reads(name):
+                _check(operation, operation.output)
+
+
+def _check(operation: Operation, use: Member | None) -> None:
+    if use is None:
+        return
+    kept = conceal(operation, use, _filled(operation.model, use, ""))
+    for text in _texts(kept):
+        if text.startswith("clear:") and _SECRET.search(text) and not _HARMLESS.search(text):
+            pytest.fail(f"{operation} {use.shape} keeps {text.removeprefix('clear:')} in clear")
+
+
+def test_a_member_that_the_model_marks_is_hidden_and_bytes_are_measured() -> None:
+    create = models.load("secretsmanager").operation("CreateSecret")
+    assert create is not None
+    kept = conceal(create, create.input, {"Name": "n", "SecretString": "s", "SecretBinary": b"123", "Odd": 1})
+    assert kept == {"Name": "n", "SecretString": HIDDEN, "SecretBinary": HIDDEN, "Odd": HIDDEN}
+    encrypt = models.load("kms").operation("Encrypt")
+    assert encrypt is not None
+    assert conceal(encrypt, encrypt.output, {"CiphertextBlob": b"1234"}) == {"CiphertextBlob": {"bytes": 4}}
+
+
+@pytest.mark.parametrize("value", [None, 3, "text", [], [1], {"a": None}])
+def test_values_of_another_form_tell_nothing(value: Any) -> None:
+    """Audited before they are refused."""
+    register = models.load("ecs").operation("RegisterTaskDefinition")
+    assert register is not None
+    conceal(register, register.input, {"containerDefinitions": value, "tags": value, "volumes": [value]})
+
+
+@pytest.mark.parametrize(
+    ("name", "reads"),
+    [
+        ("DescribeTasks", True),
+        ("GetSecretValue", True),
+        ("Decrypt", True),
+        ("AssumeRole", True),
+        ("LookupEvents", True),
+        ("RunTask", False),
+        ("PutParameter", False),
+        ("SignalSomething", False),
+        ("TagResource", False),
+        ("Sign", True),
+        ("PutRecord", False),
+    ],
+)
+def test_which_operations_read(name: str, reads: bool) -> None:
+    assert only_reads(name) is reads
