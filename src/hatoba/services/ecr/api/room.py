@@ -11,13 +11,14 @@ from hatoba.core.keys import Scope
 from hatoba.gateway.call import Call
 from hatoba.gateway.room import Service
 from hatoba.services.ecr import model
+from hatoba.services.ecr.access import ACCESS
 from hatoba.services.ecr.distribution import unknown
 from hatoba.services.ecr.model import Repository
 from hatoba.services.ecr.registry import Registry
 from hatoba.store.store import View
 
 # A layer part has up to 20 MiB, in base64; a manifest up to 4 MiB, escaped.
-ecr = Service("ecr", body_bytes=32 * 1024 * 1024)
+ecr = Service("ecr", access=ACCESS, body_bytes=32 * 1024 * 1024)
 
 PAGE = 100  # what a list gives when the caller does not say how much
 
