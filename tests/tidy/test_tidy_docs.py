@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -108,7 +107,7 @@ def test_promised_targets_exist(target: str) -> None:
 def test_decisions_are_numbered() -> None:
     numbers = [int(path.name[:4]) for path in DECISIONS]
     assert numbers[:1] == [1]
-    assert [after - before for before, after in pairwise(numbers)] == [1] * (len(numbers) - 1)
+    assert numbers == sorted(set(numbers))  # gaps are numbers that somebody has taken and not yet filled
 
 
 @pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.stem)

@@ -246,7 +246,7 @@ def test_policies_are_attached_and_counted(iam: Any, role: str, policy: str) -> 
     assert (len(only["PolicyUsers"]), only["PolicyRoles"], only["PolicyGroups"]) == (1, [], [])
     iam.create_policy(PolicyName="Unused", PolicyDocument=POLICY)
     assert [p["PolicyName"] for p in iam.list_policies(OnlyAttached=True)["Policies"]] == ["Read"]
-    assert [p["PolicyName"] for p in iam.list_policies()["Policies"]] == ["Read", "Unused"]
+    assert [p["PolicyName"] for p in iam.list_policies(Scope="Local")["Policies"]] == ["Read", "Unused"]
     assert refused("DeleteConflict", iam.delete_policy, PolicyArn=policy) == (
         "Cannot delete a policy attached to entities."
     )
@@ -268,9 +268,14 @@ def test_what_cannot_be_attached(iam: Any, role: str, account: str) -> None:
         "ARN not-an-arn-at-all-but-long-enough is not valid."
     )
     attach("InvalidInput", f"arn:aws:iam::{account}:role/Worker")
-    for number in range(10):
-        iam.attach_role_policy(RoleName=role, PolicyArn=f"arn:aws:iam::aws:policy/P{number}")
-    assert attach("LimitExceeded", "arn:aws:iam::aws:policy/P10") == "Cannot exceed quota for PoliciesPerRole: 10"
+    unknown = "arn:aws:iam::aws:policy/AmazonOfNowhereFullAccess"
+    linked = "arn:aws:iam::aws:policy/aws-service-role/AmazonECSServiceRolePolicy"
+    for arn in (unknown, linked):
+        assert attach("NoSuchEntity", arn) == f"Policy {arn} does not exist or is not attachable."
+    names = [p["Arn"] for p in iam.list_policies(Scope="AWS")["Policies"] if p["IsAttachable"] and p["Path"] == "/"]
+    for arn in names[:10]:
+        iam.attach_role_policy(RoleName=role, PolicyArn=arn)
+    assert attach("LimitExceeded", names[10]) == "Cannot exceed quota for PoliciesPerRole: 10"
     deep = iam.list_attached_role_policies(RoleName=role, PathPrefix="/service-role/")["AttachedPolicies"]
     assert deep == []
 

@@ -1,4 +1,8 @@
-"""What IAM stores. Names are unique within an account without regard to case, as IAM has it."""
+"""What IAM stores.
+
+Names are unique within an account without regard to case, as IAM has it: a record's id is its name in lower case.
+Everything is in the account's global scope. `Kind` says how each kind of thing is found and spoken of.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,12 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from hatoba.aws.shapes import iam as t
+from hatoba.core.errors import AwsError
 from hatoba.core.ids import Ids
 from hatoba.core.keys import Scope
 from hatoba.core.records import Record
 from hatoba.core.secret import Secret
+from hatoba.services.iam import managed
 from hatoba.store import Index, Table
 from hatoba.store.store import View
 
@@ -91,8 +97,12 @@ def _with_versions(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "versions": [version], "updated": row["created"]}
 
 
-def _attached(principal: Principal) -> tuple[str, ...]:
-    return principal.attached
+def _attached(principal: Principal) -> list[tuple[str, str]]:
+    return [(principal.key.account, arn) for arn in principal.attached]
+
+
+def _boundary(principal: Principal) -> tuple[str, str] | None:
+    return (principal.key.account, principal.boundary) if principal.boundary is not None else None
 
 
 users: Table[User] = Table(
@@ -100,11 +110,14 @@ users: Table[User] = Table(
     User,
     indexes=(
         Index("attached", _attached, many=True),
+        Index("boundary", _boundary),
         Index("group", lambda user: [(user.key.account, group) for group in user.groups], many=True),
     ),
 )
 groups: Table[Group] = Table("iam.groups", Group, indexes=(Index("attached", _attached, many=True),))
-roles: Table[Role] = Table("iam.roles", Role, indexes=(Index("attached", _attached, many=True),))
+roles: Table[Role] = Table(
+    "iam.roles", Role, indexes=(Index("attached", _attached, many=True), Index("boundary", _boundary))
+)
 instance_profiles = Table(
     "iam.instance_profiles",
     InstanceProfile,
@@ -183,10 +196,23 @@ def unique_id(ids: Ids, prefix: str, length: int = 17) -> str:
 
 
 def the_policy(view: View, scope: Scope, arn: str) -> Policy:
+    """A customer's. Raises NoSuchEntity, and AccessDenied for one that is not theirs to change."""
+    if is_managed_by_aws(arn) and managed.find(arn) is not None:
+        raise AwsError("Policy is outside your own account.", code="AccessDenied", status=403)
     policy = POLICY.find(view, scope, arn.rpartition("/")[2])
     if policy is None or POLICY.arn(policy) != arn:
         raise t.NoSuchEntityException(f"Policy {arn} was not found.")
     return policy
+
+
+def the_document(view: View, scope: Scope, arn: str) -> str | None:
+    """What a managed policy says now, AWS's or a customer's of this account; None when it is not there."""
+    if is_managed_by_aws(arn):
+        return managed.document(arn)
+    policy = POLICY.find(view, scope, arn.rpartition("/")[2])
+    if policy is None or POLICY.arn(policy) != arn:
+        return None
+    return next(version.document for version in policy.versions if version.id == policy.default)
 
 
 def is_managed_by_aws(arn: str) -> bool:

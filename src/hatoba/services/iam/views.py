@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from hatoba.aws.shapes import iam as t
+from hatoba.services.iam import managed
+from hatoba.services.iam.managed import Managed
 from hatoba.services.iam.model import (
     GROUP,
     POLICY,
@@ -120,6 +122,39 @@ def policy(record: Policy, attachments: int, boundaries: int = 0, own: Tags | No
         shown["Description"] = record.description
     if own:
         shown["Tags"] = tags(own)
+    return shown
+
+
+def managed_policy(
+    record: Managed, partition: str, attachments: int, boundaries: int, *, whole: bool = False
+) -> t.Policy:
+    """`whole`: with its description, as GetPolicy shows it."""
+    shown: t.Policy = {
+        "PolicyName": record.name,
+        "PolicyId": record.unique,
+        "Arn": record.arn(partition),
+        "Path": record.path,
+        "DefaultVersionId": managed.VERSION,
+        "AttachmentCount": attachments,
+        "PermissionsBoundaryUsageCount": boundaries,
+        "IsAttachable": not record.linked,
+        "CreateDate": managed.CREATED,
+        "UpdateDate": managed.CREATED,
+    }
+    if whole:
+        shown["Description"] = record.description
+        shown["Tags"] = []
+    return shown
+
+
+def managed_version(record: Managed, *, whole: bool = False) -> t.PolicyVersion:
+    shown: t.PolicyVersion = {
+        "VersionId": managed.VERSION,
+        "IsDefaultVersion": True,
+        "CreateDate": managed.CREATED,
+    }
+    if whole:
+        shown["Document"] = document(managed.document(record.arn()) or "")
     return shown
 
 

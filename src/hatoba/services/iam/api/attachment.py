@@ -9,6 +9,7 @@ from hatoba.aws.shapes import iam as t
 from hatoba.core import arn as arns
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
+from hatoba.services.iam import managed
 from hatoba.services.iam.api.room import changeable, iam, marked_page
 from hatoba.services.iam.model import GROUP, ROLE, USER, Kind, Principal, is_managed_by_aws, the_policy
 
@@ -24,7 +25,10 @@ def _attach(call: Call, kind: Kind[P], owner: str, arn: str) -> None:
     with call.tx() as tx:
         principal = kind.the(tx, call.scope, owner)
         changeable(principal)
-        if not is_managed_by_aws(arn):
+        known = managed.find(arn)
+        if known.linked if known is not None else is_managed_by_aws(arn):
+            raise t.NoSuchEntityException(f"Policy {arn} does not exist or is not attachable.")
+        if known is None:
             the_policy(tx, call.scope, arn)
         if arn in principal.attached:
             return

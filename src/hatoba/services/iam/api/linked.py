@@ -8,7 +8,7 @@ import msgspec
 
 from hatoba.aws.shapes import iam as t
 from hatoba.gateway.call import Call
-from hatoba.services.iam import views
+from hatoba.services.iam import managed, views
 from hatoba.services.iam.api.room import forget, iam
 from hatoba.services.iam.model import ROLE, Role, roles, unique_id
 
@@ -22,6 +22,18 @@ _LINKED = {
     "autoscaling.amazonaws.com": "AutoScaling",
     "ecs.application-autoscaling.amazonaws.com": "ApplicationAutoScaling_ECSService",
     "replication.ecr.amazonaws.com": "ECRReplication",
+    "pullthroughcache.ecr.amazonaws.com": "ECRPullThroughCache",
+    "ssm.amazonaws.com": "AmazonSSM",
+    "eks.amazonaws.com": "AmazonEKS",
+    "eks-nodegroup.amazonaws.com": "AmazonEKSNodegroup",
+    "eks-fargate.amazonaws.com": "AmazonEKSForFargate",
+    "spot.amazonaws.com": "EC2Spot",
+    "spotfleet.amazonaws.com": "EC2SpotFleet",
+    "appmesh.amazonaws.com": "AppMesh",
+    "apprunner.amazonaws.com": "AppRunner",
+    "acm.amazonaws.com": "CertificateManager",
+    "batch.amazonaws.com": "Batch",
+    "events.amazonaws.com": "CloudWatchEvents",
 }
 
 
@@ -49,6 +61,7 @@ async def create_service_linked_role(
             unique=unique_id(call.ids, ROLE.prefix),
             created=call.now,
             inline={},
+            attached=managed.of_linked_role(f"AWSServiceRoleFor{short}", call.scope.partition),
             trust=trust,
             description=req.get("Description"),
         )

@@ -1,12 +1,17 @@
-"""Customers' managed policies and their versions. AWS's own (`arn:aws:iam::aws:policy/…`) have no documents here."""
+"""Managed policies and their versions.
+
+Customers' are records; AWS's own (`managed`) can be read, listed, attached and counted like them, and are nobody's to
+change.
+"""
 
 from __future__ import annotations
 
 from hatoba.aws.shapes import iam as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
-from hatoba.services.iam import documents, views
+from hatoba.services.iam import documents, managed, views
 from hatoba.services.iam.api.room import conflict, forget, iam, marked_page, new, own_tags, put_new
+from hatoba.services.iam.managed import Managed
 from hatoba.services.iam.model import (
     POLICY,
     Policy,
@@ -30,22 +35,43 @@ def _check(document: str) -> None:
         raise t.LimitExceededException(f"Cannot exceed quota for PolicySize: {SIZE}")
 
 
-def _attachments(view: View, policy: Policy) -> int:
-    return len(_holders(view, POLICY.arn(policy)))
-
-
-def _holders(view: View, arn: str) -> list[tuple[str, Principal]]:
+def _attached(view: View, account: str, arn: str) -> list[tuple[str, Principal]]:
     """To whom a policy is attached, and what they are."""
     return [
-        *(("Group", group) for group in view.index(groups, "attached", arn)),
-        *(("Role", role) for role in view.index(roles, "attached", arn)),
-        *(("User", user) for user in view.index(users, "attached", arn)),
+        *(("Group", group) for group in view.index(groups, "attached", (account, arn))),
+        *(("Role", role) for role in view.index(roles, "attached", (account, arn))),
+        *(("User", user) for user in view.index(users, "attached", (account, arn))),
     ]
 
 
-def _view(call: Call, policy: Policy, *, tagged: bool = False) -> t.Policy:
-    own = own_tags(call.store, POLICY, policy) if tagged else None
-    return views.policy(policy, _attachments(call.store, policy), own=own)
+def _bounded(view: View, account: str, arn: str) -> list[tuple[str, Principal]]:
+    """Whose permissions boundary it is."""
+    return [
+        *(("Role", role) for role in view.index(roles, "boundary", (account, arn))),
+        *(("User", user) for user in view.index(users, "boundary", (account, arn))),
+    ]
+
+
+def _counts(view: View, account: str, arn: str) -> tuple[int, int]:
+    """How often it is attached, how often a boundary."""
+    key = (account, arn)
+    attached = view.count(groups, "attached", key) + view.count(roles, "attached", key)
+    attached += view.count(users, "attached", key)
+    return attached, view.count(roles, "boundary", key) + view.count(users, "boundary", key)
+
+
+def _view(call: Call, policy: Policy | Managed, *, whole: bool = False) -> t.Policy:
+    if isinstance(policy, Managed):
+        partition = call.scope.partition
+        counts = _counts(call.store, call.scope.account, policy.arn(partition))
+        return views.managed_policy(policy, partition, *counts, whole=whole)
+    own = own_tags(call.store, POLICY, policy) if whole else None
+    return views.policy(policy, *_counts(call.store, policy.key.account, POLICY.arn(policy)), own=own)
+
+
+def any_policy(view: View, call: Call, arn: str) -> Policy | Managed:
+    """AWS's or a customer's. Raises NoSuchEntity."""
+    return managed.find(arn) or the_policy(view, call.scope, arn)
 
 
 def _version(policy: Policy, id_: str) -> PolicyVersion:
@@ -69,26 +95,39 @@ async def create_policy(req: t.CreatePolicyRequest, call: Call) -> t.CreatePolic
             updated=call.now,
         )
         policy = put_new(tx, POLICY, policy, req)
-    return {"Policy": _view(call, policy, tagged=True)}
+    return {"Policy": _view(call, policy, whole=True)}
 
 
 @iam.operation
 async def get_policy(req: t.GetPolicyRequest, call: Call) -> t.GetPolicyResponse:
-    return {"Policy": _view(call, the_policy(call.store, call.scope, req["PolicyArn"]), tagged=True)}
+    return {"Policy": _view(call, any_policy(call.store, call, req["PolicyArn"]), whole=True)}
 
 
 @iam.operation
 async def list_policies(req: t.ListPoliciesRequest, call: Call) -> t.ListPoliciesResponse:
+    """Customers' first, then AWS's, each by name."""
     prefix, attached = req.get("PathPrefix", "/"), req.get("OnlyAttached", False)
-    none = req.get("Scope") == "AWS" or req.get("PolicyUsageFilter") == "PermissionsBoundary"
-    rows = [
-        policy
-        for policy in call.store.scan(policies, call.scope.everywhere())
-        if policy.path.startswith(prefix) and not none and (not attached or _attachments(call.store, policy))
-    ]
-    page, marker = marked_page(call, rows, req, lambda policy: policy.id, (prefix, attached, none))
+    whose, usage = req.get("Scope", "All"), req.get("PolicyUsageFilter")
+    rows: list[tuple[str, Policy | Managed]] = []
+    if whose != "AWS":
+        rows += [(f"0{policy.id}", policy) for policy in call.store.scan(policies, call.scope.everywhere())]
+    if whose != "Local":
+        rows += [(f"1{policy.name}", policy) for policy in managed.everything()]
+
+    def wanted(policy: Policy | Managed) -> bool:
+        if not policy.path.startswith(prefix):
+            return False
+        if not attached and usage is None:
+            return True
+        arn = policy.arn(call.scope.partition) if isinstance(policy, Managed) else POLICY.arn(policy)
+        permissions, boundaries = _counts(call.store, call.scope.account, arn)
+        used = {"PermissionsPolicy": permissions, "PermissionsBoundary": boundaries}.get(usage or "")
+        return bool(permissions + boundaries if used is None else used)
+
+    found = ((order, policy) for order, policy in rows if wanted(policy))
+    page, marker = marked_page(call, found, req, lambda row: row[0], (prefix, attached, whose, usage))
     answer: t.ListPoliciesResponse = {
-        "Policies": [_view(call, policy) for policy in page],
+        "Policies": [_view(call, policy) for _, policy in page],
         "IsTruncated": marker is not None,
     }
     if marker is not None:
@@ -99,13 +138,16 @@ async def list_policies(req: t.ListPoliciesRequest, call: Call) -> t.ListPolicie
 @iam.operation
 async def list_entities_for_policy(req: t.ListEntitiesForPolicyRequest, call: Call) -> t.ListEntitiesForPolicyResponse:
     arn, prefix, kind = req["PolicyArn"], req.get("PathPrefix", "/"), req.get("EntityFilter")
-    the_policy(call.store, call.scope, arn)
+    usage = req.get("PolicyUsageFilter")
+    any_policy(call.store, call, arn)
+    holders = _attached(call.store, call.scope.account, arn) if usage != "PermissionsBoundary" else []
+    holders += _bounded(call.store, call.scope.account, arn) if usage != "PermissionsPolicy" else []
     found = {
         f"{noun} {holder.id}": holder
-        for noun, holder in _holders(call.store, arn)
+        for noun, holder in holders
         if kind in (None, noun) and holder.path.startswith(prefix)
     }
-    page, marker = marked_page(call, sorted(found), req, lambda name: name, (arn, prefix, kind))
+    page, marker = marked_page(call, sorted(found), req, lambda name: name, (arn, prefix, kind, usage))
     answer: t.ListEntitiesForPolicyResponse = {
         "PolicyGroups": [
             {"GroupName": found[n].name, "GroupId": found[n].unique} for n in page if n.startswith("Group ")
@@ -123,8 +165,11 @@ async def list_entities_for_policy(req: t.ListEntitiesForPolicyRequest, call: Ca
 async def delete_policy(req: t.DeletePolicyRequest, call: Call) -> None:
     with call.tx() as tx:
         policy = the_policy(tx, call.scope, req["PolicyArn"])
-        if _attachments(tx, policy):
+        attachments, boundaries = _counts(tx, policy.key.account, POLICY.arn(policy))
+        if attachments:
             raise conflict("Cannot delete a policy attached to entities.")
+        if boundaries:
+            raise conflict("Cannot delete a policy that is in use as a permissions boundary.")
         if len(policy.versions) > 1:
             raise conflict(
                 "This policy has more than one version. Before you delete a policy, you must delete the policy's "
@@ -156,14 +201,22 @@ async def create_policy_version(req: t.CreatePolicyVersionRequest, call: Call) -
 
 @iam.operation
 async def get_policy_version(req: t.GetPolicyVersionRequest, call: Call) -> t.GetPolicyVersionResponse:
-    policy = the_policy(call.store, call.scope, req["PolicyArn"])
+    policy = any_policy(call.store, call, req["PolicyArn"])
+    if isinstance(policy, Managed):
+        if req["VersionId"] != managed.VERSION:
+            raise t.NoSuchEntityException(
+                f"Policy {req['PolicyArn']} version {req['VersionId']} does not exist or is not attachable."
+            )
+        return {"PolicyVersion": views.managed_version(policy, whole=True)}
     return {"PolicyVersion": views.policy_version(policy, _version(policy, req["VersionId"]), whole=True)}
 
 
 @iam.operation
 async def list_policy_versions(req: t.ListPolicyVersionsRequest, call: Call) -> t.ListPolicyVersionsResponse:
     """The newest first."""
-    policy = the_policy(call.store, call.scope, req["PolicyArn"])
+    policy = any_policy(call.store, call, req["PolicyArn"])
+    if isinstance(policy, Managed):
+        return {"Versions": [views.managed_version(policy)], "IsTruncated": False}
     page, marker = marked_page(
         call, policy.versions[::-1], req, lambda version: f"{10**9 - int(version.id[1:])}", policy.id
     )
