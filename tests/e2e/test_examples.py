@@ -38,6 +38,10 @@ PRINTED = {
         GREETINGS: 1,
         "retrieved secret from Secrets Manager did not contain json key passwrod\n": 1,
     },
+    "10-secret-files.sh": {
+        "-r--------\nquiet, process 1: spring\nquiet, process 1: summer\n-r--------\nloud, process 1: summer\n": 1,
+        "(service keeper) deploys anew because what its tasks were started with has changed: arn:aws:ssm:": 1,
+    },
     "09-bridge.sh": {"from bridge v1\n": 3, "the second: RESOURCE:PORTS\n": 1, "it saw them: 3\n": 1},
 }
 

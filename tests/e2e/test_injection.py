@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hatoba.runtime.containerd import memory
 from tests.contract.runtime.tiny_registry import TinyRegistry, busybox_layer
 from tools.instance import Instance, eventually
 from tools.traces import Traces
@@ -21,9 +22,12 @@ SECRETS = {
     "DEEP": "hunter2-deep",
     "USER": "hunter2-user",
     "BEFORE": "hunter2-before",
+    "FILE": "hunter2-file",
 }
+FILE = "/run/secrets/file"
 CONTAINERS_DISK = 64 << 20  # bytes: what is larger holds the containers' own files
-SHOW = 'for name in PLAIN SECURE DEEP USER BEFORE; do eval "echo $name \\$$name"; done; echo OVER .; sleep 300'
+SHOW = 'for name in PLAIN SECURE DEEP USER BEFORE; do eval "echo $name \\$$name"; done; '
+SHOW += f'[ ! -e {FILE} ] || echo "FILE $(cat {FILE})"; echo OVER .; sleep 300'
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +100,9 @@ def said(hatoba: Instance, family: str, arn: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def task(hatoba: Instance, sources: dict[str, str]) -> Iterator[str]:
-    arn = run(hatoba, "injected", secrets=named(sources))
+    hatoba.client("ssm").put_parameter(Name="injected-file", Value=SECRETS["FILE"], Type="SecureString")
+    labels = {"hatoba.secrets.files": f"{FILE}=injected-file"}
+    arn = run(hatoba, "injected", secrets=named(sources), dockerLabels=labels)
     yield arn
     hatoba.client("ecs").stop_task(task=arn)
     hatoba.wait_task(arn, "STOPPED")
@@ -104,6 +110,46 @@ def task(hatoba: Instance, sources: dict[str, str]) -> Iterator[str]:
 
 def test_the_container_has_them(hatoba: Instance, task: str) -> None:
     assert said(hatoba, "injected", task) == SECRETS
+
+
+def test_a_changed_value_is_in_its_file_while_the_process_lives_also_after_its_agent_was_killed(
+    hatoba: Instance, task: str
+) -> None:
+    said(hatoba, "injected", task)
+    (pid,) = (pid for pid, _ in in_containers(hatoba, f"root{FILE}"))
+    for value in ("hunter2-second", "hunter2-third"):
+        hatoba.client("ssm").put_parameter(Name="injected-file", Value=value, Type="SecureString", Overwrite=True)
+        assert eventually(lambda value=value: in_containers(hatoba, f"root{FILE}") == [(pid, value)], 20)  # type: ignore[misc]
+        hatoba.kill("node")
+    mode = Path(f"/proc/{pid}/root{FILE}").stat()
+    assert (mode.st_mode & 0o777, mode.st_uid) == (0o400, 0)
+
+
+def in_containers(hatoba: Instance, path: str) -> list[tuple[int, str]]:
+    """The file, as the first processes of containers see it."""
+    found = []
+    for pid, line in Traces(hatoba.folder).processes().items():
+        if line.startswith("/sbin/docker-init"):
+            try:
+                found.append((pid, Path(f"/proc/{pid}/{path}").read_text()))
+            except OSError:
+                continue
+    return found
+
+
+def test_what_is_in_clear_is_in_memory(hatoba: Instance, task: str) -> None:
+    said(hatoba, "injected", task)
+    run_ = Path(f"/run/hatoba/{hatoba.name}")
+    assert memory.in_memory(run_ / "containerd")
+    found = {
+        path.relative_to(run_).parts[0]
+        for path in run_.rglob("*")
+        if "net" not in path.parts
+        and path.is_file()
+        and path.stat().st_size < CONTAINERS_DISK
+        and b"hunter2-" in path.read_bytes()
+    }
+    assert found == {"containerd"}
 
 
 def test_no_file_of_the_platform_has_them_in_clear(hatoba: Instance, task: str) -> None:

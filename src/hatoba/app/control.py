@@ -144,7 +144,8 @@ class Control:
         plane.provide(Streams, self._streams)  # type: ignore[type-abstract]
         await self._meet_nodes(plane)
         controllers = [controller for room in ROOMS for controller in room.controllers(plane)]
-        self.runner = Runner(self.store, self._clock, controllers)
+        published = [told for room in ROOMS for told in room.published]
+        self.runner = Runner(self.store, self._clock, controllers, published=published)
         self.runner.start()
         await self._serve(plane)
         names = HostNames(self.store, self._places.instance, self._places.control / "names-installed")

@@ -11,7 +11,7 @@ from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Platform, idempotent
 from hatoba.gateway.room import Service
 from hatoba.gateway.tags import tags
-from hatoba.reconcile import Controller
+from hatoba.reconcile import Controller, Published
 from hatoba.services import acm as acm_room
 from hatoba.services import ecs as ecs_room
 from hatoba.services import elbv2 as elbv2_room
@@ -44,11 +44,13 @@ from hatoba.streams.port import Streams
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
-    """What a room brings along: its operations, what it stores, and what converges."""
+    """What a room brings along: its operations, what it stores, what converges, and whose changes others may wait
+    for."""
 
     service: Service
     tables: tuple[Table[Any], ...] = ()
     controllers: Callable[[Platform], Iterable[Controller]] = lambda platform: ()
+    published: tuple[Published, ...] = ()
 
 
 def _ecs_controllers(platform: Platform) -> Iterable[Controller]:
@@ -87,8 +89,14 @@ ROOMS: tuple[Room, ...] = (
         service=ssm,
         tables=(*ssm_model.TABLES, *sessions_model.TABLES),
         controllers=lambda platform: (Policies(platform),),
+        published=ssm_model.PUBLISHED,
     ),
-    Room(service=secretsmanager, tables=secretsmanager_model.TABLES, controllers=secretsmanager_controllers),
+    Room(
+        service=secretsmanager,
+        tables=secretsmanager_model.TABLES,
+        controllers=secretsmanager_controllers,
+        published=secretsmanager_model.PUBLISHED,
+    ),
 )
 
 SHARED: tuple[Table[Any], ...] = (*fleet.TABLES, tags, idempotent)

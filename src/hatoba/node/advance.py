@@ -33,6 +33,7 @@ from hatoba.node.events import (
     Launched,
     Postponed,
     Pulled,
+    Refreshed,
     Seated,
     Tick,
     Together,
@@ -55,6 +56,7 @@ class Held(Part, frozen=True, kw_only=True):
     network: Network = "absent"
     deleted: frozenset[str] = frozenset()  # containers that are gone from the runtime
     busy: frozenset[Instruction] = frozenset()
+    files: dict[str, int] = msgspec.field(default_factory=dict)  # by container: the version of the files it has
     restarting: dict[str, Exited] = msgspec.field(default_factory=dict)  # ended, and to be started again
     stopping: bool = False  # never goes back
     wake_at: float | None = None  # a deadline of its own
@@ -145,11 +147,14 @@ def _learn_of_container(held: Held, event: Event) -> Held:
             if held.container(name).state != "pulling":
                 return held  # it was given up meanwhile
             return _set(held, name, state="pulled", image_digest=digest, pull_started=started, pull_stopped=stopped)
-        case Launched(name, runtime_id, created, started):
+        case Launched(name, runtime_id, created, started, files):
             held = _settled(_free(_free(held, "launch", name), "restart", name), name)
+            held = _given(held, name, files)
             if held.container(name).state == "stopped":  # its exit was quicker than the answer
                 return _set(held, name, runtime_id=runtime_id, created=created, started=started)
             return _set(held, name, state="running", runtime_id=runtime_id, created=created, started=started)
+        case Refreshed(name, files):
+            return _given(_free(held, "refresh", name), name, files)
         case Failed(name, error, detail, pull_started):
             held = _free(_free(_free(held, "pull", name), "launch", name), "restart", name)
             if held.container(name).state == "stopped":
@@ -187,6 +192,13 @@ def _learn_of_container(held: Held, event: Event) -> Held:
                 return held
             return _set(held, name, health=health, health_since=at)
     return held
+
+
+def _given(held: Held, name: str, version: int) -> Held:
+    """A container has these files now. Versions only grow."""
+    if version <= held.files.get(name, 0):
+        return held
+    return replace(held, files={**held.files, name: version})
 
 
 # --- restarting ----------------------------------------------------------------------------------------------------
@@ -337,6 +349,8 @@ def _bring_up(held: Held) -> Iterable[Instruction]:
         yield Instruction("attach")
     for spec in held.workload.containers:
         status = held.container(spec.name)
+        if spec.files is not None and status.state == "running" and held.files.get(spec.name, 0) < spec.files.version:
+            yield Instruction("refresh", spec.name)
         if status.state in ("pending", "pulling"):
             yield Instruction("pull", spec.name)
         elif (
@@ -404,6 +418,7 @@ __all__ = [
     "Launched",
     "Postponed",
     "Pulled",
+    "Refreshed",
     "Seated",
     "Tick",
     "Together",

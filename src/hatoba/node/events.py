@@ -8,7 +8,7 @@ from hatoba.fleet.model import PortBinding, Workload
 
 # --- instructions --------------------------------------------------------------------------------------------------
 
-Verb = Literal["attach", "detach", "pull", "launch", "restart", "stop", "delete"]
+Verb = Literal["attach", "detach", "pull", "launch", "restart", "refresh", "stop", "delete"]
 
 
 class Instruction(NamedTuple):
@@ -63,6 +63,14 @@ class Launched(NamedTuple):
     runtime_id: str
     created: float
     started: float
+    files: int = 0  # the version of its files; 0: unknown
+
+
+class Refreshed(NamedTuple):
+    """Its files are those of this version; or it is gone, and needs none."""
+
+    container: str
+    files: int
 
 
 class Failed(NamedTuple):
@@ -120,6 +128,7 @@ Event = (
     | Detached
     | Pulled
     | Launched
+    | Refreshed
     | Failed
     | Exited
     | Vanished

@@ -263,6 +263,7 @@ def container_spec(
             hostname=hostname,
         ),
         secrets=container.secrets,
+        files=container.files.contents if container.files is not None else {},
         cwd=container.cwd or image.cwd,
         user=container.user or image.user,
         labels={**container.labels, "hatoba.workload": workload.id, "hatoba.container": container.name},

@@ -93,6 +93,7 @@ class Worker:
             "pull": self._pull,
             "launch": self._launch,
             "restart": self._restart,
+            "refresh": self._refresh,
             "stop": self._stop,
             "delete": self._delete,
         }
@@ -190,9 +191,12 @@ class Worker:
         await self._make_volumes(workload, wanted, config)
         container = await self._runtime.create(spec)
         created = self._clock.now()
+        if spec.files:  # the first try of a launch that is taken up again may have written older ones
+            await self._runtime.refresh(spec.id, spec.files)
         if container.state == "created":
             await self._runtime.start(spec.id)
-        return step.Launched(wanted.name, spec.id, created, self._clock.now())
+        files = wanted.files.version if wanted.files is not None else 0
+        return step.Launched(wanted.name, spec.id, created, self._clock.now(), files)
 
     async def _restart(self, held: Held, name: str) -> None:
         """The process again, in the same container: what it has written to its root is still there."""
@@ -208,6 +212,17 @@ class Worker:
             else:
                 event = step.Launched(name, status.runtime_id, status.created or began, began)
         self._emit(held.workload.id, event)
+
+    async def _refresh(self, held: Held, name: str) -> None:
+        """New contents of its secret files. One that is gone meanwhile needs none."""
+        files = _container(held, name).files
+        assert files is not None
+        try:
+            await self._runtime.refresh(held.container(name).runtime_id, files.contents)
+        except PortError as error:
+            if error.code != Failure.CONTAINER_NOT_FOUND:
+                raise
+        self._emit(held.workload.id, step.Refreshed(name, files.version))
 
     def _write_files(self, workload: Workload, wanted: ContainerWanted, place: Place, digest: str) -> None:
         folder = place.files / wanted.name

@@ -8,7 +8,7 @@ A reconcile takes no input but its key, reads afresh, performs, writes what it o
 It retries nothing: the next activation is the retry. A hint, a restart and a fail-over take the same path.
 """
 
-from hatoba.reconcile.controller import Controller, Wake
+from hatoba.reconcile.controller import Controller, Listening, Published, Wake
 from hatoba.reconcile.runner import Runner
 
-__all__ = ["Controller", "Runner", "Wake"]
+__all__ = ["Controller", "Listening", "Published", "Runner", "Wake"]

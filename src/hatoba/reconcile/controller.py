@@ -16,6 +16,14 @@ class Wake(NamedTuple):
     keys: Callable[[Change[Any]], Iterable[Key]]
 
 
+class Published(NamedTuple):
+    """A change of `table` is a change of the resources with the ARNs that `arns(change)` names: told, without what it
+    is, to whoever depends on them (`Listening`), and asked for at the front door."""
+
+    table: Table[Any]
+    arns: Callable[[Change[Any]], Iterable[str]]
+
+
 class Controller(Protocol):
     """Converges what is observed to what is wanted, key by key."""
 
@@ -45,4 +53,13 @@ class Paced(Protocol):
 
     def rest(self, key: Key) -> float:
         """Seconds after a pass for which hints are gathered into one further pass; 0 for none."""
+        ...
+
+
+@runtime_checkable
+class Listening(Protocol):
+    """A controller whose keys depend on other rooms' resources, and who keeps an index of which on which."""
+
+    def hear(self, arn: str) -> Iterable[Key]:
+        """The keys that a change of this resource is a hint for."""
         ...

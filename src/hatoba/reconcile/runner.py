@@ -14,7 +14,7 @@ from typing import Any
 from hatoba.core.clock import Clock
 from hatoba.core.keys import Key
 from hatoba.core.tasks import TaskGroup
-from hatoba.reconcile.controller import Controller, Paced
+from hatoba.reconcile.controller import Controller, Listening, Paced, Published
 from hatoba.reconcile.queue import KeyedQueue
 from hatoba.store import Change, Conflict, Store
 
@@ -123,16 +123,22 @@ class Runner:
         period: float | None = PERIOD,
         hints: bool = True,
         width: int = WIDTH,
+        published: Iterable[Published] = (),
     ) -> None:
-        """The simulator runs once without `hints` and once without a `period`: each alone must converge."""
+        """The simulator runs once without `hints` and once without a `period`: each alone must converge. `published`:
+        by which tables' changes the rooms' resources change."""
         self._store = store
         self._period = period
         self._hints = hints
+        self._published = tuple(published)
         self._lanes = [_Lane(controller, clock, width) for controller in controllers]
         self._unsubscribe: list[Callable[[], None]] = []
         self._tasks = TaskGroup("runner")
 
     def start(self) -> None:
+        if self._hints:
+            for told in self._published:
+                self._unsubscribe.append(self._store.feed.subscribe(told.table, self._teller(told)))
         for lane in self._lanes:
             if self._hints:
                 for wake in lane.controller.wakes:
@@ -144,6 +150,16 @@ class Runner:
     @staticmethod
     def _waker(lane: _Lane, keys: Callable[[Change[Any]], Iterable[Key]]) -> Callable[[Change[Any]], None]:
         return lambda change: lane.hint(keys(change))
+
+    def _teller(self, told: Published) -> Callable[[Change[Any]], None]:
+        listening = [(lane, lane.controller) for lane in self._lanes if isinstance(lane.controller, Listening)]
+
+        def tell(change: Change[Any]) -> None:
+            for arn in told.arns(change):
+                for lane, controller in listening:
+                    lane.hint(controller.hear(arn))
+
+        return tell
 
     async def _periodic(self, period: float) -> None:
         while True:

@@ -187,6 +187,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
     args: tuple[str, ...]
     env: tuple[str, ...] = ()  # "NAME=value"
     secrets: Mapping[str, Secret] = msgspec.field(default_factory=dict)  # more of it, never in clear on a disk
+    files: Mapping[str, Secret] = msgspec.field(default_factory=dict)  # its user's, in memory only (`placed`)
     cwd: str = ""  # "": the root
     user: str = ""  # "name", "uid", "name:group", "uid:gid"; "": root
     labels: Mapping[str, str] = msgspec.field(default_factory=dict)
@@ -341,6 +342,10 @@ class Runtime(Protocol):
 
     async def delete(self, id: str) -> None:
         """Kill whatever runs in it, and leave nothing of it behind."""
+        ...
+
+    async def refresh(self, id: str, files: Mapping[str, Secret]) -> None:
+        """Put new contents into the files that its spec has given it, each as a whole, running or not."""
         ...
 
     async def exec(self, id: str, spec: ExecSpec) -> Process: ...

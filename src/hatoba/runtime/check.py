@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hatoba.runtime import capabilities
+from hatoba.runtime import capabilities, placed
 from hatoba.runtime.base import ContainerSpec, Failure, failure
 
 _ID = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
@@ -35,6 +35,13 @@ def _problem(spec: ContainerSpec) -> str:
             return f"the source of the mount at {mount.target} is not an absolute path: {mount.source!r}"
         if mount.kind == "volume" and not NAME.fullmatch(mount.source):
             return f"{mount.source!r} cannot name a volume"
+    for path in spec.files:
+        if why := placed.problem(path):
+            return f"the secret file {path!r}: {why}"
+    for folder in placed.folders(spec.files):
+        for mount in spec.mounts:
+            if mount.target.rstrip("/") == folder or mount.target.startswith(f"{folder}/"):
+                return f"the folder {folder} is for secret files alone, and {mount.target} is a mount"
     if any("=" not in entry or entry.startswith("=") or "\0" in entry for entry in spec.env):
         return "the environment has an entry that is not NAME=value"
     if spec.resources.memory is not None and spec.resources.memory < _LEAST_MEMORY:

@@ -14,7 +14,7 @@ from hatoba.core.secret import Secret
 from hatoba.core.virtual import run
 from hatoba.fleet import messages as msg
 from hatoba.fleet.items import CredentialItem
-from hatoba.fleet.model import DependsOn, HealthCheckWanted
+from hatoba.fleet.model import DependsOn, FilesWanted, HealthCheckWanted, Workload
 from hatoba.runtime.base import Failure
 from hatoba.runtime.simulated import Behaviour, Delays, ExecBehaviour
 from hatoba.store.memory import MemoryDisk
@@ -416,3 +416,30 @@ def test_a_container_with_a_restart_policy_comes_back(tmp_path: Path, killed: bo
         await machine.until(lambda: not machine.leftovers())
 
     on_a_machine(tmp_path, script, behave=lambda spec: Behaviour(runs=90.0, code=1))
+
+
+def test_new_contents_of_secret_files_reach_a_running_container_also_when_the_agent_was_away(tmp_path: Path) -> None:
+    path = "/run/secrets/db"
+
+    def version(number: int) -> Workload:
+        return workload("t1", container(files=FilesWanted(version=number, contents={path: Secret(f"v{number}")})))
+
+    async def script(machine: Machine) -> None:
+        def inside() -> str:
+            return machine.host.containers["t1-web"].spec.files[path].reveal()
+
+        machine.want(version(1))
+        await machine.until(lambda: machine.status("t1") and machine.status("t1").state == "running")
+        assert inside() == "v1"
+        pid = machine.host.containers["t1-web"].pid
+        machine.host.fail("refresh", Failure.UNAVAILABLE, times=2)
+        machine.want(version(2))
+        await machine.until(lambda: inside() == "v2")
+        await machine.kill()
+        await machine.start()
+        machine.want(version(5))
+        await machine.until(lambda: inside() == "v5")
+        assert machine.host.containers["t1-web"].pid == pid, "without a restart"
+        assert b"v5" not in b"".join(machine.disk.rows.values())
+
+    on_a_machine(tmp_path, script)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from hatoba.core.records import replace
-from hatoba.fleet.model import DependsOn, LogWanted, Workload
+from hatoba.core.secret import Secret
+from hatoba.fleet.model import DependsOn, FilesWanted, LogWanted, Workload
 from hatoba.node import advance as step
 from hatoba.node.advance import Held, Instruction, advance, begin
 from tests.unit.node.pieces import container, workload
@@ -332,3 +333,25 @@ def test_a_router_that_has_ended_lets_the_others_be_cleared_away() -> None:
     ends = (step.Exited("router", 1, T), step.Exited("app", 0, T), step.Deleted("app"), step.Deleted("router"))
     held, _ = play(wanted, *up, *ends, step.Detached())
     assert held.done
+
+
+def test_files_are_refreshed_once_for_each_version_while_it_runs() -> None:
+    def version(number: int) -> Workload:
+        return workload("t1", container(files=FilesWanted(version=number, contents={"/run/secrets/a": Secret("x")})))
+
+    up = [step.Attached(T), *pulled("web"), step.Launched("web", "t1-web", T, T, 1)]
+    held, said = play(version(1), *up, step.Wanted(version(1)), step.Wanted(version(2)), step.Wanted(version(3)))
+    assert said[3:] == ["refresh web"], "one at a time, and none for what it was launched with"
+    held, instructions = advance(held, step.Refreshed("web", 2), T)
+    assert instructions == (Instruction("refresh", "web"),), "the third came while the second was written"
+    held, instructions = advance(held, step.Refreshed("web", 3), T)
+    assert (instructions, held.files, held.busy) == ((), {"web": 3}, frozenset())
+    held, instructions = advance(replace(held, workload=version(4), stopping=True), step.Tick(), T)
+    assert instructions == (Instruction("stop", "web"),)
+
+
+def test_files_of_a_container_whose_launch_was_lost_are_written_again() -> None:
+    wanted = workload("t1", container(files=FilesWanted(version=7, contents={"/run/secrets/a": Secret("x")})))
+    held, _ = play(wanted, step.Attached(T), *pulled("web"))
+    held, instructions = advance(replace(held, busy=frozenset()), step.Together((launched("web"),)), T)
+    assert instructions == (Instruction("refresh", "web"),)

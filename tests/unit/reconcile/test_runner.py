@@ -12,7 +12,7 @@ from hatoba.core.clock import LoopClock
 from hatoba.core.keys import Key
 from hatoba.core.records import replace
 from hatoba.core.virtual import run
-from hatoba.reconcile import Runner, Wake
+from hatoba.reconcile import Published, Runner, Wake
 from hatoba.store import Conflict, Store
 from tests.unit.store.stored import opened, ship, ships
 
@@ -236,5 +236,41 @@ def test_hints_for_a_controller_that_paces_itself_are_gathered() -> None:
             await asyncio.sleep(0.1)
             assert watcher.runs[-1] == (15.0, "big"), "it had rested for long enough"
             await runner.close()
+
+    run(main())
+
+
+class Listener(Watcher):
+    """Waits for another's resources, and not for records."""
+
+    name = "listener"
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.wakes = ()
+
+    def keys(self) -> Iterable[Key]:
+        return []
+
+    def hear(self, arn: str) -> Iterable[Key]:
+        return [ship("waits for a").key] if arn == "arn:a" else []
+
+
+def test_who_listens_is_woken_by_what_others_publish_and_by_nothing_else() -> None:
+    async def main() -> None:
+        async with opened() as store:
+            listener, deaf = Listener(store), Watcher(store)
+            published = [Published(ships, lambda change: [f"arn:{change.key.id}"])]
+            runner = Runner(store, LoopClock(0.0), [listener, deaf], period=None, published=published)
+            runner.start()
+            await sail(store, "a")
+            await sail(store, "b")
+            await asyncio.sleep(1)
+            assert [id_ for _, id_ in listener.runs] == ["waits for a"]
+            assert [id_ for _, id_ in deaf.runs] == ["a", "b"]
+            await runner.close()
+            await sail(store, "a")
+            await asyncio.sleep(1)
+            assert len(listener.runs) == 1
 
     run(main())

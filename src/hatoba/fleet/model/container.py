@@ -64,6 +64,14 @@ class RouterWanted(Part, frozen=True, kw_only=True):
     socket: str = "/var/run/fluent.sock"
 
 
+class FilesWanted(Part, frozen=True, kw_only=True):
+    """Files in memory for the container's user alone, by their paths inside. While it runs they are replaced whenever
+    `version` has grown."""
+
+    version: int = 1
+    contents: dict[str, Secret] = msgspec.field(default_factory=dict)
+
+
 class DependsOn(Part, frozen=True, kw_only=True):
     container: str
     condition: Literal["START", "COMPLETE", "SUCCESS", "HEALTHY"]
@@ -102,6 +110,7 @@ class ContainerWanted(Part, frozen=True, kw_only=True):
     secrets: dict[str, Secret] = msgspec.field(
         default_factory=dict
     )  # environment variables that are never in clear outside the container
+    files: FilesWanted | None = None
     cwd: str = ""
     user: str = ""
     hostname: str = ""

@@ -8,19 +8,23 @@ kept with it, so that a new process of ours finds everything it needs.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal as signals
+from collections.abc import Mapping
 
 import msgspec
 from google.protobuf import any_pb2
 
 from hatoba.core.ids import Ids
+from hatoba.core.secret import Secret
 from hatoba.runtime import devices, oci, seccomp, users
 from hatoba.runtime.base import ContainerSpec, Exit, Failure, failure
 from hatoba.runtime.cgroups import Cgroups
 from hatoba.runtime.check import check
 from hatoba.runtime.containerd import leftovers, rootfs, sharing
 from hatoba.runtime.containerd.client import EXISTS, FAILED_PRECONDITION, NOT_FOUND, CallFailed, Client
+from hatoba.runtime.containerd.files import Files
 from hatoba.runtime.containerd.filters import Filters
 from hatoba.runtime.containerd.images import Images, Stored
 from hatoba.runtime.containerd.records import Record, Records
@@ -67,6 +71,7 @@ class Containers:
         packed = any_pb2.Any(type_url="containerd.runc.v1.Options", value=options.SerializeToString())
         self._runtime = containers_pb2.Container.Runtime(name="io.containerd.runc.v2", options=packed)
         self.secrets = Secrets(settings)
+        self.files = Files(settings)
         options = options_pb2.Options(binary_name=str(self.secrets.wrapper), root=str(settings.run / "crun"))
         packed = any_pb2.Any(type_url="containerd.runc.v1.Options", value=options.SerializeToString())
         self._with_secrets = containers_pb2.Container.Runtime(name="io.containerd.runc.v2", options=packed)
@@ -83,7 +88,9 @@ class Containers:
         user = users.resolve(spec.user, *await self._account_files(image))
         nodes = devices.resolve(spec.devices, privileged=spec.privileged)
         mounts = await self._storage.bound(spec, await self._layers(spec, image))
-        shown = msgspec.structs.replace(spec, mounts=mounts)
+        if spec.files:
+            self._keep_files(spec.id, spec.files, user.uid, user.gid)
+        shown = msgspec.structs.replace(spec, mounts=(*mounts, *self.files.mounts(spec.id, spec.files)))
         config = oci.config(shown, self._machine, user, seccomp.installed(), self._netns(spec.netns), nodes)
         self._filters.annotate(spec.id, config)
         if spec.secrets:
@@ -92,6 +99,17 @@ class Containers:
         process = self.secrets.add(spec.id, config["process"])
         record = Record(spec, process, await self._prepare(spec.id, image.chain_id))
         return self._records.all.setdefault(spec.id, record)
+
+    def _keep_files(self, id: str, files: Mapping[str, Secret], uid: int, gid: int) -> None:
+        try:
+            self.files.keep(id, files, uid, gid)
+        except OSError as error:
+            code = Failure.DISK_FULL if error.errno == errno.ENOSPC else Failure.INTERNAL
+            raise failure(code, f"the secret files of {id} cannot be written: {error.strerror}") from error
+
+    def refresh(self, id: str, files: Mapping[str, Secret]) -> None:
+        user = self._records.get(id).process["user"]
+        self._keep_files(id, files, user["uid"], user["gid"])
 
     async def _create_bare(self, spec: ContainerSpec) -> Record:
         """One that has no image, and so no snapshot."""
@@ -318,6 +336,7 @@ class Containers:
         await self._remove_snapshot(id)
         self._records.all.pop(id, None)
         self.secrets.forget(id)
+        self.files.forget(id)
         self._filters.forget(id)
 
     async def _drop_task(self, record: Record) -> None:
@@ -348,7 +367,7 @@ class Containers:
 
 def _known(spec: ContainerSpec) -> bytes:
     """What containerd is told of a spec, for a later process of ours: all but its secrets."""
-    return msgspec.json.encode(msgspec.structs.replace(spec, secrets={}))
+    return msgspec.json.encode(msgspec.structs.replace(spec, secrets={}, files={}))
 
 
 def _start_failure(error: CallFailed) -> Exception:

@@ -18,6 +18,7 @@ from pathlib import Path
 from hatoba.core.errors import Refused
 from hatoba.runtime import groups
 from hatoba.runtime.cgroups import Cgroups
+from hatoba.runtime.containerd import memory
 from hatoba.runtime.containerd.leftovers import remove_tree
 from hatoba.runtime.containerd.settings import Settings
 
@@ -112,6 +113,8 @@ class Daemon:
         settings = self._settings
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o711)
         settings.run.mkdir(parents=True, exist_ok=True, mode=0o711)
+        if not self._survivor():  # those that live on have their files where they are
+            memory.ensure(settings.run)
         settings.config.write_text(config(settings))
         notify = settings.run / "notify.sock"
         notify.unlink(missing_ok=True)
@@ -183,6 +186,7 @@ class Daemon:
         await groups.remove_when_empty(self._cgroups, self._settings.cgroup_parent)
         for id in ids:
             self._settings.shim_socket(id).unlink(missing_ok=True)
+        await asyncio.to_thread(memory.release, self._settings.run)
         await asyncio.to_thread(remove_tree, self._settings.run)
         self.pid = 0
 

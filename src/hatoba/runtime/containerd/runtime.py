@@ -9,13 +9,14 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import msgspec
 
 from hatoba.core.clock import Clock
 from hatoba.core.errors import Refused
 from hatoba.core.ids import Ids
+from hatoba.core.secret import Secret
 from hatoba.core.tasks import TaskGroup
 from hatoba.runtime import cgroups, groups, machine, oci, seccomp, stats
 from hatoba.runtime.base import (
@@ -92,9 +93,11 @@ class ContainerdRuntime:
         log.info("containerd %s, pid %d", "started" if started else "adopted", self._daemon.pid)
         await self._client.ensure_namespace()
         self._containers.secrets.prepare()
+        self._containers.files.prepare()
         await self._images.load()
         await self._load()
         self._containers.secrets.sweep(self._records.all)
+        self._containers.files.sweep(self._records.all)
         strays = await end_strays(self._client, self._records.all, self._settings.run / "exec")
         if strays:
             log.info("ended %d processes that an earlier agent ran inside containers", strays)
@@ -149,6 +152,9 @@ class ContainerdRuntime:
 
     async def delete(self, id: str) -> None:
         await self._containers.delete(id)
+
+    async def refresh(self, id: str, files: Mapping[str, Secret]) -> None:
+        self._containers.refresh(id, files)
 
     async def exec(self, id: str, spec: ExecSpec) -> ContainerdProcess:
         record = self._records.get(id)

@@ -36,7 +36,18 @@ from hatoba.runtime.base import (
 )
 
 Operation = Literal[
-    "pull", "remove_image", "create", "start", "signal", "delete", "exec", "stats", "set_group", "make_volume", "share"
+    "pull",
+    "remove_image",
+    "create",
+    "start",
+    "signal",
+    "delete",
+    "exec",
+    "stats",
+    "set_group",
+    "make_volume",
+    "share",
+    "refresh",
 ]
 
 _KILL = 9

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import signal as signals
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import msgspec
 
+from hatoba.core.secret import Secret
 from hatoba.runtime.base import (
     Container,
     ContainerSpec,
@@ -128,6 +129,11 @@ class SimulatedRuntime:
             await container.ended.wait()
         await asyncio.sleep(self._host.delays.delete)
         self._host.containers.pop(id, None)
+
+    async def refresh(self, id: str, files: Mapping[str, Secret]) -> None:
+        self._host.check("refresh", id)
+        container = self._get(id)
+        container.spec = msgspec.structs.replace(container.spec, files={**container.spec.files, **files})
 
     async def exec(self, id: str, spec: ExecSpec) -> SimulatedProcess:
         container = self._get(id)

@@ -12,9 +12,10 @@ import msgspec
 
 from hatoba.core.records import Record, replace
 from hatoba.gateway.tags import forget_tags
+from hatoba.reconcile import Published
 from hatoba.services.secretsmanager.plan.names import secret_arn
 from hatoba.services.secretsmanager.plan.stages import Stages
-from hatoba.store import Index, Table, Tx
+from hatoba.store import Change, Index, Table, Tx
 from hatoba.store.store import View
 
 Step = Literal["createSecret", "setSecret", "testSecret", "finishSecret"]
@@ -99,6 +100,18 @@ versions = Table(
 )
 
 TABLES: tuple[Table[Any], ...] = (secrets, versions)
+
+
+def _changed(change: Change[StoredSecret]) -> list[str]:
+    """Whatever is done to a secret or its versions writes its record; but so does the first read of a day."""
+    before, after = change.before, change.after
+    if before is None or after is None:
+        return [record.arn for record in (before, after) if record is not None]
+    read = before.accessed != after.accessed
+    return [] if read and replace(before, accessed=after.accessed, version=after.version) == after else [after.arn]
+
+
+PUBLISHED = (Published(secrets, _changed),)
 
 
 # --- reading

@@ -16,6 +16,7 @@ from hatoba.core.keys import Scope
 from hatoba.core.records import Record, replace
 from hatoba.core.secret import Secret
 from hatoba.gateway.tags import forget_tags
+from hatoba.reconcile import Published
 from hatoba.services.ssm.plan.names import ancestors, folder
 from hatoba.services.ssm.plan.policies import Policy
 from hatoba.services.ssm.plan.values import Tier, Type
@@ -90,6 +91,8 @@ class Setting(Record, frozen=True, kw_only=True):
 settings = Table("ssm.settings", Setting)
 
 TABLES: tuple[Table[Any], ...] = (parameters, versions, settings)
+
+PUBLISHED = (Published(parameters, lambda change: [parameter_arn(change.key.scope, change.key.id)]),)
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ from hatoba.gateway.call import Call, idempotent
 from hatoba.gateway.plane import ControlPlane
 from hatoba.gateway.room import Service
 from hatoba.gateway.tags import tags
-from hatoba.reconcile import Runner
+from hatoba.reconcile import Published, Runner
 from hatoba.services import elbv2 as elbv2_room
 from hatoba.services.ec2 import model as ec2_model
 from hatoba.services.ec2.api import ec2
@@ -38,7 +38,7 @@ from hatoba.services.iam import model as iam_model
 from hatoba.services.iam.api import iam
 from hatoba.services.sts import model as sts_model
 from hatoba.services.sts.api import sts
-from hatoba.store import Change, Store
+from hatoba.store import Change, Store, Table
 from hatoba.store.sqlite import SqliteJournal
 from tests.unit.services.ecs.fake_elb import GROUP as GROUP
 from tests.unit.services.ecs.fake_elb import FakeElb
@@ -173,6 +173,8 @@ class World:
         self.ec2, self.sts, self.ecr = FakeEc2(), FakeSts(), FakeEcr()
         self.elb = FakeElb(lambda: self.plane)
         self.rooms: list[Service] = []  # more of the test's own
+        self.tables: tuple[Table[Any], ...] = ()
+        self.published: tuple[Published, ...] = ()
         self._path = path
         self._sealer = Sealer(b"k" * 32)
 
@@ -180,7 +182,7 @@ class World:
         own = (*TABLES, *fleet.TABLES, idempotent, tags)
         theirs = (*ec2_model.TABLES, *iam_model.TABLES, *sts_model.TABLES, *elbv2_room.TABLES)
         rooms = [ec2, iam, sts, elbv2_room.elbv2] if self.neighbours else [self.ec2.room, self.sts.room, self.elb.room]
-        self.store = Store(SqliteJournal(self._path / "journal.db"), (*own, *theirs), self._sealer)
+        self.store = Store(SqliteJournal(self._path / "journal.db"), (*own, *theirs, *self.tables), self._sealer)
         self.store.open()
         self.plane = ControlPlane(
             store=self.store,
@@ -199,7 +201,7 @@ class World:
         converging = controllers(self.plane, self.settings)
         if self.neighbours:
             converging = (*converging, *elbv2_room.controllers(self.plane))
-        self.runner = Runner(self.store, self.clock, converging, period=None)
+        self.runner = Runner(self.store, self.clock, converging, period=None, published=self.published)
         self.runner.start()
 
     async def close(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from hatoba.core.errors import AwsError, HatobaError
 from hatoba.core.keys import Scope
@@ -18,22 +18,37 @@ from hatoba.gateway.call import Door, Platform, Principal
 from hatoba.services.ecs.model.task import Task
 from hatoba.services.ecs.model.task_definition import Definition
 from hatoba.services.ecs.plan import reasons
+from hatoba.services.ecs.plan.secret_files import of_container
 from hatoba.services.ecs.plan.secrets import (
     BadLogin,
     Injected,
     Object,
     Parameter,
     Read,
+    Reference,
     SecretVersion,
+    Unreadable,
     Unusable,
     Wanted,
+    contents,
     injected,
+    resource,
     wanted,
 )
 from hatoba.services.ecs.plan.workload import execution_role
 
 T = TypeVar("T")
-Values = dict[Parameter | SecretVersion, Secret]
+
+
+class Answer(NamedTuple):
+    """`version` tells one value from the next."""
+
+    value: Secret
+    version: str
+    text: bool = True  # it is no binary value
+
+
+Values = dict[Parameter | SecretVersion, Answer]
 
 AT_ONCE = 10  # parameters that GetParameters takes
 LONGEST_FILE = 1 << 20
@@ -52,31 +67,69 @@ class Reader:
 
     async def read(self, task: Task, definition: Definition) -> Injected:
         """Raises `Unavailable`, or the `AwsError` of a service that may answer later."""
-        sources = wanted(definition, task.overrides)
+        sources = self.sources(task, definition)
         if not sources:
             return Injected()
-        principal = await self._assume(task, execution_role(task, definition) or "")
+        principal = await self._assume(task.scope, execution_role(task, definition), task.id)
         logins = await self._logins(task.scope, principal, sources)
-        values = await self._values(task.scope, principal, sources)
+        values = await self._values(task.scope, principal, sources.references())
         objects = await self._objects(task.scope, principal, sources)
+        _refuse_binary(sources, values)
+        found = {source: answer.value for source, answer in values.items()}
         try:
-            return injected(sources, Read(values=values | logins, objects=objects))
+            return injected(sources, Read(values=found | logins, objects=objects))
         except BadLogin as error:
             raise Unavailable(reasons.login(str(error))) from error
         except Unusable as error:
             raise Unavailable(reasons.secret(str(error))) from error
 
-    async def _assume(self, task: Task, role: str) -> Principal:
-        """The execution role, in a session that has the task's name."""
-        sts = self._platform.door(task.scope, "ecs").sts
+    def sources(self, task: Task, definition: Definition) -> Wanted:
+        """All that a task reads. Raises `Unavailable`."""
         try:
-            found = await sts.assume_role(RoleArn=role, RoleSessionName=task.id, DurationSeconds=SHORTEST_SESSION)
+            placed = {c["name"]: of_container(c, task.file_tags, task.scope) for c in definition.containers}
+        except Unreadable as error:
+            raise Unavailable(reasons.secret_file(str(error))) from error
+        return wanted(definition, task.overrides, placed)
+
+    def reads(self, task: Task, definition: Definition) -> tuple[str, ...]:
+        """ARNs of what its files in memory are made of."""
+        try:
+            placed = self.sources(task, definition).placed
+        except Unavailable:  # it will not start
+            return ()
+        found = (resource(reference, task.scope) for files in placed.values() for reference in files.values())
+        return tuple(dict.fromkeys(found))
+
+    async def files(self, task: Task, definition: Definition) -> dict[str, dict[str, Secret]]:
+        """The files in memory alone, as they would be now. Raises as `read`."""
+        principal = await self._assume(task.scope, execution_role(task, definition), task.id)
+        only = Wanted(placed=self.sources(task, definition).placed)
+        values = await self._values(task.scope, principal, only.references())
+        _refuse_binary(only, values)
+        try:
+            return contents(only, Read(values={source: answer.value for source, answer in values.items()}))
+        except Unusable as error:
+            raise Unavailable(reasons.secret(str(error))) from error
+
+    async def versions(self, scope: Scope, role: str | None, session: str, asked: list[Reference]) -> dict[str, str]:
+        """Which version each source is of now, by its ARN and what else tells it. Raises as `read`."""
+        principal = await self._assume(scope, role, session)
+        values = await self._values(scope, principal, asked)
+        return {_named(reference, scope): values[reference.source].version for reference in asked}
+
+    async def _assume(self, scope: Scope, role: str | None, session: str) -> Principal:
+        """The execution role, in a session that has the task's name."""
+        if not role:
+            raise Unavailable(reasons.secret_file("secret files need an execution role, and the task has none."))
+        sts = self._platform.door(scope, "ecs").sts
+        try:
+            found = await sts.assume_role(RoleArn=role, RoleSessionName=session, DurationSeconds=SHORTEST_SESSION)
         except AwsError as error:
             raise _told(error, reasons.role(role)) from error
         user = found["AssumedRoleUser"]
         return Principal(
             kind="role",
-            account=task.scope.account,
+            account=scope.account,
             arn=user["Arn"],
             id=user["AssumedRoleId"],
             role=role,
@@ -88,8 +141,8 @@ class Reader:
 
     # --- parameters and secrets
 
-    async def _values(self, scope: Scope, principal: Principal, sources: Wanted) -> Values:
-        found = dict.fromkeys(reference.source for reference in sources.references())
+    async def _values(self, scope: Scope, principal: Principal, references: Iterable[Reference]) -> Values:
+        found = dict.fromkeys(reference.source for reference in references)
         secrets = [source for source in found if isinstance(source, SecretVersion)]
         parameters: dict[str, list[Parameter]] = {}
         for source in found:
@@ -119,19 +172,22 @@ class Reader:
         if invalid := answer.get("InvalidParameters"):
             raise Unavailable(reasons.parameter(f"invalid ssm parameters: {','.join(invalid)}"))
         # A parameter that is asked for by its ARN is answered by its name.
-        values = {name: p["Value"] for p in answer["Parameters"] for name in (p["Name"], p.get("ARN", ""))}
-        return {source: Secret(values[source.name]) for source in named}
+        values = {name: p for p in answer["Parameters"] for name in (p["Name"], p.get("ARN", ""))}
+        found = {source: values[source.name] for source in named}
+        return {source: Answer(Secret(p["Value"]), str(p.get("Version", ""))) for source, p in found.items()}
 
     # --- registries' logins
 
-    async def _logins(self, scope: Scope, principal: Principal, sources: Wanted) -> Values:
+    async def _logins(
+        self, scope: Scope, principal: Principal, sources: Wanted
+    ) -> dict[Parameter | SecretVersion, Secret]:
         kept = list(dict.fromkeys(sources.logins.values()))
         found = await _together(self._login(self._door(scope, s.region, principal), s) for s in kept)
         return dict(zip(kept, found, strict=True))
 
     async def _login(self, aws: Door, source: SecretVersion) -> Secret:
         try:
-            return await _secret_value(aws, source)
+            return (await _secret_value(aws, source)).value
         except AwsError as error:
             said = f"asm fetching secret from the service for {source.secret}: "
             raise _told(error, reasons.login(said + reasons.api("Secrets Manager", "GetSecretValue", error))) from error
@@ -156,11 +212,26 @@ class Reader:
         return Secret(body.decode("utf-8", "replace"))
 
 
-async def _secret_value(aws: Door, source: SecretVersion) -> Secret:
+def _refuse_binary(sources: Wanted, values: Values) -> None:
+    """In the environment a binary value is an empty one, as on AWS; a file of it would be a trap."""
+    for placed in sources.placed.values():
+        for path, reference in placed.items():
+            if not values[reference.source].text:
+                raise Unavailable(
+                    reasons.secret_file(f"{path}: its secret has a binary value, which cannot be a file.")
+                )
+
+
+def _named(reference: Reference, scope: Scope) -> str:
+    source, arn = reference.source, resource(reference, scope)
+    return f"{arn}:{source.stage}:{source.version}" if isinstance(source, SecretVersion) else arn
+
+
+async def _secret_value(aws: Door, source: SecretVersion) -> Answer:
     which = {"VersionStage": source.stage, "VersionId": source.version}
     given = {name: value for name, value in which.items() if value}
     answer = await aws.secretsmanager.get_secret_value(SecretId=source.secret, **given)
-    return Secret(answer.get("SecretString") or "")
+    return Answer(Secret(answer.get("SecretString") or ""), answer.get("VersionId", ""), "SecretBinary" not in answer)
 
 
 async def _whole(body: bytes | AsyncIterator[bytes]) -> bytes:

@@ -16,6 +16,7 @@ from hatoba.core.records import replace
 from hatoba.core.secret import Secret
 from hatoba.fleet.model import FLEET, Credential, Node, WorkloadStatus, credentials, nodes, workload_statuses, workloads
 from hatoba.gateway.call import Platform
+from hatoba.gateway.tags import tags_of
 from hatoba.placement import Assignment
 from hatoba.reconcile import Wake
 from hatoba.services.ecs.controller import interface
@@ -26,7 +27,7 @@ from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import RANK, Eni, Task, tasks
 from hatoba.services.ecs.model.task_definition import Definition, definitions
 from hatoba.services.ecs.placing import assign
-from hatoba.services.ecs.plan import facts, lifecycle, reasons, sites
+from hatoba.services.ecs.plan import facts, lifecycle, reasons, secret_files, sites
 from hatoba.services.ecs.plan.launch import Wish
 from hatoba.services.ecs.plan.secrets import Injected
 from hatoba.services.ecs.plan.workload import NOTHING, credential_id, execution_role, role, workload
@@ -132,6 +133,7 @@ class TaskController:
         if late is not None:
             self._end(task, late)
             return
+        task = self._note_files(task, definition)
         given = Given(
             *await asyncio.gather(
                 self._interface(task),
@@ -146,6 +148,16 @@ class TaskController:
             if isinstance(outcome, BaseException) and not _refused(outcome):
                 raise outcome
         self._start(task, definition, given)
+
+    def _note_files(self, task: Task, definition: Definition) -> Task:
+        """Which secret files it is to have, before they are read: so no change of what they are made of is missed."""
+        asked = secret_files.asked(tags_of(self._store, task.scope, task.arn))
+        noted = replace(task, file_tags=asked)
+        noted = replace(noted, reads=self._reader.reads(noted, definition))
+        if noted == task:
+            return task
+        with self._store.tx() as tx:
+            return tx.put(tasks, noted)
 
     async def _interface(self, task: Task) -> Eni | None:
         if task.network is None:

@@ -13,6 +13,7 @@ from hatoba.services.ecs.model.service_deployment import deployments, revisions
 from hatoba.services.ecs.model.task import tasks
 from hatoba.services.ecs.model.task_definition import definitions, families
 from hatoba.services.ecs.model.task_set import task_sets
+from hatoba.services.ecs.model.watch import watches
 from hatoba.store import Table
 
 TABLES: tuple[Table[Any], ...] = (
@@ -30,4 +31,5 @@ TABLES: tuple[Table[Any], ...] = (
     task_sets,
     account_settings,
     outgoing,
+    watches,
 )

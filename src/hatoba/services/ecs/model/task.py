@@ -149,6 +149,8 @@ class Task(Record, frozen=True, kw_only=True):
     node: str = ""
 
     # The task controller only.
+    file_tags: dict[str, str] = msgspec.field(default_factory=dict)  # those that ask for secret files, at its start
+    reads: tuple[str, ...] = ()  # ARNs of what its secret files are made of
     zone: str = ""  # of its node; of its interface, where it has one
     status: Status = "PROVISIONING"
     eni: Eni | None = None
@@ -205,6 +207,8 @@ tasks = Table(
         Index("live", lambda task: True if _live(task) else None),
         Index("spot", lambda task: True if task.capacity_provider == SPOT and _runs_on(task) else None),
         Index("stopped", lambda task: minute(task.stopped_at) if task.stopped_at is not None else None),
+        Index("reads", lambda task: task.reads if task.reads and _live(task) else None, many=True),
+        Index("reading", lambda task: True if task.reads and _live(task) else None),
         # For deleting revisions: everything that is remembered.
         Index("definition", lambda task: (task.key[:3], task.definition)),
     ),

@@ -72,6 +72,11 @@ def parameter(said: str) -> str:
     return _trimmed(f"{_SECRETS}unable to retrieve secrets from ssm: {_ASKED}{said}")
 
 
+def secret_file(said: str) -> str:
+    """Of a file that no room could be asked for."""
+    return _trimmed(f"ResourceInitializationError: unable to pull secrets or registry auth: {said}")
+
+
 def login(said: str) -> str:
     return _trimmed(f"{_SECRETS}unable to get registry auth from asm: {_ASKED}{said}")
 

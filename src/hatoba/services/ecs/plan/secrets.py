@@ -28,6 +28,7 @@ from hatoba.services.ecs.model.task import Part
 from hatoba.services.ecs.model.task_definition import Definition
 
 _PARAMETER = re.compile(r"[a-zA-Z0-9_.\-,/]{1,2048}")
+_SUFFIX = re.compile(r"-[a-zA-Z0-9]{6}$")
 BAD_SECRET_ARN = (
     "an invalid ARN format for the AWS Secrets Manager secret was specified. Specify a valid ARN and try again."
 )
@@ -84,6 +85,7 @@ class Injected(Part, frozen=True, kw_only=True):
     log_options: dict[str, dict[str, Secret]] = msgspec.field(default_factory=dict)
     logins: dict[str, Login] = msgspec.field(default_factory=dict)
     router_config: Secret | None = None  # the log router's own, from an object store
+    placed: dict[str, dict[str, Secret]] = msgspec.field(default_factory=dict)  # files in memory, by path
 
 
 # --- references ----------------------------------------------------------------------------------------------------
@@ -152,13 +154,20 @@ class Wanted(Part, frozen=True, kw_only=True):
     files: dict[str, tuple[Object, ...]] = msgspec.field(default_factory=dict)
     logins: dict[str, SecretVersion] = msgspec.field(default_factory=dict)
     router_config: Object | None = None
+    placed: dict[str, dict[str, Reference]] = msgspec.field(default_factory=dict)  # files in memory, by path
 
     def __bool__(self) -> bool:
-        return bool(self.secrets or self.log_options or self.files or self.logins or self.router_config)
+        return bool(self.started_with or self.files or self.logins or self.router_config or self.placed)
+
+    @property
+    def started_with(self) -> list[Reference]:
+        """What a process knows from its start on, and will not hear of again."""
+        return [one for named in (*self.secrets.values(), *self.log_options.values()) for one in named.values()]
 
     def references(self) -> Iterator[Reference]:
-        for named in (*self.secrets.values(), *self.log_options.values()):
-            yield from named.values()
+        yield from self.started_with
+        for placed in self.placed.values():
+            yield from placed.values()
 
     def objects(self) -> Iterator[Object]:
         for files in self.files.values():
@@ -167,11 +176,14 @@ class Wanted(Part, frozen=True, kw_only=True):
             yield self.router_config
 
 
-def wanted(definition: Definition, overrides: Mapping[str, Any]) -> Wanted:
-    """Every source that a task of this definition reads. Definitions are checked, so every reference has its form."""
+def wanted(
+    definition: Definition, overrides: Mapping[str, Any], placed: Mapping[str, Mapping[str, Reference]] | None = None
+) -> Wanted:
+    """Every source that a task of this definition reads. Definitions are checked, so every reference has its form.
+    `placed`: its files in memory (`secret_files`)."""
     scope = definition.scope
     changed: dict[str, dict[str, Any]] = {o["name"]: o for o in overrides.get("containerOverrides") or ()}
-    found = Wanted()
+    found = Wanted(placed={name: dict(files) for name, files in (placed or {}).items() if files})
     for c in definition.containers:
         name = c["name"]
         if named := c.get("secrets"):
@@ -212,7 +224,29 @@ def injected(wanted: Wanted, read: Read) -> Injected:
         variables={c: _variables(read.objects[file].reveal() for file in files) for c, files in wanted.files.items()},
         logins={c: login(read.values[source].reveal()) for c, source in wanted.logins.items()},
         router_config=read.objects[wanted.router_config] if wanted.router_config else None,
+        placed=contents(wanted, read),
     )
+
+
+def contents(wanted: Wanted, read: Read) -> dict[str, dict[str, Secret]]:
+    """Of the files in memory, by container and path. Raises `Unusable`."""
+    return {c: {path: read.value(r) for path, r in files.items()} for c, files in wanted.placed.items()}
+
+
+def resource(reference: Reference, scope: Scope) -> str:
+    """The ARN of what is referred to, as far as the reference has it: that of a secret may lack its last letters."""
+    source = reference.source
+    if isinstance(source, SecretVersion) or source.name.startswith("arn:"):
+        return source.secret if isinstance(source, SecretVersion) else source.name
+    return arns.make(scope._replace(region=source.region), "ssm", f"parameter/{source.name.removeprefix('/')}")
+
+
+def known_as(arn: str) -> tuple[str, ...]:
+    """By which of `resource` somebody may know what has this ARN."""
+    parsed = arns.parse(arn)
+    if parsed is not None and parsed.service == "secretsmanager" and _SUFFIX.search(arn):
+        return arn, arn[: -len("-AbCdEf")]
+    return (arn,)
 
 
 def _member(text: str, key: str) -> str:

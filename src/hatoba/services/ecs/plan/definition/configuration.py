@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from hatoba.aws.shapes import ecs as t
 from hatoba.core.keys import Scope
-from hatoba.services.ecs.plan import secrets
+from hatoba.services.ecs.plan import secret_files, secrets
 
 MOST_FILES = 10
 _ANY = Scope("aws", "", "")  # the form of a reference does not depend on who asks
@@ -25,8 +25,14 @@ def check(container: t.ContainerDefinition, req: t.RegisterTaskDefinitionRequest
         raise t.ClientException(why)
     if credentials := container.get("repositoryCredentials"):
         _login(credentials["credentialsParameter"])
+    try:
+        with_files = secret_files.check(container, _ANY)
+    except secrets.Unreadable as error:
+        raise t.ClientException(f"The docker label of the container {container['name']} is invalid: {error}") from None
     if not req.get("executionRoleArn"):
         _needs_role(container)
+        if with_files:
+            raise t.ClientException(_role_words("secret files"))
 
 
 def _needs_role(container: t.ContainerDefinition) -> None:

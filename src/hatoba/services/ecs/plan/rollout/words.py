@@ -51,6 +51,22 @@ def deregistered(count: int, group: str) -> str:
     return f"deregistered {count} targets in (target-group {group})"
 
 
+def not_refreshed(task: str, why: str) -> str:
+    return f"was unable to refresh the secret files of (task {task}), which stay as they are: {why}"
+
+
+def rolled(changed: Sequence[str]) -> str:
+    return f"deploys anew because what its tasks were started with has changed: {', '.join(changed)}."
+
+
+def not_watched(why: str) -> str:
+    return f"cannot tell whether what its tasks were started with has changed: {why}"
+
+
+def not_rolled(changed: Sequence[str], why: str) -> str:
+    return f"was unable to deploy anew after a change of {', '.join(changed)}: {why}"
+
+
 def completed(deployment: str) -> str:
     return f"(deployment {deployment}) deployment completed."
 
