@@ -1,4 +1,7 @@
-"""What a service says of itself, word for word as AWS does. `(service <name>) ` is put before by whoever keeps it."""
+"""What a service says of itself, word for word as AWS does; where AWS has no words (what it does not do), in ours.
+
+`(service <name>) ` is put before by whoever keeps it.
+"""
 
 from __future__ import annotations
 
