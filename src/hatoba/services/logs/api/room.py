@@ -12,6 +12,7 @@ from hatoba.core.keys import Scope
 from hatoba.gateway.call import Call
 from hatoba.gateway.room import Service
 from hatoba.services.logs import model
+from hatoba.services.logs.access import ACCESS
 from hatoba.services.logs.model import Group, Stream
 from hatoba.services.logs.plan.intake import DAY
 from hatoba.services.logs.plan.pattern import BadPattern, Match
@@ -20,7 +21,7 @@ from hatoba.store.store import View
 from hatoba.streams.port import Streams
 
 # A batch of 1 MiB, in which JSON may write every character as six.
-logs = Service("logs", body_bytes=8 * 1024 * 1024)
+logs = Service("logs", access=ACCESS, body_bytes=8 * 1024 * 1024)
 
 
 def engine(call: Call) -> Streams:
