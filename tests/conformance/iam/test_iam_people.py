@@ -137,7 +137,7 @@ def test_users_may_do_nothing_until_policies_are_evaluated(platform: Platform, i
     own = platform.client("iam", key=key)
     words = refused("AccessDenied", own.list_users)
     assert words.endswith(
-        "is not authorized to perform: iam:ListUsers because no identity-based policy allows the action"
+        "is not authorized to perform: iam:ListUsers because no identity-based policy allows the iam:ListUsers action"
     )
     refused("UnauthorizedOperation", platform.client("ec2", key=key).describe_vpcs)
 
