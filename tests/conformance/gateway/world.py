@@ -25,6 +25,7 @@ from hatoba.gateway import access
 from hatoba.gateway.call import Call, Principal, idempotent
 from hatoba.gateway.front import front
 from hatoba.gateway.http import Request, Response, Server
+from hatoba.gateway.needs import Access, anyone
 from hatoba.gateway.own import Own
 from hatoba.gateway.path import Settings
 from hatoba.gateway.plane import ControlPlane
@@ -44,10 +45,11 @@ class Counted(Record, frozen=True, kw_only=True):
 
 
 counters = Table("test.counters", Counted)
+STS = Access("sts", {"GetCallerIdentity": anyone, "AssumeRoleWithWebIdentity": anyone})
 
 
 def rooms() -> list[Service]:
-    ecs, sts, logs = Service("ecs"), Service("sts"), Service("logs")
+    ecs, sts, logs = Service("ecs"), Service("sts", access=STS), Service("logs")
     elbv2, ec2, cloudwatch, s3, eks = (Service(name) for name in ("elbv2", "ec2", "cloudwatch", "s3", "eks"))
 
     @ecs.operation

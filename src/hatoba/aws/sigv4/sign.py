@@ -40,15 +40,16 @@ def sign(request: WireRequest, credential: Credential, region: str, service: str
 def presign(
     request: WireRequest, credential: Credential, region: str, service: str, now: float, *, expires: int = 3600
 ) -> str:
-    """The request's query string with the parameters that sign it. Only `host` is signed of the headers."""
+    """The request's query string with the parameters that sign it. Of the headers `host` and AWS's own are signed."""
     time, date = _stamps(now)
     scope = f"{date}/{region}/{service}/aws4_request"
+    names = ";".join(sorted(name for name in request.headers if name == "host" or name.startswith("x-amz-")))
     fields = {
         "X-Amz-Algorithm": canonical.ALGORITHM,
         "X-Amz-Credential": f"{credential.access_key_id}/{scope}",
         "X-Amz-Date": time,
         "X-Amz-Expires": str(expires),
-        "X-Amz-SignedHeaders": "host",
+        "X-Amz-SignedHeaders": names,
     }
     if credential.token is not None:
         fields["X-Amz-Security-Token"] = credential.token
@@ -57,7 +58,7 @@ def presign(
     payload = canonical.UNSIGNED if service == "s3" else sha256(request.whole_body()).hexdigest()
     path = canonical.canonical_path(request.path, once=service == "s3")
     text = canonical.canonical_request(
-        request.method, path, canonical.canonical_query(query), request.headers, "host", payload
+        request.method, path, canonical.canonical_query(query), request.headers, names, payload
     )
     key = canonical.signing_key(credential.secret, date, region, service)
     return f"{query}&X-Amz-Signature={canonical.signature(key, canonical.string_to_sign(time, scope, text))}"

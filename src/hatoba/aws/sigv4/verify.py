@@ -92,6 +92,7 @@ def verify(
     expected = canonical.signature(key, canonical.string_to_sign(claim.time, claim.scope, text))
     if not hmac.compare_digest(expected.encode(), canonical.encoded(claim.signature)):
         raise refusals.mismatch(old)
+    _check_signed(request, claim.signed, old)
     _check_payload(request, payload, claim.service, old)
     return Verified(
         access_key_id=claim.access_key_id,
@@ -197,6 +198,14 @@ def _check_time(claim: _Claim, now: float, old: bool) -> None:
             raise refusals.presigned_expired(old)
     elif time < now - SKEW:
         raise refusals.skewed(old, claim.time, _stamp(now), _stamp(now - SKEW), early=True)
+
+
+def _check_signed(request: WireRequest, signed: str, old: bool) -> None:
+    """AWS's own headers (which operation, whose token) must be signed: whoever listens could put in others."""
+    names = signed.split(";")
+    for name in request.headers:
+        if name.startswith("x-amz-") and name not in names and name != "x-amz-user-agent":
+            raise refusals.scope(old, f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
 
 
 def _payload(request: WireRequest, claim: _Claim) -> str:
