@@ -201,5 +201,5 @@ def test_there_are_no_vpn_gateways(ec2: Any, vpc: str) -> None:
 
 
 def test_what_is_not_there_yet_says_its_name(ec2: Any, vpc: str) -> None:
-    words = refused("NotImplementedException", ec2.create_network_acl, VpcId=vpc)
-    assert "CreateNetworkAcl" in words
+    words = refused("NotImplementedException", ec2.create_carrier_gateway, VpcId=vpc)
+    assert "CreateCarrierGateway" in words

@@ -217,8 +217,6 @@ def test_attributes_one_at_a_time(ec2: Any, vpc: str) -> None:
     both = {"EnableDnsSupport": {"Value": True}, "EnableDnsHostnames": {"Value": True}}
     refused("InvalidParameterCombination", ec2.modify_vpc_attribute, VpcId=vpc, **both)
     assert attribute("enableDnsSupport") is False
-    metrics = {"EnableNetworkAddressUsageMetrics": {"Value": True}}
-    refused("UnsupportedOperation", ec2.modify_vpc_attribute, VpcId=vpc, **metrics)
 
 
 # --- further blocks

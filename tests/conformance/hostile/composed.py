@@ -98,6 +98,11 @@ class Composed:
         gateways = (await ec2.describe_internet_gateways())["InternetGateways"]
         interface = (await ec2.create_network_interface(SubnetId=subnets[0]))["NetworkInterface"]
         elastic = await ec2.allocate_address()
+        acl = (await ec2.create_network_acl(VpcId=vpc))["NetworkAcl"]["NetworkAclId"]
+        entry = {"RuleNumber": 100, "Protocol": "-1", "RuleAction": "allow", "CidrBlock": "0.0.0.0/0", "Egress": True}
+        await ec2.create_network_acl_entry(NetworkAclId=acl, **entry)
+        options = [{"Key": "domain-name", "Values": ["corp.example"]}]
+        dhcp = (await ec2.create_dhcp_options(DhcpConfigurations=options))["DhcpOptions"]["DhcpOptionsId"]
         network = {"awsvpcConfiguration": {"subnets": subnets[:1], "securityGroups": groups[:1]}}
         balancer = (await elb.create_load_balancer(Name="lb", Subnets=subnets))["LoadBalancers"][0]
         made: dict[str, Any] = {"Protocol": "HTTP", "Port": 80, "VpcId": vpc, "TargetType": "ip"}
@@ -188,6 +193,12 @@ class Composed:
             "InternetGatewayId": gateways[0]["InternetGatewayId"],
             "NetworkInterfaceId": interface["NetworkInterfaceId"],
             "NetworkInterfaceIds": [interface["NetworkInterfaceId"]],
+            "NetworkAclId": acl,
+            "NetworkAclIds": [acl],
+            "DhcpOptionsId": dhcp,
+            "DhcpOptionsIds": [dhcp],
+            "DhcpConfigurations": options,
+            "RuleNumber": 100,
             "AllocationId": elastic["AllocationId"],
             "AllocationIds": [elastic["AllocationId"]],
             "PublicIps": [elastic["PublicIp"]],

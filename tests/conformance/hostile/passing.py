@@ -20,9 +20,17 @@ def passing(known: dict[str, Any]) -> dict[str, dict[str, Any]]:
     repository, group = arn("ecr", "repository/app"), arn("logs", "log-group:group")
     rule = {"GroupId": known["GroupId"], "IpPermissions": known["IpPermissions"]}
     listener = {"ListenerArn": known["ListenerArn"]}
+    entry = {"NetworkAclId": known["NetworkAclId"], "RuleNumber": 100, "Protocol": "6", "RuleAction": "deny"}
+    entry |= {"Egress": True, "CidrBlock": "10.0.0.0/8", "PortRange": {"From": 1, "To": 2}}
     tag, tags = {"Key": "a", "Value": "b"}, [{"key": "a", "value": "b"}]
     return {
         "AssociateRouteTable": {"RouteTableId": known["RouteTableId"], "SubnetId": known["SubnetId"]},
+        "CreateNetworkAclEntry": {**entry, "RuleNumber": 7},
+        "ReplaceNetworkAclEntry": entry,
+        "ReplaceNetworkAclAssociation": {
+            "NetworkAclId": known["NetworkAclId"],
+            "AssociationId": known["SubnetId"].replace("subnet-", "aclassoc-"),
+        },
         "CreateSubnet": {"VpcId": known["VpcId"], "CidrBlock": "172.31.128.0/24"},
         "CreateSecurityGroup": {"GroupName": "new", "Description": "new", "VpcId": known["VpcId"]},
         "CreateTags": {"Resources": [known["VpcId"]], "Tags": [tag]},

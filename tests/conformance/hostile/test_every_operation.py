@@ -23,6 +23,7 @@ from tests.conformance.hostile.spoiled import bodies, true_inputs
 
 MOST = int(os.environ.get("HOSTILE_MOST", "120"))
 SEED = int(os.environ.get("HOSTILE_SEED", "1"))
+ONE_OF_NOTHING = "DescribeInstances"  # they are all one function: what is spoiled for one is for all
 STREAMS = ("StartLiveTail",)  # an answer that does not end
 SIGNED = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{}/aws4_request, SignedHeaders=host, Signature=0"
 
@@ -38,7 +39,8 @@ def operations() -> list[tuple[str, str]]:
         (room.service.name, name)
         for room in ROOMS
         for name in models.load(room.service.name).operations
-        if room.service.handler(name) is not None
+        if (handler := room.service.handler(name)) is not None
+        and (handler.__module__ != "hatoba.services.ec2.api.nothing" or name == ONE_OF_NOTHING)
     )
 
 

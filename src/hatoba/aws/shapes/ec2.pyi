@@ -14,6 +14,9 @@ class AccountAttribute(_t.TypedDict, total=False):
 AccountAttributeName = _t.Literal["supported-platforms", "default-vpc"]
 class AccountAttributeValue(_t.TypedDict, total=False):
     AttributeValue: str
+class AdditionalKeyExchangeMethodsListValue(_t.TypedDict, total=False):
+    Value: int
+AdditionalKeyExchangeRequirement = _t.Literal["required", "optional"]
 class Address(_t.TypedDict, total=False):
     AllocationId: str
     AssociationId: str
@@ -37,6 +40,15 @@ class AddressAttribute(_t.TypedDict, total=False):
     PtrRecord: str
     PtrRecordUpdate: PtrUpdateStatus
 AddressAttributeName = _t.Literal["domain-name"]
+AddressFamily = _t.Literal["ipv4", "ipv6"]
+class AddressTransfer(_t.TypedDict, total=False):
+    PublicIp: str
+    AllocationId: str
+    TransferAccountId: str
+    TransferOfferExpirationTimestamp: float
+    TransferOfferAcceptedTimestamp: float
+    AddressTransferStatus: AddressTransferStatus
+AddressTransferStatus = _t.Literal["pending", "disabled", "accepted"]
 class AllocateAddressRequest(_t.TypedDict, total=False):
     Domain: DomainType
     Address: str
@@ -55,6 +67,17 @@ class AllocateAddressResult(_t.TypedDict, total=False):
     CustomerOwnedIpv4Pool: str
     CarrierIp: str
     PublicIp: str
+AllocationState = _t.Literal["available", "under-assessment", "permanent-failure", "released", "released-permanent-failure", "pending", "configuring"]
+AllocationType = _t.Literal["used", "future", "cancelling"]
+AllowsMultipleInstanceTypes = _t.Literal["on", "off"]
+AmdSevSnp = _t.Literal["enabled", "disabled"]
+AmdSevSnpSpecification = _t.Literal["enabled", "disabled"]
+ApplianceModeSupportValue = _t.Literal["enable", "disable"]
+class ApplicationStatusSummary(_t.TypedDict, total=False):
+    Status: SummaryStatus
+    ImpairedSince: float
+ArchitectureType = _t.Literal["i386", "x86_64", "arm64", "x86_64_mac", "arm64_mac"]
+ArchitectureValues = _t.Literal["i386", "x86_64", "arm64", "x86_64_mac", "arm64_mac"]
 class AssociateAddressRequest(_t.TypedDict, total=False):
     AllocationId: str
     InstanceId: str
@@ -65,6 +88,10 @@ class AssociateAddressRequest(_t.TypedDict, total=False):
     AllowReassociation: bool
 class AssociateAddressResult(_t.TypedDict, total=False):
     AssociationId: str
+class AssociateDhcpOptionsRequest(_t.TypedDict, total=False):
+    DhcpOptionsId: _t.Required[str]
+    VpcId: _t.Required[str]
+    DryRun: bool
 class AssociateRouteTableRequest(_t.TypedDict, total=False):
     GatewayId: str
     PublicIpv4Pool: str
@@ -89,6 +116,12 @@ class AssociateVpcCidrBlockResult(_t.TypedDict, total=False):
     Ipv6CidrBlockAssociation: VpcIpv6CidrBlockAssociation
     CidrBlockAssociation: VpcCidrBlockAssociation
     VpcId: str
+class AssociatedKmsKey(_t.TypedDict, total=False):
+    KmsKeyId: str
+AssociatedNetworkType = _t.Literal["vpc"]
+class AssociatedTargetNetwork(_t.TypedDict, total=False):
+    NetworkId: str
+    NetworkType: AssociatedNetworkType
 class AttachInternetGatewayRequest(_t.TypedDict, total=False):
     DryRun: bool
     InternetGatewayId: _t.Required[str]
@@ -98,6 +131,7 @@ class AttachmentEnaSrdSpecification(_t.TypedDict, total=False):
     EnaSrdUdpSpecification: AttachmentEnaSrdUdpSpecification
 class AttachmentEnaSrdUdpSpecification(_t.TypedDict, total=False):
     EnaSrdUdpEnabled: bool
+AttachmentLimitType = _t.Literal["shared", "dedicated"]
 AttachmentStatus = _t.Literal["attaching", "attached", "detaching", "detached"]
 class AttributeBooleanValue(_t.TypedDict, total=False):
     Value: bool
@@ -132,6 +166,8 @@ class AuthorizeSecurityGroupIngressRequest(_t.TypedDict, total=False):
 class AuthorizeSecurityGroupIngressResult(_t.TypedDict, total=False):
     Return: bool
     SecurityGroupRules: list[SecurityGroupRule]
+AutoAcceptSharedAttachmentsValue = _t.Literal["enable", "disable"]
+AutoPlacement = _t.Literal["on", "off"]
 class AvailabilityZone(_t.TypedDict, total=False):
     OptInStatus: AvailabilityZoneOptInStatus
     Messages: list[AvailabilityZoneMessage]
@@ -155,9 +191,181 @@ AvailabilityZoneOptInStatus = _t.Literal["opt-in-not-required", "opted-in", "not
 AvailabilityZoneState = _t.Literal["available", "information", "impaired", "unavailable", "constrained"]
 class AvailabilityZoneSubGeography(_t.TypedDict, total=False):
     Name: str
+class AvailableCapacity(_t.TypedDict, total=False):
+    AvailableInstanceCapacity: list[InstanceCapacity]
+    AvailableVCpus: int
+BandwidthWeightingType = _t.Literal["default", "vpc-1", "ebs-1"]
+class BlockDeviceMapping(_t.TypedDict, total=False):
+    Ebs: EbsBlockDevice
+    NoDevice: str
+    DeviceName: str
+    VirtualName: str
 BlockPublicAccessMode = _t.Literal["off", "block-bidirectional", "block-ingress"]
 class BlockPublicAccessStates(_t.TypedDict, total=False):
     InternetGatewayBlockMode: BlockPublicAccessMode
+BootModeType = _t.Literal["legacy-bios", "uefi"]
+BootModeValues = _t.Literal["legacy-bios", "uefi", "uefi-preferred"]
+class CapacityAllocation(_t.TypedDict, total=False):
+    AllocationType: AllocationType
+    Count: int
+    AllocationMetadata: list[CapacityAllocationMetadataEntry]
+class CapacityAllocationMetadataEntry(_t.TypedDict, total=False):
+    Key: str
+    Value: str
+class CapacityReservation(_t.TypedDict, total=False):
+    CapacityReservationId: str
+    OwnerId: str
+    CapacityReservationArn: str
+    AvailabilityZoneId: str
+    InstanceType: str
+    InstancePlatform: CapacityReservationInstancePlatform
+    AvailabilityZone: str
+    Tenancy: CapacityReservationTenancy
+    TotalInstanceCount: int
+    AvailableInstanceCount: int
+    EbsOptimized: bool
+    EphemeralStorage: bool
+    State: CapacityReservationState
+    StartDate: float
+    EndDate: float
+    EndDateType: EndDateType
+    InstanceMatchCriteria: InstanceMatchCriteria
+    CreateDate: float
+    Tags: list[Tag]
+    OutpostArn: str
+    CapacityReservationFleetId: str
+    PlacementGroupArn: str
+    CapacityAllocations: list[CapacityAllocation]
+    ReservationType: CapacityReservationType
+    UnusedReservationBillingOwnerId: str
+    CommitmentInfo: CapacityReservationCommitmentInfo
+    DeliveryPreference: CapacityReservationDeliveryPreference
+    CapacityBlockId: str
+    Interruptible: bool
+    InterruptibleCapacityAllocation: InterruptibleCapacityAllocation
+    InterruptionInfo: InterruptionInfo
+    AdjustmentStatus: CapacityReservationAdjustmentStatus
+    AdjustmentDetails: CapacityReservationAdjustmentDetails
+    OriginalStartDate: float
+    ZeroSizePreference: ZeroSizePreference
+    LaunchStatus: CapacityReservationLaunchStatus
+class CapacityReservationAdjustmentDetails(_t.TypedDict, total=False):
+    StartDate: float
+    EndDate: float
+    CommitmentEndDate: float
+    EndDateType: str
+    CommitmentDuration: int
+CapacityReservationAdjustmentStatus = _t.Literal["requested", "applied", "rejected"]
+class CapacityReservationCommitmentInfo(_t.TypedDict, total=False):
+    CommittedInstanceCount: int
+    CommitmentEndDate: float
+    CommitmentDuration: int
+CapacityReservationDeliveryPreference = _t.Literal["fixed", "incremental"]
+CapacityReservationInstancePlatform = _t.Literal["Linux/UNIX", "Red Hat Enterprise Linux", "SUSE Linux", "Windows", "Windows with SQL Server", "Windows with SQL Server Enterprise", "Windows with SQL Server Standard", "Windows with SQL Server Web", "Linux with SQL Server Standard", "Linux with SQL Server Web", "Linux with SQL Server Enterprise", "RHEL with SQL Server Standard", "RHEL with SQL Server Enterprise", "RHEL with SQL Server Web", "RHEL with HA", "RHEL with HA and SQL Server Standard", "RHEL with HA and SQL Server Enterprise", "Ubuntu Pro"]
+CapacityReservationLaunchStatus = _t.Literal["launchable", "unlaunchable"]
+CapacityReservationPreference = _t.Literal["capacity-reservations-only", "open", "none"]
+class CapacityReservationSpecificationResponse(_t.TypedDict, total=False):
+    CapacityReservationPreference: CapacityReservationPreference
+    CapacityReservationTarget: CapacityReservationTargetResponse
+CapacityReservationState = _t.Literal["active", "expired", "cancelled", "pending", "failed", "scheduled", "payment-pending", "payment-failed", "assessing", "delayed", "unsupported", "cancelling", "unavailable"]
+class CapacityReservationTargetResponse(_t.TypedDict, total=False):
+    CapacityReservationId: str
+    CapacityReservationResourceGroupArn: str
+CapacityReservationTenancy = _t.Literal["default", "dedicated"]
+CapacityReservationType = _t.Literal["default", "capacity-block"]
+class CarrierGateway(_t.TypedDict, total=False):
+    CarrierGatewayId: str
+    VpcId: str
+    State: CarrierGatewayState
+    OwnerId: str
+    Tags: list[Tag]
+CarrierGatewayState = _t.Literal["pending", "available", "deleting", "deleted"]
+class CertificateAuthentication(_t.TypedDict, total=False):
+    ClientRootCertificateChain: str
+class ClassicLinkDnsSupport(_t.TypedDict, total=False):
+    ClassicLinkDnsSupported: bool
+    VpcId: str
+class ClassicLinkInstance(_t.TypedDict, total=False):
+    Groups: list[GroupIdentifier]
+    InstanceId: str
+    Tags: list[Tag]
+    VpcId: str
+class ClientConnectResponseOptions(_t.TypedDict, total=False):
+    Enabled: bool
+    LambdaFunctionArn: str
+    Status: ClientVpnEndpointAttributeStatus
+class ClientLoginBannerResponseOptions(_t.TypedDict, total=False):
+    Enabled: bool
+    BannerText: str
+class ClientRouteEnforcementResponseOptions(_t.TypedDict, total=False):
+    Enforced: bool
+class ClientVpnAuthentication(_t.TypedDict, total=False):
+    Type: ClientVpnAuthenticationType
+    ActiveDirectory: DirectoryServiceAuthentication
+    MutualAuthentication: CertificateAuthentication
+    FederatedAuthentication: FederatedAuthentication
+ClientVpnAuthenticationType = _t.Literal["certificate-authentication", "directory-service-authentication", "federated-authentication"]
+ClientVpnDeviceTrustProviderType = _t.Literal["crowdstrike", "jamf", "jumpcloud"]
+class ClientVpnEndpoint(_t.TypedDict, total=False):
+    ClientVpnEndpointId: str
+    Description: str
+    Status: ClientVpnEndpointStatus
+    CreationTime: str
+    DeletionTime: str
+    DnsName: str
+    ClientCidrBlock: str
+    DnsServers: list[str]
+    SplitTunnel: bool
+    VpnProtocol: VpnProtocol
+    TransportProtocol: TransportProtocol
+    VpnPort: int
+    AssociatedTargetNetworks: list[AssociatedTargetNetwork]
+    ServerCertificateArn: str
+    AuthenticationOptions: list[ClientVpnAuthentication]
+    ConnectionLogOptions: ConnectionLogResponseOptions
+    Tags: list[Tag]
+    SecurityGroupIds: list[str]
+    VpcId: str
+    SelfServicePortalUrl: str
+    ClientConnectOptions: ClientConnectResponseOptions
+    SessionTimeoutHours: int
+    ClientLoginBannerOptions: ClientLoginBannerResponseOptions
+    ClientRouteEnforcementOptions: ClientRouteEnforcementResponseOptions
+    DisconnectOnSessionTimeout: bool
+    EndpointIpAddressType: EndpointIpAddressType
+    TrafficIpAddressType: TrafficIpAddressType
+    TransitGatewayConfiguration: TransitGatewayConfigurationDescribeEndpointStructure
+    DevicePostureOptions: DevicePostureResponseOptions
+class ClientVpnEndpointAttributeStatus(_t.TypedDict, total=False):
+    Code: ClientVpnEndpointAttributeStatusCode
+    Message: str
+ClientVpnEndpointAttributeStatusCode = _t.Literal["applying", "applied"]
+class ClientVpnEndpointStatus(_t.TypedDict, total=False):
+    Code: ClientVpnEndpointStatusCode
+    Message: str
+ClientVpnEndpointStatusCode = _t.Literal["pending-associate", "available", "deleting", "deleted", "pending"]
+class ClientVpnTrustProvider(_t.TypedDict, total=False):
+    TrustProviderType: ClientVpnDeviceTrustProviderType
+    TenantId: str
+    PublicSigningKeyUrl: str
+class CloudWatchLogOptions(_t.TypedDict, total=False):
+    LogEnabled: bool
+    LogGroupArn: str
+    LogOutputFormat: str
+    BgpLogEnabled: bool
+    BgpLogGroupArn: str
+    BgpLogOutputFormat: str
+class CoipPool(_t.TypedDict, total=False):
+    PoolId: str
+    PoolCidrs: list[str]
+    LocalGatewayRouteTableId: str
+    Tags: list[Tag]
+    PoolArn: str
+class ConnectionLogResponseOptions(_t.TypedDict, total=False):
+    Enabled: bool
+    CloudwatchLogGroup: str
+    CloudwatchLogStream: str
+    IncludeAuthorizationPolicyContext: bool
 class ConnectionTrackingConfiguration(_t.TypedDict, total=False):
     TcpEstablishedTimeout: int
     UdpStreamTimeout: int
@@ -166,6 +374,15 @@ class ConnectionTrackingSpecificationRequest(_t.TypedDict, total=False):
     TcpEstablishedTimeout: int
     UdpStreamTimeout: int
     UdpTimeout: int
+class ConnectionTrackingSpecificationResponse(_t.TypedDict, total=False):
+    TcpEstablishedTimeout: int
+    UdpStreamTimeout: int
+    UdpTimeout: int
+class CpuOptions(_t.TypedDict, total=False):
+    CoreCount: int
+    ThreadsPerCore: int
+    AmdSevSnp: AmdSevSnpSpecification
+    NestedVirtualization: NestedVirtualizationSpecification
 class CreateDefaultSubnetRequest(_t.TypedDict, total=False):
     AvailabilityZone: str
     DryRun: bool
@@ -177,11 +394,36 @@ class CreateDefaultVpcRequest(_t.TypedDict, total=False):
     DryRun: bool
 class CreateDefaultVpcResult(_t.TypedDict, total=False):
     Vpc: Vpc
+class CreateDhcpOptionsRequest(_t.TypedDict, total=False):
+    DhcpConfigurations: _t.Required[list[NewDhcpConfiguration]]
+    TagSpecifications: list[TagSpecification]
+    DryRun: bool
+class CreateDhcpOptionsResult(_t.TypedDict, total=False):
+    DhcpOptions: DhcpOptions
 class CreateInternetGatewayRequest(_t.TypedDict, total=False):
     TagSpecifications: list[TagSpecification]
     DryRun: bool
 class CreateInternetGatewayResult(_t.TypedDict, total=False):
     InternetGateway: InternetGateway
+class CreateNetworkAclEntryRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    NetworkAclId: _t.Required[str]
+    RuleNumber: _t.Required[int]
+    Protocol: _t.Required[str]
+    RuleAction: _t.Required[RuleAction]
+    Egress: _t.Required[bool]
+    CidrBlock: str
+    Ipv6CidrBlock: str
+    IcmpTypeCode: IcmpTypeCode
+    PortRange: PortRange
+class CreateNetworkAclRequest(_t.TypedDict, total=False):
+    TagSpecifications: list[TagSpecification]
+    ClientToken: str
+    DryRun: bool
+    VpcId: _t.Required[str]
+class CreateNetworkAclResult(_t.TypedDict, total=False):
+    NetworkAcl: NetworkAcl
+    ClientToken: str
 class CreateNetworkInterfaceRequest(_t.TypedDict, total=False):
     Ipv4Prefixes: list[Ipv4PrefixSpecificationRequest]
     Ipv4PrefixCount: int
@@ -279,9 +521,37 @@ class CreateVpcRequest(_t.TypedDict, total=False):
     AmazonProvidedIpv6CidrBlock: bool
 class CreateVpcResult(_t.TypedDict, total=False):
     Vpc: Vpc
+CurrencyCodeValues = _t.Literal["USD"]
+class CustomerGateway(_t.TypedDict, total=False):
+    CertificateArn: str
+    DeviceName: str
+    Tags: list[Tag]
+    BgpAsnExtended: str
+    CustomerGatewayId: str
+    State: str
+    Type: str
+    IpAddress: str
+    BgpAsn: str
+class DefaultConnectionTrackingConfiguration(_t.TypedDict, total=False):
+    DefaultTcpEstablishedTimeout: int
+    DefaultUdpTimeout: int
+    DefaultUdpStreamTimeout: int
+DefaultRouteTableAssociationValue = _t.Literal["enable", "disable"]
+DefaultRouteTablePropagationValue = _t.Literal["enable", "disable"]
+class DeleteDhcpOptionsRequest(_t.TypedDict, total=False):
+    DhcpOptionsId: _t.Required[str]
+    DryRun: bool
 class DeleteInternetGatewayRequest(_t.TypedDict, total=False):
     DryRun: bool
     InternetGatewayId: _t.Required[str]
+class DeleteNetworkAclEntryRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    NetworkAclId: _t.Required[str]
+    RuleNumber: _t.Required[int]
+    Egress: _t.Required[bool]
+class DeleteNetworkAclRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    NetworkAclId: _t.Required[str]
 class DeleteNetworkInterfaceRequest(_t.TypedDict, total=False):
     DryRun: bool
     NetworkInterfaceId: _t.Required[str]
@@ -316,6 +586,14 @@ class DescribeAccountAttributesRequest(_t.TypedDict, total=False):
     AttributeNames: list[AccountAttributeName]
 class DescribeAccountAttributesResult(_t.TypedDict, total=False):
     AccountAttributes: list[AccountAttribute]
+class DescribeAddressTransfersRequest(_t.TypedDict, total=False):
+    AllocationIds: list[str]
+    NextToken: str
+    MaxResults: int
+    DryRun: bool
+class DescribeAddressTransfersResult(_t.TypedDict, total=False):
+    AddressTransfers: list[AddressTransfer]
+    NextToken: str
 class DescribeAddressesAttributeRequest(_t.TypedDict, total=False):
     AllocationIds: list[str]
     Attribute: AddressAttributeName
@@ -340,6 +618,57 @@ class DescribeAvailabilityZonesRequest(_t.TypedDict, total=False):
     Filters: list[Filter]
 class DescribeAvailabilityZonesResult(_t.TypedDict, total=False):
     AvailabilityZones: list[AvailabilityZone]
+class DescribeCapacityReservationsRequest(_t.TypedDict, total=False):
+    CapacityReservationIds: list[str]
+    NextToken: str
+    MaxResults: int
+    Filters: list[Filter]
+    DryRun: bool
+class DescribeCapacityReservationsResult(_t.TypedDict, total=False):
+    NextToken: str
+    CapacityReservations: list[CapacityReservation]
+class DescribeCarrierGatewaysRequest(_t.TypedDict, total=False):
+    CarrierGatewayIds: list[str]
+    Filters: list[Filter]
+    MaxResults: int
+    NextToken: str
+    DryRun: bool
+class DescribeCarrierGatewaysResult(_t.TypedDict, total=False):
+    CarrierGateways: list[CarrierGateway]
+    NextToken: str
+class DescribeClassicLinkInstancesRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    InstanceIds: list[str]
+    Filters: list[Filter]
+    NextToken: str
+    MaxResults: int
+class DescribeClassicLinkInstancesResult(_t.TypedDict, total=False):
+    Instances: list[ClassicLinkInstance]
+    NextToken: str
+class DescribeClientVpnEndpointsRequest(_t.TypedDict, total=False):
+    ClientVpnEndpointIds: list[str]
+    MaxResults: int
+    NextToken: str
+    Filters: list[Filter]
+    DryRun: bool
+class DescribeClientVpnEndpointsResult(_t.TypedDict, total=False):
+    ClientVpnEndpoints: list[ClientVpnEndpoint]
+    NextToken: str
+class DescribeCoipPoolsRequest(_t.TypedDict, total=False):
+    PoolIds: list[str]
+    Filters: list[Filter]
+    MaxResults: int
+    NextToken: str
+    DryRun: bool
+class DescribeCoipPoolsResult(_t.TypedDict, total=False):
+    CoipPools: list[CoipPool]
+    NextToken: str
+class DescribeCustomerGatewaysRequest(_t.TypedDict, total=False):
+    CustomerGatewayIds: list[str]
+    Filters: list[Filter]
+    DryRun: bool
+class DescribeCustomerGatewaysResult(_t.TypedDict, total=False):
+    CustomerGateways: list[CustomerGateway]
 class DescribeDhcpOptionsRequest(_t.TypedDict, total=False):
     DhcpOptionsIds: list[str]
     NextToken: str
@@ -349,6 +678,85 @@ class DescribeDhcpOptionsRequest(_t.TypedDict, total=False):
 class DescribeDhcpOptionsResult(_t.TypedDict, total=False):
     NextToken: str
     DhcpOptions: list[DhcpOptions]
+class DescribeFlowLogsRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    Filter: list[Filter]
+    FlowLogIds: list[str]
+    MaxResults: int
+    NextToken: str
+class DescribeFlowLogsResult(_t.TypedDict, total=False):
+    FlowLogs: list[FlowLog]
+    NextToken: str
+class DescribeHostsRequest(_t.TypedDict, total=False):
+    HostIds: list[str]
+    NextToken: str
+    MaxResults: int
+    Filter: list[Filter]
+class DescribeHostsResult(_t.TypedDict, total=False):
+    Hosts: list[Host]
+    NextToken: str
+class DescribeImagesRequest(_t.TypedDict, total=False):
+    ExecutableUsers: list[str]
+    ImageIds: list[str]
+    Owners: list[str]
+    IncludeDeprecated: bool
+    IncludeDisabled: bool
+    MaxResults: int
+    NextToken: str
+    DryRun: bool
+    Filters: list[Filter]
+class DescribeImagesResult(_t.TypedDict, total=False):
+    NextToken: str
+    Images: list[Image]
+class DescribeInstanceConnectEndpointsRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    MaxResults: int
+    NextToken: str
+    Filters: list[Filter]
+    InstanceConnectEndpointIds: list[str]
+class DescribeInstanceConnectEndpointsResult(_t.TypedDict, total=False):
+    InstanceConnectEndpoints: list[Ec2InstanceConnectEndpoint]
+    NextToken: str
+class DescribeInstanceStatusRequest(_t.TypedDict, total=False):
+    InstanceIds: list[str]
+    MaxResults: int
+    NextToken: str
+    IncludeManagedResources: bool
+    DryRun: bool
+    Filters: list[Filter]
+    IncludeAllInstances: bool
+class DescribeInstanceStatusResult(_t.TypedDict, total=False):
+    InstanceStatuses: list[InstanceStatus]
+    NextToken: str
+class DescribeInstanceTypeOfferingsRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    LocationType: LocationType
+    Filters: list[Filter]
+    MaxResults: int
+    NextToken: str
+class DescribeInstanceTypeOfferingsResult(_t.TypedDict, total=False):
+    InstanceTypeOfferings: list[InstanceTypeOffering]
+    NextToken: str
+class DescribeInstanceTypesRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    InstanceTypes: list[InstanceType]
+    Filters: list[Filter]
+    MaxResults: int
+    NextToken: str
+    IncludeUnsupportedInRegion: bool
+class DescribeInstanceTypesResult(_t.TypedDict, total=False):
+    InstanceTypes: list[InstanceTypeInfo]
+    NextToken: str
+class DescribeInstancesRequest(_t.TypedDict, total=False):
+    InstanceIds: list[str]
+    IncludeManagedResources: bool
+    DryRun: bool
+    Filters: list[Filter]
+    NextToken: str
+    MaxResults: int
+class DescribeInstancesResult(_t.TypedDict, total=False):
+    NextToken: str
+    Reservations: list[Reservation]
 class DescribeInternetGatewaysRequest(_t.TypedDict, total=False):
     NextToken: str
     MaxResults: int
@@ -358,6 +766,71 @@ class DescribeInternetGatewaysRequest(_t.TypedDict, total=False):
 class DescribeInternetGatewaysResult(_t.TypedDict, total=False):
     InternetGateways: list[InternetGateway]
     NextToken: str
+class DescribeIpamPoolsRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    Filters: list[Filter]
+    MaxResults: int
+    NextToken: str
+    IpamPoolIds: list[str]
+class DescribeIpamPoolsResult(_t.TypedDict, total=False):
+    NextToken: str
+    IpamPools: list[IpamPool]
+class DescribeIpamsRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    Filters: list[Filter]
+    MaxResults: int
+    NextToken: str
+    IpamIds: list[str]
+class DescribeIpamsResult(_t.TypedDict, total=False):
+    NextToken: str
+    Ipams: list[Ipam]
+class DescribeIpv6PoolsRequest(_t.TypedDict, total=False):
+    PoolIds: list[str]
+    NextToken: str
+    MaxResults: int
+    DryRun: bool
+    Filters: list[Filter]
+class DescribeIpv6PoolsResult(_t.TypedDict, total=False):
+    Ipv6Pools: list[Ipv6Pool]
+    NextToken: str
+class DescribeLaunchTemplatesRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    LaunchTemplateIds: list[str]
+    LaunchTemplateNames: list[str]
+    Filters: list[Filter]
+    NextToken: str
+    MaxResults: int
+    IncludeManagedResources: bool
+class DescribeLaunchTemplatesResult(_t.TypedDict, total=False):
+    LaunchTemplates: list[LaunchTemplate]
+    NextToken: str
+class DescribeLocalGatewayRouteTablesRequest(_t.TypedDict, total=False):
+    LocalGatewayRouteTableIds: list[str]
+    Filters: list[Filter]
+    MaxResults: int
+    NextToken: str
+    DryRun: bool
+class DescribeLocalGatewayRouteTablesResult(_t.TypedDict, total=False):
+    LocalGatewayRouteTables: list[LocalGatewayRouteTable]
+    NextToken: str
+class DescribeLocalGatewaysRequest(_t.TypedDict, total=False):
+    LocalGatewayIds: list[str]
+    Filters: list[Filter]
+    MaxResults: int
+    NextToken: str
+    DryRun: bool
+class DescribeLocalGatewaysResult(_t.TypedDict, total=False):
+    LocalGateways: list[LocalGateway]
+    NextToken: str
+class DescribeMovingAddressesRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    PublicIps: list[str]
+    NextToken: str
+    Filters: list[Filter]
+    MaxResults: int
+class DescribeMovingAddressesResult(_t.TypedDict, total=False):
+    MovingAddressStatuses: list[MovingAddressStatus]
+    NextToken: str
 class DescribeNetworkAclsRequest(_t.TypedDict, total=False):
     NextToken: str
     MaxResults: int
@@ -366,6 +839,15 @@ class DescribeNetworkAclsRequest(_t.TypedDict, total=False):
     Filters: list[Filter]
 class DescribeNetworkAclsResult(_t.TypedDict, total=False):
     NetworkAcls: list[NetworkAcl]
+    NextToken: str
+class DescribeNetworkInsightsPathsRequest(_t.TypedDict, total=False):
+    NetworkInsightsPathIds: list[str]
+    Filters: list[Filter]
+    MaxResults: int
+    DryRun: bool
+    NextToken: str
+class DescribeNetworkInsightsPathsResult(_t.TypedDict, total=False):
+    NetworkInsightsPaths: list[NetworkInsightsPath]
     NextToken: str
 class DescribeNetworkInterfaceAttributeRequest(_t.TypedDict, total=False):
     DryRun: bool
@@ -388,6 +870,21 @@ class DescribeNetworkInterfacesRequest(_t.TypedDict, total=False):
 class DescribeNetworkInterfacesResult(_t.TypedDict, total=False):
     NetworkInterfaces: list[NetworkInterface]
     NextToken: str
+class DescribePlacementGroupsRequest(_t.TypedDict, total=False):
+    GroupIds: list[str]
+    DryRun: bool
+    GroupNames: list[str]
+    Filters: list[Filter]
+class DescribePlacementGroupsResult(_t.TypedDict, total=False):
+    PlacementGroups: list[PlacementGroup]
+class DescribePublicIpv4PoolsRequest(_t.TypedDict, total=False):
+    PoolIds: list[str]
+    NextToken: str
+    MaxResults: int
+    Filters: list[Filter]
+class DescribePublicIpv4PoolsResult(_t.TypedDict, total=False):
+    PublicIpv4Pools: list[PublicIpv4Pool]
+    NextToken: str
 class DescribeRegionsRequest(_t.TypedDict, total=False):
     RegionNames: list[str]
     AllRegions: bool
@@ -395,6 +892,14 @@ class DescribeRegionsRequest(_t.TypedDict, total=False):
     Filters: list[Filter]
 class DescribeRegionsResult(_t.TypedDict, total=False):
     Regions: list[Region]
+class DescribeReservedInstancesRequest(_t.TypedDict, total=False):
+    OfferingClass: OfferingClassType
+    ReservedInstancesIds: list[str]
+    DryRun: bool
+    Filters: list[Filter]
+    OfferingType: OfferingTypeValues
+class DescribeReservedInstancesResult(_t.TypedDict, total=False):
+    ReservedInstances: list[ReservedInstances]
 class DescribeRouteTablesRequest(_t.TypedDict, total=False):
     NextToken: str
     MaxResults: int
@@ -413,6 +918,14 @@ class DescribeSecurityGroupRulesRequest(_t.TypedDict, total=False):
 class DescribeSecurityGroupRulesResult(_t.TypedDict, total=False):
     SecurityGroupRules: list[SecurityGroupRule]
     NextToken: str
+class DescribeSecurityGroupVpcAssociationsRequest(_t.TypedDict, total=False):
+    Filters: list[Filter]
+    NextToken: str
+    MaxResults: int
+    DryRun: bool
+class DescribeSecurityGroupVpcAssociationsResult(_t.TypedDict, total=False):
+    SecurityGroupVpcAssociations: list[SecurityGroupVpcAssociation]
+    NextToken: str
 class DescribeSecurityGroupsRequest(_t.TypedDict, total=False):
     GroupIds: list[str]
     GroupNames: list[str]
@@ -423,6 +936,26 @@ class DescribeSecurityGroupsRequest(_t.TypedDict, total=False):
 class DescribeSecurityGroupsResult(_t.TypedDict, total=False):
     NextToken: str
     SecurityGroups: list[SecurityGroup]
+class DescribeSnapshotsRequest(_t.TypedDict, total=False):
+    MaxResults: int
+    NextToken: str
+    OwnerIds: list[str]
+    RestorableByUserIds: list[str]
+    SnapshotIds: list[str]
+    DryRun: bool
+    Filters: list[Filter]
+class DescribeSnapshotsResult(_t.TypedDict, total=False):
+    NextToken: str
+    Snapshots: list[Snapshot]
+class DescribeSpotInstanceRequestsRequest(_t.TypedDict, total=False):
+    NextToken: str
+    MaxResults: int
+    DryRun: bool
+    SpotInstanceRequestIds: list[str]
+    Filters: list[Filter]
+class DescribeSpotInstanceRequestsResult(_t.TypedDict, total=False):
+    SpotInstanceRequests: list[SpotInstanceRequest]
+    NextToken: str
 class DescribeSubnetsRequest(_t.TypedDict, total=False):
     Filters: list[Filter]
     SubnetIds: list[str]
@@ -440,6 +973,72 @@ class DescribeTagsRequest(_t.TypedDict, total=False):
 class DescribeTagsResult(_t.TypedDict, total=False):
     NextToken: str
     Tags: list[TagDescription]
+class DescribeTrafficMirrorSessionsRequest(_t.TypedDict, total=False):
+    TrafficMirrorSessionIds: list[str]
+    DryRun: bool
+    Filters: list[Filter]
+    MaxResults: int
+    NextToken: str
+class DescribeTrafficMirrorSessionsResult(_t.TypedDict, total=False):
+    TrafficMirrorSessions: list[TrafficMirrorSession]
+    NextToken: str
+class DescribeTransitGatewayAttachmentsRequest(_t.TypedDict, total=False):
+    TransitGatewayAttachmentIds: list[str]
+    Filters: list[Filter]
+    MaxResults: int
+    NextToken: str
+    DryRun: bool
+class DescribeTransitGatewayAttachmentsResult(_t.TypedDict, total=False):
+    TransitGatewayAttachments: list[TransitGatewayAttachment]
+    NextToken: str
+class DescribeTransitGatewayRouteTablesRequest(_t.TypedDict, total=False):
+    TransitGatewayRouteTableIds: list[str]
+    Filters: list[Filter]
+    MaxResults: int
+    NextToken: str
+    DryRun: bool
+class DescribeTransitGatewayRouteTablesResult(_t.TypedDict, total=False):
+    TransitGatewayRouteTables: list[TransitGatewayRouteTable]
+    NextToken: str
+class DescribeTransitGatewayVpcAttachmentsRequest(_t.TypedDict, total=False):
+    TransitGatewayAttachmentIds: list[str]
+    Filters: list[Filter]
+    MaxResults: int
+    NextToken: str
+    DryRun: bool
+class DescribeTransitGatewayVpcAttachmentsResult(_t.TypedDict, total=False):
+    TransitGatewayVpcAttachments: list[TransitGatewayVpcAttachment]
+    NextToken: str
+class DescribeTransitGatewaysRequest(_t.TypedDict, total=False):
+    TransitGatewayIds: list[str]
+    Filters: list[Filter]
+    MaxResults: int
+    NextToken: str
+    DryRun: bool
+class DescribeTransitGatewaysResult(_t.TypedDict, total=False):
+    TransitGateways: list[TransitGateway]
+    NextToken: str
+class DescribeVerifiedAccessEndpointsRequest(_t.TypedDict, total=False):
+    VerifiedAccessEndpointIds: list[str]
+    VerifiedAccessInstanceId: str
+    VerifiedAccessGroupId: str
+    MaxResults: int
+    NextToken: str
+    Filters: list[Filter]
+    DryRun: bool
+class DescribeVerifiedAccessEndpointsResult(_t.TypedDict, total=False):
+    VerifiedAccessEndpoints: list[VerifiedAccessEndpoint]
+    NextToken: str
+class DescribeVolumesRequest(_t.TypedDict, total=False):
+    VolumeIds: list[str]
+    IncludeManagedResources: bool
+    DryRun: bool
+    Filters: list[Filter]
+    NextToken: str
+    MaxResults: int
+class DescribeVolumesResult(_t.TypedDict, total=False):
+    NextToken: str
+    Volumes: list[Volume]
 class DescribeVpcAttributeRequest(_t.TypedDict, total=False):
     Attribute: _t.Required[VpcAttributeName]
     VpcId: _t.Required[str]
@@ -449,6 +1048,32 @@ class DescribeVpcAttributeResult(_t.TypedDict, total=False):
     EnableDnsSupport: AttributeBooleanValue
     EnableNetworkAddressUsageMetrics: AttributeBooleanValue
     VpcId: str
+class DescribeVpcBlockPublicAccessExclusionsRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    Filters: list[Filter]
+    ExclusionIds: list[str]
+    NextToken: str
+    MaxResults: int
+class DescribeVpcBlockPublicAccessExclusionsResult(_t.TypedDict, total=False):
+    VpcBlockPublicAccessExclusions: list[VpcBlockPublicAccessExclusion]
+    NextToken: str
+class DescribeVpcBlockPublicAccessOptionsRequest(_t.TypedDict, total=False):
+    DryRun: bool
+class DescribeVpcBlockPublicAccessOptionsResult(_t.TypedDict, total=False):
+    VpcBlockPublicAccessOptions: VpcBlockPublicAccessOptions
+class DescribeVpcClassicLinkDnsSupportRequest(_t.TypedDict, total=False):
+    VpcIds: list[str]
+    MaxResults: int
+    NextToken: str
+class DescribeVpcClassicLinkDnsSupportResult(_t.TypedDict, total=False):
+    NextToken: str
+    Vpcs: list[ClassicLinkDnsSupport]
+class DescribeVpcClassicLinkRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    VpcIds: list[str]
+    Filters: list[Filter]
+class DescribeVpcClassicLinkResult(_t.TypedDict, total=False):
+    Vpcs: list[VpcClassicLink]
 class DescribeVpcsRequest(_t.TypedDict, total=False):
     Filters: list[Filter]
     VpcIds: list[str]
@@ -458,16 +1083,30 @@ class DescribeVpcsRequest(_t.TypedDict, total=False):
 class DescribeVpcsResult(_t.TypedDict, total=False):
     NextToken: str
     Vpcs: list[Vpc]
+class DescribeVpnConnectionsRequest(_t.TypedDict, total=False):
+    Filters: list[Filter]
+    VpnConnectionIds: list[str]
+    DryRun: bool
+class DescribeVpnConnectionsResult(_t.TypedDict, total=False):
+    VpnConnections: list[VpnConnection]
 class DescribeVpnGatewaysRequest(_t.TypedDict, total=False):
     Filters: list[Filter]
     VpnGatewayIds: list[str]
     DryRun: bool
 class DescribeVpnGatewaysResult(_t.TypedDict, total=False):
     VpnGateways: list[VpnGateway]
+DestinationFileFormat = _t.Literal["plain-text", "parquet"]
+class DestinationOptionsResponse(_t.TypedDict, total=False):
+    FileFormat: DestinationFileFormat
+    HiveCompatiblePartitions: bool
+    PerHourPartition: bool
 class DetachInternetGatewayRequest(_t.TypedDict, total=False):
     DryRun: bool
     InternetGatewayId: _t.Required[str]
     VpcId: _t.Required[str]
+class DevicePostureResponseOptions(_t.TypedDict, total=False):
+    TrustProviders: list[ClientVpnTrustProvider]
+DeviceType = _t.Literal["ebs", "instance-store"]
 class DhcpConfiguration(_t.TypedDict, total=False):
     Key: str
     Values: list[AttributeValue]
@@ -476,6 +1115,8 @@ class DhcpOptions(_t.TypedDict, total=False):
     Tags: list[Tag]
     DhcpOptionsId: str
     DhcpConfigurations: list[DhcpConfiguration]
+class DirectoryServiceAuthentication(_t.TypedDict, total=False):
+    DirectoryId: str
 class DisassociateAddressRequest(_t.TypedDict, total=False):
     AssociationId: str
     PublicIp: str
@@ -489,15 +1130,162 @@ class DisassociateVpcCidrBlockResult(_t.TypedDict, total=False):
     Ipv6CidrBlockAssociation: VpcIpv6CidrBlockAssociation
     CidrBlockAssociation: VpcCidrBlockAssociation
     VpcId: str
+class DiskInfo(_t.TypedDict, total=False):
+    SizeInGB: int
+    Count: int
+    Type: DiskType
+DiskType = _t.Literal["hdd", "ssd"]
+DnsSupportValue = _t.Literal["enable", "disable"]
 DomainType = _t.Literal["vpc", "standard"]
+class EbsBlockDevice(_t.TypedDict, total=False):
+    DeleteOnTermination: bool
+    Iops: int
+    SnapshotId: str
+    VolumeSize: int
+    VolumeType: VolumeType
+    KmsKeyId: str
+    Throughput: int
+    OutpostArn: str
+    AvailabilityZone: str
+    Encrypted: bool
+    VolumeInitializationRate: int
+    AvailabilityZoneId: str
+    EbsCardIndex: int
+class EbsCardInfo(_t.TypedDict, total=False):
+    EbsCardIndex: int
+    BaselineBandwidthInMbps: int
+    BaselineThroughputInMBps: float
+    BaselineIops: int
+    MaximumBandwidthInMbps: int
+    MaximumThroughputInMBps: float
+    MaximumIops: int
+EbsEncryptionSupport = _t.Literal["unsupported", "supported"]
+class EbsInfo(_t.TypedDict, total=False):
+    EbsOptimizedSupport: EbsOptimizedSupport
+    EncryptionSupport: EbsEncryptionSupport
+    EbsOptimizedInfo: EbsOptimizedInfo
+    NvmeSupport: EbsNvmeSupport
+    MaximumEbsAttachments: int
+    AttachmentLimitType: AttachmentLimitType
+    MaximumEbsCards: int
+    EbsCards: list[EbsCardInfo]
+class EbsInstanceBlockDevice(_t.TypedDict, total=False):
+    AttachTime: float
+    DeleteOnTermination: bool
+    Status: AttachmentStatus
+    VolumeId: str
+    AssociatedResource: str
+    VolumeOwnerId: str
+    Operator: OperatorResponse
+    EbsCardIndex: int
+EbsNvmeSupport = _t.Literal["unsupported", "supported", "required"]
+class EbsOptimizedInfo(_t.TypedDict, total=False):
+    BaselineBandwidthInMbps: int
+    BaselineThroughputInMBps: float
+    BaselineIops: int
+    MaximumBandwidthInMbps: int
+    MaximumThroughputInMBps: float
+    MaximumIops: int
+EbsOptimizedSupport = _t.Literal["unsupported", "supported", "default"]
+class EbsStatusDetails(_t.TypedDict, total=False):
+    ImpairedSince: float
+    Name: StatusName
+    Status: StatusType
+class EbsStatusSummary(_t.TypedDict, total=False):
+    Details: list[EbsStatusDetails]
+    Status: SummaryStatus
+class Ec2InstanceConnectEndpoint(_t.TypedDict, total=False):
+    OwnerId: str
+    InstanceConnectEndpointId: str
+    InstanceConnectEndpointArn: str
+    State: Ec2InstanceConnectEndpointState
+    StateMessage: str
+    DnsName: str
+    FipsDnsName: str
+    NetworkInterfaceIds: list[str]
+    VpcId: str
+    AvailabilityZone: str
+    CreatedAt: float
+    SubnetId: str
+    PreserveClientIp: bool
+    SecurityGroupIds: list[str]
+    Tags: list[Tag]
+    IpAddressType: IpAddressType
+    PublicDnsNames: InstanceConnectEndpointPublicDnsNames
+    AvailabilityZoneId: str
+Ec2InstanceConnectEndpointState = _t.Literal["create-in-progress", "create-complete", "create-failed", "delete-in-progress", "delete-complete", "delete-failed", "update-in-progress", "update-complete", "update-failed"]
+class EfaInfo(_t.TypedDict, total=False):
+    MaximumEfaInterfaces: int
+class ElasticGpuAssociation(_t.TypedDict, total=False):
+    ElasticGpuId: str
+    ElasticGpuAssociationId: str
+    ElasticGpuAssociationState: str
+    ElasticGpuAssociationTime: str
+class ElasticInferenceAcceleratorAssociation(_t.TypedDict, total=False):
+    ElasticInferenceAcceleratorArn: str
+    ElasticInferenceAcceleratorAssociationId: str
+    ElasticInferenceAcceleratorAssociationState: str
+    ElasticInferenceAcceleratorAssociationTime: float
 class EnaSrdSpecification(_t.TypedDict, total=False):
     EnaSrdEnabled: bool
     EnaSrdUdpSpecification: EnaSrdUdpSpecification
+class EnaSrdSpecificationRequest(_t.TypedDict, total=False):
+    EnaSrdEnabled: bool
+    EnaSrdUdpSpecification: EnaSrdUdpSpecificationRequest
 class EnaSrdUdpSpecification(_t.TypedDict, total=False):
     EnaSrdUdpEnabled: bool
+class EnaSrdUdpSpecificationRequest(_t.TypedDict, total=False):
+    EnaSrdUdpEnabled: bool
+EnaSupport = _t.Literal["unsupported", "supported", "required"]
+class EnclaveOptions(_t.TypedDict, total=False):
+    Enabled: bool
+EncryptionStateValue = _t.Literal["enabling", "enabled", "disabling", "disabled"]
+class EncryptionSupport(_t.TypedDict, total=False):
+    EncryptionState: EncryptionStateValue
+    StateMessage: str
+EndDateType = _t.Literal["unlimited", "limited"]
+EndpointIpAddressType = _t.Literal["ipv4", "ipv6", "dual-stack"]
+EphemeralNvmeSupport = _t.Literal["unsupported", "supported", "required"]
+EventCode = _t.Literal["instance-reboot", "system-reboot", "system-maintenance", "instance-retirement", "instance-stop"]
+class FederatedAuthentication(_t.TypedDict, total=False):
+    SamlProviderArn: str
+    SelfServiceSamlProviderArn: str
 class Filter(_t.TypedDict, total=False):
     Name: str
     Values: list[str]
+class FilterPortRange(_t.TypedDict, total=False):
+    FromPort: int
+    ToPort: int
+FlexibleEnaQueuesSupport = _t.Literal["unsupported", "supported"]
+class FlowLog(_t.TypedDict, total=False):
+    CreationTime: float
+    DeliverLogsErrorMessage: str
+    DeliverLogsPermissionArn: str
+    DeliverCrossAccountRole: str
+    DeliverLogsStatus: str
+    FlowLogId: str
+    FlowLogStatus: str
+    LogGroupName: str
+    ResourceId: str
+    TrafficType: TrafficType
+    LogDestinationType: LogDestinationType
+    LogDestination: str
+    LogFormat: str
+    Tags: list[Tag]
+    MaxAggregationInterval: int
+    DestinationOptions: DestinationOptionsResponse
+    TagFieldSpecifications: list[TagFieldSpecificationResponse]
+class FpgaDeviceInfo(_t.TypedDict, total=False):
+    Name: str
+    Manufacturer: str
+    Count: int
+    MemoryInfo: FpgaDeviceMemoryInfo
+class FpgaDeviceMemoryInfo(_t.TypedDict, total=False):
+    SizeInMiB: int
+class FpgaInfo(_t.TypedDict, total=False):
+    Fpgas: list[FpgaDeviceInfo]
+    TotalFpgaMemoryInMiB: int
+GatewayAssociationState = _t.Literal["associated", "not-associated", "associating", "disassociating"]
 GatewayType = _t.Literal["ipsec.1"]
 class GetSecurityGroupsForVpcRequest(_t.TypedDict, total=False):
     VpcId: _t.Required[str]
@@ -508,16 +1296,421 @@ class GetSecurityGroupsForVpcRequest(_t.TypedDict, total=False):
 class GetSecurityGroupsForVpcResult(_t.TypedDict, total=False):
     NextToken: str
     SecurityGroupForVpcs: list[SecurityGroupForVpc]
+class GetSubnetCidrReservationsRequest(_t.TypedDict, total=False):
+    Filters: list[Filter]
+    SubnetId: _t.Required[str]
+    DryRun: bool
+    NextToken: str
+    MaxResults: int
+class GetSubnetCidrReservationsResult(_t.TypedDict, total=False):
+    SubnetIpv4CidrReservations: list[SubnetCidrReservation]
+    SubnetIpv6CidrReservations: list[SubnetCidrReservation]
+    NextToken: str
+class GpuDeviceInfo(_t.TypedDict, total=False):
+    Name: str
+    Manufacturer: str
+    Count: int
+    LogicalGpuCount: int
+    GpuPartitionSize: float
+    Workloads: list[str]
+    MemoryInfo: GpuDeviceMemoryInfo
+class GpuDeviceMemoryInfo(_t.TypedDict, total=False):
+    SizeInMiB: int
+class GpuInfo(_t.TypedDict, total=False):
+    Gpus: list[GpuDeviceInfo]
+    TotalGpuMemoryInMiB: int
 class GroupIdentifier(_t.TypedDict, total=False):
     GroupId: str
     GroupName: str
+class HibernationOptions(_t.TypedDict, total=False):
+    Configured: bool
+class Host(_t.TypedDict, total=False):
+    AutoPlacement: AutoPlacement
+    AvailabilityZone: str
+    AvailableCapacity: AvailableCapacity
+    ClientToken: str
+    HostId: str
+    HostProperties: HostProperties
+    HostReservationId: str
+    Instances: list[HostInstance]
+    State: AllocationState
+    AllocationTime: float
+    ReleaseTime: float
+    Tags: list[Tag]
+    HostRecovery: HostRecovery
+    AllowsMultipleInstanceTypes: AllowsMultipleInstanceTypes
+    OwnerId: str
+    AvailabilityZoneId: str
+    MemberOfServiceLinkedResourceGroup: bool
+    OutpostArn: str
+    HostMaintenance: HostMaintenance
+    AssetId: str
+    CpuOptions: HostCpuOptions
+class HostCpuOptions(_t.TypedDict, total=False):
+    AmdSevSnp: AmdSevSnp
+class HostInstance(_t.TypedDict, total=False):
+    InstanceId: str
+    InstanceType: str
+    OwnerId: str
+HostMaintenance = _t.Literal["on", "off"]
+class HostProperties(_t.TypedDict, total=False):
+    Cores: int
+    InstanceType: str
+    InstanceFamily: str
+    Sockets: int
+    TotalVCpus: int
+HostRecovery = _t.Literal["on", "off"]
 HostnameType = _t.Literal["ip-name", "resource-name"]
+HttpTokensState = _t.Literal["optional", "required"]
+HypervisorType = _t.Literal["ovm", "xen"]
+class IKEVersionsListValue(_t.TypedDict, total=False):
+    Value: str
+class IamInstanceProfile(_t.TypedDict, total=False):
+    Arn: str
+    Id: str
+class IamInstanceProfileSpecification(_t.TypedDict, total=False):
+    Arn: str
+    Name: str
 class IcmpTypeCode(_t.TypedDict, total=False):
     Code: int
     Type: int
+class Image(_t.TypedDict, total=False):
+    PlatformDetails: str
+    UsageOperation: str
+    BlockDeviceMappings: list[BlockDeviceMapping]
+    Description: str
+    EnaSupport: bool
+    Hypervisor: HypervisorType
+    ImageOwnerAlias: str
+    Name: str
+    RootDeviceName: str
+    RootDeviceType: DeviceType
+    SriovNetSupport: str
+    StateReason: StateReason
+    Tags: list[Tag]
+    VirtualizationType: VirtualizationType
+    BootMode: BootModeValues
+    TpmSupport: TpmSupportValues
+    DeprecationTime: str
+    ImdsSupport: ImdsSupportValues
+    SourceInstanceId: str
+    DeregistrationProtection: str
+    LastLaunchedTime: str
+    ImageAllowed: bool
+    SourceImageId: str
+    SourceImageRegion: str
+    FreeTierEligible: bool
+    PublicSsmParameterName: str
+    ImageWatermarks: list[ImageWatermark]
+    ScanResults: ScanResults
+    InstanceTypeSpecification: InstanceTypeSpecification
+    ImageId: str
+    ImageLocation: str
+    State: ImageState
+    OwnerId: str
+    CreationDate: str
+    Public: bool
+    ProductCodes: list[ProductCode]
+    Architecture: ArchitectureValues
+    ImageType: ImageTypeValues
+    KernelId: str
+    RamdiskId: str
+    Platform: PlatformValues
+ImageState = _t.Literal["pending", "available", "invalid", "deregistered", "transient", "failed", "error", "disabled"]
+ImageTypeValues = _t.Literal["machine", "kernel", "ramdisk"]
+class ImageWatermark(_t.TypedDict, total=False):
+    WatermarkKey: str
+    SourceImageRegion: str
+    SourceImageId: str
+    SourceImageCreationTime: float
+    WatermarkCreationTime: float
+ImdsSupportValues = _t.Literal["v2.0"]
+class InferenceAcceleratorInfo(_t.TypedDict, total=False):
+    Accelerators: list[InferenceDeviceInfo]
+    TotalInferenceMemoryInMiB: int
+class InferenceDeviceInfo(_t.TypedDict, total=False):
+    Count: int
+    Name: str
+    Manufacturer: str
+    MemoryInfo: InferenceDeviceMemoryInfo
+class InferenceDeviceMemoryInfo(_t.TypedDict, total=False):
+    SizeInMiB: int
+class Instance(_t.TypedDict, total=False):
+    Architecture: ArchitectureValues
+    BlockDeviceMappings: list[InstanceBlockDeviceMapping]
+    ClientToken: str
+    EbsOptimized: bool
+    EnaSupport: bool
+    Hypervisor: HypervisorType
+    IamInstanceProfile: IamInstanceProfile
+    InstanceLifecycle: InstanceLifecycleType
+    ElasticGpuAssociations: list[ElasticGpuAssociation]
+    ElasticInferenceAcceleratorAssociations: list[ElasticInferenceAcceleratorAssociation]
+    NetworkInterfaces: list[InstanceNetworkInterface]
+    OutpostArn: str
+    RootDeviceName: str
+    RootDeviceType: DeviceType
+    SecurityGroups: list[GroupIdentifier]
+    SourceDestCheck: bool
+    SpotInstanceRequestId: str
+    SriovNetSupport: str
+    StateReason: StateReason
+    Tags: list[Tag]
+    VirtualizationType: VirtualizationType
+    CpuOptions: CpuOptions
+    CapacityBlockId: str
+    CapacityReservationId: str
+    CapacityReservationSpecification: CapacityReservationSpecificationResponse
+    HibernationOptions: HibernationOptions
+    Licenses: list[LicenseConfiguration]
+    MetadataOptions: InstanceMetadataOptionsResponse
+    EnclaveOptions: EnclaveOptions
+    BootMode: BootModeValues
+    PlatformDetails: str
+    UsageOperation: str
+    UsageOperationUpdateTime: float
+    PrivateDnsNameOptions: PrivateDnsNameOptionsResponse
+    Ipv6Address: str
+    TpmSupport: str
+    MaintenanceOptions: InstanceMaintenanceOptions
+    CurrentInstanceBootMode: InstanceBootModeValues
+    NetworkPerformanceOptions: InstanceNetworkPerformanceOptions
+    Operator: OperatorResponse
+    SecondaryInterfaces: list[InstanceSecondaryInterface]
+    InstanceId: str
+    ImageId: str
+    State: InstanceState
+    PrivateDnsName: str
+    PublicDnsName: str
+    StateTransitionReason: str
+    KeyName: str
+    AmiLaunchIndex: int
+    ProductCodes: list[ProductCode]
+    InstanceType: InstanceType
+    LaunchTime: float
+    Placement: Placement
+    KernelId: str
+    RamdiskId: str
+    Platform: PlatformValues
+    Monitoring: Monitoring
+    SubnetId: str
+    VpcId: str
+    PrivateIpAddress: str
+    PublicIpAddress: str
+class InstanceAttachmentEnaSrdSpecification(_t.TypedDict, total=False):
+    EnaSrdEnabled: bool
+    EnaSrdUdpSpecification: InstanceAttachmentEnaSrdUdpSpecification
+class InstanceAttachmentEnaSrdUdpSpecification(_t.TypedDict, total=False):
+    EnaSrdUdpEnabled: bool
+InstanceAutoRecoveryState = _t.Literal["disabled", "default"]
+InstanceBandwidthWeighting = _t.Literal["default", "vpc-1", "ebs-1"]
+class InstanceBlockDeviceMapping(_t.TypedDict, total=False):
+    DeviceName: str
+    Ebs: EbsInstanceBlockDevice
+InstanceBootModeValues = _t.Literal["legacy-bios", "uefi"]
+class InstanceCapacity(_t.TypedDict, total=False):
+    AvailableCapacity: int
+    InstanceType: str
+    TotalCapacity: int
+class InstanceConnectEndpointDnsNames(_t.TypedDict, total=False):
+    DnsName: str
+    FipsDnsName: str
+class InstanceConnectEndpointPublicDnsNames(_t.TypedDict, total=False):
+    Ipv4: InstanceConnectEndpointDnsNames
+    Dualstack: InstanceConnectEndpointDnsNames
+InstanceInterruptionBehavior = _t.Literal["hibernate", "stop", "terminate"]
+class InstanceIpv4Prefix(_t.TypedDict, total=False):
+    Ipv4Prefix: str
 class InstanceIpv6Address(_t.TypedDict, total=False):
     Ipv6Address: str
     IsPrimaryIpv6: bool
+class InstanceIpv6Prefix(_t.TypedDict, total=False):
+    Ipv6Prefix: str
+InstanceLifecycleType = _t.Literal["spot", "scheduled", "capacity-block", "interruptible-capacity-reservation"]
+class InstanceMaintenanceOptions(_t.TypedDict, total=False):
+    AutoRecovery: InstanceAutoRecoveryState
+    RebootMigration: InstanceRebootMigrationState
+InstanceMatchCriteria = _t.Literal["open", "targeted"]
+InstanceMetadataEndpointState = _t.Literal["disabled", "enabled"]
+class InstanceMetadataOptionsResponse(_t.TypedDict, total=False):
+    State: InstanceMetadataOptionsState
+    HttpTokens: HttpTokensState
+    HttpPutResponseHopLimit: int
+    HttpEndpoint: InstanceMetadataEndpointState
+    HttpProtocolIpv6: InstanceMetadataProtocolState
+    InstanceMetadataTags: InstanceMetadataTagsState
+InstanceMetadataOptionsState = _t.Literal["pending", "applied"]
+InstanceMetadataProtocolState = _t.Literal["disabled", "enabled"]
+InstanceMetadataTagsState = _t.Literal["disabled", "enabled"]
+class InstanceNetworkInterface(_t.TypedDict, total=False):
+    Association: InstanceNetworkInterfaceAssociation
+    Attachment: InstanceNetworkInterfaceAttachment
+    Description: str
+    Groups: list[GroupIdentifier]
+    Ipv6Addresses: list[InstanceIpv6Address]
+    MacAddress: str
+    NetworkInterfaceId: str
+    OwnerId: str
+    PrivateDnsName: str
+    PrivateIpAddress: str
+    PrivateIpAddresses: list[InstancePrivateIpAddress]
+    SourceDestCheck: bool
+    Status: NetworkInterfaceStatus
+    SubnetId: str
+    VpcId: str
+    InterfaceType: str
+    Ipv4Prefixes: list[InstanceIpv4Prefix]
+    Ipv6Prefixes: list[InstanceIpv6Prefix]
+    ConnectionTrackingConfiguration: ConnectionTrackingSpecificationResponse
+    Operator: OperatorResponse
+class InstanceNetworkInterfaceAssociation(_t.TypedDict, total=False):
+    CarrierIp: str
+    CustomerOwnedIp: str
+    IpOwnerId: str
+    PublicDnsName: str
+    PublicIp: str
+class InstanceNetworkInterfaceAttachment(_t.TypedDict, total=False):
+    AttachTime: float
+    AttachmentId: str
+    DeleteOnTermination: bool
+    DeviceIndex: int
+    Status: AttachmentStatus
+    NetworkCardIndex: int
+    EnaSrdSpecification: InstanceAttachmentEnaSrdSpecification
+    EnaQueueCount: int
+class InstanceNetworkInterfaceSpecification(_t.TypedDict, total=False):
+    AssociatePublicIpAddress: bool
+    DeleteOnTermination: bool
+    Description: str
+    DeviceIndex: int
+    Groups: list[str]
+    Ipv6AddressCount: int
+    Ipv6Addresses: list[InstanceIpv6Address]
+    NetworkInterfaceId: str
+    PrivateIpAddress: str
+    PrivateIpAddresses: list[PrivateIpAddressSpecification]
+    SecondaryPrivateIpAddressCount: int
+    SubnetId: str
+    AssociateCarrierIpAddress: bool
+    InterfaceType: str
+    NetworkCardIndex: int
+    Ipv4Prefixes: list[Ipv4PrefixSpecificationRequest]
+    Ipv4PrefixCount: int
+    Ipv6Prefixes: list[Ipv6PrefixSpecificationRequest]
+    Ipv6PrefixCount: int
+    PrimaryIpv6: bool
+    EnaSrdSpecification: EnaSrdSpecificationRequest
+    ConnectionTrackingSpecification: ConnectionTrackingSpecificationRequest
+    EnaQueueCount: int
+class InstanceNetworkPerformanceOptions(_t.TypedDict, total=False):
+    BandwidthWeighting: InstanceBandwidthWeighting
+class InstancePrivateIpAddress(_t.TypedDict, total=False):
+    Association: InstanceNetworkInterfaceAssociation
+    Primary: bool
+    PrivateDnsName: str
+    PrivateIpAddress: str
+InstanceRebootMigrationState = _t.Literal["disabled", "default"]
+class InstanceSecondaryInterface(_t.TypedDict, total=False):
+    Attachment: InstanceSecondaryInterfaceAttachment
+    MacAddress: str
+    SecondaryInterfaceId: str
+    OwnerId: str
+    PrivateIpAddresses: list[InstanceSecondaryInterfacePrivateIpAddress]
+    SourceDestCheck: bool
+    Status: SecondaryInterfaceStatus
+    SecondarySubnetId: str
+    SecondaryNetworkId: str
+    InterfaceType: SecondaryInterfaceType
+class InstanceSecondaryInterfaceAttachment(_t.TypedDict, total=False):
+    AttachTime: float
+    AttachmentId: str
+    DeleteOnTermination: bool
+    DeviceIndex: int
+    Status: AttachmentStatus
+    NetworkCardIndex: int
+class InstanceSecondaryInterfacePrivateIpAddress(_t.TypedDict, total=False):
+    PrivateIpAddress: str
+class InstanceState(_t.TypedDict, total=False):
+    Code: int
+    Name: InstanceStateName
+InstanceStateName = _t.Literal["pending", "running", "shutting-down", "terminated", "stopping", "stopped"]
+class InstanceStatus(_t.TypedDict, total=False):
+    AvailabilityZone: str
+    AvailabilityZoneId: str
+    OutpostArn: str
+    Operator: OperatorResponse
+    Events: list[InstanceStatusEvent]
+    InstanceId: str
+    InstanceState: InstanceState
+    InstanceStatus: InstanceStatusSummary
+    SystemStatus: InstanceStatusSummary
+    AttachedEbsStatus: EbsStatusSummary
+    ApplicationStatus: ApplicationStatusSummary
+    PerformanceStatus: PerformanceStatusSummary
+class InstanceStatusDetails(_t.TypedDict, total=False):
+    ImpairedSince: float
+    Name: StatusName
+    Status: StatusType
+class InstanceStatusEvent(_t.TypedDict, total=False):
+    InstanceEventId: str
+    Code: EventCode
+    Description: str
+    NotAfter: float
+    NotBefore: float
+    NotBeforeDeadline: float
+class InstanceStatusSummary(_t.TypedDict, total=False):
+    Details: list[InstanceStatusDetails]
+    Status: SummaryStatus
+InstanceStorageEncryptionSupport = _t.Literal["unsupported", "required"]
+class InstanceStorageInfo(_t.TypedDict, total=False):
+    TotalSizeInGB: int
+    Disks: list[DiskInfo]
+    NvmeSupport: EphemeralNvmeSupport
+    EncryptionSupport: InstanceStorageEncryptionSupport
+InstanceType = _t.Literal["a1.medium", "a1.large", "a1.xlarge", "a1.2xlarge", "a1.4xlarge", "a1.metal", "c1.medium", "c1.xlarge", "c3.large", "c3.xlarge", "c3.2xlarge", "c3.4xlarge", "c3.8xlarge", "c4.large", "c4.xlarge", "c4.2xlarge", "c4.4xlarge", "c4.8xlarge", "c5.large", "c5.xlarge", "c5.2xlarge", "c5.4xlarge", "c5.9xlarge", "c5.12xlarge", "c5.18xlarge", "c5.24xlarge", "c5.metal", "c5a.large", "c5a.xlarge", "c5a.2xlarge", "c5a.4xlarge", "c5a.8xlarge", "c5a.12xlarge", "c5a.16xlarge", "c5a.24xlarge", "c5ad.large", "c5ad.xlarge", "c5ad.2xlarge", "c5ad.4xlarge", "c5ad.8xlarge", "c5ad.12xlarge", "c5ad.16xlarge", "c5ad.24xlarge", "c5d.large", "c5d.xlarge", "c5d.2xlarge", "c5d.4xlarge", "c5d.9xlarge", "c5d.12xlarge", "c5d.18xlarge", "c5d.24xlarge", "c5d.metal", "c5n.large", "c5n.xlarge", "c5n.2xlarge", "c5n.4xlarge", "c5n.9xlarge", "c5n.18xlarge", "c5n.metal", "c6g.medium", "c6g.large", "c6g.xlarge", "c6g.2xlarge", "c6g.4xlarge", "c6g.8xlarge", "c6g.12xlarge", "c6g.16xlarge", "c6g.metal", "c6gd.medium", "c6gd.large", "c6gd.xlarge", "c6gd.2xlarge", "c6gd.4xlarge", "c6gd.8xlarge", "c6gd.12xlarge", "c6gd.16xlarge", "c6gd.metal", "c6gn.medium", "c6gn.large", "c6gn.xlarge", "c6gn.2xlarge", "c6gn.4xlarge", "c6gn.8xlarge", "c6gn.12xlarge", "c6gn.16xlarge", "c6i.large", "c6i.xlarge", "c6i.2xlarge", "c6i.4xlarge", "c6i.8xlarge", "c6i.12xlarge", "c6i.16xlarge", "c6i.24xlarge", "c6i.32xlarge", "c6i.metal", "cc1.4xlarge", "cc2.8xlarge", "cg1.4xlarge", "cr1.8xlarge", "d2.xlarge", "d2.2xlarge", "d2.4xlarge", "d2.8xlarge", "d3.xlarge", "d3.2xlarge", "d3.4xlarge", "d3.8xlarge", "d3en.xlarge", "d3en.2xlarge", "d3en.4xlarge", "d3en.6xlarge", "d3en.8xlarge", "d3en.12xlarge", "dl1.24xlarge", "f1.2xlarge", "f1.4xlarge", "f1.16xlarge", "g2.2xlarge", "g2.8xlarge", "g3.4xlarge", "g3.8xlarge", "g3.16xlarge", "g3s.xlarge", "g4ad.xlarge", "g4ad.2xlarge", "g4ad.4xlarge", "g4ad.8xlarge", "g4ad.16xlarge", "g4dn.xlarge", "g4dn.2xlarge", "g4dn.4xlarge", "g4dn.8xlarge", "g4dn.12xlarge", "g4dn.16xlarge", "g4dn.metal", "g5.xlarge", "g5.2xlarge", "g5.4xlarge", "g5.8xlarge", "g5.12xlarge", "g5.16xlarge", "g5.24xlarge", "g5.48xlarge", "g5g.xlarge", "g5g.2xlarge", "g5g.4xlarge", "g5g.8xlarge", "g5g.16xlarge", "g5g.metal", "hi1.4xlarge", "hpc6a.48xlarge", "hs1.8xlarge", "h1.2xlarge", "h1.4xlarge", "h1.8xlarge", "h1.16xlarge", "i2.xlarge", "i2.2xlarge", "i2.4xlarge", "i2.8xlarge", "i3.large", "i3.xlarge", "i3.2xlarge", "i3.4xlarge", "i3.8xlarge", "i3.16xlarge", "i3.metal", "i3en.large", "i3en.xlarge", "i3en.2xlarge", "i3en.3xlarge", "i3en.6xlarge", "i3en.12xlarge", "i3en.24xlarge", "i3en.metal", "im4gn.large", "im4gn.xlarge", "im4gn.2xlarge", "im4gn.4xlarge", "im4gn.8xlarge", "im4gn.16xlarge", "inf1.xlarge", "inf1.2xlarge", "inf1.6xlarge", "inf1.24xlarge", "is4gen.medium", "is4gen.large", "is4gen.xlarge", "is4gen.2xlarge", "is4gen.4xlarge", "is4gen.8xlarge", "m1.small", "m1.medium", "m1.large", "m1.xlarge", "m2.xlarge", "m2.2xlarge", "m2.4xlarge", "m3.medium", "m3.large", "m3.xlarge", "m3.2xlarge", "m4.large", "m4.xlarge", "m4.2xlarge", "m4.4xlarge", "m4.10xlarge", "m4.16xlarge", "m5.large", "m5.xlarge", "m5.2xlarge", "m5.4xlarge", "m5.8xlarge", "m5.12xlarge", "m5.16xlarge", "m5.24xlarge", "m5.metal", "m5a.large", "m5a.xlarge", "m5a.2xlarge", "m5a.4xlarge", "m5a.8xlarge", "m5a.12xlarge", "m5a.16xlarge", "m5a.24xlarge", "m5ad.large", "m5ad.xlarge", "m5ad.2xlarge", "m5ad.4xlarge", "m5ad.8xlarge", "m5ad.12xlarge", "m5ad.16xlarge", "m5ad.24xlarge", "m5d.large", "m5d.xlarge", "m5d.2xlarge", "m5d.4xlarge", "m5d.8xlarge", "m5d.12xlarge", "m5d.16xlarge", "m5d.24xlarge", "m5d.metal", "m5dn.large", "m5dn.xlarge", "m5dn.2xlarge", "m5dn.4xlarge", "m5dn.8xlarge", "m5dn.12xlarge", "m5dn.16xlarge", "m5dn.24xlarge", "m5dn.metal", "m5n.large", "m5n.xlarge", "m5n.2xlarge", "m5n.4xlarge", "m5n.8xlarge", "m5n.12xlarge", "m5n.16xlarge", "m5n.24xlarge", "m5n.metal", "m5zn.large", "m5zn.xlarge", "m5zn.2xlarge", "m5zn.3xlarge", "m5zn.6xlarge", "m5zn.12xlarge", "m5zn.metal", "m6a.large", "m6a.xlarge", "m6a.2xlarge", "m6a.4xlarge", "m6a.8xlarge", "m6a.12xlarge", "m6a.16xlarge", "m6a.24xlarge", "m6a.32xlarge", "m6a.48xlarge", "m6g.metal", "m6g.medium", "m6g.large", "m6g.xlarge", "m6g.2xlarge", "m6g.4xlarge", "m6g.8xlarge", "m6g.12xlarge", "m6g.16xlarge", "m6gd.metal", "m6gd.medium", "m6gd.large", "m6gd.xlarge", "m6gd.2xlarge", "m6gd.4xlarge", "m6gd.8xlarge", "m6gd.12xlarge", "m6gd.16xlarge", "m6i.large", "m6i.xlarge", "m6i.2xlarge", "m6i.4xlarge", "m6i.8xlarge", "m6i.12xlarge", "m6i.16xlarge", "m6i.24xlarge", "m6i.32xlarge", "m6i.metal", "mac1.metal", "p2.xlarge", "p2.8xlarge", "p2.16xlarge", "p3.2xlarge", "p3.8xlarge", "p3.16xlarge", "p3dn.24xlarge", "p4d.24xlarge", "r3.large", "r3.xlarge", "r3.2xlarge", "r3.4xlarge", "r3.8xlarge", "r4.large", "r4.xlarge", "r4.2xlarge", "r4.4xlarge", "r4.8xlarge", "r4.16xlarge", "r5.large", "r5.xlarge", "r5.2xlarge", "r5.4xlarge", "r5.8xlarge", "r5.12xlarge", "r5.16xlarge", "r5.24xlarge", "r5.metal", "r5a.large", "r5a.xlarge", "r5a.2xlarge", "r5a.4xlarge", "r5a.8xlarge", "r5a.12xlarge", "r5a.16xlarge", "r5a.24xlarge", "r5ad.large", "r5ad.xlarge", "r5ad.2xlarge", "r5ad.4xlarge", "r5ad.8xlarge", "r5ad.12xlarge", "r5ad.16xlarge", "r5ad.24xlarge", "r5b.large", "r5b.xlarge", "r5b.2xlarge", "r5b.4xlarge", "r5b.8xlarge", "r5b.12xlarge", "r5b.16xlarge", "r5b.24xlarge", "r5b.metal", "r5d.large", "r5d.xlarge", "r5d.2xlarge", "r5d.4xlarge", "r5d.8xlarge", "r5d.12xlarge", "r5d.16xlarge", "r5d.24xlarge", "r5d.metal", "r5dn.large", "r5dn.xlarge", "r5dn.2xlarge", "r5dn.4xlarge", "r5dn.8xlarge", "r5dn.12xlarge", "r5dn.16xlarge", "r5dn.24xlarge", "r5dn.metal", "r5n.large", "r5n.xlarge", "r5n.2xlarge", "r5n.4xlarge", "r5n.8xlarge", "r5n.12xlarge", "r5n.16xlarge", "r5n.24xlarge", "r5n.metal", "r6g.medium", "r6g.large", "r6g.xlarge", "r6g.2xlarge", "r6g.4xlarge", "r6g.8xlarge", "r6g.12xlarge", "r6g.16xlarge", "r6g.metal", "r6gd.medium", "r6gd.large", "r6gd.xlarge", "r6gd.2xlarge", "r6gd.4xlarge", "r6gd.8xlarge", "r6gd.12xlarge", "r6gd.16xlarge", "r6gd.metal", "r6i.large", "r6i.xlarge", "r6i.2xlarge", "r6i.4xlarge", "r6i.8xlarge", "r6i.12xlarge", "r6i.16xlarge", "r6i.24xlarge", "r6i.32xlarge", "r6i.metal", "t1.micro", "t2.nano", "t2.micro", "t2.small", "t2.medium", "t2.large", "t2.xlarge", "t2.2xlarge", "t3.nano", "t3.micro", "t3.small", "t3.medium", "t3.large", "t3.xlarge", "t3.2xlarge", "t3a.nano", "t3a.micro", "t3a.small", "t3a.medium", "t3a.large", "t3a.xlarge", "t3a.2xlarge", "t4g.nano", "t4g.micro", "t4g.small", "t4g.medium", "t4g.large", "t4g.xlarge", "t4g.2xlarge", "u-6tb1.56xlarge", "u-6tb1.112xlarge", "u-9tb1.112xlarge", "u-12tb1.112xlarge", "u-6tb1.metal", "u-9tb1.metal", "u-12tb1.metal", "u-18tb1.metal", "u-24tb1.metal", "vt1.3xlarge", "vt1.6xlarge", "vt1.24xlarge", "x1.16xlarge", "x1.32xlarge", "x1e.xlarge", "x1e.2xlarge", "x1e.4xlarge", "x1e.8xlarge", "x1e.16xlarge", "x1e.32xlarge", "x2iezn.2xlarge", "x2iezn.4xlarge", "x2iezn.6xlarge", "x2iezn.8xlarge", "x2iezn.12xlarge", "x2iezn.metal", "x2gd.medium", "x2gd.large", "x2gd.xlarge", "x2gd.2xlarge", "x2gd.4xlarge", "x2gd.8xlarge", "x2gd.12xlarge", "x2gd.16xlarge", "x2gd.metal", "z1d.large", "z1d.xlarge", "z1d.2xlarge", "z1d.3xlarge", "z1d.6xlarge", "z1d.12xlarge", "z1d.metal", "x2idn.16xlarge", "x2idn.24xlarge", "x2idn.32xlarge", "x2iedn.xlarge", "x2iedn.2xlarge", "x2iedn.4xlarge", "x2iedn.8xlarge", "x2iedn.16xlarge", "x2iedn.24xlarge", "x2iedn.32xlarge", "c6a.large", "c6a.xlarge", "c6a.2xlarge", "c6a.4xlarge", "c6a.8xlarge", "c6a.12xlarge", "c6a.16xlarge", "c6a.24xlarge", "c6a.32xlarge", "c6a.48xlarge", "c6a.metal", "m6a.metal", "i4i.large", "i4i.xlarge", "i4i.2xlarge", "i4i.4xlarge", "i4i.8xlarge", "i4i.16xlarge", "i4i.32xlarge", "i4i.metal", "x2idn.metal", "x2iedn.metal", "c7g.medium", "c7g.large", "c7g.xlarge", "c7g.2xlarge", "c7g.4xlarge", "c7g.8xlarge", "c7g.12xlarge", "c7g.16xlarge", "mac2.metal", "c6id.large", "c6id.xlarge", "c6id.2xlarge", "c6id.4xlarge", "c6id.8xlarge", "c6id.12xlarge", "c6id.16xlarge", "c6id.24xlarge", "c6id.32xlarge", "c6id.metal", "m6id.large", "m6id.xlarge", "m6id.2xlarge", "m6id.4xlarge", "m6id.8xlarge", "m6id.12xlarge", "m6id.16xlarge", "m6id.24xlarge", "m6id.32xlarge", "m6id.metal", "r6id.large", "r6id.xlarge", "r6id.2xlarge", "r6id.4xlarge", "r6id.8xlarge", "r6id.12xlarge", "r6id.16xlarge", "r6id.24xlarge", "r6id.32xlarge", "r6id.metal", "r6a.large", "r6a.xlarge", "r6a.2xlarge", "r6a.4xlarge", "r6a.8xlarge", "r6a.12xlarge", "r6a.16xlarge", "r6a.24xlarge", "r6a.32xlarge", "r6a.48xlarge", "r6a.metal", "p4de.24xlarge", "u-3tb1.56xlarge", "u-18tb1.112xlarge", "u-24tb1.112xlarge", "trn1.2xlarge", "trn1.32xlarge", "hpc6id.32xlarge", "c6in.large", "c6in.xlarge", "c6in.2xlarge", "c6in.4xlarge", "c6in.8xlarge", "c6in.12xlarge", "c6in.16xlarge", "c6in.24xlarge", "c6in.32xlarge", "m6in.large", "m6in.xlarge", "m6in.2xlarge", "m6in.4xlarge", "m6in.8xlarge", "m6in.12xlarge", "m6in.16xlarge", "m6in.24xlarge", "m6in.32xlarge", "m6idn.large", "m6idn.xlarge", "m6idn.2xlarge", "m6idn.4xlarge", "m6idn.8xlarge", "m6idn.12xlarge", "m6idn.16xlarge", "m6idn.24xlarge", "m6idn.32xlarge", "r6in.large", "r6in.xlarge", "r6in.2xlarge", "r6in.4xlarge", "r6in.8xlarge", "r6in.12xlarge", "r6in.16xlarge", "r6in.24xlarge", "r6in.32xlarge", "r6idn.large", "r6idn.xlarge", "r6idn.2xlarge", "r6idn.4xlarge", "r6idn.8xlarge", "r6idn.12xlarge", "r6idn.16xlarge", "r6idn.24xlarge", "r6idn.32xlarge", "c7g.metal", "m7g.medium", "m7g.large", "m7g.xlarge", "m7g.2xlarge", "m7g.4xlarge", "m7g.8xlarge", "m7g.12xlarge", "m7g.16xlarge", "m7g.metal", "r7g.medium", "r7g.large", "r7g.xlarge", "r7g.2xlarge", "r7g.4xlarge", "r7g.8xlarge", "r7g.12xlarge", "r7g.16xlarge", "r7g.metal", "c6in.metal", "m6in.metal", "m6idn.metal", "r6in.metal", "r6idn.metal", "inf2.xlarge", "inf2.8xlarge", "inf2.24xlarge", "inf2.48xlarge", "trn1n.32xlarge", "i4g.large", "i4g.xlarge", "i4g.2xlarge", "i4g.4xlarge", "i4g.8xlarge", "i4g.16xlarge", "hpc7g.4xlarge", "hpc7g.8xlarge", "hpc7g.16xlarge", "c7gn.medium", "c7gn.large", "c7gn.xlarge", "c7gn.2xlarge", "c7gn.4xlarge", "c7gn.8xlarge", "c7gn.12xlarge", "c7gn.16xlarge", "p5.48xlarge", "m7i.large", "m7i.xlarge", "m7i.2xlarge", "m7i.4xlarge", "m7i.8xlarge", "m7i.12xlarge", "m7i.16xlarge", "m7i.24xlarge", "m7i.48xlarge", "m7i-flex.large", "m7i-flex.xlarge", "m7i-flex.2xlarge", "m7i-flex.4xlarge", "m7i-flex.8xlarge", "m7a.medium", "m7a.large", "m7a.xlarge", "m7a.2xlarge", "m7a.4xlarge", "m7a.8xlarge", "m7a.12xlarge", "m7a.16xlarge", "m7a.24xlarge", "m7a.32xlarge", "m7a.48xlarge", "m7a.metal-48xl", "hpc7a.12xlarge", "hpc7a.24xlarge", "hpc7a.48xlarge", "hpc7a.96xlarge", "c7gd.medium", "c7gd.large", "c7gd.xlarge", "c7gd.2xlarge", "c7gd.4xlarge", "c7gd.8xlarge", "c7gd.12xlarge", "c7gd.16xlarge", "m7gd.medium", "m7gd.large", "m7gd.xlarge", "m7gd.2xlarge", "m7gd.4xlarge", "m7gd.8xlarge", "m7gd.12xlarge", "m7gd.16xlarge", "r7gd.medium", "r7gd.large", "r7gd.xlarge", "r7gd.2xlarge", "r7gd.4xlarge", "r7gd.8xlarge", "r7gd.12xlarge", "r7gd.16xlarge", "r7a.medium", "r7a.large", "r7a.xlarge", "r7a.2xlarge", "r7a.4xlarge", "r7a.8xlarge", "r7a.12xlarge", "r7a.16xlarge", "r7a.24xlarge", "r7a.32xlarge", "r7a.48xlarge", "c7i.large", "c7i.xlarge", "c7i.2xlarge", "c7i.4xlarge", "c7i.8xlarge", "c7i.12xlarge", "c7i.16xlarge", "c7i.24xlarge", "c7i.48xlarge", "mac2-m2pro.metal", "r7iz.large", "r7iz.xlarge", "r7iz.2xlarge", "r7iz.4xlarge", "r7iz.8xlarge", "r7iz.12xlarge", "r7iz.16xlarge", "r7iz.32xlarge", "c7a.medium", "c7a.large", "c7a.xlarge", "c7a.2xlarge", "c7a.4xlarge", "c7a.8xlarge", "c7a.12xlarge", "c7a.16xlarge", "c7a.24xlarge", "c7a.32xlarge", "c7a.48xlarge", "c7a.metal-48xl", "r7a.metal-48xl", "r7i.large", "r7i.xlarge", "r7i.2xlarge", "r7i.4xlarge", "r7i.8xlarge", "r7i.12xlarge", "r7i.16xlarge", "r7i.24xlarge", "r7i.48xlarge", "dl2q.24xlarge", "mac2-m2.metal", "i4i.12xlarge", "i4i.24xlarge", "c7i.metal-24xl", "c7i.metal-48xl", "m7i.metal-24xl", "m7i.metal-48xl", "r7i.metal-24xl", "r7i.metal-48xl", "r7iz.metal-16xl", "r7iz.metal-32xl", "c7gd.metal", "m7gd.metal", "r7gd.metal", "g6.xlarge", "g6.2xlarge", "g6.4xlarge", "g6.8xlarge", "g6.12xlarge", "g6.16xlarge", "g6.24xlarge", "g6.48xlarge", "gr6.4xlarge", "gr6.8xlarge", "c7i-flex.large", "c7i-flex.xlarge", "c7i-flex.2xlarge", "c7i-flex.4xlarge", "c7i-flex.8xlarge", "u7i-12tb.224xlarge", "u7in-16tb.224xlarge", "u7in-24tb.224xlarge", "u7in-32tb.224xlarge", "u7ib-12tb.224xlarge", "c7gn.metal", "r8g.medium", "r8g.large", "r8g.xlarge", "r8g.2xlarge", "r8g.4xlarge", "r8g.8xlarge", "r8g.12xlarge", "r8g.16xlarge", "r8g.24xlarge", "r8g.48xlarge", "r8g.metal-24xl", "r8g.metal-48xl", "mac2-m1ultra.metal", "g6e.xlarge", "g6e.2xlarge", "g6e.4xlarge", "g6e.8xlarge", "g6e.12xlarge", "g6e.16xlarge", "g6e.24xlarge", "g6e.48xlarge", "c8g.medium", "c8g.large", "c8g.xlarge", "c8g.2xlarge", "c8g.4xlarge", "c8g.8xlarge", "c8g.12xlarge", "c8g.16xlarge", "c8g.24xlarge", "c8g.48xlarge", "c8g.metal-24xl", "c8g.metal-48xl", "m8g.medium", "m8g.large", "m8g.xlarge", "m8g.2xlarge", "m8g.4xlarge", "m8g.8xlarge", "m8g.12xlarge", "m8g.16xlarge", "m8g.24xlarge", "m8g.48xlarge", "m8g.metal-24xl", "m8g.metal-48xl", "x8g.medium", "x8g.large", "x8g.xlarge", "x8g.2xlarge", "x8g.4xlarge", "x8g.8xlarge", "x8g.12xlarge", "x8g.16xlarge", "x8g.24xlarge", "x8g.48xlarge", "x8g.metal-24xl", "x8g.metal-48xl", "i7ie.large", "i7ie.xlarge", "i7ie.2xlarge", "i7ie.3xlarge", "i7ie.6xlarge", "i7ie.12xlarge", "i7ie.18xlarge", "i7ie.24xlarge", "i7ie.48xlarge", "i8g.large", "i8g.xlarge", "i8g.2xlarge", "i8g.4xlarge", "i8g.8xlarge", "i8g.12xlarge", "i8g.16xlarge", "i8g.24xlarge", "i8g.metal-24xl", "u7i-6tb.112xlarge", "u7i-8tb.112xlarge", "u7inh-32tb.480xlarge", "p5e.48xlarge", "p5en.48xlarge", "f2.12xlarge", "f2.48xlarge", "trn2.48xlarge", "c7i-flex.12xlarge", "c7i-flex.16xlarge", "m7i-flex.12xlarge", "m7i-flex.16xlarge", "i7ie.metal-24xl", "i7ie.metal-48xl", "i8g.48xlarge", "c8gd.medium", "c8gd.large", "c8gd.xlarge", "c8gd.2xlarge", "c8gd.4xlarge", "c8gd.8xlarge", "c8gd.12xlarge", "c8gd.16xlarge", "c8gd.24xlarge", "c8gd.48xlarge", "c8gd.metal-24xl", "c8gd.metal-48xl", "i7i.large", "i7i.xlarge", "i7i.2xlarge", "i7i.4xlarge", "i7i.8xlarge", "i7i.12xlarge", "i7i.16xlarge", "i7i.24xlarge", "i7i.48xlarge", "i7i.metal-24xl", "i7i.metal-48xl", "p6-b200.48xlarge", "m8gd.medium", "m8gd.large", "m8gd.xlarge", "m8gd.2xlarge", "m8gd.4xlarge", "m8gd.8xlarge", "m8gd.12xlarge", "m8gd.16xlarge", "m8gd.24xlarge", "m8gd.48xlarge", "m8gd.metal-24xl", "m8gd.metal-48xl", "r8gd.medium", "r8gd.large", "r8gd.xlarge", "r8gd.2xlarge", "r8gd.4xlarge", "r8gd.8xlarge", "r8gd.12xlarge", "r8gd.16xlarge", "r8gd.24xlarge", "r8gd.48xlarge", "r8gd.metal-24xl", "r8gd.metal-48xl", "c8gn.medium", "c8gn.large", "c8gn.xlarge", "c8gn.2xlarge", "c8gn.4xlarge", "c8gn.8xlarge", "c8gn.12xlarge", "c8gn.16xlarge", "c8gn.24xlarge", "c8gn.48xlarge", "c8gn.metal-24xl", "c8gn.metal-48xl", "f2.6xlarge", "p6e-gb200.36xlarge", "g6f.large", "g6f.xlarge", "g6f.2xlarge", "g6f.4xlarge", "gr6f.4xlarge", "p5.4xlarge", "r8i.large", "r8i.xlarge", "r8i.2xlarge", "r8i.4xlarge", "r8i.8xlarge", "r8i.12xlarge", "r8i.16xlarge", "r8i.24xlarge", "r8i.32xlarge", "r8i.48xlarge", "r8i.96xlarge", "r8i.metal-48xl", "r8i.metal-96xl", "r8i-flex.large", "r8i-flex.xlarge", "r8i-flex.2xlarge", "r8i-flex.4xlarge", "r8i-flex.8xlarge", "r8i-flex.12xlarge", "r8i-flex.16xlarge", "m8i.large", "m8i.xlarge", "m8i.2xlarge", "m8i.4xlarge", "m8i.8xlarge", "m8i.12xlarge", "m8i.16xlarge", "m8i.24xlarge", "m8i.32xlarge", "m8i.48xlarge", "m8i.96xlarge", "m8i.metal-48xl", "m8i.metal-96xl", "m8i-flex.large", "m8i-flex.xlarge", "m8i-flex.2xlarge", "m8i-flex.4xlarge", "m8i-flex.8xlarge", "m8i-flex.12xlarge", "m8i-flex.16xlarge", "i8ge.large", "i8ge.xlarge", "i8ge.2xlarge", "i8ge.3xlarge", "i8ge.6xlarge", "i8ge.12xlarge", "i8ge.18xlarge", "i8ge.24xlarge", "i8ge.48xlarge", "i8ge.metal-24xl", "i8ge.metal-48xl", "mac-m4.metal", "mac-m4pro.metal", "r8gn.medium", "r8gn.large", "r8gn.xlarge", "r8gn.2xlarge", "r8gn.4xlarge", "r8gn.8xlarge", "r8gn.12xlarge", "r8gn.16xlarge", "r8gn.24xlarge", "r8gn.48xlarge", "r8gn.metal-24xl", "r8gn.metal-48xl", "c8i.large", "c8i.xlarge", "c8i.2xlarge", "c8i.4xlarge", "c8i.8xlarge", "c8i.12xlarge", "c8i.16xlarge", "c8i.24xlarge", "c8i.32xlarge", "c8i.48xlarge", "c8i.96xlarge", "c8i.metal-48xl", "c8i.metal-96xl", "c8i-flex.large", "c8i-flex.xlarge", "c8i-flex.2xlarge", "c8i-flex.4xlarge", "c8i-flex.8xlarge", "c8i-flex.12xlarge", "c8i-flex.16xlarge", "r8gb.medium", "r8gb.large", "r8gb.xlarge", "r8gb.2xlarge", "r8gb.4xlarge", "r8gb.8xlarge", "r8gb.12xlarge", "r8gb.16xlarge", "r8gb.24xlarge", "r8gb.metal-24xl", "m8a.medium", "m8a.large", "m8a.xlarge", "m8a.2xlarge", "m8a.4xlarge", "m8a.8xlarge", "m8a.12xlarge", "m8a.16xlarge", "m8a.24xlarge", "m8a.48xlarge", "m8a.metal-24xl", "m8a.metal-48xl", "trn2.3xlarge", "r8a.medium", "r8a.large", "r8a.xlarge", "r8a.2xlarge", "r8a.4xlarge", "r8a.8xlarge", "r8a.12xlarge", "r8a.16xlarge", "r8a.24xlarge", "r8a.48xlarge", "r8a.metal-24xl", "r8a.metal-48xl", "p6-b300.48xlarge", "c8a.medium", "c8a.large", "c8a.xlarge", "c8a.2xlarge", "c8a.4xlarge", "c8a.8xlarge", "c8a.12xlarge", "c8a.16xlarge", "c8a.24xlarge", "c8a.48xlarge", "c8a.metal-24xl", "c8a.metal-48xl", "c8gb.12xlarge", "c8gb.16xlarge", "c8gb.24xlarge", "c8gb.2xlarge", "c8gb.4xlarge", "c8gb.8xlarge", "c8gb.large", "c8gb.medium", "c8gb.metal-24xl", "c8gb.xlarge", "c8gb.48xlarge", "c8gb.metal-48xl", "m8gb.12xlarge", "m8gb.16xlarge", "m8gb.24xlarge", "m8gb.2xlarge", "m8gb.4xlarge", "m8gb.8xlarge", "m8gb.large", "m8gb.medium", "m8gb.xlarge", "m8gb.48xlarge", "m8gb.metal-24xl", "m8gb.metal-48xl", "m8gn.12xlarge", "m8gn.16xlarge", "m8gn.24xlarge", "m8gn.2xlarge", "m8gn.48xlarge", "m8gn.4xlarge", "m8gn.8xlarge", "m8gn.large", "m8gn.medium", "m8gn.xlarge", "m8gn.metal-24xl", "m8gn.metal-48xl", "x8aedz.12xlarge", "x8aedz.24xlarge", "x8aedz.3xlarge", "x8aedz.6xlarge", "x8aedz.large", "x8aedz.metal-12xl", "x8aedz.metal-24xl", "x8aedz.xlarge", "m8azn.medium", "m8azn.large", "m8azn.xlarge", "m8azn.3xlarge", "m8azn.6xlarge", "m8azn.12xlarge", "m8azn.24xlarge", "m8azn.metal-12xl", "m8azn.metal-24xl", "x8i.large", "x8i.xlarge", "x8i.2xlarge", "x8i.4xlarge", "x8i.8xlarge", "x8i.12xlarge", "x8i.16xlarge", "x8i.24xlarge", "x8i.32xlarge", "x8i.48xlarge", "x8i.64xlarge", "x8i.96xlarge", "x8i.metal-48xl", "x8i.metal-96xl", "mac-m4max.metal", "g7e.2xlarge", "g7e.4xlarge", "g7e.8xlarge", "g7e.12xlarge", "g7e.24xlarge", "g7e.48xlarge", "r8id.large", "r8id.xlarge", "r8id.2xlarge", "r8id.4xlarge", "r8id.8xlarge", "r8id.12xlarge", "r8id.16xlarge", "r8id.24xlarge", "r8id.32xlarge", "r8id.48xlarge", "r8id.96xlarge", "r8id.metal-48xl", "r8id.metal-96xl", "c8id.large", "c8id.xlarge", "c8id.2xlarge", "c8id.4xlarge", "c8id.8xlarge", "c8id.12xlarge", "c8id.16xlarge", "c8id.24xlarge", "c8id.32xlarge", "c8id.48xlarge", "c8id.96xlarge", "c8id.metal-48xl", "c8id.metal-96xl", "m8id.large", "m8id.xlarge", "m8id.2xlarge", "m8id.4xlarge", "m8id.8xlarge", "m8id.12xlarge", "m8id.16xlarge", "m8id.24xlarge", "m8id.32xlarge", "m8id.48xlarge", "m8id.96xlarge", "m8id.metal-48xl", "m8id.metal-96xl", "hpc8a.96xlarge", "c8in.large", "c8in.xlarge", "c8in.2xlarge", "c8in.4xlarge", "c8in.8xlarge", "c8in.12xlarge", "c8in.16xlarge", "c8in.24xlarge", "c8in.32xlarge", "c8in.48xlarge", "c8in.96xlarge", "c8in.metal-48xl", "c8in.metal-96xl", "c8ib.large", "c8ib.xlarge", "c8ib.2xlarge", "c8ib.4xlarge", "c8ib.8xlarge", "c8ib.12xlarge", "c8ib.16xlarge", "c8ib.24xlarge", "c8ib.32xlarge", "c8ib.48xlarge", "c8ib.96xlarge", "c8ib.metal-48xl", "c8ib.metal-96xl", "r8in.large", "r8in.xlarge", "r8in.2xlarge", "r8in.4xlarge", "r8in.8xlarge", "r8in.12xlarge", "r8in.16xlarge", "r8in.24xlarge", "r8in.32xlarge", "r8in.48xlarge", "r8in.96xlarge", "r8ib.large", "r8ib.xlarge", "r8ib.2xlarge", "r8ib.4xlarge", "r8ib.8xlarge", "r8ib.12xlarge", "r8ib.16xlarge", "r8ib.24xlarge", "r8ib.32xlarge", "r8ib.48xlarge", "r8ib.96xlarge", "m8in.large", "m8in.xlarge", "m8in.2xlarge", "m8in.4xlarge", "m8in.8xlarge", "m8in.12xlarge", "m8in.16xlarge", "m8in.24xlarge", "m8in.32xlarge", "m8in.48xlarge", "m8in.96xlarge", "m8ib.large", "m8ib.xlarge", "m8ib.2xlarge", "m8ib.4xlarge", "m8ib.8xlarge", "m8ib.12xlarge", "m8ib.16xlarge", "m8ib.24xlarge", "m8ib.32xlarge", "m8ib.48xlarge", "m8ib.96xlarge", "m8ine.large", "m8ine.xlarge", "m8ine.2xlarge", "m8ine.4xlarge", "m8ine.8xlarge", "m8ine.12xlarge", "c8ine.large", "c8ine.xlarge", "c8ine.2xlarge", "c8ine.4xlarge", "c8ine.8xlarge", "c8ine.12xlarge", "m8idn.large", "m8idn.xlarge", "m8idn.2xlarge", "m8idn.4xlarge", "m8idn.8xlarge", "m8idn.12xlarge", "m8idn.16xlarge", "m8idn.24xlarge", "m8idn.32xlarge", "m8idn.48xlarge", "m8idn.96xlarge", "r8idn.large", "r8idn.xlarge", "r8idn.2xlarge", "r8idn.4xlarge", "r8idn.8xlarge", "r8idn.12xlarge", "r8idn.16xlarge", "r8idn.24xlarge", "r8idn.32xlarge", "r8idn.48xlarge", "r8idn.96xlarge", "m8idb.large", "m8idb.xlarge", "m8idb.2xlarge", "m8idb.4xlarge", "m8idb.8xlarge", "m8idb.12xlarge", "m8idb.16xlarge", "m8idb.24xlarge", "m8idb.32xlarge", "m8idb.48xlarge", "m8idb.96xlarge", "r8idb.large", "r8idb.xlarge", "r8idb.2xlarge", "r8idb.4xlarge", "r8idb.8xlarge", "r8idb.12xlarge", "r8idb.16xlarge", "r8idb.24xlarge", "r8idb.32xlarge", "r8idb.48xlarge", "r8idb.96xlarge", "mac-m3ultra.metal", "m9g.large", "m9g.xlarge", "m9g.2xlarge", "m9g.4xlarge", "m9g.8xlarge", "m9g.12xlarge", "m9g.16xlarge", "m9g.24xlarge", "m9g.48xlarge", "m9g.metal-24xl", "m9g.metal-48xl", "m9gd.large", "m9gd.xlarge", "m9gd.2xlarge", "m9gd.4xlarge", "m9gd.8xlarge", "m9gd.12xlarge", "m9gd.16xlarge", "m9gd.24xlarge", "m9gd.48xlarge", "m9gd.metal-24xl", "m9gd.metal-48xl", "r8in.metal-48xl", "r8in.metal-96xl", "r8ib.metal-48xl", "r8ib.metal-96xl", "r8idn.metal-48xl", "r8idn.metal-96xl", "r8idb.metal-48xl", "r8idb.metal-96xl", "m8in.metal-48xl", "m8in.metal-96xl", "m8ib.metal-48xl", "m8ib.metal-96xl", "m8idn.metal-48xl", "m8idn.metal-96xl", "m8idb.metal-48xl", "m8idb.metal-96xl", "g7.2xlarge", "g7.4xlarge", "g7.8xlarge", "g7.12xlarge", "g7.24xlarge", "g7.48xlarge", "c9g.medium", "c9g.large", "c9g.xlarge", "c9g.2xlarge", "c9g.4xlarge", "c9g.8xlarge", "c9g.12xlarge", "c9g.16xlarge", "c9g.24xlarge", "c9g.48xlarge", "c9g.metal-48xl", "c9gd.medium", "c9gd.large", "c9gd.xlarge", "c9gd.2xlarge", "c9gd.4xlarge", "c9gd.8xlarge", "c9gd.12xlarge", "c9gd.16xlarge", "c9gd.24xlarge", "c9gd.48xlarge", "c9gd.metal-48xl", "r9g.medium", "r9g.large", "r9g.xlarge", "r9g.2xlarge", "r9g.4xlarge", "r9g.8xlarge", "r9g.12xlarge", "r9g.16xlarge", "r9g.24xlarge", "r9g.48xlarge", "r9g.metal-48xl", "r9gd.medium", "r9gd.large", "r9gd.xlarge", "r9gd.2xlarge", "r9gd.4xlarge", "r9gd.8xlarge", "r9gd.12xlarge", "r9gd.16xlarge", "r9gd.24xlarge", "r9gd.48xlarge", "r9gd.metal-48xl", "m9g.medium", "t8i.nano", "t8i.micro", "t8i.small", "t8i.medium", "i8g.metal-48xl", "r8gb.48xlarge", "r8gb.metal-48xl", "m9gd.medium", "trn2u.48xlarge"]
+InstanceTypeHypervisor = _t.Literal["nitro", "xen"]
+class InstanceTypeInfo(_t.TypedDict, total=False):
+    InstanceType: InstanceType
+    CurrentGeneration: bool
+    FreeTierEligible: bool
+    SupportedUsageClasses: list[UsageClassType]
+    SupportedRootDeviceTypes: list[RootDeviceType]
+    SupportedVirtualizationTypes: list[VirtualizationType]
+    BareMetal: bool
+    Hypervisor: InstanceTypeHypervisor
+    ProcessorInfo: ProcessorInfo
+    VCpuInfo: VCpuInfo
+    MemoryInfo: MemoryInfo
+    InstanceStorageSupported: bool
+    InstanceStorageInfo: InstanceStorageInfo
+    EbsInfo: EbsInfo
+    NetworkInfo: NetworkInfo
+    GpuInfo: GpuInfo
+    FpgaInfo: FpgaInfo
+    PlacementGroupInfo: PlacementGroupInfo
+    InferenceAcceleratorInfo: InferenceAcceleratorInfo
+    HibernationSupported: bool
+    BurstablePerformanceSupported: bool
+    DedicatedHostsSupported: bool
+    AutoRecoverySupported: bool
+    SupportedBootModes: list[BootModeType]
+    NitroEnclavesSupport: NitroEnclavesSupport
+    NitroTpmSupport: NitroTpmSupport
+    NitroTpmInfo: NitroTpmInfo
+    MediaAcceleratorInfo: MediaAcceleratorInfo
+    NeuronInfo: NeuronInfo
+    PhcSupport: PhcSupport
+    RebootMigrationSupport: RebootMigrationSupport
+    SupportedInRegion: bool
+class InstanceTypeItem(_t.TypedDict, total=False):
+    InstanceType: str
+class InstanceTypeOffering(_t.TypedDict, total=False):
+    InstanceType: InstanceType
+    LocationType: LocationType
+    Location: str
+class InstanceTypeSpecification(_t.TypedDict, total=False):
+    SupportedInstanceTypes: list[InstanceTypeItem]
+    UnsupportedInstanceTypes: list[InstanceTypeItem]
 class InternetGateway(_t.TypedDict, total=False):
     Attachments: list[InternetGatewayAttachment]
     InternetGatewayId: str
@@ -526,6 +1719,21 @@ class InternetGateway(_t.TypedDict, total=False):
 class InternetGatewayAttachment(_t.TypedDict, total=False):
     State: AttachmentStatus
     VpcId: str
+InternetGatewayBlockMode = _t.Literal["off", "block-bidirectional", "block-ingress"]
+InternetGatewayExclusionMode = _t.Literal["allow-bidirectional", "allow-egress"]
+class InterruptibleCapacityAllocation(_t.TypedDict, total=False):
+    InstanceCount: int
+    TargetInstanceCount: int
+    Status: InterruptibleCapacityReservationAllocationStatus
+    InterruptibleCapacityReservationId: str
+    InterruptionType: InterruptionType
+    ZeroSizePreference: ZeroSizePreference
+InterruptibleCapacityReservationAllocationStatus = _t.Literal["pending", "active", "updating", "canceling", "canceled", "failed"]
+class InterruptionInfo(_t.TypedDict, total=False):
+    SourceCapacityReservationId: str
+    InterruptionType: InterruptionType
+InterruptionType = _t.Literal["adhoc"]
+IpAddressType = _t.Literal["ipv4", "dualstack", "ipv6"]
 class IpPermission(_t.TypedDict, total=False):
     IpProtocol: str
     FromPort: int
@@ -538,11 +1746,78 @@ class IpRange(_t.TypedDict, total=False):
     Description: str
     CidrIp: str
 IpSource = _t.Literal["amazon", "byoip", "none"]
+class Ipam(_t.TypedDict, total=False):
+    OwnerId: str
+    IpamId: str
+    IpamArn: str
+    IpamRegion: str
+    PublicDefaultScopeId: str
+    PrivateDefaultScopeId: str
+    ScopeCount: int
+    Description: str
+    OperatingRegions: list[IpamOperatingRegion]
+    State: IpamState
+    Tags: list[Tag]
+    DefaultResourceDiscoveryId: str
+    DefaultResourceDiscoveryAssociationId: str
+    ResourceDiscoveryAssociationCount: int
+    StateMessage: str
+    Tier: IpamTier
+    EnablePrivateGua: bool
+    MeteredAccount: IpamMeteredAccount
+IpamMeteredAccount = _t.Literal["ipam-owner", "resource-owner"]
+class IpamOperatingRegion(_t.TypedDict, total=False):
+    RegionName: str
+class IpamPool(_t.TypedDict, total=False):
+    OwnerId: str
+    IpamPoolId: str
+    SourceIpamPoolId: str
+    IpamPoolArn: str
+    IpamScopeArn: str
+    IpamScopeType: IpamScopeType
+    IpamArn: str
+    IpamRegion: str
+    Locale: str
+    PoolDepth: int
+    State: IpamPoolState
+    StateMessage: str
+    Description: str
+    AutoImport: bool
+    PubliclyAdvertisable: bool
+    AddressFamily: AddressFamily
+    AllocationMinNetmaskLength: int
+    AllocationMaxNetmaskLength: int
+    AllocationDefaultNetmaskLength: int
+    AllocationResourceTags: list[IpamResourceTag]
+    Tags: list[Tag]
+    AwsService: IpamPoolAwsService
+    PublicIpSource: IpamPoolPublicIpSource
+    SourceResource: IpamPoolSourceResource
+IpamPoolAwsService = _t.Literal["ec2", "global-services"]
+IpamPoolPublicIpSource = _t.Literal["amazon", "byoip"]
+class IpamPoolSourceResource(_t.TypedDict, total=False):
+    ResourceId: str
+    ResourceType: IpamPoolSourceResourceType
+    ResourceRegion: str
+    ResourceOwner: str
+IpamPoolSourceResourceType = _t.Literal["vpc"]
+IpamPoolState = _t.Literal["create-in-progress", "create-complete", "create-failed", "modify-in-progress", "modify-complete", "modify-failed", "delete-in-progress", "delete-complete", "delete-failed", "isolate-in-progress", "isolate-complete", "restore-in-progress"]
+class IpamResourceTag(_t.TypedDict, total=False):
+    Key: str
+    Value: str
+IpamScopeType = _t.Literal["public", "private"]
+IpamState = _t.Literal["create-in-progress", "create-complete", "create-failed", "modify-in-progress", "modify-complete", "modify-failed", "delete-in-progress", "delete-complete", "delete-failed", "isolate-in-progress", "isolate-complete", "restore-in-progress"]
+IpamTier = _t.Literal["free", "advanced"]
 class Ipv4PrefixSpecification(_t.TypedDict, total=False):
     Ipv4Prefix: str
 class Ipv4PrefixSpecificationRequest(_t.TypedDict, total=False):
     Ipv4Prefix: str
 Ipv6AddressAttribute = _t.Literal["public", "private"]
+class Ipv6Pool(_t.TypedDict, total=False):
+    PoolId: str
+    Description: str
+    PoolCidrBlocks: list[PoolCidrBlock]
+    Tags: list[Tag]
 class Ipv6PrefixSpecification(_t.TypedDict, total=False):
     Ipv6Prefix: str
 class Ipv6PrefixSpecificationRequest(_t.TypedDict, total=False):
@@ -550,6 +1825,66 @@ class Ipv6PrefixSpecificationRequest(_t.TypedDict, total=False):
 class Ipv6Range(_t.TypedDict, total=False):
     Description: str
     CidrIpv6: str
+Ipv6SupportValue = _t.Literal["enable", "disable"]
+class LaunchSpecification(_t.TypedDict, total=False):
+    UserData: str
+    AddressingType: str
+    BlockDeviceMappings: list[BlockDeviceMapping]
+    EbsOptimized: bool
+    IamInstanceProfile: IamInstanceProfileSpecification
+    ImageId: str
+    InstanceType: InstanceType
+    KernelId: str
+    KeyName: str
+    NetworkInterfaces: list[InstanceNetworkInterfaceSpecification]
+    Placement: SpotPlacement
+    RamdiskId: str
+    SubnetId: str
+    SecurityGroups: list[GroupIdentifier]
+    Monitoring: RunInstancesMonitoringEnabled
+class LaunchTemplate(_t.TypedDict, total=False):
+    LaunchTemplateId: str
+    LaunchTemplateName: str
+    CreateTime: float
+    CreatedBy: str
+    DefaultVersionNumber: int
+    LatestVersionNumber: int
+    Tags: list[Tag]
+    Operator: OperatorResponse
+class LicenseConfiguration(_t.TypedDict, total=False):
+    LicenseConfigurationArn: str
+class LocalGateway(_t.TypedDict, total=False):
+    LocalGatewayId: str
+    OutpostArn: str
+    OwnerId: str
+    State: str
+    Tags: list[Tag]
+class LocalGatewayRouteTable(_t.TypedDict, total=False):
+    LocalGatewayRouteTableId: str
+    LocalGatewayRouteTableArn: str
+    LocalGatewayId: str
+    OutpostArn: str
+    OwnerId: str
+    State: str
+    Tags: list[Tag]
+    Mode: LocalGatewayRouteTableMode
+    StateReason: StateReason
+LocalGatewayRouteTableMode = _t.Literal["direct-vpc-routing", "coip"]
+LocationType = _t.Literal["region", "availability-zone", "availability-zone-id", "outpost"]
+LogDestinationType = _t.Literal["cloud-watch-logs", "s3", "kinesis-data-firehose"]
+ManagedBy = _t.Literal["account", "declarative-policy"]
+class MediaAcceleratorInfo(_t.TypedDict, total=False):
+    Accelerators: list[MediaDeviceInfo]
+    TotalMediaMemoryInMiB: int
+class MediaDeviceInfo(_t.TypedDict, total=False):
+    Count: int
+    Name: str
+    Manufacturer: str
+    MemoryInfo: MediaDeviceMemoryInfo
+class MediaDeviceMemoryInfo(_t.TypedDict, total=False):
+    SizeInMiB: int
+class MemoryInfo(_t.TypedDict, total=False):
+    SizeInMiB: int
 class ModifyNetworkInterfaceAttributeRequest(_t.TypedDict, total=False):
     EnaSrdSpecification: EnaSrdSpecification
     EnablePrimaryIpv6: bool
@@ -585,6 +1920,27 @@ class ModifyVpcAttributeRequest(_t.TypedDict, total=False):
     EnableDnsSupport: AttributeBooleanValue
     VpcId: _t.Required[str]
     EnableNetworkAddressUsageMetrics: AttributeBooleanValue
+class ModifyVpcBlockPublicAccessOptionsRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    InternetGatewayBlockMode: _t.Required[InternetGatewayBlockMode]
+class ModifyVpcBlockPublicAccessOptionsResult(_t.TypedDict, total=False):
+    VpcBlockPublicAccessOptions: VpcBlockPublicAccessOptions
+class ModifyVpcTenancyRequest(_t.TypedDict, total=False):
+    VpcId: _t.Required[str]
+    InstanceTenancy: _t.Required[VpcTenancy]
+    DryRun: bool
+class ModifyVpcTenancyResult(_t.TypedDict, total=False):
+    ReturnValue: bool
+class Monitoring(_t.TypedDict, total=False):
+    MetricCategoryIds: list[str]
+    State: MonitoringState
+MonitoringState = _t.Literal["disabled", "disabling", "enabled", "pending"]
+MoveStatus = _t.Literal["movingToVpc", "restoringToClassic"]
+class MovingAddressStatus(_t.TypedDict, total=False):
+    MoveStatus: MoveStatus
+    PublicIp: str
+MulticastSupportValue = _t.Literal["enable", "disable"]
+NestedVirtualizationSpecification = _t.Literal["enabled", "disabled"]
 class NetworkAcl(_t.TypedDict, total=False):
     Associations: list[NetworkAclAssociation]
     Entries: list[NetworkAclEntry]
@@ -606,6 +1962,53 @@ class NetworkAclEntry(_t.TypedDict, total=False):
     Protocol: str
     RuleAction: RuleAction
     RuleNumber: int
+class NetworkCardInfo(_t.TypedDict, total=False):
+    NetworkCardIndex: int
+    NetworkPerformance: str
+    MaximumNetworkInterfaces: int
+    AdditionalFlexibleNetworkInterfaces: int
+    BaselineBandwidthInGbps: float
+    PeakBandwidthInGbps: float
+    DefaultEnaQueueCountPerInterface: int
+    MaximumEnaQueueCount: int
+    MaximumEnaQueueCountPerInterface: int
+    InterfaceTypes: list[NetworkCardInterfaceType]
+NetworkCardInterfaceType = _t.Literal["interface", "efa", "efa-only", "secondary"]
+class NetworkInfo(_t.TypedDict, total=False):
+    NetworkPerformance: str
+    MaximumNetworkInterfaces: int
+    MaximumNetworkCards: int
+    DefaultNetworkCardIndex: int
+    NetworkCards: list[NetworkCardInfo]
+    Ipv4AddressesPerInterface: int
+    Ipv6AddressesPerInterface: int
+    Ipv6Supported: bool
+    EnaSupport: EnaSupport
+    EfaSupported: bool
+    EfaInfo: EfaInfo
+    EncryptionInTransitSupported: bool
+    EnaSrdSupported: bool
+    BandwidthWeightings: list[BandwidthWeightingType]
+    FlexibleEnaQueuesSupport: FlexibleEnaQueuesSupport
+    ConnectionTrackingConfiguration: DefaultConnectionTrackingConfiguration
+    SecondaryNetworkSupported: bool
+    MaximumSecondaryNetworkInterfaces: int
+    Ipv4AddressesPerSecondaryInterface: int
+class NetworkInsightsPath(_t.TypedDict, total=False):
+    NetworkInsightsPathId: str
+    NetworkInsightsPathArn: str
+    CreatedDate: float
+    Source: str
+    Destination: str
+    SourceArn: str
+    DestinationArn: str
+    SourceIp: str
+    DestinationIp: str
+    Protocol: Protocol
+    DestinationPort: int
+    Tags: list[Tag]
+    FilterAtSource: PathFilter
+    FilterAtDestination: PathFilter
 class NetworkInterface(_t.TypedDict, total=False):
     Association: NetworkInterfaceAssociation
     Attachment: NetworkInterfaceAttachment
@@ -676,12 +2079,87 @@ class NetworkInterfacePrivateIpAddress(_t.TypedDict, total=False):
     PrivateIpAddress: str
 NetworkInterfaceStatus = _t.Literal["available", "associated", "attaching", "in-use", "detaching"]
 NetworkInterfaceType = _t.Literal["interface", "natGateway", "efa", "efa-only", "trunk", "load_balancer", "network_load_balancer", "vpc_endpoint", "branch", "transit_gateway", "lambda", "quicksight", "global_accelerator_managed", "api_gateway_managed", "gateway_load_balancer", "gateway_load_balancer_endpoint", "iot_rules_managed", "aws_codestar_connections_managed"]
+class NeuronDeviceCoreInfo(_t.TypedDict, total=False):
+    Count: int
+    Version: int
+class NeuronDeviceInfo(_t.TypedDict, total=False):
+    Count: int
+    Name: str
+    CoreInfo: NeuronDeviceCoreInfo
+    MemoryInfo: NeuronDeviceMemoryInfo
+class NeuronDeviceMemoryInfo(_t.TypedDict, total=False):
+    SizeInMiB: int
+class NeuronInfo(_t.TypedDict, total=False):
+    NeuronDevices: list[NeuronDeviceInfo]
+    TotalNeuronDeviceMemoryInMiB: int
+class NewDhcpConfiguration(_t.TypedDict, total=False):
+    Key: str
+    Values: list[str]
+NitroEnclavesSupport = _t.Literal["unsupported", "supported"]
+class NitroTpmInfo(_t.TypedDict, total=False):
+    SupportedVersions: list[str]
+NitroTpmSupport = _t.Literal["unsupported", "supported"]
+OfferingClassType = _t.Literal["standard", "convertible"]
+OfferingTypeValues = _t.Literal["Heavy Utilization", "Medium Utilization", "Light Utilization", "No Upfront", "Partial Upfront", "All Upfront"]
 class OperatorRequest(_t.TypedDict, total=False):
     Principal: str
 class OperatorResponse(_t.TypedDict, total=False):
     Managed: bool
     Principal: str
     HiddenByDefault: bool
+class PathFilter(_t.TypedDict, total=False):
+    SourceAddress: str
+    SourcePortRange: FilterPortRange
+    DestinationAddress: str
+    DestinationPortRange: FilterPortRange
+class PerformanceStatusSummary(_t.TypedDict, total=False):
+    Status: SummaryStatus
+    ImpairedSince: float
+    Remediation: str
+class Phase1DHGroupNumbersListValue(_t.TypedDict, total=False):
+    Value: int
+class Phase1EncryptionAlgorithmsListValue(_t.TypedDict, total=False):
+    Value: str
+class Phase1IntegrityAlgorithmsListValue(_t.TypedDict, total=False):
+    Value: str
+class Phase2DHGroupNumbersListValue(_t.TypedDict, total=False):
+    Value: int
+class Phase2EncryptionAlgorithmsListValue(_t.TypedDict, total=False):
+    Value: str
+class Phase2IntegrityAlgorithmsListValue(_t.TypedDict, total=False):
+    Value: str
+PhcSupport = _t.Literal["unsupported", "supported"]
+class Placement(_t.TypedDict, total=False):
+    AvailabilityZoneId: str
+    Affinity: str
+    GroupName: str
+    PartitionNumber: int
+    HostId: str
+    Tenancy: Tenancy
+    SpreadDomain: str
+    HostResourceGroupArn: str
+    GroupId: str
+    AvailabilityZone: str
+class PlacementGroup(_t.TypedDict, total=False):
+    GroupName: str
+    State: PlacementGroupState
+    Strategy: PlacementStrategy
+    PartitionCount: int
+    GroupId: str
+    Tags: list[Tag]
+    GroupArn: str
+    SpreadLevel: SpreadLevel
+    LinkedGroupId: str
+    Operator: OperatorResponse
+    ParentGroupId: str
+class PlacementGroupInfo(_t.TypedDict, total=False):
+    SupportedStrategies: list[PlacementGroupStrategy]
+PlacementGroupState = _t.Literal["pending", "available", "deleting", "deleted"]
+PlacementGroupStrategy = _t.Literal["cluster", "partition", "spread"]
+PlacementStrategy = _t.Literal["cluster", "spread", "partition", "precision-time"]
+PlatformValues = _t.Literal["Windows"]
+class PoolCidrBlock(_t.TypedDict, total=False):
+    Cidr: str
 class PortRange(_t.TypedDict, total=False):
     From: int
     To: int
@@ -692,11 +2170,25 @@ class PrivateDnsNameOptionsOnLaunch(_t.TypedDict, total=False):
     HostnameType: HostnameType
     EnableResourceNameDnsARecord: bool
     EnableResourceNameDnsAAAARecord: bool
+class PrivateDnsNameOptionsResponse(_t.TypedDict, total=False):
+    HostnameType: HostnameType
+    EnableResourceNameDnsARecord: bool
+    EnableResourceNameDnsAAAARecord: bool
 class PrivateIpAddressSpecification(_t.TypedDict, total=False):
     Primary: bool
     PrivateIpAddress: str
+class ProcessorInfo(_t.TypedDict, total=False):
+    SupportedArchitectures: list[ArchitectureType]
+    SustainedClockSpeedInGhz: float
+    SupportedFeatures: list[SupportedAdditionalProcessorFeature]
+    Manufacturer: str
+class ProductCode(_t.TypedDict, total=False):
+    ProductCodeId: str
+    ProductCodeType: ProductCodeValues
+ProductCodeValues = _t.Literal["devpay", "marketplace"]
 class PropagatingVgw(_t.TypedDict, total=False):
     GatewayId: str
+Protocol = _t.Literal["tcp", "udp"]
 class PtrUpdateStatus(_t.TypedDict, total=False):
     Value: str
     Status: str
@@ -706,6 +2198,25 @@ class PublicIpDnsNameOptions(_t.TypedDict, total=False):
     PublicIpv4DnsName: str
     PublicIpv6DnsName: str
     PublicDualStackDnsName: str
+class PublicIpv4Pool(_t.TypedDict, total=False):
+    PoolId: str
+    Description: str
+    PoolAddressRanges: list[PublicIpv4PoolRange]
+    TotalAddressCount: int
+    TotalAvailableAddressCount: int
+    NetworkBorderGroup: str
+    Tags: list[Tag]
+class PublicIpv4PoolRange(_t.TypedDict, total=False):
+    FirstAddress: str
+    LastAddress: str
+    AddressCount: int
+    AvailableAddressCount: int
+RIProductDescription = _t.Literal["Linux/UNIX", "Linux/UNIX (Amazon VPC)", "Windows", "Windows (Amazon VPC)"]
+RebootMigrationSupport = _t.Literal["unsupported", "supported"]
+class RecurringCharge(_t.TypedDict, total=False):
+    Amount: float
+    Frequency: RecurringChargeFrequency
+RecurringChargeFrequency = _t.Literal["Hourly"]
 class ReferencedSecurityGroup(_t.TypedDict, total=False):
     GroupId: str
     PeeringStatus: str
@@ -724,6 +2235,23 @@ class ReleaseAddressRequest(_t.TypedDict, total=False):
     PublicIp: str
     NetworkBorderGroup: str
     DryRun: bool
+class ReplaceNetworkAclAssociationRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    AssociationId: _t.Required[str]
+    NetworkAclId: _t.Required[str]
+class ReplaceNetworkAclAssociationResult(_t.TypedDict, total=False):
+    NewAssociationId: str
+class ReplaceNetworkAclEntryRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    NetworkAclId: _t.Required[str]
+    RuleNumber: _t.Required[int]
+    Protocol: _t.Required[str]
+    RuleAction: _t.Required[RuleAction]
+    Egress: _t.Required[bool]
+    CidrBlock: str
+    Ipv6CidrBlock: str
+    IcmpTypeCode: IcmpTypeCode
+    PortRange: PortRange
 class ReplaceRouteRequest(_t.TypedDict, total=False):
     DestinationPrefixListId: str
     VpcEndpointId: str
@@ -750,6 +2278,33 @@ class ReplaceRouteTableAssociationRequest(_t.TypedDict, total=False):
 class ReplaceRouteTableAssociationResult(_t.TypedDict, total=False):
     NewAssociationId: str
     AssociationState: RouteTableAssociationState
+class Reservation(_t.TypedDict, total=False):
+    ReservationId: str
+    OwnerId: str
+    RequesterId: str
+    Groups: list[GroupIdentifier]
+    Instances: list[Instance]
+ReservedInstanceState = _t.Literal["payment-pending", "active", "payment-failed", "retired", "queued", "queued-deleted"]
+class ReservedInstances(_t.TypedDict, total=False):
+    CurrencyCode: CurrencyCodeValues
+    InstanceTenancy: Tenancy
+    OfferingClass: OfferingClassType
+    OfferingType: OfferingTypeValues
+    RecurringCharges: list[RecurringCharge]
+    Scope: scope
+    Tags: list[Tag]
+    AvailabilityZoneId: str
+    ReservedInstancesId: str
+    InstanceType: InstanceType
+    AvailabilityZone: str
+    Start: float
+    End: float
+    Duration: int
+    UsagePrice: float
+    FixedPrice: float
+    InstanceCount: int
+    ProductDescription: RIProductDescription
+    State: ReservedInstanceState
 ResourceType = _t.Literal["capacity-reservation", "client-vpn-endpoint", "customer-gateway", "carrier-gateway", "coip-pool", "declarative-policies-report", "dedicated-host", "dhcp-options", "egress-only-internet-gateway", "elastic-ip", "elastic-gpu", "export-image-task", "export-instance-task", "fca-policy", "fleet", "fpga-image", "host-reservation", "image", "image-usage-report", "import-image-task", "import-snapshot-task", "instance", "instance-event-window", "internet-gateway", "ipam", "ipam-pool", "ipam-scope", "ipv4pool-ec2", "ipv6pool-ec2", "key-pair", "launch-template", "local-gateway", "local-gateway-route-table", "local-gateway-virtual-interface", "local-gateway-virtual-interface-group", "local-gateway-route-table-vpc-association", "local-gateway-route-table-virtual-interface-group-association", "natgateway", "network-acl", "network-interface", "network-insights-analysis", "network-insights-path", "network-insights-access-scope", "network-insights-access-scope-analysis", "outpost-lag", "placement-group", "prefix-list", "replace-root-volume-task", "reserved-instances", "route-table", "security-group", "security-group-rule", "service-link-virtual-interface", "snapshot", "spot-fleet-request", "spot-instances-request", "subnet", "subnet-cidr-reservation", "traffic-mirror-filter", "traffic-mirror-session", "traffic-mirror-target", "transit-gateway", "transit-gateway-attachment", "transit-gateway-connect-peer", "transit-gateway-multicast-domain", "transit-gateway-policy-table", "transit-gateway-metering-policy", "transit-gateway-route-table", "transit-gateway-route-table-announcement", "volume", "vpc", "vpc-endpoint", "vpc-endpoint-connection", "vpc-endpoint-service", "vpc-endpoint-service-permission", "vpc-peering-connection", "vpn-connection", "vpn-gateway", "vpc-flow-log", "capacity-reservation-fleet", "traffic-mirror-filter-rule", "vpc-endpoint-connection-device-type", "verified-access-instance", "verified-access-group", "verified-access-endpoint", "verified-access-policy", "verified-access-trust-provider", "vpn-connection-device-type", "vpc-block-public-access-exclusion", "vpc-encryption-control", "route-server", "route-server-endpoint", "route-server-peer", "ipam-resource-discovery", "ipam-resource-discovery-association", "instance-connect-endpoint", "verified-access-endpoint-target", "ipam-external-resource-verification-token", "capacity-block", "mac-modification-task", "ipam-prefix-list-resolver", "ipam-policy", "ipam-prefix-list-resolver-target", "ipam-internet-registry-association", "secondary-interface", "secondary-network", "secondary-subnet", "capacity-manager-data-export", "vpn-concentrator", "ipam-pool-allocation", "capacity-reservation-cancellation-quote", "application-status-check", "capacity-reservation-modification-quote", "metric-category"]
 class RevokeSecurityGroupEgressRequest(_t.TypedDict, total=False):
     SecurityGroupRuleIds: list[str]
@@ -794,6 +2349,7 @@ class RevokedSecurityGroupRule(_t.TypedDict, total=False):
     PrefixListId: str
     ReferencedGroupId: str
     Description: str
+RootDeviceType = _t.Literal["ebs", "instance-store"]
 class Route(_t.TypedDict, total=False):
     DestinationCidrBlock: str
     DestinationIpv6CidrBlock: str
@@ -836,6 +2392,20 @@ class RouteTableAssociationState(_t.TypedDict, total=False):
     StatusMessage: str
 RouteTableAssociationStateCode = _t.Literal["associating", "associated", "disassociating", "disassociated", "failed"]
 RuleAction = _t.Literal["allow", "deny"]
+class RunInstancesMonitoringEnabled(_t.TypedDict, total=False):
+    MetricCategoryIds: list[str]
+    Enabled: _t.Required[bool]
+SSEType = _t.Literal["sse-ebs", "sse-kms", "none"]
+class ScanResults(_t.TypedDict, total=False):
+    HighestFindingSeverityLabel: SeverityLabel
+    FindingScanDate: float
+    InformationalFixAvailableSince: float
+    LowFixAvailableSince: float
+    MediumFixAvailableSince: float
+    HighFixAvailableSince: float
+    CriticalFixAvailableSince: float
+SecondaryInterfaceStatus = _t.Literal["available", "in-use"]
+SecondaryInterfaceType = _t.Literal["secondary"]
 class SecurityGroup(_t.TypedDict, total=False):
     GroupId: str
     IpPermissionsEgress: list[IpPermission]
@@ -853,6 +2423,7 @@ class SecurityGroupForVpc(_t.TypedDict, total=False):
     GroupId: str
     Tags: list[Tag]
     PrimaryVpcId: str
+SecurityGroupReferencingSupportValue = _t.Literal["enable", "disable"]
 class SecurityGroupRule(_t.TypedDict, total=False):
     SecurityGroupRuleId: str
     GroupId: str
@@ -883,7 +2454,84 @@ class SecurityGroupRuleRequest(_t.TypedDict, total=False):
 class SecurityGroupRuleUpdate(_t.TypedDict, total=False):
     SecurityGroupRuleId: _t.Required[str]
     SecurityGroupRule: SecurityGroupRuleRequest
+class SecurityGroupVpcAssociation(_t.TypedDict, total=False):
+    GroupId: str
+    VpcId: str
+    VpcOwnerId: str
+    State: SecurityGroupVpcAssociationState
+    StateReason: str
+    GroupOwnerId: str
+SecurityGroupVpcAssociationState = _t.Literal["associating", "associated", "association-failed", "disassociating", "disassociated", "disassociation-failed"]
 ServiceManaged = _t.Literal["alb", "nlb", "rnat", "rds"]
+SeverityLabel = _t.Literal["informational", "low", "medium", "high", "critical"]
+class Snapshot(_t.TypedDict, total=False):
+    OwnerAlias: str
+    OutpostArn: str
+    Tags: list[Tag]
+    StorageTier: StorageTier
+    RestoreExpiryTime: float
+    SseType: SSEType
+    AvailabilityZone: str
+    TransferType: TransferType
+    CompletionDurationMinutes: int
+    CompletionTime: float
+    FullSnapshotSizeInBytes: int
+    AssociatedKmsKeys: list[AssociatedKmsKey]
+    SnapshotId: str
+    VolumeId: str
+    State: SnapshotState
+    StateMessage: str
+    StartTime: float
+    Progress: str
+    OwnerId: str
+    Description: str
+    VolumeSize: int
+    Encrypted: bool
+    KmsKeyId: str
+    DataEncryptionKeyId: str
+SnapshotState = _t.Literal["pending", "completed", "error", "recoverable", "recovering"]
+class SpotInstanceRequest(_t.TypedDict, total=False):
+    ActualBlockHourlyPrice: str
+    AvailabilityZoneGroup: str
+    BlockDurationMinutes: int
+    CreateTime: float
+    Fault: SpotInstanceStateFault
+    InstanceId: str
+    LaunchGroup: str
+    LaunchSpecification: LaunchSpecification
+    LaunchedAvailabilityZone: str
+    LaunchedAvailabilityZoneId: str
+    ProductDescription: RIProductDescription
+    SpotInstanceRequestId: str
+    SpotPrice: str
+    State: SpotInstanceState
+    Status: SpotInstanceStatus
+    Tags: list[Tag]
+    Type: SpotInstanceType
+    ValidFrom: float
+    ValidUntil: float
+    InstanceInterruptionBehavior: InstanceInterruptionBehavior
+SpotInstanceState = _t.Literal["open", "active", "closed", "cancelled", "failed", "disabled"]
+class SpotInstanceStateFault(_t.TypedDict, total=False):
+    Code: str
+    Message: str
+class SpotInstanceStatus(_t.TypedDict, total=False):
+    Code: str
+    Message: str
+    UpdateTime: float
+SpotInstanceType = _t.Literal["one-time", "persistent"]
+class SpotPlacement(_t.TypedDict, total=False):
+    AvailabilityZone: str
+    GroupName: str
+    Tenancy: Tenancy
+    AvailabilityZoneId: str
+SpreadLevel = _t.Literal["host", "rack"]
+class StateReason(_t.TypedDict, total=False):
+    Code: str
+    Message: str
+StatusName = _t.Literal["reachability"]
+StatusType = _t.Literal["passed", "failed", "insufficient-data", "initializing"]
+StorageTier = _t.Literal["archive", "standard"]
 class Subnet(_t.TypedDict, total=False):
     AvailabilityZoneId: str
     EnableLniAtDeviceIndex: int
@@ -912,6 +2560,15 @@ class SubnetCidrBlockState(_t.TypedDict, total=False):
     State: SubnetCidrBlockStateCode
     StatusMessage: str
 SubnetCidrBlockStateCode = _t.Literal["associating", "associated", "disassociating", "disassociated", "failing", "failed"]
+class SubnetCidrReservation(_t.TypedDict, total=False):
+    SubnetCidrReservationId: str
+    SubnetId: str
+    Cidr: str
+    ReservationType: SubnetCidrReservationType
+    OwnerId: str
+    Description: str
+    Tags: list[Tag]
+SubnetCidrReservationType = _t.Literal["prefix", "explicit"]
 class SubnetIpv6CidrBlockAssociation(_t.TypedDict, total=False):
     AssociationId: str
     Ipv6CidrBlock: str
@@ -919,6 +2576,8 @@ class SubnetIpv6CidrBlockAssociation(_t.TypedDict, total=False):
     Ipv6AddressAttribute: Ipv6AddressAttribute
     IpSource: IpSource
 SubnetState = _t.Literal["pending", "available", "unavailable", "failed", "failed-insufficient-capacity"]
+SummaryStatus = _t.Literal["ok", "impaired", "insufficient-data", "not-applicable", "initializing"]
+SupportedAdditionalProcessorFeature = _t.Literal["amd-sev-snp", "nested-virtualization"]
 class Tag(_t.TypedDict, total=False):
     Key: str
     Value: str
@@ -927,10 +2586,128 @@ class TagDescription(_t.TypedDict, total=False):
     ResourceId: str
     ResourceType: ResourceType
     Value: str
+class TagFieldSpecificationResponse(_t.TypedDict, total=False):
+    ResourceType: TaggableResourceType
+    TagKeys: list[str]
 class TagSpecification(_t.TypedDict, total=False):
     ResourceType: ResourceType
     Tags: list[Tag]
+TaggableResourceType = _t.Literal["network-interface", "instance", "auto-scaling-group"]
+TelemetryStatus = _t.Literal["UP", "DOWN"]
 Tenancy = _t.Literal["default", "dedicated", "host"]
+TpmSupportValues = _t.Literal["v2.0"]
+TrafficIpAddressType = _t.Literal["ipv4", "ipv6", "dual-stack"]
+class TrafficMirrorSession(_t.TypedDict, total=False):
+    TrafficMirrorSessionId: str
+    TrafficMirrorTargetId: str
+    TrafficMirrorFilterId: str
+    NetworkInterfaceId: str
+    OwnerId: str
+    PacketLength: int
+    SessionNumber: int
+    VirtualNetworkId: int
+    Description: str
+    Tags: list[Tag]
+TrafficType = _t.Literal["ACCEPT", "REJECT", "ALL"]
+TransferType = _t.Literal["time-based", "standard"]
+class TransitGateway(_t.TypedDict, total=False):
+    TransitGatewayId: str
+    TransitGatewayArn: str
+    State: TransitGatewayState
+    OwnerId: str
+    Description: str
+    CreationTime: float
+    Options: TransitGatewayOptions
+    Tags: list[Tag]
+TransitGatewayAssociationState = _t.Literal["associating", "associated", "disassociating", "disassociated"]
+class TransitGatewayAttachment(_t.TypedDict, total=False):
+    TransitGatewayAttachmentId: str
+    TransitGatewayId: str
+    TransitGatewayOwnerId: str
+    ResourceOwnerId: str
+    ResourceType: TransitGatewayAttachmentResourceType
+    ResourceId: str
+    State: TransitGatewayAttachmentState
+    Association: TransitGatewayAttachmentAssociation
+    CreationTime: float
+    Tags: list[Tag]
+    NatGatewaySupport: TransitGatewayAttachmentNatGatewaySupportState
+class TransitGatewayAttachmentAssociation(_t.TypedDict, total=False):
+    TransitGatewayRouteTableId: str
+    TransitGatewayPolicyTableId: str
+    State: TransitGatewayAssociationState
+TransitGatewayAttachmentNatGatewaySupportState = _t.Literal["enabled", "disabled", "enabling", "disabling"]
+TransitGatewayAttachmentResourceType = _t.Literal["vpc", "vpn", "vpn-concentrator", "direct-connect-gateway", "connect", "peering", "tgw-peering", "network-function", "client-vpn"]
+TransitGatewayAttachmentState = _t.Literal["initiating", "initiatingRequest", "pendingAcceptance", "rollingBack", "pending", "available", "modifying", "deleting", "deleted", "failed", "rejected", "rejecting", "failing"]
+class TransitGatewayConfigurationDescribeEndpointStructure(_t.TypedDict, total=False):
+    TransitGatewayId: str
+    TransitGatewayAttachmentId: str
+    AvailabilityZones: list[str]
+    AvailabilityZoneIds: list[str]
+class TransitGatewayOptions(_t.TypedDict, total=False):
+    AmazonSideAsn: int
+    TransitGatewayCidrBlocks: list[str]
+    AutoAcceptSharedAttachments: AutoAcceptSharedAttachmentsValue
+    DefaultRouteTableAssociation: DefaultRouteTableAssociationValue
+    AssociationDefaultRouteTableId: str
+    DefaultRouteTablePropagation: DefaultRouteTablePropagationValue
+    PropagationDefaultRouteTableId: str
+    VpnEcmpSupport: VpnEcmpSupportValue
+    DnsSupport: DnsSupportValue
+    SecurityGroupReferencingSupport: SecurityGroupReferencingSupportValue
+    MulticastSupport: MulticastSupportValue
+    EncryptionSupport: EncryptionSupport
+class TransitGatewayRouteTable(_t.TypedDict, total=False):
+    TransitGatewayRouteTableId: str
+    TransitGatewayId: str
+    State: TransitGatewayRouteTableState
+    DefaultAssociationRouteTable: bool
+    DefaultPropagationRouteTable: bool
+    CreationTime: float
+    Tags: list[Tag]
+TransitGatewayRouteTableState = _t.Literal["pending", "available", "deleting", "deleted"]
+TransitGatewayState = _t.Literal["pending", "available", "modifying", "deleting", "deleted"]
+class TransitGatewayVpcAttachment(_t.TypedDict, total=False):
+    TransitGatewayAttachmentId: str
+    TransitGatewayId: str
+    VpcId: str
+    VpcOwnerId: str
+    State: TransitGatewayAttachmentState
+    SubnetIds: list[str]
+    CreationTime: float
+    Options: TransitGatewayVpcAttachmentOptions
+    Tags: list[Tag]
+class TransitGatewayVpcAttachmentOptions(_t.TypedDict, total=False):
+    DnsSupport: DnsSupportValue
+    SecurityGroupReferencingSupport: SecurityGroupReferencingSupportValue
+    Ipv6Support: Ipv6SupportValue
+    ApplianceModeSupport: ApplianceModeSupportValue
+TransportProtocol = _t.Literal["tcp", "udp"]
+TunnelInsideIpVersion = _t.Literal["ipv4", "ipv6"]
+class TunnelOption(_t.TypedDict, total=False):
+    OutsideIpAddress: str
+    TunnelInsideCidr: str
+    TunnelInsideIpv6Cidr: str
+    PreSharedKey: str
+    Phase1LifetimeSeconds: int
+    Phase2LifetimeSeconds: int
+    RekeyMarginTimeSeconds: int
+    RekeyFuzzPercentage: int
+    ReplayWindowSize: int
+    DpdTimeoutSeconds: int
+    DpdTimeoutAction: str
+    Phase1EncryptionAlgorithms: list[Phase1EncryptionAlgorithmsListValue]
+    Phase2EncryptionAlgorithms: list[Phase2EncryptionAlgorithmsListValue]
+    Phase1IntegrityAlgorithms: list[Phase1IntegrityAlgorithmsListValue]
+    Phase2IntegrityAlgorithms: list[Phase2IntegrityAlgorithmsListValue]
+    Phase1DHGroupNumbers: list[Phase1DHGroupNumbersListValue]
+    Phase2DHGroupNumbers: list[Phase2DHGroupNumbersListValue]
+    IkeVersions: list[IKEVersionsListValue]
+    StartupAction: str
+    LogOptions: VpnTunnelLogOptions
+    EnableTunnelLifecycleControl: bool
+    Phase1AdditionalKeyExchanges: list[VpnAdditionalKeyExchange]
+    Phase2AdditionalKeyExchanges: list[VpnAdditionalKeyExchange]
 class UpdateSecurityGroupRuleDescriptionsEgressRequest(_t.TypedDict, total=False):
     DryRun: bool
     GroupId: str
@@ -947,6 +2724,7 @@ class UpdateSecurityGroupRuleDescriptionsIngressRequest(_t.TypedDict, total=Fals
     SecurityGroupRuleDescriptions: list[SecurityGroupRuleDescription]
 class UpdateSecurityGroupRuleDescriptionsIngressResult(_t.TypedDict, total=False):
     Return: bool
+UsageClassType = _t.Literal["spot", "on-demand", "capacity-block"]
 class UserIdGroupPair(_t.TypedDict, total=False):
     Description: str
     UserId: str
@@ -955,6 +2733,116 @@ class UserIdGroupPair(_t.TypedDict, total=False):
     VpcId: str
     VpcPeeringConnectionId: str
     PeeringStatus: str
+class VCpuInfo(_t.TypedDict, total=False):
+    DefaultVCpus: int
+    DefaultCores: int
+    DefaultThreadsPerCore: int
+    ValidCores: list[int]
+    ValidThreadsPerCore: list[int]
+class VerifiedAccessEndpoint(_t.TypedDict, total=False):
+    VerifiedAccessInstanceId: str
+    VerifiedAccessGroupId: str
+    VerifiedAccessEndpointId: str
+    ApplicationDomain: str
+    EndpointType: VerifiedAccessEndpointType
+    AttachmentType: VerifiedAccessEndpointAttachmentType
+    DomainCertificateArn: str
+    EndpointDomain: str
+    DeviceValidationDomain: str
+    SecurityGroupIds: list[str]
+    LoadBalancerOptions: VerifiedAccessEndpointLoadBalancerOptions
+    NetworkInterfaceOptions: VerifiedAccessEndpointEniOptions
+    Status: VerifiedAccessEndpointStatus
+    Description: str
+    CreationTime: str
+    LastUpdatedTime: str
+    DeletionTime: str
+    Tags: list[Tag]
+    SseSpecification: VerifiedAccessSseSpecificationResponse
+    RdsOptions: VerifiedAccessEndpointRdsOptions
+    CidrOptions: VerifiedAccessEndpointCidrOptions
+VerifiedAccessEndpointAttachmentType = _t.Literal["vpc"]
+class VerifiedAccessEndpointCidrOptions(_t.TypedDict, total=False):
+    Cidr: str
+    PortRanges: list[VerifiedAccessEndpointPortRange]
+    Protocol: VerifiedAccessEndpointProtocol
+    SubnetIds: list[str]
+class VerifiedAccessEndpointEniOptions(_t.TypedDict, total=False):
+    NetworkInterfaceId: str
+    Protocol: VerifiedAccessEndpointProtocol
+    Port: int
+    PortRanges: list[VerifiedAccessEndpointPortRange]
+class VerifiedAccessEndpointLoadBalancerOptions(_t.TypedDict, total=False):
+    Protocol: VerifiedAccessEndpointProtocol
+    Port: int
+    LoadBalancerArn: str
+    SubnetIds: list[str]
+    PortRanges: list[VerifiedAccessEndpointPortRange]
+class VerifiedAccessEndpointPortRange(_t.TypedDict, total=False):
+    FromPort: int
+    ToPort: int
+VerifiedAccessEndpointProtocol = _t.Literal["http", "https", "tcp"]
+class VerifiedAccessEndpointRdsOptions(_t.TypedDict, total=False):
+    Protocol: VerifiedAccessEndpointProtocol
+    Port: int
+    RdsDbInstanceArn: str
+    RdsDbClusterArn: str
+    RdsDbProxyArn: str
+    RdsEndpoint: str
+    SubnetIds: list[str]
+class VerifiedAccessEndpointStatus(_t.TypedDict, total=False):
+    Code: VerifiedAccessEndpointStatusCode
+    Message: str
+VerifiedAccessEndpointStatusCode = _t.Literal["pending", "active", "updating", "deleting", "deleted"]
+VerifiedAccessEndpointType = _t.Literal["load-balancer", "network-interface", "rds", "cidr"]
+class VerifiedAccessSseSpecificationResponse(_t.TypedDict, total=False):
+    CustomerManagedKeyEnabled: bool
+    KmsKeyArn: str
+class VgwTelemetry(_t.TypedDict, total=False):
+    AcceptedRouteCount: int
+    LastStatusChange: float
+    OutsideIpAddress: str
+    Status: TelemetryStatus
+    StatusMessage: str
+    CertificateArn: str
+VirtualizationType = _t.Literal["hvm", "paravirtual"]
+class Volume(_t.TypedDict, total=False):
+    AvailabilityZoneId: str
+    OutpostArn: str
+    SourceVolumeId: str
+    Iops: int
+    Tags: list[Tag]
+    VolumeType: VolumeType
+    FastRestored: bool
+    MultiAttachEnabled: bool
+    Throughput: int
+    SseType: SSEType
+    Operator: OperatorResponse
+    VolumeInitializationRate: int
+    VolumeArn: str
+    OwnerId: str
+    VolumeId: str
+    Size: int
+    SnapshotId: str
+    AvailabilityZone: str
+    State: VolumeState
+    CreateTime: float
+    Attachments: list[VolumeAttachment]
+    Encrypted: bool
+    KmsKeyId: str
+class VolumeAttachment(_t.TypedDict, total=False):
+    DeleteOnTermination: bool
+    AssociatedResource: str
+    InstanceOwningService: str
+    EbsCardIndex: int
+    VolumeId: str
+    InstanceId: str
+    Device: str
+    State: VolumeAttachmentState
+    AttachTime: float
+VolumeAttachmentState = _t.Literal["attaching", "attached", "detaching", "detached", "busy"]
+VolumeState = _t.Literal["creating", "available", "in-use", "deleting", "deleted", "error"]
+VolumeType = _t.Literal["standard", "io1", "io2", "gp2", "sc1", "st1", "gp3"]
 class Vpc(_t.TypedDict, total=False):
     OwnerId: str
     InstanceTenancy: Tenancy
@@ -972,6 +2860,28 @@ class VpcAttachment(_t.TypedDict, total=False):
     VpcId: str
     State: AttachmentStatus
 VpcAttributeName = _t.Literal["enableDnsSupport", "enableDnsHostnames", "enableNetworkAddressUsageMetrics"]
+class VpcBlockPublicAccessExclusion(_t.TypedDict, total=False):
+    ExclusionId: str
+    InternetGatewayExclusionMode: InternetGatewayExclusionMode
+    ResourceArn: str
+    State: VpcBlockPublicAccessExclusionState
+    Reason: str
+    CreationTimestamp: float
+    LastUpdateTimestamp: float
+    DeletionTimestamp: float
+    Tags: list[Tag]
+VpcBlockPublicAccessExclusionState = _t.Literal["create-in-progress", "create-complete", "create-failed", "update-in-progress", "update-complete", "update-failed", "delete-in-progress", "delete-complete", "disable-in-progress", "disable-complete"]
+VpcBlockPublicAccessExclusionsAllowed = _t.Literal["allowed", "not-allowed"]
+class VpcBlockPublicAccessOptions(_t.TypedDict, total=False):
+    AwsAccountId: str
+    AwsRegion: str
+    State: VpcBlockPublicAccessState
+    InternetGatewayBlockMode: InternetGatewayBlockMode
+    Reason: str
+    LastUpdateTimestamp: float
+    ManagedBy: ManagedBy
+    ExclusionsAllowed: VpcBlockPublicAccessExclusionsAllowed
+VpcBlockPublicAccessState = _t.Literal["default-state", "update-in-progress", "update-complete"]
 class VpcCidrBlockAssociation(_t.TypedDict, total=False):
     AssociationId: str
     CidrBlock: str
@@ -980,6 +2890,10 @@ class VpcCidrBlockState(_t.TypedDict, total=False):
     State: VpcCidrBlockStateCode
     StatusMessage: str
 VpcCidrBlockStateCode = _t.Literal["associating", "associated", "disassociating", "disassociated", "failing", "failed"]
+class VpcClassicLink(_t.TypedDict, total=False):
+    ClassicLinkEnabled: bool
+    Tags: list[Tag]
+    VpcId: str
 class VpcEncryptionControl(_t.TypedDict, total=False):
     VpcId: str
     VpcEncryptionControlId: str
@@ -1027,6 +2941,42 @@ class VpcIpv6CidrBlockAssociation(_t.TypedDict, total=False):
     Ipv6AddressAttribute: Ipv6AddressAttribute
     IpSource: IpSource
 VpcState = _t.Literal["pending", "available", "deleting"]
+VpcTenancy = _t.Literal["default"]
+class VpnAdditionalKeyExchange(_t.TypedDict, total=False):
+    AdditionalKeyExchangeRound: int
+    KeyExchangeMethods: list[AdditionalKeyExchangeMethodsListValue]
+    Requirement: AdditionalKeyExchangeRequirement
+class VpnConnection(_t.TypedDict, total=False):
+    Category: str
+    TransitGatewayId: str
+    VpnConcentratorId: str
+    CoreNetworkArn: str
+    CoreNetworkAttachmentArn: str
+    GatewayAssociationState: GatewayAssociationState
+    Options: VpnConnectionOptions
+    Routes: list[VpnStaticRoute]
+    Tags: list[Tag]
+    VgwTelemetry: list[VgwTelemetry]
+    PreSharedKeyArn: str
+    VpnConnectionId: str
+    State: VpnState
+    CustomerGatewayConfiguration: str
+    Type: GatewayType
+    CustomerGatewayId: str
+    VpnGatewayId: str
+class VpnConnectionOptions(_t.TypedDict, total=False):
+    EnableAcceleration: bool
+    StaticRoutesOnly: bool
+    LocalIpv4NetworkCidr: str
+    RemoteIpv4NetworkCidr: str
+    LocalIpv6NetworkCidr: str
+    RemoteIpv6NetworkCidr: str
+    OutsideIpAddressType: str
+    TransportTransitGatewayAttachmentId: str
+    TunnelInsideIpVersion: TunnelInsideIpVersion
+    TunnelOptions: list[TunnelOption]
+    TunnelBandwidth: VpnTunnelBandwidth
+VpnEcmpSupportValue = _t.Literal["enable", "disable"]
 class VpnGateway(_t.TypedDict, total=False):
     AmazonSideAsn: int
     Tags: list[Tag]
@@ -1035,4 +2985,15 @@ class VpnGateway(_t.TypedDict, total=False):
     Type: GatewayType
     AvailabilityZone: str
     VpcAttachments: list[VpcAttachment]
+VpnProtocol = _t.Literal["openvpn"]
 VpnState = _t.Literal["pending", "available", "deleting", "deleted"]
+class VpnStaticRoute(_t.TypedDict, total=False):
+    DestinationCidrBlock: str
+    Source: VpnStaticRouteSource
+    State: VpnState
+VpnStaticRouteSource = _t.Literal["Static"]
+VpnTunnelBandwidth = _t.Literal["standard", "large"]
+class VpnTunnelLogOptions(_t.TypedDict, total=False):
+    CloudWatchLogOptions: CloudWatchLogOptions
+ZeroSizePreference = _t.Literal["retain", "default"]
+scope = _t.Literal["Availability Zone", "Region"]

@@ -1,16 +1,33 @@
 """EC2's operations, one file a noun."""
 
-from hatoba.services.ec2.api import acl, address, cidr, gateway, group, interface, route, rule, subnet, tag, vpc, zone
+from hatoba.services.ec2.api import (
+    acl,
+    address,
+    cidr,
+    dhcp,
+    gateway,
+    group,
+    interface,
+    nothing,
+    route,
+    rule,
+    subnet,
+    tag,
+    vpc,
+    zone,
+)
 from hatoba.services.ec2.api.room import ec2
 
 __all__ = [
     "acl",
     "address",
     "cidr",
+    "dhcp",
     "ec2",
     "gateway",
     "group",
     "interface",
+    "nothing",
     "route",
     "rule",
     "subnet",

@@ -1,88 +1,185 @@
-"""Network ACLs and DHCP options: the ones that are always there, as EC2 shows them. Others cannot be made here yet."""
+"""Network ACLs, their entries and associations."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from hatoba.aws.shapes import ec2 as t
+from hatoba.core.ids import resource_id
+from hatoba.core.records import replace
 from hatoba.gateway.call import Call
-from hatoba.services.ec2 import views
-from hatoba.services.ec2.api.room import PAGE, bad_token, ec2, own_tags
+from hatoba.gateway.tags import forget_tags
+from hatoba.services.ec2.api import acl_entry
+from hatoba.services.ec2.api.room import arn, ec2, mismatch, own_tags, paged, tag_new
 from hatoba.services.ec2.defaults import ensure_default
-from hatoba.services.ec2.filters import flag, matching
-from hatoba.services.ec2.model.errors import not_found
-from hatoba.services.ec2.model.network import default_dhcp_options, subnets, vpcs
+from hatoba.services.ec2.filters import Values, flag, matching
+from hatoba.services.ec2.model.acl import (
+    ACLS,
+    Entry,
+    NetworkAcl,
+    acls_in,
+    associated,
+    entry_of,
+    followers,
+    has_ipv6,
+    network_acls,
+    refresh_acls,
+    the_acl,
+    with_entry,
+    without_entry,
+)
+from hatoba.services.ec2.model.errors import dependency, invalid
+from hatoba.services.ec2.model.network import subnets, the_vpc, vpcs
+from hatoba.services.ec2.views import acl as views
+from hatoba.store import Tx
+from hatoba.store.store import View
+
+
+def _view(call: Call, view: View, acl: NetworkAcl) -> t.NetworkAcl:
+    vpc = the_vpc(view, call.scope, acl.vpc)
+    return views.network_acl(acl, followers(view, acl), own_tags(call, acl.id), ipv6=has_ipv6(vpc))
+
+
+# --- ACLs
+
+
+@ec2.operation
+async def create_network_acl(req: t.CreateNetworkAclRequest, call: Call) -> t.CreateNetworkAclResult:
+    """Without a rule: it lets nothing pass."""
+    ensure_default(call)
+    token = req.get("ClientToken")
+    with call.tx() as tx:
+        earlier = call.earlier(tx, req, token, mismatch=mismatch)
+        if earlier is not None:
+            acl = the_acl(tx, call.scope, earlier["id"])
+        else:
+            vpc = the_vpc(tx, call.scope, req["VpcId"])
+            if len(acls_in(tx, vpc)) >= ACLS:
+                raise invalid(
+                    f"The maximum number of network acls for {vpc.id} has been reached.", "NetworkAclLimitExceeded"
+                )
+            acl = tx.put(
+                network_acls,
+                NetworkAcl(key=network_acls.key(call.scope, resource_id(call.ids, "acl")), vpc=vpc.id),
+            )
+            tag_new(tx, call, acl.id, req)
+            call.remember(tx, req, token, {"id": acl.id})
+    answer: t.CreateNetworkAclResult = {"NetworkAcl": _view(call, call.store, acl)}
+    if token is not None:
+        answer["ClientToken"] = token
+    return answer
+
+
+@ec2.operation
+async def delete_network_acl(req: t.DeleteNetworkAclRequest, call: Call) -> None:
+    with call.tx() as tx:
+        acl = the_acl(tx, call.scope, req["NetworkAclId"])
+        if acl.is_default:
+            raise invalid(f"cannot delete default network ACL {acl.id}")
+        if followers(tx, acl):
+            raise dependency(f"The networkAcl '{acl.id}'")
+        tx.forget(network_acls, acl.key)
+        forget_tags(tx, call.scope, arn(call.scope, acl.id))
 
 
 @ec2.operation
 async def describe_network_acls(req: t.DescribeNetworkAclsRequest, call: Call) -> t.DescribeNetworkAclsResult:
-    """Every VPC has its default ACL, with all of its subnets; its id follows from the VPC's."""
     ensure_default(call)
-    by_id = {views.acl_id(vpc): vpc for vpc in call.store.scan(vpcs, call.scope)}
-    for id_ in req.get("NetworkAclIds", ()):
-        if id_ not in by_id:
-            raise not_found(id_, "acl")
-    wanted = req.get("NetworkAclIds") or by_id
+    store = call.store
+    if ids := req.get("NetworkAclIds"):
+        found = [the_acl(store, call.scope, id_) for id_ in dict.fromkeys(ids)]
+    else:
+        found = [acl for vpc in store.scan(vpcs, call.scope) for acl in acls_in(store, vpc)]
     rows = matching(
-        [
-            views.network_acl(vpc, call.store.index(subnets, "vpc", vpc.id), own_tags(call, id_))
-            for id_, vpc in by_id.items()
-            if id_ in wanted
-        ],
+        [_view(call, store, acl) for acl in found],
         req.get("Filters", []),
-        {
-            "association.association-id": lambda acl: (each["NetworkAclAssociationId"] for each in acl["Associations"]),
-            "association.network-acl-id": lambda acl: (each["NetworkAclId"] for each in acl["Associations"]),
-            "association.subnet-id": lambda acl: (each["SubnetId"] for each in acl["Associations"]),
-            "default": lambda acl: flag(acl["IsDefault"]),
-            "entry.cidr": lambda acl: (entry["CidrBlock"] for entry in acl["Entries"]),
-            "entry.egress": lambda acl: (text for entry in acl["Entries"] for text in flag(entry["Egress"])),
-            "entry.protocol": lambda acl: (entry["Protocol"] for entry in acl["Entries"]),
-            "entry.rule-action": lambda acl: (entry["RuleAction"] for entry in acl["Entries"]),
-            "entry.rule-number": lambda acl: (str(entry["RuleNumber"]) for entry in acl["Entries"]),
-            "network-acl-id": lambda acl: (acl["NetworkAclId"],),
-            "owner-id": lambda acl: (acl["OwnerId"],),
-            "vpc-id": lambda acl: (acl["VpcId"],),
-        },
+        _FILTERS,
         lambda acl: own_tags(call, acl["NetworkAclId"]),
     )
-    page, token = call.page(
-        rows,
-        order=lambda acl: acl["NetworkAclId"],
-        token=req.get("NextToken"),
-        limit=req.get("MaxResults", PAGE),
-        filters=(req.get("NetworkAclIds"), req.get("Filters")),
-        bad_token=bad_token,
-    )
+    page, token = paged(call, req, rows, order=lambda acl: acl["NetworkAclId"], ids="NetworkAclIds")
     answer: t.DescribeNetworkAclsResult = {"NetworkAcls": page}
     if token is not None:
         answer["NextToken"] = token
     return answer
 
 
-@ec2.operation
-async def describe_dhcp_options(req: t.DescribeDhcpOptionsRequest, call: Call) -> t.DescribeDhcpOptionsResult:
-    """Every VPC has the same: the platform's own resolver, and its names."""
-    own = default_dhcp_options(call.scope)
-    for id_ in req.get("DhcpOptionsIds", ()):
-        if id_ not in (own, "default"):
-            raise not_found(id_, "dopt")
-    options = views.dhcp_options(call.scope, own_tags(call, own))
-    found = matching(
-        [options],
-        req.get("Filters", []),
-        {
-            "dhcp-options-id": lambda each: (each["DhcpOptionsId"],),
-            "key": lambda each: (pair["Key"] for pair in each["DhcpConfigurations"]),
-            "value": lambda each: (v["Value"] for pair in each["DhcpConfigurations"] for v in pair["Values"]),
-            "owner-id": lambda each: (each["OwnerId"],),
-        },
-        lambda each: own_tags(call, each["DhcpOptionsId"]),
-    )
-    return {"DhcpOptions": found}
+def _of_entries(*path: str) -> Values[t.NetworkAcl]:
+    """A member of the entries, by its path."""
+
+    def read(entry: Any) -> str | None:
+        for name in path:
+            entry = entry.get(name, {})
+        return None if entry == {} else str(entry)
+
+    return lambda acl: (read(entry) for entry in acl["Entries"])
+
+
+_FILTERS: dict[str, Values[t.NetworkAcl]] = {
+    "association.association-id": lambda acl: (each["NetworkAclAssociationId"] for each in acl["Associations"]),
+    "association.network-acl-id": lambda acl: (each["NetworkAclId"] for each in acl["Associations"]),
+    "association.subnet-id": lambda acl: (each["SubnetId"] for each in acl["Associations"]),
+    "default": lambda acl: flag(acl["IsDefault"]),
+    "entry.cidr": _of_entries("CidrBlock"),
+    "entry.egress": lambda acl: (text for entry in acl["Entries"] for text in flag(entry["Egress"])),
+    "entry.icmp.code": _of_entries("IcmpTypeCode", "Code"),
+    "entry.icmp.type": _of_entries("IcmpTypeCode", "Type"),
+    "entry.ipv6-cidr": _of_entries("Ipv6CidrBlock"),
+    "entry.port-range.from": _of_entries("PortRange", "From"),
+    "entry.port-range.to": _of_entries("PortRange", "To"),
+    "entry.protocol": lambda acl: (text for entry in acl["Entries"] for text in acl_entry.spoken(entry["Protocol"])),
+    "entry.rule-action": _of_entries("RuleAction"),
+    "entry.rule-number": _of_entries("RuleNumber"),
+    "network-acl-id": lambda acl: (acl["NetworkAclId"],),
+    "owner-id": lambda acl: (acl["OwnerId"],),
+    "vpc-id": lambda acl: (acl["VpcId"],),
+}
+
+
+# --- entries
+
+
+def _put(tx: Tx, acl: NetworkAcl) -> None:
+    tx.put(network_acls, acl)
+    refresh_acls(tx, acl.scope, acl.vpc)
 
 
 @ec2.operation
-async def describe_vpn_gateways(req: t.DescribeVpnGatewaysRequest, call: Call) -> t.DescribeVpnGatewaysResult:
-    """There are none. CDK asks for them when it looks a VPC up."""
-    for id_ in req.get("VpnGatewayIds", ()):
-        raise not_found(id_, "vgw")
-    return {"VpnGateways": []}
+async def create_network_acl_entry(req: t.CreateNetworkAclEntryRequest, call: Call) -> None:
+    new = acl_entry.entry(req)
+    with call.tx() as tx:
+        _put(tx, with_entry(the_acl(tx, call.scope, req["NetworkAclId"]), new))
+
+
+@ec2.operation
+async def replace_network_acl_entry(req: t.ReplaceNetworkAclEntryRequest, call: Call) -> None:
+    new = acl_entry.entry(req)
+    with call.tx() as tx:
+        acl = the_acl(tx, call.scope, req["NetworkAclId"])
+        old: Entry = entry_of(acl, new.number, new.egress)
+        _put(tx, with_entry(without_entry(acl, old), new))
+
+
+@ec2.operation
+async def delete_network_acl_entry(req: t.DeleteNetworkAclEntryRequest, call: Call) -> None:
+    with call.tx() as tx:
+        acl = the_acl(tx, call.scope, req["NetworkAclId"])
+        number = acl_entry.rule_number(req["RuleNumber"])
+        _put(tx, without_entry(acl, entry_of(acl, number, req["Egress"])))
+
+
+# --- associations
+
+
+@ec2.operation
+async def replace_network_acl_association(
+    req: t.ReplaceNetworkAclAssociationRequest, call: Call
+) -> t.ReplaceNetworkAclAssociationResult:
+    with call.tx() as tx:
+        subnet = associated(tx, call.scope, req["AssociationId"])
+        acl = the_acl(tx, call.scope, req["NetworkAclId"])
+        if acl.vpc != subnet.vpc:
+            raise invalid(f"Network ACL {acl.id} and subnet {subnet.id} belong to different networks.")
+        association = resource_id(call.ids, "aclassoc")
+        tx.put(subnets, replace(subnet, acl=None if acl.is_default else acl.id, acl_association=association))
+        refresh_acls(tx, call.scope, subnet.vpc)
+    return {"NewAssociationId": association}

@@ -8,16 +8,16 @@ be deleted.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from ipaddress import AddressValueError, IPv4Address
 
 from hatoba.aws.shapes import ec2 as t
-from hatoba.core.errors import AwsError
 from hatoba.core.records import replace
 from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
-from hatoba.services.ec2.api.room import arn, described, dry_run, ec2, own_tags, refuse_unknown, tag_new
+from hatoba.services.ec2.api.room import arn, described, dry_run, ec2, mismatch, own_tags, refuse_unknown, tag_new
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.filters import Values, flag
 from hatoba.services.ec2.model.address import give_public, take_public
@@ -47,13 +47,6 @@ def _group_names(call: Call, eni: Eni) -> dict[str, str]:
     return {group.id: group.name for group in found if group is not None}
 
 
-def _mismatch() -> AwsError:
-    return invalid(
-        "Idempotent request parameters do not match those of the request made with this client token.",
-        "IdempotentParameterMismatch",
-    )
-
-
 @ec2.operation
 async def create_network_interface(req: t.CreateNetworkInterfaceRequest, call: Call) -> t.CreateNetworkInterfaceResult:
     dry_run(req)
@@ -64,7 +57,7 @@ async def create_network_interface(req: t.CreateNetworkInterfaceRequest, call: C
     address = _address(req)
     token = req.get("ClientToken")
     with call.tx() as tx:
-        earlier = call.earlier(tx, req, token, mismatch=_mismatch)
+        earlier = call.earlier(tx, req, token, mismatch=mismatch)
         if earlier is not None:
             eni = the_eni(tx, call.scope, earlier["id"])
         else:
@@ -146,6 +139,10 @@ async def describe_network_interfaces(
             "attachment.device-index": lambda eni: ("1" if in_use(call.store, eni) else None,),
             "attachment.instance-id": lambda eni: (),
             "attachment.instance-owner-id": lambda eni: (eni.key.account if in_use(call.store, eni) else None,),
+            "attachment.attach-time": lambda eni: (_time(eni.created) if in_use(call.store, eni) else None,),
+            "attachment.delete-on-termination": lambda eni: flag(False) if in_use(call.store, eni) else (),
+            "operator.managed": lambda eni: flag(False),
+            "operator.principal": lambda eni: (),
             "attachment.status": lambda eni: ("attached" if in_use(call.store, eni) else None,),
             "ipv6-addresses.ipv6-address": lambda eni: (),
             "group-name": lambda eni: _group_names(call, eni).values(),
@@ -167,9 +164,14 @@ async def describe_network_interfaces(
     return answer
 
 
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
 _PUBLIC: dict[str, Values[Eni]] = {
     "allocation-id": lambda eni: (eni.allocation,),
     "association-id": lambda eni: (eni.association,),
+    "owner-id": lambda eni: (None if eni.public is None else eni.key.account,),
     "ip-owner-id": lambda eni: (None if eni.public is None else eni.key.account if eni.allocation else "amazon",),
     "public-ip": lambda eni: (eni.public,),
     "public-dns-name": lambda eni: (views.public_name(eni.public, eni.key.region) if eni.public else None,),

@@ -5,7 +5,6 @@ One permission gives a port range to many peers; a rule has one. Source: the API
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,6 +15,7 @@ from hatoba.aws.shapes import ec2 as t
 from hatoba.core.ids import resource_id
 from hatoba.gateway.call import Call
 from hatoba.services.ec2.api.group import named
+from hatoba.services.ec2.api.peers import cidr4, cidr6
 from hatoba.services.ec2.api.room import refuse_unknown
 from hatoba.services.ec2.model.errors import invalid, missing
 from hatoba.services.ec2.model.group import PROTOCOL_NAMES, GroupRule, SecurityGroup
@@ -77,24 +77,6 @@ def updated(
 def kind(rule: GroupRule) -> str:
     """Of its peer, by the field that holds it."""
     return "cidr" if rule.cidr is not None else "cidr6" if rule.cidr6 is not None else "group"
-
-
-def cidr4(text: str) -> str:
-    try:
-        if "/" not in text:
-            raise ValueError(text)
-        return str(ipaddress.IPv4Network(text, strict=False))
-    except ValueError:
-        raise invalid(f"CIDR block {text} is malformed") from None
-
-
-def cidr6(text: str) -> str:
-    try:
-        if "/" not in text:
-            raise ValueError(text)
-        return str(ipaddress.IPv6Network(text, strict=False))
-    except ValueError:
-        raise invalid(f"CIDR block {text} is malformed") from None
 
 
 def peer_group(group: SecurityGroup, peer: SecurityGroup) -> str:

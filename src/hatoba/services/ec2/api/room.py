@@ -1,8 +1,12 @@
-"""The room itself, and what its operations share."""
+"""The room itself, and what its operations share: tags, dry runs, blocks of addresses, and how things are listed.
+
+Whoever lists records by id, filter and page uses `described`; other rows go through `matching` and `paged`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Network
 from typing import Any, Literal, TypeVar
 
@@ -11,15 +15,31 @@ from hatoba.core.errors import AwsError
 from hatoba.core.keys import Scope
 from hatoba.core.records import Record
 from hatoba.gateway.call import Call
-from hatoba.gateway.room import Service
+from hatoba.gateway.room import Handler, Service
 from hatoba.gateway.tags import set_tags, tags_of
 from hatoba.services.ec2.filters import Values, is_pattern, matching
 from hatoba.services.ec2.model.errors import invalid, not_found
 from hatoba.store import Table, Tx
 from hatoba.store.store import View
 
-ec2 = Service("ec2")
+
+class _Ec2(Service):
+    """Each operation of EC2 can be asked whether it would be allowed, instead of being carried out."""
+
+    def operation(self, handler: H) -> H:
+        @functools.wraps(handler)
+        async def asked(req: Mapping[str, Any], call: Call) -> Any:
+            dry_run(req)
+            return await handler(req, call)
+
+        super().operation(asked)
+        return handler
+
+
+ec2 = _Ec2("ec2")
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
+H = TypeVar("H", bound=Handler)
 
 PAGE = 1000
 
@@ -35,6 +55,8 @@ TYPES: dict[str, t.ResourceType] = {
     "eipalloc": "elastic-ip",
     "acl": "network-acl",
     "dopt": "dhcp-options",
+    "pl": "prefix-list",
+    "key": "key-pair",
 }
 TAGS = 50  # of one resource
 
@@ -108,6 +130,17 @@ def refuse_turned_on(req: Mapping[str, Any], *names: str) -> None:
     refuse_unknown({name: req[name].get("Value") for name in names if name in req}, *names)
 
 
+def one_attribute(req: Mapping[str, Any], *ids: str) -> None:
+    """What modifies attributes takes one at a time. Raises InvalidParameterCombination, MissingParameter."""
+    given = [name for name in req if name not in (*ids, "DryRun")]
+    if len(given) > 1:
+        raise invalid(
+            f"Fields for multiple attribute types specified: {', '.join(given)}", "InvalidParameterCombination"
+        )
+    if not given:
+        raise invalid("No attributes specified.", "InvalidParameterCombination")
+
+
 def block(text: str, parameter: str) -> IPv4Network:
     """A block in canonical form: bits beyond its prefix are dropped, as EC2 does. Raises InvalidParameterValue."""
     try:
@@ -149,10 +182,6 @@ def described(
     """
     filters: list[t.Filter] = req.get("Filters", [])
     if wanted := req.get(ids):
-        if "MaxResults" in req:
-            raise invalid(
-                f"The parameter {ids} cannot be used with the parameter maxResults", "InvalidParameterCombination"
-            )
         found = [_the(call.store, table, call.scope, id_, kind) for id_ in dict.fromkeys(wanted)]
     else:
         found = _candidates(call, table, filters, indexed or {})
@@ -160,13 +189,31 @@ def described(
         chosen = {record.id for record in among}
         found = [record for record in found if record.id in chosen]
     found = matching(found, filters, known, lambda record: own_tags(call, record.id))
+    return paged(call, req, found, order=lambda record: record.id, ids=ids)
+
+
+def paged(
+    call: Call, req: Mapping[str, Any], rows: Iterable[T], *, order: Callable[[T], str], ids: str = ""
+) -> tuple[list[T], str | None]:
+    """One page of what was found. `ids` is the member with the ids. Raises InvalidParameterCombination."""
+    if req.get(ids) and "MaxResults" in req:
+        raise invalid(
+            f"The parameter {ids} cannot be used with the parameter maxResults", "InvalidParameterCombination"
+        )
     return call.page(
-        sorted(found, key=lambda record: record.id),
-        order=lambda record: record.id,
+        sorted(rows, key=order),
+        order=order,
         token=req.get("NextToken"),
         limit=req.get("MaxResults", PAGE),
-        filters=(req.get(ids), filters),
+        filters=(req.get(ids), req.get("Filters")),
         bad_token=bad_token,
+    )
+
+
+def mismatch() -> AwsError:
+    return invalid(
+        "Idempotent request parameters do not match those of the request made with this client token.",
+        "IdempotentParameterMismatch",
     )
 
 

@@ -1,4 +1,8 @@
-"""Subnets."""
+"""Subnets.
+
+A new one follows its VPC's main route table and default network ACL. What `ModifySubnetAttribute` says of machines'
+names is kept and told.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +16,11 @@ from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.room import (
     arn,
+    bad_token,
     described,
     dry_run,
     ec2,
+    one_attribute,
     own_tags,
     refuse_turned_on,
     refuse_unknown,
@@ -23,6 +29,7 @@ from hatoba.services.ec2.api.room import (
 )
 from hatoba.services.ec2.defaults import default_vpc, ensure_default, put_default_subnet, zones
 from hatoba.services.ec2.filters import flag
+from hatoba.services.ec2.model.acl import refresh_acls
 from hatoba.services.ec2.model.errors import dependency, invalid, missing
 from hatoba.services.ec2.model.interface import enis
 from hatoba.services.ec2.model.network import Subnet, available, subnets, the_subnet, the_vpc
@@ -67,6 +74,7 @@ async def create_subnet(req: t.CreateSubnetRequest, call: Call) -> t.CreateSubne
         id_ = resource_id(call.ids, "subnet")
         record = Subnet(key=subnets.key(call.scope, id_), vpc=vpc.id, cidr=str(cidr), zone=_zone(req, call))
         subnet = tx.put(subnets, record)
+        refresh_acls(tx, call.scope, vpc.id)
         tag_new(tx, call, subnet.id, req)
     return {"Subnet": _view(call, subnet)}
 
@@ -96,6 +104,7 @@ async def create_default_subnet(req: t.CreateDefaultSubnetRequest, call: Call) -
                 "InsufficientFreeAddressesInSubnet",
             )
         subnet = put_default_subnet(tx, call.ids, vpc, zone, str(cidr))
+        refresh_acls(tx, call.scope, vpc.id)
     return {"Subnet": _view(call, subnet)}
 
 
@@ -125,6 +134,14 @@ async def describe_subnets(req: t.DescribeSubnetsRequest, call: Call) -> t.Descr
             "ipv6-cidr-block-association.state": lambda subnet: (),
             "ipv6-native": lambda subnet: flag(False),
             "outpost-arn": lambda subnet: (),
+            "customer-owned-ipv4-pool": lambda subnet: (),
+            "enable-lni-at-device-index": lambda subnet: (),
+            "map-customer-owned-ip-on-launch": lambda subnet: flag(False),
+            "private-dns-name-options-on-launch.hostname-type": lambda subnet: (subnet.hostname_type,),
+            "private-dns-name-options-on-launch.enable-resource-name-dns-a-record": lambda subnet: flag(subnet.dns_a),
+            "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record": lambda subnet: flag(
+                subnet.dns_aaaa
+            ),
             "map-public-ip-on-launch": lambda subnet: flag(subnet.map_public),
             "owner-id": lambda subnet: (subnet.key.account,),
             "state": lambda subnet: ("available",),
@@ -155,13 +172,34 @@ async def delete_subnet(req: t.DeleteSubnetRequest, call: Call) -> None:
             left = tuple(a for a in table.associations if a.subnet != subnet.id)
             tx.put(route_tables, replace(table, associations=left))
         tx.forget(subnets, subnet.key)
+        refresh_acls(tx, call.scope, subnet.vpc)
         forget_tags(tx, call.scope, arn(call.scope, subnet.id))
 
 
 @ec2.operation
 async def modify_subnet_attribute(req: t.ModifySubnetAttributeRequest, call: Call) -> None:
+    one_attribute(req, "SubnetId")
     refuse_turned_on(req, "AssignIpv6AddressOnCreation", "EnableDns64", "MapCustomerOwnedIpOnLaunch")
+    refuse_unknown(req, "CustomerOwnedIpv4Pool", "EnableLniAtDeviceIndex", "DisableLniAtDeviceIndex")
     with call.tx() as tx:
         subnet = the_subnet(tx, call.scope, req["SubnetId"])
         if "MapPublicIpOnLaunch" in req:
-            tx.put(subnets, replace(subnet, map_public=req["MapPublicIpOnLaunch"].get("Value", False)))
+            subnet = replace(subnet, map_public=req["MapPublicIpOnLaunch"].get("Value", False))
+        if "PrivateDnsHostnameTypeOnLaunch" in req:
+            subnet = replace(subnet, hostname_type=req["PrivateDnsHostnameTypeOnLaunch"])
+        if "EnableResourceNameDnsARecordOnLaunch" in req:
+            subnet = replace(subnet, dns_a=req["EnableResourceNameDnsARecordOnLaunch"].get("Value", False))
+        if "EnableResourceNameDnsAAAARecordOnLaunch" in req:
+            subnet = replace(subnet, dns_aaaa=req["EnableResourceNameDnsAAAARecordOnLaunch"].get("Value", False))
+        tx.put(subnets, subnet)
+
+
+@ec2.operation
+async def get_subnet_cidr_reservations(
+    req: t.GetSubnetCidrReservationsRequest, call: Call
+) -> t.GetSubnetCidrReservationsResult:
+    """There are none, and none can be made yet."""
+    the_subnet(call.store, call.scope, req["SubnetId"])
+    if "NextToken" in req:
+        raise bad_token()
+    return {"SubnetIpv4CidrReservations": [], "SubnetIpv6CidrReservations": []}

@@ -10,11 +10,13 @@ from hatoba.gateway.call import Call
 from hatoba.gateway.tags import remove_tags, tags, tags_of
 from hatoba.services.ec2.api.room import PAGE, arn, bad_token, checked_tags, dry_run, ec2, put_tags, resource_type
 from hatoba.services.ec2.filters import matching
+from hatoba.services.ec2.model.acl import the_acl
 from hatoba.services.ec2.model.address import elastics
+from hatoba.services.ec2.model.dhcp import the_options
 from hatoba.services.ec2.model.errors import not_found
 from hatoba.services.ec2.model.group import groups
 from hatoba.services.ec2.model.interface import enis
-from hatoba.services.ec2.model.network import default_dhcp_options, subnets, vpcs
+from hatoba.services.ec2.model.network import subnets, vpcs
 from hatoba.services.ec2.model.routes import internet_gateways, route_tables
 from hatoba.store import Table, Tx
 
@@ -37,9 +39,9 @@ def _check(tx: Tx, call: Call, id_: str) -> None:
         case "sgr":
             known = tx.count(groups, "rule", id_) > 0
         case "acl":
-            known = tx.find(vpcs, call.scope, id_.replace("acl-", "vpc-", 1)) is not None
+            known = the_acl(tx, call.scope, id_) is not None
         case "dopt":
-            known = id_ == default_dhcp_options(call.scope)
+            known = the_options(tx, call.scope, id_) is not None
         case _:
             known = tx.find(_TABLES[prefix], call.scope, id_) is not None
     if not known:

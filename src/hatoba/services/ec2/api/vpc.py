@@ -1,4 +1,8 @@
-"""VPCs."""
+"""VPCs.
+
+Each comes with a main route table, a default security group and a default network ACL, which go with it; whatever else
+is in it is in the way of its deletion.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,8 @@ from hatoba.services.ec2.api.room import (
     described,
     dry_run,
     ec2,
+    one_attribute,
     own_tags,
-    refuse_turned_on,
     refuse_unknown,
     sized_block,
     tag_new,
@@ -25,10 +29,12 @@ from hatoba.services.ec2.defaults import create_default_vpc as new_default_vpc
 from hatoba.services.ec2.defaults import create_vpc as new_vpc
 from hatoba.services.ec2.defaults import default_vpc, ensure_default
 from hatoba.services.ec2.filters import flag
+from hatoba.services.ec2.model.acl import acls_in, network_acls
+from hatoba.services.ec2.model.dhcp import default_options
 from hatoba.services.ec2.model.errors import dependency, in_the_way, invalid, missing
 from hatoba.services.ec2.model.group import forget_group, groups
 from hatoba.services.ec2.model.interface import PublicPool, enis
-from hatoba.services.ec2.model.network import default_dhcp_options, forget_vpc, put_vpc, subnets, the_vpc, vpcs
+from hatoba.services.ec2.model.network import forget_vpc, put_vpc, subnets, the_vpc, vpcs
 from hatoba.services.ec2.model.routes import internet_gateways, route_tables
 
 
@@ -89,7 +95,7 @@ async def describe_vpcs(req: t.DescribeVpcsRequest, call: Call) -> t.DescribeVpc
             "isDefault": lambda vpc: flag(vpc.is_default),
             "owner-id": lambda vpc: (vpc.key.account,),
             "state": lambda vpc: ("available",),
-            "dhcp-options-id": lambda vpc: (default_dhcp_options(call.scope),),
+            "dhcp-options-id": lambda vpc: (vpc.dhcp or default_options(call.scope).id,),
         },
         ids="VpcIds",
         kind="vpc",
@@ -106,9 +112,11 @@ async def delete_vpc(req: t.DeleteVpcRequest, call: Call) -> None:
     with call.tx() as tx:
         vpc = the_vpc(tx, call.scope, req["VpcId"])
         own_groups, tables = tx.index(groups, "vpc", vpc.id), tx.index(route_tables, "vpc", vpc.id)
+        acls = acls_in(tx, vpc)
         if (
             any(group.name != "default" for group in own_groups)
             or any(not table.main for table in tables)
+            or len(acls) > 1
             or tx.count(subnets, "vpc", vpc.id)
             or tx.count(internet_gateways, "vpc", vpc.id)
             or tx.count(enis, "vpc", vpc.id)
@@ -120,10 +128,12 @@ async def delete_vpc(req: t.DeleteVpcRequest, call: Call) -> None:
             forget_group(tx, group)
         for table in tables:
             tx.forget(route_tables, table.key)
+        for acl in tx.index(network_acls, "vpc", vpc.id):
+            tx.forget(network_acls, acl.key)
         forget_vpc(tx, vpc)
         rules = (rule.id for group in own_groups for rule in group.rules)
-        of_vpc = (record.id for record in (vpc, *own_groups, *tables))
-        for id_ in (*of_vpc, *rules, views.acl_id(vpc)):
+        of_vpc = (record.id for record in (vpc, *own_groups, *tables, *acls))
+        for id_ in (*of_vpc, *rules):
             forget_tags(tx, call.scope, arn(call.scope, id_))
 
 
@@ -148,21 +158,55 @@ async def describe_vpc_attribute(req: t.DescribeVpcAttributeRequest, call: Call)
         case "enableDnsHostnames":
             return {"VpcId": vpc.id, "EnableDnsHostnames": {"Value": vpc.dns_hostnames}}
         case "enableNetworkAddressUsageMetrics":
-            return {"VpcId": vpc.id, "EnableNetworkAddressUsageMetrics": {"Value": False}}
+            return {"VpcId": vpc.id, "EnableNetworkAddressUsageMetrics": {"Value": vpc.usage_metrics}}
 
 
 @ec2.operation
 async def modify_vpc_attribute(req: t.ModifyVpcAttributeRequest, call: Call) -> None:
-    given = [name for name in req if name.startswith("Enable")]
-    if len(given) > 1:
-        raise invalid(
-            f"Fields for multiple attribute types specified: {', '.join(given)}", "InvalidParameterCombination"
-        )
-    refuse_turned_on(req, "EnableNetworkAddressUsageMetrics")
+    one_attribute(req, "VpcId")
     with call.tx() as tx:
         vpc = the_vpc(tx, call.scope, req["VpcId"])
         if "EnableDnsSupport" in req:
             vpc = replace(vpc, dns_support=req["EnableDnsSupport"].get("Value", False))
         if "EnableDnsHostnames" in req:
             vpc = replace(vpc, dns_hostnames=req["EnableDnsHostnames"].get("Value", False))
+        if "EnableNetworkAddressUsageMetrics" in req:
+            vpc = replace(vpc, usage_metrics=req["EnableNetworkAddressUsageMetrics"].get("Value", False))
         put_vpc(tx, vpc)
+
+
+@ec2.operation
+async def modify_vpc_tenancy(req: t.ModifyVpcTenancyRequest, call: Call) -> t.ModifyVpcTenancyResult:
+    """From dedicated to default: the one way there is."""
+    with call.tx() as tx:
+        vpc = the_vpc(tx, call.scope, req["VpcId"])
+        tx.put(vpcs, replace(vpc, tenancy=req["InstanceTenancy"]))
+    return {"ReturnValue": True}
+
+
+@ec2.operation
+async def describe_vpc_block_public_access_options(
+    req: t.DescribeVpcBlockPublicAccessOptionsRequest, call: Call
+) -> t.DescribeVpcBlockPublicAccessOptionsResult:
+    return {"VpcBlockPublicAccessOptions": _public_access(call)}
+
+
+@ec2.operation
+async def modify_vpc_block_public_access_options(
+    req: t.ModifyVpcBlockPublicAccessOptionsRequest, call: Call
+) -> t.ModifyVpcBlockPublicAccessOptionsResult:
+    """It can stay off."""
+    if req["InternetGatewayBlockMode"] != "off":
+        raise invalid("Public access cannot be blocked for a whole region here yet.", "UnsupportedOperation")
+    return {"VpcBlockPublicAccessOptions": _public_access(call)}
+
+
+def _public_access(call: Call) -> t.VpcBlockPublicAccessOptions:
+    return {
+        "AwsAccountId": call.scope.account,
+        "AwsRegion": call.scope.region,
+        "State": "default-state",
+        "InternetGatewayBlockMode": "off",
+        "ManagedBy": "account",
+        "ExclusionsAllowed": "allowed",
+    }

@@ -54,6 +54,8 @@ async def describe_availability_zones(
             "zone-type": lambda zone: ("availability-zone",),
             "opt-in-status": lambda zone: ("opt-in-not-required",),
             "group-name": lambda zone: (f"{call.scope.region}-zg-1",),
+            # What only local zones have, and zones that are impaired.
+            **dict.fromkeys(("group-long-name", "message", "parent-zone-id", "parent-zone-name"), lambda zone: ()),
         },
         lambda zone: {},
     )

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from hatoba.services.ec2.model.acl import network_acls
 from hatoba.services.ec2.model.address import cursors, elastics
+from hatoba.services.ec2.model.dhcp import dhcp_options
 from hatoba.services.ec2.model.group import groups
 from hatoba.services.ec2.model.interface import enis
 from hatoba.services.ec2.model.network import opened, subnets, vpcs
@@ -19,4 +21,6 @@ TABLES: tuple[Table[Any], ...] = (
     cursors,
     route_tables,
     internet_gateways,
+    network_acls,
+    dhcp_options,
 )

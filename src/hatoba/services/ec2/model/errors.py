@@ -17,6 +17,11 @@ _KINDS = {
     "eipalloc": ("InvalidAllocationID.NotFound", "allocation ID"),
     "eipassoc": ("InvalidAssociationID.NotFound", "association ID"),
     "acl": ("InvalidNetworkAclID.NotFound", "networkAcl ID"),
+    "aclassoc": ("InvalidAssociationID.NotFound", "association ID"),
+    "pl": ("InvalidPrefixListID.NotFound", "prefix list ID"),
+    "key": ("InvalidKeyPair.NotFound", "key pair ID"),
+    "eni-attach": ("InvalidAttachmentID.NotFound", "attachment ID"),
+    "eni-perm": ("InvalidPermissionID.NotFound", "network interface permission ID"),
     "dopt": ("InvalidDhcpOptionID.NotFound", "dhcpOptions ID"),
     "vgw": ("InvalidVpnGatewayID.NotFound", "vpnGateway ID"),
 }

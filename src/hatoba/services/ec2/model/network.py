@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
+from typing import Literal
 
 import msgspec
 
 from hatoba.core.keys import Scope
-from hatoba.core.records import Record
+from hatoba.core.records import Record, replace
 from hatoba.fleet import model as fleet
 from hatoba.network import addresses
+from hatoba.services.ec2.model.dhcp import DOMAIN, PROVIDED, SERVERS, options_of
 from hatoba.services.ec2.model.errors import not_found
 from hatoba.store import Index, Table, Tx
 from hatoba.store.store import View
@@ -31,6 +32,8 @@ class Vpc(Record, frozen=True, kw_only=True):
     tenancy: str = "default"
     dns_support: bool = True
     dns_hostnames: bool = False
+    usage_metrics: bool = False  # kept and told: no room counts them yet
+    dhcp: str | None = None  # None: the region's own set; "default": none at all
 
     @property
     def cidrs(self) -> tuple[str, ...]:
@@ -44,15 +47,39 @@ class Subnet(Record, frozen=True, kw_only=True):
     default_for_zone: bool = False
     map_public: bool = False
     cursor: str | None = None  # the address given out last: the next one is sought behind it
+    hostname_type: Literal["ip-name", "resource-name"] = "ip-name"  # this and the next two: of machines, kept and told
+    dns_a: bool = False
+    dns_aaaa: bool = False
+    acl: str | None = None  # None: the VPC's default one
+    acl_association: str | None = None  # the id of its present association; None: that of its first
+
+    @property
+    def cidrs(self) -> tuple[str, ...]:
+        return (self.cidr,)
 
 
 class Opened(Record, frozen=True, kw_only=True):
     """This account uses this region: it has been given its default VPC, whatever became of that since."""
 
 
-vpcs = Table("ec2.vpcs", Vpc, indexes=(Index("block", lambda vpc: (block.id for block in vpc.further), many=True),))
+def association_of_acl(subnet: Subnet) -> str:
+    return subnet.acl_association or subnet.id.replace("subnet-", "aclassoc-", 1)
+
+
+vpcs = Table(
+    "ec2.vpcs",
+    Vpc,
+    indexes=(
+        Index("block", lambda vpc: (block.id for block in vpc.further), many=True),
+        Index("dhcp", lambda vpc: vpc.dhcp),
+    ),
+)
 opened = Table("ec2.opened", Opened)
-subnets = Table("ec2.subnets", Subnet, indexes=(Index("vpc", lambda subnet: subnet.vpc),))
+subnets = Table(
+    "ec2.subnets",
+    Subnet,
+    indexes=(Index("vpc", lambda subnet: subnet.vpc), Index("acl_association", association_of_acl)),
+)
 
 
 def the_vpc(view: View, scope: Scope, id_: str) -> Vpc:
@@ -69,20 +96,23 @@ def the_subnet(view: View, scope: Scope, id_: str) -> Subnet:
     return subnet
 
 
-def default_dhcp_options(scope: Scope) -> str:
-    """The id of the one set of DHCP options that an account has in a region."""
-    digest = hashlib.blake2b(f"{scope.account} {scope.region}".encode(), digest_size=8).hexdigest()
-    return f"dopt-0{digest}"
-
-
 def put_vpc(tx: Tx, vpc: Vpc) -> Vpc:
     """Writes a VPC, and its network for the nodes."""
     key = fleet.networks.key(vpc.scope, vpc.id)
     known = tx.get(fleet.networks, key)
     vni = known.vni if known else 1 + max((network.vni for network in tx.all(fleet.networks)), default=0)
     resolver = str(addresses.resolver(IPv4Network(vpc.cidr)))
-    network = fleet.Network(key=key, version=known.version if known else 0, cidrs=vpc.cidrs, vni=vni, resolver=resolver)
-    if network != known:
+    known = known or fleet.Network(key=key, cidrs=vpc.cidrs, vni=vni, resolver=resolver)
+    told = options_of(tx, vpc.scope, vpc.dhcp)
+    network = replace(
+        known,
+        cidrs=vpc.cidrs,
+        dns=vpc.dns_support,
+        hostnames=vpc.dns_support and vpc.dns_hostnames,
+        domain=" ".join(told.of(DOMAIN)) if told else "",
+        servers=tuple(resolver if server == PROVIDED else server for server in told.of(SERVERS)) if told else (),
+    )
+    if tx.get(fleet.networks, key) != network:
         tx.put(fleet.networks, network)
     return tx.put(vpcs, vpc)
 

@@ -13,9 +13,10 @@ from hatoba.aws.shapes import ec2 as t
 from hatoba.core.keys import Scope
 from hatoba.fleet import model as fleet
 from hatoba.services.ec2.model.address import Elastic
+from hatoba.services.ec2.model.dhcp import default_options, domain_of
 from hatoba.services.ec2.model.group import PROTOCOL_NAMES, GroupRule, SecurityGroup
 from hatoba.services.ec2.model.interface import Eni
-from hatoba.services.ec2.model.network import Subnet, Vpc, default_dhcp_options
+from hatoba.services.ec2.model.network import Subnet, Vpc
 from hatoba.services.ec2.model.routes import Association, InternetGateway, RouteTable
 
 Tags = Mapping[str, str]
@@ -41,7 +42,7 @@ def vpc(record: Vpc, own: Tags) -> t.Vpc:
             cidr_association(cidr_association_id(record), record.cidr),
             *(cidr_association(block.id, block.cidr) for block in record.further),
         ],
-        "DhcpOptionsId": default_dhcp_options(record.scope),
+        "DhcpOptionsId": record.dhcp or default_options(record.scope).id,
         "InstanceTenancy": "dedicated" if record.tenancy == "dedicated" else "default",
         "IsDefault": record.is_default,
         "State": "available",
@@ -80,6 +81,12 @@ def subnet(record: Subnet, available: int, own: Tags) -> t.Subnet:
         "Ipv6CidrBlockAssociationSet": [],
         "Ipv6Native": False,
         "EnableDns64": False,
+        "MapCustomerOwnedIpOnLaunch": False,
+        "PrivateDnsNameOptionsOnLaunch": {
+            "HostnameType": record.hostname_type,
+            "EnableResourceNameDnsARecord": record.dns_a,
+            "EnableResourceNameDnsAAAARecord": record.dns_aaaa,
+        },
         "State": "available",
         "OwnerId": key.account,
         "Tags": tags(own),
@@ -196,7 +203,7 @@ def group_rule(group: SecurityGroup, rule: GroupRule, own: Tags) -> t.SecurityGr
 
 def private_name(address: str, region: str) -> str:
     dashed = address.replace(".", "-")
-    return f"ip-{dashed}.ec2.internal" if region == "us-east-1" else f"ip-{dashed}.{region}.compute.internal"
+    return f"ip-{dashed}.{domain_of(region)}"
 
 
 def public_name(address: str, region: str) -> str:
@@ -339,47 +346,4 @@ def availability_zone(scope: Scope, zone: str) -> t.AvailabilityZone:
         "OptInStatus": "opt-in-not-required",
         "State": "available",
         "Messages": [],
-    }
-
-
-def network_acl(vpc: Vpc, subnets: Iterable[Subnet], own: Tags) -> t.NetworkAcl:
-    """The default one, which every VPC has and which lets everything pass."""
-    id_ = acl_id(vpc)
-    return {
-        "NetworkAclId": id_,
-        "VpcId": vpc.id,
-        "OwnerId": vpc.key.account,
-        "IsDefault": True,
-        "Associations": [
-            {"NetworkAclAssociationId": acl_association_id(subnet), "NetworkAclId": id_, "SubnetId": subnet.id}
-            for subnet in subnets
-        ],
-        "Entries": [_entry(egress, number) for egress in (True, False) for number in (100, 32767)],
-        "Tags": tags(own),
-    }
-
-
-def _entry(egress: bool, number: int) -> t.NetworkAclEntry:
-    action: t.RuleAction = "allow" if number == 100 else "deny"
-    return {"CidrBlock": "0.0.0.0/0", "Egress": egress, "Protocol": "-1", "RuleAction": action, "RuleNumber": number}
-
-
-def acl_id(vpc: Vpc) -> str:
-    return vpc.id.replace("vpc-", "acl-", 1)
-
-
-def acl_association_id(subnet: Subnet) -> str:
-    return subnet.id.replace("subnet-", "aclassoc-", 1)
-
-
-def dhcp_options(scope: Scope, own: Tags) -> t.DhcpOptions:
-    domain = "ec2.internal" if scope.region == "us-east-1" else f"{scope.region}.compute.internal"
-    return {
-        "DhcpOptionsId": default_dhcp_options(scope),
-        "OwnerId": scope.account,
-        "DhcpConfigurations": [
-            {"Key": "domain-name", "Values": [{"Value": domain}]},
-            {"Key": "domain-name-servers", "Values": [{"Value": "AmazonProvidedDNS"}]},
-        ],
-        "Tags": tags(own),
     }

@@ -1,0 +1,27 @@
+"""Blocks of addresses, as rules name them: in canonical form, bits beyond the prefix dropped. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from hatoba.services.ec2.model.errors import invalid
+
+
+def cidr4(text: str) -> str:
+    """Raises InvalidParameterValue."""
+    try:
+        if "/" not in text:
+            raise ValueError(text)
+        return str(ipaddress.IPv4Network(text, strict=False))
+    except ValueError:
+        raise invalid(f"CIDR block {text} is malformed") from None
+
+
+def cidr6(text: str) -> str:
+    """Raises InvalidParameterValue."""
+    try:
+        if "/" not in text:
+            raise ValueError(text)
+        return str(ipaddress.IPv6Network(text, strict=False))
+    except ValueError:
+        raise invalid(f"CIDR block {text} is malformed") from None
