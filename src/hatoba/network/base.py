@@ -3,7 +3,8 @@
 A *router* is one VPC's network namespace on this node; an *interface* is a task's network namespace with one `eth0`
 routed to it; an *address* belongs to the router itself (a load balancer's interface). A *peer* is an interface or
 address of the same VPC on another node. *Policies* are the security groups' rules; who is a member of a group is said
-by the interfaces, addresses and peers themselves.
+by the interfaces, addresses and peers themselves, and by *guests*: those of a peered VPC that rules here name.
+*Routing* says by subnet what lies beyond the VPC: the outside, NAT gateways, peered VPCs.
 
 Beside the VPCs a node has one *bridge*: a router too, of which nobody outside of this node knows. A *seat* on it is a
 container's namespace with an address of the bridge; ports of the host may lead there.
@@ -158,6 +159,57 @@ class RemotePublic(msgspec.Struct, frozen=True, kw_only=True):
 
     address: str
     node: str
+
+
+class Guest(msgspec.Struct, frozen=True, kw_only=True):
+    """An interface or address of a peered VPC, as far as it is a member of groups that rules here name."""
+
+    address: str
+    groups: tuple[str, ...]
+    address6: str | None = None
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """Beyond the VPC, to a network: outside as oneself, through a NAT gateway, into a peered VPC, or nowhere.
+
+    `target` is the gateway's id, or the peered VPC's.
+    """
+
+    to: str
+    kind: Literal["outside", "nat", "peering", "closed"]
+    target: str = ""
+
+
+class Subnet(msgspec.Struct, frozen=True, kw_only=True):
+    """How what comes from these blocks finds its way: by the longest route that fits, or nowhere.
+
+    `platform`: the host's services are reached whatever the routes say.
+    """
+
+    blocks: tuple[str, ...]
+    routes: tuple[Route, ...] = ()
+    platform: bool = True
+
+
+class Gateway(msgspec.Struct, frozen=True, kw_only=True):
+    """A NAT gateway: on one node of all, whose routers the others send to.
+
+    What leaves through it goes on by the routes of the gateway's own subnet: to the outside with its public address (if
+    it has one, else nowhere), to peered VPCs with its private one.
+    """
+
+    id: str
+    address: str
+    public: str | None = None
+    node: str = ""  # underlay address of the node that has it; "": this one
+
+
+class Routing(msgspec.Struct, frozen=True, kw_only=True):
+    """A source that is in no subnet here goes outside. `peerings` are the VPCs there is a way to, if both say so."""
+
+    subnets: tuple[Subnet, ...] = ()
+    gateways: tuple[Gateway, ...] = ()
+    peerings: tuple[str, ...] = ()
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -321,6 +373,14 @@ class Fabric(Protocol):
 
     async def set_acls(self, vpc: str, acls: tuple[Acl, ...]) -> None:
         """All network ACLs of the VPC that filter anything. Standing connections meet the new rules, too."""
+        ...
+
+    async def set_routing(self, vpc: str, routing: Routing) -> None:
+        """All there is to know about ways out of the VPC. What stands and has another way from now on is cut off."""
+        ...
+
+    async def set_guests(self, vpc: str, guests: tuple[Guest, ...]) -> None:
+        """All members of groups of peered VPCs that rules here name."""
         ...
 
     async def ensure_interface(self, spec: InterfaceSpec) -> Attachment:

@@ -16,11 +16,13 @@ from hatoba.network.base import (
     AddressSpec,
     Blackhole,
     Fault,
+    Guest,
     InterfaceSpec,
     Loss,
     Peer,
     PolicySet,
     RemotePublic,
+    Routing,
     SeatSpec,
     Settings,
     VpcSpec,
@@ -94,6 +96,30 @@ def peers(given: Iterable[Peer]) -> None:
         if peer.address6 is not None:
             IPv6Address(peer.address6)
         for group in peer.groups:
+            names.checked(group)
+
+
+def routing(given: Routing, configured: Settings) -> None:
+    for subnet in given.subnets:
+        for network in (*subnet.blocks, *(route.to for route in subnet.routes)):
+            ip_network(network)
+    for gateway in given.gateways:
+        names.checked(gateway.id)
+        IPv4Address(gateway.address)
+        if gateway.public is not None:
+            public(gateway.public, configured)
+        if gateway.node:
+            IPv4Address(gateway.node)
+    for vpc_id in given.peerings:
+        names.checked(vpc_id)
+
+
+def guests(given: Iterable[Guest]) -> None:
+    for guest in given:
+        IPv4Address(guest.address)
+        if guest.address6 is not None:
+            IPv6Address(guest.address6)
+        for group in guest.groups:
             names.checked(group)
 
 

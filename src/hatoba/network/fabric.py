@@ -22,6 +22,7 @@ from hatoba.network.base import (
     AddressSpec,
     Attachment,
     Fault,
+    Guest,
     HostRedirect,
     InterfaceSpec,
     Inventory,
@@ -29,6 +30,7 @@ from hatoba.network.base import (
     PolicySet,
     RemotePublic,
     RouterService,
+    Routing,
     Seat,
     SeatSpec,
     Settings,
@@ -56,6 +58,7 @@ class KernelFabric:
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}  # VPC → lock, and who holds it or waits
         self._running: set[asyncio.Future[None]] = set()
         self._seats = bridge.Addresses(settings.bridge)
+        self._linking = asyncio.Lock()  # a link has two ends, whose VPCs are looked after side by side
 
     async def start(self) -> Inventory:
         standing = await self._host.namespace.run(self._take_over)
@@ -78,7 +81,7 @@ class KernelFabric:
         self._seats.keep(seats)
         transit = next((record.transit for record in standing if record.spec.id == BRIDGE), "")
         host.prepare(nodes, seats if transit else (), transit)
-        local = {h.public: (h.vpc, h.id) for vpc in vpcs for h in records.holders(vpc) if h.public is not None}
+        local = {h.public: (vpc, h.id) for vpc in vpcs for h in records.holders(vpc) if h.public is not None}
         host.adopt(local, records.publics(), vpcs)
         host.set_remote(records.publics())
         return standing
@@ -102,7 +105,7 @@ class KernelFabric:
 
     def _demolish(self) -> None:
         for record in self._records.routers():
-            self._host.remove_tunnel(self._path(record.spec.id))
+            self._host.remove_ways(self._path(record.spec.id))
         self._host.teardown()
         self._records.clear()
 
@@ -141,6 +144,8 @@ class KernelFabric:
             await self._route_public(router, interface.id, interface.public)
         for address in router.addresses.values():
             await self._route_public(router, address.id, address.public)
+        for gateway in router.gateways:
+            await self._route_public(router, gateway.id, gateway.public)
 
     async def remove_vpc(self, vpc: str) -> None:
         await self._in_order(vpc, self._remove_vpc(vpc))
@@ -148,13 +153,16 @@ class KernelFabric:
     async def _remove_vpc(self, vpc: str) -> None:
         router = self._routers.pop(vpc, None)
         if router is not None:
+            async with self._linking:
+                for other in self._peered(router):
+                    await other.namespace.run(other.unlink, vpc)
             await router.namespace.close()
         await self._host.namespace.run(self._demolish_router, vpc)
 
     def _demolish_router(self, vpc: str) -> None:
         for interface in self._records.interfaces(vpc):
             syscalls.unpin(self._path(interface.id))
-        self._host.remove_tunnel(self._path(vpc))
+        self._host.remove_ways(self._path(vpc))
         self._host.disconnect(vpc)
         syscalls.unpin(self._path(vpc))
         self._records.forget_router(vpc)
@@ -176,6 +184,61 @@ class KernelFabric:
         if router.acls != acls:
             await router.namespace.run(router.set_acls, acls)
 
+    async def set_routing(self, vpc: str, routing: Routing) -> None:
+        checks.routing(routing, self._settings)
+        await self._in_order(vpc, self._set_routing(vpc, routing))
+
+    async def _set_routing(self, vpc: str, routing: Routing) -> None:
+        router = self._router(vpc)
+        before = router.routing
+        if before != routing:
+            await router.namespace.run(router.set_routing, routing)
+        public = {gateway.id: gateway.public for gateway in router.gateways}
+        for gateway in {*(gateway.id for gateway in before.gateways), *public}:
+            await self._route_public(router, gateway, public.get(gateway))
+        async with self._linking:
+            for other in set(before.peerings) - set(routing.peerings):
+                await router.namespace.run(router.unlink, other)
+            for other in routing.peerings:
+                await self._link(router, other)
+
+    async def _link(self, router: Router, vpc: str) -> None:
+        """The way between two routers, as soon as both stand and ask for it."""
+        other, own = self._routers.get(vpc), router.spec.id
+        if other is None or own not in other.routing.peerings:
+            return
+        stands = [await router.namespace.run(router.is_linked, vpc), await other.namespace.run(other.is_linked, own)]
+        if not all(stands):  # what there is leads to a namespace that is lost
+            await router.namespace.run(router.unlink, vpc)
+            await other.namespace.run(other.unlink, own)
+            host = self._host
+            await host.namespace.run(host.make_link, (own, self._path(own)), (vpc, self._path(vpc)))
+        for end, far in ((router, vpc), (other, own)):
+            await end.namespace.run(end.open_link, far)
+        for end, far in ((router, vpc), (other, own)):
+            await end.namespace.run(end.use_link, far)
+
+    async def set_guests(self, vpc: str, guests: tuple[Guest, ...]) -> None:
+        checks.guests(guests)
+        await self._in_order(vpc, self._set_guests(vpc, guests))
+
+    async def _set_guests(self, vpc: str, guests: tuple[Guest, ...]) -> None:
+        router = self._router(vpc)
+        if router.guests != guests:
+            await router.namespace.run(router.set_guests, guests)
+
+    async def _forget(self, router: Router) -> None:
+        """Connections of addresses that nobody has any more, also where they lead into peered VPCs."""
+        gone, router.gone = router.gone, []
+        if not gone:
+            return
+        for each in (router, *self._peered(router)):
+            await each.namespace.run(each.forget, gone)
+
+    def _peered(self, router: Router) -> list[Router]:
+        others = (self._routers.get(vpc) for vpc in router.routing.peerings)
+        return [other for other in others if other is not None]
+
     async def ensure_interface(self, spec: InterfaceSpec) -> Attachment:
         checks.holder(spec, self._settings)
         await self._in_order(spec.vpc, self._ensure_interface(spec))
@@ -185,6 +248,7 @@ class KernelFabric:
         router = self._router(spec.vpc)
         if router.interfaces.get(spec.id) != spec:
             await router.namespace.run(router.ensure_interface, spec)
+            await self._forget(router)
         await self._route_public(router, spec.id, spec.public)
 
     async def remove_interface(self, vpc: str, interface: str) -> None:
@@ -195,6 +259,7 @@ class KernelFabric:
         if router is not None:
             await self._route_public(router, interface, None)
             await router.namespace.run(router.remove_interface, interface)
+            await self._forget(router)
 
     async def ensure_bridge(self, services: tuple[RouterService, ...]) -> Path:
         await self._in_order(BRIDGE, self._ensure_bridge(services))
@@ -257,6 +322,7 @@ class KernelFabric:
         if router is not None:
             await self._route_public(router, address_id, None)
             await router.namespace.run(router.remove_address, address_id)
+            await self._forget(router)
 
     async def _route_public(self, router: Router, holder: str, public: str | None) -> None:
         """What the host routes to a holder; costs nothing when it is so already."""
@@ -273,6 +339,7 @@ class KernelFabric:
         if router.peers != peers:
             await self._host.namespace.run(self._host.admit, vpc, frozenset(peer.node for peer in peers))
             await router.namespace.run(router.set_peers, peers)
+            await self._forget(router)
 
     async def set_remote_publics(self, publics: tuple[RemotePublic, ...]) -> None:
         checks.remote_publics(publics, self._settings)

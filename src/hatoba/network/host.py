@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hatoba.core.errors import PortError, Refused
-from hatoba.network import addresses, bridge, hostrules, messages, names, syscalls
+from hatoba.network import addresses, bridge, hostrules, messages, names, syscalls, tracking
 from hatoba.network.base import HostRedirect, InterfaceSpec, Publish, RemotePublic, Settings, VpcSpec
 from hatoba.network.forwarding import Forwarding
 from hatoba.network.hostports import HostPorts
@@ -150,10 +150,31 @@ class Host:
         finally:
             os.close(router)
 
-    def remove_tunnel(self, path: Path) -> None:
-        """At once: a namespace goes later, and until then its tunnel's number would be taken."""
+    def make_link(self, one: tuple[str, Path], other: tuple[str, Path]) -> None:
+        """The way between the routers of two peered VPCs, each given by its id and namespace. Must not stand yet."""
+        near, far = syscalls.open_namespace(one[1]), syscalls.open_namespace(other[1])
+        try:
+            self.namespace.netlink.apply(
+                messages.veth(
+                    names.link(other[0]),
+                    names.LINK_MAC,
+                    self._settings.mtu,
+                    peer=names.link(one[0]),
+                    peer_mac=names.LINK_MAC,
+                    peer_index=_ANY_INDEX,
+                    peer_netns=far,
+                    netns=near,
+                )
+            )
+        finally:
+            os.close(near)
+            os.close(far)
+
+    def remove_ways(self, path: Path) -> None:
+        """To other nodes and to peered VPCs. At once: a namespace goes later, and until then their names and the
+        tunnel's number would be taken."""
         if syscalls.is_pinned(path):
-            self.namespace.visit(path, _unlink_tunnel)
+            self.namespace.visit(path, _unlink_ways)
 
     def disconnect(self, vpc: str) -> None:
         """Removes the uplink, and with it the routes that lead there."""
@@ -231,6 +252,7 @@ class Host:
         if self._publics.get(address) != holder:
             return
         del self._publics[address]
+        tracking.forget(address)
         change = messages.no_route(f"{address}/32", origin=messages.OURS)
         if address in self._remote:  # it has moved to another node
             change = messages.route_by_gateway(f"{address}/32", self._remote[address], origin=messages.OURS)
@@ -307,11 +329,10 @@ def _has_way(address: str) -> bool:
     return True
 
 
-def _unlink_tunnel() -> None:
-    device = index(names.TUNNEL)
-    if device is not None:
-        with Netlink() as netlink:
-            netlink.apply(messages.unlink(device))
+def _unlink_ways() -> None:
+    with Netlink() as netlink:
+        ways = [x["index"] for n, x in netlink.links().items() if n == names.TUNNEL or n.startswith(names.LINK_PREFIX)]
+        netlink.apply(*map(messages.unlink, ways))
 
 
 def next_transit(settings: Settings, taken: Iterable[str]) -> str:

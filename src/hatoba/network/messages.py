@@ -10,6 +10,7 @@ import errno
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
@@ -22,10 +23,12 @@ from hatoba.network.netlink import (
     DELLINK,
     DELNEIGH,
     DELROUTE,
+    DELRULE,
     NEWADDR,
     NEWLINK,
     NEWNEIGH,
     NEWROUTE,
+    NEWRULE,
     REPLACE,
     SETLINK,
     Request,
@@ -40,6 +43,8 @@ _PERMANENT, _SELF = 0x80, 0x02
 _MAIN_TABLE = 254
 _UNICAST, _BLACKHOLE, _UNREACHABLE = 1, 6, 7
 _UNIVERSE, _LINK = 0, 253
+_TO_TABLE = 1  # what a rule does
+_BYTE = 255
 _ONLINK = 4
 _NO_DAD = 0x02
 _GONE = frozenset({errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENOENT})
@@ -58,8 +63,18 @@ def _link(what: str, type_: int, *, index: int = 0, up: bool = False, flags: int
     )
 
 
-def veth(device: str, mac: str, mtu: int, *, peer: str, peer_mac: str, peer_index: int, peer_netns: int) -> Request:
-    """A pair: one end here, the other made at once in the namespace of the descriptor. `peer_index` 0: any."""
+def veth(
+    device: str,
+    mac: str,
+    mtu: int,
+    *,
+    peer: str,
+    peer_mac: str,
+    peer_index: int,
+    peer_netns: int,
+    netns: int | None = None,
+) -> Request:
+    """A pair: one end here (or in `netns`), the other in the namespace of a descriptor. `peer_index` 0: any."""
     far = {
         "index": peer_index,
         "attrs": [
@@ -70,8 +85,16 @@ def veth(device: str, mac: str, mtu: int, *, peer: str, peer_mac: str, peer_inde
         ],
     }
     info = {"attrs": [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", {"attrs": [("VETH_INFO_PEER", far)]})]}
+    where: dict[str, Any] = {} if netns is None else {"net_ns_fd": netns}
     return _link(
-        f"make the pair {device}–{peer}", NEWLINK, flags=CREATE, ifname=device, address=mac, mtu=mtu, linkinfo=info
+        f"make the pair {device}–{peer}",
+        NEWLINK,
+        flags=CREATE,
+        ifname=device,
+        address=mac,
+        mtu=mtu,
+        linkinfo=info,
+        **where,
     )
 
 
@@ -131,9 +154,17 @@ def _address(verb: str, type_: int, index: int, value: str, flags: int, scope: i
     return Request(what=f"{verb} the address {value}", type=type_, message=message, flags=flags, ignore=ignore)
 
 
-def route(to: str, index: int, *, via: str | None = None, source: str | None = None, origin: int = 4) -> Request:
+def route(
+    to: str,
+    index: int,
+    *,
+    via: str | None = None,
+    source: str | None = None,
+    origin: int = 4,
+    table: int = _MAIN_TABLE,
+) -> Request:
     """To a network or an address, by a device; `via` is taken to be on that device's link."""
-    message = _route(to, origin=origin, kind=_UNICAST, scope=_UNIVERSE if via else _LINK)
+    message = _route(to, origin=origin, kind=_UNICAST, scope=_UNIVERSE if via else _LINK, table=table)
     message["attrs"] += [("RTA_OIF", index)]
     if via is not None:
         message["flags"] = _ONLINK
@@ -150,12 +181,12 @@ def route_by_gateway(to: str, via: str, *, origin: int) -> Request:
     return Request(what=f"route {to} by {via}", type=NEWROUTE, message=message, flags=REPLACE)
 
 
-def blackhole(to: str) -> Request:
+def blackhole(to: str, *, table: int = _MAIN_TABLE) -> Request:
     """Drops silently, as a VPC does with an address that nobody holds."""
     return Request(
         what=f"close {to}",
         type=NEWROUTE,
-        message=_route(to, origin=4, kind=_BLACKHOLE, scope=_UNIVERSE),
+        message=_route(to, origin=4, kind=_BLACKHOLE, scope=_UNIVERSE, table=table),
         flags=REPLACE,
     )
 
@@ -166,8 +197,8 @@ def unreachable(to: str, *, origin: int) -> Request:
     return Request(what=f"claim {to}", type=NEWROUTE, message=message, flags=REPLACE)
 
 
-def no_route(to: str, *, index: int | None = None, origin: int = 0) -> Request:
-    message = _route(to, origin=origin, kind=0, scope=_UNIVERSE if ip_network(to).version == 6 else 255)
+def no_route(to: str, *, index: int | None = None, origin: int = 0, table: int = _MAIN_TABLE) -> Request:
+    message = _route(to, origin=origin, kind=0, scope=_UNIVERSE if ip_network(to).version == 6 else 255, table=table)
     if index is not None:
         message["attrs"] += [("RTA_OIF", index)]
     return Request(what=f"remove the route {to}", type=DELROUTE, message=message, ignore=_GONE)
@@ -184,16 +215,48 @@ def any_address() -> Any:
     return ifaddrmsg()
 
 
-def _route(to: str, *, origin: int, kind: int, scope: int) -> Any:
+def _route(to: str, *, origin: int, kind: int, scope: int, table: int = _MAIN_TABLE) -> Any:
     network = ip_network(to)
     message = rtmsg()
     message["family"] = _FAMILY[network.version]
     message["dst_len"] = network.prefixlen
-    message["table"] = _MAIN_TABLE
+    message["table"] = table if table <= _BYTE else 0  # a larger number is in the attribute
     message["proto"] = origin
     message["type"] = kind
     message["scope"] = scope if network.version == 4 else _UNIVERSE
-    message["attrs"] = [("RTA_DST", str(network.network_address))] if network.prefixlen else []
+    message["attrs"] = [("RTA_TABLE", table)]
+    if network.prefixlen:
+        message["attrs"] += [("RTA_DST", str(network.network_address))]
+    return message
+
+
+def rule(source: str | None, table: int, priority: int, *, family: int = 2) -> Request:
+    """What comes from a network finds its way in a table; None: everything (of the family)."""
+    what = f"look for the ways of {source} in {table}"
+    message = _rule(source, table, priority, family)
+    return Request(what=what, type=NEWRULE, message=message, flags=CREATE, ignore=frozenset({errno.EEXIST}))
+
+
+def no_rule(source: str | None, table: int, priority: int, *, family: int = 2) -> Request:
+    message = _rule(source, table, priority, family)
+    return Request(what=f"remove the rule for {source}", type=DELRULE, message=message, ignore=_GONE)
+
+
+def any_rule() -> Any:
+    return fibmsg()
+
+
+def _rule(source: str | None, table: int, priority: int, family: int) -> Any:
+    message = fibmsg()
+    message["family"] = family
+    message["table"] = table if table <= _BYTE else 0
+    message["action"] = _TO_TABLE
+    message["attrs"] = [("FRA_TABLE", table), ("FRA_PRIORITY", priority)]
+    if source is not None:
+        network = ip_network(source)
+        message["family"] = _FAMILY[network.version]
+        message["src_len"] = network.prefixlen
+        message["attrs"] += [("FRA_SRC", str(network.network_address))]
     return message
 
 

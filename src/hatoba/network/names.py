@@ -15,14 +15,17 @@ UPLINK = "uplink"  # a router's way to the host
 TUNNEL = "vxlan"  # a router's way to the other nodes
 INTERFACE = "eth0"  # in a task's namespace
 PORT_PREFIX = "e-"  # a router's end of an interface
+LINK_PREFIX = "p-"  # a router's end of its way to a peered VPC's
 
 ROUTER_ADDRESS = "169.254.0.1"  # of every router, within its namespace: what its error messages come from
+LINK_ADDRESS, LINK_ADDRESS6 = "169.254.0.2", "fe80::2"  # the far end of a way to another router, whoever that is
 
 # Every point-to-point link has a segment of its own, so one address serves for all ends of a kind. Locally
 # administered, and known to both sides from the start: nobody ever waits for ARP.
 ROUTER_MAC = "02:68:61:74:6f:01"
 UPLINK_MAC = "02:68:61:74:6f:02"
 HOST_MAC = "02:68:61:74:6f:03"
+LINK_MAC = "02:68:61:74:6f:04"
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -56,6 +59,11 @@ def host_table(instance: str) -> str:
 def port(interface: str) -> str:
     """The router's end of an interface."""
     return PORT_PREFIX + _short(interface, 13)
+
+
+def link(vpc: str) -> str:
+    """A router's way to the router of another VPC."""
+    return LINK_PREFIX + _short(vpc, 13)
 
 
 def node_mac(underlay: str) -> str:

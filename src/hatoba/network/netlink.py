@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
@@ -25,6 +26,7 @@ NEWLINK, DELLINK, GETLINK, SETLINK = 16, 17, 18, 19
 NEWADDR, DELADDR, GETADDR = 20, 21, 22
 NEWROUTE, DELROUTE, GETROUTE = 24, 25, 26
 NEWNEIGH, DELNEIGH, GETNEIGH = 28, 29, 30
+NEWRULE, DELRULE, GETRULE = 32, 33, 34
 
 _REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
 _REPLACE, _EXCLUSIVE, _CREATE = 0x100, 0x200, 0x400
@@ -43,7 +45,7 @@ _SOL_NETLINK, _CAP_ACK = 270, 10  # errors come back without the request in them
 _ANSWER_TIMEOUT = 10.0  # the kernel answers within the call; only a lost answer ends here
 _BATCH = 64
 
-_CLASSES: dict[int, Any] = {GETLINK: ifinfmsg, GETADDR: ifaddrmsg, GETROUTE: rtmsg, GETNEIGH: ndmsg}
+_CLASSES: dict[int, Any] = {GETLINK: ifinfmsg, GETADDR: ifaddrmsg, GETROUTE: rtmsg, GETNEIGH: ndmsg, GETRULE: fibmsg}
 
 Message = Any  # a pyroute2 message: a dictionary of fields, with get_attr()
 

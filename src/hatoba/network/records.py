@@ -1,6 +1,7 @@
 """What the fabric was asked for, on a tmpfs of its own beside the namespaces: intent first, then the act.
 
-    RUN_DIR/vpcs/<vpc>/vpc.json, policies.json, acls.json, peers.json, interfaces/<id>.json, addresses/<id>.json
+    RUN_DIR/vpcs/<vpc>/vpc.json, policies.json, acls.json, peers.json, routing.json, guests.json,
+                       interfaces/<id>.json, addresses/<id>.json
     RUN_DIR/claim.json            the pool claimed on the host
     RUN_DIR/publics.json          public addresses on other nodes
     RUN_DIR/netns/<id>            the namespaces, of routers and of interfaces
@@ -23,11 +24,14 @@ from hatoba.network.base import (
     BRIDGE,
     Acl,
     AddressSpec,
+    Gateway,
+    Guest,
     InterfaceSpec,
     Inventory,
     Peer,
     PolicySet,
     RemotePublic,
+    Routing,
     VpcSpec,
 )
 from hatoba.network.names import checked
@@ -51,8 +55,10 @@ class Records:
         for folder in (self._vpcs, self.namespaces):
             folder.mkdir(exist_ok=True, mode=0o700)
 
-    def holders(self, vpc: str) -> list[InterfaceSpec | AddressSpec]:
-        return [*self.interfaces(vpc), *self.addresses(vpc)]
+    def holders(self, vpc: str) -> list[InterfaceSpec | AddressSpec | Gateway]:
+        """Whoever may have a public address here."""
+        gateways = (gateway for gateway in self.routing(vpc).gateways if not gateway.node)
+        return [*self.interfaces(vpc), *self.addresses(vpc), *gateways]
 
     def inventory(self) -> Inventory:
         all_ = [record.spec for record in self.routers()]
@@ -106,6 +112,18 @@ class Records:
 
     def peers(self, vpc: str) -> tuple[Peer, ...]:
         return _read(self._vpc(vpc) / "peers.json", tuple[Peer, ...]) or ()
+
+    def put_routing(self, vpc: str, routing: Routing) -> None:
+        _write(self._vpc(vpc) / "routing.json", routing)
+
+    def routing(self, vpc: str) -> Routing:
+        return _read(self._vpc(vpc) / "routing.json", Routing) or Routing()
+
+    def put_guests(self, vpc: str, guests: tuple[Guest, ...]) -> None:
+        _write(self._vpc(vpc) / "guests.json", guests)
+
+    def guests(self, vpc: str) -> tuple[Guest, ...]:
+        return _read(self._vpc(vpc) / "guests.json", tuple[Guest, ...]) or ()
 
     def put_interface(self, spec: InterfaceSpec) -> None:
         _write(self._vpc(spec.vpc) / "interfaces" / f"{checked(spec.id)}.json", spec)

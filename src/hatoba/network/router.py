@@ -11,10 +11,22 @@ from collections.abc import Callable
 from ipaddress import ip_network
 
 from hatoba.core.errors import PortError
-from hatoba.network import interfaces, messages, names, tracking, tunnel
-from hatoba.network.base import BRIDGE, Acl, AddressSpec, InterfaceSpec, Peer, PolicySet, Settings, VpcSpec
+from hatoba.network import interfaces, messages, names, routing, tracking, tunnel, ways
+from hatoba.network.base import (
+    BRIDGE,
+    Acl,
+    AddressSpec,
+    Gateway,
+    Guest,
+    InterfaceSpec,
+    Peer,
+    PolicySet,
+    Routing,
+    Settings,
+    VpcSpec,
+)
 from hatoba.network.namespace import Namespace, sysctl
-from hatoba.network.netlink import GETADDR, GETROUTE, index
+from hatoba.network.netlink import GETADDR, GETROUTE, index, settle
 from hatoba.network.records import Records, RouterRecord
 from hatoba.network.rulebook import RuleBook
 from hatoba.network.ruleset import Frame, Member
@@ -26,6 +38,7 @@ _SETTINGS = {
     "net/ipv4/conf/all/forwarding": "1",
     "net/ipv6/conf/all/forwarding": "1",
     "net/ipv4/conf/all/send_redirects": "0",
+    "net/ipv4/conf/all/rp_filter": "0",  # the larger of this one and a device's own would count
     # What a new device begins with: it answers for everybody, and takes from a task only its own address.
     "net/ipv4/conf/default/send_redirects": "0",
     "net/ipv4/conf/default/proxy_arp": "1",
@@ -49,6 +62,10 @@ class Router:
         self.addresses: dict[str, AddressSpec] = {}
         self.acls: tuple[Acl, ...] = ()
         self.peers: tuple[Peer, ...] = ()
+        self.guests: tuple[Guest, ...] = ()
+        self.routing = Routing()
+        self.gone: list[str] = []  # addresses whose connections are to be forgotten
+        self._ways = ways.NOTHING
         self.converged = False  # the last `converge` came to its end
         self._settings = settings
         self._records = records
@@ -72,6 +89,8 @@ class Router:
         self._adopt_interfaces(self._records.interfaces(vpc))
         self.addresses = {address.id: address for address in self._records.addresses(vpc)}
         self.peers = self._records.peers(vpc)
+        self.guests = self._records.guests(vpc)
+        self.routing = self._records.routing(vpc)
         self._book = RuleBook(self._frame())
         self._book.set_policies(self._records.policies(vpc))
         self.acls = self._records.acls(vpc)
@@ -79,12 +98,19 @@ class Router:
         self._book.put((interface.id, _interface(interface)) for interface in self.interfaces.values())
         self._book.put((address.id, _address(address)) for address in self.addresses.values())
         self._book.put((_key(peer), _peer(peer)) for peer in self.peers)
+        self._book.put((_key(guest), _guest(guest)) for guest in self.guests)
+        self._book.set_gateways(self.gateways)
         # Rules before ways: nothing passes a router whose table is not there yet.
         self.namespace.rules(self._book.document())
         self._converge_loopback()
         self._converge_networks()
         self._converge_uplink()
         tunnel.converge(self.namespace.netlink, self.peers, self._settings.underlay)
+        if self.has_tunnel():
+            # What a peered VPC answers may come from another node than what it was asked went to.
+            sysctl(f"net/ipv4/conf/{names.TUNNEL}/rp_filter", "0")
+        self._ways = ways.converge(self.namespace.netlink, self._wanted_ways())
+        self.namespace.netlink.apply(messages.no_route("0.0.0.0/0"))  # where an earlier version had it
         self.converged = True
 
     def _adopt_interfaces(self, recorded: list[InterfaceSpec]) -> None:
@@ -138,11 +164,7 @@ class Router:
         host = self._settings.host_address
         # The transit address is translated to and routed, but nobody's: what comes back from a public address of the
         # same VPC would otherwise be taken for the router's own.
-        self.namespace.netlink.apply(
-            messages.up(device),
-            messages.neighbour(device, host, names.HOST_MAC),
-            messages.route("0.0.0.0/0", device, via=host),
-        )
+        self.namespace.netlink.apply(messages.up(device), messages.neighbour(device, host, names.HOST_MAC))
 
     def has_tunnel(self) -> bool:
         return index(names.TUNNEL) is not None
@@ -171,8 +193,7 @@ class Router:
         self.interfaces.pop(spec.id, None)
         self._rules(lambda book: book.drop([spec.id]))
         interfaces.remove(self.namespace, spec, self._records.namespace(spec.id))
-        if any(publish.protocol == "udp" for publish in spec.ports):
-            tracking.forget(spec.address)
+        self.gone += _own(spec)
 
     def ensure_address(self, spec: AddressSpec) -> None:
         self._records.put_address(spec)
@@ -190,6 +211,7 @@ class Router:
         self._rules(lambda book: book.drop([address_id]))
         if old is not None:
             gone = _own(old) - self._own_addresses()
+            self.gone += gone
             self.namespace.netlink.apply(*(messages.no_address(_LOOPBACK, address) for address in gone))
         self._records.forget_address(self.spec.id, address_id)
 
@@ -211,7 +233,60 @@ class Router:
         gone = {_key(peer) for peer in self.peers} - {_key(peer) for peer in peers}
         self._rules(lambda book: book.drop(gone) + book.put((_key(peer), _peer(peer)) for peer in peers))
         tunnel.change(self.namespace.netlink, self.peers, peers, self._settings.underlay)
+        self.gone += [address for peer in self.peers if _key(peer) in gone for address in _own(peer)]
         self.peers = peers
+
+    def set_guests(self, guests: tuple[Guest, ...]) -> None:
+        self._records.put_guests(self.spec.id, guests)
+        gone = {_key(guest) for guest in self.guests} - {_key(guest) for guest in guests}
+        self._rules(lambda book: book.drop(gone) + book.put((_key(guest), _guest(guest)) for guest in guests))
+        self.guests = guests
+
+    @property
+    def gateways(self) -> list[Gateway]:
+        """The NAT gateways of this node."""
+        return [gateway for gateway in self.routing.gateways if not gateway.node]
+
+    def set_routing(self, wanted: Routing) -> None:
+        self._records.put_routing(self.spec.id, wanted)
+        self.routing = wanted
+        # What a gateway may do comes before the ways to it, so no packet leaves with its own address.
+        self._rules(lambda book: book.set_gateways(self.gateways))
+        self.renew_ways()
+
+    def renew_ways(self) -> None:
+        self._ways = ways.change(self.namespace.netlink, self._ways, self._wanted_ways())
+
+    def _wanted_ways(self) -> routing.Ways:
+        return routing.ways(self.routing, self._settings.host_address)
+
+    def is_linked(self, vpc: str) -> bool:
+        return index(names.link(vpc)) is not None
+
+    def open_link(self, vpc: str) -> None:
+        """This router's end of the way to another one, which has been made."""
+        self.namespace.netlink.apply(messages.up(self._link(vpc)))
+
+    def use_link(self, vpc: str) -> None:
+        """Once both ends are up."""
+        settle(self.namespace.netlink, self._link(vpc))
+        self.renew_ways()
+
+    def _link(self, vpc: str) -> int:
+        device = index(names.link(vpc))
+        if device is None:
+            raise PortError("kernel", f"The way from {self.spec.id} to {vpc} is gone.")
+        return device
+
+    def unlink(self, vpc: str) -> None:
+        self._ways = ways.close(self.namespace.netlink, self._ways, names.link(vpc))
+        device = index(names.link(vpc))
+        if device is not None:
+            self.namespace.netlink.apply(messages.unlink(device))
+
+    def forget(self, addresses: list[str]) -> None:
+        for address in addresses:
+            tracking.forget(address)
 
     def _rules(self, change: Callable[[RuleBook], str]) -> None:
         commands = change(self._book)
@@ -222,7 +297,7 @@ class Router:
             self.namespace.rules(self._book.document())
 
 
-def _own(address: AddressSpec) -> set[str]:
+def _own(address: AddressSpec | InterfaceSpec | Peer) -> set[str]:
     return {value for value in (address.address, address.address6) if value is not None}
 
 
@@ -252,6 +327,10 @@ def _peer(peer: Peer) -> Member:
     return Member(address=peer.address, address6=peer.address6, groups=peer.groups, here=False)
 
 
-def _key(peer: Peer) -> str:
+def _guest(guest: Guest) -> Member:
+    return Member(address=guest.address, address6=guest.address6, groups=guest.groups, here=False)
+
+
+def _key(far: Peer | Guest) -> str:
     """Cannot be an interface's id: those have no "@"."""
-    return f"@{peer.address}"
+    return f"@{far.address}" if isinstance(far, Peer) else f"@@{far.address}"

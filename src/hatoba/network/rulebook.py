@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from hatoba.network import acls as filters
 from hatoba.network import ruleset
-from hatoba.network.base import Acl, PolicySet
+from hatoba.network.base import Acl, Gateway, PolicySet
 from hatoba.network.ruleset import Elements, Frame, Member
 
 _STALE = 32  # unused groups that may stay in the table before it is written anew without them
@@ -22,6 +22,7 @@ class RuleBook:
         self._policies: dict[str, PolicySet] = {}
         self._acls: dict[str, Acl] = {}
         self._members: dict[str, Member] = {}
+        self._gateways: dict[str, Elements] = {}
         self._content: dict[tuple[str, str], dict[str, str]] = {}  # element → holder → value, the latest holder last
         self._groups: set[str] = set()  # declared in the table
         self._combinations: set[tuple[str, ...]] = set()  # declared in the table
@@ -66,6 +67,15 @@ class RuleBook:
         for key in keys:
             if (old := self._members.pop(key, None)) is not None:
                 lines += self._change(key, ruleset.elements(old), {})
+        return _text(lines)
+
+    def set_gateways(self, gateways: Iterable[Gateway]) -> str:
+        """All NAT gateways of this node."""
+        wanted = {gateway.address: ruleset.gateway_elements(gateway) for gateway in gateways}
+        lines: list[str] = []
+        for address in self._gateways | wanted:
+            lines += self._change(f"nat {address}", self._gateways.get(address, {}), wanted.get(address, {}))
+        self._gateways = wanted
         return _text(lines)
 
     def _change(self, key: str, old: Elements, new: Elements) -> list[str]:

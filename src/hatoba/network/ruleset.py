@@ -6,6 +6,9 @@ input: to the router's own addresses; output: from them):
     egress   is it who it claims to be (device and address together), and does one of its groups let it out?
     ingress  does a group of the target let it in, or may it leave the VPC this way?
 
+Where a packet leaves the VPC has been decided by then (`routing`): one that goes on through a NAT gateway has that as
+its next hop, and takes the address of it; one that goes to a peered VPC is asked again by that VPC's router.
+
 The members of a group are a set, each holder of an address is one element of a verdict map that leads to the rules of
 its groups. So one more interface is a few elements, and a changed rule is one chain, however many others there are.
 Answers of standing connections pass first. What no rule accepts is dropped without a word, as security groups do.
@@ -20,7 +23,7 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 import msgspec
 
 from hatoba.network import bridge, names
-from hatoba.network.base import HostService, PolicySet, Publish, RouterService, Rule
+from hatoba.network.base import Gateway, HostService, PolicySet, Publish, RouterService, Rule
 
 TABLE = "inet hatoba"
 
@@ -41,6 +44,9 @@ _KINDS = {
     "ingress6": "map {name} {{ type ipv6_addr : verdict; }}",
     "public-in": "map {name} {{ type ipv4_addr : ipv4_addr; }}",
     "public-out": "map {name} {{ type ipv4_addr : ipv4_addr; }}",
+    "nats": "set {name} {{ type ipv4_addr; }}",
+    "nat-out": "map {name} {{ type ipv4_addr : ipv4_addr; }}",
+    "nat-over": "map {name} {{ type ipv4_addr : ipv4_addr; }}",
 }
 _BORDER_KINDS = {
     f"acl-{way}{number}": f"map {{name}} {{{{ type ipv{number}_addr : verdict; flags interval; }}}}"
@@ -95,6 +101,15 @@ def elements(member: Member) -> Elements:
         found["outward", member.address] = ""
     for protocol, host, port in bridge.published(member.ports):
         found["published", f"{protocol} . {host}"] = f"{member.address} . {port}"
+    return found
+
+
+def gateway_elements(gateway: Gateway) -> Elements:
+    """The next hop that stands for a NAT gateway of this node, and what takes its address: outside, in peered VPCs."""
+    found: Elements = {("nat-over", gateway.address): gateway.address}
+    if gateway.public is not None:
+        found["nat-out", gateway.address] = gateway.public
+        found["nats", gateway.address] = ""
     return found
 
 
@@ -178,18 +193,23 @@ def base_chains(frame: Frame) -> dict[str, list[str]]:
     """The chains at the hooks: the same for every router, but for the addresses towards the host."""
     standing = "ct state established,related accept"
     ports, up, tunnel = f'iifname "{names.PORT_PREFIX}*"', f'"{names.UPLINK}"', f'"{names.TUNNEL}"'
+    links = f'"{names.LINK_PREFIX}*"'  # the routers at their other ends have asked, or ask
     from_task = ["iifname . ip saddr vmap @egress4", "iifname . ip6 saddr vmap @egress6"]
     to_member = ["ip daddr vmap @ingress4", "ip6 daddr vmap @ingress6"]
     served = f"{ports} ip daddr . meta l4proto . th dport @services accept"
     # Only what was addressed to a public address may come from the host: private ones cannot be reached from there.
     untranslated = f"iifname {up} ct status ! dnat drop"
-    outward = [f"oifname {tunnel} accept", f"oifname {up} ip saddr @outward accept"]
+    outward = [
+        f"oifname {{ {tunnel}, {links} }} accept",
+        f"oifname {up} rt ip nexthop @nats accept",
+        f"oifname {up} ip saddr @outward accept",
+    ]
     loopback = ['oifname "lo" ip daddr 127.0.0.0/8 accept', 'oifname "lo" ip6 daddr ::1 accept']
     return {
         "forward-egress": [
             "type filter hook forward priority 0; policy drop;",
             standing,
-            f"iifname {{ {up}, {tunnel} }} accept",
+            f"iifname {{ {up}, {tunnel}, {links} }} accept",
             *from_task,
         ],
         "forward-ingress": [
@@ -203,7 +223,7 @@ def base_chains(frame: Frame) -> dict[str, list[str]]:
         "input-egress": [
             "type filter hook input priority 0; policy drop;",
             standing,
-            f'iifname {{ "lo", {up}, {tunnel} }} accept',
+            f'iifname {{ "lo", {up}, {tunnel}, {links} }} accept',
             _NEIGHBOURS,
             served,
             *from_task,
@@ -233,6 +253,13 @@ def base_chains(frame: Frame) -> dict[str, list[str]]:
             *to_member,
             *outward,
         ],
+        **_translations(frame),
+    }
+
+
+def _translations(frame: Frame) -> dict[str, list[str]]:
+    up, links = f'"{names.UPLINK}"', f'"{names.LINK_PREFIX}*"'
+    return {
         "prerouting": [
             "type nat hook prerouting priority dstnat; policy accept;",
             f"iifname {up} dnat ip to ip daddr map @public-in",
@@ -240,6 +267,8 @@ def base_chains(frame: Frame) -> dict[str, list[str]]:
         ],
         "postrouting": [
             "type nat hook postrouting priority srcnat; policy accept;",
+            f"oifname {up} snat ip to rt ip nexthop map @nat-out",
+            f"oifname {links} snat ip to rt ip nexthop map @nat-over",
             f"oifname {up} snat ip to ip saddr map @public-out",
             f"oifname {up} snat ip to {frame.transit}",
         ],

@@ -1,4 +1,4 @@
-"""The fabric in memory: the same calls and refusals, and an answer to "who reaches whom" by pure evaluation.
+"""The fabric in memory: the same calls and refusals, and an answer to "who reaches whom" (`reach`).
 
 Several nodes share an `Underlay`. `failures` makes the next calls of an operation fail, so that callers can be tried;
 what was wanted is remembered then as the real one's records do, and repeating the call completes it. `delays` makes the
@@ -13,14 +13,14 @@ from pathlib import Path
 
 from hatoba.core.errors import HatobaError, PortError
 from hatoba.core.records import replace
-from hatoba.network import acls, bridge, checks, groups
+from hatoba.network import bridge, checks
 from hatoba.network.base import (
     BRIDGE,
     Acl,
     AddressSpec,
     Attachment,
-    Blackhole,
     Fault,
+    Guest,
     HostRedirect,
     InterfaceSpec,
     Inventory,
@@ -29,47 +29,16 @@ from hatoba.network.base import (
     Publish,
     RemotePublic,
     RouterService,
+    Routing,
     Seat,
     SeatSpec,
     Settings,
     Traffic,
     VpcSpec,
 )
-from hatoba.network.groups import End, within
-
-Holder = InterfaceSpec | AddressSpec
+from hatoba.network.reach import Holder, Reach, Vpc
 
 _EPHEMERAL = (32768, 61000)  # what Linux gives out by itself
-
-
-class Vpc:
-    """What one node holds of a VPC."""
-
-    def __init__(self, spec: VpcSpec) -> None:
-        self.spec = spec
-        self.policies: dict[str, PolicySet] = {}
-        self.acls: tuple[Acl, ...] = ()
-        self.holders: dict[str, Holder] = {}  # standing ones
-        self.wanted: dict[str, Holder] = {}  # also those whose making failed
-        self.peers: dict[str, Peer] = {}
-        self.faults: dict[tuple[str, str], Fault] = {}  # (interface, name) → what runs
-
-    def swallows(self, holder: Holder, direction: str, far: str, port: int, protocol: str) -> bool:
-        """A blackhole of the holder's takes it."""
-        fault = self.faults.get((holder.id, f"{direction}-{protocol}-{port}"))
-        return isinstance(fault, Blackhole) and not any(within(far, network) for network in fault.spared)
-
-    def borders_let_pass(self, source: str, target: str, protocol: str, port: int) -> bool:
-        """There and back: a network ACL remembers nothing."""
-        there = acls.lets_pass(self.acls, source, target, protocol, port)
-        return there and acls.lets_pass(self.acls, target, source, protocol, _EPHEMERAL[0])
-
-    def at(self, address: str) -> Holder | None:
-        return next((h for h in self.holders.values() if address in (h.address, h.address6)), None)
-
-    def groups_of(self, address: str) -> tuple[str, ...]:
-        holder = self.at(address) or self.peers.get(address)
-        return holder.groups if holder is not None else ()
 
 
 class Underlay(dict[str, "SimulatedFabric"]):
@@ -81,12 +50,12 @@ class SimulatedFabric:
 
     def __init__(self, settings: Settings, underlay: Underlay | None = None) -> None:
         checks.settings(settings)
-        self._settings = settings
-        self._underlay = underlay if underlay is not None else Underlay()
+        self.settings = settings
+        self.underlay = underlay if underlay is not None else Underlay()
         if settings.underlay is not None:
-            self._underlay[settings.underlay] = self
+            self.underlay[settings.underlay] = self
         self.vpcs: dict[str, Vpc] = {}
-        self._remote: dict[str, str] = {}
+        self.remote: dict[str, str] = {}  # public address → the node that has it
         self.redirected: HostRedirect | None = None
         self._seats = bridge.Addresses(settings.bridge)
         self.failures: dict[str, list[HatobaError]] = {}  # operation → errors of its next calls
@@ -113,7 +82,7 @@ class SimulatedFabric:
     async def teardown(self) -> None:
         self._called("teardown", "")
         self.vpcs.clear()
-        self._remote.clear()
+        self.remote.clear()
 
     async def ensure_vpc(self, spec: VpcSpec) -> Path:
         checks.vpc(spec)
@@ -152,7 +121,7 @@ class SimulatedFabric:
         self._remove("remove_address", vpc, address_id)
 
     def _ensure(self, operation: str, spec: Holder) -> None:
-        checks.holder(spec, self._settings)
+        checks.holder(spec, self.settings)
         vpc = self._vpc(spec.vpc)
         vpc.wanted[spec.id] = spec
         self._called(operation, spec.id)
@@ -169,18 +138,28 @@ class SimulatedFabric:
     async def set_peers(self, vpc: str, peers: tuple[Peer, ...]) -> None:
         checks.peers(peers)
         self._called("set_peers", vpc)
-        if peers and self._settings.underlay is None:
+        if peers and self.settings.underlay is None:
             raise PortError("kernel", "This node cannot reach peers on other nodes: it has no underlay address.")
         self._vpc(vpc).peers = {peer.address: peer for peer in peers}
 
+    async def set_routing(self, vpc: str, routing: Routing) -> None:
+        checks.routing(routing, self.settings)
+        self._called("set_routing", vpc)
+        self._vpc(vpc).routing = routing
+
+    async def set_guests(self, vpc: str, guests: tuple[Guest, ...]) -> None:
+        checks.guests(guests)
+        self._called("set_guests", vpc)
+        self._vpc(vpc).guests = {guest.address: guest for guest in guests}
+
     async def set_remote_publics(self, publics: tuple[RemotePublic, ...]) -> None:
-        checks.remote_publics(publics, self._settings)
+        checks.remote_publics(publics, self.settings)
         self._called("set_remote_publics", "")
-        self._remote = {public.address: public.node for public in publics}
+        self.remote = {public.address: public.node for public in publics}
 
     async def ensure_bridge(self, services: tuple[RouterService, ...]) -> Path:
         self._called("ensure_bridge", "")
-        spec = bridge.network(self._settings.bridge, services)
+        spec = bridge.network(self.settings.bridge, services)
         made = self.vpcs.setdefault(BRIDGE, Vpc(spec))
         made.spec, made.policies = spec, {bridge.OPEN.id: bridge.OPEN}
         return self._path(BRIDGE)
@@ -191,7 +170,7 @@ class SimulatedFabric:
         given = here.wanted.get(spec.id)
         if not isinstance(given, InterfaceSpec) or not bridge.answers(spec, given):
             ports = self._ports(spec)
-            given = bridge.interface(spec.id, self._settings.bridge, self._seats.give(spec.id), ports)
+            given = bridge.interface(spec.id, self.settings.bridge, self._seats.give(spec.id), ports)
         here.wanted[spec.id] = given
         self._called("ensure_seat", spec.id)
         here.holders[spec.id] = given
@@ -265,87 +244,7 @@ class SimulatedFabric:
 
     def can_reach(self, source: str | None, address: str, port: int, protocol: str = "tcp") -> bool:
         """Whether a connection would be let through. `source` is an interface's or address's id; None is the host."""
-        if source is None:
-            return self._from_host(self._settings.host_address, address, port, protocol)
-        for vpc in self.vpcs.values():
-            holder = vpc.holders.get(source)
-            if holder is not None:
-                return self._from_holder(vpc, holder, address, port, protocol)
-        return False
-
-    def _from_holder(self, vpc: Vpc, holder: Holder, address: str, port: int, protocol: str) -> bool:
-        if vpc.swallows(holder, "egress", address, port, protocol):
-            return False
-        served = {(service.address, service.port, service.protocol) for service in vpc.spec.services}
-        if isinstance(holder, InterfaceSpec) and (address, port, protocol) in served:
-            return True
-        here = End(address=_of_version(holder, address), groups=holder.groups)
-        there = End(address=address, groups=vpc.groups_of(address))
-        if not groups.lets_out(here, there, vpc.policies, protocol, port):
-            return False
-        if not vpc.borders_let_pass(here.address, address, protocol, port):
-            return False
-        if vpc.at(address) is not None:
-            return self._lets_in(vpc, here.address, address, port, protocol)
-        if address in vpc.peers:
-            return self._at_peer(vpc, here.address, address, port, protocol)
-        if any(within(address, cidr) for cidr in vpc.spec.cidrs):
-            return False
-        services = {(service.port, service.protocol) for service in self._settings.host_services}
-        if (
-            address == self._settings.host_address
-            and isinstance(holder, InterfaceSpec)
-            and (port, protocol) in services
-        ):
-            return True
-        if self._is_own(address):
-            return holder.egress and self._is_published(port, protocol)
-        if not holder.egress or ":" in address:
-            return False
-        if within(address, self._settings.pool):
-            # Without a public address of its own it is seen as one of the host's; no group knows either.
-            return self._from_host(holder.public or self._settings.host_address, address, port, protocol)
-        return True
-
-    def _is_own(self, address: str) -> bool:
-        return address in (self._settings.host_address, self._settings.underlay)
-
-    def _is_published(self, port: int, protocol: str) -> bool:
-        here = self.vpcs.get(BRIDGE)
-        seats = here.holders.values() if here is not None else ()
-        return any(
-            (protocol, port) == (theirs, host)
-            for seat in seats
-            if isinstance(seat, InterfaceSpec)
-            for theirs, host, _ in bridge.published(seat.ports)
-        )
-
-    def _from_host(self, source: str, address: str, port: int, protocol: str) -> bool:
-        """To a public address, of this node or of another one, or to a published port."""
-        if address == "127.0.0.1" or self._is_own(address):
-            return self._is_published(port, protocol)
-        for vpc in self.vpcs.values():
-            for holder in vpc.holders.values():
-                if holder.public == address:
-                    return self._lets_in(vpc, source, holder.address, port, protocol)
-        node = self._underlay.get(self._remote.get(address, ""))
-        return node is not None and node is not self and node._from_host(source, address, port, protocol)
-
-    def _at_peer(self, vpc: Vpc, source: str, address: str, port: int, protocol: str) -> bool:
-        """On the other node; it must know the way back."""
-        node = self._underlay.get(vpc.peers[address].node)
-        far = node.vpcs.get(vpc.spec.id) if node is not None else None
-        known = far is not None and source in far.peers and far.peers[source].node == self._settings.underlay
-        return far is not None and known and self._lets_in(far, source, address, port, protocol)
-
-    def _lets_in(self, vpc: Vpc, source: str, address: str, port: int, protocol: str) -> bool:
-        holder = vpc.at(address)
-        if holder is None or vpc.swallows(holder, "ingress", source, port, protocol):
-            return False
-        if not vpc.borders_let_pass(source, address, protocol, port):
-            return False
-        near, far = End(address=source, groups=vpc.groups_of(source)), End(address=address, groups=holder.groups)
-        return groups.lets_in(near, far, vpc.policies, protocol, port)
+        return Reach(self).asked(source, address, port, protocol)
 
     def _vpc(self, vpc: str) -> Vpc:
         if vpc not in self.vpcs:
@@ -353,8 +252,4 @@ class SimulatedFabric:
         return self.vpcs[vpc]
 
     def _path(self, identifier: str) -> Path:
-        return self._settings.run_dir / "netns" / identifier
-
-
-def _of_version(holder: Holder, address: str) -> str:
-    return holder.address6 if ":" in address and holder.address6 is not None else holder.address
+        return self.settings.run_dir / "netns" / identifier

@@ -1,7 +1,8 @@
-"""Forgets connections that the kernel tracks, when the address that they lead to has gone.
+"""Forgets connections that the kernel tracks, when an address that they lead to or come from has gone.
 
-A client that keeps sending datagrams from one port keeps its connection alive, and with it the translation to an
-address that nobody has any more: who comes next at the same published port would never hear of it. TCP ends by itself.
+Whoever is given the address next must not be let through by what its former holder was allowed. And a client that
+keeps sending datagrams from one port keeps its connection alive, and with it the translation to an address that nobody
+has any more: who comes next at the same published port would never hear of it.
 
 Works in the network namespace of the calling thread.
 """
@@ -23,32 +24,37 @@ _GENERAL = struct.Struct("=BBH")  # family, version, 0
 _ATTRIBUTE = struct.Struct("=HH")
 _NESTED, _TYPE = 0x8000, 0x3FFF
 _ORIGINAL, _REPLY, _ID, _FILTER = 1, 2, 12, 25
-_IP, _SOURCE4 = 1, 1
+_IP, _SOURCE4, _SOURCE6 = 1, 1, 3
 _FLAGS_ORIGINAL, _FLAGS_REPLY = 1, 2
 _BY_SOURCE = 0x1
 _PATIENCE = 10.0
 
 
 def forget(address: str) -> int:
-    """Ends all that was sent to the address, also by translation. How many there were."""
+    """Ends all that was sent to the address, also by translation, and all that it began. How many there were."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETFILTER) as asked:
         asked.settimeout(_PATIENCE)
         try:
-            found = list(_leading_to(asked, address))
+            found = {*_with(asked, family, address, _REPLY), *_with(asked, family, address, _ORIGINAL)}
             for connection in found:
-                asked.send(_message(_DELETE, _REQUEST | _ACK, connection))
+                asked.send(_message(family, _DELETE, _REQUEST | _ACK, connection))
                 asked.recv(4096)  # that it has ended by itself is as good
         except OSError as error:
             raise PortError("kernel", f"forget the connections of {address}: {error}") from error
     return len(found)
 
 
-def _leading_to(asked: socket.socket, address: str) -> Iterator[bytes]:
-    """What names each connection whose answers come from the address: its original ends, and its number."""
-    source = _attribute(_SOURCE4, socket.inet_aton(address))
-    flags = _attribute(_FLAGS_ORIGINAL, struct.pack("=I", 0)) + _attribute(_FLAGS_REPLY, struct.pack("=I", _BY_SOURCE))
-    wanted = _attribute(_REPLY | _NESTED, _attribute(_IP | _NESTED, source)) + _attribute(_FILTER | _NESTED, flags)
-    asked.send(_message(_GET, _REQUEST | _DUMP, wanted))
+def _with(asked: socket.socket, family: socket.AddressFamily, address: str, direction: int) -> Iterator[bytes]:
+    """What names each connection of which what goes in that direction comes from the address: its original ends, and
+    its number."""
+    source = _attribute(_SOURCE6 if family == socket.AF_INET6 else _SOURCE4, socket.inet_pton(family, address))
+    flags = b"".join(
+        _attribute(kind, struct.pack("=I", _BY_SOURCE if way == direction else 0))
+        for way, kind in ((_ORIGINAL, _FLAGS_ORIGINAL), (_REPLY, _FLAGS_REPLY))
+    )
+    wanted = _attribute(direction | _NESTED, _attribute(_IP | _NESTED, source)) + _attribute(_FILTER | _NESTED, flags)
+    asked.send(_message(family, _GET, _REQUEST | _DUMP, wanted))
     while True:
         for kind, body in _messages(asked.recv(262144)):
             if kind in (_DONE, _ERROR):
@@ -57,8 +63,8 @@ def _leading_to(asked: socket.socket, address: str) -> Iterator[bytes]:
             yield b"".join(named)
 
 
-def _message(kind: int, flags: int, attributes: bytes) -> bytes:
-    body = _GENERAL.pack(socket.AF_INET, 0, 0) + attributes
+def _message(family: socket.AddressFamily, kind: int, flags: int, attributes: bytes) -> bytes:
+    body = _GENERAL.pack(family, 0, 0) + attributes
     return _HEADER.pack(_HEADER.size + len(body), kind, flags, 1, 0) + body
 
 

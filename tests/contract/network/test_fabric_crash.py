@@ -18,13 +18,29 @@ import msgspec
 import pytest
 
 from hatoba.network import records, syscalls
-from hatoba.network.base import Fabric, Publish, SeatSpec
+from hatoba.network.base import Fabric, Gateway, Guest, Publish, Route, Routing, SeatSpec, Subnet, VpcSpec
 from hatoba.network.namespace import Namespace
 from hatoba.network.netlink import Netlink
 from tests.contract.network.labs import NODES, RealLab, launch
 from tests.contract.network.specs import DEFAULT, OPEN, balancer, peer, task, vpc
 
 pytestmark = pytest.mark.real
+
+
+ROUTING = Routing(
+    subnets=(
+        Subnet(blocks=("10.0.0.0/24",), routes=(Route(to="0.0.0.0/0", kind="outside"),)),
+        Subnet(
+            blocks=("10.0.1.0/24",),
+            routes=(
+                Route(to="0.0.0.0/0", kind="nat", target="nat-1"),
+                Route(to="10.2.0.0/16", kind="peering", target="vpc-2"),
+            ),
+        ),
+    ),
+    gateways=(Gateway(id="nat-1", address="10.0.0.9", public="100.80.9.9"),),
+    peerings=("vpc-2",),
+)
 
 
 class Killed(BaseException):
@@ -70,6 +86,10 @@ async def make(fabric: Fabric) -> None:
     await fabric.ensure_interface(task("b", "10.0.0.11", "sg-open", "sg-default"))
     await fabric.ensure_address(balancer("lb", "10.0.0.20", "sg-open", public="100.80.8.2"))
     await fabric.set_peers("vpc-1", (peer("10.0.0.12", NODES[1]),))
+    await fabric.ensure_vpc(VpcSpec(id="vpc-2", cidrs=("10.2.0.0/16",), vni=2))
+    await fabric.set_routing("vpc-1", ROUTING)
+    await fabric.set_routing("vpc-2", Routing(peerings=("vpc-1",)))
+    await fabric.set_guests("vpc-2", (Guest(address="10.0.0.10", groups=("sg-open",)),))
     await fabric.ensure_bridge(())
     await fabric.ensure_seat(SeatSpec(id="seat", ports=(Publish(port=80, host=8080), Publish(port=80))))
 
@@ -77,6 +97,8 @@ async def make(fabric: Fabric) -> None:
 async def unmake(fabric: Fabric) -> None:
     await fabric.ensure_interface(task("a", "10.0.0.10", "sg-default", public="100.80.8.3"))
     await fabric.set_peers("vpc-1", ())
+    await fabric.set_routing("vpc-1", Routing())
+    await fabric.remove_vpc("vpc-2")
     await fabric.remove_seat("seat")
     await fabric.remove_address("vpc-1", "lb")
     await fabric.remove_interface("vpc-1", "a")

@@ -1,0 +1,249 @@
+"""Who reaches whom, by evaluating what was asked for instead of carrying it out: the simulated fabric's answer.
+
+A connection is followed as its first packet would go: let out by the groups of its source, then within the VPC, to the
+platform, or by the routes of its subnet beyond the VPC, where whoever has the address asks the groups of the target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
+from typing import Protocol
+
+from hatoba.network import acls, bridge, groups, routing
+from hatoba.network.base import (
+    BRIDGE,
+    Acl,
+    AddressSpec,
+    Blackhole,
+    Fault,
+    Gateway,
+    Guest,
+    InterfaceSpec,
+    Peer,
+    PolicySet,
+    Route,
+    Routing,
+    Settings,
+    VpcSpec,
+)
+from hatoba.network.groups import End, within
+
+Holder = InterfaceSpec | AddressSpec
+
+_EPHEMERAL = 32768  # where answers go
+
+
+class Vpc:
+    """What one node holds of a VPC."""
+
+    def __init__(self, spec: VpcSpec) -> None:
+        self.spec = spec
+        self.policies: dict[str, PolicySet] = {}
+        self.acls: tuple[Acl, ...] = ()
+        self.holders: dict[str, Holder] = {}  # standing ones
+        self.wanted: dict[str, Holder] = {}  # also those whose making failed
+        self.peers: dict[str, Peer] = {}
+        self.guests: dict[str, Guest] = {}
+        self.routing = Routing()
+        self.faults: dict[tuple[str, str], Fault] = {}  # (interface, name) → what runs
+
+    def swallows(self, holder: Holder, direction: str, far: str, port: int, protocol: str) -> bool:
+        """A blackhole of the holder's takes it."""
+        fault = self.faults.get((holder.id, f"{direction}-{protocol}-{port}"))
+        return isinstance(fault, Blackhole) and not any(within(far, network) for network in fault.spared)
+
+    def borders_let_pass(self, source: str, target: str, protocol: str, port: int) -> bool:
+        """There and back: a network ACL remembers nothing."""
+        there = acls.lets_pass(self.acls, source, target, protocol, port)
+        return there and acls.lets_pass(self.acls, target, source, protocol, _EPHEMERAL)
+
+    def at(self, address: str) -> Holder | None:
+        return next((h for h in self.holders.values() if address in (h.address, h.address6)), None)
+
+    def peer_at(self, address: str) -> Peer | None:
+        return next((p for p in self.peers.values() if address in (p.address, p.address6)), None)
+
+    def groups_of(self, address: str) -> tuple[str, ...]:
+        known: Iterator[Holder | Peer | Guest] = iter((*self.holders.values(), *self.peers.values()))
+        for far in (*known, *self.guests.values()):
+            if address in (far.address, far.address6):
+                return far.groups
+        return ()
+
+
+class Node(Protocol):
+    settings: Settings
+    vpcs: dict[str, Vpc]
+    remote: dict[str, str]  # public address → the node that has it
+
+    @property
+    def underlay(self) -> Mapping[str, Node]: ...
+
+
+class Reach:
+    """Questions to one node."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._settings = node.settings
+
+    def asked(self, source: str | None, address: str, port: int, protocol: str) -> bool:
+        if source is None:
+            return self._from_host(self._settings.host_address, address, port, protocol)
+        for vpc in self._node.vpcs.values():
+            holder = vpc.holders.get(source)
+            if holder is not None:
+                return self._from_holder(vpc, holder, address, port, protocol)
+        return False
+
+    def _from_holder(self, vpc: Vpc, holder: Holder, address: str, port: int, protocol: str) -> bool:
+        if vpc.swallows(holder, "egress", address, port, protocol):
+            return False
+        served = {(service.address, service.port, service.protocol) for service in vpc.spec.services}
+        if isinstance(holder, InterfaceSpec) and (address, port, protocol) in served:
+            return True
+        here = End(address=_of_version(holder, address), groups=holder.groups)
+        there = End(address=address, groups=vpc.groups_of(address))
+        if not groups.lets_out(here, there, vpc.policies, protocol, port):
+            return False
+        if not vpc.borders_let_pass(here.address, address, protocol, port):
+            return False
+        if any(within(address, cidr) for cidr in vpc.spec.cidrs):
+            return self._inside(vpc, here.address, address, port, protocol)
+        if address == self._settings.host_address and self._is_service(port, protocol):
+            return isinstance(holder, InterfaceSpec) and self._finds_platform(vpc, here.address, address)
+        route = routing.way(vpc.routing, here.address, address)
+        match route.kind if route is not None else "closed":
+            case "outside":
+                return holder.egress and self._outside(holder.public, address, port, protocol)
+            case "nat":
+                return route is not None and self._translated(vpc, route, address, port, protocol)
+            case "peering":
+                return route is not None and self._peered(vpc, route, here.address, address, port, protocol)
+        return False
+
+    def _inside(self, vpc: Vpc, source: str, address: str, port: int, protocol: str) -> bool:
+        """Within one VPC, on this node or another one; or nobody has the address."""
+        if vpc.at(address) is not None:
+            return self._lets_in(vpc, source, address, port, protocol)
+        far = self._beside(vpc, address)
+        if far is None:
+            return False
+        theirs = far._node.vpcs[vpc.spec.id]
+        back = theirs.peer_at(source)  # the other node must know the way back
+        known = back is not None and back.node == self._settings.underlay
+        return known and far._lets_in(theirs, source, address, port, protocol)
+
+    def _beside(self, vpc: Vpc, address: str) -> Reach | None:
+        """The other node that has an address of the VPC."""
+        peer = vpc.peer_at(address)
+        node = self._node.underlay.get(peer.node) if peer is not None else None
+        return Reach(node) if node is not None and vpc.spec.id in node.vpcs else None
+
+    # --- beyond the VPC
+
+    def _is_service(self, port: int, protocol: str) -> bool:
+        return (port, protocol) in {(service.port, service.protocol) for service in self._settings.host_services}
+
+    def _finds_platform(self, vpc: Vpc, source: str, address: str) -> bool:
+        subnet = routing.subnet_of(vpc.routing, source)
+        if subnet is None or subnet.platform:
+            return True
+        route = routing.way(vpc.routing, source, address)
+        gateway = routing.gateway_of(vpc.routing, route) if route is not None else None
+        return route is not None and (route.kind == "outside" or gateway is not None)
+
+    def _outside(self, public: str | None, address: str, port: int, protocol: str) -> bool:
+        if address in (self._settings.host_address, self._settings.underlay):
+            return self._is_published(port, protocol)
+        if ":" in address:
+            return False
+        if within(address, self._settings.pool):
+            # Without a public address of its own it is seen as one of the host's; no group knows either.
+            return self._from_host(public or self._settings.host_address, address, port, protocol)
+        return True
+
+    def _translated(self, vpc: Vpc, route: Route, address: str, port: int, protocol: str) -> bool:
+        """Through a NAT gateway, on the node that has it, and on by the routes of its own subnet."""
+        gateway = routing.gateway_of(vpc.routing, route)
+        if gateway is None:
+            return False
+        if gateway.node:
+            home = self._node.underlay.get(gateway.node)
+            theirs = home.vpcs.get(vpc.spec.id) if home is not None else None
+            return (
+                home is not None
+                and theirs is not None
+                and Reach(home)._onward(theirs, gateway, address, port, protocol)
+            )
+        return self._onward(vpc, gateway, address, port, protocol)
+
+    def _onward(self, vpc: Vpc, gateway: Gateway, address: str, port: int, protocol: str) -> bool:
+        onward = routing.longest(routing.onward_routes(vpc.routing, gateway), ip_network(address))
+        match onward.kind if onward is not None else "closed":
+            case "outside":
+                return gateway.public is not None and self._outside(gateway.public, address, port, protocol)
+            case "peering":
+                return onward is not None and self._peered(vpc, onward, gateway.address, address, port, protocol)
+        return False
+
+    def _peered(self, vpc: Vpc, route: Route, source: str, address: str, port: int, protocol: str) -> bool:
+        """Into another VPC, if it has a way back."""
+        other = self._node.vpcs.get(route.target)
+        if other is None or not _linked(vpc, other) or not _leads(other, address, source, vpc.spec.id):
+            return False
+        if other.at(address) is not None:
+            return self._lets_in(other, source, address, port, protocol)
+        far = self._beside(other, address)
+        if far is None:
+            return False
+        theirs, back = far._node.vpcs[other.spec.id], far._node.vpcs.get(vpc.spec.id)
+        if back is None or not _linked(theirs, back) or not _leads(theirs, address, source, vpc.spec.id):
+            return False
+        return far._lets_in(theirs, source, address, port, protocol)
+
+    # --- from the host
+
+    def _is_published(self, port: int, protocol: str) -> bool:
+        here = self._node.vpcs.get(BRIDGE)
+        seats = here.holders.values() if here is not None else ()
+        return any(
+            (protocol, port) == (theirs, host)
+            for seat in seats
+            if isinstance(seat, InterfaceSpec)
+            for theirs, host, _ in bridge.published(seat.ports)
+        )
+
+    def _from_host(self, source: str, address: str, port: int, protocol: str) -> bool:
+        """To a public address, of this node or of another one, or to a published port."""
+        if address in ("127.0.0.1", self._settings.host_address, self._settings.underlay):
+            return self._is_published(port, protocol)
+        for vpc in self._node.vpcs.values():
+            for holder in vpc.holders.values():
+                if holder.public == address:
+                    return self._lets_in(vpc, source, holder.address, port, protocol)
+        node = self._node.underlay.get(self._node.remote.get(address, ""))
+        return node is not None and node is not self._node and Reach(node)._from_host(source, address, port, protocol)
+
+    def _lets_in(self, vpc: Vpc, source: str, address: str, port: int, protocol: str) -> bool:
+        holder = vpc.at(address)
+        if holder is None or vpc.swallows(holder, "ingress", source, port, protocol):
+            return False
+        if not vpc.borders_let_pass(source, address, protocol, port):
+            return False
+        near, far = End(address=source, groups=vpc.groups_of(source)), End(address=address, groups=holder.groups)
+        return groups.lets_in(near, far, vpc.policies, protocol, port)
+
+
+def _linked(one: Vpc, other: Vpc) -> bool:
+    return other.spec.id in one.routing.peerings and one.spec.id in other.routing.peerings
+
+
+def _leads(vpc: Vpc, source: str, target: str, to: str) -> bool:
+    route = routing.way(vpc.routing, source, target)
+    return route is not None and (route.kind, route.target) == ("peering", to)
+
+
+def _of_version(holder: Holder, address: str) -> str:
+    return holder.address6 if ":" in address and holder.address6 is not None else holder.address

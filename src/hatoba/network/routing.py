@@ -1,0 +1,154 @@
+"""Where what leaves a VPC goes, by the subnet that it comes from. Pure.
+
+A router has a routing table per subnet, which the kernel asks after the one with everything inside of the VPC; what no
+subnet knows is asked of one more table, whose only way leads outside. What a table does not know is dropped.
+
+A NAT gateway is a next hop: its private address, on whatever device the way goes on by (the uplink, the way to a peered
+VPC; on all nodes but its own the tunnel to that one). So the packet rules know by the next hop alone whose address to
+write on a packet, and need not ask again where it goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import NamedTuple
+
+import msgspec
+
+from hatoba.network import names
+from hatoba.network.base import Gateway, Route, Routing, Subnet
+
+Network = IPv4Network | IPv6Network
+
+OUTSIDE = 1  # the table of what comes from no subnet: no network has the address 0.0.0.1
+_EVERYTHING = ("0.0.0.0/0", "::/0")
+
+
+class Hop(NamedTuple):
+    """A device and who is asked there; none: dropped."""
+
+    device: str = ""
+    via: str = ""
+
+
+NOWHERE = Hop()
+
+
+class Ways(msgspec.Struct, frozen=True, kw_only=True):
+    """What the kernel is told: which table what comes from a block is looked up in, and what is in the tables."""
+
+    blocks: Mapping[str, int]
+    hops: Mapping[tuple[int, str], Hop]
+
+
+def table_of(block: str) -> int:
+    """Its number, never the same for two subnets of one VPC: IPv4 networks by their address, IPv6 ones by its part that
+    tells subnets of one instance apart. The two families have tables of their own."""
+    network = ip_network(block)
+    if isinstance(network, IPv4Network):
+        return int(network.network_address)
+    return int(network.network_address) >> 64 & 0x7FFFFFFF | 0x80000000
+
+
+def ways(routing: Routing, host_address: str) -> Ways:
+    blocks: dict[str, int] = {}
+    hops: dict[tuple[int, str], Hop] = {(OUTSIDE, "0.0.0.0/0"): Hop(names.UPLINK, host_address)}
+    for subnet in routing.subnets:
+        found = _hops(routing, subnet, host_address)
+        for text in subnet.blocks:
+            block = ip_network(text)
+            table = blocks[str(block)] = table_of(text)
+            hops |= {(table, str(to)): hop for to, hop in found.items() if to.version == block.version}
+    return Ways(blocks=blocks, hops=hops)
+
+
+def _hops(routing: Routing, subnet: Subnet, host_address: str) -> dict[Network, Hop]:
+    found: dict[Network, Hop] = {ip_network(everything): NOWHERE for everything in _EVERYTHING}
+    for route in subnet.routes:
+        for to, hop in _expanded(routing, subnet, route, host_address):
+            found[to] = hop
+    if subnet.platform:
+        found[ip_network(host_address)] = Hop(names.UPLINK, host_address)
+    return found
+
+
+def _expanded(routing: Routing, subnet: Subnet, route: Route, host_address: str) -> Iterator[tuple[Network, Hop]]:
+    """One route; one to a NAT gateway is as many as the gateway's own subnet has for that network."""
+    to = ip_network(route.to)
+    gateway = gateway_of(routing, route)
+    if gateway is None:
+        yield to, _hop(route, host_address)
+        return
+    if gateway.node:
+        yield to, Hop(names.TUNNEL, gateway.address)
+        return
+    onward = onward_routes(routing, gateway)
+    for part in {to, *(network for network in (ip_network(r.to) for r in onward) if within(network, to))}:
+        if longest(subnet.routes, part) is route:
+            following = longest(onward, part)
+            yield part, _through(gateway, following) if following is not None else NOWHERE
+
+
+def _hop(route: Route, host_address: str) -> Hop:
+    match route.kind:
+        case "outside" if ":" not in route.to:
+            return Hop(names.UPLINK, host_address)
+        case "peering":
+            return Hop(names.link(route.target), names.LINK_ADDRESS6 if ":" in route.to else names.LINK_ADDRESS)
+    return NOWHERE
+
+
+def _through(gateway: Gateway, route: Route) -> Hop:
+    match route.kind:
+        case "outside" if gateway.public is not None:
+            return Hop(names.UPLINK, gateway.address)
+        case "peering":
+            return Hop(names.link(route.target), gateway.address)
+    return NOWHERE
+
+
+# --- asked one by one: what the tables above answer when the kernel asks them
+
+
+def subnet_of(routing: Routing, address: str) -> Subnet | None:
+    for subnet in routing.subnets:
+        if any(_holds(block, address) for block in subnet.blocks):
+            return subnet
+    return None
+
+
+def gateway_of(routing: Routing, route: Route) -> Gateway | None:
+    if route.kind != "nat" or ":" in route.to:
+        return None
+    return next((gateway for gateway in routing.gateways if gateway.id == route.target), None)
+
+
+def onward_routes(routing: Routing, gateway: Gateway) -> tuple[Route, ...]:
+    own = subnet_of(routing, gateway.address)
+    return own.routes if own is not None else ()
+
+
+def longest(routes: Iterable[Route], network: Network) -> Route | None:
+    """The route that counts for all of the network."""
+    fitting = (route for route in routes if within(network, ip_network(route.to)))
+    return max(fitting, key=lambda route: ip_network(route.to).prefixlen, default=None)
+
+
+def way(routing: Routing, source: str, target: str) -> Route | None:
+    """The route that a packet takes; None: nowhere. Through NAT gateways it is asked again, for their own subnet."""
+    subnet = subnet_of(routing, source)
+    if subnet is None:
+        return Route(to="::/0" if ":" in target else "0.0.0.0/0", kind="outside")
+    return longest(subnet.routes, ip_network(target))
+
+
+def within(inner: Network, outer: Network) -> bool:
+    if isinstance(inner, IPv4Network):
+        return isinstance(outer, IPv4Network) and inner.subnet_of(outer)
+    return isinstance(outer, IPv6Network) and inner.subnet_of(outer)
+
+
+def _holds(block: str, address: str) -> bool:
+    network, one = ip_network(block), ip_address(address)
+    return one.version == network.version and one in network
