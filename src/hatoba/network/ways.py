@@ -20,7 +20,9 @@ NOTHING = Ways(blocks={}, hops={})
 
 def change(netlink: Netlink, old: Ways, new: Ways) -> Ways:
     """What stands now: `new`, less what leads by devices that are not there."""
-    new = Ways(blocks=new.blocks, hops={place: _possible(hop) for place, hop in new.hops.items()})
+    there = {device for device in {hop.device for hop in new.hops.values()} if _is_there(netlink, device)}
+    hops = {place: hop if hop.device in there else NOWHERE for place, hop in new.hops.items()}
+    new = Ways(blocks=new.blocks, hops=hops)
     fresh = {place: hop for place, hop in new.hops.items() if old.hops.get(place) != hop}
     neighbours, former = _neighbours(new), _neighbours(old)
     netlink.apply(
@@ -55,8 +57,10 @@ def _neighbours(ways: Ways) -> set[Hop]:
     return {hop for hop in ways.hops.values() if hop != NOWHERE and hop.device != names.TUNNEL}
 
 
-def _possible(hop: Hop) -> Hop:
-    return hop if hop == NOWHERE or index(hop.device) is not None else NOWHERE
+def _is_there(netlink: Netlink, device: str) -> bool:
+    """A way to another router may be half made: nothing can be led there before its other end is up."""
+    number = index(device) if device else None
+    return number is not None and (not device.startswith(names.LINK_PREFIX) or netlink.is_operational(number))
 
 
 def _put(place: tuple[int, str], hop: Hop) -> Request:
