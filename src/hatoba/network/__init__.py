@@ -1,6 +1,7 @@
 """The VPC fabric of one node: routers, network interfaces, security groups, ways to the host, outside and other nodes.
 
 base        the port and its values          addresses  which address is free, which MAC goes with it
+beyond      what lies beyond a VPC           routing    the same, as routing tables
 groups      security groups, as a decision   ruleset    the same, as nftables text
 fabric      the real one (netlink, nft)      simulated  the same semantics in memory
 bridge      the node's own network           hostports  ports of the host that lead to it

@@ -16,17 +16,16 @@ from hatoba.network.base import (
     AddressSpec,
     Blackhole,
     Fault,
-    Guest,
     InterfaceSpec,
     Loss,
     Peer,
     PolicySet,
     RemotePublic,
-    Routing,
     SeatSpec,
     Settings,
     VpcSpec,
 )
+from hatoba.network.beyond import Guest, Routing
 
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 

@@ -22,7 +22,6 @@ from hatoba.network.base import (
     AddressSpec,
     Attachment,
     Fault,
-    Guest,
     HostRedirect,
     InterfaceSpec,
     Inventory,
@@ -30,14 +29,15 @@ from hatoba.network.base import (
     PolicySet,
     RemotePublic,
     RouterService,
-    Routing,
     Seat,
     SeatSpec,
     Settings,
     Traffic,
     VpcSpec,
 )
+from hatoba.network.beyond import Guest, Routing
 from hatoba.network.host import Host, next_transit, occupied
+from hatoba.network.links import Links
 from hatoba.network.namespace import Namespace
 from hatoba.network.netlink import Netlink
 from hatoba.network.records import Records, RouterRecord
@@ -58,7 +58,7 @@ class KernelFabric:
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}  # VPC → lock, and who holds it or waits
         self._running: set[asyncio.Future[None]] = set()
         self._seats = bridge.Addresses(settings.bridge)
-        self._linking = asyncio.Lock()  # a link has two ends, whose VPCs are looked after side by side
+        self._links = Links(self._host, self._routers, self._path)
 
     async def start(self) -> Inventory:
         standing = await self._host.namespace.run(self._take_over)
@@ -153,9 +153,7 @@ class KernelFabric:
     async def _remove_vpc(self, vpc: str) -> None:
         router = self._routers.pop(vpc, None)
         if router is not None:
-            async with self._linking:
-                for other in self._peered(router):
-                    await other.namespace.run(other.unlink, vpc)
+            await self._links.leave(router)
             await router.namespace.close()
         await self._host.namespace.run(self._demolish_router, vpc)
 
@@ -196,27 +194,7 @@ class KernelFabric:
         public = {gateway.id: gateway.public for gateway in router.gateways}
         for gateway in {*(gateway.id for gateway in before.gateways), *public}:
             await self._route_public(router, gateway, public.get(gateway))
-        async with self._linking:
-            for other in set(before.peerings) - set(routing.peerings):
-                await router.namespace.run(router.unlink, other)
-            for other in routing.peerings:
-                await self._link(router, other)
-
-    async def _link(self, router: Router, vpc: str) -> None:
-        """The way between two routers, as soon as both stand and ask for it."""
-        other, own = self._routers.get(vpc), router.spec.id
-        if other is None or own not in other.routing.peerings:
-            return
-        stands = [await router.namespace.run(router.is_linked, vpc), await other.namespace.run(other.is_linked, own)]
-        if not all(stands):  # what there is leads to a namespace that is lost
-            await router.namespace.run(router.unlink, vpc)
-            await other.namespace.run(other.unlink, own)
-            host = self._host
-            await host.namespace.run(host.make_link, (own, self._path(own)), (vpc, self._path(vpc)))
-        for end, far in ((router, vpc), (other, own)):
-            await end.namespace.run(end.open_link, far)
-        for end, far in ((router, vpc), (other, own)):
-            await end.namespace.run(end.use_link, far)
+        await self._links.follow(router, before.peerings)
 
     async def set_guests(self, vpc: str, guests: tuple[Guest, ...]) -> None:
         checks.guests(guests)
@@ -227,18 +205,6 @@ class KernelFabric:
         if router.guests != guests:
             await router.namespace.run(router.set_guests, guests)
 
-    async def _forget(self, router: Router) -> None:
-        """Connections of addresses that nobody has any more, also where they lead into peered VPCs."""
-        gone, router.gone = router.gone, []
-        if not gone:
-            return
-        for each in (router, *self._peered(router)):
-            await each.namespace.run(each.forget, gone)
-
-    def _peered(self, router: Router) -> list[Router]:
-        others = (self._routers.get(vpc) for vpc in router.routing.peerings)
-        return [other for other in others if other is not None]
-
     async def ensure_interface(self, spec: InterfaceSpec) -> Attachment:
         checks.holder(spec, self._settings)
         await self._in_order(spec.vpc, self._ensure_interface(spec))
@@ -248,7 +214,7 @@ class KernelFabric:
         router = self._router(spec.vpc)
         if router.interfaces.get(spec.id) != spec:
             await router.namespace.run(router.ensure_interface, spec)
-            await self._forget(router)
+            await self._links.forget(router)
         await self._route_public(router, spec.id, spec.public)
 
     async def remove_interface(self, vpc: str, interface: str) -> None:
@@ -259,7 +225,7 @@ class KernelFabric:
         if router is not None:
             await self._route_public(router, interface, None)
             await router.namespace.run(router.remove_interface, interface)
-            await self._forget(router)
+            await self._links.forget(router)
 
     async def ensure_bridge(self, services: tuple[RouterService, ...]) -> Path:
         await self._in_order(BRIDGE, self._ensure_bridge(services))
@@ -322,7 +288,7 @@ class KernelFabric:
         if router is not None:
             await self._route_public(router, address_id, None)
             await router.namespace.run(router.remove_address, address_id)
-            await self._forget(router)
+            await self._links.forget(router)
 
     async def _route_public(self, router: Router, holder: str, public: str | None) -> None:
         """What the host routes to a holder; costs nothing when it is so already."""
@@ -339,7 +305,7 @@ class KernelFabric:
         if router.peers != peers:
             await self._host.namespace.run(self._host.admit, vpc, frozenset(peer.node for peer in peers))
             await router.namespace.run(router.set_peers, peers)
-            await self._forget(router)
+            await self._links.forget(router)
 
     async def set_remote_publics(self, publics: tuple[RemotePublic, ...]) -> None:
         checks.remote_publics(publics, self._settings)

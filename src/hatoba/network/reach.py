@@ -17,16 +17,13 @@ from hatoba.network.base import (
     AddressSpec,
     Blackhole,
     Fault,
-    Gateway,
-    Guest,
     InterfaceSpec,
     Peer,
     PolicySet,
-    Route,
-    Routing,
     Settings,
     VpcSpec,
 )
+from hatoba.network.beyond import Gateway, Guest, Route, Routing
 from hatoba.network.groups import End, within
 
 Holder = InterfaceSpec | AddressSpec

@@ -24,16 +24,14 @@ from hatoba.network.base import (
     BRIDGE,
     Acl,
     AddressSpec,
-    Gateway,
-    Guest,
     InterfaceSpec,
     Inventory,
     Peer,
     PolicySet,
     RemotePublic,
-    Routing,
     VpcSpec,
 )
+from hatoba.network.beyond import Gateway, Guest, Routing
 from hatoba.network.names import checked
 
 T = TypeVar("T")

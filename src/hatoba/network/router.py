@@ -12,19 +12,8 @@ from ipaddress import ip_network
 
 from hatoba.core.errors import PortError
 from hatoba.network import interfaces, messages, names, routing, tracking, tunnel, ways
-from hatoba.network.base import (
-    BRIDGE,
-    Acl,
-    AddressSpec,
-    Gateway,
-    Guest,
-    InterfaceSpec,
-    Peer,
-    PolicySet,
-    Routing,
-    Settings,
-    VpcSpec,
-)
+from hatoba.network.base import BRIDGE, Acl, AddressSpec, InterfaceSpec, Peer, PolicySet, Settings, VpcSpec
+from hatoba.network.beyond import Gateway, Guest, Routing
 from hatoba.network.namespace import Namespace, sysctl
 from hatoba.network.netlink import GETADDR, GETROUTE, index, settle
 from hatoba.network.records import Records, RouterRecord

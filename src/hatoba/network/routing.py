@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from hatoba.network import names
-from hatoba.network.base import Gateway, Route, Routing, Subnet
+from hatoba.network.beyond import Gateway, Route, Routing, Subnet
 
 Network = IPv4Network | IPv6Network
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 from hatoba.network import acls as filters
 from hatoba.network import ruleset
-from hatoba.network.base import Acl, Gateway, PolicySet
+from hatoba.network.base import Acl, PolicySet
+from hatoba.network.beyond import Gateway
 from hatoba.network.ruleset import Elements, Frame, Member
 
 _STALE = 32  # unused groups that may stay in the table before it is written anew without them

@@ -23,7 +23,8 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 import msgspec
 
 from hatoba.network import bridge, names
-from hatoba.network.base import Gateway, HostService, PolicySet, Publish, RouterService, Rule
+from hatoba.network.base import HostService, PolicySet, Publish, RouterService, Rule
+from hatoba.network.beyond import Gateway
 
 TABLE = "inet hatoba"
 

@@ -20,7 +20,6 @@ from hatoba.network.base import (
     AddressSpec,
     Attachment,
     Fault,
-    Guest,
     HostRedirect,
     InterfaceSpec,
     Inventory,
@@ -29,13 +28,13 @@ from hatoba.network.base import (
     Publish,
     RemotePublic,
     RouterService,
-    Routing,
     Seat,
     SeatSpec,
     Settings,
     Traffic,
     VpcSpec,
 )
+from hatoba.network.beyond import Guest, Routing
 from hatoba.network.reach import Holder, Reach, Vpc
 
 _EPHEMERAL = (32768, 61000)  # what Linux gives out by itself

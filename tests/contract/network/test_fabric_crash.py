@@ -18,7 +18,8 @@ import msgspec
 import pytest
 
 from hatoba.network import records, syscalls
-from hatoba.network.base import Fabric, Gateway, Guest, Publish, Route, Routing, SeatSpec, Subnet, VpcSpec
+from hatoba.network.base import Fabric, Publish, SeatSpec, VpcSpec
+from hatoba.network.beyond import Gateway, Guest, Route, Routing, Subnet
 from hatoba.network.namespace import Namespace
 from hatoba.network.netlink import Netlink
 from tests.contract.network.labs import NODES, RealLab, launch

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from hatoba.network.base import Gateway, Guest, PolicySet, RemotePublic, Route, Routing, Subnet, VpcSpec
+from hatoba.network.base import PolicySet, RemotePublic, VpcSpec
+from hatoba.network.beyond import Gateway, Guest, Route, Routing, Subnet
 from tests.contract.network.labs import ENDPOINT, NODES, WORLD, Lab
 from tests.contract.network.specs import ALL, OPEN, peer, rule, task
 

@@ -1,0 +1,58 @@
+"""What lies beyond a VPC, in the words of the port (`base`): routes by subnet, NAT gateways, peered VPCs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Guest(msgspec.Struct, frozen=True, kw_only=True):
+    """An interface or address of a peered VPC, as far as it is a member of groups that rules here name."""
+
+    address: str
+    groups: tuple[str, ...]
+    address6: str | None = None
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """Beyond the VPC, to a network: outside as oneself, through a NAT gateway, into a peered VPC, or nowhere.
+
+    `target` is the gateway's id, or the peered VPC's.
+    """
+
+    to: str
+    kind: Literal["outside", "nat", "peering", "closed"]
+    target: str = ""
+
+
+class Subnet(msgspec.Struct, frozen=True, kw_only=True):
+    """How what comes from these blocks finds its way: by the longest route that fits, or nowhere.
+
+    `platform`: the host's services are reached whatever the routes say.
+    """
+
+    blocks: tuple[str, ...]
+    routes: tuple[Route, ...] = ()
+    platform: bool = True
+
+
+class Gateway(msgspec.Struct, frozen=True, kw_only=True):
+    """A NAT gateway: on one node of all, whose routers the others send to.
+
+    What leaves through it goes on by the routes of the gateway's own subnet: to the outside with its public address (if
+    it has one, else nowhere), to peered VPCs with its private one.
+    """
+
+    id: str
+    address: str
+    public: str | None = None
+    node: str = ""  # underlay address of the node that has it; "": this one
+
+
+class Routing(msgspec.Struct, frozen=True, kw_only=True):
+    """A source that is in no subnet here goes outside. `peerings` are the VPCs there is a way to, if both say so."""
+
+    subnets: tuple[Subnet, ...] = ()
+    gateways: tuple[Gateway, ...] = ()
+    peerings: tuple[str, ...] = ()
