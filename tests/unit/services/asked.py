@@ -48,6 +48,8 @@ class Asked:
         )
 
     def put(self, table: Table[Any], record: Record) -> None:
+        """In the place of one that is there."""
+        self.forget(table, record)
         self._runner.run(self._write(lambda tx: tx.put(table, record)))
 
     def forget(self, table: Table[Any], record: Record) -> None:

@@ -173,6 +173,7 @@ grants = Table(
         Index[Grant]("target", lambda grant: (grant.scope, grant.target)),
         Index[Grant]("token", lambda grant: (grant.scope, grant.token.reveal())),
         Index[Grant]("retiring", _retiring),
+        Index[Grant]("grantee", lambda grant: (grant.scope, grant.target, grant.grantee or grant.grantee_service)),
     ),
 )
 

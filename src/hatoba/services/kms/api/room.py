@@ -12,6 +12,7 @@ from hatoba.core.threads import Threads
 from hatoba.gateway.call import Call
 from hatoba.gateway.room import Service
 from hatoba.services.kms import managed, model
+from hatoba.services.kms.access import ACCESS
 from hatoba.services.kms.model import KmsKey
 from hatoba.services.kms.plan import states
 from hatoba.services.kms.plan.naming import Named, invalid, named, no_alias, no_key
@@ -19,7 +20,7 @@ from hatoba.services.kms.plan.specs import Usage
 
 T = TypeVar("T")
 
-kms = Service("kms")
+kms = Service("kms", access=ACCESS)
 
 # RSA keys take milliseconds to use and seconds to make.
 threads = Threads("kms", 2)

@@ -1,0 +1,91 @@
+"""Grants, as policies see them: a further statement of the key's policy, for who asks and what is asked.
+
+So a grant gives what the key policy would give by naming the principal, and an explicit deny is stronger than it.
+Source: the developer guide, "Grants in AWS KMS", "Grant constraints".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hatoba.gateway.call import Call
+from hatoba.gateway.needs import Params
+from hatoba.services.kms import model
+from hatoba.services.kms.access.targets import Target, grant_of
+from hatoba.services.kms.model import Grant
+
+
+def with_grants(target: Target, action: str, req: Params, context: Mapping[str, str], call: Call) -> str | None:
+    """The policy that decides, with what a grant adds to it. `action`: `kms:Decrypt`."""
+    operation = action.removeprefix("kms:")
+    if target.key is None or not any(_allows(grant, operation, req, context) for grant in _of(target, call)):
+        return target.policy
+    return _added(target.policy, action, call)
+
+
+def retiring(action: str, req: Params, call: Call) -> str | None:
+    """Who a grant says may retire it, or uses it and may; key policies have no say in this."""
+    grant = grant_of(req, call)
+    if grant is None:
+        return None
+    own = {grant.retiring, *([grant.grantee] if "RetireGrant" in grant.operations else [])}
+    services = {grant.retiring_service, *([grant.grantee_service] if "RetireGrant" in grant.operations else [])}
+    known = own.intersection(_names(call)) or services.intersection(_services(call))
+    return _added(None, action, call) if known else None
+
+
+def _of(target: Target, call: Call) -> Iterable[Grant]:
+    """The key's grants to who asks: found by both, however many others there are."""
+    assert target.key is not None
+    scope, id_ = target.key.scope, target.key.id
+    for who in (*_names(call), *_services(call)):
+        yield from call.store.index(model.grants, "grantee", (scope, id_, who))
+
+
+def _names(call: Call) -> list[str]:
+    """A grant to a role is one to its sessions."""
+    who = call.principal
+    return [who.arn] if who.role is None else [who.arn, who.role]
+
+
+def _services(call: Call) -> list[str]:
+    role = (call.principal.role or "").partition(":role/aws-service-role/")[2]
+    return [role.partition("/")[0]] if call.principal.kind == "service" and role else []
+
+
+def _allows(grant: Grant, operation: str, req: Params, context: Mapping[str, str]) -> bool:
+    if operation not in grant.operations:
+        return False
+    constraints: dict[str, Any] = json.loads(grant.constraints) if grant.constraints else {}
+    if "SourceArn" in constraints:  # of services that act for a resource of theirs: none says here for which
+        return False
+    if operation == "CreateGrant":  # a grant of less
+        asked = req.get("Constraints") or {}
+        return set(req.get("Operations") or ()) <= set(grant.operations) and constraints in ({}, asked)
+    equals, subset = constraints.get("EncryptionContextEquals"), constraints.get("EncryptionContextSubset")
+    if operation not in _CONSTRAINED:
+        return True
+    return (equals is None or equals == context) and (subset is None or subset.items() <= context.items())
+
+
+# Operations with an encryption context; others are not constrained by it.
+_CONSTRAINED = (
+    "Decrypt",
+    "Encrypt",
+    "GenerateDataKey",
+    "GenerateDataKeyPair",
+    "GenerateDataKeyPairWithoutPlaintext",
+    "GenerateDataKeyWithoutPlaintext",
+    "ReEncryptFrom",
+    "ReEncryptTo",
+)
+
+
+def _added(policy: str | None, action: str, call: Call) -> str:
+    document: dict[str, Any] = json.loads(policy) if policy is not None else {"Version": "2012-10-17", "Statement": []}
+    statements = document.get("Statement")
+    given = {"Effect": "Allow", "Principal": {"AWS": call.principal.arn}, "Action": action, "Resource": "*"}
+    document["Statement"] = [*(statements if isinstance(statements, list) else [statements]), given]
+    return json.dumps(document)
