@@ -159,8 +159,8 @@ class BalancerAttributes(msgspec.Struct, frozen=True, kw_only=True):
 
 class Balancer(msgspec.Struct, frozen=True, kw_only=True):
     """`addresses` are those of the balancer's interfaces in this network namespace: it listens on each, and connects
-    to its targets from the first of the target's address family. `zones` are those of the addresses, of a network
-    balancer: where a group is not to be reached across zones, what comes in at an address stays in its zone."""
+    to its targets from the first of the target's address family. `zones` are those of the addresses: where a group is
+    not to be reached across zones, what comes in at an address stays in its zone."""
 
     id: str
     kind: Kind = "http"
@@ -202,7 +202,10 @@ class GroupAttributes(msgspec.Struct, frozen=True, kw_only=True):
     sticky_seconds: int | None = None  # a client stays with the target it got first
     sticky_cookie: str | None = None  # the application's own cookie; None: one that the balancer makes
     sticky_source: bool = False  # of a network balancer: a client's address stays with the target it got first
-    across_zones: bool = True
+    across_zones: bool = True  # False: what comes in at an address goes to targets in its zone
+    anomalies: bool = False  # a target that answers badly, compared to the others, is passed over for a while
+    least_healthy: int = 1  # with fewer than these healthy, the unhealthy ones are asked too
+    least_healthy_percent: int = 0  # …or with less than this part of them
     proxy_protocol: bool = False  # a connection to a target begins by telling it, in version 2, who the client is
     preserve_source: bool = False  # targets see the client's address as that of the connection
     end_removed: bool = False  # connections to a target end when it is dropped; else they last as long as they like

@@ -14,7 +14,7 @@ from envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.cluster.v3.outlier_detection_pb2 import OutlierDetection
 from envoy.config.core.v3.address_pb2 import Address, BindConfig, ExtraSourceAddress, SocketAddress
-from envoy.config.core.v3.base_pb2 import TransportSocket
+from envoy.config.core.v3.base_pb2 import Metadata, TransportSocket
 from envoy.config.core.v3.config_source_pb2 import AggregatedConfigSource, ApiVersion, ConfigSource
 from envoy.config.core.v3.health_check_pb2 import DRAINING, HEALTHY, UNHEALTHY
 from envoy.config.core.v3.protocol_pb2 import Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions
@@ -45,6 +45,7 @@ _ALGORITHMS = {
     "weighted_random": Cluster.RANDOM,
 }
 
+_SUBSET = "envoy.lb"
 _HEALTHY_STATES = ("healthy", "unavailable")
 
 
@@ -76,8 +77,9 @@ def cluster(balancer: Balancer, group: TargetGroup) -> Resource:
         ),
         ignore_health_on_host_removal=True,
         circuit_breakers=no_limits(),
-        outlier_detection=outliers(),
+        outlier_detection=outliers(anomalies=group.attributes.anomalies),
         upstream_bind_config=source(balancer.addresses),
+        lb_subset_config=None if group.attributes.across_zones else _by_zone(),
         typed_extension_protocol_options={
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": packed(_protocol(balancer, group))
         },
@@ -105,10 +107,26 @@ def _slow_start(message: Any, group: TargetGroup) -> None:
         message.round_robin_lb_config.slow_start_config.CopyFrom(slow)
 
 
-def outliers() -> Any:
+def _by_zone() -> Any:
+    """Routes name the zone; where it has nobody, nobody answers."""
+    return Cluster.LbSubsetConfig(
+        fallback_policy=Cluster.LbSubsetConfig.NO_FALLBACK,
+        subset_selectors=[Cluster.LbSubsetConfig.LbSubsetSelector(keys=["zone"])],
+        list_as_any=True,
+    )
+
+
+def in_zone(zone: str) -> Any:
+    """For a route: the part of a cluster that it may use."""
+    wanted = Metadata()
+    wanted.filter_metadata[_SUBSET].update({"zone": zone})
+    return wanted
+
+
+def outliers(*, anomalies: bool = False) -> Any:
     """Passive help for the time in which no checker runs: who refuses connections is passed over for a moment.
-    Answers, whatever their status, never count; at least half of the targets stay in."""
-    return OutlierDetection(
+    Answers, whatever their status, count for `anomalies` only; at least half of the targets stay in."""
+    detection = OutlierDetection(
         split_external_local_origin_errors=True,
         consecutive_local_origin_failure=UInt32Value(value=3),
         enforcing_consecutive_local_origin_failure=UInt32Value(value=100),
@@ -123,6 +141,14 @@ def outliers() -> Any:
         enforcing_failure_percentage=UInt32Value(value=0),
         enforcing_failure_percentage_local_origin=UInt32Value(value=0),
     )
+    if anomalies:
+        # Of three targets or more, those that fail half of ten requests or more.
+        detection.enforcing_failure_percentage.value = 100
+        detection.failure_percentage_threshold.value = 50
+        detection.failure_percentage_minimum_hosts.value = 3
+        detection.failure_percentage_request_volume.value = 10
+        detection.max_ejection_time.CopyFrom(duration(30))
+    return detection
 
 
 def source(addresses: tuple[str, ...]) -> Any:
@@ -160,14 +186,22 @@ def unverified_tls() -> Any:
     return TransportSocket(name="tls", typed_config=packed(UpstreamTlsContext()))
 
 
-def endpoints(group: TargetGroup, health: Mapping[str, Health]) -> Resource:
-    """The group's targets, those fit for requests marked healthy. `health` is by target id."""
-    return _endpoints(group, in_service(group, health))
+def endpoints(group: TargetGroup, health: Mapping[str, Health], zones: tuple[str, ...] = ()) -> Resource:
+    """The group's targets, those fit for requests marked healthy. `health` is by target id, `zones` are the
+    balancer's."""
+    if group.attributes.across_zones:
+        return _endpoints(group, in_service(group, health), ())
+    near = [{each.id for each in group.targets if each.zone in ("", zone)} for zone in zones]
+    serving = (in_service(group, {id_: health[id_] for id_ in ids & health.keys()}) for ids in near)
+    return _endpoints(group, frozenset().union(*serving), zones)
 
 
 @remembered
-def _endpoints(group: TargetGroup, serving: frozenset[str]) -> Resource:
+def _endpoints(group: TargetGroup, serving: frozenset[str], zones: tuple[str, ...]) -> Resource:
     targets = [endpoint(target, target.id in serving) for target in sorted(group.targets, key=lambda each: each.id)]
+    if zones:
+        for target, made in zip(sorted(group.targets, key=lambda each: each.id), targets, strict=True):
+            made.metadata.filter_metadata[_SUBSET].update({"zone": [target.zone] if target.zone else list(zones)})
     message = ClusterLoadAssignment(
         cluster_name=group.id, endpoints=[LocalityLbEndpoints(lb_endpoints=targets)] if targets else []
     )
@@ -185,9 +219,15 @@ def endpoint(target: Target, serving: bool) -> Any:
 
 
 def in_service(group: TargetGroup, health: Mapping[str, Health]) -> frozenset[str]:
-    """Ids of the targets that get requests: the healthy ones. When none is, all that were found unhealthy (better a
-    doubtful answer than none); never one that is draining, never one that has not yet answered its first check."""
+    """Ids of the targets that get requests: the healthy ones. When there are too few of them, also all that were found
+    unhealthy (better a doubtful answer than none); never one that is draining, never one that has not yet answered its
+    first check."""
     known = (target.id for target in group.targets if target.state == "active" and target.id in health)
     states = {id_: health[id_].state for id_ in known}
     healthy = frozenset(id_ for id_, state in states.items() if state in _HEALTHY_STATES)
-    return healthy or frozenset(id_ for id_, state in states.items() if state == "unhealthy")
+    attributes = group.attributes
+    if len(healthy) >= attributes.least_healthy and 100 * len(healthy) >= attributes.least_healthy_percent * len(
+        states
+    ):
+        return healthy
+    return healthy | {id_ for id_, state in states.items() if state == "unhealthy"}

@@ -1,7 +1,7 @@
 """A rule's conditions as Envoy's matchers, since method, host and path are headers to Envoy.
 
 All conditions of a rule must hold, any value of one condition suffices, as the public documentation "Condition types
-for listener rules" has it. The peer's address is noted once for each connection (`noted_peer`). Pure.
+for listener rules" has it. The connection's addresses are noted once, when it begins (`noted_ends`). Pure.
 """
 
 from __future__ import annotations
@@ -27,20 +27,30 @@ from xds.core.v3.cidr_pb2 import CidrRange
 from hatoba.proxy.base import Condition, HeaderIs, HostIs, MethodIs, PathIs, QueryHas, SourceIn
 from hatoba.proxy.resource import packed
 
-_PEER = "hatoba.peer"
+_PEER, _OWN = "hatoba.peer", "hatoba.own"
 _PORT = "(?::[0-9]+)?"
 
 
-def noted_peer() -> Any:
-    """A listener's filter: who is at the other end of the connection, for `SourceIn`."""
-    noted = FilterStateValue(
-        object_key=_PEER,
-        factory_key="envoy.network.ip",
-        format_string=SubstitutionFormatString(
-            text_format_source=DataSource(inline_string="%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%")
-        ),
-    )
-    return Filter(name="peer", typed_config=packed(Config(on_new_connection=[noted])))
+def noted_ends() -> Any:
+    """A listener's filter: who is at the other end of the connection, for `SourceIn`, and at which of the balancer's
+    addresses it came in."""
+    noted = [
+        FilterStateValue(
+            object_key=key,
+            factory_key="envoy.network.ip",
+            format_string=SubstitutionFormatString(text_format_source=DataSource(inline_string=of)),
+        )
+        for key, of in (
+            (_PEER, "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"),
+            (_OWN, "%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%"),
+        )
+    ]
+    return Filter(name="ends", typed_config=packed(Config(on_new_connection=noted)))
+
+
+def came_in_at(address: str) -> Any:
+    """A condition: it came in at this address of the balancer's."""
+    return _address(_OWN, (address,))
 
 
 def matchers(conditions: Iterable[Condition]) -> dict[str, Any]:
@@ -48,8 +58,8 @@ def matchers(conditions: Iterable[Condition]) -> dict[str, Any]:
     found: dict[str, Any] = {"headers": [], "filter_state": []}
     for condition in conditions:
         match condition:
-            case SourceIn():
-                found["filter_state"].append(_source(condition))
+            case SourceIn(values=blocks):
+                found["filter_state"].append(_address(_PEER, blocks))
             case PathIs(values=values, expressions=expressions):
                 pattern = "|".join((*_globs(values), *(_anywhere(each) for each in expressions)))
                 found["safe_regex"] = RegexMatcher(regex=pattern)  # Envoy leaves the query out
@@ -58,13 +68,13 @@ def matchers(conditions: Iterable[Condition]) -> dict[str, Any]:
     return found if "safe_regex" in found else {**found, "prefix": "/"}
 
 
-def _source(condition: SourceIn) -> Any:
-    blocks = [ipaddress.ip_network(value) for value in condition.values]
+def _address(key: str, blocks: Iterable[str]) -> Any:
+    networks = [ipaddress.ip_network(block) for block in blocks]
     ranges = [
-        CidrRange(address_prefix=str(block.network_address), prefix_len=UInt32Value(value=block.prefixlen))
-        for block in blocks
+        CidrRange(address_prefix=str(each.network_address), prefix_len=UInt32Value(value=each.prefixlen))
+        for each in networks
     ]
-    return FilterStateMatcher(key=_PEER, address_match=AddressMatcher(ranges=ranges))
+    return FilterStateMatcher(key=key, address_match=AddressMatcher(ranges=ranges))
 
 
 def _matcher(condition: HostIs | HeaderIs | MethodIs | QueryHas) -> Any:

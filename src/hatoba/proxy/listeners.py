@@ -24,11 +24,11 @@ from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 from hatoba.proxy import names, rewrites, tls
 from hatoba.proxy.base import Balancer, Listener, PathIs
 from hatoba.proxy.clusters import duration, from_ads
-from hatoba.proxy.conditions import noted_peer
+from hatoba.proxy.conditions import noted_ends
 from hatoba.proxy.headers import as_written, trace_filter
 from hatoba.proxy.pages import SERVER, own_answers
 from hatoba.proxy.resource import Resource, packed, remembered, resource
-from hatoba.proxy.sticky import session_filter
+from hatoba.proxy.sticky import cookie_filter, session_filter
 
 _YES = BoolValue(value=True)
 _BACKLOG = 4096
@@ -64,7 +64,7 @@ def listener(balancer: Balancer, listener: Listener) -> Resource:
         per_connection_buffer_limit_bytes=UInt32Value(value=_BUFFER),
         filter_chains=[
             FilterChain(
-                filters=[noted_peer(), Filter(name="http", typed_config=packed(_http(balancer, name)))],
+                filters=[noted_ends(), Filter(name="http", typed_config=packed(_http(balancer, name)))],
                 transport_socket=tls.downstream(listener.tls, speaks=_HTTP2 if balancer.attributes.http2 else _HTTP1)
                 if listener.tls is not None
                 else None,
@@ -88,6 +88,7 @@ def _http(balancer: Balancer, name: str) -> Any:
         http_filters=[
             trace_filter(),
             *rewrites.filters(),
+            cookie_filter(),
             session_filter(),
             HttpFilter(name="router", typed_config=packed(Router(suppress_envoy_headers=True))),
         ],

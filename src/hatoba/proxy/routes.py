@@ -25,8 +25,9 @@ from google.protobuf.wrappers_pb2 import UInt32Value
 
 from hatoba.proxy import names, rewrites, sticky
 from hatoba.proxy.base import Action, Balancer, FixedResponse, Forward, Listener, Redirect, Share
-from hatoba.proxy.clusters import duration
-from hatoba.proxy.conditions import matchers
+from hatoba.proxy.clusters import duration, in_zone
+from hatoba.proxy.conditions import came_in_at, matchers
+from hatoba.proxy.flows import sockets
 from hatoba.proxy.pages import SERVER, header, html
 from hatoba.proxy.resource import Resource, packed, remembered, resource
 from hatoba.proxy.sticky import Known
@@ -95,61 +96,74 @@ class _Routes(NamedTuple):
     groups: Mapping[str, Known]
 
     def of(self, action: Action, when: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Any]:
+        """One route; of a forward that is not to cross zones, one for each of the balancer's addresses."""
+        if not isinstance(action, Forward):
+            yield self._answered(action, RouteMatch(**when))
+        elif all(self.groups[share.group].across_zones for share in _usable(action, self.groups)):
+            yield from self._forwarded(action, when, settings, None)
+        else:
+            for address, zone in sockets(self.balancer):
+                here = {**when, "filter_state": [*when["filter_state"], came_in_at(address)]}
+                yield from self._forwarded(action, here, settings, zone)
+
+    def _forwarded(
+        self, action: Forward, when: Mapping[str, Any], settings: Mapping[str, Any], zone: str | None
+    ) -> Iterator[Any]:
         """One route; where clients stay with a group, one before it for those of each group."""
-        if isinstance(action, Forward) and action.sticky_seconds is not None:
+        if action.sticky_seconds is not None:
             for share in _usable(action, self.groups):
                 own = Forward(shares=(share,))
                 held = {**when, "headers": [*when["headers"], sticky.belongs_to(share.group)]}
-                route = self._route(own, held, settings)
-                route.response_headers_to_add.append(sticky.group_cookie(share.group, action.sticky_seconds))
+                route = self._forward(own, RouteMatch(**held), settings, zone)
+                route.response_headers_to_add.extend(self._kept(share.group, action))
                 yield route
-        yield self._route(action, when, settings)
+        yield self._forward(action, RouteMatch(**when), settings, zone)
 
-    def _route(self, action: Action, when: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
-        match = RouteMatch(**when)
-        if isinstance(action, Forward):
-            return self._forward(action, match, settings)
-        if isinstance(action, Redirect):
-            if rewrites.mixed(action):
-                return Route(
-                    match=match,
-                    direct_response=DirectResponseAction(status=action.status),
-                    typed_per_filter_config=rewrites.redirect(action, self.listener),
-                )
-            return Route(match=match, redirect=_redirect(action), response_headers_to_add=[header("server", SERVER)])
-        return Route(match=match, direct_response=_fixed(action), response_headers_to_add=_fixed_headers(action))
+    def _kept(self, group: str, action: Forward) -> list[Any]:
+        seconds = action.sticky_seconds
+        return [] if seconds is None else sticky.group_cookies(group, seconds, self.listener)
 
-    def _forward(self, action: Forward, match: Any, settings: Mapping[str, Any]) -> Any:
+    def _answered(self, action: Redirect | FixedResponse, match: Any) -> Any:
+        if isinstance(action, FixedResponse):
+            return Route(match=match, direct_response=_fixed(action), response_headers_to_add=_fixed_headers(action))
+        if rewrites.mixed(action):
+            return Route(
+                match=match,
+                direct_response=DirectResponseAction(status=action.status),
+                typed_per_filter_config=rewrites.redirect(action, self.listener),
+            )
+        return Route(match=match, redirect=_redirect(action), response_headers_to_add=[header("server", SERVER)])
+
+    def _forward(self, action: Forward, match: Any, settings: Mapping[str, Any], zone: str | None) -> Any:
         shares = _usable(action, self.groups)
         if not shares:
             return _nobody(match)
         # The stream's idle timeout bounds the wait for an answer; a route has no bound of its own.
         forwarded = RouteAction(timeout=Duration())
-        if len(shares) == 1:
-            forwarded.cluster = names.cluster(self.balancer.id, shares[0].group)
-            settings = {**settings, **sticky.to_target(self.groups[shares[0].group])}
-        else:
-            forwarded.weighted_clusters.CopyFrom(_weighted(self.balancer, shares, self.groups, action.sticky_seconds))
-        return Route(match=match, route=forwarded, typed_per_filter_config=settings)
+        if len(shares) > 1:
+            parts = [self._part(share, action, zone) for share in shares]
+            forwarded.weighted_clusters.CopyFrom(WeightedCluster(clusters=parts))
+            return Route(match=match, route=forwarded, typed_per_filter_config=settings)
+        group = self.groups[shares[0].group]
+        forwarded.cluster = names.cluster(self.balancer.id, group.id)
+        if zone is not None and not group.across_zones:
+            forwarded.metadata_match.CopyFrom(in_zone(zone))
+        own = {**settings, **sticky.to_target(group, self.listener)}
+        return Route(match=match, route=forwarded, typed_per_filter_config=own)
+
+    def _part(self, share: Share, action: Forward, zone: str | None) -> Any:
+        group = self.groups[share.group]
+        return WeightedCluster.ClusterWeight(
+            name=names.cluster(self.balancer.id, share.group),
+            weight=UInt32Value(value=share.weight),
+            typed_per_filter_config=sticky.to_target(group, self.listener),
+            response_headers_to_add=self._kept(share.group, action),
+            metadata_match=in_zone(zone) if zone is not None and not group.across_zones else None,
+        )
 
 
 def _usable(action: Forward, groups: Mapping[str, Known]) -> list[Share]:
     return [share for share in action.shares if share.group in groups and (share.weight or len(action.shares) == 1)]
-
-
-def _weighted(balancer: Balancer, shares: list[Share], groups: Mapping[str, Known], held: int | None) -> Any:
-    """`held`: seconds for which a client stays with the group that it gets."""
-    return WeightedCluster(
-        clusters=[
-            WeightedCluster.ClusterWeight(
-                name=names.cluster(balancer.id, share.group),
-                weight=UInt32Value(value=share.weight),
-                typed_per_filter_config=sticky.to_target(groups[share.group]),
-                response_headers_to_add=[sticky.group_cookie(share.group, held)] if held is not None else (),
-            )
-            for share in shares
-        ]
-    )
 
 
 def _nobody(match: Any) -> Any:

@@ -33,9 +33,9 @@ def endpoints_of(wanted: Wanted, changed: Set[str], health: Mapping[str, Mapping
         for listener in _carried_out(balancer):
             if balancer.kind == "network" and not changed.isdisjoint(_named(listener)):
                 yield from flows.endpoints(balancer, listener, groups, health)
-    for id_ in _asked_by_name(wanted):
+    for id_, balancer in _asked_by_name(wanted).items():
         if id_ in groups and id_ in changed:
-            yield clusters.endpoints(groups[id_], health.get(id_, {}))
+            yield clusters.endpoints(groups[id_], health.get(id_, {}), balancer.zones)
 
 
 def _resources(wanted: Wanted, health: Mapping[str, Mapping[str, Health]]) -> Iterator[Resource]:
@@ -51,9 +51,9 @@ def _resources(wanted: Wanted, health: Mapping[str, Mapping[str, Health]]) -> It
         for id_ in named:
             if id_ in groups:
                 yield clusters.cluster(balancer, groups[id_])
-    for id_ in _asked_by_name(wanted):
+    for id_, balancer in _asked_by_name(wanted).items():
         if id_ in groups:
-            yield clusters.endpoints(groups[id_], health.get(id_, {}))
+            yield clusters.endpoints(groups[id_], health.get(id_, {}), balancer.zones)
     shown = {id_ for balancer in wanted.balancers for each in _carried_out(balancer) for id_ in _certificates(each)}
     for certificate in wanted.certificates:
         if certificate.id in shown:
@@ -68,9 +68,9 @@ def _network(
         yield from streams.listeners(balancer, listener, groups)
 
 
-def _asked_by_name(wanted: Wanted) -> Iterable[str]:
-    """Groups whose endpoints are a resource of their own: those of application balancers."""
-    return dict.fromkeys(id_ for each in wanted.balancers if each.kind == "http" for id_ in groups_of(each))
+def _asked_by_name(wanted: Wanted) -> dict[str, Balancer]:
+    """Groups whose endpoints are a resource of their own: those of application balancers, one each."""
+    return {id_: each for each in wanted.balancers if each.kind == "http" for id_ in groups_of(each)}
 
 
 def _carried_out(balancer: Balancer) -> tuple[Listener, ...]:

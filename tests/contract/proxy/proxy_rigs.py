@@ -82,6 +82,7 @@ class Backend(msgspec.Struct):
     listening: bool = False
     seen: list[str] = []  # heads of requests, the checker's apart
     checks: int = 0
+    failing: bool = False  # requests are answered by 500, checks are not
 
 
 class Facts:
@@ -315,6 +316,7 @@ class RealRig:
             backend.checks += 1
         else:
             backend.seen.append(head)
+            status = 500 if backend.failing else 200
             self.met.set()
         match path:
             case "/close":
@@ -327,7 +329,10 @@ class RealRig:
                 return False
             case "/wait":
                 await self.release.wait()
-        writer.write(f"HTTP/1.1 {status} X\r\nServer: app\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        login = "Set-Cookie: SESSION=1; HttpOnly\r\n" if path == "/login" else ""
+        writer.write(
+            f"HTTP/1.1 {status} X\r\nServer: app\r\n{login}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+        )
         await writer.drain()
         return "connection: close" not in head.lower()
 
@@ -336,14 +341,16 @@ class RealRig:
         self._servers.pop(backend.name).close()
         backend.listening = False
 
-    async def connect(self, port: int = PORT) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def connect(
+        self, port: int = PORT, address: str = ADDRESS
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         connection = self.namespace.socket()
-        await asyncio.get_running_loop().sock_connect(connection, (ADDRESS, port))
+        await asyncio.get_running_loop().sock_connect(connection, (address, port))
         return await asyncio.open_connection(sock=connection)
 
-    async def raw(self, request: bytes, port: int = PORT) -> str:
+    async def raw(self, request: bytes, port: int = PORT, address: str = ADDRESS) -> str:
         """One answer, head and body, as it came."""
-        reader, writer = await self.connect(port)
+        reader, writer = await self.connect(port, address)
         writer.write(request)
         head, body = await read_text(reader)
         writer.close()

@@ -22,13 +22,17 @@ def held(wish: Wanted, **attributes: object) -> Wanted:
     return replace(wish, groups=groups)
 
 
-async def ask(rig: RealRig, cookie: str = "") -> tuple[str, str, str]:
-    """Who answered, and the cookie that came along: as it is sent back, and as it was set."""
-    answer = await rig.raw(request("/", *([f"Cookie: {cookie}"] if cookie else [])))
+async def ask_all(rig: RealRig, cookie: str = "", path: str = "/") -> tuple[str, list[str]]:
+    """Who answered, and all cookies that came along, as they were set."""
+    answer = await rig.raw(request(path, *([f"Cookie: {cookie}"] if cookie else [])))
     assert answer.startswith("HTTP/1.1 200"), answer
-    body = answer.rpartition("\r\n")[2].strip()
-    found = re.search(r"(?i)\r\nset-cookie: ([^\r]*)", answer)
-    whole = found[1] if found else ""
+    return answer.rpartition("\r\n")[2].strip(), re.findall(r"(?i)\r\nset-cookie: ([^\r]*)", answer)
+
+
+async def ask(rig: RealRig, cookie: str = "") -> tuple[str, str, str]:
+    """Who answered, and the first cookie that came along: as it is sent back, and as it was set."""
+    body, cookies = await ask_all(rig, cookie)
+    whole = cookies[0] if cookies else ""
     return body, whole.partition(";")[0], whole
 
 
@@ -73,14 +77,52 @@ async def test_a_client_of_a_target_that_goes_gets_another_one_and_its_cookie(re
     assert fresh != cookie
 
 
-async def test_a_client_is_held_for_an_applications_cookie_by_one_of_its_own(real: RealRig) -> None:
+async def test_cookies_are_renewed_and_doubled_for_requests_from_other_sites(real: RealRig) -> None:
+    web = group("web", *await backends(real, "a", "b"), check=NEVER)
+    await ready(real, held(wanted(forward("web"), web), sticky_seconds=60), web)
+    first, cookies = await ask_all(real, path="/login")
+    session, own, double = cookies
+    assert session == "SESSION=1; HttpOnly", "the application's own stay as they were, in their place"
+    value = own.partition(";")[0].removeprefix("AWSALB=")
+    assert double == f"AWSALBCORS={value}; Max-Age=60; Path=/; SameSite=None"
+    for sent in (f"a=1; AWSALB={value}; b=2", f"AWSALBCORS={value}"):
+        for _ in range(6):
+            who, renewed = await ask_all(real, sent)
+            assert who == first
+            assert renewed == [f"AWSALB={value}; Max-Age=60; Path=/", double]
+
+
+async def test_a_client_is_held_from_the_applications_own_cookie_on(real: RealRig) -> None:
     web = group("web", *await backends(real, "a", "b"), check=NEVER)
     wish = held(wanted(forward("web"), web), sticky_seconds=120, sticky_cookie="SESSION")
     await ready(real, wish, web)
-    first, cookie, whole = await ask(real)
+    answers = [await ask_all(real) for _ in range(8)]
+    assert {who for who, _ in answers} == {"a", "b"}
+    assert all(cookies == [] for _, cookies in answers), "the application has not asked for it"
+    first, (session, own) = await ask_all(real, path="/login")
+    assert session == "SESSION=1; HttpOnly"
+    cookie = own.partition(";")[0]
     assert cookie.startswith("AWSALBAPP-0=")
-    assert "Max-Age=120" in whole
-    assert {(await ask(real, f"SESSION=1; {cookie}"))[0] for _ in range(8)} == {first}
+    assert "Max-Age=120" in own
+    for _ in range(8):
+        assert await ask_all(real, f"SESSION=1; {cookie}") == (first, [])
+    again, cookies = await ask_all(real, f"SESSION=1; {cookie}", path="/login")
+    assert again == first
+    assert [each.partition(";")[0] for each in cookies] == ["SESSION=1", cookie]
+
+
+async def test_shares_of_a_weighted_forward_hold_their_clients_each_in_its_way(real: RealRig) -> None:
+    blue = group("blue", *await backends(real, "a", "b"), check=NEVER)
+    green = group("green", *await backends(real, "c"), check=NEVER)
+    wish = wanted(Forward(shares=(Share(group="blue"), Share(group="green")), sticky_seconds=30), blue, green)
+    sticky = replace(blue, attributes=GroupAttributes(sticky_seconds=60))
+    await ready(real, replace(wish, groups=(sticky, green)), blue, green)
+    seen: dict[str, set[str]] = {}
+    for _ in range(30):
+        who, cookies = await ask_all(real)
+        seen.setdefault(who, set()).update(each.partition("=")[0] for each in cookies)
+    groups = {"AWSALBTG", "AWSALBTGCORS"}
+    assert seen == {"a": {*groups, "AWSALB", "AWSALBCORS"}, "b": {*groups, "AWSALB", "AWSALBCORS"}, "c": groups}
 
 
 async def test_a_client_stays_with_the_group_while_others_are_shared_out_by_weight(real: RealRig) -> None:
