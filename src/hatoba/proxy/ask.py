@@ -1,4 +1,4 @@
-"""One question to one target: connect, ask, read the status. The smallest HTTP/1.1 client that does it properly.
+"""One question to one target: connect, ask, read the status. The smallest HTTP client that does it properly.
 
 The socket comes from outside, since it must be made inside the VPC's network namespace, and is bound to the balancer's
 address, so that the target's security rules see the balancer. The answer is read to its end, within bounds, so that
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ipaddress
 import re
 import socket
@@ -16,6 +17,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 
 from hatoba.core.errors import PortError
+from hatoba.proxy import http2
 from hatoba.proxy.base import HealthCheck
 from hatoba.proxy.health import Answered, Failed, Result, TimedOut
 
@@ -35,11 +37,13 @@ async def open_socket(family: socket.AddressFamily) -> socket.socket:
     return socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
 
 
-def unverified() -> ssl.SSLContext:
-    """Targets' certificates are not verified: that is what such balancers promise."""
+@functools.cache
+def unverified(speaks: str) -> ssl.SSLContext:
+    """Targets' certificates are not verified: that is what such balancers promise. `speaks` is offered by ALPN."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols([speaks])
     return context
 
 
@@ -50,7 +54,6 @@ async def ask(
     *,
     source: str | None,
     opener: OpenSocket,
-    tls: ssl.SSLContext | None = None,
 ) -> Result:
     """Asks once. Never raises for what the target or the network does."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -68,7 +71,7 @@ async def ask(
                 if settings.protocol == "TCP":
                     return Answered(code=0)
                 unfinished.pop_all()  # the transport's from here on
-                return await _http(connection, address, port, settings, tls)
+                return await _http(connection, address, port, settings)
         except TimeoutError:
             return TimedOut()
         except OSError as error:  # TLS's errors are among them
@@ -84,22 +87,18 @@ def _bind(connection: socket.socket, source: str | None) -> None:
     connection.bind((source, 0))
 
 
-async def _http(
-    connection: socket.socket, address: str, port: int, settings: HealthCheck, tls: ssl.SSLContext | None
-) -> Result:
+async def _http(connection: socket.socket, address: str, port: int, settings: HealthCheck) -> Result:
     loop = asyncio.get_running_loop()
+    host = f"[{address}]" if ipaddress.ip_address(address).version == 6 else address
+    secure, old = settings.protocol == "HTTPS", settings.version == "HTTP1"
     transport, answer = await loop.create_connection(
-        _Answer,
+        _Answer if old else functools.partial(_NewAnswer, grpc=settings.version == "GRPC"),
         sock=connection,
-        ssl=(tls or unverified()) if settings.protocol == "HTTPS" else None,
-        server_hostname="" if settings.protocol == "HTTPS" else None,
+        ssl=unverified("http/1.1" if old else "h2") if secure else None,
+        server_hostname="" if secure else None,
     )
     try:
-        host = f"[{address}]" if ipaddress.ip_address(address).version == 6 else address
-        transport.write(
-            f"GET {settings.path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n"
-            f"User-Agent: {_AGENT}\r\nAccept-Encoding: gzip, compressed\r\n\r\n".encode()
-        )
+        transport.write(_old(settings, f"{host}:{port}") if old else _new(settings, f"{host}:{port}"))
         result = await answer.status
         # A body without end is the target's business, not a failure.
         with contextlib.suppress(TimeoutError):
@@ -108,6 +107,55 @@ async def _http(
         return result
     finally:
         transport.close()
+
+
+def _old(settings: HealthCheck, host: str) -> bytes:
+    return (
+        f"GET {settings.path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
+        f"User-Agent: {_AGENT}\r\nAccept-Encoding: gzip, compressed\r\n\r\n".encode()
+    )
+
+
+def _new(settings: HealthCheck, host: str) -> bytes:
+    """Over HTTP/2; of gRPC a call with an empty message."""
+    grpc = settings.version == "GRPC"
+    headers = [
+        (":method", "POST" if grpc else "GET"),
+        (":scheme", settings.protocol.lower()),
+        (":path", settings.path),
+        (":authority", host),
+        ("user-agent", _AGENT),
+    ]
+    if grpc:
+        return http2.question([*headers, ("content-type", "application/grpc"), ("te", "trailers")], bytes(5))
+    return http2.question(headers)
+
+
+class _NewAnswer(asyncio.Protocol):
+    """Over HTTP/2; what follows the status is not waited for."""
+
+    def __init__(self, *, grpc: bool) -> None:
+        loop = asyncio.get_running_loop()
+        self.status: asyncio.Future[Result] = loop.create_future()
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self.ended.set_result(None)
+        self._talk = http2.Conversation(grpc=grpc)
+        self._transport: asyncio.WriteTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        reply = self._talk.receive(data)
+        if reply and self._transport is not None:
+            self._transport.write(reply)
+        if self._talk.result is not None and not self.status.done():
+            self.status.set_result(self._talk.result)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.status.done():
+            self.status.set_result(Failed(why=str(error)) if error else self._talk.closed())
 
 
 class _Answer(asyncio.Protocol):

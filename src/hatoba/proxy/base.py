@@ -182,10 +182,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """How a group's targets are asked. `codes` are ranges, both ends included: `((200, 299), (301, 301))`."""
+    """How a group's targets are asked. `codes` are ranges, both ends included: `((200, 299), (301, 301))`; of gRPC they
+    are its own statuses."""
 
     enabled: bool = True
     protocol: Literal["HTTP", "HTTPS", "TCP"] = "HTTP"
+    version: ProtocolVersion = "HTTP1"  # as the group's
     path: str = "/"
     port: int | None = None  # None: the port on which the target receives traffic
     interval: float = 30.0

@@ -19,7 +19,7 @@ from hatoba.core.clock import Clock
 from hatoba.core.errors import PortError
 from hatoba.core.tasks import TaskGroup
 from hatoba.proxy import admin, ending, memory, stats
-from hatoba.proxy.ask import OpenSocket, ask, open_socket, unverified
+from hatoba.proxy.ask import OpenSocket, ask, open_socket
 from hatoba.proxy.base import Balancer, BalancerTraffic, Health, HealthFact, OnHealth, TargetKey, Wanted
 from hatoba.proxy.checker import Checker
 from hatoba.proxy.ending import Place
@@ -57,9 +57,7 @@ class EnvoyProxy:
         self._on_health = on_health
         self._timeout = timeout
         self._health_file = directory / "health.json"
-        self.checker = Checker(
-            ask=functools.partial(ask, opener=opener, tls=unverified()), clock=clock, on_health=self._learned
-        )
+        self.checker = Checker(ask=functools.partial(ask, opener=opener), clock=clock, on_health=self._learned)
         self._wanted = Wanted()
         self._snapshot: Snapshot | None = None
         self._restored: dict[TargetKey, Health] | None = None

@@ -133,7 +133,5 @@ def checked(wanted: Wanted) -> dict[str, tuple[TargetGroup, Balancer]]:
 
 
 def _askable(group: TargetGroup) -> TargetGroup:
-    """The checker speaks HTTP/1.1. A target that speaks HTTP/2 only is asked for a connection."""
-    if group.protocol_version == "HTTP1":
-        return group
-    return replace(group, health_check=replace(group.health_check, protocol="TCP"))
+    """Targets are asked in the way in which they get requests."""
+    return replace(group, health_check=replace(group.health_check, version=group.protocol_version))

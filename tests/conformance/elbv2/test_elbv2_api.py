@@ -229,6 +229,8 @@ async def test_what_is_not_here_yet_says_so(tmp_path: Path) -> None:
             )
 
         await refused("UnsupportedProtocol", "'TCP' is not supported", listener(Protocol="TCP"))
+        grpc = [{"Type": "forward", "TargetGroupArn": await w.group("g", ProtocolVersion="GRPC")}]
+        await refused("ValidationError", "protocol-version 'GRPC'", listener(Protocol="HTTP", DefaultActions=grpc))
         await refused("ValidationError", "protocol and a port", listener())
         await refused("ValidationError", "SslPolicy cannot", listener(Protocol="HTTP", SslPolicy="x"))
         await refused("ValidationError", "target type 'instance'", w.group("b", TargetType="instance"))

@@ -328,3 +328,30 @@ async def test_other_zones_are_unused(tmp_path: Path) -> None:
         await w.elb.set_subnets(LoadBalancerArn=balancer, Subnets=await w.subnets())
         await w.settle()
         assert await w.states(group) == {"172.31.0.10:80": "healthy", "172.31.32.10:80": "healthy"}
+
+
+async def test_a_name_leads_to_zones_with_healthy_targets_where_zones_are_not_crossed(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        _, group = await serving(w)
+        await w.elb.register_targets(TargetGroupArn=group, Targets=[{"Id": "172.31.16.10"}])
+        await w.settle()
+
+        def led_to() -> int:
+            return len(w.store.all(fleet.zones)[0].addresses)
+
+        def told(address: str, state: str) -> None:
+            target = next(each for each in w.store.all(targets) if each.address == address)
+            w.target(group, target.name, state)
+
+        told("172.31.16.10", "unhealthy")
+        await w.settle()
+        assert led_to() == 2
+        off = [{"Key": "load_balancing.cross_zone.enabled", "Value": "false"}]
+        await w.elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=off)
+        await w.settle()
+        assert led_to() == 1
+        told("172.31.16.10", "healthy")
+        await w.settle()
+        assert led_to() == 2
+        assert not w.wanted().groups[0].attributes.across_zones
+        assert [each.zone for each in w.wanted().groups[0].targets] == ["us-east-1a", "us-east-1b"]

@@ -319,6 +319,11 @@ class RealRig:
             status = 500 if backend.failing else 200
             self.met.set()
         match path:
+            case "/chat":
+                writer.write(b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+                while data := await reader.read(65536):
+                    writer.write(data)
+                return False
             case "/close":
                 return False
             case "/garbage":
@@ -330,9 +335,7 @@ class RealRig:
             case "/wait":
                 await self.release.wait()
         login = "Set-Cookie: SESSION=1; HttpOnly\r\n" if path == "/login" else ""
-        writer.write(
-            f"HTTP/1.1 {status} X\r\nServer: app\r\n{login}Content-Length: {len(body)}\r\n\r\n{body}".encode()
-        )
+        writer.write(f"HTTP/1.1 {status} X\r\nServer: app\r\n{login}Content-Length: {len(body)}\r\n\r\n{body}".encode())
         await writer.drain()
         return "connection: close" not in head.lower()
 

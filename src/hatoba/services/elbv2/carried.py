@@ -12,19 +12,32 @@ import msgspec
 from hatoba.fleet import model as fleet
 from hatoba.proxy.base import Wanted
 from hatoba.services.elbv2.model.balancer import LoadBalancer
-from hatoba.services.elbv2.model.group import TargetGroup, group_by_arn, targets_of
+from hatoba.services.elbv2.model.group import Target, TargetGroup, group_by_arn, targets_of
 from hatoba.services.elbv2.model.listener import groups_of, listeners_of, rules_of, users_of
+from hatoba.services.elbv2.plan import attributes as keys
+from hatoba.services.elbv2.plan import failover
 from hatoba.services.elbv2.plan.spec import Serving, Source, wanted
 from hatoba.store import Tx
 from hatoba.store.store import View
 
 
 def wanted_of(view: View, balancer: LoadBalancer) -> Wanted:
-    serving = [Serving(listener=one, rules=tuple(rules_of(view, one))) for one in listeners_of(view, balancer)]
-    named = dict.fromkeys(arn for one in serving for action in one.actions for arn in groups_of(action))
-    groups = (group_by_arn(view, arn) for arn in named)
-    sources = [Source(group=group, targets=tuple(targets_of(view, group))) for group in groups if group is not None]
+    serving = _serving(view, balancer)
+    sources = [Source(group=each, targets=tuple(targets_of(view, each))) for each in _groups(view, serving)]
     return wanted(balancer, serving, sources)
+
+
+def _serving(view: View, balancer: LoadBalancer) -> list[Serving]:
+    return [Serving(listener=one, rules=tuple(rules_of(view, one))) for one in listeners_of(view, balancer)]
+
+
+def _groups(view: View, serving: Iterable[Serving]) -> list[TargetGroup]:
+    named = dict.fromkeys(arn for one in serving for action in one.actions for arn in groups_of(action))
+    return [group for arn in named if (group := group_by_arn(view, arn)) is not None]
+
+
+def groups_in_use(view: View, balancer: LoadBalancer) -> list[TargetGroup]:
+    return _groups(view, _serving(view, balancer))
 
 
 def publish(tx: Tx, balancer: LoadBalancer, *, node: str | None = None) -> None:
@@ -66,11 +79,14 @@ def publish_all(tx: Tx, balancers: Iterable[LoadBalancer]) -> None:
 
 
 def name(tx: Tx, balancer: LoadBalancer) -> None:
-    """Its DNS name: public addresses when it faces the internet, private ones else; whoever asks gets them."""
+    """Its DNS name: public addresses when it faces the internet, private ones else; whoever asks gets them. Zones that
+    have too few healthy targets, and may not use others', are left out."""
     key = fleet.zones.key(balancer.scope, balancer.dns_name.lower())
     before = tx.get(fleet.zones, key)
     public = balancer.scheme == "internet-facing"
-    addresses = tuple(one.public if public else one.address for one in balancer.attached)
+    fit = failover.fit(balancer.zones, _seen(tx, balancer))
+    subnets = {place.subnet for place in balancer.places if place.zone in fit}
+    addresses = tuple(one.public if public else one.address for one in balancer.attached if one.subnet in subnets)
     after = fleet.Zone(
         key=key,
         version=before.version if before is not None else 0,
@@ -78,6 +94,20 @@ def name(tx: Tx, balancer: LoadBalancer) -> None:
     )
     if after != before:
         tx.put(fleet.zones, after)
+
+
+def _seen(view: View, balancer: LoadBalancer) -> Iterator[failover.Seen]:
+    """The groups that keep to their zones: of others it does not matter where their targets are."""
+    for group in groups_in_use(view, balancer):
+        if group.attributes.get(keys.ACROSS_ZONES) == "false":
+            known = [target for target in targets_of(view, group) if target.draining_until is None]
+            found = tuple((target.zone, _healthy(view, group, target)) for target in known)
+            yield failover.Seen(attributes=group.attributes, targets=found)
+
+
+def _healthy(view: View, group: TargetGroup, target: Target) -> bool:
+    status = view.find(fleet.target_statuses, fleet.FLEET, fleet.target_id(group.arn, target.name))
+    return status is not None and status.state in ("healthy", "unavailable")
 
 
 def withdraw(tx: Tx, balancer: LoadBalancer) -> None:

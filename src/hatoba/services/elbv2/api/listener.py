@@ -40,12 +40,16 @@ from hatoba.store.store import View
 _MOST_LISTENERS = 50
 
 
-def check_forward(view: View, call: Call, action: Action, balancer: LoadBalancer) -> None:
+def check_forward(view: View, call: Call, action: Action, balancer: LoadBalancer, protocol: str) -> None:
     """The groups of an action must exist, be in the load balancer's VPC, and belong to no other load balancer."""
     for arn in groups_of(action):
         group = the_group(view, call, arn)
         if group.vpc != balancer.vpc:
             raise invalid(f"Target group '{arn}' is not in the load balancer's VPC '{balancer.vpc}'")
+        if protocol == "HTTP" and group.speaks == "GRPC":
+            raise invalid(
+                "Listener protocol 'HTTP' is not supported with a target group with the protocol-version 'GRPC'"
+            )
         if any(user.id != balancer.id for user in users_of(view, group)):
             raise t.TargetGroupAssociationLimitException(
                 f"The following target groups cannot be associated with more than one load balancer: {arn}"
@@ -97,7 +101,7 @@ async def create_listener(req: t.CreateListenerInput, call: Call) -> t.CreateLis
     await check_there(call, security.certificates)
     with call.tx() as tx:
         balancer = the_balancer(tx, call, req["LoadBalancerArn"])
-        check_forward(tx, call, action, balancer)
+        check_forward(tx, call, action, balancer, security.protocol)
         others = listeners_of(tx, balancer)
         record = next((other for other in others if other.port == req["Port"]), None)
         if record is None:
@@ -168,8 +172,7 @@ async def modify_listener(req: t.ModifyListenerInput, call: Call) -> t.ModifyLis
         port = req.get("Port", record.port)
         if any(other.port == port and other.id != record.id for other in listeners_of(tx, balancer)):
             raise invalid(f"Listener port '{port}' is already in use")
-        if action is not None:
-            check_forward(tx, call, action, balancer)
+        check_forward(tx, call, action or record.default, balancer, security.protocol)
         record = tx.put(listeners, replace(record, port=port, default=action or record.default, **security._asdict()))
         publish(tx, balancer)
     return {"Listeners": [views.listener(record, balancer)]}

@@ -57,7 +57,7 @@ async def create_rule(req: t.CreateRuleInput, call: Call) -> t.CreateRuleOutput:
     with call.tx() as tx:
         listener = the_listener(tx, call, req["ListenerArn"])
         balancer = balancer_of(tx, listener)
-        check_forward(tx, call, action, balancer)
+        check_forward(tx, call, action, balancer, listener.protocol)
         others = rules_of(tx, listener)
         if any(other.priority == req["Priority"] for other in others):
             raise _in_use(req["Priority"])
@@ -112,9 +112,10 @@ async def modify_rule(req: t.ModifyRuleInput, call: Call) -> t.ModifyRuleOutput:
     changed = transforms.checked(req.get("Transforms") or ())
     with call.tx() as tx:
         record = _not_default(the_rule(tx, call, req["RuleArn"]), "modified")
-        balancer = balancer_of(tx, _listener_of(tx, record))
+        listener = _listener_of(tx, record)
+        balancer = balancer_of(tx, listener)
         if action is not None:
-            check_forward(tx, call, action, balancer)
+            check_forward(tx, call, action, balancer, listener.protocol)
         kept = () if req.get("ResetTransforms") else record.transforms
         record = replace(
             record,

@@ -18,6 +18,9 @@ from hatoba.reconcile import Wake
 from hatoba.services.elbv2.carried import carrier, name, publish, said, withdraw
 from hatoba.services.elbv2.controller import interfaces
 from hatoba.services.elbv2.model.balancer import LoadBalancer, State, load_balancers
+from hatoba.services.elbv2.model.group import TargetGroup, group_by_arn, target_groups
+from hatoba.services.elbv2.model.listener import users_of
+from hatoba.services.elbv2.plan.attributes import ACROSS_ZONES
 from hatoba.services.elbv2.plan.nodes import choose
 from hatoba.store import Change, Store, Tx
 
@@ -34,6 +37,8 @@ class LoadBalancerController:
             Wake(load_balancers, lambda change: (change.key,)),
             Wake(fleet.balancer_statuses, self._by_status),
             Wake(fleet.nodes, self._by_node),
+            Wake(fleet.target_statuses, self._by_target),
+            Wake(target_groups, self._by_group),
         )
 
     def keys(self) -> Iterable[Key]:
@@ -44,6 +49,20 @@ class LoadBalancerController:
 
     def _by_node(self, change: Change[fleet.Node]) -> Iterable[Key]:
         return self.keys() if _usable(change.before) != _usable(change.after) else ()
+
+    def _by_target(self, change: Change[fleet.TargetStatus]) -> Iterable[Key]:
+        """Health decides where a name leads, where zones are not crossed."""
+        status = change.after or change.before
+        group = None if status is None else group_by_arn(self._store, status.group)
+        if group is None or group.attributes.get(ACROSS_ZONES) != "false":
+            return ()
+        return [balancer.key for balancer in users_of(self._store, group)]
+
+    def _by_group(self, change: Change[TargetGroup]) -> Iterable[Key]:
+        before, after = change.before, change.after
+        if before is None or after is None or before.attributes == after.attributes:
+            return ()
+        return [balancer.key for balancer in users_of(self._store, after)]
 
     async def reconcile(self, key: Key) -> float | None:
         record = self._store.get(load_balancers, key)

@@ -10,5 +10,6 @@ expressions   regular expressions that the proxy can carry out
 transforms    how a rule rewrites requests
 spec          load balancer, listeners, rules, groups, targets → the proxy's configuration
 health        a target's health in ELB's words
+failover      which zones a load balancer's name leads to
 nodes         which node carries a load balancer
 """

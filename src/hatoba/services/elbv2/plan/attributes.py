@@ -23,6 +23,13 @@ PROTECTED = "deletion_protection.enabled"
 DELAY = "deregistration_delay.timeout_seconds"
 SLOW_START = "slow_start.duration_seconds"
 ALGORITHM = "load_balancing.algorithm.type"
+ANOMALIES = "load_balancing.algorithm.anomaly_mitigation"
+ACROSS_ZONES = "load_balancing.cross_zone.enabled"
+_HEALTHY = "target_group_health"
+DNS_COUNT = f"{_HEALTHY}.dns_failover.minimum_healthy_targets.count"
+DNS_PERCENT = f"{_HEALTHY}.dns_failover.minimum_healthy_targets.percentage"
+ROUTING_COUNT = f"{_HEALTHY}.unhealthy_state_routing.minimum_healthy_targets.count"
+ROUTING_PERCENT = f"{_HEALTHY}.unhealthy_state_routing.minimum_healthy_targets.percentage"
 STICKY = "stickiness.enabled"
 STICKY_TYPE = "stickiness.type"
 LB_COOKIE_SECONDS = "stickiness.lb_cookie.duration_seconds"
@@ -97,8 +104,6 @@ _BALANCER: dict[str, tuple[str, Test]] = {
     "zonal_shift.config.enabled": ("false", _BOOLEAN),
 }
 
-_HEALTHY = "target_group_health"
-
 _GROUP: dict[str, tuple[str, Test]] = {
     DELAY: ("300", _between(0, 3600)),
     STICKY: ("false", _BOOLEAN),
@@ -108,15 +113,15 @@ _GROUP: dict[str, tuple[str, Test]] = {
     APP_COOKIE_SECONDS: ("86400", _between(1, _WEEK)),
     SLOW_START: ("0", _between(30, 900, 0)),
     ALGORITHM: ("round_robin", _one_of("round_robin", "least_outstanding_requests", "weighted_random")),
-    "load_balancing.algorithm.anomaly_mitigation": ("off", _one_of("on", "off")),
-    "load_balancing.cross_zone.enabled": (
+    ANOMALIES: ("off", _one_of("on", "off")),
+    ACROSS_ZONES: (
         "use_load_balancer_configuration",
         _one_of("true", "false", "use_load_balancer_configuration"),
     ),
-    f"{_HEALTHY}.dns_failover.minimum_healthy_targets.count": ("1", _or("off", _between(1, 1000))),
-    f"{_HEALTHY}.dns_failover.minimum_healthy_targets.percentage": ("off", _or("off", _between(1, 100))),
-    f"{_HEALTHY}.unhealthy_state_routing.minimum_healthy_targets.count": ("1", _between(1, 1000)),
-    f"{_HEALTHY}.unhealthy_state_routing.minimum_healthy_targets.percentage": ("off", _or("off", _between(1, 100))),
+    DNS_COUNT: ("1", _or("off", _between(1, 1000))),
+    DNS_PERCENT: ("off", _or("off", _between(1, 100))),
+    ROUTING_COUNT: ("1", _between(1, 1000)),
+    ROUTING_PERCENT: ("off", _or("off", _between(1, 100))),
 }
 
 _RESPONSE = "routing.http.response"
@@ -164,6 +169,8 @@ def checked_for_group(given: Sequence[Mapping[str, Any]], before: Mapping[str, s
         raise invalid(f"You must specify '{APP_COOKIE}' when '{STICKY_TYPE}' is 'app_cookie'")
     if after[SLOW_START] != "0" and after[ALGORITHM] != "round_robin":
         raise invalid(f"You cannot enable both slow start mode and the {after[ALGORITHM]} algorithm")
+    if after[ANOMALIES] == "on" and after[ALGORITHM] != "weighted_random":
+        raise invalid(f"You can enable '{ANOMALIES}' with the weighted_random algorithm only")
     return {**before, **changed}
 
 

@@ -14,7 +14,7 @@ import msgspec
 from hatoba.proxy import base as proxy
 from hatoba.services.elbv2.model import arns
 from hatoba.services.elbv2.model.balancer import LoadBalancer
-from hatoba.services.elbv2.model.group import TRAFFIC_PORT, HealthCheck, Target, TargetGroup
+from hatoba.services.elbv2.model.group import ANYWHERE, TRAFFIC_PORT, HealthCheck, Target, TargetGroup
 from hatoba.services.elbv2.model.listener import Listener, Rule
 from hatoba.services.elbv2.plan import attributes as keys
 from hatoba.services.elbv2.plan import tls, transforms
@@ -43,9 +43,11 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def wanted(balancer: LoadBalancer, serving: Sequence[Serving], sources: Sequence[Source]) -> proxy.Wanted:
+    zone_of = {place.subnet: place.zone for place in balancer.places}
     carried = proxy.Balancer(
         id=balancer.id,
         addresses=tuple(interface.address for interface in balancer.attached),
+        zones=tuple(zone_of[interface.subnet] for interface in balancer.attached),
         listeners=tuple(_listener(each) for each in serving),
         attributes=_balancer_attributes(keys.of_balancer(balancer.attributes)),
     )
@@ -172,6 +174,7 @@ def _target(target: Target) -> proxy.Target:
         address=target.address,
         port=target.port,
         state="active" if target.draining_until is None else "draining",
+        zone="" if target.zone == ANYWHERE else target.zone,
     )
 
 
@@ -198,8 +201,16 @@ def _group_attributes(given: dict[str, str]) -> proxy.GroupAttributes:
             "deregistration_delay": float(given[keys.DELAY]),
             "slow_start": float(given[keys.SLOW_START]),
             "algorithm": given[keys.ALGORITHM],
+            "anomalies": given[keys.ANOMALIES] == "on",
+            "across_zones": given[keys.ACROSS_ZONES] != "false",
+            "least_healthy": int(given[keys.ROUTING_COUNT]),
+            "least_healthy_percent": _percent(given[keys.ROUTING_PERCENT]),
             "sticky_seconds": int(seconds) if sticky else None,
             "sticky_cookie": given[keys.APP_COOKIE] if sticky and by_cookie else None,
         },
         proxy.GroupAttributes,
     )
+
+
+def _percent(given: str) -> int:
+    return 0 if given == "off" else int(given)
