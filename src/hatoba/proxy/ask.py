@@ -91,8 +91,9 @@ async def _http(connection: socket.socket, address: str, port: int, settings: He
     loop = asyncio.get_running_loop()
     host = f"[{address}]" if ipaddress.ip_address(address).version == 6 else address
     secure, old = settings.protocol == "HTTPS", settings.version == "HTTP1"
-    transport, answer = await loop.create_connection(
-        _Answer if old else functools.partial(_NewAnswer, grpc=settings.version == "GRPC"),
+    answer: _Answer | _NewAnswer = _Answer() if old else _NewAnswer(grpc=settings.version == "GRPC")
+    transport, _ = await loop.create_connection(
+        lambda: answer,
         sock=connection,
         ssl=unverified("http/1.1" if old else "h2") if secure else None,
         server_hostname="" if secure else None,
