@@ -1,4 +1,8 @@
-"""A listener's rules and default action as Envoy's route configuration. Replacing it touches no connection. Pure."""
+"""A listener's rules and default action as Envoy's route configuration. Replacing it touches no connection. Pure.
+
+A rule is one route, or several: one for each of the balancer's addresses where zones are not crossed, and before it
+those of clients that have been given to a group.
+"""
 
 from __future__ import annotations
 
