@@ -10,6 +10,7 @@ are called for one stream by one thread at a time; reading blocks that are liste
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -35,7 +36,13 @@ class Block(NamedTuple):
     summary: Summary
 
 
+_ID = re.compile(r"[A-Za-z0-9-]{1,128}")
+
+
 def folder(root: Path, stream: str) -> Path:
+    """Where a stream of this id is. Raises `PortError` for what is no id: it would be a way to somewhere else."""
+    if not _ID.fullmatch(stream):
+        raise PortError("InvalidStream", f"{stream[:128]!r} is no id of a stream")
     return root / FOLDER / stream[:2] / stream
 
 
