@@ -54,7 +54,8 @@ class NetworkItem(m.Part, frozen=True, kw_only=True):
 
 
 class InterfaceItem(m.Part, frozen=True, kw_only=True):
-    """`balancer`: the address belongs to the router, for a proxy to listen on; else it is a workload's own."""
+    """`balancer`: the address belongs to the router, for a proxy to listen on; else it is a workload's own. `open`:
+    whatever its groups say, everything passes."""
 
     network: str
     address: str
@@ -65,6 +66,7 @@ class InterfaceItem(m.Part, frozen=True, kw_only=True):
     public: str | None
     egress: bool
     balancer: bool
+    open: bool = False
 
 
 class PolicyItem(m.Part, frozen=True, kw_only=True):
@@ -200,6 +202,7 @@ def _interface(view: View, node: str, ref: Ref) -> InterfaceItem | None:
         public=record.public,
         egress=record.egress,
         balancer=holder[1],
+        open=holder[1] and any(each.open for each in view.index(m.balancers, "interface", ref.id)),
     )
 
 

@@ -136,7 +136,8 @@ class HostRedirect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AddressSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """An address of the router itself, which a process in its namespace may bind: a load balancer's."""
+    """An address of the router itself, which a process in its namespace may bind: a load balancer's. `open`: it takes
+    everything, and sends everything out, whatever its groups say."""
 
     id: str
     vpc: str
@@ -145,6 +146,7 @@ class AddressSpec(msgspec.Struct, frozen=True, kw_only=True):
     address6: str | None = None
     public: str | None = None
     egress: bool = False
+    open: bool = False
 
 
 class Peer(msgspec.Struct, frozen=True, kw_only=True):

@@ -102,7 +102,7 @@ class Reach:
             return True
         here = End(address=_of_version(holder, address), groups=holder.groups)
         there = End(address=address, groups=vpc.groups_of(address))
-        if not groups.lets_out(here, there, vpc.policies, protocol, port):
+        if not _open(holder) and not groups.lets_out(here, there, vpc.policies, protocol, port):
             return False
         if not vpc.borders_let_pass(here.address, address, protocol, port):
             return False
@@ -230,7 +230,7 @@ class Reach:
         if not vpc.borders_let_pass(source, address, protocol, port):
             return False
         near, far = End(address=source, groups=vpc.groups_of(source)), End(address=address, groups=holder.groups)
-        return groups.lets_in(near, far, vpc.policies, protocol, port)
+        return _open(holder) or groups.lets_in(near, far, vpc.policies, protocol, port)
 
 
 def _linked(one: Vpc, other: Vpc) -> bool:
@@ -244,3 +244,7 @@ def _leads(vpc: Vpc, source: str, target: str, to: str) -> bool:
 
 def _of_version(holder: Holder, address: str) -> str:
     return holder.address6 if ":" in address and holder.address6 is not None else holder.address
+
+
+def _open(holder: Holder) -> bool:
+    return isinstance(holder, AddressSpec) and holder.open

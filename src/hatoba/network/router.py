@@ -304,6 +304,7 @@ def _interface(spec: InterfaceSpec) -> Member:
 
 def _address(spec: AddressSpec) -> Member:
     return Member(
+        open=spec.open,
         address=spec.address,
         address6=spec.address6,
         groups=spec.groups,

@@ -77,6 +77,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     here: bool = True
     public: str | None = None
     egress: bool = False
+    open: bool = False
     ports: tuple[Publish, ...] = ()
 
 
@@ -93,8 +94,8 @@ def elements(member: Member) -> Elements:
         if member.device is not None:
             found[f"egress{family}", f'"{member.device}" . {address}'] = verdict("out", member.groups)
         else:
-            found[f"router-egress{family}", address] = verdict("out", member.groups)
-        found[f"ingress{family}", address] = verdict("in", member.groups)
+            found[f"router-egress{family}", address] = "accept" if member.open else verdict("out", member.groups)
+        found[f"ingress{family}", address] = "accept" if member.open else verdict("in", member.groups)
     if member.here and member.public is not None:
         found["public-in", member.public] = member.address
         found["public-out", member.address] = member.public

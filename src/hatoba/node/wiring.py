@@ -319,5 +319,11 @@ def interface_spec(id_: str, item: i.InterfaceItem) -> net.InterfaceSpec:
 
 def _address_spec(id_: str, item: i.InterfaceItem) -> net.AddressSpec:
     return net.AddressSpec(
-        id=id_, vpc=item.network, address=item.address, groups=item.groups, public=item.public, egress=item.egress
+        id=id_,
+        vpc=item.network,
+        address=item.address,
+        groups=item.groups,
+        public=item.public,
+        egress=item.egress,
+        open=item.open,
     )

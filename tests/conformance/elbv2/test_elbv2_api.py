@@ -42,7 +42,6 @@ async def test_where_a_load_balancer_may_be(tmp_path: Path) -> None:
         await refused("ValidationError", "must specify subnets", w.balancer(Subnets=[]))
         await refused("ValidationError", "more than once", w.balancer(Subnets=[subnets[0]] * 2))
         await refused("SubnetNotFound", "does not exist", w.balancer(Subnets=[subnets[0], "subnet-0"]))
-        await refused("ValidationError", "'network' are not implemented", w.balancer(Type="network"))
         await refused("ValidationError", "dualstack", w.balancer(IpAddressType="dualstack"))
         await refused("InvalidSecurityGroup", "invalid", w.balancer(SecurityGroups=["sg-0"]))
         vpc = (await w.ec2.create_vpc(CidrBlock="10.1.0.0/16"))["Vpc"]["VpcId"]
@@ -234,7 +233,7 @@ async def test_what_is_not_here_yet_says_so(tmp_path: Path) -> None:
         await refused("ValidationError", "protocol and a port", listener())
         await refused("ValidationError", "SslPolicy cannot", listener(Protocol="HTTP", SslPolicy="x"))
         await refused("ValidationError", "target type 'instance'", w.group("b", TargetType="instance"))
-        await refused("ValidationError", "protocol 'TCP' are", w.group("b", Protocol="TCP"))
+        await refused("ValidationError", "protocol 'QUIC' are", w.group("b", Protocol="QUIC"))
         await refused("ValidationError", "The VPC ID 'vpc-0' is not found", w.group("b", VpcId="vpc-0"))
         await refused("ValidationError", "Protocol version", w.group("b", ProtocolVersion="HTTP3"))
 

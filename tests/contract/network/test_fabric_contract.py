@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from hatoba.core.errors import PortError
-from hatoba.network.base import PolicySet, RemotePublic, Rule, VpcSpec
+from hatoba.network.base import AddressSpec, PolicySet, RemotePublic, Rule, VpcSpec
 from tests.contract.network.labs import ENDPOINT, NODES, WORLD, Lab
 from tests.contract.network.specs import CLOSED, DEFAULT, METADATA, OPEN, balancer, peer, rule, task, vpc
 
@@ -224,6 +225,23 @@ async def two_nodes(lab: Lab) -> None:
         await lab.listen(node, name, "0.0.0.0", 80)
     await lab.fabrics[0].set_peers("vpc-1", (peer("10.0.0.11", NODES[1]),))
     await lab.fabrics[1].set_peers("vpc-1", (peer("10.0.0.10", NODES[0]),))
+
+
+async def test_an_open_address_takes_and_makes_connections_whatever_its_groups_say(lab: Lab) -> None:
+    fabric = lab.fabrics[0]
+    await two_tasks(lab, OPEN, CLOSED, first="sg-open", second="sg-open")
+    shut = AddressSpec(id="lb", vpc="vpc-1", address="10.0.0.20", public="100.80.8.9")
+    await fabric.ensure_address(shut)
+    await lab.listen(0, "vpc-1", "10.0.0.20", 80)
+    source = "vpc-1" if lab.real else "lb"
+    assert not await lab.reaches(0, "a", "10.0.0.20")
+    assert not await lab.reaches(0, source, "10.0.0.11", own="10.0.0.20")
+    await fabric.ensure_address(replace(shut, open=True))
+    assert await lab.reaches(0, "a", "10.0.0.20")
+    assert await lab.reaches(0, None, "100.80.8.9")
+    assert await lab.reaches(0, source, "10.0.0.11", own="10.0.0.20")
+    await fabric.ensure_interface(task("b", "10.0.0.11", "sg-closed"))
+    assert not await lab.reaches(0, source, "10.0.0.11", own="10.0.0.20"), "the target's own groups count all the same"
 
 
 async def test_tasks_reach_each_other_across_nodes(lab: Lab) -> None:

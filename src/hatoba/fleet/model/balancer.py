@@ -18,6 +18,7 @@ class Balancer(Record, frozen=True, kw_only=True):
     groups: tuple[str, ...] = ()  # the target groups in `spec`: whose targets' health the node may report
     certificates: tuple[str, ...] = ()  # ids of those that `spec` names: the node gets them with it
     spec: bytes = b""
+    open: bool = False  # no security group guards its interfaces
 
 
 class BalancerStatus(Record, frozen=True, kw_only=True):

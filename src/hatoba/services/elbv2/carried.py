@@ -11,8 +11,8 @@ import msgspec
 
 from hatoba.fleet import model as fleet
 from hatoba.proxy.base import Wanted
-from hatoba.services.elbv2.model.balancer import LoadBalancer
-from hatoba.services.elbv2.model.group import Target, TargetGroup, group_by_arn, targets_of
+from hatoba.services.elbv2.model.balancer import LoadBalancer, by_arn
+from hatoba.services.elbv2.model.group import Target, TargetGroup, group_by_arn, target_groups, targets, targets_of
 from hatoba.services.elbv2.model.listener import groups_of, listeners_of, rules_of, users_of
 from hatoba.services.elbv2.plan import attributes as keys
 from hatoba.services.elbv2.plan import failover
@@ -23,8 +23,28 @@ from hatoba.store.store import View
 
 def wanted_of(view: View, balancer: LoadBalancer) -> Wanted:
     serving = _serving(view, balancer)
-    sources = [Source(group=each, targets=tuple(targets_of(view, each))) for each in _groups(view, serving)]
-    return wanted(balancer, serving, sources)
+    return wanted(balancer, serving, [_source(view, group) for group in _groups(view, serving)])
+
+
+def _source(view: View, group: TargetGroup) -> Source:
+    known = tuple(targets_of(view, group))
+    if group.kind == "ip":
+        return Source(group=group, targets=known)
+    return Source(group=group, targets=known, places={each.address: _place(view, each.address) for each in known})
+
+
+def _place(view: View, reference: str) -> str:
+    """Where an application load balancer is reached, "" while it is nowhere."""
+    target = by_arn(view, reference)
+    return next((one.address for one in target.attached), "") if target is not None else ""
+
+
+def publish_fronts(tx: Tx, balancer: LoadBalancer) -> None:
+    """After an application load balancer has moved: those that have it for a target."""
+    for target in tx.index(targets, "address", balancer.arn):
+        group = tx.find(target_groups, target.scope, target.group)
+        if group is not None:
+            publish_group(tx, group)
 
 
 def _serving(view: View, balancer: LoadBalancer) -> list[Serving]:
@@ -44,7 +64,7 @@ def publish(tx: Tx, balancer: LoadBalancer, *, node: str | None = None) -> None:
     """Renews what a node carries; `node` gives it to one, which only the controller does."""
     key = fleet.balancers.key(balancer.scope, balancer.id)
     before = tx.get(fleet.balancers, key)
-    if before is None and node is None:
+    if (before is None and node is None) or balancer.kind == "gateway":
         return  # not provisioned yet: the controller will find what is wanted then
     carried = wanted_of(tx, balancer)
     after = fleet.Balancer(
@@ -53,6 +73,7 @@ def publish(tx: Tx, balancer: LoadBalancer, *, node: str | None = None) -> None:
         node=node or (before.node if before is not None else ""),
         network=balancer.vpc,
         interfaces=tuple(interface.id for interface in balancer.attached),
+        open=not balancer.groups,
         groups=tuple(group.id for group in carried.groups),
         certificates=tuple(dict.fromkeys(_certificates(carried))),
         spec=msgspec.msgpack.encode(carried),
@@ -99,10 +120,10 @@ def name(tx: Tx, balancer: LoadBalancer) -> None:
 def _seen(view: View, balancer: LoadBalancer) -> Iterator[failover.Seen]:
     """The groups that keep to their zones: of others it does not matter where their targets are."""
     for group in groups_in_use(view, balancer):
-        if group.attributes.get(keys.ACROSS_ZONES) == "false":
+        if not keys.across_zones(balancer, group):
             known = [target for target in targets_of(view, group) if target.draining_until is None]
             found = tuple((target.zone, _healthy(view, group, target)) for target in known)
-            yield failover.Seen(attributes=group.attributes, targets=found)
+            yield failover.Seen(attributes=keys.of_group(group), targets=found)
 
 
 def _healthy(view: View, group: TargetGroup, target: Target) -> bool:

@@ -1,4 +1,5 @@
-"""Traffic and health as Prometheus text, under the names that CloudWatch's AWS/ApplicationELB has for them in words.
+"""Traffic and health as Prometheus text, under the names that CloudWatch's AWS/ApplicationELB and AWS/NetworkELB have
+for them in words.
 
 Counters are the proxies' own, since their start: who reads them takes differences.
 """
@@ -24,6 +25,10 @@ _HELP = {
     "target_responses_total": ("counter", "Answers of targets, by class of status code."),
     "target_connection_errors_total": ("counter", "Connections to targets that failed."),
     "target_response_seconds": ("summary", "Until a target began to answer, since the proxy started."),
+    "new_flows_total": ("counter", "Flows (connections, and what stands for them in UDP) that clients began."),
+    "active_flows": ("gauge", "Flows of clients now."),
+    "processed_bytes_total": ("counter", "Bytes that passed, in both directions."),
+    "tls_negotiation_errors_total": ("counter", "TLS handshakes of clients that came to nothing."),
     "targets": ("gauge", "Targets, by their health."),
 }
 
@@ -51,6 +56,9 @@ def _text(view: View, traffic: Mapping[str, bytes]) -> Iterator[str]:
 
 def _of_balancer(id_: str, traffic: BalancerTraffic) -> Iterator[tuple[str, str, float]]:
     own = f'load_balancer="{id_}"'
+    if id_.startswith("net/"):
+        yield from _of_flows(own, traffic)
+        return
     yield "requests_total", own, traffic.requests
     yield "connections_total", own, traffic.connections
     yield "active_connections", own, traffic.active_connections
@@ -64,6 +72,16 @@ def _of_balancer(id_: str, traffic: BalancerTraffic) -> Iterator[tuple[str, str,
             yield "target_responses_total", f'{labels},code="{code}"', count
         for quantile, seconds in sorted(group.response_seconds.items()):
             yield "target_response_seconds", f'{labels},quantile="{quantile}"', seconds
+
+
+def _of_flows(own: str, traffic: BalancerTraffic) -> Iterator[tuple[str, str, float]]:
+    for protocol, flows in sorted(traffic.flows.items()):
+        labels = f'{own},protocol="{protocol}"'
+        yield "new_flows_total", labels, flows.new
+        yield "active_flows", labels, flows.active
+        yield "processed_bytes_total", labels, flows.received + flows.sent
+        if protocol == "TLS":
+            yield "tls_negotiation_errors_total", labels, flows.tls_failures
 
 
 def _short(arn: str) -> str:

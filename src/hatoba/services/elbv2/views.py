@@ -1,4 +1,8 @@
-"""Records → the model's shapes."""
+"""Records → the model's shapes.
+
+What a kind of load balancer does not have is left out of its shape, as AWS does it: no name and scheme of a gateway
+load balancer, no version and path of a group whose targets are asked for a connection only.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import cast
 
 from hatoba.aws.shapes import elbv2 as t
-from hatoba.services.elbv2.model.balancer import LoadBalancer
+from hatoba.services.elbv2.model.balancer import LoadBalancer, Place
 from hatoba.services.elbv2.model.group import Target, TargetGroup
 from hatoba.services.elbv2.model.listener import Action, Listener, Rule
 from hatoba.services.elbv2.plan.health import Health
@@ -32,38 +36,78 @@ _HOSTED_ZONES = {
 }
 
 
+_NETWORK_ZONES = {
+    "us-east-1": "Z26RNL4JYFTOTI",
+    "us-east-2": "ZLMOA37VPKANP",
+    "us-west-1": "Z24FKFUX50B4VW",
+    "us-west-2": "Z18D5FSROUN65G",
+    "ca-central-1": "Z2EPGBW3API2WT",
+    "eu-central-1": "Z3F0SRJ5LGBH90",
+    "eu-north-1": "Z1UDT6IFJ4EJM",
+    "eu-west-1": "Z2IFOLAFXWLO4F",
+    "eu-west-2": "ZD4D7Y8KGAS4G",
+    "eu-west-3": "Z1CMS0P5QUZ6D5",
+    "ap-northeast-1": "Z31USIVHYNEOWT",
+    "ap-northeast-2": "ZIBE1TIR4HY56",
+    "ap-south-1": "ZVDDRBQ08TROA",
+    "ap-southeast-1": "ZKVM4W9LS7TM",
+    "ap-southeast-2": "ZCT6FZBF4DROD",
+    "sa-east-1": "ZTK26PT1VY4CU",
+}
+
+
 def load_balancer(record: LoadBalancer) -> t.LoadBalancer:
     state: t.LoadBalancerState = {"Code": record.state}
     if record.reason:
         state["Reason"] = record.reason
-    return {
+    shape: t.LoadBalancer = {
         "LoadBalancerArn": record.arn,
-        "DNSName": record.dns_name,
-        "CanonicalHostedZoneId": _HOSTED_ZONES.get(record.key.region, _HOSTED_ZONES["us-east-1"]),
         "CreatedTime": record.created,
         "LoadBalancerName": record.name,
-        "Scheme": record.scheme,
         "VpcId": record.vpc,
         "State": state,
-        "Type": "application",
+        "Type": record.kind,
         "AvailabilityZones": zones(record),
-        "SecurityGroups": list(record.groups),
         "IpAddressType": "ipv4",
     }
+    if record.kind != "gateway":
+        hosted = _HOSTED_ZONES if record.kind == "application" else _NETWORK_ZONES
+        shape["DNSName"] = record.dns_name
+        shape["CanonicalHostedZoneId"] = hosted.get(record.key.region, hosted["us-east-1"])
+        shape["Scheme"] = record.scheme
+    if record.groups:
+        shape["SecurityGroups"] = list(record.groups)
+        if record.kind == "network":
+            shape["EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"] = "on"
+    return shape
 
 
 def zones(record: LoadBalancer) -> list[t.AvailabilityZone]:
-    """Addresses are told for network load balancers only; an application load balancer is reached by its name."""
-    return [{"ZoneName": place.zone, "SubnetId": place.subnet, "LoadBalancerAddresses": []} for place in record.places]
+    """Of addresses only those are told that somebody has asked for; else a load balancer is reached by its name."""
+    return [
+        {"ZoneName": place.zone, "SubnetId": place.subnet, "LoadBalancerAddresses": _addresses(record, place)}
+        for place in record.places
+    ]
+
+
+def _addresses(record: LoadBalancer, place: Place) -> list[t.LoadBalancerAddress]:
+    if place.address:
+        return [{"PrivateIPv4Address": place.address}]
+    if not place.allocation:
+        return []
+    public = next((one.public for one in record.interfaces if one.subnet == place.subnet), None)
+    told: t.LoadBalancerAddress = {"AllocationId": place.allocation}
+    if public is not None:
+        told["IpAddress"] = public
+    return [told]
 
 
 def target_group(record: TargetGroup, balancers: Iterable[LoadBalancer]) -> t.TargetGroup:
     check = record.check
-    return {
+    shape: t.TargetGroup = {
         "TargetGroupArn": record.arn,
         "TargetGroupName": record.name,
         "Protocol": record.protocol,
-        "ProtocolVersion": record.speaks,
         "Port": record.port,
         "VpcId": record.vpc,
         "HealthCheckProtocol": check.protocol,
@@ -73,12 +117,16 @@ def target_group(record: TargetGroup, balancers: Iterable[LoadBalancer]) -> t.Ta
         "HealthCheckTimeoutSeconds": check.timeout,
         "HealthyThresholdCount": check.healthy,
         "UnhealthyThresholdCount": check.unhealthy,
-        "HealthCheckPath": check.path,
-        "Matcher": {"GrpcCode": check.codes} if record.speaks == "GRPC" else {"HttpCode": check.codes},
         "LoadBalancerArns": [balancer.arn for balancer in balancers],
-        "TargetType": "ip",
+        "TargetType": record.kind,
         "IpAddressType": "ipv4",
     }
+    if record.protocol in ("HTTP", "HTTPS"):
+        shape["ProtocolVersion"] = record.speaks
+    if check.protocol != "TCP":
+        shape["HealthCheckPath"] = check.path
+        shape["Matcher"] = {"GrpcCode": check.codes} if record.speaks == "GRPC" else {"HttpCode": check.codes}
+    return shape
 
 
 def target(record: Target, group: TargetGroup, health: Health) -> t.TargetHealthDescription:
@@ -104,10 +152,16 @@ def listener(record: Listener, balancer: LoadBalancer) -> t.Listener:
     shape: t.Listener = {
         "ListenerArn": record.arn,
         "LoadBalancerArn": balancer.arn,
-        "Port": record.port,
-        "Protocol": record.protocol,
         "DefaultActions": [_action(record.default)],
     }
+    if record.protocol != "GENEVE":
+        shape["Port"] = record.port
+        shape["Protocol"] = record.protocol
+    if record.protocol == "TLS":
+        shape["Certificates"] = [{"CertificateArn": record.certificates[0]}]
+        shape["SslPolicy"] = record.policy
+        if record.alpn:
+            shape["AlpnPolicy"] = [record.alpn]
     if record.protocol == "HTTPS":
         shape["Certificates"] = [{"CertificateArn": record.certificates[0]}]
         shape["SslPolicy"] = record.policy

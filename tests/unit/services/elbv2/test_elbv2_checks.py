@@ -14,7 +14,7 @@ from hatoba.services.elbv2.model.group import HealthCheck
 from hatoba.services.elbv2.plan import actions, attributes, conditions, health, health_check
 from hatoba.services.elbv2.plan.names import check_name
 from hatoba.services.elbv2.plan.nodes import choose
-from tests.unit.services.elbv2.records import balancer, target
+from tests.unit.services.elbv2.records import balancer, group, target
 
 ARN = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/app/0000000000000003"
 ZONES = frozenset({"eu-west-1a"})
@@ -196,19 +196,22 @@ def test_any_matcher_is_understood_or_refused(text: str) -> None:
 )
 def test_bad_balancer_attributes(key: str, value: str) -> None:
     with pytest.raises(AwsError, match=key):
-        attributes.checked_for_balancer([{"Key": key, "Value": value}])
+        attributes.checked_for_balancer([{"Key": key, "Value": value}], balancer())
 
 
 def test_group_attributes_have_to_go_together() -> None:
     with pytest.raises(AwsError, match="cookie_name"):
         attributes.checked_for_group(
-            [{"Key": attributes.STICKY, "Value": "true"}, {"Key": attributes.STICKY_TYPE, "Value": "app_cookie"}], {}
+            [{"Key": attributes.STICKY, "Value": "true"}, {"Key": attributes.STICKY_TYPE, "Value": "app_cookie"}],
+            group(),
         )
-    slow = attributes.checked_for_group([{"Key": attributes.SLOW_START, "Value": "30"}], {})
+    slow = attributes.checked_for_group([{"Key": attributes.SLOW_START, "Value": "30"}], group())
     with pytest.raises(AwsError, match="slow start"):
-        attributes.checked_for_group([{"Key": attributes.ALGORITHM, "Value": "weighted_random"}], slow)
-    assert attributes.of_group(slow)[attributes.SLOW_START] == "30"
-    assert attributes.of_group({})[attributes.DELAY] == "300"
+        attributes.checked_for_group(
+            [{"Key": attributes.ALGORITHM, "Value": "weighted_random"}], group(attributes=slow)
+        )
+    assert attributes.of_group(group(attributes=slow))[attributes.SLOW_START] == "30"
+    assert attributes.of_group(group())[attributes.DELAY] == "300"
 
 
 def node(number: int, *, state: Any = "ready", schedulable: bool = True) -> fleet.Node:

@@ -7,7 +7,7 @@ import pytest
 from hatoba.services.elbv2.plan import attributes as keys
 from hatoba.services.elbv2.plan.failover import Seen, fit
 
-OFF = {keys.ACROSS_ZONES: "false"}
+OFF = {keys.DNS_COUNT: "1", keys.DNS_PERCENT: "off"}
 ZONES = ("a", "b")
 
 
@@ -29,7 +29,6 @@ def seen(text: str) -> Seen:
         ([seen("a- all+")], "ab"),
         ([seen("a+ b-"), seen("a- b+")], "ab"),
         ([seen("a+ b+"), seen("a+ b-")], "a"),
-        ([Seen(attributes={}, targets=(("a", True), ("b", False)))], "ab"),
         ([Seen(attributes={**OFF, keys.DNS_COUNT: "2"}, targets=(("a", True), ("a", True), ("b", True)))], "a"),
         ([Seen(attributes={**OFF, keys.DNS_COUNT: "off"}, targets=(("a", True),))], "ab"),
         (

@@ -6,7 +6,7 @@ import msgspec
 
 from hatoba.core.secret import Sealer
 from hatoba.fleet import model as fleet
-from hatoba.proxy.base import BalancerTraffic, GroupTraffic
+from hatoba.proxy.base import BalancerTraffic, FlowTraffic, GroupTraffic
 from hatoba.services.elbv2.metrics import collector
 from hatoba.store import Store
 from hatoba.store.memory import MemoryDisk, MemoryJournal
@@ -71,5 +71,30 @@ async def test_what_nodes_sampled_is_told_once_it_is_asked_for() -> None:
             key = fleet.target_statuses.key(fleet.FLEET, fleet.target_id(GROUP, f"t{number}"))
             tx.put(fleet.target_statuses, fleet.TargetStatus(key=key, group=GROUP, target=f"t{number}", state=state))
     assert "\n".join(collect()) == TOLD
+    await store.durable()
+    store.close()
+
+
+FLOWS = """\
+# HELP hatoba_elb_new_flows_total Flows (connections, and what stands for them in UDP) that clients began.
+# TYPE hatoba_elb_new_flows_total counter
+hatoba_elb_new_flows_total{load_balancer="net/flows/50dc",protocol="TLS"} 7
+# HELP hatoba_elb_active_flows Flows of clients now.
+# TYPE hatoba_elb_active_flows gauge
+hatoba_elb_active_flows{load_balancer="net/flows/50dc",protocol="TLS"} 2
+# HELP hatoba_elb_processed_bytes_total Bytes that passed, in both directions.
+# TYPE hatoba_elb_processed_bytes_total counter
+hatoba_elb_processed_bytes_total{load_balancer="net/flows/50dc",protocol="TLS"} 110
+# HELP hatoba_elb_tls_negotiation_errors_total TLS handshakes of clients that came to nothing.
+# TYPE hatoba_elb_tls_negotiation_errors_total counter
+hatoba_elb_tls_negotiation_errors_total{load_balancer="net/flows/50dc",protocol="TLS"} 3"""
+
+
+async def test_flows_of_network_load_balancers_as_text() -> None:
+    store = Store(MemoryJournal(MemoryDisk()), fleet.TABLES, Sealer(b"k" * 32))
+    store.open()
+    flows = FlowTraffic(new=7, active=2, received=10, sent=100, tls_failures=3)
+    told = {"net/flows/50dc": msgspec.msgpack.encode(BalancerTraffic(flows={"TLS": flows}))}
+    assert "\n".join(collector(store, told)()) == FLOWS
     await store.durable()
     store.close()

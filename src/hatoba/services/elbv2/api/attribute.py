@@ -10,6 +10,7 @@ from hatoba.services.elbv2.api.room import elbv2, the_balancer, the_group, the_l
 from hatoba.services.elbv2.carried import publish, publish_group
 from hatoba.services.elbv2.model.balancer import load_balancers
 from hatoba.services.elbv2.model.group import target_groups
+from hatoba.services.elbv2.model.listener import balancer_of, listeners
 from hatoba.services.elbv2.plan import attributes
 
 
@@ -18,7 +19,7 @@ async def describe_load_balancer_attributes(
     req: t.DescribeLoadBalancerAttributesInput, call: Call
 ) -> t.DescribeLoadBalancerAttributesOutput:
     record = the_balancer(call.store, call, req["LoadBalancerArn"])
-    return {"Attributes": views.balancer_attributes(attributes.of_balancer(record.attributes))}
+    return {"Attributes": views.balancer_attributes(attributes.of_balancer(record))}
 
 
 @elbv2.operation
@@ -27,10 +28,10 @@ async def modify_load_balancer_attributes(
 ) -> t.ModifyLoadBalancerAttributesOutput:
     with call.tx() as tx:
         record = the_balancer(tx, call, req["LoadBalancerArn"])
-        changed = {**record.attributes, **attributes.checked_for_balancer(req["Attributes"])}
+        changed = attributes.checked_for_balancer(req["Attributes"], record)
         record = tx.put(load_balancers, replace(record, attributes=changed))
         publish(tx, record)
-    return {"Attributes": views.balancer_attributes(attributes.of_balancer(record.attributes))}
+    return {"Attributes": views.balancer_attributes(attributes.of_balancer(record))}
 
 
 @elbv2.operation
@@ -38,7 +39,7 @@ async def describe_target_group_attributes(
     req: t.DescribeTargetGroupAttributesInput, call: Call
 ) -> t.DescribeTargetGroupAttributesOutput:
     record = the_group(call.store, call, req["TargetGroupArn"])
-    return {"Attributes": views.group_attributes(attributes.of_group(record.attributes))}
+    return {"Attributes": views.group_attributes(attributes.of_group(record))}
 
 
 @elbv2.operation
@@ -47,24 +48,27 @@ async def modify_target_group_attributes(
 ) -> t.ModifyTargetGroupAttributesOutput:
     with call.tx() as tx:
         record = the_group(tx, call, req["TargetGroupArn"])
-        changed = attributes.checked_for_group(req["Attributes"], record.attributes)
+        changed = attributes.checked_for_group(req["Attributes"], record)
         record = tx.put(target_groups, replace(record, attributes=changed))
         publish_group(tx, record)
-    return {"Attributes": views.group_attributes(attributes.of_group(record.attributes))}
+    return {"Attributes": views.group_attributes(attributes.of_group(record))}
 
 
 @elbv2.operation
 async def describe_listener_attributes(
     req: t.DescribeListenerAttributesInput, call: Call
 ) -> t.DescribeListenerAttributesOutput:
-    the_listener(call.store, call, req["ListenerArn"])
-    return {"Attributes": views.listener_attributes(attributes.LISTENER)}
+    record = the_listener(call.store, call, req["ListenerArn"])
+    return {"Attributes": views.listener_attributes(attributes.of_listener(record))}
 
 
 @elbv2.operation
 async def modify_listener_attributes(
     req: t.ModifyListenerAttributesInput, call: Call
 ) -> t.ModifyListenerAttributesOutput:
-    the_listener(call.store, call, req["ListenerArn"])
-    attributes.check_for_listener(req["Attributes"])
-    return {"Attributes": views.listener_attributes(attributes.LISTENER)}
+    with call.tx() as tx:
+        record = the_listener(tx, call, req["ListenerArn"])
+        changed = attributes.checked_for_listener(req["Attributes"], record)
+        record = tx.put(listeners, replace(record, attributes=changed))
+        publish(tx, balancer_of(tx, record))
+    return {"Attributes": views.listener_attributes(attributes.of_listener(record))}

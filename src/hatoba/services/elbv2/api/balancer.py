@@ -12,36 +12,43 @@ from hatoba.services.elbv2 import views
 from hatoba.services.elbv2.api.room import checked_tags, elbv2, find_balancer, page, tag, the_balancer
 from hatoba.services.elbv2.api.subnets import Where, check_gateway, checked_groups, checked_subnets
 from hatoba.services.elbv2.carried import publish
-from hatoba.services.elbv2.model.balancer import LoadBalancer, Scheme, load_balancers, named
+from hatoba.services.elbv2.model.balancer import Kind, LoadBalancer, Place, Scheme, load_balancers, named
+from hatoba.services.elbv2.model.group import targets
 from hatoba.services.elbv2.model.listener import forget_listener, listeners_of
 from hatoba.services.elbv2.plan import attributes
 from hatoba.services.elbv2.plan.errors import invalid, not_here
 from hatoba.services.elbv2.plan.names import check_name
 
+_PREFIXES = {"application": "app", "network": "net", "gateway": "gwy"}  # of ids
+
 
 @elbv2.operation
 async def create_load_balancer(req: t.CreateLoadBalancerInput, call: Call) -> t.CreateLoadBalancerOutput:
     kind = req.get("Type", "application")
-    if kind != "application":
-        raise not_here(f"Load balancers with type '{kind}' are")
     for member in ("CustomerOwnedIpv4Pool", "EnablePrefixForIpv6SourceNat", "IpamPools"):
         if member in req:
             raise not_here(f"{member} is")
     check_name(req["Name"], "Load balancer")
     tags = checked_tags(req.get("Tags"))
-    scheme = req.get("Scheme", "internet-facing")
-    where = await checked_subnets(call, dict(req))
-    groups = await checked_groups(call, where.vpc, req.get("SecurityGroups") or ())
+    if kind == "gateway":
+        for member in ("Scheme", "SecurityGroups"):
+            if req.get(member):
+                raise invalid(f"{member} cannot be specified for load balancers with type 'gateway'")
+    scheme: Scheme = "internal" if kind == "gateway" else req.get("Scheme", "internet-facing")
+    where = await checked_subnets(call, dict(req), kind, scheme)
+    groups = await checked_groups(call, where.vpc, req.get("SecurityGroups") or (), kind)
     if scheme == "internet-facing":
         await check_gateway(call, where.vpc)
     with call.tx() as tx:
         known = named(tx, call.scope, req["Name"])
         if known is None:
-            number, id_ = call.ids.digits(10), f"app/{req['Name']}/{call.ids.hex(16)}"
+            own = call.ids.hex(16)
+            number, id_ = call.ids.digits(10), f"{_PREFIXES[kind]}/{req['Name']}/{own}"
             record = LoadBalancer(
                 key=load_balancers.key(call.scope, id_),
                 name=req["Name"],
-                number=number,
+                kind=kind,
+                number=own if kind == "network" else number,
                 scheme=scheme,
                 vpc=where.vpc,
                 places=where.places,
@@ -50,18 +57,21 @@ async def create_load_balancer(req: t.CreateLoadBalancerInput, call: Call) -> t.
             )
             known = tx.put(load_balancers, record)
             tag(tx, call, known.arn, tags)
-        elif not _same(known, scheme, where, groups) or (tags and tags != tags_of(tx, call.scope, known.arn)):
+        elif not _same(known, kind, scheme, where, groups) or (tags and tags != tags_of(tx, call.scope, known.arn)):
             raise t.DuplicateLoadBalancerNameException(
                 f"A load balancer with the same name '{req['Name']}' exists, but with different settings"
             )
     return {"LoadBalancers": [views.load_balancer(known)]}
 
 
-def _same(known: LoadBalancer, scheme: Scheme, where: Where, groups: Iterable[str]) -> bool:
-    subnets = {place.subnet for place in known.places}
-    return (known.scheme, subnets, set(known.groups)) == (
+def _same(known: LoadBalancer, kind: Kind, scheme: Scheme, where: Where, groups: Iterable[str]) -> bool:
+    def shown(places: Iterable[Place]) -> set[tuple[str, str, str]]:
+        return {(place.subnet, place.address, place.allocation) for place in places}
+
+    return (known.kind, known.scheme, shown(known.places), set(known.groups)) == (
+        kind,
         scheme,
-        {place.subnet for place in where.places},
+        shown(where.places),
         set(groups),
     )
 
@@ -99,9 +109,14 @@ async def delete_load_balancer(req: t.DeleteLoadBalancerInput, call: Call) -> t.
         record = find_balancer(tx, call, req["LoadBalancerArn"])
         if record is None:
             return {}
-        if attributes.of_balancer(record.attributes)[attributes.PROTECTED] == "true":
+        if attributes.of_balancer(record)[attributes.PROTECTED] == "true":
             raise t.OperationNotPermittedException(
                 f"Load balancer '{record.arn}' cannot be deleted because deletion protection is enabled"
+            )
+        if tx.count(targets, "address", record.arn):
+            raise t.ResourceInUseException(
+                f"Load balancer '{record.arn}' cannot be deleted because it is currently associated with another "
+                "service"
             )
         for listener in listeners_of(tx, record):
             forget_listener(tx, listener)
@@ -111,10 +126,16 @@ async def delete_load_balancer(req: t.DeleteLoadBalancerInput, call: Call) -> t.
 
 @elbv2.operation
 async def set_security_groups(req: t.SetSecurityGroupsInput, call: Call) -> t.SetSecurityGroupsOutput:
-    vpc = the_balancer(call.store, call, req["LoadBalancerArn"]).vpc
+    before = the_balancer(call.store, call, req["LoadBalancerArn"])
+    if before.kind == "gateway":
+        raise t.InvalidConfigurationRequestException("Gateway Load Balancers have no security groups")
+    if before.kind == "network" and not before.groups:
+        raise t.InvalidConfigurationRequestException(
+            "Security groups cannot be set for a Network Load Balancer that was created without any"
+        )
     if not req["SecurityGroups"]:
         raise invalid("At least one security group must be specified")
-    groups = await checked_groups(call, vpc, req["SecurityGroups"])
+    groups = await checked_groups(call, before.vpc, req["SecurityGroups"], before.kind)
     with call.tx() as tx:
         record = the_balancer(tx, call, req["LoadBalancerArn"])
         tx.put(load_balancers, replace(record, groups=groups))
@@ -123,8 +144,8 @@ async def set_security_groups(req: t.SetSecurityGroupsInput, call: Call) -> t.Se
 
 @elbv2.operation
 async def set_subnets(req: t.SetSubnetsInput, call: Call) -> t.SetSubnetsOutput:
-    the_balancer(call.store, call, req["LoadBalancerArn"])
-    where = await checked_subnets(call, dict(req))
+    before = the_balancer(call.store, call, req["LoadBalancerArn"])
+    where = await checked_subnets(call, dict(req), before.kind, before.scheme)
     with call.tx() as tx:
         record = the_balancer(tx, call, req["LoadBalancerArn"])
         if where.vpc != record.vpc:

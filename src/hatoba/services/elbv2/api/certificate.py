@@ -84,8 +84,8 @@ async def describe_listener_certificates(
 
 def _secure(view: View, call: Call, reference: str) -> Listener:
     record = the_listener(view, call, reference)
-    if record.protocol != "HTTPS":
-        raise invalid("Certificates can only be specified for listeners with the protocol 'HTTPS'")
+    if record.protocol not in ("HTTPS", "TLS"):
+        raise invalid("Certificates can only be specified for listeners with the protocol 'HTTPS' or 'TLS'")
     return record
 
 

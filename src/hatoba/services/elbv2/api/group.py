@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import cast
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 from hatoba.aws.shapes import elbv2 as t
 from hatoba.core.errors import AwsError
@@ -22,7 +22,10 @@ from hatoba.services.elbv2.api.room import (
 )
 from hatoba.services.elbv2.carried import publish_group
 from hatoba.services.elbv2.model.group import (
+    HealthCheck,
+    Protocol,
     TargetGroup,
+    TargetKind,
     Version,
     forget_group,
     group_by_arn,
@@ -30,11 +33,12 @@ from hatoba.services.elbv2.model.group import (
     target_groups,
 )
 from hatoba.services.elbv2.model.listener import groups_of, listeners_of, rules_of, users_of
-from hatoba.services.elbv2.plan import health_check
+from hatoba.services.elbv2.plan import flow_check, health_check
 from hatoba.services.elbv2.plan.errors import invalid, not_here
 from hatoba.services.elbv2.plan.names import check_name
 from hatoba.store.store import View
 
+_GENEVE = 6081
 _VERSIONS = ("HTTP1", "HTTP2", "GRPC")
 
 
@@ -46,12 +50,19 @@ def _wanted(req: t.CreateTargetGroupInput, call: Call) -> TargetGroup:
     """The record that a request asks for. Raises ValidationError."""
     check_name(req["Name"], "Target group")
     kind = req.get("TargetType", "instance")
-    if kind != "ip":
+    if kind not in ("ip", "alb"):
         raise not_here(f"The target type '{kind}' is not available: use 'ip'. Other target types are")
     if "Protocol" not in req:
         raise invalid("A protocol must be specified")
-    if req["Protocol"] not in ("HTTP", "HTTPS"):
-        raise not_here(f"Target groups with the protocol '{req['Protocol']}' are")
+    protocol = req["Protocol"]
+    if protocol == "QUIC" or protocol == "TCP_QUIC":
+        raise not_here(f"Target groups with the protocol '{protocol}' are")
+    if kind == "alb" and protocol != "TCP":
+        raise invalid("Target groups with target type 'alb' must have the protocol 'TCP'")
+    if protocol == "GENEVE" and req.get("Port") != _GENEVE:
+        raise invalid(f"Target groups with the protocol 'GENEVE' must have the port {_GENEVE}")
+    if protocol not in ("HTTP", "HTTPS") and "ProtocolVersion" in req:
+        raise invalid(f"ProtocolVersion cannot be specified for target groups with the protocol '{protocol}'")
     if "Port" not in req:
         raise invalid("A port must be specified")
     if "VpcId" not in req:
@@ -67,13 +78,23 @@ def _wanted(req: t.CreateTargetGroupInput, call: Call) -> TargetGroup:
     return TargetGroup(
         key=target_groups.key(call.scope, f"{req['Name']}/{call.ids.hex(16)}"),
         name=req["Name"],
-        protocol=req["Protocol"],
+        kind=kind,
+        protocol=protocol,
         speaks=known_version,
         port=req["Port"],
         vpc=req["VpcId"],
-        check=health_check.checked(health_check.default(known_version), dict(req), known_version),
+        check=_checked(protocol, kind, known_version, dict(req)),
         created=call.now,
     )
+
+
+def _checked(
+    protocol: Protocol, kind: TargetKind, version: Version, req: Mapping[str, Any], now: HealthCheck | None = None
+) -> HealthCheck:
+    """`now`, or the default, with what a request changes."""
+    if protocol in ("HTTP", "HTTPS"):
+        return health_check.checked(now or health_check.default(version), req, version)
+    return flow_check.checked(now or flow_check.default(protocol, kind), req, protocol, kind)
 
 
 @elbv2.operation
@@ -94,7 +115,7 @@ async def create_target_group(req: t.CreateTargetGroupInput, call: Call) -> t.Cr
 
 
 def _settings(group: TargetGroup) -> tuple[object, ...]:
-    return group.protocol, group.speaks, group.port, group.vpc, group.check
+    return group.kind, group.protocol, group.speaks, group.port, group.vpc, group.check
 
 
 async def _check_vpc(call: Call, vpc: str) -> None:
@@ -148,7 +169,7 @@ def _of_balancer(call: Call, arn: str) -> list[TargetGroup]:
 async def modify_target_group(req: t.ModifyTargetGroupInput, call: Call) -> t.ModifyTargetGroupOutput:
     with call.tx() as tx:
         record = the_group(tx, call, req["TargetGroupArn"])
-        check = health_check.checked(record.check, dict(req), record.speaks)
+        check = _checked(record.protocol, record.kind, record.speaks, dict(req), record.check)
         record = tx.put(target_groups, replace(record, check=check))
         publish_group(tx, record)
         return {"TargetGroups": [_view(tx, record)]}

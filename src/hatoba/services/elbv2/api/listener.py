@@ -1,9 +1,8 @@
-"""Listeners."""
+"""Listeners. What stands behind one has to go with what it speaks, and with the kind of its load balancer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable
 
 from hatoba.aws.shapes import elbv2 as t
 from hatoba.core.records import replace
@@ -33,17 +32,19 @@ from hatoba.services.elbv2.model.listener import (
     listeners_of,
     users_of,
 )
-from hatoba.services.elbv2.plan import actions, tls
-from hatoba.services.elbv2.plan.errors import invalid, not_here
+from hatoba.services.elbv2.plan import actions, kinds, security
+from hatoba.services.elbv2.plan.errors import invalid
 from hatoba.store.store import View
 
 _MOST_LISTENERS = 50
 
 
 def check_forward(view: View, call: Call, action: Action, balancer: LoadBalancer, protocol: str) -> None:
-    """The groups of an action must exist, be in the load balancer's VPC, and belong to no other load balancer."""
+    """The groups of an action must exist, go with what the listener speaks, be in the load balancer's VPC, and belong
+    to no other load balancer."""
     for arn in groups_of(action):
         group = the_group(view, call, arn)
+        kinds.check_behind(protocol, group)
         if group.vpc != balancer.vpc:
             raise invalid(f"Target group '{arn}' is not in the load balancer's VPC '{balancer.vpc}'")
         if protocol == "HTTP" and group.speaks == "GRPC":
@@ -56,54 +57,34 @@ def check_forward(view: View, call: Call, action: Action, balancer: LoadBalancer
             )
 
 
-class Security(NamedTuple):
-    """Protocol, certificates and policy of a listener, as they are to be."""
-
-    protocol: Literal["HTTP", "HTTPS"] = "HTTP"
-    certificates: tuple[str, ...] = ()
-    policy: str = ""
-
-
-def _security(req: Mapping[str, Any], now: Security = Security()) -> Security:  # noqa: B008  frozen
-    """What is not given stays as it is."""
-    protocol = req.get("Protocol") or now.protocol
-    if protocol not in ("HTTP", "HTTPS"):
-        raise t.UnsupportedProtocolException(
-            f"The protocol '{protocol}' is not supported by load balancers with type 'APPLICATION'"
+def _check_action(view: View, call: Call, action: Action, balancer: LoadBalancer, protocol: str) -> None:
+    """What a listener does goes with the kind of its load balancer."""
+    if balancer.kind != "application" and action["Type"] != "forward":
+        raise t.InvalidLoadBalancerActionException(
+            f"Actions of type '{action['Type']}' are not supported for {kinds.NOUNS[balancer.kind]}"
         )
-    if req.get("AlpnPolicy"):
-        raise invalid("AlpnPolicy can only be specified for a listener with the protocol 'TLS'")
-    if protocol == "HTTP":
-        for member in ("Certificates", "SslPolicy", "MutualAuthentication"):
-            if req.get(member):
-                raise invalid(f"{member} cannot be specified for a listener with the protocol 'HTTP'")
-        return Security()
-    if (req.get("MutualAuthentication") or {}).get("Mode", "off") != "off":
-        raise not_here("Listeners that ask clients for certificates are")
-    certificates = now.certificates
-    if "Certificates" in req or not certificates:
-        default = tls.the_default(req.get("Certificates"))
-        certificates = (default, *(each for each in certificates[1:] if each != default))
-    return Security("HTTPS", certificates, tls.checked_policy(req.get("SslPolicy") or now.policy or None))
-
-
-def _of(record: Listener) -> Security:
-    return Security(record.protocol, record.certificates, record.policy)
+    if balancer.kind != "application" and action["ForwardConfig"]["TargetGroupStickinessConfig"]["Enabled"]:
+        raise t.InvalidLoadBalancerActionException(
+            f"Target group stickiness is not supported for {kinds.NOUNS[balancer.kind]}"
+        )
+    check_forward(view, call, action, balancer, protocol)
 
 
 @elbv2.operation
 async def create_listener(req: t.CreateListenerInput, call: Call) -> t.CreateListenerOutput:
     tags = checked_tags(req.get("Tags"))
-    if "Protocol" not in req or "Port" not in req:
+    balancer = the_balancer(call.store, call, req["LoadBalancerArn"])
+    if balancer.kind != "gateway" and ("Protocol" not in req or "Port" not in req):
         raise invalid("A listener must have a protocol and a port")
-    security = _security(dict(req))
+    port = req.get("Port", 0)
+    wanted = security.checked(balancer, dict(req))
     action = actions.checked(req["DefaultActions"])
-    await check_there(call, security.certificates)
+    await check_there(call, wanted.certificates)
     with call.tx() as tx:
         balancer = the_balancer(tx, call, req["LoadBalancerArn"])
-        check_forward(tx, call, action, balancer, security.protocol)
+        _check_action(tx, call, action, balancer, wanted.protocol)
         others = listeners_of(tx, balancer)
-        record = next((other for other in others if other.port == req["Port"]), None)
+        record = next((other for other in others if other.port == port), None)
         if record is None:
             if len(others) >= _MOST_LISTENERS:
                 raise t.TooManyListenersException(f"A load balancer can have at most {_MOST_LISTENERS} listeners")
@@ -111,15 +92,15 @@ async def create_listener(req: t.CreateListenerInput, call: Call) -> t.CreateLis
             new = Listener(
                 key=key,
                 balancer=balancer.id,
-                port=req["Port"],
+                port=port,
                 default=action,
                 default_rule=call.ids.hex(16),
-                **security._asdict(),
+                **wanted._asdict(),
             )
             record = tx.put(listeners, new)
             tag(tx, call, record.arn, tags)
             publish(tx, balancer)
-        elif (record.default, _of(record)) != (action, security) or (
+        elif (record.default, security.of(record)) != (action, wanted) or (
             tags and tags != tags_of(tx, call.scope, record.arn)
         ):
             raise t.DuplicateListenerException(
@@ -163,17 +144,18 @@ def _all_of(found: Iterable[Listener | None]) -> list[Listener]:
 @elbv2.operation
 async def modify_listener(req: t.ModifyListenerInput, call: Call) -> t.ModifyListenerOutput:
     action = actions.checked(req["DefaultActions"]) if "DefaultActions" in req else None
-    now = _of(the_listener(call.store, call, req["ListenerArn"]))
-    await check_there(call, _security(dict(req), now).certificates if "Certificates" in req else ())
+    before = the_listener(call.store, call, req["ListenerArn"])
+    wanted = security.checked(balancer_of(call.store, before), dict(req), security.of(before))
+    await check_there(call, wanted.certificates if "Certificates" in req else ())
     with call.tx() as tx:
         record = the_listener(tx, call, req["ListenerArn"])
-        security = _security(dict(req), _of(record))
         balancer = balancer_of(tx, record)
+        wanted = security.checked(balancer, dict(req), security.of(record))
         port = req.get("Port", record.port)
         if any(other.port == port and other.id != record.id for other in listeners_of(tx, balancer)):
             raise invalid(f"Listener port '{port}' is already in use")
-        check_forward(tx, call, action or record.default, balancer, security.protocol)
-        record = tx.put(listeners, replace(record, port=port, default=action or record.default, **security._asdict()))
+        _check_action(tx, call, action or record.default, balancer, wanted.protocol)
+        record = tx.put(listeners, replace(record, port=port, default=action or record.default, **wanted._asdict()))
         publish(tx, balancer)
     return {"Listeners": [views.listener(record, balancer)]}
 

@@ -20,7 +20,7 @@ from hatoba.services.elbv2.model.listener import (
     rules,
     rules_of,
 )
-from hatoba.services.elbv2.plan import actions, conditions, transforms
+from hatoba.services.elbv2.plan import actions, conditions, kinds, transforms
 from hatoba.services.elbv2.plan.errors import invalid
 from hatoba.store import Tx
 
@@ -57,6 +57,7 @@ async def create_rule(req: t.CreateRuleInput, call: Call) -> t.CreateRuleOutput:
     with call.tx() as tx:
         listener = the_listener(tx, call, req["ListenerArn"])
         balancer = balancer_of(tx, listener)
+        kinds.check_rules(balancer)
         check_forward(tx, call, action, balancer, listener.protocol)
         others = rules_of(tx, listener)
         if any(other.priority == req["Priority"] for other in others):

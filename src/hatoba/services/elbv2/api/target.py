@@ -13,10 +13,12 @@ from hatoba.gateway.call import Call
 from hatoba.services.elbv2 import views
 from hatoba.services.elbv2.api.room import elbv2, the_group
 from hatoba.services.elbv2.carried import publish_group
+from hatoba.services.elbv2.model.balancer import by_arn
 from hatoba.services.elbv2.model.group import ANYWHERE, Target, TargetGroup, target_key_id, targets, targets_of
-from hatoba.services.elbv2.model.listener import users_of
+from hatoba.services.elbv2.model.listener import listeners_of, users_of
 from hatoba.services.elbv2.plan import attributes, health
 from hatoba.services.elbv2.plan.errors import invalid
+from hatoba.store.store import View
 
 _MOST_TARGETS = 1000
 
@@ -28,14 +30,16 @@ _PRIVATE = tuple(IPv4Network(block) for block in ("10.0.0.0/8", "100.64.0.0/10",
 async def register_targets(req: t.RegisterTargetsInput, call: Call) -> t.RegisterTargetsOutput:
     """One that is registered stays as it is; one that is draining begins anew."""
     group = the_group(call.store, call, req["TargetGroupArn"])
-    wanted = [_address(target) for target in req["Targets"]]
+    for given in req["Targets"]:
+        if "QuicServerId" in given:
+            raise invalid("QuicServerId cannot be specified for target groups with other protocols than QUIC")
     zones = await _zones(call, group.vpc)
     with call.tx() as tx:
         group = the_group(tx, call, req["TargetGroupArn"])
-        for given, address in zip(req["Targets"], wanted, strict=True):
-            zone = _zone(given, address, zones, group)
-            port = given.get("Port", group.port)
-            key = targets.key(call.scope, target_key_id(group, str(address), port))
+        for given in req["Targets"]:
+            zone = _balancers_zone(tx, call, given, group) if group.kind == "alb" else _zone(given, zones, group)
+            address, port = given["Id"], given.get("Port", group.port)
+            key = targets.key(call.scope, target_key_id(group, address, port))
             known = tx.get(targets, key)
             if known is not None and known.draining_until is None:
                 continue
@@ -43,14 +47,15 @@ async def register_targets(req: t.RegisterTargetsInput, call: Call) -> t.Registe
                 key=key,
                 version=known.version if known is not None else 0,
                 group=group.id,
-                address=str(address),
+                address=address,
                 port=port,
                 zone=zone,
                 registration=call.ids.hex(8),
             )
             tx.put(targets, record)
-        if tx.count(targets, "group", group.id) > _MOST_TARGETS:
-            raise t.TooManyTargetsException(f"A target group can have at most {_MOST_TARGETS} targets")
+        most = 1 if group.kind == "alb" else _MOST_TARGETS
+        if tx.count(targets, "group", group.id) > most:
+            raise t.TooManyTargetsException(f"A target group can have at most {most} targets")
         publish_group(tx, group)
     return {}
 
@@ -72,9 +77,25 @@ async def _zones(call: Call, vpc: str) -> list[tuple[IPv4Network, str]]:
     return [(IPv4Network(subnet["CidrBlock"]), subnet["AvailabilityZone"]) for subnet in found]
 
 
-def _zone(
-    given: t.TargetDescription, address: IPv4Address, zones: Sequence[tuple[IPv4Network, str]], group: TargetGroup
-) -> str:
+def _balancers_zone(view: View, call: Call, given: t.TargetDescription, group: TargetGroup) -> str:
+    """Of an application load balancer as a target: it is reached from all. Raises InvalidTarget."""
+    found = by_arn(view, given["Id"])
+    if found is None or found.scope != call.scope or found.kind != "application" or found.vpc != group.vpc:
+        raise t.InvalidTargetException(
+            f"The target '{given['Id']}' is not an application load balancer in the VPC '{group.vpc}'"
+        )
+    port = given.get("Port", group.port)
+    if port != group.port or all(listener.port != port for listener in listeners_of(view, found)):
+        raise t.InvalidTargetException(
+            f"The load balancer '{given['Id']}' must have a listener with the target group's port {group.port}"
+        )
+    if "AvailabilityZone" in given:
+        raise invalid("AvailabilityZone cannot be specified for target groups with target type 'alb'")
+    return ANYWHERE
+
+
+def _zone(given: t.TargetDescription, zones: Sequence[tuple[IPv4Network, str]], group: TargetGroup) -> str:
+    address = _address(given)
     asked = given.get("AvailabilityZone")
     zone = next((zone for network, zone in zones if address in network), None)
     if zone is not None:
@@ -104,7 +125,7 @@ async def deregister_targets(req: t.DeregisterTargetsInput, call: Call) -> t.Der
     forwards to the group there is nothing to wait for. Targets that are not registered are none of its concern."""
     with call.tx() as tx:
         group = the_group(tx, call, req["TargetGroupArn"])
-        delay = float(attributes.of_group(group.attributes)[attributes.DELAY])
+        delay = float(attributes.of_group(group)[attributes.DELAY])
         used = bool(users_of(tx, group))
         for given in req["Targets"]:
             for record in _named(targets_of(tx, group), given):

@@ -34,18 +34,25 @@ async def provide(aws: Door, balancer: LoadBalancer) -> tuple[Interface, ...]:
 
 async def _provide(aws: Door, balancer: LoadBalancer, place: Place, found: Mapping[str, Any] | None) -> Interface:
     if found is None:
+        given = {"PrivateIpAddress": place.address} if place.address else {}
         made = await aws.ec2.create_network_interface(
             SubnetId=place.subnet,
             Description=balancer.description,
-            Groups=list(balancer.groups),
+            Groups=list(balancer.groups),  # none: EC2 gives it the default one, which does not count then
             ClientToken=place.token,
+            **given,
         )
         found = made["NetworkInterface"]
     interface = _read(found)
-    if set(interface.groups) != set(balancer.groups):
+    if balancer.groups and set(interface.groups) != set(balancer.groups):
         await aws.ec2.modify_network_interface_attribute(NetworkInterfaceId=interface.id, Groups=list(balancer.groups))
     if balancer.scheme == "internet-facing" and interface.public is None:
-        await aws.ec2.modify_network_interface_attribute(NetworkInterfaceId=interface.id, AssociatePublicIpAddress=True)
+        if place.allocation:
+            await aws.ec2.associate_address(AllocationId=place.allocation, NetworkInterfaceId=interface.id)
+        else:
+            await aws.ec2.modify_network_interface_attribute(
+                NetworkInterfaceId=interface.id, AssociatePublicIpAddress=True
+            )
         described = await aws.ec2.describe_network_interfaces(NetworkInterfaceIds=[interface.id])
         interface = _read(described["NetworkInterfaces"][0])
     return replace(interface, groups=balancer.groups)

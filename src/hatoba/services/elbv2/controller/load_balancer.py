@@ -15,12 +15,12 @@ from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Platform
 from hatoba.gateway.tags import forget_tags
 from hatoba.reconcile import Wake
-from hatoba.services.elbv2.carried import carrier, name, publish, said, withdraw
+from hatoba.services.elbv2.carried import carrier, name, publish, publish_fronts, said, withdraw
 from hatoba.services.elbv2.controller import interfaces
 from hatoba.services.elbv2.model.balancer import LoadBalancer, State, load_balancers
 from hatoba.services.elbv2.model.group import TargetGroup, group_by_arn, target_groups
 from hatoba.services.elbv2.model.listener import users_of
-from hatoba.services.elbv2.plan.attributes import ACROSS_ZONES
+from hatoba.services.elbv2.plan.attributes import across_zones
 from hatoba.services.elbv2.plan.nodes import choose
 from hatoba.store import Change, Store, Tx
 
@@ -54,9 +54,10 @@ class LoadBalancerController:
         """Health decides where a name leads, where zones are not crossed."""
         status = change.after or change.before
         group = None if status is None else group_by_arn(self._store, status.group)
-        if group is None or group.attributes.get(ACROSS_ZONES) != "false":
+        if group is None or (change.before and change.before.state) == (change.after and change.after.state):
             return ()
-        return [balancer.key for balancer in users_of(self._store, group)]
+        users = users_of(self._store, group)
+        return [balancer.key for balancer in users if not across_zones(balancer, group)]
 
     def _by_group(self, change: Change[TargetGroup]) -> Iterable[Key]:
         before, after = change.before, change.after
@@ -70,6 +71,9 @@ class LoadBalancerController:
             return None
         if record.deleting:
             await self._remove(record)
+            return None
+        if record.kind == "gateway":
+            self._note(key, "active", "")  # nothing is carried
             return None
         if not interfaces.fitting(record):
             await self._provide(record)
@@ -108,6 +112,7 @@ class LoadBalancerController:
             if node is not None:
                 publish(tx, record, node=node)
                 name(tx, record)
+                publish_fronts(tx, record)
             state, reason = _state(tx, record)
             if (record.state, record.reason) != (state, reason):
                 tx.put(load_balancers, replace(record, state=state, reason=reason))

@@ -12,16 +12,20 @@ from hatoba.services.elbv2.model import arns
 from hatoba.store import Index, Table
 from hatoba.store.store import View
 
+Kind = Literal["application", "network", "gateway"]
 State = Literal["provisioning", "active", "active_impaired", "failed"]
 Scheme = Literal["internet-facing", "internal"]
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """A subnet that the load balancer is to have an interface in. `token` makes creating that interface repeatable."""
+    """A subnet that the load balancer is to have an interface in. `token` makes creating that interface repeatable.
+    A network load balancer may be given its addresses: the private one, or an elastic one's allocation."""
 
     subnet: str
     zone: str
     token: str
+    address: str = ""
+    allocation: str = ""
 
 
 class Interface(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,11 +42,12 @@ class LoadBalancer(Record, frozen=True, kw_only=True):
     """`deleting`: the API no longer knows it; the controller takes down what it has and forgets it."""
 
     name: str
+    kind: Kind = "application"
     number: str  # in its DNS name
     scheme: Scheme
     vpc: str
     places: tuple[Place, ...]
-    groups: tuple[str, ...]  # security groups
+    groups: tuple[str, ...]  # security groups; a network load balancer may have none: then it is open to all
     attributes: dict[str, str] = msgspec.field(default_factory=dict)  # those that were set
     created: float = 0.0
     deleting: bool = False
@@ -56,6 +61,8 @@ class LoadBalancer(Record, frozen=True, kw_only=True):
 
     @property
     def dns_name(self) -> str:
+        if self.kind == "network":
+            return f"{self.name}-{self.number}.elb.{self.key.region}.amazonaws.com"
         prefix = "internal-" if self.scheme == "internal" else ""
         return f"{prefix}{self.name}-{self.number}.{self.key.region}.elb.amazonaws.com"
 
@@ -69,6 +76,12 @@ class LoadBalancer(Record, frozen=True, kw_only=True):
         """The interfaces in the subnets that are wanted, in the order of these."""
         by_subnet = {interface.subnet: interface for interface in self.interfaces}
         return tuple(by_subnet[place.subnet] for place in self.places if place.subnet in by_subnet)
+
+    @property
+    def attached_zones(self) -> tuple[str, ...]:
+        """The zones of `attached`."""
+        zone_of = {place.subnet: place.zone for place in self.places}
+        return tuple(zone_of[interface.subnet] for interface in self.attached)
 
     @property
     def zones(self) -> frozenset[str]:

@@ -13,7 +13,9 @@ from hatoba.services.elbv2.model import arns
 from hatoba.store import Index, Table, Tx
 from hatoba.store.store import View
 
-Protocol = Literal["HTTP", "HTTPS"]
+Protocol = Literal["HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP", "GENEVE"]
+CheckProtocol = Literal["HTTP", "HTTPS", "TCP"]
+TargetKind = Literal["instance", "ip", "alb"]
 Version = Literal["HTTP1", "HTTP2", "GRPC"]
 
 TRAFFIC_PORT = "traffic-port"
@@ -24,7 +26,7 @@ class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds and counts; `codes` as they were written: `200,202` or `200-299` (gRPC: of its own statuses)."""
 
     enabled: bool = True
-    protocol: Protocol = "HTTP"
+    protocol: CheckProtocol = "HTTP"
     port: str = TRAFFIC_PORT
     path: str = "/"
     interval: int = 30
@@ -36,6 +38,7 @@ class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 class TargetGroup(Record, frozen=True, kw_only=True):
     name: str
+    kind: TargetKind = "ip"
     protocol: Protocol
     speaks: Version = "HTTP1"
     port: int
@@ -53,7 +56,7 @@ class Target(Record, frozen=True, kw_only=True):
     """`draining_until`: deregistered, and dropped at that time. `registration` is new each time it is registered."""
 
     group: str  # id
-    address: str
+    address: str  # by which it was registered: an IP address, an instance's id, a load balancer's ARN
     port: int
     zone: str  # or ANYWHERE
     registration: str
@@ -72,7 +75,11 @@ class Target(Record, frozen=True, kw_only=True):
 target_groups = Table(
     "elbv2.target_groups", TargetGroup, indexes=(Index("name", lambda group: (group.scope, group.name)),)
 )
-targets = Table("elbv2.targets", Target, indexes=(Index("group", lambda target: target.group),))
+targets = Table(
+    "elbv2.targets",
+    Target,
+    indexes=(Index("group", lambda target: target.group), Index("address", lambda target: target.address)),
+)
 
 
 def group_named(view: View, scope: Scope, name: str) -> TargetGroup | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
+import msgspec
+
 from hatoba.core.records import Record
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.elbv2.model import arns
@@ -16,6 +18,7 @@ from hatoba.services.elbv2.model.group import TargetGroup
 from hatoba.store import Index, Table, Tx
 from hatoba.store.store import View
 
+ListenerProtocol = Literal["HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP", "GENEVE"]
 Action = dict[str, Any]
 Condition = dict[str, Any]
 Transform = dict[str, Any]
@@ -31,9 +34,11 @@ class Listener(Record, frozen=True, kw_only=True):
     port: int
     default: Action
     default_rule: str  # the last part of the default rule's ARN
-    protocol: Literal["HTTP", "HTTPS"] = "HTTP"
-    certificates: tuple[str, ...] = ()  # ARNs, of HTTPS: the default one first
-    policy: str = ""  # of HTTPS: the security policy's name
+    protocol: ListenerProtocol = "HTTP"
+    certificates: tuple[str, ...] = ()  # ARNs, of HTTPS and TLS: the default one first
+    policy: str = ""  # of HTTPS and TLS: the security policy's name
+    alpn: str = ""  # of TLS: the policy's name
+    attributes: dict[str, str] = msgspec.field(default_factory=dict)  # those that were set
 
     @property
     def arn(self) -> str:

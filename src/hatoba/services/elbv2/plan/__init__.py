@@ -8,6 +8,10 @@ actions       what a listener or rule does with a request
 conditions    when a rule applies
 expressions   regular expressions that the proxy can carry out
 transforms    how a rule rewrites requests
+kinds         the kinds of load balancers: protocols, and what may stand behind what
+security      what a listener speaks: protocol, certificates, policies
+flow_…        attributes, health checks and the proxy's configuration of network and gateway load balancers
+values        what the values of attributes may be
 spec          load balancer, listeners, rules, groups, targets → the proxy's configuration
 health        a target's health in ELB's words
 failover      which zones a load balancer's name leads to

@@ -1,14 +1,20 @@
 """Attributes: which keys there are, what they are by default, which values they take.
 
-Sources: ModifyLoadBalancerAttributes and ModifyTargetGroupAttributes in the API reference, application load balancers.
+Sources: ModifyLoadBalancerAttributes and ModifyTargetGroupAttributes in the API reference, application load balancers;
+those of the others are in `flow_attributes`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hatoba.services.elbv2.model.balancer import LoadBalancer
+from hatoba.services.elbv2.model.group import TargetGroup
+from hatoba.services.elbv2.model.listener import Listener
+from hatoba.services.elbv2.plan import flow_attributes
 from hatoba.services.elbv2.plan.errors import invalid, not_here
+from hatoba.services.elbv2.plan.values import BOOLEAN, Test, anything, between, one_of, or_
 
 IDLE_TIMEOUT = "idle_timeout.timeout_seconds"
 CLIENT_KEEP_ALIVE = "client_keep_alive.seconds"
@@ -36,36 +42,6 @@ LB_COOKIE_SECONDS = "stickiness.lb_cookie.duration_seconds"
 APP_COOKIE = "stickiness.app_cookie.cookie_name"
 APP_COOKIE_SECONDS = "stickiness.app_cookie.duration_seconds"
 
-# Says why a value is refused, or nothing.
-Test = Callable[[str], str | None]
-
-
-def _one_of(*values: str) -> Test:
-    listed = ", ".join(values)
-    return lambda value: None if value in values else f"must be one of [{listed}]"
-
-
-def _number(value: str) -> int | None:
-    return int(value) if value.isascii() and value.isdigit() and len(value) <= 9 else None
-
-
-def _between(low: int, high: int, *also: int) -> Test:
-    def test(value: str) -> str | None:
-        number = _number(value)
-        if number is not None and (low <= number <= high or number in also):
-            return None
-        return f"must be a number between {low} and {high}"
-
-    return test
-
-
-def _or(word: str, test: Test) -> Test:
-    return lambda value: None if value == word else test(value)
-
-
-def _anything(value: str) -> str | None:
-    return None
-
 
 def _cookie(value: str) -> str | None:
     if value.startswith("AWSALB"):
@@ -75,53 +51,52 @@ def _cookie(value: str) -> str | None:
     return None
 
 
-_BOOLEAN = _one_of("true", "false")
 _WEEK = 604_800
 
 _BALANCER: dict[str, tuple[str, Test]] = {
-    "access_logs.s3.enabled": ("false", _BOOLEAN),
-    "access_logs.s3.bucket": ("", _anything),
-    "access_logs.s3.prefix": ("", _anything),
-    "connection_logs.s3.enabled": ("false", _BOOLEAN),
-    "connection_logs.s3.bucket": ("", _anything),
-    "connection_logs.s3.prefix": ("", _anything),
-    "health_check_logs.s3.enabled": ("false", _BOOLEAN),
-    "health_check_logs.s3.bucket": ("", _anything),
-    "health_check_logs.s3.prefix": ("", _anything),
-    IDLE_TIMEOUT: ("60", _between(1, 4000)),
-    CLIENT_KEEP_ALIVE: ("3600", _between(60, _WEEK)),
-    PROTECTED: ("false", _BOOLEAN),
-    HTTP2: ("true", _BOOLEAN),
-    DROP_INVALID_HEADERS: ("false", _BOOLEAN),
-    FORWARDED_FOR: ("append", _one_of("append", "preserve", "remove")),
-    FORWARDED_FOR_PORT: ("false", _BOOLEAN),
-    PRESERVE_HOST: ("false", _BOOLEAN),
-    DESYNC: ("defensive", _one_of("monitor", "defensive", "strictest")),
-    "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": ("false", _BOOLEAN),
-    "load_balancing.cross_zone.enabled": ("true", _one_of("true")),
-    "waf.fail_open.enabled": ("false", _BOOLEAN),
-    "ipv6.deny_all_igw_traffic": ("false", _BOOLEAN),
-    "zonal_shift.config.enabled": ("false", _BOOLEAN),
+    "access_logs.s3.enabled": ("false", BOOLEAN),
+    "access_logs.s3.bucket": ("", anything),
+    "access_logs.s3.prefix": ("", anything),
+    "connection_logs.s3.enabled": ("false", BOOLEAN),
+    "connection_logs.s3.bucket": ("", anything),
+    "connection_logs.s3.prefix": ("", anything),
+    "health_check_logs.s3.enabled": ("false", BOOLEAN),
+    "health_check_logs.s3.bucket": ("", anything),
+    "health_check_logs.s3.prefix": ("", anything),
+    IDLE_TIMEOUT: ("60", between(1, 4000)),
+    CLIENT_KEEP_ALIVE: ("3600", between(60, _WEEK)),
+    PROTECTED: ("false", BOOLEAN),
+    HTTP2: ("true", BOOLEAN),
+    DROP_INVALID_HEADERS: ("false", BOOLEAN),
+    FORWARDED_FOR: ("append", one_of("append", "preserve", "remove")),
+    FORWARDED_FOR_PORT: ("false", BOOLEAN),
+    PRESERVE_HOST: ("false", BOOLEAN),
+    DESYNC: ("defensive", one_of("monitor", "defensive", "strictest")),
+    "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": ("false", BOOLEAN),
+    "load_balancing.cross_zone.enabled": ("true", one_of("true")),
+    "waf.fail_open.enabled": ("false", BOOLEAN),
+    "ipv6.deny_all_igw_traffic": ("false", BOOLEAN),
+    "zonal_shift.config.enabled": ("false", BOOLEAN),
 }
 
 _GROUP: dict[str, tuple[str, Test]] = {
-    DELAY: ("300", _between(0, 3600)),
-    STICKY: ("false", _BOOLEAN),
-    STICKY_TYPE: ("lb_cookie", _one_of("lb_cookie", "app_cookie")),
-    LB_COOKIE_SECONDS: ("86400", _between(1, _WEEK)),
+    DELAY: ("300", between(0, 3600)),
+    STICKY: ("false", BOOLEAN),
+    STICKY_TYPE: ("lb_cookie", one_of("lb_cookie", "app_cookie")),
+    LB_COOKIE_SECONDS: ("86400", between(1, _WEEK)),
     APP_COOKIE: ("", _cookie),
-    APP_COOKIE_SECONDS: ("86400", _between(1, _WEEK)),
-    SLOW_START: ("0", _between(30, 900, 0)),
-    ALGORITHM: ("round_robin", _one_of("round_robin", "least_outstanding_requests", "weighted_random")),
-    ANOMALIES: ("off", _one_of("on", "off")),
+    APP_COOKIE_SECONDS: ("86400", between(1, _WEEK)),
+    SLOW_START: ("0", between(30, 900, 0)),
+    ALGORITHM: ("round_robin", one_of("round_robin", "least_outstanding_requests", "weighted_random")),
+    ANOMALIES: ("off", one_of("on", "off")),
     ACROSS_ZONES: (
         "use_load_balancer_configuration",
-        _one_of("true", "false", "use_load_balancer_configuration"),
+        one_of("true", "false", "use_load_balancer_configuration"),
     ),
-    DNS_COUNT: ("1", _or("off", _between(1, 1000))),
-    DNS_PERCENT: ("off", _or("off", _between(1, 100))),
-    ROUTING_COUNT: ("1", _between(1, 1000)),
-    ROUTING_PERCENT: ("off", _or("off", _between(1, 100))),
+    DNS_COUNT: ("1", or_("off", between(1, 1000))),
+    DNS_PERCENT: ("off", or_("off", between(1, 100))),
+    ROUTING_COUNT: ("1", between(1, 1000)),
+    ROUTING_PERCENT: ("off", or_("off", between(1, 100))),
 }
 
 _RESPONSE = "routing.http.response"
@@ -147,24 +122,52 @@ LISTENER: dict[str, str] = {
 }
 
 
-def of_balancer(given: Mapping[str, str]) -> dict[str, str]:
+def of_balancer(record: LoadBalancer) -> dict[str, str]:
     """All of them."""
-    return {key: given.get(key, default) for key, (default, _) in _BALANCER.items()}
+    return _complete(_of_kind(record), record.attributes)
 
 
-def of_group(given: Mapping[str, str]) -> dict[str, str]:
-    return {key: given.get(key, default) for key, (default, _) in _GROUP.items()}
+def of_group(record: TargetGroup) -> dict[str, str]:
+    return _complete(_of_protocol(record), record.attributes)
 
 
-def checked_for_balancer(given: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """The attributes that a request sets. Raises ValidationError."""
-    return _checked(given, _BALANCER, "load balancer")
+def across_zones(balancer: LoadBalancer, group: TargetGroup) -> bool:
+    """The load balancer's addresses in one zone lead to the group's targets in the others too."""
+    own = of_group(group).get(flow_attributes.ACROSS_ZONES, flow_attributes.LIKE_THE_BALANCER)
+    if own == flow_attributes.LIKE_THE_BALANCER:
+        return of_balancer(balancer)[flow_attributes.ACROSS_ZONES] == "true"
+    return own == "true"
 
 
-def checked_for_group(given: Sequence[Mapping[str, Any]], before: Mapping[str, str]) -> dict[str, str]:
+def _of_kind(record: LoadBalancer) -> flow_attributes.Table:
+    return _BALANCER if record.kind == "application" else flow_attributes.BALANCER[record.kind]
+
+
+def _of_protocol(record: TargetGroup) -> flow_attributes.Table:
+    return _GROUP if record.protocol in ("HTTP", "HTTPS") else flow_attributes.of_group(record)
+
+
+def _complete(table: flow_attributes.Table, given: Mapping[str, str]) -> dict[str, str]:
+    return {key: given.get(key, default) for key, (default, _) in table.items()}
+
+
+def checked_for_balancer(given: Sequence[Mapping[str, Any]], record: LoadBalancer) -> dict[str, str]:
+    """The attributes that are set afterwards. Raises ValidationError."""
+    changed = _checked(given, _of_kind(record), "load balancer")
+    if record.kind != "application":
+        _check_fixed(changed)
+    return {**record.attributes, **changed}
+
+
+def checked_for_group(given: Sequence[Mapping[str, Any]], record: TargetGroup) -> dict[str, str]:
     """The attributes that are set afterwards, which have to go together."""
-    changed = _checked(given, _GROUP, "target group")
-    after = of_group({**before, **changed})
+    before = record.attributes
+    changed = _checked(given, _of_protocol(record), "target group")
+    if record.protocol not in ("HTTP", "HTTPS"):
+        _check_fixed(changed)
+        _check_flows(record, changed)
+        return {**before, **changed}
+    after = _complete(_GROUP, {**before, **changed})
     if after[STICKY] == "true" and after[STICKY_TYPE] == "app_cookie" and not after[APP_COOKIE]:
         raise invalid(f"You must specify '{APP_COOKIE}' when '{STICKY_TYPE}' is 'app_cookie'")
     if after[SLOW_START] != "0" and after[ALGORITHM] != "round_robin":
@@ -174,7 +177,34 @@ def checked_for_group(given: Sequence[Mapping[str, Any]], before: Mapping[str, s
     return {**before, **changed}
 
 
-def check_for_listener(given: Sequence[Mapping[str, Any]]) -> None:
+def _check_fixed(changed: Mapping[str, str]) -> None:
+    for key, value in changed.items():
+        if value != flow_attributes.FIXED.get(key, value):
+            raise not_here(f"Other values than '{flow_attributes.FIXED[key]}' of the attribute '{key}' are")
+
+
+def _check_flows(record: TargetGroup, changed: Mapping[str, str]) -> None:
+    if changed.get(flow_attributes.PROXY_PROTOCOL) == "true" and record.protocol in ("UDP", "TCP_UDP"):
+        raise not_here("Proxy protocol for target groups with the protocols UDP and TCP_UDP is")
+    if changed.get(STICKY) == "true" and record.protocol == "TLS":
+        raise invalid("Stickiness is not supported for target groups with the protocol 'TLS'")
+
+
+def of_listener(record: Listener) -> dict[str, str]:
+    if record.protocol in ("HTTP", "HTTPS"):
+        return dict(LISTENER)
+    return _complete(flow_attributes.LISTENER[record.protocol], record.attributes)
+
+
+def checked_for_listener(given: Sequence[Mapping[str, Any]], record: Listener) -> dict[str, str]:
+    """The attributes that are set afterwards. Raises ValidationError."""
+    if record.protocol in ("HTTP", "HTTPS"):
+        _check_for_http(given)
+        return record.attributes
+    return {**record.attributes, **_checked(given, flow_attributes.LISTENER[record.protocol], "listener")}
+
+
+def _check_for_http(given: Sequence[Mapping[str, Any]]) -> None:
     for attribute in given:
         key, value = attribute.get("Key") or "", attribute.get("Value") or ""
         if key not in LISTENER:

@@ -15,7 +15,8 @@ from hatoba.services.elbv2.plan import attributes as keys
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """A target group's attributes, and of each of its targets the zone and whether it is healthy."""
+    """A group that is not reached across zones: all of its attributes, and of each of its targets the zone and whether
+    it is healthy."""
 
     attributes: Mapping[str, str]
     targets: tuple[tuple[str, bool], ...]
@@ -23,14 +24,14 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 def fit(zones: Iterable[str], groups: Iterable[Seen]) -> frozenset[str]:
     known = frozenset(zones)
-    kept = [group for group in groups if keys.of_group(group.attributes)[keys.ACROSS_ZONES] == "false"]
+    kept = list(groups)
     left = frozenset(zone for zone in known if all(_enough(group, zone) for group in kept))
     return left or known
 
 
 def _enough(group: Seen, zone: str) -> bool:
     """A group without targets in the zone has too few of them there."""
-    given = keys.of_group(group.attributes)
+    given = group.attributes
     near = [healthy for where, healthy in group.targets if where in (zone, ANYWHERE)]
     count, percent = given[keys.DNS_COUNT], given[keys.DNS_PERCENT]
     if count != "off" and sum(near) < int(count):

@@ -16,7 +16,7 @@ from hatoba.services.elbv2.plan.errors import invalid
 _GRPC_PATH, _GRPC_CODES = "/AWS.ALB/healthcheck", "12"
 
 # Members of the requests and the fields they set.
-_PLAIN = {
+PLAIN = {
     "HealthCheckEnabled": "enabled",
     "HealthCheckProtocol": "protocol",
     "HealthCheckPort": "port",
@@ -34,18 +34,15 @@ def default(version: Version) -> HealthCheck:
 
 def checked(before: HealthCheck, req: Mapping[str, Any], version: Version) -> HealthCheck:
     """`before` with what a request changes. Raises ValidationError."""
-    changes = {field: req[member] for member, field in _PLAIN.items() if member in req}
+    changes = {field: req[member] for member, field in PLAIN.items() if member in req}
     if "Matcher" in req:
-        changes["codes"] = _codes(req["Matcher"], version)
+        changes["codes"] = codes(req["Matcher"], version)
     protocol: Protocol | str = changes.get("protocol", before.protocol)
     if protocol not in ("HTTP", "HTTPS"):
         raise invalid(f"Health check protocol '{protocol}' is not supported for target groups with the protocol HTTP")
     after = msgspec.structs.replace(before, **changes)
-    _check_port(after.port)
-    if not after.path.startswith("/"):
-        raise invalid(f"Health check path '{after.path}' must begin with a '/' character")
-    if any(ord(char) <= 32 or ord(char) > 126 for char in after.path):
-        raise invalid(f"Health check path '{after.path}' contains characters that are not valid in a path")
+    check_port(after.port)
+    check_path(after.path)
     if not after.enabled:
         raise invalid("Health checks enabled must be true for target groups with target type 'ip'")
     if after.timeout >= after.interval:
@@ -53,16 +50,23 @@ def checked(before: HealthCheck, req: Mapping[str, Any], version: Version) -> He
     return after
 
 
-def _check_port(port: str) -> None:
+def check_path(path: str) -> None:
+    if not path.startswith("/"):
+        raise invalid(f"Health check path '{path}' must begin with a '/' character")
+    if any(ord(char) <= 32 or ord(char) > 126 for char in path):
+        raise invalid(f"Health check path '{path}' contains characters that are not valid in a path")
+
+
+def check_port(port: str) -> None:
     if port == TRAFFIC_PORT:
         return
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
         raise invalid(f"Health check port '{port}' must be '{TRAFFIC_PORT}' or a number between 1 and 65535")
 
 
-def _codes(matcher: Mapping[str, Any], version: Version) -> str:
+def codes(matcher: Mapping[str, Any], version: Version = "HTTP1", highest: int = 499) -> str:
     grpc = version == "GRPC"
-    member, low, high = ("GrpcCode", 0, 99) if grpc else ("HttpCode", 200, 499)
+    member, low, high = ("GrpcCode", 0, 99) if grpc else ("HttpCode", 200, highest)
     other = "HttpCode" if grpc else "GrpcCode"
     if matcher.get(other):
         raise invalid(f"Health check matcher {other} is not supported for the protocol version {version}")

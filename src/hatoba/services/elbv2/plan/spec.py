@@ -14,10 +14,10 @@ import msgspec
 from hatoba.proxy import base as proxy
 from hatoba.services.elbv2.model import arns
 from hatoba.services.elbv2.model.balancer import LoadBalancer
-from hatoba.services.elbv2.model.group import ANYWHERE, TRAFFIC_PORT, HealthCheck, Target, TargetGroup
+from hatoba.services.elbv2.model.group import TRAFFIC_PORT, HealthCheck, Target, TargetGroup
 from hatoba.services.elbv2.model.listener import Listener, Rule
 from hatoba.services.elbv2.plan import attributes as keys
-from hatoba.services.elbv2.plan import tls, transforms
+from hatoba.services.elbv2.plan import flow_spec, kinds, tls, transforms
 from hatoba.services.elbv2.plan.conditions import proxied
 from hatoba.services.elbv2.plan.health_check import ranges
 
@@ -36,22 +36,28 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """A target group with its targets."""
+    """A target group with its targets. `places` says where those are that are not known by an address of their own;
+    "" for what is not there."""
 
     group: TargetGroup
     targets: tuple[Target, ...] = ()
+    places: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def wanted(balancer: LoadBalancer, serving: Sequence[Serving], sources: Sequence[Source]) -> proxy.Wanted:
-    zone_of = {place.subnet: place.zone for place in balancer.places}
-    carried = proxy.Balancer(
-        id=balancer.id,
-        addresses=tuple(interface.address for interface in balancer.attached),
-        zones=tuple(zone_of[interface.subnet] for interface in balancer.attached),
-        listeners=tuple(_listener(each) for each in serving),
-        attributes=_balancer_attributes(keys.of_balancer(balancer.attributes)),
-    )
-    return proxy.Wanted(balancers=(carried,), groups=tuple(_group(source, balancer.zones) for source in sources))
+    listeners = tuple(_listener(each) for each in serving)
+    if balancer.kind == "network":
+        carried = flow_spec.balancer(balancer, listeners)
+    else:
+        carried = proxy.Balancer(
+            id=balancer.id,
+            addresses=tuple(interface.address for interface in balancer.attached),
+            zones=balancer.attached_zones,
+            listeners=listeners,
+            attributes=_balancer_attributes(keys.of_balancer(balancer)),
+        )
+    groups = tuple(_group(source, balancer) for source in sources)
+    return proxy.Wanted(balancers=(carried,), groups=groups)
 
 
 # --- listeners -----------------------------------------------------------------------------------------------------
@@ -59,10 +65,12 @@ def wanted(balancer: LoadBalancer, serving: Sequence[Serving], sources: Sequence
 
 def _listener(serving: Serving) -> proxy.Listener:
     listener = serving.listener
+    assert listener.protocol != "GENEVE", "gateway load balancers are carried by no node"
     return proxy.Listener(
         id=arns.last(listener.id),
         port=listener.port,
         protocol=listener.protocol,
+        idle_timeout=flow_spec.idle_timeout(listener.attributes),
         tls=_tls(listener),
         default=_action(listener.default, listener),
         rules=tuple(
@@ -80,7 +88,7 @@ def _listener(serving: Serving) -> proxy.Listener:
 
 
 def _tls(listener: Listener) -> proxy.Tls | None:
-    if listener.protocol != "HTTPS":
+    if listener.protocol not in ("HTTPS", "TLS"):
         return None
     policy = tls.POLICIES[listener.policy]
     return proxy.Tls(
@@ -88,6 +96,7 @@ def _tls(listener: Listener) -> proxy.Tls | None:
         minimum=policy.versions[0],
         maximum=policy.versions[-1],
         ciphers=policy.spoken,
+        speaks=flow_spec.speaks(listener),
     )
 
 
@@ -156,25 +165,35 @@ def _balancer_attributes(given: dict[str, str]) -> proxy.BalancerAttributes:
 # --- target groups -------------------------------------------------------------------------------------------------
 
 
-def _group(source: Source, zones: frozenset[str]) -> proxy.TargetGroup:
+def _group(source: Source, balancer: LoadBalancer) -> proxy.TargetGroup:
     group = source.group
+    assert group.protocol != "GENEVE", "gateway load balancers are carried by no node"
+    given = keys.of_group(group)
+    across = keys.across_zones(balancer, group)
+    flows = kinds.of_group(group.protocol) == "network"
     return proxy.TargetGroup(
         id=group.arn,
         protocol=group.protocol,
         protocol_version=group.speaks,
-        targets=tuple(_target(target) for target in source.targets if target.within(zones)),
+        targets=tuple(
+            _target(target, source.places.get(target.address, target.address))
+            for target in source.targets
+            if target.within(balancer.zones) and source.places.get(target.address, target.address)
+        ),
         health_check=_health_check(group.check),
-        attributes=_group_attributes(keys.of_group(group.attributes)),
+        attributes=flow_spec.attributes(given, keys.across_zones(balancer, group))
+        if flows
+        else _group_attributes(given, across),
     )
 
 
-def _target(target: Target) -> proxy.Target:
+def _target(target: Target, address: str) -> proxy.Target:
     return proxy.Target(
         id=target.name,
-        address=target.address,
+        address=address,
+        zone=flow_spec.zone(target),
         port=target.port,
         state="active" if target.draining_until is None else "draining",
-        zone="" if target.zone == ANYWHERE else target.zone,
     )
 
 
@@ -192,7 +211,7 @@ def _health_check(check: HealthCheck) -> proxy.HealthCheck:
     )
 
 
-def _group_attributes(given: dict[str, str]) -> proxy.GroupAttributes:
+def _group_attributes(given: dict[str, str], across_zones: bool) -> proxy.GroupAttributes:
     sticky = given[keys.STICKY] == "true"
     by_cookie = given[keys.STICKY_TYPE] == "app_cookie"
     seconds = given[keys.APP_COOKIE_SECONDS if by_cookie else keys.LB_COOKIE_SECONDS]
@@ -202,15 +221,11 @@ def _group_attributes(given: dict[str, str]) -> proxy.GroupAttributes:
             "slow_start": float(given[keys.SLOW_START]),
             "algorithm": given[keys.ALGORITHM],
             "anomalies": given[keys.ANOMALIES] == "on",
-            "across_zones": given[keys.ACROSS_ZONES] != "false",
+            "across_zones": across_zones,
             "least_healthy": int(given[keys.ROUTING_COUNT]),
-            "least_healthy_percent": _percent(given[keys.ROUTING_PERCENT]),
+            "least_healthy_percent": flow_spec.percent(given[keys.ROUTING_PERCENT]),
             "sticky_seconds": int(seconds) if sticky else None,
             "sticky_cookie": given[keys.APP_COOKIE] if sticky and by_cookie else None,
         },
         proxy.GroupAttributes,
     )
-
-
-def _percent(given: str) -> int:
-    return 0 if given == "off" else int(given)
