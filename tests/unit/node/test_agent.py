@@ -171,7 +171,7 @@ def test_remote_public_addresses_are_tried_again(tmp_path: Path) -> None:
     async def script(machine: Machine) -> None:
         machine.fabric.failures["set_remote_publics"] = [PortError("kernel", "no")] * 2
         machine.tell(put=[item("public", "e9", PublicItem(address="100.64.9.9", node="192.0.2.9"))])
-        await machine.until(lambda: machine.fabric._remote == {"100.64.9.9": "192.0.2.9"})
+        await machine.until(lambda: machine.fabric.remote == {"100.64.9.9": "192.0.2.9"})
 
     on_a_machine(tmp_path, script)
 
