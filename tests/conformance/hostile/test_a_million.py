@@ -1,0 +1,60 @@
+"""Spoiled requests over all operations in no order: no 5xx, no hang, nothing changed by a refusal, and no memory kept.
+
+`HOSTILE_TOTAL` is how many there are (`make soak`: a million).
+"""
+
+from __future__ import annotations
+
+import gc
+import http.client
+import os
+import random
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.hostile.composed import Composed, composed
+from tests.conformance.hostile.spoiled import bodies, true_inputs
+from tests.conformance.hostile.test_every_operation import SEED, STREAMS, ask, found, operations
+
+TOTAL = int(os.environ.get("HOSTILE_TOTAL", "6000"))
+AT_ONCE = 100 if TOTAL > 100_000 else 10  # of one operation
+WARM = 0.25  # the share of them after which everything that is made once has been made
+GROWTH = 50 * 2**20  # bytes
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
+    with composed(Path(tmp_path_factory.mktemp("million"))) as platform:
+        yield platform
+
+
+def resident() -> int:
+    """Bytes of this process, where the platform is."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_spoiled_requests_in_no_order(platform: Composed) -> None:
+    chance = random.Random(SEED)
+    names = [pair for pair in operations() if pair[1] not in STREAMS]
+    wire = http.client.HTTPConnection("127.0.0.1", platform.port, timeout=20)
+    sent, warm = 0, 0
+    while sent < TOTAL:
+        service, name = chance.choice(names)
+        operation = found(service, name)
+        params = chance.choice(list(true_inputs(operation, platform.ready())))
+        for what, body in islice(bodies(operation, params, chance, AT_ONCE), AT_ONCE):
+            ask(platform, wire, operation, what, body)
+            sent += 1
+        if not warm and sent > WARM * TOTAL:
+            warm = resident()
+    wire.close()
+    grown = resident() - warm
+    print(f"{sent} requests, {grown / 2**20:.1f} MB more after the last {1 - WARM:.0%} of them")  # noqa: T201
+    assert grown < GROWTH
