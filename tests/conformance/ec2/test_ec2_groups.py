@@ -211,8 +211,8 @@ def test_a_rule_is_there_once(ec2: Any, group: str, policies: Any) -> None:
         (tcp(1), "MissingParameter", "The request must contain the parameter ipPermissions"),
         (
             {**tcp(1), "PrefixListIds": [{"PrefixListId": "pl-12345678"}]},
-            "UnsupportedOperation",
-            "PrefixListIds is not supported here yet.",
+            "InvalidPrefixListID.NotFound",
+            "The prefix list ID 'pl-12345678' does not exist",
         ),
         (
             {"IpProtocol": "icmp", "FromPort": 300, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]},

@@ -14,6 +14,9 @@ class AccountAttribute(_t.TypedDict, total=False):
 AccountAttributeName = _t.Literal["supported-platforms", "default-vpc"]
 class AccountAttributeValue(_t.TypedDict, total=False):
     AttributeValue: str
+class AddPrefixListEntry(_t.TypedDict, total=False):
+    Cidr: _t.Required[str]
+    Description: str
 class AdditionalKeyExchangeMethodsListValue(_t.TypedDict, total=False):
     Value: int
 AdditionalKeyExchangeRequirement = _t.Literal["required", "optional"]
@@ -405,6 +408,16 @@ class CreateInternetGatewayRequest(_t.TypedDict, total=False):
     DryRun: bool
 class CreateInternetGatewayResult(_t.TypedDict, total=False):
     InternetGateway: InternetGateway
+class CreateManagedPrefixListRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    PrefixListName: _t.Required[str]
+    Entries: list[AddPrefixListEntry]
+    MaxEntries: _t.Required[int]
+    TagSpecifications: list[TagSpecification]
+    AddressFamily: _t.Required[str]
+    ClientToken: str
+class CreateManagedPrefixListResult(_t.TypedDict, total=False):
+    PrefixList: ManagedPrefixList
 class CreateNetworkAclEntryRequest(_t.TypedDict, total=False):
     DryRun: bool
     NetworkAclId: _t.Required[str]
@@ -544,6 +557,11 @@ class DeleteDhcpOptionsRequest(_t.TypedDict, total=False):
 class DeleteInternetGatewayRequest(_t.TypedDict, total=False):
     DryRun: bool
     InternetGatewayId: _t.Required[str]
+class DeleteManagedPrefixListRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    PrefixListId: _t.Required[str]
+class DeleteManagedPrefixListResult(_t.TypedDict, total=False):
+    PrefixList: ManagedPrefixList
 class DeleteNetworkAclEntryRequest(_t.TypedDict, total=False):
     DryRun: bool
     NetworkAclId: _t.Required[str]
@@ -822,6 +840,15 @@ class DescribeLocalGatewaysRequest(_t.TypedDict, total=False):
 class DescribeLocalGatewaysResult(_t.TypedDict, total=False):
     LocalGateways: list[LocalGateway]
     NextToken: str
+class DescribeManagedPrefixListsRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    Filters: list[Filter]
+    MaxResults: int
+    NextToken: str
+    PrefixListIds: list[str]
+class DescribeManagedPrefixListsResult(_t.TypedDict, total=False):
+    NextToken: str
+    PrefixLists: list[ManagedPrefixList]
 class DescribeMovingAddressesRequest(_t.TypedDict, total=False):
     DryRun: bool
     PublicIps: list[str]
@@ -877,6 +904,15 @@ class DescribePlacementGroupsRequest(_t.TypedDict, total=False):
     Filters: list[Filter]
 class DescribePlacementGroupsResult(_t.TypedDict, total=False):
     PlacementGroups: list[PlacementGroup]
+class DescribePrefixListsRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    Filters: list[Filter]
+    MaxResults: int
+    NextToken: str
+    PrefixListIds: list[str]
+class DescribePrefixListsResult(_t.TypedDict, total=False):
+    NextToken: str
+    PrefixLists: list[PrefixList]
 class DescribePublicIpv4PoolsRequest(_t.TypedDict, total=False):
     PoolIds: list[str]
     NextToken: str
@@ -1287,6 +1323,23 @@ class FpgaInfo(_t.TypedDict, total=False):
     TotalFpgaMemoryInMiB: int
 GatewayAssociationState = _t.Literal["associated", "not-associated", "associating", "disassociating"]
 GatewayType = _t.Literal["ipsec.1"]
+class GetManagedPrefixListAssociationsRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    PrefixListId: _t.Required[str]
+    MaxResults: int
+    NextToken: str
+class GetManagedPrefixListAssociationsResult(_t.TypedDict, total=False):
+    PrefixListAssociations: list[PrefixListAssociation]
+    NextToken: str
+class GetManagedPrefixListEntriesRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    PrefixListId: _t.Required[str]
+    TargetVersion: int
+    MaxResults: int
+    NextToken: str
+class GetManagedPrefixListEntriesResult(_t.TypedDict, total=False):
+    Entries: list[PrefixListEntry]
+    NextToken: str
 class GetSecurityGroupsForVpcRequest(_t.TypedDict, total=False):
     VpcId: _t.Required[str]
     NextToken: str
@@ -1873,6 +1926,19 @@ LocalGatewayRouteTableMode = _t.Literal["direct-vpc-routing", "coip"]
 LocationType = _t.Literal["region", "availability-zone", "availability-zone-id", "outpost"]
 LogDestinationType = _t.Literal["cloud-watch-logs", "s3", "kinesis-data-firehose"]
 ManagedBy = _t.Literal["account", "declarative-policy"]
+class ManagedPrefixList(_t.TypedDict, total=False):
+    PrefixListId: str
+    AddressFamily: str
+    State: PrefixListState
+    StateMessage: str
+    PrefixListArn: str
+    PrefixListName: str
+    MaxEntries: int
+    Version: int
+    Tags: list[Tag]
+    OwnerId: str
+    IpamPrefixListResolverTargetId: str
+    IpamPrefixListResolverSyncEnabled: bool
 class MediaAcceleratorInfo(_t.TypedDict, total=False):
     Accelerators: list[MediaDeviceInfo]
     TotalMediaMemoryInMiB: int
@@ -1885,6 +1951,17 @@ class MediaDeviceMemoryInfo(_t.TypedDict, total=False):
     SizeInMiB: int
 class MemoryInfo(_t.TypedDict, total=False):
     SizeInMiB: int
+class ModifyManagedPrefixListRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    PrefixListId: _t.Required[str]
+    CurrentVersion: int
+    PrefixListName: str
+    AddEntries: list[AddPrefixListEntry]
+    RemoveEntries: list[RemovePrefixListEntry]
+    MaxEntries: int
+    IpamPrefixListResolverSyncEnabled: bool
+class ModifyManagedPrefixListResult(_t.TypedDict, total=False):
+    PrefixList: ManagedPrefixList
 class ModifyNetworkInterfaceAttributeRequest(_t.TypedDict, total=False):
     EnaSrdSpecification: EnaSrdSpecification
     EnablePrimaryIpv6: bool
@@ -2163,9 +2240,20 @@ class PoolCidrBlock(_t.TypedDict, total=False):
 class PortRange(_t.TypedDict, total=False):
     From: int
     To: int
+class PrefixList(_t.TypedDict, total=False):
+    Cidrs: list[str]
+    PrefixListId: str
+    PrefixListName: str
+class PrefixListAssociation(_t.TypedDict, total=False):
+    ResourceId: str
+    ResourceOwner: str
+class PrefixListEntry(_t.TypedDict, total=False):
+    Cidr: str
+    Description: str
 class PrefixListId(_t.TypedDict, total=False):
     Description: str
     PrefixListId: str
+PrefixListState = _t.Literal["create-in-progress", "create-complete", "create-failed", "modify-in-progress", "modify-complete", "modify-failed", "restore-in-progress", "restore-complete", "restore-failed", "delete-in-progress", "delete-complete", "delete-failed"]
 class PrivateDnsNameOptionsOnLaunch(_t.TypedDict, total=False):
     HostnameType: HostnameType
     EnableResourceNameDnsARecord: bool
@@ -2235,6 +2323,8 @@ class ReleaseAddressRequest(_t.TypedDict, total=False):
     PublicIp: str
     NetworkBorderGroup: str
     DryRun: bool
+class RemovePrefixListEntry(_t.TypedDict, total=False):
+    Cidr: _t.Required[str]
 class ReplaceNetworkAclAssociationRequest(_t.TypedDict, total=False):
     DryRun: bool
     AssociationId: _t.Required[str]
@@ -2306,6 +2396,13 @@ class ReservedInstances(_t.TypedDict, total=False):
     ProductDescription: RIProductDescription
     State: ReservedInstanceState
 ResourceType = _t.Literal["capacity-reservation", "client-vpn-endpoint", "customer-gateway", "carrier-gateway", "coip-pool", "declarative-policies-report", "dedicated-host", "dhcp-options", "egress-only-internet-gateway", "elastic-ip", "elastic-gpu", "export-image-task", "export-instance-task", "fca-policy", "fleet", "fpga-image", "host-reservation", "image", "image-usage-report", "import-image-task", "import-snapshot-task", "instance", "instance-event-window", "internet-gateway", "ipam", "ipam-pool", "ipam-scope", "ipv4pool-ec2", "ipv6pool-ec2", "key-pair", "launch-template", "local-gateway", "local-gateway-route-table", "local-gateway-virtual-interface", "local-gateway-virtual-interface-group", "local-gateway-route-table-vpc-association", "local-gateway-route-table-virtual-interface-group-association", "natgateway", "network-acl", "network-interface", "network-insights-analysis", "network-insights-path", "network-insights-access-scope", "network-insights-access-scope-analysis", "outpost-lag", "placement-group", "prefix-list", "replace-root-volume-task", "reserved-instances", "route-table", "security-group", "security-group-rule", "service-link-virtual-interface", "snapshot", "spot-fleet-request", "spot-instances-request", "subnet", "subnet-cidr-reservation", "traffic-mirror-filter", "traffic-mirror-session", "traffic-mirror-target", "transit-gateway", "transit-gateway-attachment", "transit-gateway-connect-peer", "transit-gateway-multicast-domain", "transit-gateway-policy-table", "transit-gateway-metering-policy", "transit-gateway-route-table", "transit-gateway-route-table-announcement", "volume", "vpc", "vpc-endpoint", "vpc-endpoint-connection", "vpc-endpoint-service", "vpc-endpoint-service-permission", "vpc-peering-connection", "vpn-connection", "vpn-gateway", "vpc-flow-log", "capacity-reservation-fleet", "traffic-mirror-filter-rule", "vpc-endpoint-connection-device-type", "verified-access-instance", "verified-access-group", "verified-access-endpoint", "verified-access-policy", "verified-access-trust-provider", "vpn-connection-device-type", "vpc-block-public-access-exclusion", "vpc-encryption-control", "route-server", "route-server-endpoint", "route-server-peer", "ipam-resource-discovery", "ipam-resource-discovery-association", "instance-connect-endpoint", "verified-access-endpoint-target", "ipam-external-resource-verification-token", "capacity-block", "mac-modification-task", "ipam-prefix-list-resolver", "ipam-policy", "ipam-prefix-list-resolver-target", "ipam-internet-registry-association", "secondary-interface", "secondary-network", "secondary-subnet", "capacity-manager-data-export", "vpn-concentrator", "ipam-pool-allocation", "capacity-reservation-cancellation-quote", "application-status-check", "capacity-reservation-modification-quote", "metric-category"]
+class RestoreManagedPrefixListVersionRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    PrefixListId: _t.Required[str]
+    PreviousVersion: _t.Required[int]
+    CurrentVersion: _t.Required[int]
+class RestoreManagedPrefixListVersionResult(_t.TypedDict, total=False):
+    PrefixList: ManagedPrefixList
 class RevokeSecurityGroupEgressRequest(_t.TypedDict, total=False):
     SecurityGroupRuleIds: list[str]
     DryRun: bool

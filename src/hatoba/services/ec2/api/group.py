@@ -127,7 +127,7 @@ def _rule_filters(call: Call) -> dict[str, Values[GroupRule]]:
         "to-port": lambda rule: (None if rule.to_port is None else str(rule.to_port),),
         "group-id": lambda rule: (rule.group,),
         "group-name": lambda rule: (name(rule),),
-        "prefix-list-id": lambda rule: (),
+        "prefix-list-id": lambda rule: (rule.prefix_list,),
         "protocol": lambda rule: (rule.protocol, PROTOCOL_NAMES.get(rule.protocol)),
         "user-id": lambda rule: (call.scope.account if rule.group else None,),
     }

@@ -16,12 +16,14 @@ from hatoba.core.ids import resource_id
 from hatoba.gateway.call import Call
 from hatoba.services.ec2.api.group import named
 from hatoba.services.ec2.api.peers import cidr4, cidr6
-from hatoba.services.ec2.api.room import refuse_unknown
 from hatoba.services.ec2.model.errors import invalid, missing
 from hatoba.services.ec2.model.group import PROTOCOL_NAMES, GroupRule, SecurityGroup
+from hatoba.services.ec2.model.interface import PublicPool
+from hatoba.services.ec2.model.prefixlist import lists_of_aws, the_list
 from hatoba.store import Tx
 
 _NUMBERS = {name: number for number, name in PROTOCOL_NAMES.items()}
+FAR_ENDS = ("cidr", "cidr6", "group", "prefix_list")  # the fields of a rule's far end: it has one
 _DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
 
 
@@ -35,7 +37,6 @@ def rules(tx: Tx, call: Call, group: SecurityGroup, req: Mapping[str, Any], *, e
 
 
 def _rules(tx: Tx, call: Call, group: SecurityGroup, permission: t.IpPermission, egress: bool) -> Iterator[GroupRule]:
-    refuse_unknown(permission, "PrefixListIds")
     if "IpProtocol" not in permission:
         raise missing("ipProtocol")
     plain = _plain(permission["IpProtocol"], permission.get("FromPort"), permission.get("ToPort"), egress)
@@ -43,11 +44,13 @@ def _rules(tx: Tx, call: Call, group: SecurityGroup, permission: t.IpPermission,
         yield msgspec.structs.replace(plain, id=resource_id(call.ids, "sgr"), **peer)
 
 
-def _peers(tx: Tx, call: Call, group: SecurityGroup, permission: t.IpPermission) -> Iterator[dict[str, str | None]]:
+def _peers(tx: Tx, call: Call, group: SecurityGroup, permission: t.IpPermission) -> Iterator[dict[str, Any]]:
     for ip in permission.get("IpRanges", ()):
         yield {"cidr": cidr4(ip.get("CidrIp", "")), "description": description(ip.get("Description"))}
     for ip6 in permission.get("Ipv6Ranges", ()):
         yield {"cidr6": cidr6(ip6.get("CidrIpv6", "")), "description": description(ip6.get("Description"))}
+    for listed in permission.get("PrefixListIds", ()):
+        yield {**_listed(tx, call, listed.get("PrefixListId")), "description": description(listed.get("Description"))}
     for pair in permission.get("UserIdGroupPairs", ()):
         peer = peer_group(group, named(tx, call, pair))
         yield {"group": peer, "description": description(pair.get("Description"))}
@@ -57,26 +60,36 @@ def updated(
     tx: Tx, call: Call, group: SecurityGroup, before: GroupRule, wanted: t.SecurityGroupRuleRequest
 ) -> GroupRule:
     """A rule as ModifySecurityGroupRules writes it anew: what is not said is gone, but the kind of peer stays."""
-    refuse_unknown(wanted, "PrefixListId")
     if "IpProtocol" not in wanted:
         raise missing("ipProtocol")
     rule = _plain(wanted["IpProtocol"], wanted.get("FromPort"), wanted.get("ToPort"), before.egress)
-    peers = {
+    peers: dict[str, Any] = {
         "cidr": cidr4(wanted["CidrIpv4"]) if "CidrIpv4" in wanted else None,
         "cidr6": cidr6(wanted["CidrIpv6"]) if "CidrIpv6" in wanted else None,
         "group": peer_group(group, named(tx, call, {"GroupId": wanted["ReferencedGroupId"]}))
         if "ReferencedGroupId" in wanted
         else None,
+        **_listed(tx, call, wanted.get("PrefixListId")),
     }
     rule = msgspec.structs.replace(rule, id=before.id, description=description(wanted.get("Description")), **peers)
-    if [name for name, peer in peers.items() if peer is not None] != [kind(before)]:
+    if [name for name in FAR_ENDS if peers.get(name) is not None] != [kind(before)]:
         raise invalid(f"The source or destination of rule {before.id} must stay of its type.")
     return rule
 
 
+def _listed(tx: Tx, call: Call, id_: str | None) -> dict[str, Any]:
+    """A prefix list: the account's own by name, AWS's with its networks. Raises InvalidPrefixListID.NotFound."""
+    if id_ is None:
+        return {"prefix_list": None}
+    of_aws = next((each for each in lists_of_aws(call.scope, call.get(PublicPool).transit) if each.id == id_), None)
+    if of_aws is not None:
+        return {"prefix_list": id_, "listed": of_aws.cidrs}
+    return {"prefix_list": the_list(tx, call.scope, id_).id}
+
+
 def kind(rule: GroupRule) -> str:
     """Of its peer, by the field that holds it."""
-    return "cidr" if rule.cidr is not None else "cidr6" if rule.cidr6 is not None else "group"
+    return next(field for field in FAR_ENDS if getattr(rule, field) is not None)
 
 
 def peer_group(group: SecurityGroup, peer: SecurityGroup) -> str:

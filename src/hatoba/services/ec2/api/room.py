@@ -193,9 +193,18 @@ def described(
 
 
 def paged(
-    call: Call, req: Mapping[str, Any], rows: Iterable[T], *, order: Callable[[T], str], ids: str = ""
+    call: Call,
+    req: Mapping[str, Any],
+    rows: Iterable[T],
+    *,
+    order: Callable[[T], str],
+    ids: str = "",
+    within: object = None,
 ) -> tuple[list[T], str | None]:
-    """One page of what was found. `ids` is the member with the ids. Raises InvalidParameterCombination."""
+    """One page of what was found. `ids` is the member with the ids, `within` whatever else says what is listed.
+
+    Raises InvalidParameterCombination, InvalidNextToken.
+    """
     if req.get(ids) and "MaxResults" in req:
         raise invalid(
             f"The parameter {ids} cannot be used with the parameter maxResults", "InvalidParameterCombination"
@@ -205,7 +214,7 @@ def paged(
         order=order,
         token=req.get("NextToken"),
         limit=req.get("MaxResults", PAGE),
-        filters=(req.get(ids), req.get("Filters")),
+        filters=(req.get(ids), req.get("Filters"), within),
         bad_token=bad_token,
     )
 

@@ -33,6 +33,7 @@ from hatoba.services.ec2.model.group import (
     rule_of,
     the_group,
     the_rule,
+    within_limits,
 )
 
 # --- adding
@@ -117,7 +118,7 @@ async def modify_security_group_rules(
             if any(rule.same(after) for rule in known.values() if rule.id != after.id):
                 raise duplicate(after)
             known[after.id] = after
-        put_group(tx, replace(group, rules=tuple(known.values())))
+        put_group(tx, within_limits(tx, replace(group, rules=tuple(known.values()))))
     return {"Return": True}
 
 

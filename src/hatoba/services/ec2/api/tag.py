@@ -17,6 +17,7 @@ from hatoba.services.ec2.model.errors import not_found
 from hatoba.services.ec2.model.group import groups
 from hatoba.services.ec2.model.interface import enis
 from hatoba.services.ec2.model.network import subnets, vpcs
+from hatoba.services.ec2.model.prefixlist import prefix_lists
 from hatoba.services.ec2.model.routes import internet_gateways, route_tables
 from hatoba.store import Table, Tx
 
@@ -28,6 +29,7 @@ _TABLES: dict[str, Table[Any]] = {
     "eipalloc": elastics,
     "rtb": route_tables,
     "igw": internet_gateways,
+    "pl": prefix_lists,
 }
 
 

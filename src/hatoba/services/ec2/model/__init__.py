@@ -8,6 +8,7 @@ from hatoba.services.ec2.model.dhcp import dhcp_options
 from hatoba.services.ec2.model.group import groups
 from hatoba.services.ec2.model.interface import enis
 from hatoba.services.ec2.model.network import opened, subnets, vpcs
+from hatoba.services.ec2.model.prefixlist import earlier_versions, prefix_lists
 from hatoba.services.ec2.model.routes import internet_gateways, route_tables
 from hatoba.store import Table
 
@@ -23,4 +24,6 @@ TABLES: tuple[Table[Any], ...] = (
     internet_gateways,
     network_acls,
     dhcp_options,
+    prefix_lists,
+    earlier_versions,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -13,6 +13,7 @@ from hatoba.core.records import Record, replace
 from hatoba.fleet import model as fleet
 from hatoba.services.ec2.model.errors import invalid, not_found
 from hatoba.services.ec2.model.network import Vpc
+from hatoba.services.ec2.model.prefixlist import prefix_lists
 from hatoba.store import Index, Table, Tx
 from hatoba.store.store import View
 
@@ -21,7 +22,10 @@ PROTOCOL_NAMES = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6"}
 
 
 class GroupRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One rule has one far end: a network, or the members of a group. `protocol` "-1" is all; ports None are all."""
+    """One rule has one far end: a network, those of a prefix list, or the members of a group.
+
+    `protocol` "-1" is all; ports None are all. `listed` are the networks of a list of AWS's, which do not change.
+    """
 
     id: str
     egress: bool = False
@@ -31,6 +35,8 @@ class GroupRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cidr: str | None = None
     cidr6: str | None = None
     group: str | None = None
+    prefix_list: str | None = None
+    listed: tuple[str, ...] = ()
     description: str | None = None
 
     def same(self, other: GroupRule) -> bool:
@@ -53,6 +59,7 @@ groups = Table(
         Index("vpc", lambda group: group.vpc),
         Index("name", lambda group: (group.vpc, group.name)),
         Index("names", lambda group: {rule.group for rule in group.rules if rule.group}, many=True),
+        Index("prefix_list", lambda group: {rule.prefix_list for rule in group.rules if rule.prefix_list}, many=True),
         Index("rule", lambda group: (rule.id for rule in group.rules), many=True),
     ),
 )
@@ -82,8 +89,8 @@ def put_group(tx: Tx, group: SecurityGroup) -> SecurityGroup:
         key=key,
         version=known.version if known else 0,
         network=group.vpc,
-        ingress=_fleet_rules(rule for rule in group.rules if not rule.egress),
-        egress=_fleet_rules(rule for rule in group.rules if rule.egress),
+        ingress=_fleet_rules(tx, group, egress=False),
+        egress=_fleet_rules(tx, group, egress=True),
     )
     if policy != known:
         tx.put(fleet.policy_sets, policy)
@@ -95,17 +102,23 @@ def forget_group(tx: Tx, group: SecurityGroup) -> None:
     tx.forget(groups, group.key)
 
 
-def _fleet_rules(rules: Iterable[GroupRule]) -> tuple[fleet.Rule, ...]:
+def _fleet_rules(view: View, group: SecurityGroup, *, egress: bool) -> tuple[fleet.Rule, ...]:
     return tuple(
         fleet.Rule(
             protocol="any" if rule.protocol == "-1" else PROTOCOL_NAMES.get(rule.protocol, rule.protocol),
             from_port=None if rule.from_port == -1 else rule.from_port,
             to_port=None if rule.to_port == -1 else rule.to_port,
-            cidrs=tuple(cidr for cidr in (rule.cidr, rule.cidr6) if cidr),
+            cidrs=_networks(view, group.scope, rule),
             groups=(rule.group,) if rule.group else (),
         )
-        for rule in rules
+        for rule in group.rules
+        if rule.egress == egress
     )
+
+
+def _networks(view: View, scope: Scope, rule: GroupRule) -> tuple[str, ...]:
+    listed = view.find(prefix_lists, scope, rule.prefix_list) if rule.prefix_list else None
+    return (*(cidr for cidr in (rule.cidr, rule.cidr6) if cidr), *(listed.cidrs if listed else rule.listed))
 
 
 def add_rules(tx: Tx, group: SecurityGroup, new: Sequence[GroupRule]) -> SecurityGroup:
@@ -115,22 +128,28 @@ def add_rules(tx: Tx, group: SecurityGroup, new: Sequence[GroupRule]) -> Securit
             raise invalid("The same permission must not appear multiple times")
         if any(rule.same(other) for other in group.rules):
             raise duplicate(rule)
-    return put_group(tx, within_limits(replace(group, rules=(*group.rules, *new))))
+    return put_group(tx, within_limits(tx, replace(group, rules=(*group.rules, *new))))
 
 
-def within_limits(group: SecurityGroup) -> SecurityGroup:
+def within_limits(view: View, group: SecurityGroup) -> SecurityGroup:
+    """A rule that names a prefix list counts as often as that has room for entries."""
     for egress in (False, True):
-        if sum(rule.egress == egress for rule in group.rules) > RULES:
+        if sum(_weight(view, group.scope, rule) for rule in group.rules if rule.egress == egress) > RULES:
             raise invalid(
                 "The maximum number of rules per security group has been reached.", "RulesPerSecurityGroupLimitExceeded"
             )
     return group
 
 
+def _weight(view: View, scope: Scope, rule: GroupRule) -> int:
+    listed = view.find(prefix_lists, scope, rule.prefix_list) if rule.prefix_list else None
+    return listed.max_entries if listed is not None else 1
+
+
 def duplicate(rule: GroupRule) -> AwsError:
     protocol = "ALL" if rule.protocol == "-1" else PROTOCOL_NAMES.get(rule.protocol, rule.protocol).upper()
     ports = f", from port: {rule.from_port}, to port: {rule.to_port}" if rule.from_port is not None else ""
-    peer = rule.cidr or rule.cidr6 or rule.group
+    peer = rule.cidr or rule.cidr6 or rule.group or rule.prefix_list
     return invalid(
         f'the specified rule "peer: {peer}, {protocol}{ports}, ALLOW" already exists', "InvalidPermission.Duplicate"
     )

@@ -134,6 +134,10 @@ def permissions(account: str, rules: Iterable[GroupRule]) -> list[t.IpPermission
             ip6: t.Ipv6Range = {"CidrIpv6": rule.cidr6}
             permission["Ipv6Ranges"].append(ip6)
             _describe(ip6, rule)
+        elif rule.prefix_list is not None:
+            listed: t.PrefixListId = {"PrefixListId": rule.prefix_list}
+            permission["PrefixListIds"].append(listed)
+            _describe(listed, rule)
         elif rule.group is not None:
             pair: t.UserIdGroupPair = {"GroupId": rule.group, "UserId": account}
             permission["UserIdGroupPairs"].append(pair)
@@ -141,7 +145,7 @@ def permissions(account: str, rules: Iterable[GroupRule]) -> list[t.IpPermission
     return list(gathered.values())
 
 
-def _describe(far_end: t.IpRange | t.Ipv6Range | t.UserIdGroupPair, rule: GroupRule) -> None:
+def _describe(far_end: t.IpRange | t.Ipv6Range | t.UserIdGroupPair | t.PrefixListId, rule: GroupRule) -> None:
     if rule.description is not None:
         far_end["Description"] = rule.description
 
@@ -172,6 +176,8 @@ def revoked_rule(group: SecurityGroup, rule: GroupRule) -> t.RevokedSecurityGrou
         shown["CidrIpv6"] = rule.cidr6
     if rule.group is not None:
         shown["ReferencedGroupId"] = rule.group
+    if rule.prefix_list is not None:
+        shown["PrefixListId"] = rule.prefix_list
     if rule.description is not None:
         shown["Description"] = rule.description
     return shown
@@ -196,6 +202,8 @@ def group_rule(group: SecurityGroup, rule: GroupRule, own: Tags) -> t.SecurityGr
         shown["CidrIpv6"] = rule.cidr6
     if rule.group is not None:
         shown["ReferencedGroupInfo"] = {"GroupId": rule.group, "UserId": key.account}
+    if rule.prefix_list is not None:
+        shown["PrefixListId"] = rule.prefix_list
     if rule.description is not None:
         shown["Description"] = rule.description
     return shown
