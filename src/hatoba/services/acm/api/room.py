@@ -8,10 +8,11 @@ from hatoba.aws.shapes import acm as t
 from hatoba.core import arn
 from hatoba.gateway.call import Call
 from hatoba.gateway.room import Service
+from hatoba.services.acm.access import ACCESS
 from hatoba.services.acm.model import SERVICE, Certificate, find_certificate
 from hatoba.store.store import View
 
-acm = Service("acm")
+acm = Service("acm", access=ACCESS)
 
 MOST_TAGS = 50
 

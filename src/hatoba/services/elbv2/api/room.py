@@ -9,6 +9,7 @@ from hatoba.aws.shapes import elbv2 as t
 from hatoba.gateway.call import Call
 from hatoba.gateway.room import Service
 from hatoba.gateway.tags import set_tags
+from hatoba.services.elbv2.access import ACCESS
 from hatoba.services.elbv2.model import arns
 from hatoba.services.elbv2.model.balancer import LoadBalancer, by_arn
 from hatoba.services.elbv2.model.group import TargetGroup, group_by_arn
@@ -17,7 +18,7 @@ from hatoba.services.elbv2.plan.errors import invalid
 from hatoba.store import Tx
 from hatoba.store.store import View
 
-elbv2 = Service("elbv2")
+elbv2 = Service("elbv2", access=ACCESS)
 
 T = TypeVar("T")
 
