@@ -1,0 +1,138 @@
+"""What a machine that has joined may try, once somebody else's hands are on it: each node has its own tasks only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+
+from hatoba.core.errors import PortError, Refused
+from hatoba.core.ids import SeededIds
+from hatoba.fleet import messages as msg
+from hatoba.fleet import model as m
+from hatoba.fleet.channels import Channels, Wanted
+from hatoba.fleet.enrol import Token
+from hatoba.fleet.reports import apply_reports
+from tests.conformance.threats.disarm import without
+from tests.unit.fleet.connected import HERE, Control, Node, fleet, until
+
+Attack = Callable[[Control, Node], Awaitable[bool]]
+SESSIONS = "hatoba.fleet.session:Sessions"
+
+
+def theirs(control: Control) -> m.Workload:
+    """A task on the other node."""
+    (other,) = [node for node in control.sessions.connected if control.node(node).name == "n"]
+    return control.want("theirs", other)
+
+
+async def a_question_about_anothers_task(control: Control, rogue: Node) -> bool:
+    theirs(control)
+    await control.store.durable()
+    try:
+        return bool(await rogue.session.ask("theirs", "tags"))
+    except PortError:
+        return False
+
+
+async def a_line_in_anothers_log(control: Control, rogue: Node) -> bool:
+    theirs(control)
+    return await control.sessions.keep(rogue.id, msg.Logs(number=1, workload="theirs", body=b"")) == ("", "")
+
+
+async def a_state_of_anothers_task(control: Control, rogue: Node) -> bool:
+    theirs(control)
+    key = m.workload_statuses.key(HERE, "theirs")
+    status = m.WorkloadStatus(key=key, node=rogue.id, state="stopped")
+    apply_reports(control.store, rogue.id, [msg.WorkloadReport(id="theirs", report=9, status=status)])
+    told = control.status("theirs")
+    return told is not None and told.state == "stopped"
+
+
+async def what_anothers_task_uses(control: Control, rogue: Node) -> bool:
+    """By which services are scaled."""
+    theirs(control)
+    sample = msg.Sample(workload="theirs", container="web", at=0.0, cpu_ns=0, memory=0)
+    control.sessions.sampled(rogue.id, msg.Samples(samples=(sample,)))
+    return ("theirs", "web") in control.sessions.samples
+
+
+async def the_health_of_anothers_targets(control: Control, rogue: Node) -> bool:
+    key = m.target_statuses.key(m.FLEET, "g|t")
+    status = m.TargetStatus(key=key, group="g", target="t", state="unhealthy")
+    apply_reports(control.store, rogue.id, [msg.TargetReport(id="g|t", report=1, status=status)])
+    return bool(control.store.all(m.target_statuses))
+
+
+async def the_other_end_of_a_shell(control: Control, rogue: Node) -> bool:
+    """The channel of an `exec` on the other node, whose name it has guessed."""
+    channels = Channels(SeededIds(1))
+    sent: list[msg.Down] = []
+    asking = asyncio.ensure_future(channels.ask(theirs(control), Wanted(container="web", args=("sh",)), sent.append))
+    await until(lambda: sent)
+    serving = asyncio.ensure_future(
+        channels.serve(rogue.id, msg.Dialled(channel=sent[0].channel), asyncio.StreamReader(), Mock())
+    )
+    await asyncio.sleep(0)
+    got = asking.done() or bool(channels._open)
+    channels.close()
+    for task in (asking, serving):
+        task.cancel()
+    await asyncio.gather(asking, serving, return_exceptions=True)
+    return got
+
+
+async def a_token_used_twice(control: Control, rogue: Node) -> bool:
+    token = await control.enrolments.token("127.0.0.1", control.port)
+    return await joins(control, rogue, token) and await joins(control, rogue, token)
+
+
+async def a_token_whose_secret_is_guessed(control: Control, rogue: Node) -> bool:
+    token = Token.parse(await control.enrolments.token("127.0.0.1", control.port))
+    return await joins(control, rogue, token._replace(secret="0" * 32).text())
+
+
+async def a_token_found_long_after(control: Control, rogue: Node) -> bool:
+    return await joins(control, rogue, await control.enrolments.token("127.0.0.1", control.port, lifetime=-1.0))
+
+
+async def joins(control: Control, rogue: Node, token: str) -> bool:
+    try:
+        await control.enrolments.join(token, rogue.identity.request("x"), "one")
+    except Refused:
+        return False
+    return True
+
+
+REPORTS = "hatoba.fleet.reports"
+JOIN = "hatoba.fleet.enrol:Enrolments.join"
+OWN = "if w.node == node]\n"
+THREATS: list[tuple[Attack, tuple[str, str, str]]] = [
+    (a_question_about_anothers_task, (f"{SESSIONS}.told", OWN, "]\n")),
+    (a_line_in_anothers_log, (f"{SESSIONS}.keep", OWN, "]\n")),
+    (a_state_of_anothers_task, (f"{REPORTS}:_workload", "or workload.node != node", "")),
+    (what_anothers_task_uses, (f"{SESSIONS}.sampled", "w.node == node for w", "True for w")),
+    (the_health_of_anothers_targets, (f"{REPORTS}:_target", "balancer.node == node for", "True for")),
+    (the_other_end_of_a_shell, ("hatoba.fleet.channels:Channels.serve", "or awaited_of != node", "")),
+    (a_token_used_twice, (JOIN, "tx.forget(m.enrolments, record.key)", "pass")),
+    (
+        a_token_whose_secret_is_guessed,
+        (JOIN, "or not hmac.compare_digest(record.digest, digest)", ""),
+    ),
+    (a_token_found_long_after, (JOIN, "if record.expires <= self._clock.now():", "if False:")),
+]
+
+
+@pytest.mark.parametrize(("attack", "check"), THREATS, ids=[attack.__name__ for attack, _ in THREATS])
+async def test_refused_by_a_check_that_is_needed(attack: Attack, check: tuple[str, str, str], tmp_path: Path) -> None:
+    async with fleet(tmp_path, 2) as (control, (own, rogue)):
+        await until(lambda: own.session.connected.is_set() and rogue.session.connected.is_set())
+        key = m.balancers.key(HERE, "b")
+        with control.store.tx() as tx:
+            tx.put(m.balancers, m.Balancer(key=key, node=own.id, network="v", interfaces=(), groups=("g",)))
+        assert not await attack(control, rogue)
+        with without(*check):
+            assert await attack(control, rogue), "it is not this check that refuses it"
