@@ -2,6 +2,7 @@
 
     model/     the tables: what is wanted of the nodes (one writing room each) and what they observed (fleet only)
     items      what one node is told, as values: a pure function of the tables
+    changes    which items of which nodes a change may have altered
     assemble   keeps each node's items current, change by change
     messages   the node protocol: snapshot and deltas down, reports up
     session    the control plane's end of a node's session

@@ -1,11 +1,13 @@
 """What one node is told: each item is a pure function of the tables, so a change renews exactly the items it touches.
 
-    needed(view, node, kind, id) → the item's body, or None when the node must not have it
-    touched(view, change)        → which items a change may have altered
-    everything(view, node)       → all of a node's items: a snapshot
+    needed(view, node, ref)   → the item's body, or None when the node must not have it
+    along(view, network)      → what comes and goes with a network
+    everything(view, node)    → all of a node's items: a snapshot
 
 A node has the workloads, credentials and balancers that are its own, the interfaces they use, those interfaces'
-networks with their policies and names, and where the networks' other interfaces are (peers).
+networks with their policies and names, and where the networks' other interfaces are (peers). Networks that are peered
+come together: what is sent from one into the other is led into it on the node that it comes from. `changes` says which
+items a change may have altered.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from hatoba.core.keys import Scope
 from hatoba.core.secret import Secret
 from hatoba.fleet import model as m
 from hatoba.fleet.messages import Kind, encode
-from hatoba.store import Change
+from hatoba.store import Table
 from hatoba.store.store import View
 
 
@@ -29,11 +31,13 @@ class Ref(NamedTuple):
     id: str
 
 
-class Touched(NamedTuple):
-    """An item that may have changed, on one node or (None) on every node."""
+class GatewayPart(m.Part, frozen=True, kw_only=True):
+    """A NAT gateway of a network; `node` is the address of the node that has it, "" for this one."""
 
-    ref: Ref
-    node: str | None
+    id: str
+    address: str
+    public: str | None
+    node: str
 
 
 class NetworkItem(m.Part, frozen=True, kw_only=True):
@@ -46,6 +50,9 @@ class NetworkItem(m.Part, frozen=True, kw_only=True):
     hostnames: bool = True
     domain: str = ""
     servers: tuple[str, ...] | None = None
+    subnets: tuple[m.Subnet, ...] = ()
+    gateways: tuple[GatewayPart, ...] = ()
+    peerings: tuple[str, ...] = ()
 
     @property
     def nameservers(self) -> tuple[str, ...]:
@@ -124,20 +131,39 @@ class ZoneItem(m.Part, frozen=True, kw_only=True):
     ttl: int
 
 
-def _holder(view: View, interface: str) -> tuple[str, bool] | None:
-    """The node that holds an interface, and whether a balancer does."""
+def holders(view: View, interface: str) -> Iterator[tuple[str, Kind | None]]:
+    """The nodes that hold an interface, and what it is there for; None: a NAT gateway, which is part of its network.
+
+    While it moves there may be two: the first counts.
+    """
     for workload in view.index(m.workloads, "interface", interface):
-        return workload.node, False
+        yield workload.node, "workload"
     for balancer in view.index(m.balancers, "interface", interface):
-        return balancer.node, True
-    return None
+        yield balancer.node, "balancer"
+    for gateway in view.index(m.gateways, "interface", interface):
+        yield gateway.node, None
+
+
+def _holder(view: View, interface: str) -> tuple[str, Kind | None] | None:
+    return next(holders(view, interface), None)
+
+
+def peered(view: View, network: str) -> list[str]:
+    """The networks that are peered with one."""
+    found = (peering.networks for peering in view.index(m.peerings, "network", network))
+    return sorted(one if other == network else other for one, other in found)
 
 
 def _has_network(view: View, node: str, scope: Scope, network: str) -> bool:
     if view.find(m.networks, scope, network) is None:
         return False
-    at = (node, network)
-    return view.count(m.workloads, "node_network", at) > 0 or view.count(m.balancers, "node_network", at) > 0
+    return any(_is_used(view, node, each) for each in (network, *peered(view, network)))
+
+
+def _is_used(view: View, node: str, network: str) -> bool:
+    """Something on the node is in it."""
+    tables: tuple[Table[Any], ...] = (m.workloads, m.balancers, m.gateways)
+    return any(view.count(table, "node_network", (node, network)) for table in tables)
 
 
 def _address(view: View, node: str) -> str:
@@ -190,7 +216,7 @@ def _shown(view: View, balancer: m.Balancer) -> Iterator[CertificateShown]:
 def _interface(view: View, node: str, ref: Ref) -> InterfaceItem | None:
     record = view.find(m.interfaces, ref.scope, ref.id)
     holder = _holder(view, ref.id)
-    if record is None or holder is None or holder[0] != node:
+    if record is None or holder is None or holder[0] != node or holder[1] is None:
         return None
     return InterfaceItem(
         network=record.network,
@@ -201,8 +227,8 @@ def _interface(view: View, node: str, ref: Ref) -> InterfaceItem | None:
         groups=record.groups,
         public=record.public,
         egress=record.egress,
-        balancer=holder[1],
-        open=holder[1] and any(each.open for each in view.index(m.balancers, "interface", ref.id)),
+        balancer=holder[1] == "balancer",
+        open=holder[1] == "balancer" and any(each.open for each in view.index(m.balancers, "interface", ref.id)),
     )
 
 
@@ -220,7 +246,18 @@ def _network(view: View, node: str, ref: Ref) -> NetworkItem | None:
         hostnames=record.hostnames,
         domain=record.domain,
         servers=record.servers,
+        subnets=record.subnets,
+        gateways=tuple(_gateways(view, node, ref)),
+        peerings=tuple(peered(view, ref.id)),
     )
+
+
+def _gateways(view: View, node: str, network: Ref) -> Iterator[GatewayPart]:
+    for gateway in view.index(m.gateways, "network", network.id):
+        interface = view.find(m.interfaces, network.scope, gateway.interface)
+        where = "" if gateway.node == node else _address(view, gateway.node)
+        if interface is not None and (where or gateway.node == node):
+            yield GatewayPart(id=gateway.id, address=interface.address, public=interface.public, node=where)
 
 
 def _policy(view: View, node: str, ref: Ref) -> PolicyItem | None:
@@ -276,55 +313,11 @@ def needed(view: View, node: str, ref: Ref) -> bytes | None:
     return None if body is None else encode(body)
 
 
-# --- what a change touches -----------------------------------------------------------------------------------------
-
-
-def _of_interface(scope: Scope, interface: str) -> Iterator[Touched]:
-    # For every node: whoever takes an interface over takes it away from somebody.
-    yield Touched(Ref("interface", scope, interface), None)
-    yield Touched(Ref("peer", scope, interface), None)
-    yield Touched(Ref("public", scope, interface), None)
-
-
-def touched(view: View, change: Change[Any]) -> Iterator[Touched]:
-    """The items that a change may have altered. What comes with a network is added by `along`."""
-    scope, id_ = change.key.scope, change.key.id
-    for record in (change.before, change.after):
-        match record:
-            case m.Workload():
-                yield Touched(Ref("workload", scope, id_), record.node)
-                if record.network and record.interface and not _same_place(change):
-                    yield Touched(Ref("network", scope, record.network), record.node)
-                    yield from _of_interface(scope, record.interface)
-            case m.Balancer():
-                yield Touched(Ref("balancer", scope, id_), record.node)
-                if not _same_place(change):
-                    yield Touched(Ref("network", scope, record.network), record.node)
-                    for interface in record.interfaces:
-                        yield from _of_interface(scope, interface)
-            case m.Credential():
-                yield Touched(Ref("credential", scope, id_), record.node)
-            case m.Interface():
-                yield from _of_interface(scope, id_)
-            case m.Network():
-                yield Touched(Ref("network", scope, id_), None)
-            case m.PolicySet():
-                yield Touched(Ref("policy", scope, id_), None)
-            case m.Zone():
-                yield Touched(Ref("zone", scope, id_), None)
-            case m.Certificate():
-                for balancer in view.index(m.balancers, "certificate", (*scope, id_)):
-                    yield Touched(Ref("balancer", scope, balancer.id), balancer.node)
-
-
-def _same_place(change: Change[Any]) -> bool:
-    """The record's node, network and interfaces are what they were: only its own item changed."""
-    before, after = change.before, change.after
-    if before is None or after is None or before.node != after.node or before.network != after.network:
-        return False
-    if isinstance(after, m.Workload):
-        return bool(before.interface == after.interface)
-    return bool(before.interfaces == after.interfaces)
+def beside(view: View, network: str) -> Iterator[Ref]:
+    """The networks that come with one because they are peered."""
+    for id_ in peered(view, network):
+        for record in view.index(m.networks, "id", id_):
+            yield Ref("network", record.scope, id_)
 
 
 def along(view: View, network: Ref) -> Iterator[Ref]:
@@ -354,6 +347,10 @@ def everything(view: View, node: str) -> Iterable[Ref]:
         refs[Ref("network", balancer.scope, balancer.network)] = None
         for interface in balancer.interfaces:
             refs[Ref("interface", balancer.scope, interface)] = None
+    for gateway in view.index(m.gateways, "node", node):
+        refs[Ref("network", gateway.scope, gateway.network)] = None
+    for network in [ref for ref in refs if ref.kind == "network"]:
+        refs.update(dict.fromkeys(beside(view, network.id)))
     for network in [ref for ref in refs if ref.kind == "network"]:
         refs.update(dict.fromkeys(along(view, network)))
     for zone in view.index(m.zones, "network", ""):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any
 
 from hatoba.core.clock import Clock
@@ -19,11 +19,11 @@ from hatoba.core.ids import RandomIds
 from hatoba.core.tasks import TaskGroup
 from hatoba.fleet import messages as msg
 from hatoba.fleet import model as m
-from hatoba.fleet.assemble import NodeItems
+from hatoba.fleet.assemble import Holding, NodeItems
+from hatoba.fleet.changes import Touched, touched
 from hatoba.fleet.channels import SINCE as CHANNELS_SINCE
 from hatoba.fleet.channels import Channel, Channels, Wanted
 from hatoba.fleet.enrol import Enrolments
-from hatoba.fleet.items import Touched, touched
 from hatoba.fleet.reports import apply_reports, node_connected, node_lost
 from hatoba.store import Change, Store
 
@@ -65,7 +65,7 @@ class Session:
         store = self._hub.store
         self.protocol = hello.protocol
         self.send(msg.Welcome(protocol=msg.PROTOCOL, region=self._hub.region, registry=self._hub.registry))
-        self._items = NodeItems(store, self.node, store.epoch, generation)
+        self._items = NodeItems(store, self.node, store.epoch, generation, self._hub.holding)
         snapshot = self._items.snapshot()
         await store.durable()
         self.send(snapshot)
@@ -163,6 +163,7 @@ class Sessions:
         self.registry = registry
         self.samples: dict[tuple[str, str], msg.Sample] = {}  # by (workload, container): the latest
         self.traffic: dict[str, bytes] = {}  # by balancer: the latest
+        self.holding = Holding()
         self._clock = clock
         self._enrolments = enrolments
         self._ingest = ingest
@@ -211,15 +212,23 @@ class Sessions:
         if isinstance(change.after, m.Node) and change.before and _moved(change.before, change.after):
             for session in list(self._sessions.values()):
                 session.close()  # peers moved: everybody starts from a new snapshot
-        items = list(touched(self.store, change))
-        for node in self._sessions if any(item.node is None for item in items) else {item.node for item in items}:
+        items: dict[str, list[Touched]] = {}
+        for item in touched(self.store, change):
+            for node in self._concerned(item):
+                items.setdefault(node, []).append(item)
+        for node, own in items.items():
             if node in self._sessions:
-                self._sessions[node].touched(items)
+                self._sessions[node].touched(own)
         if change.after is None and isinstance(change.before, m.Workload):
             for container in change.before.containers:
                 self.samples.pop((change.key.id, container.name), None)
         if change.after is None and isinstance(change.before, m.Balancer):
             self.traffic.pop(change.key.id, None)
+
+    def _concerned(self, item: Touched) -> Collection[str]:
+        if item.node is not None:
+            return (item.node,)
+        return self._sessions if item.network is None else self.holding.of(item.network)
 
     # --- leases
 
@@ -294,10 +303,12 @@ class Sessions:
             self._generations[node] = session.generation
             if self._sessions.get(node) is session:
                 del self._sessions[node]
+                self.holding.forget(node)
 
     def _end(self, node: str) -> None:
         session = self._sessions.pop(node, None)
         if session is not None:
+            self.holding.forget(node)
             session.close()
 
     # --- channels (channels.Executor)

@@ -12,14 +12,14 @@ from hatoba.core.keys import Scope
 from hatoba.core.records import replace
 from hatoba.core.secret import Sealer, Secret
 from hatoba.fleet import model as m
-from hatoba.fleet.assemble import NodeItems
-from hatoba.fleet.items import touched
+from hatoba.fleet.assemble import Holding, NodeItems
+from hatoba.fleet.changes import Touched, touched
 from hatoba.store import Store
 from hatoba.store.memory import MemoryDisk, MemoryJournal
 
 HERE = Scope("aws", "123456789012", "us-east-1")
 NODES = ("n1", "n2", "n3")
-NETWORKS = ("v1", "v2")
+NETWORKS = ("v1", "v2", "v3")  # the last one is used by nobody, and may be peered all the same
 
 
 def network_of(number: int) -> str:
@@ -83,7 +83,7 @@ MAKE: dict[str, tuple[Any, Any]] = {
     "network": (
         m.networks,
         lambda n, pick: m.Network(
-            key=m.networks.key(HERE, network_of(n)), cidrs=("10.0.0.0/16",), vni=pick, resolver="10.0.0.2"
+            key=m.networks.key(HERE, NETWORKS[n % 3]), cidrs=("10.0.0.0/16",), vni=pick, resolver="10.0.0.2"
         ),
     ),
     "policy": (
@@ -91,6 +91,16 @@ MAKE: dict[str, tuple[Any, Any]] = {
         lambda n, pick: m.PolicySet(
             key=m.policy_sets.key(HERE, f"g{n}"), network=network_of(n), ingress=(m.Rule(protocol=str(pick % 2)),)
         ),
+    ),
+    "gateway": (
+        m.gateways,
+        lambda n, pick: m.Gateway(
+            key=m.gateways.key(HERE, f"nat{n}"), node=NODES[pick % 3], network=network_of(n), interface=f"f{n}"
+        ),
+    ),
+    "peering": (
+        m.peerings,
+        lambda n, pick: m.Peering(key=m.peerings.key(HERE, f"pcx{n}"), networks=(NETWORKS[n % 3], NETWORKS[n % 3 - 1])),
     ),
     "zone": (
         m.zones,
@@ -157,6 +167,40 @@ async def play(script: Any) -> None:
         # A balancer's item carries the version of its record: a write that changes nothing else is told, too.
         assert told[node] == fresh
         assert items[node].delta() is None
+    store.close()
+
+
+async def test_a_change_concerns_no_more_nodes_than_have_a_part_in_it() -> None:
+    """However many nodes there are: those of the network, and all of them for a public address only."""
+    store = Store(MemoryJournal(MemoryDisk()), m.TABLES, Sealer(b"k" * 32))
+    store.open()
+    holding = Holding()
+    with store.tx() as tx:
+        for number, node in enumerate(NODES):
+            tx.put(
+                m.nodes,
+                m.Node(key=m.nodes.key(m.FLEET, node), name=node, number=number, address="x", cpu=1, memory=1),
+            )
+        for name, number, pick in (("network", 0, 0), ("own interface", 0, 1), ("workload", 0, 9)):
+            table, make = MAKE[name]
+            tx.put(table, make(number, pick))
+    for node in NODES:
+        NodeItems(store, node, 1, holding=holding).snapshot()
+    assert set(holding.of("v1")) == {"n1"}
+    seen: list[Touched] = []
+    store.feed.subscribe(m.interfaces, lambda change: seen.extend(touched(store, change)))
+
+    async def concerned(pick: int) -> set[str | None]:
+        seen.clear()
+        with store.tx() as tx:
+            before = tx.get(m.interfaces, m.interfaces.key(HERE, "e0"))
+            assert before is not None
+            tx.put(m.interfaces, replace(interface("e0", 0, pick), version=before.version))
+        await store.durable()
+        return {node for each in seen for node in (holding.of(each.network) if each.network else [each.node])}
+
+    assert await concerned(2) == {"n1"}
+    assert await concerned(3) == {"n1", None}
     store.close()
 
 

@@ -1,6 +1,8 @@
-"""Networks, interfaces and the rules between them: all of them the `ec2` room's."""
+"""Networks, interfaces, the rules between them and the ways out of them: all of them the `ec2` room's."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from hatoba.core.records import Record
 from hatoba.fleet.model.part import Part
@@ -39,6 +41,22 @@ class Acl(Part, frozen=True, kw_only=True):
     egress: tuple[AclRule, ...] = ()
 
 
+class Route(Part, frozen=True, kw_only=True):
+    """A way out of a network, as in the network engine. `target`: a NAT gateway's id, or the peered network's."""
+
+    to: str
+    kind: Literal["outside", "nat", "peering", "closed"]
+    target: str = ""
+
+
+class Subnet(Part, frozen=True, kw_only=True):
+    """The ways of what comes from these blocks; `platform`: it is reached whatever they say."""
+
+    blocks: tuple[str, ...]
+    routes: tuple[Route, ...] = ()
+    platform: bool = True
+
+
 class Network(Record, frozen=True, kw_only=True):
     """A VPC. Writer: the `ec2` room."""
 
@@ -50,6 +68,21 @@ class Network(Record, frozen=True, kw_only=True):
     hostnames: bool = True  # it knows the names that addresses have by themselves
     domain: str = ""  # where tasks look for short names; "": nowhere
     servers: tuple[str, ...] | None = None  # whom tasks ask for names; None: the resolver
+    subnets: tuple[Subnet, ...] = ()
+
+
+class Gateway(Record, frozen=True, kw_only=True):
+    """A NAT gateway, and the node that has it. Writer: the `ec2` room."""
+
+    node: str
+    network: str
+    interface: str
+
+
+class Peering(Record, frozen=True, kw_only=True):
+    """Two networks that know each other. Writer: the `ec2` room, for as long as the peering is active."""
+
+    networks: tuple[str, str]
 
 
 class Interface(Record, frozen=True, kw_only=True):
@@ -74,7 +107,18 @@ class PolicySet(Record, frozen=True, kw_only=True):
     egress: tuple[Rule, ...] = ()
 
 
-networks = Table("fleet.networks", Network)
+networks = Table("fleet.networks", Network, indexes=(Index("id", lambda n: n.key.id),))
+gateways = Table(
+    "fleet.gateways",
+    Gateway,
+    indexes=(
+        Index("interface", lambda g: g.interface),
+        Index("network", lambda g: g.network),
+        Index("node", lambda g: g.node),
+        Index("node_network", lambda g: (g.node, g.network)),
+    ),
+)
+peerings = Table("fleet.peerings", Peering, indexes=(Index("network", lambda p: p.networks, many=True),))
 interfaces = Table(
     "fleet.interfaces",
     Interface,
