@@ -1,8 +1,8 @@
 """Networks, policies, peers and balancers of this node, kept as the items want them.
 
 Items of a network arrive one by one; `changed` notes which network they belong to and one pass per network makes it
-so: the router first, then its policies and peers, then interfaces that stand already, then its balancers. A failed pass
-is repeated with growing pauses. Interfaces of workloads are attached by the worker when a workload asks, on top of a
+so: the router first, then its policies and peers, its ways out, then interfaces that stand already, then its balancers.
+A failed pass is repeated with growing pauses. Interfaces of workloads are attached by the worker when a workload asks, on top of a
 pass that has succeeded.
 """
 
@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Container, Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -22,11 +22,14 @@ from hatoba.fleet import items as i
 from hatoba.fleet.messages import Gone, Item, Kind, decoder
 from hatoba.fleet.model import AclRule, Rule
 from hatoba.network import base as net
+from hatoba.network.beyond import Guest
+from hatoba.node.beyond import guests_of, routing_of
 from hatoba.node.bridge import Bridge
 from hatoba.node.services import NetworkServices, router_services
 
 log = logging.getLogger(__name__)
 T = TypeVar("T", bound=msgspec.Struct)
+Part = Kind | Literal["guest"]
 
 FIRST_RETRY, LONGEST_RETRY = 0.1, 10.0
 SETTLE_TIMEOUT = 60.0  # seconds for which a workload waits for its network
@@ -48,7 +51,7 @@ class _Vpc:
 
     def __init__(self) -> None:
         self.dirty = asyncio.Event()
-        self.parts: set[Kind] = set()  # what the next pass has to look at
+        self.parts: set[Part] = set()  # what the next pass has to look at
         self.settled = asyncio.Event()  # router and policies are as wanted: interfaces may be attached
         self.netns: Path | None = None
         self.served = False  # its services are open
@@ -73,13 +76,15 @@ class Wiring:
         return {id_: body for (k, id_), body in self._bodies.items() if k == kind and isinstance(body, type_)}
 
     def changed(self, put: Iterable[Item], gone: Iterable[Gone]) -> None:
-        dirty: dict[str, set[Kind]] = {}
+        dirty: dict[str, set[Part]] = {}
+        met: set[str] = set()  # networks whose members have changed
         publics = False
         for item in put:
             if item.kind not in _decoders:
                 continue
             before = self._bodies.get((item.kind, item.id))
             self._bodies[item.kind, item.id] = body = _decoders[item.kind].decode(item.body)
+            met |= {*_members_of(before), *_members_of(body)}
             if isinstance(body, i.InterfaceItem) and before is None and not body.balancer:
                 continue  # a workload's new interface: its worker attaches it
             for network in {*_network(item.id, before), *_network(item.id, body)}:
@@ -89,9 +94,13 @@ class Wiring:
             before = self._bodies.pop((name.kind, name.id), None)
             if name.kind == "interface":
                 self._detached.discard(name.id)
+            met |= {*_members_of(before)}
             for network in _network(name.id, before):
                 dirty.setdefault(network, set()).add(name.kind)
             publics = publics or name.kind == "public"
+        for network in met:
+            for peered in self._peered(network):
+                dirty.setdefault(peered, set()).add("guest")
         if "zone" in dirty.get("", ()):
             self.bridge.names_changed()
         for network, parts in dirty.items():
@@ -102,7 +111,13 @@ class Wiring:
             if self._publics_kept is None:
                 self._publics_kept = self._tasks.start(self._keep_publics(), "publics")
 
-    def _dirty(self, network: str, parts: set[Kind]) -> None:
+    def _peered(self, network: str) -> Iterable[str]:
+        """The networks here that are peered with one."""
+        item = self._bodies.get(("network", network))
+        peerings = item.peerings if isinstance(item, i.NetworkItem) else ()
+        return [peered for peered in peerings if ("network", peered) in self._bodies]
+
+    def _dirty(self, network: str, parts: set[Part]) -> None:
         vpc = self._vpcs.get(network)
         if vpc is None:
             vpc = self._vpcs[network] = _Vpc()
@@ -155,7 +170,7 @@ class Wiring:
                 del self._vpcs[network]
                 return
 
-    async def _pass(self, network: str, vpc: _Vpc, parts: set[Kind]) -> bool:
+    async def _pass(self, network: str, vpc: _Vpc, parts: set[Part]) -> bool:
         """Makes one network as wanted; False when it is no longer wanted here."""
         item = self._bodies.get(("network", network))
         if not isinstance(item, i.NetworkItem):
@@ -175,6 +190,10 @@ class Wiring:
             await self._fabric.set_policies(network, self._policies(network))
         if fresh or "peer" in parts:
             await self._fabric.set_peers(network, self._peers(network))
+        if fresh or "network" in parts:
+            await self._fabric.set_routing(network, routing_of(item))
+        if fresh or parts & {"network", "policy", "guest"}:
+            await self._fabric.set_guests(network, self._guests(network, item))
         if fresh or "interface" in parts:
             await self._interfaces(network)
         if fresh:
@@ -201,6 +220,13 @@ class Wiring:
             for peer in peers
             if peer.network == network
         )
+
+    def _guests(self, network: str, item: i.NetworkItem) -> tuple[Guest, ...]:
+        if not item.peerings:
+            return ()
+        policies = [p for p in self.items("policy", i.PolicyItem).values() if p.network == network]
+        here, elsewhere = self.items("interface", i.InterfaceItem), self.items("peer", i.PeerItem)
+        return guests_of(policies, item.peerings, (*here.values(), *elsewhere.values()))
 
     async def _interfaces(self, network: str) -> None:
         """Balancers' addresses as wanted; interfaces that stand follow their groups and public addresses."""
@@ -275,6 +301,13 @@ def _network(id_: str, body: msgspec.Struct | None) -> Iterable[str]:
         case i.NetworkItem():
             yield id_
         case i.InterfaceItem() | i.PolicyItem() | i.PeerItem() | i.BalancerItem() | i.ZoneItem():
+            yield body.network
+
+
+def _members_of(body: msgspec.Struct | None) -> Iterable[str]:
+    """The network in which an interface is, here or elsewhere."""
+    match body:
+        case i.InterfaceItem() | i.PeerItem():
             yield body.network
 
 

@@ -44,6 +44,7 @@ def balancer(number: int, pick: Any) -> m.Balancer:
         network=network_of(number),
         interfaces=tuple(f"f{number + 2 * n}" for n in range(pick % 3)),
         spec=b"%d" % (pick % 2),
+        open=pick % 4 == 0,
     )
 
 
@@ -201,6 +202,29 @@ async def test_a_change_concerns_no_more_nodes_than_have_a_part_in_it() -> None:
 
     assert await concerned(2) == {"n1"}
     assert await concerned(3) == {"n1", None}
+    store.close()
+
+
+async def test_what_the_interfaces_of_a_balancer_say_follows_it() -> None:
+    store = Store(MemoryJournal(MemoryDisk()), m.TABLES, Sealer(b"k" * 32))
+    store.open()
+    key = m.balancers.key(HERE, "b0")
+    with store.tx() as tx:
+        for name in ("network", "balancer's interface"):
+            table, make = MAKE[name]
+            tx.put(table, make(0, 0))
+        tx.put(m.balancers, m.Balancer(key=key, node="n1", network="v1", interfaces=("f0",)))
+    items = NodeItems(store, "n1", 1)
+    items.snapshot()
+    store.feed.subscribe(m.balancers, lambda change: items.touch(touched(store, change)))
+    with store.tx() as tx:
+        balancer = tx.get(m.balancers, key)
+        assert balancer is not None
+        tx.put(m.balancers, replace(balancer, open=True))
+    await store.durable()
+    delta = items.delta()
+    assert delta is not None
+    assert {item.kind for item in delta.put} == {"balancer", "interface"}
     store.close()
 
 

@@ -1,0 +1,39 @@
+"""What lies beyond a network, from what the node was told to what its fabric is asked for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from hatoba.fleet.items import InterfaceItem, NetworkItem, PeerItem, PolicyItem
+from hatoba.network.beyond import Gateway, Guest, Route, Routing, Subnet
+
+
+def routing_of(item: NetworkItem) -> Routing:
+    return Routing(
+        subnets=tuple(
+            Subnet(
+                blocks=subnet.blocks,
+                routes=tuple(Route(to=route.to, kind=route.kind, target=route.target) for route in subnet.routes),
+                platform=subnet.platform,
+            )
+            for subnet in item.subnets
+        ),
+        gateways=tuple(Gateway(id=g.id, address=g.address, public=g.public, node=g.node) for g in item.gateways),
+        peerings=item.peerings,
+    )
+
+
+def guests_of(
+    policies: Iterable[PolicyItem], peerings: Collection[str], members: Iterable[InterfaceItem | PeerItem]
+) -> tuple[Guest, ...]:
+    """The members of groups of peered networks, as far as the policies name these groups.
+
+    `members`: the interfaces of all networks on this node, and those on others that it knows of.
+    """
+    named = {group for policy in policies for rule in (*policy.ingress, *policy.egress) for group in rule.groups}
+    found = {
+        member.address: tuple(group for group in member.groups if group in named)
+        for member in members
+        if member.network in peerings
+    }
+    return tuple(Guest(address=address, groups=groups) for address, groups in sorted(found.items()) if groups)
