@@ -2,8 +2,8 @@
 
 Items of a network arrive one by one; `changed` notes which network they belong to and one pass per network makes it
 so: the router first, then its policies and peers, its ways out, then interfaces that stand already, then its balancers.
-A failed pass is repeated with growing pauses. Interfaces of workloads are attached by the worker when a workload asks, on top of a
-pass that has succeeded.
+A failed pass is repeated with growing pauses. Interfaces of workloads are attached by the worker when a workload asks,
+on top of a pass that has succeeded.
 """
 
 from __future__ import annotations
