@@ -38,6 +38,7 @@ ODD = (
 )
 # What a room's operations may need of others.
 BESIDE = ("iam:PassRole", "iam:CreateServiceLinkedRole", "kms:", "ssm:", "ec2:CreateTags")
+ELSEWHERE = {"ssm:StartSession": ("ecs",)}  # what an action knows of other services' resources
 SERVICES = sorted(room.service.name for room in ROOMS)
 
 
@@ -74,7 +75,8 @@ def sound(need: Need, prefix: str, given: list[str]) -> None:
     own = need.action.startswith(f"{prefix}:")
     assert own or need.action.startswith(BESIDE), need
     resource = need.resource
-    assert resource == "*" or resource in given or resource.startswith(f"arn:aws:{need.action.partition(':')[0]}:"), (
+    services = (need.action.partition(":")[0], *ELSEWHERE.get(need.action, ()))
+    assert resource == "*" or resource in given or resource.startswith(tuple(f"arn:aws:{one}:" for one in services)), (
         need
     )
     for key, value in need.keys.items():

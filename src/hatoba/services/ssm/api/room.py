@@ -8,11 +8,12 @@ from hatoba.core.pages import BadToken
 from hatoba.gateway.call import Call
 from hatoba.gateway.room import Service
 from hatoba.services.ssm import model
+from hatoba.services.ssm.access import ACCESS
 from hatoba.services.ssm.model import Found, Parameter
 from hatoba.services.ssm.plan.names import Selected, selected, unreadable
 from hatoba.store.store import View
 
-ssm = Service("ssm")
+ssm = Service("ssm", access=ACCESS)
 
 
 def bad_token() -> AwsError:

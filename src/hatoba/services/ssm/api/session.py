@@ -6,8 +6,6 @@ as its socket: one that is resumed after its line broke is over, and says so as 
 
 from __future__ import annotations
 
-import re
-
 from hatoba.aws.shapes import ssm as t
 from hatoba.core.secret import Secret
 from hatoba.fleet import model as fleet
@@ -15,14 +13,12 @@ from hatoba.fleet.channels import Executor
 from hatoba.gateway.call import Call
 from hatoba.services.ssm.api.room import ssm
 from hatoba.services.ssm.session.endpoint import DataChannels
-from hatoba.services.ssm.session.model import TOKEN_SECONDS, Session, find, forget_old, owner, sessions
+from hatoba.services.ssm.session.model import TOKEN_SECONDS, Session, find, forget_old, owner, sessions, target_of
 from hatoba.store.store import View
 
 DOCUMENTS = ("AmazonECS-ExecuteInteractiveCommand", "SSM-SessionManagerRunShell", "AWS-StartInteractiveCommand")
 COMMAND = "command"
 LOG_GROUP = "cloudWatchLogGroupName"
-
-_TARGET = re.compile(r"ecs:(?P<cluster>.+?)_(?P<task>[0-9a-f]{32})_(?P<runtime>.+)")
 
 
 @ssm.operation
@@ -59,8 +55,8 @@ async def start_session(req: t.StartSessionRequest, call: Call) -> t.StartSessio
 
 def _target(call: Call, target: str) -> tuple[fleet.Workload, str]:
     """The workload, and the name of its container. Raises TargetNotConnected."""
-    parsed = _TARGET.fullmatch(target)
-    found = _running(call.store, call, parsed["task"], parsed["runtime"]) if parsed else None
+    parsed = target_of(target)
+    found = _running(call.store, call, parsed.task, parsed.runtime) if parsed is not None else None
     if found is None or not call.get(Executor).reaches(found[0]):  # type: ignore[type-abstract]
         raise t.TargetNotConnected(f"{target} is not connected.")
     return found

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hmac
+import re
 from itertools import islice
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hatoba.core.errors import HatobaError
 from hatoba.core.keys import Scope
@@ -16,6 +17,22 @@ from hatoba.store.store import View
 
 TOKEN_SECONDS = 60.0  # within which a session has to be connected to
 KEPT_SECONDS = 3600.0  # for which one that is over is remembered: a client may ask to resume it
+
+_TARGET = re.compile(r"ecs:(.+?)_([0-9a-f]{32})_(.+)")
+
+
+class Target(NamedTuple):
+    """A task's container."""
+
+    cluster: str
+    task: str
+    runtime: str
+
+
+def target_of(text: str) -> Target | None:
+    """`ecs:<cluster>_<task>_<runtime id>`; None for anything else."""
+    parsed = _TARGET.fullmatch(text)
+    return Target(*parsed.groups()) if parsed is not None else None
 
 
 class Session(Record, frozen=True, kw_only=True):
