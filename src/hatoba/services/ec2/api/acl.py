@@ -10,7 +10,7 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2.api import acl_entry
-from hatoba.services.ec2.api.room import arn, ec2, mismatch, own_tags, paged, tag_new
+from hatoba.services.ec2.api.room import ec2, mismatch, own_tags, paged, tag_new
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.filters import Values, flag, matching
 from hatoba.services.ec2.model.acl import (
@@ -28,6 +28,7 @@ from hatoba.services.ec2.model.acl import (
     with_entry,
     without_entry,
 )
+from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import dependency, invalid
 from hatoba.services.ec2.model.network import subnets, the_vpc, vpcs
 from hatoba.services.ec2.views import acl as views

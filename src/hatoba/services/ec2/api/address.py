@@ -9,9 +9,10 @@ from hatoba.aws.shapes import ec2 as t
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
-from hatoba.services.ec2.api.room import PAGE, arn, bad_token, dry_run, ec2, own_tags, refuse_unknown, tag_new
+from hatoba.services.ec2.api.room import PAGE, bad_token, dry_run, ec2, own_tags, refuse_unknown, tag_new
 from hatoba.services.ec2.filters import matching
 from hatoba.services.ec2.model.address import Elastic, allocate, associate, disassociate, elastics, holder, the_elastic
+from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import invalid, missing, not_found
 from hatoba.services.ec2.model.interface import Eni, PublicPool, enis, of_fleet, the_eni
 from hatoba.store import Tx

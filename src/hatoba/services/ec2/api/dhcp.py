@@ -11,9 +11,10 @@ from hatoba.core.ids import resource_id
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
-from hatoba.services.ec2.api.room import arn, ec2, own_tags, paged, tag_new
+from hatoba.services.ec2.api.room import ec2, own_tags, paged, tag_new
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.filters import matching
+from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.dhcp import (
     NONE,
     PROVIDED,

@@ -8,8 +8,9 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
-from hatoba.services.ec2.api.room import arn, described, dry_run, ec2, own_tags, tag_new
+from hatoba.services.ec2.api.room import described, dry_run, ec2, own_tags, tag_new
 from hatoba.services.ec2.defaults import ensure_default
+from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import dependency, in_the_way, invalid
 from hatoba.services.ec2.model.interface import enis, refresh_egress
 from hatoba.services.ec2.model.network import subnets, the_vpc

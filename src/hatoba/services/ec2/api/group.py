@@ -12,9 +12,10 @@ from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
-from hatoba.services.ec2.api.room import arn, described, dry_run, ec2, own_tags, tag_new
+from hatoba.services.ec2.api.room import described, dry_run, ec2, own_tags, tag_new
 from hatoba.services.ec2.defaults import default_vpc, ensure_default
 from hatoba.services.ec2.filters import Values
+from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import in_the_way, invalid
 from hatoba.services.ec2.model.group import (
     PROTOCOL_NAMES,

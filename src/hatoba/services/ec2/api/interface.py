@@ -17,10 +17,11 @@ from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
-from hatoba.services.ec2.api.room import arn, described, dry_run, ec2, mismatch, own_tags, refuse_unknown, tag_new
+from hatoba.services.ec2.api.room import described, dry_run, ec2, mismatch, own_tags, refuse_unknown, tag_new
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.filters import Values, flag
 from hatoba.services.ec2.model.address import give_public, take_public
+from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import invalid
 from hatoba.services.ec2.model.group import groups
 from hatoba.services.ec2.model.interface import (

@@ -15,8 +15,9 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2.api.peers import cidr4, cidr6
-from hatoba.services.ec2.api.room import arn, ec2, mismatch, own_tags, paged, refuse_unknown, tag_new
+from hatoba.services.ec2.api.room import ec2, mismatch, own_tags, paged, refuse_unknown, tag_new
 from hatoba.services.ec2.filters import matching
+from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import in_the_way, invalid, not_found
 from hatoba.services.ec2.model.group import groups, put_group, within_limits
 from hatoba.services.ec2.model.interface import PublicPool

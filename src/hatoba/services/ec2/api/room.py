@@ -17,7 +17,9 @@ from hatoba.core.records import Record
 from hatoba.gateway.call import Call
 from hatoba.gateway.room import Handler, Service
 from hatoba.gateway.tags import set_tags, tags_of
+from hatoba.services.ec2.access import ACCESS
 from hatoba.services.ec2.filters import Values, is_pattern, matching
+from hatoba.services.ec2.model.arns import arn, resource_type
 from hatoba.services.ec2.model.errors import invalid, not_found
 from hatoba.store import Table, Tx
 from hatoba.store.store import View
@@ -36,41 +38,13 @@ class _Ec2(Service):
         return handler
 
 
-ec2 = _Ec2("ec2")
+ec2 = _Ec2("ec2", access=ACCESS)
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 H = TypeVar("H", bound=Handler)
 
 PAGE = 1000
-
-# The prefix of an id tells the type of its resource.
-TYPES: dict[str, t.ResourceType] = {
-    "vpc": "vpc",
-    "subnet": "subnet",
-    "sgr": "security-group-rule",
-    "sg": "security-group",
-    "eni": "network-interface",
-    "rtb": "route-table",
-    "igw": "internet-gateway",
-    "eipalloc": "elastic-ip",
-    "acl": "network-acl",
-    "dopt": "dhcp-options",
-    "pl": "prefix-list",
-    "key": "key-pair",
-}
 TAGS = 50  # of one resource
-
-
-def resource_type(id_: str) -> t.ResourceType:
-    """Raises InvalidID for what is no id of this room's."""
-    found = TYPES.get(id_.rpartition("-")[0])
-    if found is None:
-        raise invalid(f"The ID '{id_}' is not valid", "InvalidID")
-    return found
-
-
-def arn(scope: Scope, id_: str) -> str:
-    return f"arn:{scope.partition}:ec2:{scope.region}:{scope.account}:{resource_type(id_)}/{id_}"
 
 
 def own_tags(call: Call, id_: str) -> Mapping[str, str]:

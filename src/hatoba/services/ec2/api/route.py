@@ -15,9 +15,10 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
-from hatoba.services.ec2.api.room import arn, block, described, dry_run, ec2, own_tags, refuse_unknown, tag_new
+from hatoba.services.ec2.api.room import block, described, dry_run, ec2, own_tags, refuse_unknown, tag_new
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.filters import flag
+from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import dependency, invalid, missing, not_found
 from hatoba.services.ec2.model.interface import refresh_egress
 from hatoba.services.ec2.model.network import subnets, the_subnet, the_vpc

@@ -19,9 +19,10 @@ from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
 from hatoba.services.ec2.api import permissions
 from hatoba.services.ec2.api.group import named
-from hatoba.services.ec2.api.room import PAGE, arn, bad_token, dry_run, ec2, own_tags, tag_new
+from hatoba.services.ec2.api.room import PAGE, bad_token, dry_run, ec2, own_tags, tag_new
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.filters import matching
+from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import missing, not_found
 from hatoba.services.ec2.model.group import (
     GroupRule,

@@ -15,7 +15,6 @@ from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.room import (
-    arn,
     bad_token,
     described,
     dry_run,
@@ -30,6 +29,7 @@ from hatoba.services.ec2.api.room import (
 from hatoba.services.ec2.defaults import default_vpc, ensure_default, put_default_subnet, zones
 from hatoba.services.ec2.filters import flag
 from hatoba.services.ec2.model.acl import refresh_acls
+from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import dependency, invalid, missing
 from hatoba.services.ec2.model.interface import enis
 from hatoba.services.ec2.model.network import Subnet, available, subnets, the_subnet, the_vpc

@@ -8,10 +8,11 @@ from hatoba.aws.shapes import ec2 as t
 from hatoba.core import arn as arns
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import remove_tags, tags, tags_of
-from hatoba.services.ec2.api.room import PAGE, arn, bad_token, checked_tags, dry_run, ec2, put_tags, resource_type
+from hatoba.services.ec2.api.room import PAGE, bad_token, checked_tags, dry_run, ec2, put_tags
 from hatoba.services.ec2.filters import matching
 from hatoba.services.ec2.model.acl import the_acl
 from hatoba.services.ec2.model.address import elastics
+from hatoba.services.ec2.model.arns import arn, resource_type
 from hatoba.services.ec2.model.dhcp import the_options
 from hatoba.services.ec2.model.errors import not_found
 from hatoba.services.ec2.model.group import groups

@@ -15,7 +15,6 @@ from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.room import (
-    arn,
     described,
     dry_run,
     ec2,
@@ -30,6 +29,7 @@ from hatoba.services.ec2.defaults import create_vpc as new_vpc
 from hatoba.services.ec2.defaults import default_vpc, ensure_default
 from hatoba.services.ec2.filters import flag
 from hatoba.services.ec2.model.acl import acls_in, network_acls
+from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.dhcp import default_options
 from hatoba.services.ec2.model.errors import dependency, in_the_way, invalid, missing
 from hatoba.services.ec2.model.group import forget_group, groups

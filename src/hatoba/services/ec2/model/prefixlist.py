@@ -65,15 +65,24 @@ def lists_of_aws(scope: Scope, platform: str) -> list[PrefixList]:
     """`platform`: the network in which tasks reach it."""
     return [
         PrefixList(
-            key=prefix_lists.key(scope, f"pl-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"),
+            key=prefix_lists.key(scope, id_),
             name=name,
             family="IPv4",
             max_entries=1,
             entries=(Entry(cidr=platform),),
             owner=OF_AWS,
         )
-        for name in (f"com.amazonaws.{scope.region}.{service}" for service in _SERVICES)
+        for id_, name in _names_of_aws(scope).items()
     ]
+
+
+def is_of_aws(scope: Scope, id_: str) -> bool:
+    return id_ in _names_of_aws(scope)
+
+
+def _names_of_aws(scope: Scope) -> dict[str, str]:
+    names = (f"com.amazonaws.{scope.region}.{service}" for service in _SERVICES)
+    return {f"pl-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}": name for name in names}
 
 
 def the_list(view: View, scope: Scope, id_: str) -> PrefixList:

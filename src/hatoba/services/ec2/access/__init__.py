@@ -1,0 +1,168 @@
+"""What EC2's operations need to be allowed: the table.
+
+Source: the service authorisation reference, "Amazon EC2". Operations that list need their action on everything: EC2 has
+no resources there.
+"""
+
+from __future__ import annotations
+
+from hatoba.gateway.needs import Access, Rule
+from hatoba.services.ec2.access import resources as r
+from hatoba.services.ec2.access.resources import made, of
+from hatoba.services.ec2.access.rules import on, tags, when_tagged
+
+VPC, SUBNET = of("vpc", "VpcId"), of("subnet", "SubnetId")
+ACL, TABLE = of("network-acl", "NetworkAclId"), of("route-table", "RouteTableId")
+GATEWAY = of("internet-gateway", "InternetGatewayId")
+INTERFACE = of("network-interface", "NetworkInterfaceId")
+LIST = of("prefix-list", "PrefixListId")
+RULES = of("security-group-rule", "SecurityGroupRules.SecurityGroupRuleId")
+NEW_RULES = when_tagged(made("security-group-rule"))
+
+VPCS: dict[str, Rule] = {
+    "AssociateDhcpOptions": on(of("dhcp-options", "DhcpOptionsId"), VPC),
+    "AssociateVpcCidrBlock": on(VPC),
+    "CreateDefaultSubnet": on(),
+    "CreateDefaultVpc": on(),
+    "CreateDhcpOptions": on(made("dhcp-options")),
+    "CreateSubnet": on(made("subnet"), VPC),
+    "CreateVpc": on(made("vpc")),
+    "DeleteDhcpOptions": on(of("dhcp-options", "DhcpOptionsId")),
+    "DeleteSubnet": on(SUBNET),
+    "DeleteVpc": on(VPC),
+    "DescribeVpcAttribute": on(VPC),
+    "DisassociateVpcCidrBlock": on(r.vpc_of_block),
+    "ModifySubnetAttribute": on(SUBNET, changing=("SubnetId",)),
+    "ModifyVpcAttribute": on(VPC, changing=("VpcId",)),
+    "ModifyVpcBlockPublicAccessOptions": on(),
+    "ModifyVpcTenancy": on(VPC, changing=("VpcId",)),
+}
+
+ROUTES: dict[str, Rule] = {
+    "AssociateRouteTable": on(TABLE, SUBNET, of("internet-gateway", "GatewayId")),
+    "AttachInternetGateway": on(GATEWAY, VPC),
+    "CreateInternetGateway": on(made("internet-gateway")),
+    "CreateNetworkAcl": on(made("network-acl"), VPC),
+    "CreateNetworkAclEntry": on(ACL),
+    "CreateRoute": on(TABLE),
+    "CreateRouteTable": on(made("route-table"), VPC),
+    "DeleteInternetGateway": on(GATEWAY),
+    "DeleteNetworkAcl": on(ACL),
+    "DeleteNetworkAclEntry": on(ACL),
+    "DeleteRoute": on(TABLE),
+    "DeleteRouteTable": on(TABLE),
+    "DetachInternetGateway": on(GATEWAY, VPC),
+    "DisassociateRouteTable": on(r.table_of_association, r.subnet_of_association),
+    "ReplaceNetworkAclAssociation": on(ACL, r.subnet_of_acl_association),
+    "ReplaceNetworkAclEntry": on(ACL),
+    "ReplaceRoute": on(TABLE),
+    "ReplaceRouteTableAssociation": on(TABLE, r.subnet_of_association),
+}
+
+GROUPS: dict[str, Rule] = {
+    "AuthorizeSecurityGroupEgress": on(r.group, NEW_RULES),
+    "AuthorizeSecurityGroupIngress": on(r.group, NEW_RULES),
+    "CreateManagedPrefixList": on(made("prefix-list")),
+    "CreateSecurityGroup": on(made("security-group"), r.vpc_of_new_group),
+    "DeleteManagedPrefixList": on(LIST),
+    "DeleteSecurityGroup": on(r.group),
+    "GetManagedPrefixListAssociations": on(LIST),
+    "GetManagedPrefixListEntries": on(LIST),
+    "GetSecurityGroupsForVpc": on(VPC),
+    "ModifyManagedPrefixList": on(LIST, changing=("PrefixListId", "CurrentVersion")),
+    "ModifySecurityGroupRules": on(
+        r.group, RULES, of("prefix-list", "SecurityGroupRules.SecurityGroupRule.PrefixListId")
+    ),
+    "RestoreManagedPrefixListVersion": on(LIST),
+    "RevokeSecurityGroupEgress": on(r.group),
+    "RevokeSecurityGroupIngress": on(r.group),
+    "UpdateSecurityGroupRuleDescriptionsEgress": on(r.group),
+    "UpdateSecurityGroupRuleDescriptionsIngress": on(r.group),
+}
+
+INTERFACES: dict[str, Rule] = {
+    "AllocateAddress": on(made("elastic-ip")),
+    "AssociateAddress": on(r.elastic, r.holder),
+    "CreateNetworkInterface": on(made("network-interface"), SUBNET, of("security-group", "Groups")),
+    "DeleteNetworkInterface": on(INTERFACE),
+    "DisassociateAddress": on(r.elastic, r.holder),
+    "ModifyNetworkInterfaceAttribute": on(INTERFACE, of("security-group", "Groups"), changing=("NetworkInterfaceId",)),
+    "ReleaseAddress": on(r.elastic),
+}
+
+LISTS = (
+    "DescribeAccountAttributes",
+    "DescribeAddressTransfers",
+    "DescribeAddresses",
+    "DescribeAddressesAttribute",
+    "DescribeAvailabilityZones",
+    "DescribeCapacityReservations",
+    "DescribeCarrierGateways",
+    "DescribeClassicLinkInstances",
+    "DescribeClientVpnEndpoints",
+    "DescribeCoipPools",
+    "DescribeCustomerGateways",
+    "DescribeDhcpOptions",
+    "DescribeFlowLogs",
+    "DescribeHosts",
+    "DescribeImages",
+    "DescribeInstanceConnectEndpoints",
+    "DescribeInstanceStatus",
+    "DescribeInstanceTypeOfferings",
+    "DescribeInstanceTypes",
+    "DescribeInstances",
+    "DescribeInternetGateways",
+    "DescribeIpamPools",
+    "DescribeIpams",
+    "DescribeIpv6Pools",
+    "DescribeLaunchTemplates",
+    "DescribeLocalGatewayRouteTables",
+    "DescribeLocalGateways",
+    "DescribeManagedPrefixLists",
+    "DescribeMovingAddresses",
+    "DescribeNetworkAcls",
+    "DescribeNetworkInsightsPaths",
+    "DescribeNetworkInterfaceAttribute",
+    "DescribeNetworkInterfaces",
+    "DescribePlacementGroups",
+    "DescribePrefixLists",
+    "DescribePublicIpv4Pools",
+    "DescribeRegions",
+    "DescribeReservedInstances",
+    "DescribeRouteTables",
+    "DescribeSecurityGroupRules",
+    "DescribeSecurityGroupVpcAssociations",
+    "DescribeSecurityGroups",
+    "DescribeSnapshots",
+    "DescribeSpotInstanceRequests",
+    "DescribeSubnets",
+    "DescribeTags",
+    "DescribeTrafficMirrorSessions",
+    "DescribeTransitGatewayAttachments",
+    "DescribeTransitGatewayRouteTables",
+    "DescribeTransitGatewayVpcAttachments",
+    "DescribeTransitGateways",
+    "DescribeVerifiedAccessEndpoints",
+    "DescribeVolumes",
+    "DescribeVpcBlockPublicAccessExclusions",
+    "DescribeVpcBlockPublicAccessOptions",
+    "DescribeVpcClassicLink",
+    "DescribeVpcClassicLinkDnsSupport",
+    "DescribeVpcs",
+    "DescribeVpnConnections",
+    "DescribeVpnGateways",
+    "GetSubnetCidrReservations",
+)
+
+ACCESS = Access(
+    "ec2",
+    {
+        **VPCS,
+        **ROUTES,
+        **GROUPS,
+        **INTERFACES,
+        **dict.fromkeys(LISTS, on()),
+        "CreateTags": tags,
+        "DeleteTags": tags,
+    },
+)

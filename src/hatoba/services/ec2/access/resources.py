@@ -1,0 +1,220 @@
+"""What EC2's requests name, as ARNs, and the condition keys that each has by what it is.
+
+Where something is named indirectly (an association, a public address, a group's name), it is looked up; what is not
+found is needed as it was written, and refused by the operation. What is to be made is any of its kind: `vpc/*`.
+
+Source: the service authorisation reference, "Amazon EC2", resource types. `aws:ResourceTag` is told for every service
+alike by the ARN; `ec2:ResourceTag`, which is the same under EC2's own name, here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from hatoba.core.errors import AwsError
+from hatoba.gateway.call import Call
+from hatoba.gateway.needs import Keys, Params, Values, member
+from hatoba.gateway.tags import tags_of
+from hatoba.services.ec2.model.acl import associated, network_acls
+from hatoba.services.ec2.model.address import elastics
+from hatoba.services.ec2.model.arns import TYPES, arn_of
+from hatoba.services.ec2.model.group import groups
+from hatoba.services.ec2.model.interface import enis
+from hatoba.services.ec2.model.network import subnets, vpcs
+from hatoba.services.ec2.model.prefixlist import is_of_aws
+from hatoba.services.ec2.model.routes import route_tables
+from hatoba.services.ec2.views import zone_id
+
+ANY = "*"  # of a kind: what is to be made
+
+
+class Thing(NamedTuple):
+    """A resource, with the keys that it has by itself."""
+
+    kind: str
+    arn: str
+    keys: Keys
+
+    @property
+    def made(self) -> bool:
+        return self.arn.endswith(f"/{ANY}")
+
+
+Target = Callable[[Params, Call], Iterable[Thing]]
+
+
+def thing(call: Call, kind: str, id_: str) -> Thing:
+    arn = arn_of(call.scope, kind, id_)
+    if kind == "prefix-list" and is_of_aws(call.scope, id_):
+        arn = arn_of(call.scope._replace(account="aws"), kind, id_)
+    own = _OWN_KEYS.get(kind)
+    tags = {f"ec2:ResourceTag/{key}": value for key, value in tags_of(call.store, call.scope, arn).items()}
+    return Thing(kind, arn, {**tags, **(own(call, id_) if own is not None else {})})
+
+
+# --- keys ----------------------------------------------------------------------------------------------------------
+
+
+def _vpc_arn(call: Call, id_: str) -> str:
+    return arn_of(call.scope, "vpc", id_)
+
+
+def _vpc(call: Call, id_: str) -> Keys:
+    found = call.store.find(vpcs, call.scope, id_)
+    return {"ec2:VpcID": id_, **({"ec2:Tenancy": found.tenancy} if found else {})}
+
+
+def _subnet(call: Call, id_: str) -> Keys:
+    found = call.store.find(subnets, call.scope, id_)
+    if found is None:
+        return {"ec2:SubnetID": id_}
+    return {"ec2:SubnetID": id_, "ec2:Vpc": _vpc_arn(call, found.vpc), **_zone(found.zone)}
+
+
+def _zone(zone: str) -> dict[str, Values]:
+    return {"ec2:AvailabilityZone": zone, "ec2:AvailabilityZoneId": zone_id(zone)}
+
+
+def _group(call: Call, id_: str) -> Keys:
+    found = call.store.find(groups, call.scope, id_)
+    return {"ec2:SecurityGroupID": id_, **({"ec2:Vpc": _vpc_arn(call, found.vpc)} if found else {})}
+
+
+def _interface(call: Call, id_: str) -> Keys:
+    found = call.store.find(enis, call.scope, id_)
+    if found is None:
+        return {"ec2:NetworkInterfaceID": id_}
+    subnet = arn_of(call.scope, "subnet", found.subnet)
+    where = {"ec2:Subnet": subnet, "ec2:Vpc": _vpc_arn(call, found.vpc), "ec2:AvailabilityZone": found.zone}
+    return {"ec2:NetworkInterfaceID": id_, **where}
+
+
+def _table(call: Call, id_: str) -> Keys:
+    found = call.store.find(route_tables, call.scope, id_)
+    return {"ec2:RouteTableID": id_, **({"ec2:Vpc": _vpc_arn(call, found.vpc)} if found else {})}
+
+
+def _acl(call: Call, id_: str) -> Keys:
+    """One that nobody has touched is not stored: its id tells its VPC."""
+    found = call.store.find(network_acls, call.scope, id_)
+    vpc = found.vpc if found else id_.replace("acl-", "vpc-", 1)
+    known = found is not None or call.store.find(vpcs, call.scope, vpc) is not None
+    return {"ec2:NetworkAclID": id_, **({"ec2:Vpc": _vpc_arn(call, vpc)} if known else {})}
+
+
+def _elastic(call: Call, id_: str) -> Keys:
+    found = call.store.find(elastics, call.scope, id_)
+    public = {"ec2:PublicIpAddress": found.public} if found else {}
+    return {"ec2:AllocationId": id_, "ec2:Domain": "vpc", **public}
+
+
+_OWN_KEYS: dict[str, Callable[[Call, str], Keys]] = {
+    "vpc": _vpc,
+    "subnet": _subnet,
+    "security-group": _group,
+    "network-interface": _interface,
+    "route-table": _table,
+    "network-acl": _acl,
+    "elastic-ip": _elastic,
+    "internet-gateway": lambda call, id_: {"ec2:InternetGatewayID": id_},
+    "dhcp-options": lambda call, id_: {"ec2:DhcpOptionsID": id_},
+}
+
+
+# --- of a request --------------------------------------------------------------------------------------------------
+
+
+def of(kind: str, *paths: str) -> Target:
+    """Those of a kind whose ids stand in these members."""
+
+    def things(req: Params, call: Call) -> Iterator[Thing]:
+        for path in paths:
+            for id_ in member(req, path):
+                yield thing(call, kind, id_)
+
+    return things
+
+
+def made(kind: str) -> Target:
+    """What is to be made."""
+
+    def things(req: Params, call: Call) -> Iterator[Thing]:
+        yield Thing(kind, arn_of(call.scope, kind, ANY), {})
+
+    return things
+
+
+def tagged(req: Params, call: Call) -> Iterator[Thing]:
+    """What CreateTags and DeleteTags name, of whatever type."""
+    for id_ in member(req, "Resources"):
+        kind = TYPES.get(id_.rpartition("-")[0])
+        yield Thing("", call.arn(id_), {}) if kind is None else thing(call, kind, id_)
+
+
+def group(req: Params, call: Call) -> Iterator[Thing]:
+    """By id, or by name in the default VPC."""
+    names = [] if req.get("GroupId") else list(member(req, "GroupName"))
+    for vpc in call.store.scan(vpcs, call.scope) if names else ():
+        if vpc.is_default:
+            names = [each.id for name in names for each in call.store.index(groups, "name", (vpc.id, name))] or names
+    for id_ in (*member(req, "GroupId"), *names):
+        yield thing(call, "security-group", id_)
+
+
+def vpc_of_new_group(req: Params, call: Call) -> Iterator[Thing]:
+    """The one that is named, or the default VPC."""
+    named = list(member(req, "VpcId"))
+    for id_ in named or [vpc.id for vpc in call.store.scan(vpcs, call.scope) if vpc.is_default] or [ANY]:
+        yield thing(call, "vpc", id_)
+
+
+def elastic(req: Params, call: Call) -> Iterator[Thing]:
+    """By its allocation, by itself, or by what it is associated with."""
+    for id_ in member(req, "AllocationId"):
+        yield thing(call, "elastic-ip", id_)
+    for public in member(req, "PublicIp"):
+        found = [each.id for each in call.store.index(elastics, "public", public) if each.scope == call.scope]
+        yield thing(call, "elastic-ip", found[0] if found else public)
+    for eni in call.store.index(enis, "association", req.get("AssociationId") or ""):
+        if eni.scope == call.scope and eni.allocation is not None:
+            yield thing(call, "elastic-ip", eni.allocation)
+
+
+def holder(req: Params, call: Call) -> Iterator[Thing]:
+    """The interface that an elastic address is, or will be, associated with."""
+    yield from of("network-interface", "NetworkInterfaceId")(req, call)
+    yield from of("instance", "InstanceId")(req, call)
+    if not any(member(req, "AssociationId")):
+        return
+    for eni in call.store.index(enis, "association", req["AssociationId"]):
+        if eni.scope == call.scope:
+            yield thing(call, "network-interface", eni.id)
+
+
+def table_of_association(req: Params, call: Call) -> Iterator[Thing]:
+    for table in call.store.index(route_tables, "association", req.get("AssociationId") or ""):
+        if table.scope == call.scope:
+            yield thing(call, "route-table", table.id)
+
+
+def subnet_of_association(req: Params, call: Call) -> Iterator[Thing]:
+    """Of a route table; the main table's association has none."""
+    id_ = req.get("AssociationId") or ""
+    for table in call.store.index(route_tables, "association", id_):
+        for association in table.associations:
+            if table.scope == call.scope and association.id == id_ and association.subnet:
+                yield thing(call, "subnet", association.subnet)
+
+
+def subnet_of_acl_association(req: Params, call: Call) -> Iterator[Thing]:
+    try:
+        yield thing(call, "subnet", associated(call.store, call.scope, req["AssociationId"]).id)
+    except AwsError:
+        return
+
+
+def vpc_of_block(req: Params, call: Call) -> Iterator[Thing]:
+    id_ = req.get("AssociationId") or ""
+    found = [vpc.id for vpc in call.store.index(vpcs, "block", id_) if vpc.scope == call.scope]
+    yield thing(call, "vpc", found[0] if found else id_.replace("vpc-cidr-assoc-", "vpc-", 1))
