@@ -134,6 +134,14 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True):
     speaks: tuple[str, ...] = ()  # of a network balancer: what is offered by ALPN, the preferred one first
 
 
+class Headers(msgspec.Struct, frozen=True, kw_only=True):
+    """What a listener does to headers of its own accord."""
+
+    answers: tuple[tuple[str, str], ...] = ()  # (name, value): in every answer, whatever the target says
+    server: bool = True  # the balancer's own answers say who gives them
+    names: tuple[tuple[str, str], ...] = ()  # (usual name, name): of what targets are told about TLS
+
+
 class Listener(msgspec.Struct, frozen=True, kw_only=True):
     """A network balancer's has no rules, and forwards."""
 
@@ -144,6 +152,7 @@ class Listener(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...] = ()
     tls: Tls | None = None  # of HTTPS and TLS
     idle_timeout: float = 350.0  # of TCP and TLS: seconds without a byte on either side
+    headers: Headers = Headers()
 
 
 class BalancerAttributes(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,10 +160,11 @@ class BalancerAttributes(msgspec.Struct, frozen=True, kw_only=True):
     client_keep_alive: float = 3600.0  # the longest life of a client's connection, seconds
     forwarded_for: Literal["append", "preserve", "remove"] = "append"
     forwarded_for_port: bool = False  # the client's port too, in X-Forwarded-For
-    preserve_host: bool = True  # False appends the listener's port where it is not the protocol's own
+    preserve_host: bool = True  # False: its port is the listener's; none where that is 80 or 443
     http2: bool = True
-    drop_invalid_headers: bool = False
+    drop_invalid_headers: bool = False  # names are letters, digits and hyphens
     desync: Literal["monitor", "defensive", "strictest"] = "defensive"
+    tls_headers: bool = False  # targets are told version and cipher that were agreed upon with the client
 
 
 class Balancer(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
 )
 from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
-from hatoba.proxy import names, rewrites, tls
+from hatoba.proxy import names, rewrites, screening, tls
 from hatoba.proxy.base import Balancer, Listener, PathIs
 from hatoba.proxy.clusters import duration, from_ads
 from hatoba.proxy.conditions import noted_ends
@@ -64,7 +64,7 @@ def listener(balancer: Balancer, listener: Listener) -> Resource:
         per_connection_buffer_limit_bytes=UInt32Value(value=_BUFFER),
         filter_chains=[
             FilterChain(
-                filters=[noted_ends(), Filter(name="http", typed_config=packed(_http(balancer, name)))],
+                filters=[noted_ends(), Filter(name="http", typed_config=packed(_http(balancer, listener, name)))],
                 transport_socket=tls.downstream(listener.tls, speaks=_HTTP2 if balancer.attributes.http2 else _HTTP1)
                 if listener.tls is not None
                 else None,
@@ -79,7 +79,7 @@ def _address(address: str, port: int) -> Any:
     return Address(socket_address=SocketAddress(address=address, port_value=port))
 
 
-def _http(balancer: Balancer, name: str) -> Any:
+def _http(balancer: Balancer, listener: Listener, name: str) -> Any:
     attributes = balancer.attributes
     return HttpConnectionManager(
         stat_prefix=names.stat(balancer.id),
@@ -87,12 +87,13 @@ def _http(balancer: Balancer, name: str) -> Any:
         rds=Rds(config_source=from_ads(), route_config_name=name),
         http_filters=[
             trace_filter(),
-            *rewrites.filters(),
+            *screening.filters(balancer, listener),
+            *rewrites.filters(listener),
             cookie_filter(),
             session_filter(),
             HttpFilter(name="router", typed_config=packed(Router(suppress_envoy_headers=True))),
         ],
-        local_reply_config=own_answers(),
+        local_reply_config=own_answers(listener),
         server_name=SERVER,
         server_header_transformation=HttpConnectionManager.PASS_THROUGH,
         common_http_protocol_options=_limits(balancer),
@@ -112,6 +113,7 @@ def _http(balancer: Balancer, name: str) -> Any:
         ),
         generate_request_id=BoolValue(value=False),
         preserve_external_request_id=True,
+        strip_any_host_port=screening.strips_port(balancer, listener) or None,
         upgrade_configs=[HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
     )
 

@@ -24,6 +24,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
 )
 from google.protobuf.wrappers_pb2 import UInt32Value
 
+from hatoba.proxy.base import Listener
 from hatoba.proxy.resource import packed
 
 SERVER = "awselb/2.0"
@@ -73,12 +74,17 @@ def header(name: str, value: str) -> Any:
     )
 
 
-def own_answers() -> Any:
+def signature(listener: Listener) -> list[Any]:
+    """Who gives an answer that no target gave."""
+    return [header("server", SERVER)] if listener.headers.server else []
+
+
+def own_answers(listener: Listener) -> Any:
     """How Envoy's own replies are reworded."""
-    return LocalReplyConfig(mappers=[_mapper(when, status) for when, status in _STATUSES])
+    return LocalReplyConfig(mappers=[_mapper(when, status, listener) for when, status in _STATUSES])
 
 
-def _mapper(when: str, status: int) -> Any:
+def _mapper(when: str, status: int, listener: Listener) -> Any:
     return ResponseMapper(
         filter=AccessLogFilter(
             extension_filter=ExtensionFilter(
@@ -90,5 +96,5 @@ def _mapper(when: str, status: int) -> Any:
         body_format_override=SubstitutionFormatString(
             text_format_source=DataSource(inline_string=html(status)), content_type="text/html"
         ),
-        headers_to_add=[header("server", SERVER)],
+        headers_to_add=signature(listener),
     )

@@ -36,7 +36,7 @@ function envoy_on_request(handle)
   if made == nil then return end
   local url, host = made["url"], made["host"]
   if url ~= nil and not (fit(url) and url:sub(1, 1) == "/") or host ~= nil and not fit(host) then
-    handle:respond({{[":status"] = "500", ["content-type"] = "text/html", ["server"] = "{SERVER}"}}, page)
+    handle:respond({{[":status"] = "500", ["content-type"] = "text/html", ["server"] = signature}}, page)
     return
   end
   local headers = handle:headers()
@@ -45,23 +45,26 @@ function envoy_on_request(handle)
 end
 """
 
-_REDIRECT = f"""\
+_REDIRECT = """\
 function envoy_on_request(handle)
   local headers, to = handle:headers(), handle:filterContext()
   local path, query = headers:get(":path"):match("^/?([^?]*)%??(.*)$")
   local host = headers:get(":authority") or ""
-  local own = {{host = host:gsub(":%d+$", ""), path = path, query = query}}
-  local function filled(text) return (text:gsub("#{{(%a+)}}", own)) end
+  local own = {host = host:gsub(":%d+$", ""), path = path, query = query}
+  local function filled(text) return (text:gsub("#{(%a+)}", own)) end
   local place = to:get("scheme") .. "://" .. filled(to:get("host")) .. to:get("port") .. filled(to:get("path"))
   local asked = filled(to:get("query"))
   if asked ~= "" then place = place .. "?" .. asked end
-  handle:respond({{[":status"] = to:get("status"), ["location"] = place, ["server"] = "{SERVER}"}}, "")
+  local answer = {[":status"] = to:get("status"), ["location"] = place, ["server"] = signature}
+  for name, value in pairs(to:get("added")) do answer[name] = value end
+  handle:respond(answer, "")
 end
 """
 
 
-def filters() -> list[Any]:
-    scripts = {"rewrite": _REWRITE, "redirect": _REDIRECT}
+def filters(listener: Listener) -> list[Any]:
+    signature = f"local signature = {json.dumps(SERVER) if listener.headers.server else 'nil'}\n"
+    scripts = {"rewrite": signature + _REWRITE, "redirect": signature + _REDIRECT}
     lua = Lua(
         source_codes={name: DataSource(inline_string=code) for name, code in scripts.items()}, stat_prefix="rules"
     )
@@ -117,6 +120,8 @@ def redirect(action: Redirect, listener: Listener) -> Mapping[str, Any]:
             "port": "" if usual else f":{port}",
             "path": "/#{path}" if action.path is None else action.path,
             "query": "#{query}" if action.query is None else action.query,
+            # Envoy adds them to answers of routes; this one is a script's.
+            "added": dict(listener.headers.answers),
         }
     )
     return {_SCRIPT: packed(LuaPerRoute(name="redirect", filter_context=context))}

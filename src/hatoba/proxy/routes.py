@@ -32,12 +32,18 @@ from hatoba.proxy.base import Action, Balancer, FixedResponse, Forward, Listener
 from hatoba.proxy.clusters import duration, in_zone
 from hatoba.proxy.conditions import came_in_at, matchers
 from hatoba.proxy.flows import sockets
-from hatoba.proxy.pages import SERVER, header, html
+from hatoba.proxy.pages import header, html, signature
 from hatoba.proxy.resource import Resource, packed, remembered, resource
 from hatoba.proxy.sticky import Known
 
 # Envoy adds these for mesh neighbours; a target behind a balancer must not see them.
 _ENVOYS_OWN = ("x-envoy-external-address", "x-envoy-internal", "x-envoy-expected-rq-timeout-ms")
+
+# Targets are told these of the client's connection, when wished.
+_TLS_HEADERS = (
+    ("X-Amzn-Tls-Version", "%DOWNSTREAM_TLS_VERSION%"),
+    ("X-Amzn-Tls-Cipher-Suite", "%DOWNSTREAM_TLS_CIPHER%"),
+)
 
 
 @remembered
@@ -60,8 +66,13 @@ def routes(balancer: Balancer, listener: Listener, groups: frozenset[Known]) -> 
                 retry_policy=_retry_where_safe(),
             )
         ],
-        request_headers_to_add=[header("x-forwarded-port", str(listener.port)), *_forwarded_for(balancer)],
+        request_headers_to_add=[
+            header("x-forwarded-port", str(listener.port)),
+            *_forwarded_for(balancer),
+            *_agreed(balancer, listener),
+        ],
         request_headers_to_remove=[*_ENVOYS_OWN, *_not_forwarded_for(balancer)],
+        response_headers_to_add=[header(each, value.replace("%", "%%")) for each, value in listener.headers.answers],
     )
     return resource("routes", name, message)
 
@@ -73,6 +84,14 @@ def _forwarded_for(balancer: Balancer) -> list[Any]:
     added = header("x-forwarded-for", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%")
     added.append_action = type(added).APPEND_IF_EXISTS_OR_ADD
     return [added]
+
+
+def _agreed(balancer: Balancer, listener: Listener) -> list[Any]:
+    """What was agreed upon with the client, for targets, under names that the listener may have of its own."""
+    if listener.tls is None or not balancer.attributes.tls_headers:
+        return []
+    given = dict(listener.headers.names)
+    return [header(given.get(each, each), value) for each, value in _TLS_HEADERS]
 
 
 def _not_forwarded_for(balancer: Balancer) -> tuple[str, ...]:
@@ -129,19 +148,20 @@ class _Routes(NamedTuple):
 
     def _answered(self, action: Redirect | FixedResponse, match: Any) -> Any:
         if isinstance(action, FixedResponse):
-            return Route(match=match, direct_response=_fixed(action), response_headers_to_add=_fixed_headers(action))
+            headers = _fixed_headers(action, self.listener)
+            return Route(match=match, direct_response=_fixed(action), response_headers_to_add=headers)
         if rewrites.mixed(action):
             return Route(
                 match=match,
                 direct_response=DirectResponseAction(status=action.status),
                 typed_per_filter_config=rewrites.redirect(action, self.listener),
             )
-        return Route(match=match, redirect=_redirect(action), response_headers_to_add=[header("server", SERVER)])
+        return Route(match=match, redirect=_redirect(action), response_headers_to_add=signature(self.listener))
 
     def _forward(self, action: Forward, match: Any, settings: Mapping[str, Any], zone: str | None) -> Any:
         shares = _usable(action, self.groups)
         if not shares:
-            return _nobody(match)
+            return _nobody(match, self.listener)
         # The stream's idle timeout bounds the wait for an answer; a route has no bound of its own.
         forwarded = RouteAction(timeout=Duration())
         if len(shares) > 1:
@@ -170,9 +190,9 @@ def _usable(action: Forward, groups: Mapping[str, Known]) -> list[Share]:
     return [share for share in action.shares if share.group in groups and (share.weight or len(action.shares) == 1)]
 
 
-def _nobody(match: Any) -> Any:
+def _nobody(match: Any, listener: Listener) -> Any:
     page = FixedResponse(status=503, content_type="text/html", body=html(503))
-    return Route(match=match, direct_response=_fixed(page), response_headers_to_add=_fixed_headers(page))
+    return Route(match=match, direct_response=_fixed(page), response_headers_to_add=_fixed_headers(page, listener))
 
 
 def _fixed(action: FixedResponse) -> Any:
@@ -181,9 +201,9 @@ def _fixed(action: FixedResponse) -> Any:
     )
 
 
-def _fixed_headers(action: FixedResponse) -> list[Any]:
+def _fixed_headers(action: FixedResponse, listener: Listener) -> list[Any]:
     typed = [header("content-type", action.content_type)] if action.body else []
-    return [*typed, header("server", SERVER)]
+    return [*typed, *signature(listener)]
 
 
 def _redirect(action: Redirect) -> Any:

@@ -9,7 +9,7 @@ import pytest
 
 from hatoba.core.errors import AwsError
 from hatoba.gateway.tags import tags
-from hatoba.proxy.base import Substitution
+from hatoba.proxy.base import Headers, Substitution
 from tests.conformance.elbv2.world import SCOPE, world
 
 ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012"
@@ -305,12 +305,29 @@ async def test_what_terraform_also_asks(tmp_path: Path) -> None:
         shown = (await w.elb.describe_listener_attributes(ListenerArn=listener))["Attributes"]
         assert {"Key": "routing.http.response.server.enabled", "Value": "true"} in shown
         assert (await w.elb.modify_listener_attributes(ListenerArn=listener, Attributes=shown))["Attributes"] == shown
-        off = [{"Key": "routing.http.response.server.enabled", "Value": "false"}]
-        await refused(
-            "ValidationError",
-            "not implemented yet",
-            w.elb.modify_listener_attributes(ListenerArn=listener, Attributes=off),
+        changed = [
+            {"Key": "routing.http.response.server.enabled", "Value": "false"},
+            {"Key": "routing.http.response.x_frame_options.header_value", "Value": "DENY"},
+        ]
+        after = (await w.elb.modify_listener_attributes(ListenerArn=listener, Attributes=changed))["Attributes"]
+        assert [each for each in after if each not in shown] == changed
+        await w.settle()
+        assert w.wanted().balancers[0].listeners[0].headers == Headers(
+            answers=(("X-Frame-Options", "DENY"),), server=False
         )
+        for key, value, words in (
+            ("routing.http.response.x_frame_options.header_value", "a\r\nb", "not valid in the value"),
+            ("routing.http.response.x_frame_options.header_value", 'say "no"', "not valid in the value"),
+            ("routing.http.response.content_security_policy.header_value", "x" * 1025, "not be longer than 1024"),
+            ("routing.http.response.server.enabled", "no", "must be one of"),
+            # An HTTP listener tells nothing of TLS.
+            ("routing.http.request.x_amzn_tls_version.header_name", "Tls-V", "is not supported"),
+        ):
+            bad = [{"Key": key, "Value": value}]
+            await refused(
+                "ValidationError", words, w.elb.modify_listener_attributes(ListenerArn=listener, Attributes=bad)
+            )
+        assert (await w.elb.describe_listener_attributes(ListenerArn=listener))["Attributes"] == after
         assert (await w.elb.describe_capacity_reservation(LoadBalancerArn=balancer))["CapacityReservationState"] == []
         assert {"Name": "rules-per-application-load-balancer", "Max": "100"} in (await w.elb.describe_account_limits())[
             "Limits"

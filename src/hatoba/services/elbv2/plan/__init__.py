@@ -3,6 +3,7 @@
 errors        ELB's refusals that its model has no name for
 names         what names look like
 attributes    keys, defaults and values of attributes
+header_…      attributes of listeners that change headers
 health_check  a target group's health check: defaults and checks
 actions       what a listener or rule does with a request
 conditions    when a rule applies

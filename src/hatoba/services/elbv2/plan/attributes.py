@@ -12,7 +12,7 @@ from typing import Any
 from hatoba.services.elbv2.model.balancer import LoadBalancer
 from hatoba.services.elbv2.model.group import TargetGroup
 from hatoba.services.elbv2.model.listener import Listener
-from hatoba.services.elbv2.plan import flow_attributes
+from hatoba.services.elbv2.plan import flow_attributes, header_attributes
 from hatoba.services.elbv2.plan.errors import invalid, not_here
 from hatoba.services.elbv2.plan.values import BOOLEAN, Test, anything, between, one_of, or_
 
@@ -24,6 +24,7 @@ PRESERVE_HOST = "routing.http.preserve_host_header.enabled"
 HTTP2 = "routing.http2.enabled"
 DROP_INVALID_HEADERS = "routing.http.drop_invalid_header_fields.enabled"
 DESYNC = "routing.http.desync_mitigation_mode"
+TLS_HEADERS = "routing.http.x_amzn_tls_version_and_cipher_suite.enabled"
 PROTECTED = "deletion_protection.enabled"
 
 DELAY = "deregistration_delay.timeout_seconds"
@@ -72,7 +73,7 @@ _BALANCER: dict[str, tuple[str, Test]] = {
     FORWARDED_FOR_PORT: ("false", BOOLEAN),
     PRESERVE_HOST: ("false", BOOLEAN),
     DESYNC: ("defensive", one_of("monitor", "defensive", "strictest")),
-    "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": ("false", BOOLEAN),
+    TLS_HEADERS: ("false", BOOLEAN),
     "load_balancing.cross_zone.enabled": ("true", one_of("true")),
     "waf.fail_open.enabled": ("false", BOOLEAN),
     "ipv6.deny_all_igw_traffic": ("false", BOOLEAN),
@@ -99,27 +100,10 @@ _GROUP: dict[str, tuple[str, Test]] = {
     ROUTING_PERCENT: ("off", or_("off", between(1, 100))),
 }
 
-_RESPONSE = "routing.http.response"
+_LISTENER = {**flow_attributes.LISTENER, **header_attributes.TABLES}
 
-# What an HTTP listener has. The proxy does not change headers yet, so nothing but this can be set.
-LISTENER: dict[str, str] = {
-    f"{_RESPONSE}.server.enabled": "true",
-    **{
-        f"{_RESPONSE}.{header}.header_value": ""
-        for header in (
-            "strict_transport_security",
-            "access_control_allow_origin",
-            "access_control_allow_methods",
-            "access_control_allow_headers",
-            "access_control_allow_credentials",
-            "access_control_expose_headers",
-            "access_control_max_age",
-            "content_security_policy",
-            "x_content_type_options",
-            "x_frame_options",
-        )
-    },
-}
+# Other values than these have no effect that could be shown, so they are refused.
+_FIXED = {"health_check_logs.s3.enabled": "false", "zonal_shift.config.enabled": "false"}
 
 
 def of_balancer(record: LoadBalancer) -> dict[str, str]:
@@ -154,8 +138,7 @@ def _complete(table: flow_attributes.Table, given: Mapping[str, str]) -> dict[st
 def checked_for_balancer(given: Sequence[Mapping[str, Any]], record: LoadBalancer) -> dict[str, str]:
     """The attributes that are set afterwards. Raises ValidationError."""
     changed = _checked(given, _of_kind(record), "load balancer")
-    if record.kind != "application":
-        _check_fixed(changed)
+    _check_fixed(changed, _FIXED if record.kind == "application" else flow_attributes.FIXED)
     return {**record.attributes, **changed}
 
 
@@ -164,7 +147,7 @@ def checked_for_group(given: Sequence[Mapping[str, Any]], record: TargetGroup) -
     before = record.attributes
     changed = _checked(given, _of_protocol(record), "target group")
     if record.protocol not in ("HTTP", "HTTPS"):
-        _check_fixed(changed)
+        _check_fixed(changed, flow_attributes.FIXED)
         _check_flows(record, changed)
         return {**before, **changed}
     after = _complete(_GROUP, {**before, **changed})
@@ -177,10 +160,10 @@ def checked_for_group(given: Sequence[Mapping[str, Any]], record: TargetGroup) -
     return {**before, **changed}
 
 
-def _check_fixed(changed: Mapping[str, str]) -> None:
+def _check_fixed(changed: Mapping[str, str], fixed: Mapping[str, str]) -> None:
     for key, value in changed.items():
-        if value != flow_attributes.FIXED.get(key, value):
-            raise not_here(f"Other values than '{flow_attributes.FIXED[key]}' of the attribute '{key}' are")
+        if value != fixed.get(key, value):
+            raise not_here(f"Other values than '{fixed[key]}' of the attribute '{key}' are")
 
 
 def _check_flows(record: TargetGroup, changed: Mapping[str, str]) -> None:
@@ -191,26 +174,12 @@ def _check_flows(record: TargetGroup, changed: Mapping[str, str]) -> None:
 
 
 def of_listener(record: Listener) -> dict[str, str]:
-    if record.protocol in ("HTTP", "HTTPS"):
-        return dict(LISTENER)
-    return _complete(flow_attributes.LISTENER[record.protocol], record.attributes)
+    return _complete(_LISTENER[record.protocol], record.attributes)
 
 
 def checked_for_listener(given: Sequence[Mapping[str, Any]], record: Listener) -> dict[str, str]:
     """The attributes that are set afterwards. Raises ValidationError."""
-    if record.protocol in ("HTTP", "HTTPS"):
-        _check_for_http(given)
-        return record.attributes
-    return {**record.attributes, **_checked(given, flow_attributes.LISTENER[record.protocol], "listener")}
-
-
-def _check_for_http(given: Sequence[Mapping[str, Any]]) -> None:
-    for attribute in given:
-        key, value = attribute.get("Key") or "", attribute.get("Value") or ""
-        if key not in LISTENER:
-            raise invalid(f"The provided listener attribute '{key}' is not supported")
-        if value != LISTENER[key]:
-            raise not_here(f"Other values than '{LISTENER[key]}' of the listener attribute '{key}' are")
+    return {**record.attributes, **_checked(given, _LISTENER[record.protocol], "listener")}
 
 
 def _checked(given: Sequence[Mapping[str, Any]], known: Mapping[str, tuple[str, Test]], what: str) -> dict[str, str]:

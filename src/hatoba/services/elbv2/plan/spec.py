@@ -17,7 +17,7 @@ from hatoba.services.elbv2.model.balancer import LoadBalancer
 from hatoba.services.elbv2.model.group import TRAFFIC_PORT, HealthCheck, Target, TargetGroup
 from hatoba.services.elbv2.model.listener import Listener, Rule
 from hatoba.services.elbv2.plan import attributes as keys
-from hatoba.services.elbv2.plan import flow_spec, kinds, tls, transforms
+from hatoba.services.elbv2.plan import flow_spec, header_attributes, kinds, tls, transforms
 from hatoba.services.elbv2.plan.conditions import proxied
 from hatoba.services.elbv2.plan.health_check import ranges
 
@@ -71,6 +71,7 @@ def _listener(serving: Serving) -> proxy.Listener:
         port=listener.port,
         protocol=listener.protocol,
         idle_timeout=flow_spec.idle_timeout(listener.attributes),
+        headers=header_attributes.proxied(listener.attributes),
         tls=_tls(listener),
         default=_action(listener.default, listener),
         rules=tuple(
@@ -157,6 +158,7 @@ def _balancer_attributes(given: dict[str, str]) -> proxy.BalancerAttributes:
             "http2": given[keys.HTTP2] == "true",
             "drop_invalid_headers": given[keys.DROP_INVALID_HEADERS] == "true",
             "desync": given[keys.DESYNC],
+            "tls_headers": given[keys.TLS_HEADERS] == "true",
         },
         proxy.BalancerAttributes,
     )
