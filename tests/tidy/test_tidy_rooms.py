@@ -31,7 +31,7 @@ def test_what_is_implemented_has_typed_shapes(room: str) -> None:
 
 
 # Rooms whose operations all need their action on everything, until they have tables (`gateway/needs.py`).
-WITHOUT_ACCESS = {"iam", "secretsmanager"}
+WITHOUT_ACCESS = {"iam"}
 
 
 @pytest.mark.parametrize("room", sorted(BY_NAME.keys() - WITHOUT_ACCESS))

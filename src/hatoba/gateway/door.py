@@ -41,13 +41,22 @@ class LocalDoor:
     """All services, as attributes, bound to who asks and where."""
 
     def __init__(
-        self, platform: Platform, operations: Operations, *, scope: Scope, principal: Principal, caller: str
+        self,
+        platform: Platform,
+        operations: Operations,
+        *,
+        scope: Scope,
+        principal: Principal,
+        caller: str,
+        own: bool = False,
     ) -> None:
+        """`caller`: the service that asks; `own`: for itself, not with the permissions of whom `principal` says."""
         self._platform = platform
         self._operations = operations
         self._scope = scope
         self._principal = principal
         self._caller = caller
+        self._via = "" if own else caller
 
     def __getattr__(self, service: str) -> LocalClient:
         if service.startswith("__"):
@@ -87,7 +96,7 @@ class LocalDoor:
             request_id=self._platform.ids.uuid(),
             source_ip=f"{self._caller}.amazonaws.com",
             user_agent=f"{self._caller}.amazonaws.com",
-            via="" if self._principal.kind == "service" else self._caller,
+            via=self._via,
         )
 
 
@@ -105,5 +114,6 @@ def service_door(
     platform: Platform, operations: Operations, scope: Scope, service: str, principal: Principal | None = None
 ) -> LocalDoor:
     """The door for a room, under its service-linked role unless it has assumed another."""
+    own = principal is None
     principal = principal or access.service_role(scope, service)
-    return LocalDoor(platform, operations, scope=scope, principal=principal, caller=service)
+    return LocalDoor(platform, operations, scope=scope, principal=principal, caller=service, own=own)

@@ -1,7 +1,8 @@
 """How a value is kept: AES-256-GCM under a data key, which KMS made and encrypted.
 
 As the user guide says it ("Secret encryption and decryption"): a data key for each version, with the secret's ARN and
-the version's id as encryption context. The data key is nowhere but in memory while it is used.
+the version's id as encryption context. The data key is nowhere but in memory while it is used. KMS is asked with the
+permissions of whoever asks for the secret (`asking`); for replicas, under the service's own role.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from hatoba.aws.shapes import secretsmanager as t
 from hatoba.core.errors import AwsError, Refused
 from hatoba.core.secret import Sealer
-from hatoba.gateway.call import Door
+from hatoba.gateway.call import Call, Door
 from hatoba.services.secretsmanager import model
 from hatoba.services.secretsmanager.model import StoredSecret, Version
 
@@ -18,7 +19,7 @@ Value = str | bytes
 
 
 async def encrypted(aws: Door, secret: StoredSecret, name: str, value: Value, *, now: float) -> Version:
-    """A version with this value, not written yet. Raises EncryptionFailure, ResourceNotFoundException."""
+    """A version with this value, not written yet. Raises EncryptionFailure, AccessDeniedException."""
     try:
         answer = await aws.kms.generate_data_key(
             KeyId=secret.kms_key or DEFAULT_KEY, KeySpec="AES_256", EncryptionContext=_context(secret, name)
@@ -39,7 +40,7 @@ async def encrypted(aws: Door, secret: StoredSecret, name: str, value: Value, *,
 
 
 async def decrypted(aws: Door, secret: StoredSecret, version: Version) -> Value:
-    """Raises DecryptionFailure."""
+    """Raises DecryptionFailure, AccessDeniedException."""
     try:
         answer = await aws.kms.decrypt(
             CiphertextBlob=version.data_key, EncryptionContext=_context(secret, version.name)
@@ -50,6 +51,11 @@ async def decrypted(aws: Door, secret: StoredSecret, version: Version) -> Value:
     except AwsError as error:
         raise _worded(error, t.DecryptionFailure, "decrypt") from error
     return plain if version.binary else plain.decode()
+
+
+def asking(call: Call, secret: StoredSecret) -> Door:
+    """The door to KMS where the secret is, which may be in another account than the caller."""
+    return call.platform.door(secret.scope, call.service, call.principal)
 
 
 def _context(secret: StoredSecret, name: str) -> dict[str, str]:
@@ -64,6 +70,8 @@ def _bound(secret: StoredSecret, name: str) -> bytes:
 def _worded(error: AwsError, failure: type[AwsError], verb: str) -> AwsError:
     if error.status >= 500:
         return error
+    if error.code == "AccessDeniedException":
+        return AwsError("Access to KMS is not allowed", code="AccessDeniedException")
     return failure(
         f"Secrets Manager can't {verb} the protected secret text using the provided KMS key. {error.message}"
     )

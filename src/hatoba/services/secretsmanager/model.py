@@ -13,7 +13,7 @@ import msgspec
 from hatoba.core.records import Record, replace
 from hatoba.gateway.tags import forget_tags
 from hatoba.reconcile import Published
-from hatoba.services.secretsmanager.plan.names import secret_arn
+from hatoba.services.secretsmanager.plan.names import Named, secret_arn
 from hatoba.services.secretsmanager.plan.stages import Stages
 from hatoba.store import Change, Index, Table, Tx
 from hatoba.store.store import View
@@ -115,6 +115,14 @@ PUBLISHED = (Published(secrets, _changed),)
 
 
 # --- reading
+
+
+def find_secret(view: View, wanted: Named) -> StoredSecret | None:
+    for name, suffix in wanted.names:
+        secret = view.find(secrets, wanted.scope, name)
+        if secret is not None and suffix in (None, secret.suffix):
+            return secret
+    return None
 
 
 def find_version(view: View, secret: StoredSecret, name: str) -> Version | None:

@@ -26,7 +26,7 @@ async def same(call: Call, secret: StoredSecret, token: str, value: Value) -> Ve
     version = model.find_version(call.store, secret, token)
     if version is None or not version.has_value:
         return None
-    if await envelope.decrypted(call.aws, secret, version) != value:
+    if await envelope.decrypted(envelope.asking(call, secret), secret, version) != value:
         raise in_use(secret, token)
     return version
 
@@ -72,10 +72,11 @@ def changed(tx: Tx, secret: StoredSecret, now: float) -> StoredSecret:
 
 async def encrypted_again(call: Call, secret: StoredSecret) -> list[Version]:
     """The versions that have labels, under the secret's present key."""
+    aws = envelope.asking(call, secret)
     return [
         replace(
             await envelope.encrypted(
-                call.aws, secret, version.name, await envelope.decrypted(call.aws, secret, version), now=version.created
+                aws, secret, version.name, await envelope.decrypted(aws, secret, version), now=version.created
             ),
             version=version.version,
             stages=version.stages,

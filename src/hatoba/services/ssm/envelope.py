@@ -1,4 +1,4 @@
-"""How a SecureString is kept: encrypted by KMS, which is asked through the front door.
+"""How a SecureString is kept: encrypted by KMS, asked with the permissions of whoever asks for it.
 
 As the developer guide of KMS says it ("How Parameter Store uses KMS"): the parameter's ARN is the encryption context;
 a standard parameter is encrypted by the KMS key itself, an advanced one, which may be longer than what KMS takes, under
@@ -21,7 +21,7 @@ DEFAULT_KEY = "alias/aws/ssm"
 _DATA_KEY = b"\x01"  # the first byte of a value under a data key; KMS's own blobs stand behind a 0
 _DIRECT = b"\x00"
 _LENGTH = struct.Struct(">H")
-# What KMS answers when the key is not there, not allowed, or not of the kind: the caller named it, so it is told.
+# What KMS answers when the key is not there, or not of the kind: the caller named it, so it is told.
 _KEY_ERRORS = (
     "NotFoundException",
     "DisabledException",
@@ -29,7 +29,6 @@ _KEY_ERRORS = (
     "InvalidKeyUsageException",
     "KeyUnavailableException",
     "InvalidArnException",
-    "AccessDeniedException",
 )
 
 
@@ -39,9 +38,11 @@ async def encrypted(call: Call, name: str, value: str, key_id: str, tier: Tier) 
     plain = value.encode()
     try:
         if tier == "Standard":
-            answer = await call.aws.kms.encrypt(KeyId=key_id, Plaintext=plain, EncryptionContext=context)
+            answer = await call.aws_as_caller.kms.encrypt(KeyId=key_id, Plaintext=plain, EncryptionContext=context)
             return _DIRECT + bytes(answer["CiphertextBlob"])
-        answer = await call.aws.kms.generate_data_key(KeyId=key_id, KeySpec="AES_256", EncryptionContext=context)
+        answer = await call.aws_as_caller.kms.generate_data_key(
+            KeyId=key_id, KeySpec="AES_256", EncryptionContext=context
+        )
     except AwsError as error:
         raise _worded(error, key_id) from error
     blob: bytes = answer["CiphertextBlob"]
@@ -64,7 +65,7 @@ async def value_of(call: Call, version: Version, *, decrypt: bool) -> str:
         (length,) = _LENGTH.unpack_from(rest)
         blob, sealed = rest[_LENGTH.size : _LENGTH.size + length], rest[_LENGTH.size + length :]
     try:
-        answer = await call.aws.kms.decrypt(CiphertextBlob=blob, EncryptionContext={"PARAMETER_ARN": arn})
+        answer = await call.aws_as_caller.kms.decrypt(CiphertextBlob=blob, EncryptionContext={"PARAMETER_ARN": arn})
         plain: bytes = answer["Plaintext"]
         if kind == _DATA_KEY:
             plain = Sealer(plain).unseal(sealed, arn.encode())
@@ -76,6 +77,8 @@ async def value_of(call: Call, version: Version, *, decrypt: bool) -> str:
 
 
 def _worded(error: AwsError, key_id: str) -> AwsError:
+    if error.code == "AccessDeniedException":
+        return AwsError(f"{error.message} (Service: AWSKMS; Error Code: {error.code})", code=error.code)
     if error.code not in _KEY_ERRORS:
         return error
     return t.InvalidKeyId(f"{error.message} (Service: AWSKMS; Error Code: {error.code}; Key: {key_id})")

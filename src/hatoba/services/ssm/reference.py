@@ -1,7 +1,8 @@
 """Secrets of Secrets Manager, read as parameters: `/aws/reference/secretsmanager/<name>`, with a version's id or label.
 
 As the user guide has it ("Referencing Secrets Manager secrets from Parameter Store parameters"): for whoever can be
-given parameters only. Secrets Manager is asked through the front door.
+given parameters only. Secrets Manager is asked through the front door, with the permissions of
+whoever asks.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ async def parameter(call: Call, text: str, *, decrypt: bool) -> t.Parameter:
     if selector:
         params["VersionId" if _VERSION.fullmatch(selector) else "VersionStage"] = selector
     try:
-        found = await call.aws.secretsmanager.get_secret_value(**params)
+        found = await call.aws_as_caller.secretsmanager.get_secret_value(**params)
     except AwsError as error:
         raise _worded(error, selector) from error
     binary = found.get("SecretBinary")
@@ -63,7 +64,7 @@ async def parameter(call: Call, text: str, *, decrypt: bool) -> t.Parameter:
 
 
 def _worded(error: AwsError, selector: str) -> AwsError:
-    if error.status >= 500:
+    if error.status >= 500 or error.code == "AccessDeniedException":
         return error
     said = f"An error occurred ({error.code}) when referencing Secrets Manager: {error.message}"
     return t.ParameterVersionNotFound(said) if selector and "secret value" in said else t.ParameterNotFound(said)

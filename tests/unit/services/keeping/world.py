@@ -18,7 +18,7 @@ from hatoba.core.ids import SeededIds
 from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
 from hatoba.core.secret import Sealer
-from hatoba.gateway.access import EverythingPasses, KnownKeys
+from hatoba.gateway.access import Authorizer, EverythingPasses, KnownKeys
 from hatoba.gateway.call import Call, idempotent
 from hatoba.gateway.plane import ControlPlane
 from hatoba.gateway.room import Service
@@ -91,10 +91,11 @@ class Functions:
 
 
 class World:
-    def __init__(self, *more: Service, disk: MemoryDisk | None = None) -> None:
+    def __init__(self, *more: Service, disk: MemoryDisk | None = None, authorizer: Authorizer | None = None) -> None:
         self.disk = disk or MemoryDisk()
         self.clock = ManualClock()
         self._more = more
+        self._authorizer = authorizer or EverythingPasses()
         self.open()
 
     def open(self) -> None:
@@ -110,7 +111,7 @@ class World:
             pager=Pager(sealer),
             rooms=[kms, ssm, secretsmanager, *self._more],
             identities=KnownKeys(),
-            authorizer=EverythingPasses(),
+            authorizer=self._authorizer,
             strict=True,
         )
         self.controllers: list[Controller] = [

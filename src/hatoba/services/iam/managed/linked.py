@@ -110,15 +110,13 @@ _SSM = _linked(
 )
 _SSM_HERE = _linked(
     "HatobaSSMServiceRolePolicy",
-    "Keys, secrets behind parameters, notifications and sessions' logs.",
-    allow("kms: Encrypt Decrypt GenerateDataKey DescribeKey"),
-    allow("secretsmanager: GetSecretValue"),
+    "Notifications and sessions' logs.",
     allow("events: PutEvents"),
     allow("logs: CreateLogStream PutLogEvents DescribeLogGroups DescribeLogStreams"),
 )
 _SECRETS = _linked(
     "HatobaSecretsManagerServiceRolePolicy",
-    "Keys, and the functions that rotate.",
+    "Keys of replicas, and the functions that rotate.",
     allow("kms: Decrypt GenerateDataKey DescribeKey"),
     allow("lambda: GetFunction InvokeFunction"),
 )

@@ -10,32 +10,34 @@ from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
 from hatoba.gateway.room import Service
 from hatoba.services.secretsmanager import model
+from hatoba.services.secretsmanager.access import ACCESS
 from hatoba.services.secretsmanager.envelope import Value
 from hatoba.services.secretsmanager.model import StoredSecret
 from hatoba.services.secretsmanager.plan.names import named
 from hatoba.store import Conflict
 from hatoba.store.store import View
 
-secretsmanager = Service("secretsmanager")
+secretsmanager = Service("secretsmanager", access=ACCESS)
 
 LONGEST = 65536  # bytes of a value
 
 
 def find(view: View, call: Call, text: str) -> StoredSecret:
-    """By name, ARN or an ARN without its letters; also one that is about to be deleted."""
+    """By name, ARN or an ARN without its letters; also one that is about to be deleted.
+
+    Another account's needs a policy of its own, which was asked whether it allows this (`access`).
+    """
     wanted = named(call.scope, text)
-    if wanted.scope.account != call.scope.account:
+    secret = model.find_secret(view, wanted) if wanted.scope.region == call.scope.region else None
+    if wanted.scope.account != call.scope.account and (secret is None or secret.policy is None):
         raise AwsError(
             f"User: {call.principal.arn} is not authorized to perform: secretsmanager:{call.operation} on resource: "
             f"{text} because no resource-based policy allows the secretsmanager:{call.operation} action",
             code="AccessDeniedException",
         )
-    if wanted.scope == call.scope:
-        for name, suffix in wanted.names:
-            secret = view.find(model.secrets, call.scope, name)
-            if secret is not None and suffix in (None, secret.suffix):
-                return secret
-    raise t.ResourceNotFoundException("Secrets Manager can't find the specified secret.")
+    if secret is None:
+        raise t.ResourceNotFoundException("Secrets Manager can't find the specified secret.")
+    return secret
 
 
 def living(view: View, call: Call, text: str) -> StoredSecret:

@@ -36,7 +36,7 @@ async def create_secret(req: t.CreateSecretRequest, call: Call) -> t.CreateSecre
         kms_key=req.get("KmsKeyId") or None,
         replicas=replicas,
     )
-    version = None if value is None else await envelope.encrypted(call.aws, secret, token, value, now=call.now)
+    version = None if value is None else await _encrypted(call, secret, token, value)
     with call.tx() as tx:
         secret = tx.put(model.secrets, secret)
         if version is not None:
@@ -58,6 +58,10 @@ async def _again(req: t.CreateSecretRequest, call: Call, present: StoredSecret, 
     return _created(present, version)
 
 
+async def _encrypted(call: Call, secret: StoredSecret, name: str, value: envelope.Value) -> Version:
+    return await envelope.encrypted(envelope.asking(call, secret), secret, name, value, now=call.now)
+
+
 def _created(secret: StoredSecret, version: Version | None) -> t.CreateSecretResponse:
     answer: t.CreateSecretResponse = {"ARN": secret.arn, "Name": secret.id}
     if version is not None:
@@ -70,7 +74,7 @@ def _created(secret: StoredSecret, version: Version | None) -> t.CreateSecretRes
 @secretsmanager.operation
 async def describe_secret(req: t.DescribeSecretRequest, call: Call) -> t.DescribeSecretResponse:
     secret = find(call.store, call, req["SecretId"])
-    return views.described(secret, model.versions_of(call.store, secret), tags_of(call.store, call.scope, secret.arn))
+    return views.described(secret, model.versions_of(call.store, secret), tags_of(call.store, secret.scope, secret.arn))
 
 
 @secretsmanager.operation
@@ -85,7 +89,7 @@ async def update_secret(req: t.UpdateSecretRequest, call: Call) -> t.UpdateSecre
     told = {"kms_key": key, "description": req.get("Description", secret.description)}
     new = replace(secret, **told)
     again = await writing.encrypted_again(call, new) if key != secret.kms_key else []
-    version = None if value is None else await envelope.encrypted(call.aws, new, token, value, now=call.now)
+    version = None if value is None else await _encrypted(call, new, token, value)
     with call.tx() as tx:
         new = replace(still(tx, call, secret), changed=call.now, **told)
         new = tx.put(model.secrets, new if version is None else rotating.put_off(new, call.now))

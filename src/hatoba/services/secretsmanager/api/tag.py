@@ -16,14 +16,14 @@ LIMIT = 50
 async def tag_resource(req: t.TagResourceRequest, call: Call) -> None:
     with call.tx() as tx:
         secret = changeable(tx, call, req["SecretId"])
-        set_tags(tx, call.scope, secret.arn, checked(tags_of(tx, call.scope, secret.arn), req["Tags"]))
+        set_tags(tx, secret.scope, secret.arn, checked(tags_of(tx, secret.scope, secret.arn), req["Tags"]))
 
 
 @secretsmanager.operation
 async def untag_resource(req: t.UntagResourceRequest, call: Call) -> None:
     with call.tx() as tx:
         secret = changeable(tx, call, req["SecretId"])
-        remove_tags(tx, call.scope, secret.arn, req["TagKeys"])
+        remove_tags(tx, secret.scope, secret.arn, req["TagKeys"])
 
 
 def checked(present: Mapping[str, str], new: Sequence[t.Tag]) -> dict[str, str]:

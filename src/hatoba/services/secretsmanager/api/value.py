@@ -7,6 +7,7 @@ from hatoba.core.errors import AwsError
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.secretsmanager import envelope, model, rotating, views, writing
+from hatoba.services.secretsmanager.access import ACCESS
 from hatoba.services.secretsmanager.api.listing import matching
 from hatoba.services.secretsmanager.api.room import bad_token, changeable, living, secretsmanager, still, value_in
 from hatoba.services.secretsmanager.model import StoredSecret, Version
@@ -25,7 +26,7 @@ async def put_secret_value(req: t.PutSecretValueRequest, call: Call) -> t.PutSec
     token = req.get("ClientRequestToken") or call.ids.uuid()
     version = await writing.same(call, secret, token, value)
     if version is None:
-        made = await envelope.encrypted(call.aws, secret, token, value, now=call.now)
+        made = await envelope.encrypted(envelope.asking(call, secret), secret, token, value, now=call.now)
         labels = req.get("VersionStages") or [CURRENT]
         if not any(each.has_value for each in model.versions_of(call.store, secret)):
             labels = list(dict.fromkeys([*labels, CURRENT]))  # the first one is current in any case
@@ -73,6 +74,7 @@ async def batch_get_secret_value(req: t.BatchGetSecretValueRequest, call: Call) 
             answer["NextToken"] = token
     for name in names:
         try:
+            call.demand(*ACCESS.needs("GetSecretValue", {"SecretId": name}, call))
             found = await _value(call, living(call.store, call, name), None, None)
         except AwsError as error:
             if error.status >= 500:
@@ -85,7 +87,7 @@ async def batch_get_secret_value(req: t.BatchGetSecretValueRequest, call: Call) 
 
 async def _value(call: Call, secret: StoredSecret, name: str | None, stage: str | None) -> t.GetSecretValueResponse:
     version = _version(call, secret, name, stage)
-    value = await envelope.decrypted(call.aws, secret, version)
+    value = await envelope.decrypted(envelope.asking(call, secret), secret, version)
     _note_access(call, secret, version)
     return views.value(secret, version, value)
 
