@@ -18,6 +18,7 @@ from hatoba.services import elbv2 as elbv2_room
 from hatoba.services.cloudtrail import model as cloudtrail_model
 from hatoba.services.cloudtrail.api import cloudtrail
 from hatoba.services.ec2.api import ec2
+from hatoba.services.ec2.controller import controllers as ec2_controllers
 from hatoba.services.ec2.model import TABLES as EC2
 from hatoba.services.ecr import model as ecr_model
 from hatoba.services.ecr.api import ecr
@@ -69,7 +70,7 @@ ROOMS: tuple[Room, ...] = (
         tables=ecr_model.TABLES,
         controllers=lambda platform: (Lifecycle(platform.store, platform.clock),),
     ),
-    Room(service=ec2, tables=EC2),
+    Room(service=ec2, tables=EC2, controllers=ec2_controllers),
     Room(service=logs, tables=logs_model.TABLES, controllers=_logs_controllers),
     Room(
         service=acm_room.acm,

@@ -6,6 +6,7 @@
     assemble   keeps each node's items current, change by change
     messages   the node protocol: snapshot and deltas down, reports up
     session    the control plane's end of a node's session
+    carriers   which node has what is on one node at a time
     enrol      join tokens and the certificates of nodes
 
 A room writes its slice in its own transaction. What a node observed comes back as records that wake the rooms.

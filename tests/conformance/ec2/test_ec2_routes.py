@@ -66,7 +66,8 @@ def test_what_no_route_may_be(ec2: Any, table: str, gateway: str) -> None:
     wrong("InvalidRouteTableID.NotFound", RouteTableId="rtb-0", **OUTSIDE)
     wrong("MissingParameter")
     wrong("InvalidParameterValue", DestinationCidrBlock="everything")
-    refused("UnsupportedOperation", ec2.create_route, RouteTableId=table, NatGatewayId="nat-0", **OUTSIDE)
+    refused("NatGatewayNotFound", ec2.create_route, RouteTableId=table, NatGatewayId="nat-0", **OUTSIDE)
+    refused("UnsupportedOperation", ec2.create_route, RouteTableId=table, TransitGatewayId="tgw-0", **OUTSIDE)
     assert refused(
         "InvalidParameterValue", ec2.delete_route, RouteTableId=table, DestinationCidrBlock="10.0.0.0/16"
     ) == (f"cannot remove local route 10.0.0.0/16 in route table {table}")

@@ -8,6 +8,11 @@ from collections.abc import AsyncIterator as _AsyncIterator
 
 from hatoba.core.errors import AwsError as _AwsError
 
+class AcceptVpcPeeringConnectionRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    VpcPeeringConnectionId: _t.Required[str]
+class AcceptVpcPeeringConnectionResult(_t.TypedDict, total=False):
+    VpcPeeringConnection: VpcPeeringConnection
 class AccountAttribute(_t.TypedDict, total=False):
     AttributeName: str
     AttributeValues: list[AccountAttributeValue]
@@ -171,6 +176,9 @@ class AuthorizeSecurityGroupIngressResult(_t.TypedDict, total=False):
     SecurityGroupRules: list[SecurityGroupRule]
 AutoAcceptSharedAttachmentsValue = _t.Literal["enable", "disable"]
 AutoPlacement = _t.Literal["on", "off"]
+AutoProvisionZonesState = _t.Literal["enabled", "disabled"]
+AutoScalingIpsState = _t.Literal["enabled", "disabled"]
+AvailabilityMode = _t.Literal["zonal", "regional"]
 class AvailabilityZone(_t.TypedDict, total=False):
     OptInStatus: AvailabilityZoneOptInStatus
     Messages: list[AvailabilityZoneMessage]
@@ -186,6 +194,10 @@ class AvailabilityZone(_t.TypedDict, total=False):
     Geography: list[AvailabilityZoneGeography]
     SubGeography: list[AvailabilityZoneSubGeography]
     State: AvailabilityZoneState
+class AvailabilityZoneAddress(_t.TypedDict, total=False):
+    AvailabilityZone: str
+    AvailabilityZoneId: str
+    AllocationIds: list[str]
 class AvailabilityZoneGeography(_t.TypedDict, total=False):
     Name: str
 class AvailabilityZoneMessage(_t.TypedDict, total=False):
@@ -285,6 +297,8 @@ class CarrierGateway(_t.TypedDict, total=False):
 CarrierGatewayState = _t.Literal["pending", "available", "deleting", "deleted"]
 class CertificateAuthentication(_t.TypedDict, total=False):
     ClientRootCertificateChain: str
+class CidrBlock(_t.TypedDict, total=False):
+    CidrBlock: str
 class ClassicLinkDnsSupport(_t.TypedDict, total=False):
     ClassicLinkDnsSupported: bool
     VpcId: str
@@ -381,6 +395,7 @@ class ConnectionTrackingSpecificationResponse(_t.TypedDict, total=False):
     TcpEstablishedTimeout: int
     UdpStreamTimeout: int
     UdpTimeout: int
+ConnectivityType = _t.Literal["private", "public"]
 class CpuOptions(_t.TypedDict, total=False):
     CoreCount: int
     ThreadsPerCore: int
@@ -418,6 +433,23 @@ class CreateManagedPrefixListRequest(_t.TypedDict, total=False):
     ClientToken: str
 class CreateManagedPrefixListResult(_t.TypedDict, total=False):
     PrefixList: ManagedPrefixList
+class CreateNatGatewayRequest(_t.TypedDict, total=False):
+    AvailabilityMode: AvailabilityMode
+    AllocationId: str
+    ClientToken: str
+    DryRun: bool
+    SubnetId: str
+    VpcId: str
+    AvailabilityZoneAddresses: list[AvailabilityZoneAddress]
+    TagSpecifications: list[TagSpecification]
+    ConnectivityType: ConnectivityType
+    PrivateIpAddress: str
+    SecondaryAllocationIds: list[str]
+    SecondaryPrivateIpAddresses: list[str]
+    SecondaryPrivateIpAddressCount: int
+class CreateNatGatewayResult(_t.TypedDict, total=False):
+    ClientToken: str
+    NatGateway: NatGateway
 class CreateNetworkAclEntryRequest(_t.TypedDict, total=False):
     DryRun: bool
     NetworkAclId: _t.Required[str]
@@ -460,6 +492,9 @@ class CreateNetworkInterfaceRequest(_t.TypedDict, total=False):
 class CreateNetworkInterfaceResult(_t.TypedDict, total=False):
     NetworkInterface: NetworkInterface
     ClientToken: str
+class CreatePeeringConnectionOptionsRequest(_t.TypedDict, total=False):
+    AllowMultipathResilience: bool
+    MultipathResilienceMode: MultipathResilienceMode
 class CreateRouteRequest(_t.TypedDict, total=False):
     DestinationPrefixListId: str
     VpcEndpointId: str
@@ -518,6 +553,16 @@ class CreateTagsRequest(_t.TypedDict, total=False):
     DryRun: bool
     Resources: _t.Required[list[str]]
     Tags: _t.Required[list[Tag]]
+class CreateVpcPeeringConnectionRequest(_t.TypedDict, total=False):
+    PeerRegion: str
+    TagSpecifications: list[TagSpecification]
+    RequesterPeeringConnectionOptions: CreatePeeringConnectionOptionsRequest
+    DryRun: bool
+    VpcId: _t.Required[str]
+    PeerVpcId: str
+    PeerOwnerId: str
+class CreateVpcPeeringConnectionResult(_t.TypedDict, total=False):
+    VpcPeeringConnection: VpcPeeringConnection
 class CreateVpcRequest(_t.TypedDict, total=False):
     CidrBlock: str
     Ipv6Pool: str
@@ -562,6 +607,11 @@ class DeleteManagedPrefixListRequest(_t.TypedDict, total=False):
     PrefixListId: _t.Required[str]
 class DeleteManagedPrefixListResult(_t.TypedDict, total=False):
     PrefixList: ManagedPrefixList
+class DeleteNatGatewayRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    NatGatewayId: _t.Required[str]
+class DeleteNatGatewayResult(_t.TypedDict, total=False):
+    NatGatewayId: str
 class DeleteNetworkAclEntryRequest(_t.TypedDict, total=False):
     DryRun: bool
     NetworkAclId: _t.Required[str]
@@ -596,6 +646,11 @@ class DeleteTagsRequest(_t.TypedDict, total=False):
     DryRun: bool
     Resources: _t.Required[list[str]]
     Tags: list[Tag]
+class DeleteVpcPeeringConnectionRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    VpcPeeringConnectionId: _t.Required[str]
+class DeleteVpcPeeringConnectionResult(_t.TypedDict, total=False):
+    Return: bool
 class DeleteVpcRequest(_t.TypedDict, total=False):
     VpcId: _t.Required[str]
     DryRun: bool
@@ -858,6 +913,15 @@ class DescribeMovingAddressesRequest(_t.TypedDict, total=False):
 class DescribeMovingAddressesResult(_t.TypedDict, total=False):
     MovingAddressStatuses: list[MovingAddressStatus]
     NextToken: str
+class DescribeNatGatewaysRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    Filter: list[Filter]
+    MaxResults: int
+    NatGatewayIds: list[str]
+    NextToken: str
+class DescribeNatGatewaysResult(_t.TypedDict, total=False):
+    NatGateways: list[NatGateway]
+    NextToken: str
 class DescribeNetworkAclsRequest(_t.TypedDict, total=False):
     NextToken: str
     MaxResults: int
@@ -1110,6 +1174,15 @@ class DescribeVpcClassicLinkRequest(_t.TypedDict, total=False):
     Filters: list[Filter]
 class DescribeVpcClassicLinkResult(_t.TypedDict, total=False):
     Vpcs: list[VpcClassicLink]
+class DescribeVpcPeeringConnectionsRequest(_t.TypedDict, total=False):
+    NextToken: str
+    MaxResults: int
+    DryRun: bool
+    VpcPeeringConnectionIds: list[str]
+    Filters: list[Filter]
+class DescribeVpcPeeringConnectionsResult(_t.TypedDict, total=False):
+    VpcPeeringConnections: list[VpcPeeringConnection]
+    NextToken: str
 class DescribeVpcsRequest(_t.TypedDict, total=False):
     Filters: list[Filter]
     VpcIds: list[str]
@@ -1866,6 +1939,8 @@ class Ipv4PrefixSpecification(_t.TypedDict, total=False):
 class Ipv4PrefixSpecificationRequest(_t.TypedDict, total=False):
     Ipv4Prefix: str
 Ipv6AddressAttribute = _t.Literal["public", "private"]
+class Ipv6CidrBlock(_t.TypedDict, total=False):
+    Ipv6CidrBlock: str
 class Ipv6Pool(_t.TypedDict, total=False):
     PoolId: str
     Description: str
@@ -2017,6 +2092,50 @@ class MovingAddressStatus(_t.TypedDict, total=False):
     MoveStatus: MoveStatus
     PublicIp: str
 MulticastSupportValue = _t.Literal["enable", "disable"]
+MultipathResilienceMode = _t.Literal["always-on"]
+MultipathResilienceStatus = _t.Literal["pending", "enabled", "disabled"]
+class NatGateway(_t.TypedDict, total=False):
+    CreateTime: float
+    DeleteTime: float
+    FailureCode: str
+    FailureMessage: str
+    NatGatewayAddresses: list[NatGatewayAddress]
+    NatGatewayId: str
+    ProvisionedBandwidth: ProvisionedBandwidth
+    State: NatGatewayState
+    SubnetId: str
+    VpcId: str
+    Tags: list[Tag]
+    ConnectivityType: ConnectivityType
+    AvailabilityMode: AvailabilityMode
+    AutoScalingIps: AutoScalingIpsState
+    AutoProvisionZones: AutoProvisionZonesState
+    AttachedAppliances: list[NatGatewayAttachedAppliance]
+    RouteTableId: str
+class NatGatewayAddress(_t.TypedDict, total=False):
+    AllocationId: str
+    NetworkInterfaceId: str
+    PrivateIp: str
+    PublicIp: str
+    AssociationId: str
+    IsPrimary: bool
+    FailureMessage: str
+    Status: NatGatewayAddressStatus
+    AvailabilityZone: str
+    AvailabilityZoneId: str
+NatGatewayAddressStatus = _t.Literal["assigning", "unassigning", "associating", "disassociating", "succeeded", "failed"]
+NatGatewayApplianceModifyState = _t.Literal["modifying", "completed", "failed"]
+NatGatewayApplianceState = _t.Literal["attaching", "attached", "detaching", "detached", "attach-failed", "detach-failed"]
+NatGatewayApplianceType = _t.Literal["network-firewall-proxy"]
+class NatGatewayAttachedAppliance(_t.TypedDict, total=False):
+    Type: NatGatewayApplianceType
+    ApplianceArn: str
+    VpcEndpointId: str
+    AttachmentState: NatGatewayApplianceState
+    ModificationState: NatGatewayApplianceModifyState
+    FailureCode: str
+    FailureMessage: str
+NatGatewayState = _t.Literal["pending", "failed", "available", "deleting", "deleted"]
 NestedVirtualizationSpecification = _t.Literal["enabled", "disabled"]
 class NetworkAcl(_t.TypedDict, total=False):
     Associations: list[NetworkAclAssociation]
@@ -2277,6 +2396,12 @@ ProductCodeValues = _t.Literal["devpay", "marketplace"]
 class PropagatingVgw(_t.TypedDict, total=False):
     GatewayId: str
 Protocol = _t.Literal["tcp", "udp"]
+class ProvisionedBandwidth(_t.TypedDict, total=False):
+    ProvisionTime: float
+    Provisioned: str
+    RequestTime: float
+    Requested: str
+    Status: str
 class PtrUpdateStatus(_t.TypedDict, total=False):
     Value: str
     Status: str
@@ -2318,6 +2443,11 @@ class Region(_t.TypedDict, total=False):
     Endpoint: str
 class RegionGeography(_t.TypedDict, total=False):
     Name: str
+class RejectVpcPeeringConnectionRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    VpcPeeringConnectionId: _t.Required[str]
+class RejectVpcPeeringConnectionResult(_t.TypedDict, total=False):
+    Return: bool
 class ReleaseAddressRequest(_t.TypedDict, total=False):
     AllocationId: str
     PublicIp: str
@@ -3037,6 +3167,32 @@ class VpcIpv6CidrBlockAssociation(_t.TypedDict, total=False):
     Ipv6Pool: str
     Ipv6AddressAttribute: Ipv6AddressAttribute
     IpSource: IpSource
+class VpcPeeringConnection(_t.TypedDict, total=False):
+    AccepterVpcInfo: VpcPeeringConnectionVpcInfo
+    ExpirationTime: float
+    RequesterVpcInfo: VpcPeeringConnectionVpcInfo
+    Status: VpcPeeringConnectionStateReason
+    Tags: list[Tag]
+    VpcPeeringConnectionId: str
+    MultipathResilienceStatus: MultipathResilienceStatus
+class VpcPeeringConnectionOptionsDescription(_t.TypedDict, total=False):
+    AllowDnsResolutionFromRemoteVpc: bool
+    AllowEgressFromLocalClassicLinkToRemoteVpc: bool
+    AllowEgressFromLocalVpcToRemoteClassicLink: bool
+    AllowMultipathResilience: bool
+    MultipathResilienceMode: MultipathResilienceMode
+class VpcPeeringConnectionStateReason(_t.TypedDict, total=False):
+    Code: VpcPeeringConnectionStateReasonCode
+    Message: str
+VpcPeeringConnectionStateReasonCode = _t.Literal["initiating-request", "pending-acceptance", "active", "deleted", "rejected", "failed", "expired", "provisioning", "deleting"]
+class VpcPeeringConnectionVpcInfo(_t.TypedDict, total=False):
+    CidrBlock: str
+    Ipv6CidrBlockSet: list[Ipv6CidrBlock]
+    CidrBlockSet: list[CidrBlock]
+    OwnerId: str
+    PeeringOptions: VpcPeeringConnectionOptionsDescription
+    VpcId: str
+    Region: str
 VpcState = _t.Literal["pending", "available", "deleting"]
 VpcTenancy = _t.Literal["default"]
 class VpnAdditionalKeyExchange(_t.TypedDict, total=False):

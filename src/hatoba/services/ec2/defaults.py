@@ -20,6 +20,7 @@ from hatoba.services.ec2.model.routes import (
     local_route,
     route_tables,
 )
+from hatoba.services.ec2.model.ways import refresh_ways
 from hatoba.store import Tx
 from hatoba.store.store import View
 
@@ -55,6 +56,7 @@ def create_default_vpc(tx: Tx, ids: Ids, scope: Scope) -> Vpc:
     tx.put(route_tables, replace(table, routes=(*table.routes, outside)))
     for number, zone in enumerate(zones(scope.region)):
         put_default_subnet(tx, ids, vpc, zone, f"172.31.{16 * number}.0/20")
+    refresh_ways(tx, scope, vpc.id)
     return vpc
 
 

@@ -15,11 +15,12 @@ from hatoba.services.ec2.model.address import Elastic, elastics
 from hatoba.services.ec2.model.group import SecurityGroup, groups
 from hatoba.services.ec2.model.interface import Eni, enis
 from hatoba.services.ec2.model.network import Block, Subnet, Vpc, subnets, vpcs
+from hatoba.services.ec2.model.peering import Peering, Side, peerings
 from hatoba.services.ec2.model.prefixlist import lists_of_aws
 from hatoba.services.ec2.model.routes import Association, RouteTable, local_route, route_tables
 from tests.unit.services.asked import SCOPE, Asked
 
-TABLES = (vpcs, subnets, groups, enis, elastics, route_tables, network_acls, tag_table)
+TABLES = (vpcs, subnets, groups, enis, elastics, route_tables, network_acls, peerings, tag_table)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,10 @@ def asked() -> Iterator[Asked]:
         associations=associations,
     )
     asked.put(route_tables, table)
+    far = Side(vpc="vpc-2", account=SCOPE.account, region=SCOPE.region)
+    near = Side(vpc="vpc-1", account=SCOPE.account, region=SCOPE.region)
+    key = peerings.key(SCOPE, "pcx-1")
+    asked.put(peerings, Peering(key=key, requester=near, accepter=far, state="active", words="Active", until=None))
     arn = "arn:aws:ec2:us-east-1:123456789012:subnet/subnet-1"
     asked.put(tag_table, Tags(key=tag_table.key(SCOPE, arn), tags={"team": "blue"}))
     yield asked
@@ -67,6 +72,14 @@ NAMED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("DisassociateVpcCidrBlock", {"AssociationId": "vpc-cidr-assoc-7"}, ["vpc/vpc-7"]),
     ("AttachInternetGateway", {"InternetGatewayId": "igw-1", "VpcId": "vpc-1"},
      ["internet-gateway/igw-1", "vpc/vpc-1"]),
+    ("CreateNatGateway", {"SubnetId": "subnet-1", "AllocationId": "eipalloc-1"},
+     ["natgateway/*", "subnet/subnet-1", "elastic-ip/eipalloc-1"]),
+    ("DeleteNatGateway", {"NatGatewayId": "nat-1"}, ["natgateway/nat-1"]),
+    ("CreateVpcPeeringConnection", {"VpcId": "vpc-1", "PeerVpcId": "vpc-2"},
+     ["vpc-peering-connection/*", "vpc/vpc-1"]),
+    ("AcceptVpcPeeringConnection", {"VpcPeeringConnectionId": "pcx-1"},
+     ["vpc-peering-connection/pcx-1", "vpc/vpc-2"]),
+    ("DeleteVpcPeeringConnection", {"VpcPeeringConnectionId": "pcx-9"}, ["vpc-peering-connection/pcx-9"]),
     ("CreateRoute", {"RouteTableId": "rtb-1", "GatewayId": "igw-1"}, ["route-table/rtb-1"]),
     ("AssociateRouteTable", {"RouteTableId": "rtb-1", "SubnetId": "subnet-1"},
      ["route-table/rtb-1", "subnet/subnet-1"]),

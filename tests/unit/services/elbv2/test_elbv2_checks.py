@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from hatoba.core.errors import AwsError
 from hatoba.fleet import model as fleet
+from hatoba.fleet.carriers import choose
 from hatoba.services.elbv2.model.group import HealthCheck
 from hatoba.services.elbv2.plan import actions, attributes, conditions, health, health_check
 from hatoba.services.elbv2.plan.names import check_name
-from hatoba.services.elbv2.plan.nodes import choose
 from tests.unit.services.elbv2.records import balancer, group, target
 
 ARN = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/app/0000000000000003"

@@ -16,6 +16,7 @@ ACL, TABLE = of("network-acl", "NetworkAclId"), of("route-table", "RouteTableId"
 GATEWAY = of("internet-gateway", "InternetGatewayId")
 INTERFACE = of("network-interface", "NetworkInterfaceId")
 LIST = of("prefix-list", "PrefixListId")
+PEERING = of("vpc-peering-connection", "VpcPeeringConnectionId")
 RULES = of("security-group-rule", "SecurityGroupRules.SecurityGroupRuleId")
 NEW_RULES = when_tagged(made("security-group-rule"))
 
@@ -39,20 +40,26 @@ VPCS: dict[str, Rule] = {
 }
 
 ROUTES: dict[str, Rule] = {
+    "AcceptVpcPeeringConnection": on(PEERING, r.accepter_of_peering),
     "AssociateRouteTable": on(TABLE, SUBNET, of("internet-gateway", "GatewayId")),
     "AttachInternetGateway": on(GATEWAY, VPC),
     "CreateInternetGateway": on(made("internet-gateway")),
     "CreateNetworkAcl": on(made("network-acl"), VPC),
     "CreateNetworkAclEntry": on(ACL),
+    "CreateNatGateway": on(made("natgateway"), SUBNET, of("elastic-ip", "AllocationId")),
     "CreateRoute": on(TABLE),
     "CreateRouteTable": on(made("route-table"), VPC),
+    "CreateVpcPeeringConnection": on(r.new_peering, VPC),
     "DeleteInternetGateway": on(GATEWAY),
+    "DeleteNatGateway": on(of("natgateway", "NatGatewayId")),
     "DeleteNetworkAcl": on(ACL),
     "DeleteNetworkAclEntry": on(ACL),
     "DeleteRoute": on(TABLE),
     "DeleteRouteTable": on(TABLE),
+    "DeleteVpcPeeringConnection": on(PEERING),
     "DetachInternetGateway": on(GATEWAY, VPC),
     "DisassociateRouteTable": on(r.table_of_association, r.subnet_of_association),
+    "RejectVpcPeeringConnection": on(PEERING),
     "ReplaceNetworkAclAssociation": on(ACL, r.subnet_of_acl_association),
     "ReplaceNetworkAclEntry": on(ACL),
     "ReplaceRoute": on(TABLE),
@@ -120,6 +127,7 @@ LISTS = (
     "DescribeLocalGateways",
     "DescribeManagedPrefixLists",
     "DescribeMovingAddresses",
+    "DescribeNatGateways",
     "DescribeNetworkAcls",
     "DescribeNetworkInsightsPaths",
     "DescribeNetworkInterfaceAttribute",
@@ -148,6 +156,7 @@ LISTS = (
     "DescribeVpcBlockPublicAccessOptions",
     "DescribeVpcClassicLink",
     "DescribeVpcClassicLinkDnsSupport",
+    "DescribeVpcPeeringConnections",
     "DescribeVpcs",
     "DescribeVpnConnections",
     "DescribeVpnGateways",

@@ -22,6 +22,7 @@ from hatoba.services.ec2.model.arns import TYPES, arn_of
 from hatoba.services.ec2.model.group import groups
 from hatoba.services.ec2.model.interface import enis
 from hatoba.services.ec2.model.network import subnets, vpcs
+from hatoba.services.ec2.model.peering import Side, peerings
 from hatoba.services.ec2.model.prefixlist import is_of_aws
 from hatoba.services.ec2.model.routes import route_tables
 from hatoba.services.ec2.views import zone_id
@@ -109,6 +110,17 @@ def _elastic(call: Call, id_: str) -> Keys:
     return {"ec2:AllocationId": id_, "ec2:Domain": "vpc", **public}
 
 
+def _peering(call: Call, id_: str) -> Keys:
+    found = next(iter(call.store.index(peerings, "id", id_)), None)
+    sides = _sides(call, found.requester.vpc, found.accepter) if found else {}
+    return {"ec2:VpcPeeringConnectionID": id_, **sides}
+
+
+def _sides(call: Call, requester: str, accepter: Side) -> dict[str, Values]:
+    far = call.scope._replace(account=accepter.account, region=accepter.region)
+    return {"ec2:RequesterVpc": _vpc_arn(call, requester), "ec2:AccepterVpc": arn_of(far, "vpc", accepter.vpc)}
+
+
 _OWN_KEYS: dict[str, Callable[[Call, str], Keys]] = {
     "vpc": _vpc,
     "subnet": _subnet,
@@ -119,6 +131,7 @@ _OWN_KEYS: dict[str, Callable[[Call, str], Keys]] = {
     "elastic-ip": _elastic,
     "internet-gateway": lambda call, id_: {"ec2:InternetGatewayID": id_},
     "dhcp-options": lambda call, id_: {"ec2:DhcpOptionsID": id_},
+    "vpc-peering-connection": _peering,
 }
 
 
@@ -218,3 +231,19 @@ def vpc_of_block(req: Params, call: Call) -> Iterator[Thing]:
     id_ = req.get("AssociationId") or ""
     found = [vpc.id for vpc in call.store.index(vpcs, "block", id_) if vpc.scope == call.scope]
     yield thing(call, "vpc", found[0] if found else id_.replace("vpc-cidr-assoc-", "vpc-", 1))
+
+
+def new_peering(req: Params, call: Call) -> Iterator[Thing]:
+    """With the VPCs of both sides."""
+    far = Side(
+        vpc=req.get("PeerVpcId") or "",
+        account=req.get("PeerOwnerId") or call.scope.account,
+        region=req.get("PeerRegion") or call.scope.region,
+    )
+    kind = "vpc-peering-connection"
+    yield Thing(kind, arn_of(call.scope, kind, ANY), _sides(call, req.get("VpcId") or "", far))
+
+
+def accepter_of_peering(req: Params, call: Call) -> Iterator[Thing]:
+    for found in call.store.index(peerings, "id", req.get("VpcPeeringConnectionId") or ""):
+        yield thing(call, "vpc", found.accepter.vpc)

@@ -14,7 +14,7 @@ from hatoba.services.ec2.filters import matching
 from hatoba.services.ec2.model.address import Elastic, allocate, associate, disassociate, elastics, holder, the_elastic
 from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import invalid, missing, not_found
-from hatoba.services.ec2.model.interface import Eni, PublicPool, enis, of_fleet, the_eni
+from hatoba.services.ec2.model.interface import Eni, PublicPool, enis, of_fleet, the_eni, users_own
 from hatoba.store import Tx
 from hatoba.store.store import View
 
@@ -62,7 +62,7 @@ async def associate_address(req: t.AssociateAddressRequest, call: Call) -> t.Ass
         elastic = _asked(tx, call, req)
         if "NetworkInterfaceId" not in req:
             raise missing("networkInterfaceId")
-        eni = the_eni(tx, call.scope, req["NetworkInterfaceId"])
+        eni = users_own(the_eni(tx, call.scope, req["NetworkInterfaceId"]))
         address = of_fleet(tx, eni).address
         if req.get("PrivateIpAddress", address) != address:
             raise invalid(f"The private IP address {req['PrivateIpAddress']} is not assigned to {eni.id}.")
@@ -72,6 +72,8 @@ async def associate_address(req: t.AssociateAddressRequest, call: Call) -> t.Ass
                 f"resource {elastic.id} is already associated with associate-id {held.association}",
                 "Resource.AlreadyAssociated",
             )
+        if held is not None:
+            users_own(held)
         association = associate(tx, call.ids, elastic, eni)
     return {"AssociationId": association}
 
@@ -80,7 +82,7 @@ async def associate_address(req: t.AssociateAddressRequest, call: Call) -> t.Ass
 async def disassociate_address(req: t.DisassociateAddressRequest, call: Call) -> None:
     dry_run(req)
     with call.tx() as tx:
-        disassociate(tx, _associated(tx, call, req))
+        disassociate(tx, users_own(_associated(tx, call, req)))
 
 
 def _associated(tx: Tx, call: Call, req: t.DisassociateAddressRequest) -> Eni:

@@ -12,9 +12,10 @@ from hatoba.services.ec2.api.room import described, dry_run, ec2, own_tags, tag_
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import dependency, in_the_way, invalid
-from hatoba.services.ec2.model.interface import enis, refresh_egress
-from hatoba.services.ec2.model.network import subnets, the_vpc
+from hatoba.services.ec2.model.interface import enis
+from hatoba.services.ec2.model.network import the_vpc
 from hatoba.services.ec2.model.routes import InternetGateway, internet_gateways, the_gateway
+from hatoba.services.ec2.model.ways import refresh_ways
 from hatoba.store import Tx
 
 
@@ -87,8 +88,7 @@ async def detach_internet_gateway(req: t.DetachInternetGatewayRequest, call: Cal
 def _put(tx: Tx, gateway: InternetGateway, vpc: str) -> None:
     """Writes a gateway that has come to a VPC or left it, and renews who may leave that."""
     tx.put(internet_gateways, gateway)
-    for subnet in tx.index(subnets, "vpc", vpc):
-        refresh_egress(tx, gateway.scope, subnet.id)
+    refresh_ways(tx, gateway.scope, vpc)
 
 
 @ec2.operation

@@ -34,6 +34,7 @@ from hatoba.services.ec2.model.interface import (
     in_use,
     of_fleet,
     the_eni,
+    users_own,
 )
 from hatoba.services.ec2.model.network import the_subnet
 
@@ -133,7 +134,7 @@ async def describe_network_interfaces(
             "requester-managed": lambda eni: flag(eni.requester is not None),
             "owner-id": lambda eni: (eni.key.account,),
             "status": lambda eni: ("in-use" if in_use(call.store, eni) else "available",),
-            "interface-type": lambda eni: ("interface",),
+            "interface-type": lambda eni: (eni.kind,),
             "availability-zone-id": lambda eni: (views.zone_id(eni.zone),),
             "source-dest-check": lambda eni: flag(eni.source_check),
             "attachment.attachment-id": lambda eni: (views.attachment_id(eni) if in_use(call.store, eni) else None,),
@@ -195,7 +196,7 @@ async def modify_network_interface_attribute(req: t.ModifyNetworkInterfaceAttrib
     """Also how the platform's services give a task or a load balancer its public address."""
     dry_run(req)
     with call.tx() as tx:
-        eni = the_eni(tx, call.scope, req["NetworkInterfaceId"])
+        eni = users_own(the_eni(tx, call.scope, req["NetworkInterfaceId"]))
         if "Description" in req:
             eni = tx.put(enis, replace(eni, description=req["Description"].get("Value", "")))
         if "SourceDestCheck" in req:

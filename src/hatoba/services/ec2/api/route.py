@@ -1,11 +1,12 @@
 """Route tables: the main one of each VPC, further ones, their routes and associations.
 
-A subnet without an association follows the VPC's main table. What a route means for traffic (a way to the outside or
-none) is written through to the fleet in the same transaction.
+A subnet without an association follows the VPC's main table. What a route means for traffic (a way to the outside,
+through a NAT gateway, into a peered VPC, or none) is written through to the fleet in the same transaction.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ipaddress import IPv4Network
 
 from hatoba.aws.shapes import ec2 as t
@@ -20,8 +21,9 @@ from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.filters import flag
 from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import dependency, invalid, missing, not_found
-from hatoba.services.ec2.model.interface import refresh_egress
-from hatoba.services.ec2.model.network import subnets, the_subnet, the_vpc
+from hatoba.services.ec2.model.nat import the_nat_gateway
+from hatoba.services.ec2.model.network import the_subnet, the_vpc
+from hatoba.services.ec2.model.peering import LIVE, the_peering
 from hatoba.services.ec2.model.routes import (
     LOCAL,
     Association,
@@ -33,6 +35,7 @@ from hatoba.services.ec2.model.routes import (
     the_gateway,
     the_table,
 )
+from hatoba.services.ec2.model.ways import refresh_ways
 from hatoba.store import Tx
 
 # What the filters call the targets that no route has here yet.
@@ -43,18 +46,15 @@ _OTHER_TARGETS = tuple(
         "destination-prefix-list-id",
         "egress-only-internet-gateway-id",
         "instance-id",
-        "nat-gateway-id",
         "transit-gateway-id",
-        "vpc-peering-connection-id",
     )
 )
 
 
 def _put(tx: Tx, call: Call, table: RouteTable) -> RouteTable:
-    """Writes a table and renews who may leave the VPC."""
+    """Writes a table and renews where it leads."""
     table = tx.put(route_tables, table)
-    for subnet in tx.index(subnets, "vpc", table.vpc):
-        refresh_egress(tx, call.scope, subnet.id)
+    refresh_ways(tx, call.scope, table.vpc)
     return table
 
 
@@ -97,7 +97,9 @@ async def describe_route_tables(req: t.DescribeRouteTablesRequest, call: Call) -
             "association.route-table-id": lambda table: (table.id,),
             "association.route-table-association-id": lambda table: (a.id for a in table.associations),
             "route.destination-cidr-block": lambda table: (route.destination for route in table.routes),
-            "route.gateway-id": lambda table: (route.gateway for route in table.routes),
+            "route.gateway-id": lambda table: _targets(table, LOCAL, "igw"),
+            "route.nat-gateway-id": lambda table: _targets(table, "nat"),
+            "route.vpc-peering-connection-id": lambda table: _targets(table, "pcx"),
             "route.origin": lambda table: (route.origin for route in table.routes),
             "route.state": lambda table: (
                 "blackhole" if is_blackhole(call.store, table, route) else "active" for route in table.routes
@@ -174,22 +176,61 @@ def _no_route(destination: str, table: RouteTable) -> AwsError:
     )
 
 
+def _targets(table: RouteTable, *kinds: str) -> Iterator[str]:
+    return (route.gateway for route in table.routes if route.gateway.partition("-")[0] in kinds)
+
+
+_TARGETS = ("GatewayId", "NatGatewayId", "VpcPeeringConnectionId")
+_OTHERS = (
+    "CarrierGatewayId",
+    "CoreNetworkArn",
+    "EgressOnlyInternetGatewayId",
+    "InstanceId",
+    "LocalGatewayId",
+    "LocalTarget",
+    "NetworkInterfaceId",
+    "OdbNetworkArn",
+    "TransitGatewayId",
+    "VpcEndpointId",
+)
+
+
 def _route(tx: Tx, table: RouteTable, req: t.CreateRouteRequest | t.ReplaceRouteRequest) -> Route:
-    """To an internet gateway: the one kind of target there is so far, beside the VPC itself."""
+    """Raises what is wrong with the destination or the target that is asked for."""
+    refuse_unknown(req, *_OTHERS, "DestinationIpv6CidrBlock", "DestinationPrefixListId")
     if "DestinationCidrBlock" not in req:
         raise missing("destinationCidrBlock")
-    if "GatewayId" not in req:
-        raise invalid("Only internet gateways can be the target of a route here.", "UnsupportedOperation")
+    given = [name for name in _TARGETS if name in req]
+    if len(given) != 1:
+        wrong = "Only one" if given else "One"
+        raise invalid(f"{wrong} of {', '.join(_TARGETS)} must be specified.", "InvalidParameterCombination")
     destination = block(req["DestinationCidrBlock"], "destinationCidrBlock")
     if any(r.gateway == LOCAL and destination.subnet_of(IPv4Network(r.destination)) for r in table.routes):
         raise invalid(
             f"The destination CIDR block {destination} is equal to or more specific than one of this VPC's CIDR "
             "blocks. This route can target only an interface or an instance."
         )
-    gateway = the_gateway(tx, table.scope, req["GatewayId"])
-    if gateway.vpc != table.vpc:
-        raise invalid(f"route table {table.id} and network gateway {gateway.id} belong to different networks")
-    return Route(destination=str(destination), gateway=gateway.id)
+    return Route(destination=str(destination), gateway=_target(tx, table, req))
+
+
+def _target(tx: Tx, table: RouteTable, req: t.CreateRouteRequest | t.ReplaceRouteRequest) -> str:
+    """Its id. It has to be of the table's VPC."""
+    if "NatGatewayId" in req:
+        nat = the_nat_gateway(tx, table.scope, req["NatGatewayId"])
+        kind, id_, vpcs = "NAT gateway", nat.id, {nat.vpc}
+        if nat.ended is not None:
+            raise not_found(id_, "nat")
+    elif "VpcPeeringConnectionId" in req:
+        peering = the_peering(tx, table.scope, req["VpcPeeringConnectionId"])
+        kind, id_, vpcs = "VPC peering connection", peering.id, set(peering.vpcs)
+        if peering.state not in LIVE:
+            raise not_found(id_, "pcx")
+    else:
+        gateway = the_gateway(tx, table.scope, req["GatewayId"])
+        kind, id_, vpcs = "network gateway", gateway.id, {gateway.vpc or ""}
+    if table.vpc not in vpcs:
+        raise invalid(f"route table {table.id} and {kind} {id_} belong to different networks")
+    return id_
 
 
 @ec2.operation

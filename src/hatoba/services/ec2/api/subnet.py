@@ -34,6 +34,7 @@ from hatoba.services.ec2.model.errors import dependency, invalid, missing
 from hatoba.services.ec2.model.interface import enis
 from hatoba.services.ec2.model.network import Subnet, available, subnets, the_subnet, the_vpc
 from hatoba.services.ec2.model.routes import route_tables
+from hatoba.services.ec2.model.ways import refresh_ways
 from hatoba.store.store import View
 
 
@@ -75,6 +76,7 @@ async def create_subnet(req: t.CreateSubnetRequest, call: Call) -> t.CreateSubne
         record = Subnet(key=subnets.key(call.scope, id_), vpc=vpc.id, cidr=str(cidr), zone=_zone(req, call))
         subnet = tx.put(subnets, record)
         refresh_acls(tx, call.scope, vpc.id)
+        refresh_ways(tx, call.scope, vpc.id)
         tag_new(tx, call, subnet.id, req)
     return {"Subnet": _view(call, subnet)}
 
@@ -105,6 +107,7 @@ async def create_default_subnet(req: t.CreateDefaultSubnetRequest, call: Call) -
             )
         subnet = put_default_subnet(tx, call.ids, vpc, zone, str(cidr))
         refresh_acls(tx, call.scope, vpc.id)
+        refresh_ways(tx, call.scope, vpc.id)
     return {"Subnet": _view(call, subnet)}
 
 
@@ -173,6 +176,7 @@ async def delete_subnet(req: t.DeleteSubnetRequest, call: Call) -> None:
             tx.put(route_tables, replace(table, associations=left))
         tx.forget(subnets, subnet.key)
         refresh_acls(tx, call.scope, subnet.vpc)
+        refresh_ways(tx, call.scope, subnet.vpc)
         forget_tags(tx, call.scope, arn(call.scope, subnet.id))
 
 

@@ -35,7 +35,9 @@ from hatoba.services.ec2.model.errors import dependency, in_the_way, invalid, mi
 from hatoba.services.ec2.model.group import forget_group, groups
 from hatoba.services.ec2.model.interface import PublicPool, enis
 from hatoba.services.ec2.model.network import forget_vpc, put_vpc, subnets, the_vpc, vpcs
+from hatoba.services.ec2.model.peering import ended, peerings, put_peering
 from hatoba.services.ec2.model.routes import internet_gateways, route_tables
+from hatoba.services.ec2.model.ways import refresh_both_ways
 
 
 def vpc_block(text: str, call: Call) -> IPv4Network:
@@ -130,6 +132,9 @@ async def delete_vpc(req: t.DeleteVpcRequest, call: Call) -> None:
             tx.forget(route_tables, table.key)
         for acl in tx.index(network_acls, "vpc", vpc.id):
             tx.forget(network_acls, acl.key)
+        for peering in tx.index(peerings, "vpc", vpc.id):
+            put_peering(tx, ended(peering, "deleted", f"Deleted by {call.scope.account}", call.now))
+            refresh_both_ways(tx, peering)
         forget_vpc(tx, vpc)
         rules = (rule.id for group in own_groups for rule in group.rules)
         of_vpc = (record.id for record in (vpc, *own_groups, *tables, *acls))

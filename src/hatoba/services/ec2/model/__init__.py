@@ -7,7 +7,9 @@ from hatoba.services.ec2.model.address import cursors, elastics
 from hatoba.services.ec2.model.dhcp import dhcp_options
 from hatoba.services.ec2.model.group import groups
 from hatoba.services.ec2.model.interface import enis
+from hatoba.services.ec2.model.nat import nat_gateways
 from hatoba.services.ec2.model.network import opened, subnets, vpcs
+from hatoba.services.ec2.model.peering import peerings
 from hatoba.services.ec2.model.prefixlist import earlier_versions, prefix_lists
 from hatoba.services.ec2.model.routes import internet_gateways, route_tables
 from hatoba.store import Table
@@ -26,4 +28,6 @@ TABLES: tuple[Table[Any], ...] = (
     dhcp_options,
     prefix_lists,
     earlier_versions,
+    nat_gateways,
+    peerings,
 )

@@ -19,6 +19,8 @@ TYPES: dict[str, t.ResourceType] = {
     "dopt": "dhcp-options",
     "pl": "prefix-list",
     "key": "key-pair",
+    "nat": "natgateway",
+    "pcx": "vpc-peering-connection",
 }
 
 

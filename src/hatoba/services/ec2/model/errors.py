@@ -23,12 +23,16 @@ _KINDS = {
     "eni-attach": ("InvalidAttachmentID.NotFound", "attachment ID"),
     "eni-perm": ("InvalidPermissionID.NotFound", "network interface permission ID"),
     "dopt": ("InvalidDhcpOptionID.NotFound", "dhcpOptions ID"),
+    "nat": ("NatGatewayNotFound", "NatGateway"),
+    "pcx": ("InvalidVpcPeeringConnectionID.NotFound", "vpcPeeringConnection ID"),
     "vgw": ("InvalidVpnGatewayID.NotFound", "vpnGateway ID"),
 }
 
 
 def not_found(id_: str, kind: str) -> AwsError:
     code, noun = _KINDS[kind]
+    if kind == "nat":
+        return AwsError(f"{noun} {id_} was not found", code=code)
     return AwsError(f"The {noun} '{id_}' does not exist", code=code)
 
 

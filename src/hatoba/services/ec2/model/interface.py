@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from ipaddress import IPv4Address, IPv4Network
+from typing import Literal
 
 import msgspec
 
@@ -19,6 +20,7 @@ from hatoba.fleet import model as fleet
 from hatoba.network import addresses
 from hatoba.services.ec2.model.errors import invalid, not_found
 from hatoba.services.ec2.model.group import SecurityGroup, default_group, the_group
+from hatoba.services.ec2.model.nat import nat_gateways
 from hatoba.services.ec2.model.network import Subnet, TakenAddresses, subnets, the_vpc
 from hatoba.services.ec2.model.routes import leads_outside
 from hatoba.store import Index, Table, Tx
@@ -40,6 +42,7 @@ class Eni(Record, frozen=True, kw_only=True):
     vpc: str
     subnet: str
     zone: str
+    kind: Literal["interface", "natGateway"] = "interface"
     description: str = ""
     requester: str | None = None  # the principal of a service that made it; None: the user did
     created: float = 0.0
@@ -68,6 +71,13 @@ def the_eni(view: View, scope: Scope, id_: str) -> Eni:
     eni = view.find(enis, scope, id_)
     if eni is None:
         raise not_found(id_, "eni")
+    return eni
+
+
+def users_own(eni: Eni) -> Eni:
+    """Raises AuthFailure for what belongs to a NAT gateway, and changes with it only."""
+    if eni.kind != "interface":
+        raise invalid("You do not have permission to access the specified resource.", "AuthFailure")
     return eni
 
 
@@ -176,12 +186,12 @@ def refresh_egress(tx: Tx, scope: Scope, subnet: str) -> None:
 
 
 def in_use(view: View, eni: Eni) -> bool:
-    """A workload that has not stopped, or a balancer, holds it."""
+    """A workload that has not stopped, a balancer or a NAT gateway holds it."""
     for workload in view.index(fleet.workloads, "interface", eni.id):
         status = view.get(fleet.workload_statuses, workload.key._replace(type=fleet.workload_statuses.name))
         if status is None or status.state not in ("stopped", "lost"):
             return True
-    return view.count(fleet.balancers, "interface", eni.id) > 0
+    return view.count(fleet.balancers, "interface", eni.id) + view.count(nat_gateways, "interface", eni.id) > 0
 
 
 def forget_eni(tx: Tx, eni: Eni) -> None:

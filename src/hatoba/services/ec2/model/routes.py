@@ -1,4 +1,4 @@
-"""Route tables and internet gateways."""
+"""Route tables, internet gateways, and which routes lead somewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import msgspec
 from hatoba.core.keys import Scope
 from hatoba.core.records import Record
 from hatoba.services.ec2.model.errors import not_found
+from hatoba.services.ec2.model.nat import nat_gateways
 from hatoba.services.ec2.model.network import Subnet, the_subnet
+from hatoba.services.ec2.model.peering import peerings
 from hatoba.store import Index, Table
 from hatoba.store.store import View
 
@@ -17,7 +19,7 @@ LOCAL = "local"  # a route's target: the VPC itself
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """To a gateway by id, or `LOCAL`."""
+    """To a gateway by its id, whose prefix says of what kind it is (igw, nat, pcx), or `LOCAL`."""
 
     destination: str
     gateway: str
@@ -56,6 +58,7 @@ route_tables = Table(
         Index("main", lambda table: table.vpc if table.main else None),
         Index("subnet", lambda table: {a.subnet for a in table.associations if a.subnet}, many=True),
         Index("association", lambda table: {a.id for a in table.associations}, many=True),
+        Index("target", lambda table: {r.gateway for r in table.routes if r.gateway != LOCAL}, many=True),
     ),
 )
 internet_gateways = Table("ec2.internet_gateways", InternetGateway, indexes=(Index("vpc", lambda igw: igw.vpc),))
@@ -82,15 +85,21 @@ def table_of(view: View, subnet: Subnet) -> RouteTable:
 
 
 def is_blackhole(view: View, table: RouteTable, route: Route) -> bool:
-    """Its gateway is gone, or not attached to the VPC any more."""
+    """Its target is gone, or has nothing to do with the VPC any more."""
     if route.gateway == LOCAL:
         return False
+    match route.gateway.partition("-")[0]:
+        case "nat":
+            nat = view.find(nat_gateways, table.scope, route.gateway)
+            return nat is None or nat.ended is not None
+        case "pcx":
+            found = view.index(peerings, "id", route.gateway)
+            return not found or found[0].state != "active"
     gateway = view.find(internet_gateways, table.scope, route.gateway)
     return gateway is None or gateway.vpc != table.vpc
 
 
 def leads_outside(view: View, scope: Scope, subnet: str) -> bool:
-    """Its default route goes to an internet gateway that is attached: a public subnet."""
+    """A route of its goes to an internet gateway that is attached: a public subnet."""
     table = table_of(view, the_subnet(view, scope, subnet))
-    default = next((route for route in table.routes if route.destination == "0.0.0.0/0"), None)
-    return default is not None and not is_blackhole(view, table, default)
+    return any(route.gateway.startswith("igw-") and not is_blackhole(view, table, route) for route in table.routes)

@@ -17,7 +17,7 @@ from hatoba.services.ec2.model.dhcp import default_options, domain_of
 from hatoba.services.ec2.model.group import PROTOCOL_NAMES, GroupRule, SecurityGroup
 from hatoba.services.ec2.model.interface import Eni
 from hatoba.services.ec2.model.network import Subnet, Vpc
-from hatoba.services.ec2.model.routes import Association, InternetGateway, RouteTable
+from hatoba.services.ec2.model.routes import Association, InternetGateway, Route, RouteTable
 
 Tags = Mapping[str, str]
 
@@ -259,7 +259,7 @@ def network_interface(
         "AvailabilityZoneId": zone_id(record.zone),
         "Description": record.description,
         "Groups": [{"GroupId": id_, "GroupName": group_names.get(id_, "")} for id_ in interface.groups],
-        "InterfaceType": "interface",
+        "InterfaceType": record.kind,
         "Ipv6Addresses": [],
         "MacAddress": interface.mac,
         "OwnerId": record.key.account,
@@ -309,6 +309,22 @@ def _association(table: RouteTable, association: Association) -> t.RouteTableAss
     return shown
 
 
+def _route(route: Route, blackhole: bool) -> t.Route:
+    shown: t.Route = {
+        "DestinationCidrBlock": route.destination,
+        "Origin": route.origin,
+        "State": "blackhole" if blackhole else "active",
+    }
+    match route.gateway.partition("-")[0]:
+        case "nat":
+            shown["NatGatewayId"] = route.gateway
+        case "pcx":
+            shown["VpcPeeringConnectionId"] = route.gateway
+        case _:
+            shown["GatewayId"] = route.gateway
+    return shown
+
+
 def route_table(record: RouteTable, blackholes: Container[str], own: Tags) -> t.RouteTable:
     """`blackholes` are the destinations whose routes lead nowhere."""
     return {
@@ -317,15 +333,7 @@ def route_table(record: RouteTable, blackholes: Container[str], own: Tags) -> t.
         "OwnerId": record.key.account,
         "PropagatingVgws": [],
         "Associations": [_association(record, association) for association in record.associations],
-        "Routes": [
-            {
-                "DestinationCidrBlock": route.destination,
-                "GatewayId": route.gateway,
-                "Origin": route.origin,
-                "State": "blackhole" if route.destination in blackholes else "active",
-            }
-            for route in record.routes
-        ],
+        "Routes": [_route(route, route.destination in blackholes) for route in record.routes],
         "Tags": tags(own),
     }
 

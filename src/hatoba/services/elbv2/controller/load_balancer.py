@@ -12,6 +12,7 @@ from hatoba.core.errors import AwsError
 from hatoba.core.keys import Key
 from hatoba.core.records import replace
 from hatoba.fleet import model as fleet
+from hatoba.fleet.carriers import choose
 from hatoba.gateway.call import Platform
 from hatoba.gateway.tags import forget_tags
 from hatoba.reconcile import Wake
@@ -21,7 +22,6 @@ from hatoba.services.elbv2.model.balancer import LoadBalancer, State, load_balan
 from hatoba.services.elbv2.model.group import TargetGroup, group_by_arn, target_groups
 from hatoba.services.elbv2.model.listener import users_of
 from hatoba.services.elbv2.plan.attributes import across_zones
-from hatoba.services.elbv2.plan.nodes import choose
 from hatoba.store import Change, Store, Tx
 
 NO_NODE = "No node is there to carry the load balancer"

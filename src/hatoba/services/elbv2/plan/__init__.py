@@ -16,5 +16,4 @@ values        what the values of attributes may be
 spec          load balancer, listeners, rules, groups, targets → the proxy's configuration
 health        a target's health in ELB's words
 failover      which zones a load balancer's name leads to
-nodes         which node carries a load balancer
 """

@@ -1,4 +1,4 @@
-"""Which node carries a load balancer. Pure."""
+"""Which node carries what is on one node at a time: a load balancer, a NAT gateway. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hatoba.fleet.model import Node
 def choose(nodes: Iterable[Node], current: str | None, same_network: Collection[str]) -> str | None:
     """The node's id, or None when there is none.
 
-    A load balancer stays where it is as long as its node is there, or there is no other to go to. A new one goes to a
-    node that carries its network's balancers already (one proxy serves them all), else to the first of all.
+    It stays where it is as long as its node is there, or there is no other to go to. What is new goes to a node that
+    has its network's others already (one proxy serves them all), else to the first of all.
     """
     known = list(nodes)
     ready = [node for node in known if node.state == "ready"]

@@ -1,0 +1,55 @@
+"""What the nodes see of route tables: where what leaves a VPC goes, by subnet; and whose public addresses count.
+
+Whatever changes a route, a gateway or an association calls `refresh_ways` in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hatoba.core.keys import Scope
+from hatoba.core.records import replace
+from hatoba.fleet import model as fleet
+from hatoba.services.ec2.model.interface import refresh_egress
+from hatoba.services.ec2.model.network import Subnet, subnets
+from hatoba.services.ec2.model.peering import Peering, beyond, peerings, scope_of
+from hatoba.services.ec2.model.routes import LOCAL, Route, RouteTable, is_blackhole, table_of
+from hatoba.store import Tx
+from hatoba.store.store import View
+
+
+def refresh_ways(tx: Tx, scope: Scope, vpc: str) -> None:
+    """After a change of a VPC's routes, of what they lead to, or of its subnets."""
+    network = tx.find(fleet.networks, scope, vpc)
+    if network is None:
+        return
+    inside = sorted(tx.index(subnets, "vpc", vpc), key=lambda subnet: subnet.id)
+    ways = tuple(fleet.Subnet(blocks=subnet.cidrs, routes=tuple(_routes(tx, subnet))) for subnet in inside)
+    if network.subnets != ways:
+        tx.put(fleet.networks, replace(network, subnets=ways))
+    for subnet in inside:
+        refresh_egress(tx, scope, subnet.id)
+
+
+def refresh_both_ways(tx: Tx, peering: Peering) -> None:
+    for side in (peering.requester, peering.accepter):
+        refresh_ways(tx, scope_of(peering, side), side.vpc)
+
+
+def _routes(view: View, subnet: Subnet) -> Iterator[fleet.Route]:
+    table = table_of(view, subnet)
+    for route in table.routes:
+        if route.gateway != LOCAL:
+            yield _route(view, table, route)
+
+
+def _route(view: View, table: RouteTable, route: Route) -> fleet.Route:
+    if is_blackhole(view, table, route):
+        return fleet.Route(to=route.destination, kind="closed")
+    match route.gateway.partition("-")[0]:
+        case "nat":
+            return fleet.Route(to=route.destination, kind="nat", target=route.gateway)
+        case "pcx":
+            peering = view.index(peerings, "id", route.gateway)[0]
+            return fleet.Route(to=route.destination, kind="peering", target=beyond(peering, table.vpc))
+    return fleet.Route(to=route.destination, kind="outside")

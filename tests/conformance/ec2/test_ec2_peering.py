@@ -1,0 +1,179 @@
+"""VPC peering connections: who may ask, accept and end one, and what their routes are."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from hatoba.core.records import replace
+from hatoba.fleet import model as fleet
+from hatoba.services.ec2.controller.peering import PeeringController
+from hatoba.services.ec2.model.peering import peerings
+from tests.conformance.ec2.networks import Platform, by, fresh_account, fresh_region, refused
+
+
+@pytest.fixture
+def far(ec2: Any) -> str:
+    id_: str = ec2.create_vpc(CidrBlock="10.2.0.0/16")["Vpc"]["VpcId"]
+    return id_
+
+
+@pytest.fixture
+def peering(ec2: Any, vpc: str, far: str) -> str:
+    asked = ec2.create_vpc_peering_connection(VpcId=vpc, PeerVpcId=far)["VpcPeeringConnection"]
+    assert asked["Status"]["Code"] == "pending-acceptance"
+    id_: str = asked["VpcPeeringConnectionId"]
+    return id_
+
+
+def status(ec2: Any, id_: str) -> str:
+    (found,) = ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=[id_])["VpcPeeringConnections"]
+    code: str = found["Status"]["Code"]
+    return code
+
+
+def known(platform: Platform, id_: str) -> bool:
+    return any(peering.id == id_ for peering in platform.store.all(fleet.peerings))
+
+
+def test_an_active_peering_is_known_to_the_nodes_and_has_routes(
+    ec2: Any, platform: Platform, vpc: str, far: str, subnet: str, peering: str
+) -> None:
+    (table,) = ec2.describe_route_tables(Filters=by("vpc-id", vpc))["RouteTables"]
+    to = {"RouteTableId": table["RouteTableId"], "DestinationCidrBlock": "10.2.0.0/16"}
+    ec2.create_route(VpcPeeringConnectionId=peering, **to)
+
+    def route() -> tuple[str, str, str]:
+        found = ec2.describe_route_tables(Filters=by("route.vpc-peering-connection-id", peering))["RouteTables"]
+        (network,) = (n for n in platform.store.all(fleet.networks) if n.id == vpc)
+        ((way,),) = (subnet.routes for subnet in network.subnets)
+        return found[0]["Routes"][1]["State"], way.kind, way.target
+
+    assert route() == ("blackhole", "closed", "")
+    assert not known(platform, peering)
+    accepted = ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=peering)["VpcPeeringConnection"]
+    assert accepted["Status"] == {"Code": "active", "Message": "Active"}
+    assert accepted["AccepterVpcInfo"]["CidrBlockSet"] == [{"CidrBlock": "10.2.0.0/16"}]
+    assert route() == ("active", "peering", far)
+    assert known(platform, peering)
+    refused("InvalidStateTransition", ec2.accept_vpc_peering_connection, VpcPeeringConnectionId=peering)
+    refused("VpcPeeringConnectionAlreadyExists", ec2.create_vpc_peering_connection, VpcId=far, PeerVpcId=vpc)
+    refused("InvalidVpc.Range", ec2.associate_vpc_cidr_block, VpcId=far, CidrBlock="10.0.0.0/20")
+    ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=peering)
+    assert (status(ec2, peering), route(), known(platform, peering)) == (
+        "deleted",
+        ("blackhole", "closed", ""),
+        False,
+    )
+    refused("InvalidStateTransition", ec2.delete_vpc_peering_connection, VpcPeeringConnectionId=peering)
+    refused("InvalidVpcPeeringConnectionID.NotFound", ec2.replace_route, VpcPeeringConnectionId=peering, **to)
+
+
+def test_overlapping_blocks_make_a_failed_one(ec2: Any, platform: Platform, vpc: str) -> None:
+    twin = ec2.create_vpc(CidrBlock="10.0.128.0/20")["Vpc"]["VpcId"]
+    failed = ec2.create_vpc_peering_connection(VpcId=vpc, PeerVpcId=twin)["VpcPeeringConnection"]
+    assert failed["Status"] == {
+        "Code": "failed",
+        "Message": "Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range",
+    }
+    refused(
+        "InvalidStateTransition",
+        ec2.accept_vpc_peering_connection,
+        VpcPeeringConnectionId=failed["VpcPeeringConnectionId"],
+    )
+    assert not known(platform, failed["VpcPeeringConnectionId"])
+
+
+def test_blocks_that_overlap_by_the_time_it_is_accepted(ec2: Any, vpc: str, far: str, peering: str) -> None:
+    refused("InvalidVpc.Range", ec2.associate_vpc_cidr_block, VpcId=far, CidrBlock="10.0.0.0/20")
+    assert status(ec2, peering) == "pending-acceptance"
+
+
+def test_another_account_in_another_region(platform: Platform, ec2: Any, vpc: str) -> None:
+    account, region = fresh_account(), fresh_region()
+    theirs = platform.client("ec2", region=region, account=account)
+    far = theirs.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    asked = ec2.create_vpc_peering_connection(VpcId=vpc, PeerVpcId=far, PeerOwnerId=account, PeerRegion=region)
+    id_ = asked["VpcPeeringConnection"]["VpcPeeringConnectionId"]
+    refused("OperationNotPermitted", ec2.accept_vpc_peering_connection, VpcPeeringConnectionId=id_)
+    stranger = platform.client("ec2", region=region, account=fresh_account())
+    refused(
+        "InvalidVpcPeeringConnectionID.NotFound", stranger.accept_vpc_peering_connection, VpcPeeringConnectionId=id_
+    )
+    assert stranger.describe_vpc_peering_connections()["VpcPeeringConnections"] == []
+    theirs.accept_vpc_peering_connection(VpcPeeringConnectionId=id_)
+    for side in (ec2, theirs):
+        (found,) = side.describe_vpc_peering_connections(Filters=by("status-code", "active"))["VpcPeeringConnections"]
+        assert (found["AccepterVpcInfo"]["OwnerId"], found["AccepterVpcInfo"]["Region"]) == (account, region)
+    assert known(platform, id_)
+    theirs.delete_vpc_peering_connection(VpcPeeringConnectionId=id_)
+    assert status(ec2, id_) == "deleted"
+
+
+def test_who_is_asked_may_say_no(ec2: Any, platform: Platform, vpc: str, peering: str) -> None:
+    assert ec2.reject_vpc_peering_connection(VpcPeeringConnectionId=peering)["Return"]
+    assert status(ec2, peering) == "rejected"
+    refused("InvalidStateTransition", ec2.delete_vpc_peering_connection, VpcPeeringConnectionId=peering)
+
+
+def test_a_deleted_vpc_ends_its_peerings(ec2: Any, platform: Platform, far: str, peering: str) -> None:
+    ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=peering)
+    ec2.delete_vpc(VpcId=far)
+    assert (status(ec2, peering), known(platform, peering)) == ("deleted", False)
+
+
+def test_what_is_refused(ec2: Any, vpc: str, far: str, peering: str) -> None:
+    refused("InvalidVpcID.NotFound", ec2.create_vpc_peering_connection, VpcId="vpc-0", PeerVpcId=far)
+    refused("InvalidVpcID.NotFound", ec2.create_vpc_peering_connection, VpcId=vpc, PeerVpcId="vpc-0")
+    refused("MissingParameter", ec2.create_vpc_peering_connection, VpcId=vpc)
+    third = ec2.create_vpc(CidrBlock="10.3.0.0/16")["Vpc"]["VpcId"]
+    (table,) = ec2.describe_route_tables(Filters=by("vpc-id", third))["RouteTables"]
+    words = refused(
+        "InvalidParameterValue",
+        ec2.create_route,
+        RouteTableId=table["RouteTableId"],
+        VpcPeeringConnectionId=peering,
+        DestinationCidrBlock="10.0.0.0/16",
+    )
+    assert words == (
+        f"route table {table['RouteTableId']} and VPC peering connection {peering} belong to different networks"
+    )
+    refused(
+        "InvalidParameterCombination",
+        ec2.create_route,
+        RouteTableId=table["RouteTableId"],
+        DestinationCidrBlock="10.0.0.0/16",
+    )
+
+
+def test_time_ends_what_nobody_answers_and_forgets_what_has_ended(ec2: Any, platform: Platform, peering: str) -> None:
+    controller = PeeringController(platform.plane)
+    key = next(record.key for record in platform.store.all(peerings) if record.id == peering)
+
+    def overdue() -> None:
+        with platform.store.tx() as tx:
+            record = tx.get(peerings, key)
+            assert record is not None
+            tx.put(peerings, replace(record, until=platform.clock.now() - 1))
+
+    async def once() -> float | None:
+        due = await controller.reconcile(key)
+        await platform.store.durable()
+        return due
+
+    def passed() -> float | None:
+        return asyncio.run_coroutine_threadsafe(once(), platform.loop).result(20)
+
+    assert passed() is not None, "it waits"
+    platform.run(overdue)
+    passed()
+    assert status(ec2, peering) == "expired"
+    platform.run(overdue)
+    passed()
+    refused(
+        "InvalidVpcPeeringConnectionID.NotFound",
+        ec2.describe_vpc_peering_connections,
+        VpcPeeringConnectionIds=[peering],
+    )
