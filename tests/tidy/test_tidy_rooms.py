@@ -30,11 +30,7 @@ def test_what_is_implemented_has_typed_shapes(room: str) -> None:
     assert typed is None or implemented.keys() <= {snake(operation) for operation in typed}
 
 
-# Rooms whose operations all need their action on everything, until they have tables (`gateway/needs.py`).
-WITHOUT_ACCESS = {"iam"}
-
-
-@pytest.mark.parametrize("room", sorted(BY_NAME.keys() - WITHOUT_ACCESS))
+@pytest.mark.parametrize("room", sorted(BY_NAME))
 def test_what_each_operation_needs_is_told(room: str) -> None:
     """In the room's `access`; and nothing is told of operations that are not there."""
     service = BY_NAME[room].service

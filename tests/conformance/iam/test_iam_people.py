@@ -136,8 +136,10 @@ def test_users_may_do_nothing_until_policies_are_evaluated(platform: Platform, i
     key = (made["AccessKeyId"], made["SecretAccessKey"])
     own = platform.client("iam", key=key)
     words = refused("AccessDenied", own.list_users)
+    users = iam.get_user(UserName=alice)["User"]["Arn"].removesuffix(alice)
     assert words.endswith(
-        "is not authorized to perform: iam:ListUsers because no identity-based policy allows the iam:ListUsers action"
+        f"is not authorized to perform: iam:ListUsers on resource: {users} "
+        "because no identity-based policy allows the iam:ListUsers action"
     )
     refused("UnauthorizedOperation", platform.client("ec2", key=key).describe_vpcs)
 

@@ -11,30 +11,10 @@ from hatoba.gateway.call import Call
 from hatoba.services.iam import managed, views
 from hatoba.services.iam.api.room import forget, iam
 from hatoba.services.iam.model import ROLE, Role, roles, unique_id
+from hatoba.services.iam.naming import linked_role
 
 _SERVICE = re.compile(r"[\w.-]+\.amazonaws\.com(\.cn)?")
 _TASK = re.compile(r"task/aws-service-role/[\w.-]+/[\w+=,.@-]+/[0-9a-f-]{36}")
-
-# Names that AWS gives to service-linked roles, where they do not follow from the service's own.
-_LINKED = {
-    "ecs.amazonaws.com": "ECS",
-    "elasticloadbalancing.amazonaws.com": "ElasticLoadBalancing",
-    "autoscaling.amazonaws.com": "AutoScaling",
-    "ecs.application-autoscaling.amazonaws.com": "ApplicationAutoScaling_ECSService",
-    "replication.ecr.amazonaws.com": "ECRReplication",
-    "pullthroughcache.ecr.amazonaws.com": "ECRPullThroughCache",
-    "ssm.amazonaws.com": "AmazonSSM",
-    "eks.amazonaws.com": "AmazonEKS",
-    "eks-nodegroup.amazonaws.com": "AmazonEKSNodegroup",
-    "eks-fargate.amazonaws.com": "AmazonEKSForFargate",
-    "spot.amazonaws.com": "EC2Spot",
-    "spotfleet.amazonaws.com": "EC2SpotFleet",
-    "appmesh.amazonaws.com": "AppMesh",
-    "apprunner.amazonaws.com": "AppRunner",
-    "acm.amazonaws.com": "CertificateManager",
-    "batch.amazonaws.com": "Batch",
-    "events.amazonaws.com": "CloudWatchEvents",
-}
 
 
 @iam.operation
@@ -44,9 +24,7 @@ async def create_service_linked_role(
     service = req["AWSServiceName"]
     if not _SERVICE.fullmatch(service):
         raise t.InvalidInputException(f"{service} is not a valid service name.")
-    short = _LINKED.get(service) or service.partition(".")[0].replace("-", " ").title().replace(" ", "")
-    suffix = f"_{req['CustomSuffix']}" if "CustomSuffix" in req else ""
-    name = f"AWSServiceRoleFor{short}{suffix}"
+    name = linked_role(service, req.get("CustomSuffix"))
     statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
     trust = msgspec.json.encode({"Version": "2012-10-17", "Statement": [statement]}).decode()
     with call.tx() as tx:
@@ -61,7 +39,7 @@ async def create_service_linked_role(
             unique=unique_id(call.ids, ROLE.prefix),
             created=call.now,
             inline={},
-            attached=managed.of_linked_role(f"AWSServiceRoleFor{short}", call.scope.partition),
+            attached=managed.of_linked_role(linked_role(service), call.scope.partition),
             trust=trust,
             description=req.get("Description"),
         )

@@ -12,11 +12,12 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.room import Service
 from hatoba.gateway.tags import forget_tags, remove_tags, set_tags, tags_of
+from hatoba.services.iam.access import ACCESS
 from hatoba.services.iam.model import Kind, Named, Role, unique_id
 from hatoba.store import Tx
 from hatoba.store.store import View
 
-iam = Service("iam")
+iam = Service("iam", access=ACCESS)
 T = TypeVar("T")
 N = TypeVar("N", bound=Named)
 TAGS = 50  # of one resource
