@@ -53,6 +53,7 @@ from hatoba.services.ecr.naming import Naming
 from hatoba.services.ecr.registry import Registry, open_registry
 from hatoba.services.elbv2.metrics import collector as load_balancers
 from hatoba.services.iam.identities import UserKeys
+from hatoba.services.ssm import activating
 from hatoba.services.ssm.session.endpoint import PREFIX as DATA_CHANNELS
 from hatoba.services.ssm.session.endpoint import DataChannels
 from hatoba.services.ssm.session.talk import Side
@@ -81,7 +82,8 @@ class Control:
         self.store = Store(journal, tables(), self._sealer)
         self._authority = Authority(places.control / "authority")
         self._tasks = TaskGroup("control")
-        self._enrolments = Enrolments(self.store, self._authority, self._clock, self._ids, self._pool)
+        admit = functools.partial(activating.admit, self._clock, self._ids)
+        self._enrolments = Enrolments(self.store, self._authority, self._clock, self._ids, self._pool, admit)
 
     # --- assembling
 
@@ -240,6 +242,8 @@ class Control:
             self._settings.node_host, self._settings.node_port or known, self._authority.server_context()
         )
         self._node_port = port
+        self._enrolments.where = (self._settings.node_host, port)
+        plane.provide(Enrolments, self._enrolments)
         if port != known:
             write(file, f"{port}\n")
         if not (self._places.node / "identity" / "node.pem").exists():

@@ -27,7 +27,6 @@ from hatoba.core.ids import RandomIds
 from hatoba.core.tasks import TaskGroup
 from hatoba.dns.forward import Forwarder, HostResolvers
 from hatoba.fleet import messages as msg
-from hatoba.fleet.enrol import Token
 from hatoba.fleet.items import BalancerItem, NetworkItem, ZoneItem
 from hatoba.network.addresses import router as first_address
 from hatoba.network.base import BRIDGE, HostService
@@ -44,7 +43,7 @@ from hatoba.node.metadata.hostside import HostEndpoint
 from hatoba.node.output import ShippedOutput, sender
 from hatoba.node.places import REGISTRY
 from hatoba.node.resolver import Resolver
-from hatoba.node.session import Identity, Session, join
+from hatoba.node.session import Identity, Session, join, parse_pass
 from hatoba.node.wiring import Wiring
 from hatoba.node.worker import Worker
 from hatoba.proxy.base import OnHealth
@@ -76,7 +75,8 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     address: str = ""
-    token: str = ""
+    token: str = ""  # to join with; of an activation, its code
+    activation: str = ""
     token_file: Path | None = None  # where a control plane on this machine is about to leave one
     local: bool = False  # the control plane is on this machine, in the same data directory
     endpoint_port: int = 4566
@@ -149,9 +149,9 @@ class Node:
         if not self._identity.exists:
             if not token:
                 raise Refused("This node has not joined anything yet: give it a token (`hatoba node --join TOKEN`).")
-            await join(self._identity, token, self._settings.name)
+            await join(self._identity, token, self._settings.name, self._settings.activation)
         if token:
-            given = Token.parse(token)
+            given = parse_pass(token, self._settings.activation)
             self._where_file.write_bytes(msgspec.json.encode(Where(host=given.host, port=given.port)))
         return msgspec.json.decode(self._where_file.read_bytes(), type=Where)
 

@@ -11,7 +11,7 @@ from hatoba.core.clock import Clock
 from hatoba.core.errors import Refused
 from hatoba.core.records import replace
 from hatoba.fleet import model as fleet
-from hatoba.fleet.reports import node_lost
+from hatoba.fleet.reports import expel
 from hatoba.services.ecs.model.task import tasks
 from hatoba.services.ecs.spot import interrupt
 from hatoba.store import Store
@@ -74,9 +74,7 @@ class Nodes:
             raise Refused(
                 f"{node.name} is connected. End its agent first (`hatoba down` over there), and wait until it is lost."
             )
-        node_lost(self._store, node.id)  # what it ran is replaced, whatever state it was last seen in
-        with self._store.tx() as tx:
-            tx.forget(fleet.nodes, node.key)
+        expel(self._store, node.id)  # what it ran is replaced, whatever state it was last seen in
         await self._store.durable()
         return f"{node.name} is forgotten.\n"
 

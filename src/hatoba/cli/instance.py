@@ -129,6 +129,8 @@ def node(given: argparse.Namespace) -> int:
     app.need_root()
     if given.what:
         return _tell_of_nodes(given)
+    if bool(given.activation_id) != bool(given.activation_code) or (given.activation_id and given.join):
+        raise Refused("A node joins with --join TOKEN, or with --activation-id ID and --activation-code CODE.")
     settings = _settings(given)
     places = place.ensure(settings.data)
     local = _kept(places).exists()
@@ -139,7 +141,8 @@ def node(given: argparse.Namespace) -> int:
     node_settings = NodeSettings(
         name=given.name or socket.gethostname(),
         address=given.address or (settings.node_host if settings.several_nodes else ""),
-        token=given.join or "",
+        token=given.join or given.activation_code or "",
+        activation=given.activation_id or "",
         token_file=given.join_file,
         local=local,
         endpoint_port=settings.port,

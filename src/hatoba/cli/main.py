@@ -50,6 +50,8 @@ def parser() -> argparse.ArgumentParser:
     node.add_argument("what", nargs="?", choices=verbs, help="token: print one for one more node to join with")
     node.add_argument("which", nargs="?", metavar="NODE", help="name or id, of which to cordon, uncordon or remove")
     node.add_argument("--join", metavar="TOKEN", help="join the control plane that made this token")
+    node.add_argument("--activation-id", metavar="ID", help="join as `aws ssm create-activation` allows it: its id")
+    node.add_argument("--activation-code", metavar="CODE", help="and its code")
     node.add_argument("--join-file", type=Path, help=argparse.SUPPRESS)
     node.add_argument("--name", help="what the node is called (the host's name)")
     node.add_argument("--address", default="", help="this node's address for the other nodes")

@@ -3,6 +3,9 @@
 The control plane is its own authority. A join token carries the fingerprint of its certificate (so the node knows
 whom it talks to before it says anything), a one-time secret and where to connect. The node makes its key itself,
 sends a certificate request with the secret, and gets a certificate whose common name is its node id.
+
+A room may let nodes in too, by activations of its own: their code carries the same and is good as often, and for as
+long, as that room says. Such a node is one of an account and a region, and nothing else's.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import hmac
 import ipaddress
 import itertools
 import ssl
-from collections.abc import Container
+from collections.abc import Callable, Container
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import NamedTuple
@@ -28,9 +31,10 @@ from hatoba.core.clock import Clock
 from hatoba.core.errors import Refused
 from hatoba.core.files import make_folder, write_file
 from hatoba.core.ids import Ids
+from hatoba.core.records import replace
 from hatoba.fleet import model as m
 from hatoba.fleet.messages import Joined
-from hatoba.store import Store
+from hatoba.store import Store, Tx
 
 CONTROL = "hatoba-control"  # the name in the control plane's own certificate
 _YEARS = datetime.timedelta(days=3650)
@@ -57,6 +61,51 @@ class Token(NamedTuple):
             return cls(host, int(port), bytes.fromhex(fingerprint), id_, secret)
         except ValueError:
             raise Refused("This is not a join token. Make one with `hatoba node token` on the first machine.") from None
+
+
+_FORM = b"\1"  # of a code: a join token begins with a letter
+
+
+class Code(NamedTuple):
+    """What an activation's code says: as a join token, in fewer letters."""
+
+    host: str
+    port: int
+    fingerprint: bytes
+    secret: bytes
+
+    def text(self) -> str:
+        raw = _FORM + self.fingerprint + self.secret + self.port.to_bytes(2, "big") + self.host.encode()
+        return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+    @classmethod
+    def parse(cls, text: str) -> Code:
+        try:
+            raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            host = raw[51:].decode("ascii")
+        except ValueError:
+            raw, host = b"", ""
+        if not host or raw[:1] != _FORM:
+            raise Refused("This is not an activation code. `aws ssm create-activation` prints one, with its id.")
+        return cls(host, int.from_bytes(raw[49:51], "big"), raw[1:33], raw[33:49])
+
+    @property
+    def digest(self) -> bytes:
+        """What the control plane keeps of it."""
+        return hashlib.sha256(self.secret).digest()
+
+
+class Admitted(NamedTuple):
+    """As what a room lets a node in: `managed` is its name there, `attributes` go before what it says of itself."""
+
+    managed: str
+    account: str
+    region: str
+    attributes: dict[str, str]
+
+
+# The transaction, the activation's id, the digest of its code, the new node's id and name. Raises `Refused`.
+Admit = Callable[[Tx, str, bytes, str, str], Admitted]
 
 
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -154,12 +203,20 @@ class Authority:
 class Enrolments:
     """The tokens that are out."""
 
-    def __init__(self, store: Store, authority: Authority, clock: Clock, ids: Ids, pool: str) -> None:
+    def __init__(
+        self, store: Store, authority: Authority, clock: Clock, ids: Ids, pool: str, admit: Admit | None = None
+    ) -> None:
         self._store = store
         self._authority = authority
         self._clock = clock
         self._ids = ids
         self._pool = pool
+        self._admit = admit
+        self.where = ("", 0)  # host and port that nodes connect to
+
+    def code(self) -> Code:
+        """For an activation: a new secret, and where to bring it."""
+        return Code(*self.where, self._authority.fingerprint, bytes.fromhex(self._ids.hex(32)))
 
     async def token(self, host: str, port: int, lifetime: float = 3600.0) -> str:
         """A new join token, good once, for `lifetime` seconds."""
@@ -174,23 +231,18 @@ class Enrolments:
         await self._store.durable()
         return Token(host, port, self._authority.fingerprint, id_, secret).text()
 
-    async def join(self, token: str, request_pem: str, name: str) -> Joined:
-        """Uses a token up and makes the node known. Raises `Refused`."""
-        refused = Refused("The join token is unknown, used up or expired. Make a new one with `hatoba node token`.")
-        given = Token.parse(token)
+    async def join(self, token: str, request_pem: str, name: str, activation: str = "") -> Joined:
+        """Uses a token up, or an activation once, and makes the node known. Raises `Refused`."""
         node = f"node-{self._ids.hex(12)}"
         with self._store.tx() as tx:
-            record = tx.find(m.enrolments, m.FLEET, given.id)
-            digest = hashlib.sha256(given.secret.encode()).digest()
-            if record is None or not hmac.compare_digest(record.digest, digest):
-                raise refused
-            if record.expires <= self._clock.now():
-                raise refused
+            admitted = None
+            if activation:
+                admitted = self._activated(tx, activation, token, node, name)
+            else:
+                self._use_up(tx, token)
             certificate = self._authority.certify(request_pem, node)
             number = _free({known.number for known in tx.all(m.nodes)})
             transit = transit_of(self._pool, number)
-            tx.forget(m.enrolments, record.key)
-            now = self._clock.now()
             new = m.Node(
                 key=m.nodes.key(m.FLEET, node),
                 name=name,
@@ -199,13 +251,32 @@ class Enrolments:
                 cpu=0,
                 memory=0,
                 state="lost",  # until it connects
-                joined_at=now,
+                joined_at=self._clock.now(),
             )
+            if admitted is not None:
+                new = replace(new, imposed=admitted.attributes, managed=admitted.managed)
+                new = replace(new, account=admitted.account, region=admitted.region)
             tx.put(m.nodes, new)
         await self._store.durable()
         return Joined(
             node=node, certificate=certificate, authority=self._authority.pem, pool=self._pool, transit=transit
         )
+
+    def _use_up(self, tx: Tx, token: str) -> None:
+        refused = Refused("The join token is unknown, used up or expired. Make a new one with `hatoba node token`.")
+        given = Token.parse(token)
+        record = tx.find(m.enrolments, m.FLEET, given.id)
+        digest = hashlib.sha256(given.secret.encode()).digest()
+        if record is None or not hmac.compare_digest(record.digest, digest):
+            raise refused
+        if record.expires <= self._clock.now():
+            raise refused
+        tx.forget(m.enrolments, record.key)
+
+    def _activated(self, tx: Tx, activation: str, code: str, node: str, name: str) -> Admitted:
+        if self._admit is None:
+            raise Refused("This control plane knows no activations.")
+        return self._admit(tx, activation, Code.parse(code).digest, node, name)
 
 
 def _free(taken: Container[int]) -> int:

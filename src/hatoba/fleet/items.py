@@ -171,6 +171,12 @@ def _address(view: View, node: str) -> str:
     return record.address if record else ""
 
 
+def _is_somebodys(view: View, node: str) -> bool:
+    """It belongs to one account, and learns nothing of what all share."""
+    record = view.find(m.nodes, m.FLEET, node)
+    return record is not None and bool(record.account)
+
+
 # --- one item ------------------------------------------------------------------------------------------------------
 
 
@@ -281,7 +287,7 @@ def _peer(view: View, node: str, ref: Ref) -> PeerItem | None:
 def _public(view: View, node: str, ref: Ref) -> PublicItem | None:
     record = view.find(m.interfaces, ref.scope, ref.id)
     holder = _holder(view, ref.id)
-    if record is None or record.public is None or holder is None or holder[0] == node:
+    if record is None or record.public is None or holder is None or holder[0] == node or _is_somebodys(view, node):
         return None
     where = _address(view, holder[0])
     return PublicItem(address=record.public, node=where) if where else None

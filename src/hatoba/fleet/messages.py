@@ -203,11 +203,13 @@ class Alive(Part, frozen=True, kw_only=True, tag="alive"):
 
 
 class Join(Part, frozen=True, kw_only=True, tag="join"):
-    """The only message of a connection without a client certificate: a token and a PEM certificate request."""
+    """The only message of a connection without a client certificate: a token, or an activation's id and its code in the
+    token's place, with a PEM certificate request."""
 
     token: str
     request: str
     name: str
+    activation: str = ""
 
 
 class Ask(Part, frozen=True, kw_only=True, tag="ask"):

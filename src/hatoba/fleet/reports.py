@@ -85,7 +85,7 @@ def node_connected(store: Store, node: str, hello: Hello, now: float) -> None:
             cpu=hello.cpu,
             memory=hello.memory,
             architecture=hello.architecture,
-            attributes=hello.attributes,
+            attributes={**hello.attributes, **known.imposed},
             agent=hello.agent,
             state="ready",
             seen_at=now,
@@ -107,6 +107,13 @@ def node_lost(store: Store, node: str) -> None:
             key = workload.key._replace(type=m.workload_statuses.name)
             if tx.get(m.workload_statuses, key) is None:  # it was never heard of: lost all the same
                 tx.put(m.workload_statuses, m.WorkloadStatus(key=key, node=node, state="lost"))
+
+
+def expel(store: Store, node: str) -> None:
+    """It is no node any more: what it ran is lost, its certificate worth nothing, and its session ends."""
+    node_lost(store, node)
+    with store.tx() as tx:
+        tx.forget(m.nodes, m.nodes.key(m.FLEET, node))
 
 
 class StatusSweeper:

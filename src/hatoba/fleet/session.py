@@ -212,6 +212,8 @@ class Sessions:
         if isinstance(change.after, m.Node) and change.before and _moved(change.before, change.after):
             for session in list(self._sessions.values()):
                 session.close()  # peers moved: everybody starts from a new snapshot
+        if isinstance(change.before, m.Node) and change.after is None:
+            self._end(change.key.id)
         items: dict[str, list[Touched]] = {}
         for item in touched(self.store, change):
             for node in self._concerned(item):
@@ -276,7 +278,7 @@ class Sessions:
     async def _join(self, writer: asyncio.StreamWriter, message: msg.Join) -> None:
         answer: msg.Down
         try:
-            answer = await self._enrolments.join(message.token, message.request, message.name)
+            answer = await self._enrolments.join(message.token, message.request, message.name, message.activation)
         except Refused as error:
             answer = msg.Refusal(text=str(error))
         writer.write(msg.frame(answer))

@@ -25,7 +25,7 @@ from cryptography.x509.oid import NameOID
 from hatoba.core.errors import PortError, Refused
 from hatoba.core.tasks import TaskGroup
 from hatoba.fleet import messages as msg
-from hatoba.fleet.enrol import CONTROL, Token
+from hatoba.fleet.enrol import CONTROL, Code, Token
 from hatoba.node.memory import Memory
 
 log = logging.getLogger(__name__)
@@ -272,6 +272,11 @@ class Session:
         self._listener.acknowledged(kind, id_, number)
 
 
+def parse_pass(text: str, activation: str) -> Token | Code:
+    """What a node joins with: the code of an activation, or a token. Raises `Refused`."""
+    return Code.parse(text) if activation else Token.parse(text)
+
+
 # --- identity ------------------------------------------------------------------------------------------------------
 
 
@@ -324,9 +329,9 @@ class Identity:
         (self._folder / "node.pem").write_text(joined.certificate)  # last: its presence means that we have joined
 
 
-async def join(identity: Identity, token_text: str, name: str) -> None:
-    """Uses a join token up and keeps what comes back. Raises `Refused`."""
-    token = Token.parse(token_text)
+async def join(identity: Identity, token_text: str, name: str, activation: str = "") -> None:
+    """Uses a join token up, or an activation once by its code, and keeps what comes back. Raises `Refused`."""
+    token = parse_pass(token_text, activation)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False
@@ -339,9 +344,10 @@ async def join(identity: Identity, token_text: str, name: str) -> None:
     try:
         served = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
         if hashlib.sha256(served).digest() != token.fingerprint:  # before the secret is shown to anybody
-            raise Refused(f"{token.host}:{token.port} is not the control plane that made this token.")
+            made = "code" if activation else "token"
+            raise Refused(f"{token.host}:{token.port} is not the control plane that made this {made}.")
         request = identity.request(name)
-        writer.write(msg.frame(msg.Join(token=token_text, request=request, name=name)))
+        writer.write(msg.frame(msg.Join(token=token_text, request=request, name=name, activation=activation)))
         async with asyncio.timeout(ANSWER):
             answer = await msg.read_down(reader)
     except (OSError, TimeoutError, asyncio.IncompleteReadError, msg.Broken) as error:

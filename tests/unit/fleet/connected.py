@@ -17,7 +17,7 @@ from hatoba.core.records import replace
 from hatoba.core.secret import Sealer
 from hatoba.fleet import messages as msg
 from hatoba.fleet import model as m
-from hatoba.fleet.enrol import Authority, Enrolments
+from hatoba.fleet.enrol import Admit, Authority, Enrolments
 from hatoba.fleet.session import Sessions
 from hatoba.node.memory import Memory
 from hatoba.node.session import Identity, Session, join
@@ -47,11 +47,12 @@ class Control:
         self.kept: list[tuple[str, bytes]] = []
         self.asked: list[tuple[str, str]] = []
         self.refuse: AwsError | None = None
+        self.admit: Admit | None = None
 
     async def start(self) -> None:
         self.store = Store(MemoryJournal(self.disk), m.TABLES, Sealer(b"k" * 32))
         self.store.open()
-        self.enrolments = Enrolments(self.store, self.authority, SystemClock(), RandomIds(), POOL)
+        self.enrolments = Enrolments(self.store, self.authority, SystemClock(), RandomIds(), POOL, self.admit)
         self.sessions = Sessions(
             self.store,
             SystemClock(),
@@ -63,6 +64,7 @@ class Control:
             answer=self._answer,
         )
         self.port = await self.sessions.start("127.0.0.1", self.port, self.authority.server_context())
+        self.enrolments.where = ("127.0.0.1", self.port)
 
     async def stop(self) -> None:
         await self.sessions.close()

@@ -9,6 +9,18 @@ from collections.abc import AsyncIterator as _AsyncIterator
 from hatoba.core.errors import AwsError as _AwsError
 
 class AccessDeniedException(_AwsError): ...
+AccessType = _t.Literal["Standard", "JustInTime"]
+class Activation(_t.TypedDict, total=False):
+    ActivationId: str
+    Description: str
+    DefaultInstanceName: str
+    IamRole: str
+    RegistrationLimit: int
+    RegistrationsCount: int
+    ExpirationDate: float
+    Expired: bool
+    CreatedDate: float
+    Tags: list[Tag]
 class AddTagsToResourceRequest(_t.TypedDict, total=False):
     ResourceType: _t.Required[ResourceTypeForTagging]
     ResourceId: _t.Required[str]
@@ -21,6 +33,15 @@ class AssociationDoesNotExist(_AwsError): ...
 class AssociationExecutionDoesNotExist(_AwsError): ...
 class AssociationLimitExceeded(_AwsError): ...
 class AssociationVersionLimitExceeded(_AwsError): ...
+class AttachmentContent(_t.TypedDict, total=False):
+    Name: str
+    Size: int
+    Hash: str
+    HashType: AttachmentHashType
+    Url: str
+AttachmentHashType = _t.Literal["Sha256"]
+class AttachmentInformation(_t.TypedDict, total=False):
+    Name: str
 class AutomationDefinitionNotApprovedException(_AwsError): ...
 class AutomationDefinitionNotFoundException(_AwsError): ...
 class AutomationDefinitionVersionNotFoundException(_AwsError): ...
@@ -29,7 +50,22 @@ class AutomationExecutionNotFoundException(_AwsError): ...
 class AutomationStepNotFoundException(_AwsError): ...
 class ComplianceTypeCountLimitExceededException(_AwsError): ...
 class ConflictException(_AwsError): ...
+ConnectionStatus = _t.Literal["connected", "notconnected"]
+class CreateActivationRequest(_t.TypedDict, total=False):
+    Description: str
+    DefaultInstanceName: str
+    IamRole: _t.Required[str]
+    RegistrationLimit: int
+    ExpirationDate: float
+    Tags: list[Tag]
+    RegistrationMetadata: list[RegistrationMetadataItem]
+class CreateActivationResult(_t.TypedDict, total=False):
+    ActivationId: str
+    ActivationCode: str
 class CustomSchemaCountLimitExceededException(_AwsError): ...
+class DeleteActivationRequest(_t.TypedDict, total=False):
+    ActivationId: _t.Required[str]
+class DeleteActivationResult(_t.TypedDict, total=False): ...
 class DeleteParameterRequest(_t.TypedDict, total=False):
     Name: _t.Required[str]
 class DeleteParameterResult(_t.TypedDict, total=False): ...
@@ -38,6 +74,34 @@ class DeleteParametersRequest(_t.TypedDict, total=False):
 class DeleteParametersResult(_t.TypedDict, total=False):
     DeletedParameters: list[str]
     InvalidParameters: list[str]
+class DeregisterManagedInstanceRequest(_t.TypedDict, total=False):
+    InstanceId: _t.Required[str]
+class DeregisterManagedInstanceResult(_t.TypedDict, total=False): ...
+class DescribeActivationsFilter(_t.TypedDict, total=False):
+    FilterKey: DescribeActivationsFilterKeys
+    FilterValues: list[str]
+DescribeActivationsFilterKeys = _t.Literal["ActivationIds", "DefaultInstanceName", "IamRole"]
+class DescribeActivationsRequest(_t.TypedDict, total=False):
+    Filters: list[DescribeActivationsFilter]
+    MaxResults: int
+    NextToken: str
+class DescribeActivationsResult(_t.TypedDict, total=False):
+    ActivationList: list[Activation]
+    NextToken: str
+class DescribeDocumentRequest(_t.TypedDict, total=False):
+    Name: _t.Required[str]
+    DocumentVersion: str
+    VersionName: str
+class DescribeDocumentResult(_t.TypedDict, total=False):
+    Document: DocumentDescription
+class DescribeInstanceInformationRequest(_t.TypedDict, total=False):
+    InstanceInformationFilterList: list[InstanceInformationFilter]
+    Filters: list[InstanceInformationStringFilter]
+    MaxResults: int
+    NextToken: str
+class DescribeInstanceInformationResult(_t.TypedDict, total=False):
+    InstanceInformationList: list[InstanceInformation]
+    NextToken: str
 class DescribeParametersRequest(_t.TypedDict, total=False):
     Filters: list[ParametersFilter]
     ParameterFilters: list[ParameterStringFilter]
@@ -47,15 +111,116 @@ class DescribeParametersRequest(_t.TypedDict, total=False):
 class DescribeParametersResult(_t.TypedDict, total=False):
     Parameters: list[ParameterMetadata]
     NextToken: str
+class DescribeSessionsRequest(_t.TypedDict, total=False):
+    State: _t.Required[SessionState]
+    MaxResults: int
+    NextToken: str
+    Filters: list[SessionFilter]
+class DescribeSessionsResponse(_t.TypedDict, total=False):
+    Sessions: list[Session]
+    NextToken: str
 class DocumentAlreadyExists(_AwsError): ...
+class DocumentDescription(_t.TypedDict, total=False):
+    Sha1: str
+    Hash: str
+    HashType: DocumentHashType
+    Name: str
+    DisplayName: str
+    VersionName: str
+    Owner: str
+    CreatedDate: float
+    Status: DocumentStatus
+    StatusInformation: str
+    DocumentVersion: str
+    Description: str
+    Parameters: list[DocumentParameter]
+    PlatformTypes: list[PlatformType]
+    DocumentType: DocumentType
+    SchemaVersion: str
+    LatestVersion: str
+    DefaultVersion: str
+    DocumentFormat: DocumentFormat
+    TargetType: str
+    Tags: list[Tag]
+    AttachmentsInformation: list[AttachmentInformation]
+    Requires: list[DocumentRequires]
+    Author: str
+    ReviewInformation: list[ReviewInformation]
+    ApprovedVersion: str
+    PendingReviewVersion: str
+    ReviewStatus: ReviewStatus
+    Category: list[str]
+    CategoryEnum: list[str]
+class DocumentFilter(_t.TypedDict, total=False):
+    key: _t.Required[DocumentFilterKey]
+    value: _t.Required[str]
+DocumentFilterKey = _t.Literal["Name", "Owner", "PlatformTypes", "DocumentType"]
+DocumentFormat = _t.Literal["YAML", "JSON", "TEXT"]
+DocumentHashType = _t.Literal["Sha256", "Sha1"]
+class DocumentIdentifier(_t.TypedDict, total=False):
+    Name: str
+    CreatedDate: float
+    DisplayName: str
+    Owner: str
+    VersionName: str
+    PlatformTypes: list[PlatformType]
+    DocumentVersion: str
+    DocumentType: DocumentType
+    SchemaVersion: str
+    DocumentFormat: DocumentFormat
+    TargetType: str
+    Tags: list[Tag]
+    Requires: list[DocumentRequires]
+    ReviewStatus: ReviewStatus
+    Author: str
+class DocumentKeyValuesFilter(_t.TypedDict, total=False):
+    Key: str
+    Values: list[str]
 class DocumentLimitExceeded(_AwsError): ...
+class DocumentParameter(_t.TypedDict, total=False):
+    Name: str
+    Type: DocumentParameterType
+    Description: str
+    DefaultValue: str
+DocumentParameterType = _t.Literal["String", "StringList"]
 class DocumentPermissionLimit(_AwsError): ...
+class DocumentRequires(_t.TypedDict, total=False):
+    Name: _t.Required[str]
+    Version: str
+    RequireType: str
+    VersionName: str
+DocumentStatus = _t.Literal["Creating", "Active", "Updating", "Deleting", "Failed"]
+DocumentType = _t.Literal["Command", "Policy", "Automation", "Session", "Package", "ApplicationConfiguration", "ApplicationConfigurationSchema", "DeploymentStrategy", "ChangeCalendar", "Automation.ChangeTemplate", "ProblemAnalysis", "ProblemAnalysisTemplate", "CloudFormation", "ConformancePackTemplate", "QuickSetup", "ManualApprovalPolicy", "AutoApprovalPolicy"]
 class DocumentVersionLimitExceeded(_AwsError): ...
 class DoesNotExistException(_AwsError): ...
 class DuplicateDocumentContent(_AwsError): ...
 class DuplicateDocumentVersionName(_AwsError): ...
 class DuplicateInstanceId(_AwsError): ...
 class FeatureNotAvailableException(_AwsError): ...
+class GetConnectionStatusRequest(_t.TypedDict, total=False):
+    Target: _t.Required[str]
+class GetConnectionStatusResponse(_t.TypedDict, total=False):
+    Target: str
+    Status: ConnectionStatus
+class GetDocumentRequest(_t.TypedDict, total=False):
+    Name: _t.Required[str]
+    VersionName: str
+    DocumentVersion: str
+    DocumentFormat: DocumentFormat
+class GetDocumentResult(_t.TypedDict, total=False):
+    Name: str
+    CreatedDate: float
+    DisplayName: str
+    VersionName: str
+    DocumentVersion: str
+    Status: DocumentStatus
+    StatusInformation: str
+    Content: str
+    DocumentType: DocumentType
+    DocumentFormat: DocumentFormat
+    Requires: list[DocumentRequires]
+    AttachmentsContent: list[AttachmentContent]
+    ReviewStatus: ReviewStatus
 class GetParameterHistoryRequest(_t.TypedDict, total=False):
     Name: _t.Required[str]
     WithDecryption: bool
@@ -93,6 +258,39 @@ class HierarchyLevelLimitExceededException(_AwsError): ...
 class HierarchyTypeMismatchException(_AwsError): ...
 class IdempotentParameterMismatch(_AwsError): ...
 class IncompatiblePolicyException(_AwsError): ...
+class InstanceAggregatedAssociationOverview(_t.TypedDict, total=False):
+    DetailedStatus: str
+    InstanceAssociationStatusAggregatedCount: dict[str, int]
+class InstanceInformation(_t.TypedDict, total=False):
+    InstanceId: str
+    PingStatus: PingStatus
+    LastPingDateTime: float
+    AgentVersion: str
+    IsLatestVersion: bool
+    PlatformType: PlatformType
+    PlatformName: str
+    PlatformVersion: str
+    ActivationId: str
+    IamRole: str
+    RegistrationDate: float
+    ResourceType: ResourceType
+    Name: str
+    IPAddress: str
+    ComputerName: str
+    AssociationStatus: str
+    LastAssociationExecutionDate: float
+    LastSuccessfulAssociationExecutionDate: float
+    AssociationOverview: InstanceAggregatedAssociationOverview
+    SourceId: str
+    SourceType: SourceType
+    SourceLocation: str
+class InstanceInformationFilter(_t.TypedDict, total=False):
+    key: _t.Required[InstanceInformationFilterKey]
+    valueSet: _t.Required[list[str]]
+InstanceInformationFilterKey = _t.Literal["InstanceIds", "AgentVersion", "PingStatus", "PlatformTypes", "ActivationIds", "IamRole", "ResourceType", "AssociationStatus"]
+class InstanceInformationStringFilter(_t.TypedDict, total=False):
+    Key: _t.Required[str]
+    Values: _t.Required[list[str]]
 class InternalServerError(_AwsError): ...
 class InvalidActivation(_AwsError): ...
 class InvalidActivationId(_AwsError): ...
@@ -154,6 +352,14 @@ class LabelParameterVersionRequest(_t.TypedDict, total=False):
 class LabelParameterVersionResult(_t.TypedDict, total=False):
     InvalidLabels: list[str]
     ParameterVersion: int
+class ListDocumentsRequest(_t.TypedDict, total=False):
+    DocumentFilterList: list[DocumentFilter]
+    Filters: list[DocumentKeyValuesFilter]
+    MaxResults: int
+    NextToken: str
+class ListDocumentsResult(_t.TypedDict, total=False):
+    DocumentIdentifiers: list[DocumentIdentifier]
+    NextToken: str
 class ListTagsForResourceRequest(_t.TypedDict, total=False):
     ResourceType: _t.Required[ResourceTypeForTagging]
     ResourceId: _t.Required[str]
@@ -234,6 +440,8 @@ class ParametersFilter(_t.TypedDict, total=False):
     Key: _t.Required[ParametersFilterKey]
     Values: _t.Required[list[str]]
 ParametersFilterKey = _t.Literal["Name", "Type", "KeyId"]
+PingStatus = _t.Literal["Online", "ConnectionLost", "Inactive"]
+PlatformType = _t.Literal["Windows", "Linux", "MacOS"]
 class PoliciesLimitExceededException(_AwsError): ...
 class PutParameterRequest(_t.TypedDict, total=False):
     Name: _t.Required[str]
@@ -250,6 +458,9 @@ class PutParameterRequest(_t.TypedDict, total=False):
 class PutParameterResult(_t.TypedDict, total=False):
     Version: int
     Tier: ParameterTier
+class RegistrationMetadataItem(_t.TypedDict, total=False):
+    Key: _t.Required[str]
+    Value: _t.Required[str]
 class RemoveTagsFromResourceRequest(_t.TypedDict, total=False):
     ResourceType: _t.Required[ResourceTypeForTagging]
     ResourceId: _t.Required[str]
@@ -271,6 +482,7 @@ class ResourcePolicyConflictException(_AwsError): ...
 class ResourcePolicyInvalidParameterException(_AwsError): ...
 class ResourcePolicyLimitExceededException(_AwsError): ...
 class ResourcePolicyNotFoundException(_AwsError): ...
+ResourceType = _t.Literal["ManagedInstance", "EC2Instance"]
 ResourceTypeForTagging = _t.Literal["Document", "ManagedInstance", "MaintenanceWindow", "Parameter", "PatchBaseline", "OpsItem", "OpsMetadata", "Automation", "Association", "CloudConnector"]
 class ResumeSessionRequest(_t.TypedDict, total=False):
     SessionId: _t.Required[str]
@@ -278,6 +490,11 @@ class ResumeSessionResponse(_t.TypedDict, total=False):
     SessionId: str
     TokenValue: str
     StreamUrl: str
+class ReviewInformation(_t.TypedDict, total=False):
+    ReviewedTime: float
+    Status: ReviewStatus
+    Reviewer: str
+ReviewStatus = _t.Literal["APPROVED", "NOT_REVIEWED", "PENDING", "REJECTED"]
 class ServiceQuotaExceededException(_AwsError): ...
 class ServiceSetting(_t.TypedDict, total=False):
     SettingId: str
@@ -287,6 +504,29 @@ class ServiceSetting(_t.TypedDict, total=False):
     ARN: str
     Status: str
 class ServiceSettingNotFound(_AwsError): ...
+class Session(_t.TypedDict, total=False):
+    SessionId: str
+    Target: str
+    Status: SessionStatus
+    StartDate: float
+    EndDate: float
+    DocumentName: str
+    Owner: str
+    Reason: str
+    Details: str
+    OutputUrl: SessionManagerOutputUrl
+    MaxSessionDuration: str
+    AccessType: AccessType
+class SessionFilter(_t.TypedDict, total=False):
+    key: _t.Required[SessionFilterKey]
+    value: _t.Required[str]
+SessionFilterKey = _t.Literal["InvokedAfter", "InvokedBefore", "Target", "Owner", "Status", "SessionId", "AccessType"]
+class SessionManagerOutputUrl(_t.TypedDict, total=False):
+    S3OutputUrl: str
+    CloudWatchOutputUrl: str
+SessionState = _t.Literal["Active", "History"]
+SessionStatus = _t.Literal["Connected", "Connecting", "Disconnected", "Terminated", "Terminating", "Failed"]
+SourceType = _t.Literal["AWS::EC2::Instance", "AWS::IoT::Thing", "AWS::SSM::ManagedInstance", "Microsoft.Compute/virtualMachines", "compute.googleapis.com/Instance"]
 class StartSessionRequest(_t.TypedDict, total=False):
     Target: _t.Required[str]
     DocumentName: str
@@ -326,6 +566,10 @@ class UnsupportedOperatingSystem(_AwsError): ...
 class UnsupportedOperationException(_AwsError): ...
 class UnsupportedParameterType(_AwsError): ...
 class UnsupportedPlatformType(_AwsError): ...
+class UpdateManagedInstanceRoleRequest(_t.TypedDict, total=False):
+    InstanceId: _t.Required[str]
+    IamRole: _t.Required[str]
+class UpdateManagedInstanceRoleResult(_t.TypedDict, total=False): ...
 class UpdateServiceSettingRequest(_t.TypedDict, total=False):
     SettingId: _t.Required[str]
     SettingValue: _t.Required[str]

@@ -25,6 +25,11 @@ class Node(Record, frozen=True, kw_only=True):
     schedulable: bool = True  # the operator
     joined_at: float = 0.0
     seen_at: float = 0.0  # when it last connected
+    # Of one that a room has let in by an activation; it never changes.
+    managed: str = ""  # its name there: `mi-…`
+    account: str = ""  # whose tasks it may have; "": anybody's
+    region: str = ""
+    imposed: dict[str, str] = msgspec.field(default_factory=dict)  # attributes, whatever it says of itself
 
 
 nodes = Table("fleet.nodes", Node)

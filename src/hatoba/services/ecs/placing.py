@@ -9,7 +9,7 @@ from hatoba.core.records import replace
 from hatoba.fleet.model import FLEET, nodes
 from hatoba.placement import Assignment, Needs, Refusal, Site
 from hatoba.services.ecs.model.capacity_provider import GROUP, find_provider
-from hatoba.services.ecs.model.instance import gone, instance_of, instances, registered
+from hatoba.services.ecs.model.instance import gone, instance_of, instances, offered, registered
 from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import tasks
 from hatoba.services.ecs.model.usage import Usage, where
@@ -99,7 +99,7 @@ def _there(view: View, wish: Wish, need: Needs, usage: Usage) -> list[Assignment
     """On the instance that was named, or nowhere."""
     node = view.find(nodes, FLEET, wish.placement.instance)
     instance = instance_of(view, wish.scope, wish.cluster, wish.placement.instance)
-    if node is None or gone(node, instance):
+    if node is None or gone(node, instance) or not offered(node, wish.scope):
         return [Refusal(needs=need, lacking={"lost": (wish.placement.instance,)})]
     lack = usage.scheduler.lack(need, site(node, instance, wish.scope.region))
     if lack is None:

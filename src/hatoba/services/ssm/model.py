@@ -90,7 +90,35 @@ class Setting(Record, frozen=True, kw_only=True):
 
 settings = Table("ssm.settings", Setting)
 
-TABLES: tuple[Table[Any], ...] = (parameters, versions, settings)
+
+class Activation(Record, frozen=True, kw_only=True):
+    """Machines may become managed instances with its code. Writers: the API; whoever lets them in counts them."""
+
+    digest: bytes  # of the code
+    role: str  # as it was given: a name
+    limit: int
+    expires: float
+    created: float
+    registrations: int = 0
+    description: str = ""
+    name: str = ""  # of the instances, until they have another
+    tags: dict[str, str] = msgspec.field(default_factory=dict)  # theirs too
+
+
+class Managed(Record, frozen=True, kw_only=True):
+    """A managed instance; the id is `mi-…`. What it does is in its node's record."""
+
+    node: str
+    activation: str
+    role: str
+    registered: float
+    name: str = ""
+
+
+activations = Table("ssm.activations", Activation, indexes=(Index[Activation]("id", lambda record: record.id),))
+managed = Table("ssm.managed_instances", Managed)
+
+TABLES: tuple[Table[Any], ...] = (parameters, versions, settings, activations, managed)
 
 PUBLISHED = (Published(parameters, lambda change: [parameter_arn(change.key.scope, change.key.id)]),)
 
@@ -106,6 +134,10 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 def parameter_arn(scope: Scope, name: str) -> str:
     """Names at the top have the same ARN with and without their slash; so only one of the two can be."""
     return arn.make(scope, "ssm", f"parameter/{name.removeprefix('/')}")
+
+
+def managed_arn(scope: Scope, id_: str) -> str:
+    return arn.make(scope, "ssm", f"managed-instance/{id_}")
 
 
 def twin(name: str) -> str | None:

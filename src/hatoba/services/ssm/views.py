@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from hatoba.aws.shapes import ssm as t
 from hatoba.core.keys import Scope
-from hatoba.services.ssm.model import Found, Parameter, Version, parameter_arn
+from hatoba.fleet.model import Node
+from hatoba.services.ssm.model import Activation, Found, Managed, Parameter, Version, parameter_arn
 from hatoba.services.ssm.plan.policies import Policy
 from hatoba.services.ssm.plan.public import PUBLISHED, Public
+from hatoba.services.ssm.session.model import Session
+
+_STATUS: dict[str, Literal["Connected", "Connecting", "Terminated"]] = {
+    "offered": "Connecting",
+    "connected": "Connected",
+    "ended": "Terminated",
+}
 
 
 def parameter(found: Found, value: str) -> t.Parameter:
@@ -86,3 +96,70 @@ def history(version: Version, value: str) -> t.ParameterHistory:
 
 def policy(record: Policy) -> t.ParameterInlinePolicy:
     return {"PolicyText": record.text, "PolicyType": record.type, "PolicyStatus": record.status}
+
+
+# --- machines
+
+
+def activation(record: Activation, now: float) -> t.Activation:
+    shown: t.Activation = {
+        "ActivationId": record.id,
+        "Description": record.description,
+        "DefaultInstanceName": record.name,
+        "IamRole": record.role,
+        "RegistrationLimit": record.limit,
+        "RegistrationsCount": record.registrations,
+        "ExpirationDate": record.expires,
+        "Expired": record.expires <= now,
+        "CreatedDate": record.created,
+        "Tags": [{"Key": key, "Value": value} for key, value in record.tags.items()],
+    }
+    return shown
+
+
+def managed(record: Managed, node: Node | None, now: float, newest: str) -> t.InstanceInformation:
+    """`node` None: it is gone. A node that is connected gives a sign of life every few seconds."""
+    there = node is not None and node.state == "ready"
+    shown: t.InstanceInformation = {
+        "InstanceId": record.id,
+        "PingStatus": "Online" if there else "ConnectionLost",
+        "PlatformType": "Linux",
+        "ActivationId": record.activation,
+        "IamRole": record.role,
+        "RegistrationDate": record.registered,
+        "ResourceType": "ManagedInstance",
+        "Name": record.name,
+    }
+    if node is None:
+        return shown
+    shown["ComputerName"] = node.name
+    if node.seen_at:
+        shown["LastPingDateTime"] = now if there else node.seen_at
+        shown["AgentVersion"], shown["IsLatestVersion"] = node.agent, node.agent == newest
+    if node.address:
+        shown["IPAddress"] = node.address
+    return shown
+
+
+# --- sessions
+
+
+def session(record: Session) -> t.Session:
+    shown: t.Session = {
+        "SessionId": record.id,
+        "Target": record.target,
+        "Status": _STATUS[record.state],
+        "StartDate": record.started,
+        "DocumentName": record.document,
+        "Owner": record.owner,
+        "AccessType": "Standard",
+    }
+    if record.ended is not None:
+        shown["EndDate"] = record.ended
+    if record.reason:
+        shown["Reason"] = record.reason
+    if record.why:
+        shown["Details"] = record.why
+    if record.log_group:
+        shown["OutputUrl"] = {"CloudWatchOutputUrl": record.log_group}
+    return shown

@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 
 from hatoba.aws.shapes import ecs as t
+from hatoba.core.keys import Scope
 from hatoba.core.records import replace
 from hatoba.fleet.model import Node, nodes
 from hatoba.gateway.call import Call
@@ -19,7 +20,7 @@ from hatoba.services.ecs.api.instance import shape
 from hatoba.services.ecs.api.room import checked_tags, ecs, tag
 from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.cluster import use_cluster
-from hatoba.services.ecs.model.instance import instance_of, instances, joined
+from hatoba.services.ecs.model.instance import instance_of, instances, offered
 from hatoba.store.store import View
 
 
@@ -32,7 +33,7 @@ async def register_container_instance(
     tags = checked_tags(req.get("tags"))
     with call.tx() as tx:
         cluster = use_cluster(tx, call.scope, req.get("cluster")).id
-        node = _node(tx, name)
+        node = _node(tx, call.scope, name)
         asked = req.get("containerInstanceArn")
         if asked and arns.within(asked, "container-instance", cluster) != node.id:
             raise t.InvalidParameterException(f"{asked} is not the container instance of {name}.")
@@ -58,8 +59,9 @@ def _instance_id(document: str | None) -> str:
     return str(name)
 
 
-def _node(view: View, name: str) -> Node:
-    found = [node for node in view.all(nodes) if name in (node.id, node.name) and joined(node)]
+def _node(view: View, scope: Scope, name: str) -> Node:
+    named = (node for node in view.all(nodes) if name in {node.id, node.name, node.managed} - {""})
+    found = [node for node in named if offered(node, scope)]
     if len(found) != 1:
         why = "has not joined" if not found else "is the name of several nodes: use an id"
         raise t.InvalidParameterException(f"The instance {name} {why}. `hatoba node list` shows those there are.")

@@ -44,6 +44,11 @@ def joined(node: Node) -> bool:
     return node.state == "ready" or node.seen_at > 0
 
 
+def offered(node: Node, scope: Scope) -> bool:
+    """It is there for this account and region. One that an activation has let in is there for no other."""
+    return joined(node) and node.account in ("", scope.account) and node.region in ("", scope.region)
+
+
 def gone(node: Node, instance: Instance | None) -> bool:
     """It was deregistered. As on AWS, it is there again once its agent connects anew."""
     at = instance.deregistered_at if instance is not None else None
@@ -53,7 +58,7 @@ def gone(node: Node, instance: Instance | None) -> bool:
 def find_instance(view: View, scope: Scope, cluster: str, reference: str) -> tuple[Node, Instance] | None:
     """By id or ARN."""
     node = view.find(nodes, FLEET, arns.within(reference, "container-instance", cluster))
-    return None if node is None or not joined(node) else (node, instance_of(view, scope, cluster, node.id))
+    return None if node is None or not offered(node, scope) else (node, instance_of(view, scope, cluster, node.id))
 
 
 def decided(view: View, scope: Scope, cluster: str) -> dict[str, Instance]:
@@ -64,5 +69,5 @@ def decided(view: View, scope: Scope, cluster: str) -> dict[str, Instance]:
 def registered(view: View, scope: Scope, cluster: str) -> list[tuple[Node, Instance | None]]:
     """The cluster's instances, in the order of their ids."""
     known = decided(view, scope, cluster)
-    pairs = ((node, known.get(node.id)) for node in view.scan(nodes, FLEET) if joined(node))
+    pairs = ((node, known.get(node.id)) for node in view.scan(nodes, FLEET) if offered(node, scope))
     return [(node, instance) for node, instance in pairs if not gone(node, instance)]

@@ -45,7 +45,7 @@ def site(node: Node, instance: Instance | None, region: str) -> Site:
         labels={
             "agentConnected": str(node.state == "ready").lower(),
             "agentVersion": node.agent,
-            "ec2InstanceId": node.name,
+            "ec2InstanceId": node.managed or node.name,
             "registeredAt": datetime.datetime.fromtimestamp(node.joined_at, datetime.UTC).isoformat(),
             **{f"attribute:{name}": value for name, value in attributes(node, instance, region).items()},
         },

@@ -12,19 +12,21 @@ from hatoba.fleet import model as fleet
 from hatoba.fleet.channels import Executor
 from hatoba.gateway.call import Call
 from hatoba.services.ssm.api.room import ssm
+from hatoba.services.ssm.plan.documents import COMMAND, DOCUMENTS, LOG_GROUP
 from hatoba.services.ssm.session.endpoint import DataChannels
 from hatoba.services.ssm.session.model import TOKEN_SECONDS, Session, find, forget_old, owner, sessions, target_of
 from hatoba.store.store import View
 
-DOCUMENTS = ("AmazonECS-ExecuteInteractiveCommand", "SSM-SessionManagerRunShell", "AWS-StartInteractiveCommand")
-COMMAND = "command"
-LOG_GROUP = "cloudWatchLogGroupName"
+DOCUMENT = "AmazonECS-ExecuteInteractiveCommand"
 
 
 @ssm.operation
 async def start_session(req: t.StartSessionRequest, call: Call) -> t.StartSessionResponse:
-    workload, container = _target(call, req["Target"])
-    document = req.get("DocumentName") or DOCUMENTS[0]
+    found = target(call, req["Target"])
+    if found is None:
+        raise t.TargetNotConnected(f"{req['Target']} is not connected.")
+    workload, container = found
+    document = req.get("DocumentName") or DOCUMENT
     if document not in DOCUMENTS:
         raise t.InvalidDocument(f"Document with name {document} does not exist.")
     parameters = {name: " ".join(values) for name, values in (req.get("Parameters") or {}).items()}
@@ -45,6 +47,8 @@ async def start_session(req: t.StartSessionRequest, call: Call) -> t.StartSessio
                 container=container,
                 command=parameters.get(COMMAND, ""),
                 log_group=parameters.get(LOG_GROUP, ""),
+                document=document,
+                reason=req.get("Reason", ""),
                 token=Secret(token),
                 token_until=call.now + TOKEN_SECONDS,
                 started=call.now,
@@ -53,13 +57,12 @@ async def start_session(req: t.StartSessionRequest, call: Call) -> t.StartSessio
     return {"SessionId": id_, "TokenValue": token, "StreamUrl": call.get(DataChannels).url(id_, call.host)}
 
 
-def _target(call: Call, target: str) -> tuple[fleet.Workload, str]:
-    """The workload, and the name of its container. Raises TargetNotConnected."""
-    parsed = target_of(target)
+def target(call: Call, text: str) -> tuple[fleet.Workload, str] | None:
+    """The workload, and the name of its container, if a session can be had with it."""
+    parsed = target_of(text)
     found = _running(call.store, call, parsed.task, parsed.runtime) if parsed is not None else None
-    if found is None or not call.get(Executor).reaches(found[0]):  # type: ignore[type-abstract]
-        raise t.TargetNotConnected(f"{target} is not connected.")
-    return found
+    reaches = found is not None and call.get(Executor).reaches(found[0])  # type: ignore[type-abstract]
+    return found if reaches else None
 
 
 def _running(view: View, call: Call, task: str, runtime_id: str) -> tuple[fleet.Workload, str] | None:

@@ -1,4 +1,4 @@
-"""Tags of parameters, which are named by their names."""
+"""Tags of parameters, which are named by their names, and of managed instances."""
 
 from __future__ import annotations
 
@@ -48,15 +48,23 @@ def checked(present: Mapping[str, str], new: Sequence[t.Tag]) -> dict[str, str]:
             raise invalid(f"Duplicate tag key: {tag['Key']}.")
         found[tag["Key"]] = tag["Value"]
     if len({**present, **found}) > LIMIT:
-        raise t.TooManyTagsError(f"A parameter can have at most {LIMIT} tags.")
+        raise t.TooManyTagsError(f"A resource can have at most {LIMIT} tags.")
     return found
 
 
 def _resource(view: View, call: Call, type_: str, id_: str) -> str:
-    """The parameter's ARN. Raises InvalidResourceType for what else Systems Manager has, which is not here."""
-    if type_ != "Parameter":
-        raise t.InvalidResourceType(f"Resources of type {type_} are not here; the resource type must be Parameter.")
-    parameter = view.find(model.parameters, call.scope, id_.strip(" "))
-    if parameter is None:
-        raise t.InvalidResourceId("The resource ID is not valid. Verify that you entered the correct ID and try again.")
-    return model.parameter_arn(call.scope, parameter.id)
+    """The ARN. Raises InvalidResourceType for what else Systems Manager has, which is not here."""
+    unknown = t.InvalidResourceId("The resource ID is not valid. Verify that you entered the correct ID and try again.")
+    match type_:
+        case "Parameter":
+            parameter = view.find(model.parameters, call.scope, id_.strip(" "))
+            if parameter is None:
+                raise unknown
+            return model.parameter_arn(call.scope, parameter.id)
+        case "ManagedInstance":
+            if view.find(model.managed, call.scope, id_) is None:
+                raise unknown
+            return model.managed_arn(call.scope, id_)
+    raise t.InvalidResourceType(
+        f"Resources of type {type_} are not here; the resource type must be Parameter or ManagedInstance."
+    )

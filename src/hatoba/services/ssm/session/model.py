@@ -44,6 +44,8 @@ class Session(Record, frozen=True, kw_only=True):
     container: str
     command: str
     log_group: str = ""  # "": not logged
+    document: str = "AmazonECS-ExecuteInteractiveCommand"
+    reason: str = ""  # for which it was started, as whoever did so says
     token: Secret | None = None  # until it was used
     token_until: float = 0.0
     state: Literal["offered", "connected", "ended"] = "offered"

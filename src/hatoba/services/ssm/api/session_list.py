@@ -1,0 +1,65 @@
+"""Which sessions there are and were, and whether one could be had: DescribeSessions, GetConnectionStatus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from hatoba.aws.shapes import ssm as t
+from hatoba.gateway.call import Call
+from hatoba.services.ssm import views
+from hatoba.services.ssm.api.room import bad_token, ssm
+from hatoba.services.ssm.api.session import target
+from hatoba.services.ssm.session.model import Session, sessions
+
+PAGE = 200
+
+
+def _at(text: str) -> float:
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise t.InvalidFilterKey(f"{text} is not a time such as 2024-08-29T00:00:00Z.") from None
+
+
+_FILTERS: dict[str, Callable[[Session, str], bool]] = {
+    "InvokedAfter": lambda session, value: session.started > _at(value),
+    "InvokedBefore": lambda session, value: session.started < _at(value),
+    "Target": lambda session, value: session.target == value,
+    "Owner": lambda session, value: session.owner == value,
+    "Status": lambda session, value: views.session(session)["Status"] == value,
+    "SessionId": lambda session, value: session.id == value,
+    "AccessType": lambda session, value: value == "Standard",
+}
+
+
+@ssm.operation
+async def describe_sessions(req: t.DescribeSessionsRequest, call: Call) -> t.DescribeSessionsResponse:
+    """The newest first. What is over is told for as long as it is remembered."""
+    over = req["State"] == "History"
+    filters = [(str(f["key"]), f["value"]) for f in req.get("Filters") or ()]
+    rows = [one for one in call.store.scan(sessions, call.scope) if (one.state == "ended") == over]
+    rows = [one for one in rows if all(_FILTERS[name](one, value) for name, value in filters)]
+    page, token = call.page(
+        sorted(rows, key=_order),
+        order=_order,
+        token=req.get("NextToken"),
+        limit=req.get("MaxResults", PAGE),
+        filters=(over, filters),
+        bad_token=bad_token,
+    )
+    answer: t.DescribeSessionsResponse = {"Sessions": [views.session(one) for one in page]}
+    if token:
+        answer["NextToken"] = token
+    return answer
+
+
+def _order(session: Session) -> str:
+    """Later starts come first: what is left until a time far away, and the id."""
+    return f"{int(1e16 - session.started * 1e6):017}{session.id}"
+
+
+@ssm.operation
+async def get_connection_status(req: t.GetConnectionStatusRequest, call: Call) -> t.GetConnectionStatusResponse:
+    there = target(call, req["Target"]) is not None
+    return {"Target": req["Target"], "Status": "connected" if there else "notconnected"}
