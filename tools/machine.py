@@ -52,7 +52,11 @@ class Cables:
 class Machine:
     """`number` from 2 on: its address is 10.98.76.`number`."""
 
-    def __init__(self, hatoba: Instance, cables: Cables, number: int) -> None:
+    def __init__(
+        self, hatoba: Instance, cables: Cables, number: int, *, activation: tuple[str, str] | None = None
+    ) -> None:
+        """`activation`: the id and the code that it joins with, instead of a token."""
+        self._activation = activation
         self.address = f"10.98.76.{number}"
         self.name = f"machine-{number}"
         self.folder = Path(tempfile.mkdtemp(prefix="hatoba-"))
@@ -71,7 +75,7 @@ class Machine:
             self._inside("ip", "link", "set", "eth0", "up")
             self._inside("ip", "link", "set", "lo", "up")
             before = len(self._instances())
-            self.start(token=self._hatoba.hatoba("node", "token").strip())
+            self.start(*self._joining())
             eventually(lambda: len(self._instances()) == before + 1, 30)
         except BaseException:
             self.__exit__(*sys.exc_info())
@@ -104,8 +108,13 @@ class Machine:
 
     # --- its agent
 
-    def start(self, *, token: str = "") -> None:
-        join = ["--join", token] if token else []
+    def _joining(self) -> list[str]:
+        if self._activation is None:
+            return ["--join", self._hatoba.hatoba("node", "token").strip()]
+        id_, code = self._activation
+        return ["--activation-id", id_, "--activation-code", code]
+
+    def start(self, *join: str) -> None:
         named = ["--address", self.address, "--name", self.name, "--data", str(self.folder)]
         with open(self.folder / "agent.log", "ab") as log:
             self._agent = subprocess.Popen([*self._entering, HATOBA, "node", *join, *named], stdout=log, stderr=log)

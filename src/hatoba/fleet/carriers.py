@@ -11,9 +11,10 @@ def choose(nodes: Iterable[Node], current: str | None, same_network: Collection[
     """The node's id, or None when there is none.
 
     It stays where it is as long as its node is there, or there is no other to go to. What is new goes to a node that
-    has its network's others already (one proxy serves them all), else to the first of all.
+    has its network's others already (one proxy serves them all), else to the first of all. Nothing goes to a node that
+    belongs to an account: its owner could read there what others keep secret, their certificates' keys.
     """
-    known = list(nodes)
+    known = [node for node in nodes if not node.account]
     ready = [node for node in known if node.state == "ready"]
     if current is not None and any(node.id == current for node in ready):
         return current

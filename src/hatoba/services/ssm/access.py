@@ -29,7 +29,7 @@ from hatoba.gateway.needs import (
     when,
 )
 from hatoba.gateway.tags import tags_of
-from hatoba.services.ssm.model import parameter_arn
+from hatoba.services.ssm.model import managed_arn, parameter_arn
 from hatoba.services.ssm.plan.names import is_public, selected
 from hatoba.services.ssm.session.model import find, owner, target_of
 
@@ -60,9 +60,15 @@ def folder(req: Params, call: Call) -> Iterator[str]:
 
 
 def tagged(req: Params, call: Call) -> Iterator[str]:
-    """A parameter by its name; of other types of resources, which are not here, what would be their ARN."""
+    """A parameter or a machine by its name; of other types of resources, which are not here, what would be their ARN."""
     kind, name = str(req.get("ResourceType") or ""), str(req.get("ResourceId") or "").strip(" ")
-    yield parameter_arn(call.scope, name) if kind == "Parameter" else call.arn(f"{kind.lower()}/{name}")
+    match kind:
+        case "Parameter":
+            yield parameter_arn(call.scope, name)
+        case "ManagedInstance":
+            yield managed_arn(call.scope, name)
+        case _:
+            yield call.arn(f"{kind.lower()}/{name}")
 
 
 def on_tagged(*resources: Resources, keys: Extra | None = None) -> Rule:
@@ -90,6 +96,23 @@ def of_put(req: Params, call: Call) -> Keys:
 
 def of_path(req: Params, call: Call) -> Keys:
     return {"ssm:Recursive": _flag(req.get("Recursive"))}
+
+
+def machines(req: Params, call: Call) -> Iterator[str]:
+    for name in member(req, "InstanceId"):
+        yield managed_arn(call.scope, name)
+
+
+def documents(req: Params, call: Call) -> Iterator[str]:
+    for name in member(req, "Name"):
+        yield _document(call, name)
+
+
+def passing(action: str, req: Params, call: Call) -> Iterator[Need]:
+    """The role of machines: given by its name, or by name and path."""
+    for role in member(req, "IamRole"):
+        resource = role if role.startswith("arn:") else arn.make(call.scope._replace(region=""), "iam", f"role/{role}")
+        yield Need(action="iam:PassRole", resource=resource, keys={"iam:PassedToService": "ssm.amazonaws.com"})
 
 
 def given(req: Params, call: Call) -> Keys:
@@ -155,15 +178,27 @@ ACCESS = Access(
     "ssm",
     {
         "AddTagsToResource": on_tagged(tagged, keys=given),
+        "CreateActivation": all_of(
+            on(tags="Tags"), when(lambda req: req.get("Tags"), acting("ssm:AddTagsToResource", keys=given)), passing
+        ),
+        "DeleteActivation": on(),
         "DeleteParameter": on_tagged(NAME),
         "DeleteParameters": on_tagged(parameters("Names")),
+        "DeregisterManagedInstance": on_tagged(machines),
+        "DescribeActivations": on(),
+        "DescribeDocument": on(documents),
+        "DescribeInstanceInformation": on(),
         "DescribeParameters": on(),
+        "DescribeSessions": on(),
+        "GetConnectionStatus": on(),
+        "GetDocument": on(documents),
         "GetParameter": on_tagged(NAME),
         "GetParameterHistory": on_tagged(NAME),
         "GetParameters": on_tagged(parameters("Names")),
         "GetParametersByPath": on_tagged(folder, keys=of_path),
         "GetServiceSetting": on(SETTING),
         "LabelParameterVersion": on_tagged(NAME),
+        "ListDocuments": on(),
         "ListTagsForResource": on_tagged(tagged),
         "PutParameter": all_of(on_tagged(NAME, keys=of_put), TAGGING),
         "RemoveTagsFromResource": on_tagged(tagged, keys=untagged("TagKeys")),
@@ -172,6 +207,7 @@ ACCESS = Access(
         "StartSession": starting,
         "TerminateSession": in_session,
         "UnlabelParameterVersion": on_tagged(NAME),
+        "UpdateManagedInstanceRole": all_of(on_tagged(machines), passing),
         "UpdateServiceSetting": on(SETTING),
     },
 )

@@ -10,7 +10,7 @@ from hatoba.fleet.model import Node
 from hatoba.services.ssm.model import Activation, Found, Managed, Parameter, Version, parameter_arn
 from hatoba.services.ssm.plan.policies import Policy
 from hatoba.services.ssm.plan.public import PUBLISHED, Public
-from hatoba.services.ssm.session.model import Session
+from hatoba.services.ssm.session.model import Session, over
 
 _STATUS: dict[str, Literal["Connected", "Connecting", "Terminated"]] = {
     "offered": "Connecting",
@@ -144,18 +144,20 @@ def managed(record: Managed, node: Node | None, now: float, newest: str) -> t.In
 # --- sessions
 
 
-def session(record: Session) -> t.Session:
+def session(record: Session, now: float) -> t.Session:
+    missed = record.state == "offered" and over(record, now)
     shown: t.Session = {
         "SessionId": record.id,
         "Target": record.target,
-        "Status": _STATUS[record.state],
+        "Status": "Failed" if missed else _STATUS[record.state],
         "StartDate": record.started,
         "DocumentName": record.document,
         "Owner": record.owner,
         "AccessType": "Standard",
     }
-    if record.ended is not None:
-        shown["EndDate"] = record.ended
+    ended = record.token_until if missed else record.ended
+    if ended is not None:
+        shown["EndDate"] = ended
     if record.reason:
         shown["Reason"] = record.reason
     if record.why:

@@ -312,3 +312,48 @@ async def test_registrations_that_are_refused(tmp_path: Path, fields: dict[str, 
     async with world(tmp_path) as w:
         with pytest.raises(t.InvalidParameterException, match=why):
             await w.ecs.register_container_instance(**fields)
+
+
+# --- machines that an activation has let in
+
+OURS = {"account": "123456789012", "region": "us-east-1", "managed": "mi-00000000000000001"}
+
+
+@pytest.mark.parametrize("other", [{"account": "210987654321"}, {"region": "eu-west-1"}])
+async def test_an_activation_of_another_account_or_region_gives_no_instance_here(
+    tmp_path: Path, other: dict[str, str]
+) -> None:
+    async with world(tmp_path) as w:
+        w.add_node("far", cpu=65536, memory=1 << 40)
+        w.change_node("far", attributes={"ecs.capability.external": ""}, **{**OURS, **other})
+        assert await listed(w) == ["node-1"]
+        found = await w.ecs.describe_container_instances(containerInstances=["far"])
+        assert [failure["reason"] for failure in found["failures"]] == ["MISSING"]
+        for name in ("far", OURS["managed"]):
+            with pytest.raises(t.InvalidParameterException, match="has not joined"):
+                await w.ecs.register_container_instance(instanceIdentityDocument=json.dumps({"instanceId": name}))
+        await register(w)
+        refused = await w.ecs.run_task(taskDefinition="ec2", launchType="EXTERNAL")
+        assert (refused["tasks"], len(refused["failures"])) == ([], 1)
+        refused = await w.ecs.start_task(taskDefinition="ec2", containerInstances=["far"])
+        assert (refused["tasks"], len(refused["failures"])) == ([], 1)
+        with pytest.raises(t.TargetNotFoundException):
+            await w.ecs.put_attributes(attributes=[{"name": "mine", "targetId": "far"}])
+        (arn,) = (await w.ecs.list_container_instances())["containerInstanceArns"]
+        with pytest.raises(t.ResourceNotFoundException):
+            await w.ecs.tag_resource(resourceArn=arn.replace("node-1", "far"), tags=[{"key": "a", "value": "b"}])
+
+
+async def test_an_instance_of_ones_own_is_known_by_its_managed_name_and_takes_external_tasks(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.add_node("own")
+        w.change_node("own", attributes={"ecs.capability.external": ""}, **OURS)
+        assert (await described(w, "own"))["ec2InstanceId"] == OURS["managed"]
+        assert await listed(w, filter=f"ec2InstanceId == {OURS['managed']}") == ["own"]
+        document = json.dumps({"instanceId": OURS["managed"]})
+        made = await w.ecs.register_container_instance(instanceIdentityDocument=document)
+        assert made["containerInstance"]["containerInstanceArn"].endswith("/own")
+        await register(w)
+        for launch, node in (("EXTERNAL", "own"), ("EC2", "node-1")):
+            ran = await w.ecs.run_task(taskDefinition="ec2", launchType=launch, count=3)
+            assert set(await nodes_of(w, ran)) == {node}

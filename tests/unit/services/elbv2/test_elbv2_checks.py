@@ -214,10 +214,10 @@ def test_group_attributes_have_to_go_together() -> None:
     assert attributes.of_group(group())[attributes.DELAY] == "300"
 
 
-def node(number: int, *, state: Any = "ready", schedulable: bool = True) -> fleet.Node:
+def node(number: int, *, state: Any = "ready", schedulable: bool = True, **more: Any) -> fleet.Node:
     key = fleet.nodes.key(fleet.FLEET, f"n{number}")
     return fleet.Node(
-        key=key, name="", number=number, address="", cpu=1, memory=1, state=state, schedulable=schedulable
+        key=key, name="", number=number, address="", cpu=1, memory=1, state=state, schedulable=schedulable, **more
     )
 
 
@@ -231,6 +231,14 @@ def test_which_node() -> None:
     assert choose([node(2, state="lost")], "n2", ()) == "n2"  # where else to go
     assert choose([node(1, schedulable=False), node(2)], None, ()) == "n2"
     assert choose([node(1, schedulable=False), node(2)], "n1", ()) == "n1"
+
+
+def test_no_balancer_goes_to_a_node_of_somebodys_own() -> None:
+    """Other accounts' certificates come with it."""
+    own = node(1, account="123456789012", managed="mi-1")
+    assert choose([own], None, ()) is None
+    assert choose([own, node(2)], None, ("n1",)) == "n2"
+    assert choose([own, node(2)], "n1", ()) == "n2"
 
 
 def test_names_for_the_world() -> None:

@@ -10,6 +10,7 @@ from hatoba.gateway.tags import remove_tags, set_tags, tags_of
 from hatoba.services.ecs.api.room import MOST_TAGS, checked_tags, ecs
 from hatoba.services.ecs.model.capacity_provider import find_provider
 from hatoba.services.ecs.model.cluster import find_cluster
+from hatoba.services.ecs.model.instance import offered
 from hatoba.services.ecs.model.service import find_service
 from hatoba.services.ecs.model.task import find_task
 from hatoba.services.ecs.model.task_definition import find_definition
@@ -85,6 +86,7 @@ def _exists(view: View, call: Call, parsed: arn.Arn) -> bool:
         case "capacity-provider":
             return find_provider(view, call.scope, rest) is not None
         case "container-instance":
-            return view.find(nodes, FLEET, name) is not None
+            node = view.find(nodes, FLEET, name)
+            return node is not None and offered(node, call.scope)
         case _:
             return False

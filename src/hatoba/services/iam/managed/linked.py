@@ -110,7 +110,8 @@ _SSM = _linked(
 )
 _SSM_HERE = _linked(
     "HatobaSSMServiceRolePolicy",
-    "Notifications and sessions' logs.",
+    "Notifications, roles of machines and sessions' logs.",
+    allow("iam: GetRole"),
     allow("events: PutEvents"),
     allow("logs: CreateLogStream PutLogEvents DescribeLogGroups DescribeLogStreams"),
 )

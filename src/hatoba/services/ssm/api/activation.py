@@ -39,7 +39,7 @@ async def create_activation(req: t.CreateActivationRequest, call: Call) -> t.Cre
     if not call.now < expires <= call.now + LONGEST:
         raise t.InvalidParameters("The ExpirationDate must be in the future, and within 30 days.")
     await check_role(call, req["IamRole"])
-    tags = checked({}, req.get("Tags") or ())
+    tags = _tags(req)
     code, id_ = call.get(Enrolments).code(), call.ids.uuid()
     with call.tx() as tx:
         tx.put(
@@ -57,6 +57,13 @@ async def create_activation(req: t.CreateActivationRequest, call: Call) -> t.Cre
             ),
         )
     return {"ActivationId": id_, "ActivationCode": code.text()}
+
+
+def _tags(req: t.CreateActivationRequest) -> dict[str, str]:
+    try:
+        return checked({}, req.get("Tags") or ())
+    except t.TooManyTagsError as error:
+        raise t.InvalidParameters(str(error)) from None  # the only error that this operation has
 
 
 async def check_role(call: Call, role: str) -> None:

@@ -14,10 +14,11 @@ from hatoba.gateway.call import Call
 from hatoba.services.ssm.api.room import ssm
 from hatoba.services.ssm.plan.documents import COMMAND, DOCUMENTS, LOG_GROUP
 from hatoba.services.ssm.session.endpoint import DataChannels
-from hatoba.services.ssm.session.model import TOKEN_SECONDS, Session, find, forget_old, owner, sessions, target_of
+from hatoba.services.ssm.session.model import TOKEN_SECONDS, Session, end, find, forget_old, owner, sessions, target_of
 from hatoba.store.store import View
 
 DOCUMENT = "AmazonECS-ExecuteInteractiveCommand"
+TERMINATED = "The session was terminated."
 
 
 @ssm.operation
@@ -84,8 +85,10 @@ async def resume_session(req: t.ResumeSessionRequest, call: Call) -> t.ResumeSes
 @ssm.operation
 async def terminate_session(req: t.TerminateSessionRequest, call: Call) -> t.TerminateSessionResponse:
     session = find(call.store, req["SessionId"])
-    if session is not None and session.owner == owner(call.principal):
-        call.get(DataChannels).terminate(session.id, "The session was terminated.")
+    own = session is not None and session.scope == call.scope and session.owner == owner(call.principal)
+    if own and not call.get(DataChannels).terminate(req["SessionId"], TERMINATED):
+        with call.tx() as tx:
+            end(tx, req["SessionId"], call.now, TERMINATED)  # nobody has come yet: nobody shall
     return {"SessionId": req["SessionId"]}
 
 

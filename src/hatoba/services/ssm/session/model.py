@@ -58,6 +58,11 @@ sessions = Table("ssm.sessions", Session, indexes=(Index("id", lambda session: s
 TABLES = (sessions,)
 
 
+def over(session: Session, now: float) -> bool:
+    """It has ended; or nobody came for it as long as its token was good, and nobody can any more."""
+    return session.state == "ended" or (session.state == "offered" and now > session.token_until)
+
+
 class BadToken(HatobaError):
     """The token does not open this session; the text says why."""
 
