@@ -60,7 +60,7 @@ def folder(req: Params, call: Call) -> Iterator[str]:
 
 
 def tagged(req: Params, call: Call) -> Iterator[str]:
-    """A parameter or a machine by its name; of other types of resources, which are not here, what would be their ARN."""
+    """A parameter or a machine by its name; of other types, which are not here, what would be their ARN."""
     kind, name = str(req.get("ResourceType") or ""), str(req.get("ResourceId") or "").strip(" ")
     match kind:
         case "Parameter":

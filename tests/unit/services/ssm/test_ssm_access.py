@@ -14,6 +14,7 @@ from tests.unit.services.asked import ALICE, SCOPE, Asked
 
 HERE = f"arn:aws:ssm:{SCOPE.region}:{SCOPE.account}"
 TASK = "0123456789abcdef0123456789abcdef"
+MACHINE = "mi-0123456789abcdef0"
 TARGET = f"ecs:prod_{TASK}_{TASK}-1"
 BLUE = [{"Key": "team", "Value": "blue"}]
 RED = {"ssm:resourceTag/team": "red"}
@@ -64,6 +65,12 @@ def asked() -> Iterator[Asked]:
         ("ListTagsForResource", {"ResourceType": "Document", "ResourceId": "d"}, ["document/d"]),
         ("GetServiceSetting", {"SettingId": "/ssm/parameter-store/default-parameter-tier"},
          ["servicesetting/ssm/parameter-store/default-parameter-tier"]),
+        ("ListTagsForResource", {"ResourceType": "ManagedInstance", "ResourceId": "mi-1"}, ["managed-instance/mi-1"]),
+        ("DeregisterManagedInstance", {"InstanceId": MACHINE}, [f"managed-instance/{MACHINE}"]),
+        ("GetDocument", {"Name": "AWS-StartInteractiveCommand"},
+         ["arn:aws:ssm:us-east-1::document/AWS-StartInteractiveCommand"]),
+        ("DescribeDocument", {"Name": "own"}, ["document/own"]),
+        ("DescribeSessions", {"State": "Active"}, ["*"]),
         ("TerminateSession", {"SessionId": "own"}, ["session/own"]),
         ("StartSession", {"Target": TARGET}, [f"arn:aws:ecs:us-east-1:{SCOPE.account}:task/prod/{TASK}"]),
         ("StartSession", {"Target": "mi-1"}, ["managed-instance/mi-1"]),
@@ -124,3 +131,15 @@ def test_ecs_starts_sessions_for_whom_it_has_asked_itself(asked: Asked) -> None:
         assert asked.needs("StartSession", Target=TARGET, DocumentName="AmazonECS-ExecuteInteractiveCommand") == []
     finally:
         asked.via = ""
+
+
+@pytest.mark.parametrize("role", ["machines/anywhere", "arn:aws:iam::123456789012:role/machines/anywhere"])
+def test_who_activates_machines_hands_over_their_role(asked: Asked, role: str) -> None:
+    """Else whoever may activate machines would have every role that Systems Manager may assume."""
+    passed = ("iam:PassRole", f"arn:aws:iam::{SCOPE.account}:role/machines/anywhere")
+    made = asked.needs("CreateActivation", IamRole=role, Tags=BLUE)
+    assert [need.action for need in made] == ["ssm:CreateActivation", "ssm:AddTagsToResource", "iam:PassRole"]
+    changed = asked.needs("UpdateManagedInstanceRole", InstanceId=MACHINE, IamRole=role)
+    for needs in (made, changed):
+        assert (needs[-1].action, needs[-1].resource) == passed
+        assert needs[-1].keys == {"iam:PassedToService": "ssm.amazonaws.com"}
