@@ -45,6 +45,7 @@ BEHIND = {
     "containerd": (),
     "cryptography": (
         "services/acm/x509.py",
+        "services/ec2/sshkeys.py",
         "core/secret.py",
         "fleet/enrol.py",
         "node/session.py",

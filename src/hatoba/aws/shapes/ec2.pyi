@@ -423,6 +423,12 @@ class CreateInternetGatewayRequest(_t.TypedDict, total=False):
     DryRun: bool
 class CreateInternetGatewayResult(_t.TypedDict, total=False):
     InternetGateway: InternetGateway
+class CreateKeyPairRequest(_t.TypedDict, total=False):
+    KeyName: _t.Required[str]
+    KeyType: KeyType
+    TagSpecifications: list[TagSpecification]
+    KeyFormat: KeyFormat
+    DryRun: bool
 class CreateManagedPrefixListRequest(_t.TypedDict, total=False):
     DryRun: bool
     PrefixListName: _t.Required[str]
@@ -602,6 +608,13 @@ class DeleteDhcpOptionsRequest(_t.TypedDict, total=False):
 class DeleteInternetGatewayRequest(_t.TypedDict, total=False):
     DryRun: bool
     InternetGatewayId: _t.Required[str]
+class DeleteKeyPairRequest(_t.TypedDict, total=False):
+    KeyName: str
+    KeyPairId: str
+    DryRun: bool
+class DeleteKeyPairResult(_t.TypedDict, total=False):
+    Return: bool
+    KeyPairId: str
 class DeleteManagedPrefixListRequest(_t.TypedDict, total=False):
     DryRun: bool
     PrefixListId: _t.Required[str]
@@ -866,6 +879,14 @@ class DescribeIpv6PoolsRequest(_t.TypedDict, total=False):
 class DescribeIpv6PoolsResult(_t.TypedDict, total=False):
     Ipv6Pools: list[Ipv6Pool]
     NextToken: str
+class DescribeKeyPairsRequest(_t.TypedDict, total=False):
+    KeyNames: list[str]
+    KeyPairIds: list[str]
+    IncludePublicKey: bool
+    DryRun: bool
+    Filters: list[Filter]
+class DescribeKeyPairsResult(_t.TypedDict, total=False):
+    KeyPairs: list[KeyPairInfo]
 class DescribeLaunchTemplatesRequest(_t.TypedDict, total=False):
     DryRun: bool
     LaunchTemplateIds: list[str]
@@ -1551,6 +1572,16 @@ class ImageWatermark(_t.TypedDict, total=False):
     SourceImageCreationTime: float
     WatermarkCreationTime: float
 ImdsSupportValues = _t.Literal["v2.0"]
+class ImportKeyPairRequest(_t.TypedDict, total=False):
+    TagSpecifications: list[TagSpecification]
+    DryRun: bool
+    KeyName: _t.Required[str]
+    PublicKeyMaterial: _t.Required[bytes]
+class ImportKeyPairResult(_t.TypedDict, total=False):
+    KeyFingerprint: str
+    KeyName: str
+    KeyPairId: str
+    Tags: list[Tag]
 class InferenceAcceleratorInfo(_t.TypedDict, total=False):
     Accelerators: list[InferenceDeviceInfo]
     TotalInferenceMemoryInMiB: int
@@ -1954,6 +1985,22 @@ class Ipv6Range(_t.TypedDict, total=False):
     Description: str
     CidrIpv6: str
 Ipv6SupportValue = _t.Literal["enable", "disable"]
+KeyFormat = _t.Literal["pem", "ppk"]
+class KeyPair(_t.TypedDict, total=False):
+    KeyPairId: str
+    Tags: list[Tag]
+    KeyName: str
+    KeyFingerprint: str
+    KeyMaterial: str
+class KeyPairInfo(_t.TypedDict, total=False):
+    KeyPairId: str
+    KeyType: KeyType
+    Tags: list[Tag]
+    PublicKey: str
+    CreateTime: float
+    KeyName: str
+    KeyFingerprint: str
+KeyType = _t.Literal["rsa", "ed25519"]
 class LaunchSpecification(_t.TypedDict, total=False):
     UserData: str
     AddressingType: str

@@ -14,13 +14,14 @@ from hatoba.services.ec2.model.acl import network_acls
 from hatoba.services.ec2.model.address import Elastic, elastics
 from hatoba.services.ec2.model.group import SecurityGroup, groups
 from hatoba.services.ec2.model.interface import Eni, enis
+from hatoba.services.ec2.model.keypair import KeyPair, key_pairs
 from hatoba.services.ec2.model.network import Block, Subnet, Vpc, subnets, vpcs
 from hatoba.services.ec2.model.peering import Peering, Side, peerings
 from hatoba.services.ec2.model.prefixlist import lists_of_aws
 from hatoba.services.ec2.model.routes import Association, RouteTable, local_route, route_tables
 from tests.unit.services.asked import SCOPE, Asked
 
-TABLES = (vpcs, subnets, groups, enis, elastics, route_tables, network_acls, peerings, tag_table)
+TABLES = (vpcs, subnets, groups, enis, elastics, route_tables, network_acls, peerings, key_pairs, tag_table)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,11 @@ def asked() -> Iterator[Asked]:
     asked.put(peerings, Peering(key=key, requester=near, accepter=far, state="active", words="Active", until=None))
     arn = "arn:aws:ec2:us-east-1:123456789012:subnet/subnet-1"
     asked.put(tag_table, Tags(key=tag_table.key(SCOPE, arn), tags={"team": "blue"}))
+    pair = KeyPair(key=key_pairs.key(SCOPE, "key-1"), name="web", kind="rsa", public="", fingerprint="", created=0.0)
+    asked.put(key_pairs, pair)
+    asked.put(
+        tag_table, Tags(key=tag_table.key(SCOPE, "arn:aws:ec2:us-east-1:123456789012:key-pair/key-1"), tags={"a": "b"})
+    )
     yield asked
     asked.close()
 
@@ -110,6 +116,11 @@ NAMED: list[tuple[str, dict[str, Any], list[str]]] = [
      ["elastic-ip/eipalloc-1", "network-interface/eni-2"]),
     ("DisassociateAddress", {"AssociationId": "eipassoc-1"}, ["elastic-ip/eipalloc-1", "network-interface/eni-1"]),
     ("ReleaseAddress", {"PublicIp": "100.64.4.9"}, ["elastic-ip/100.64.4.9"]),
+    ("CreateKeyPair", {"KeyName": "new"}, ["key-pair/new"]),
+    ("ImportKeyPair", {"KeyName": "new", "PublicKeyMaterial": b"x"}, ["key-pair/new"]),
+    ("DeleteKeyPair", {"KeyPairId": "key-1"}, ["key-pair/web"]),
+    ("DeleteKeyPair", {"KeyName": "other"}, ["key-pair/other"]),
+    ("CreateTags", {"Resources": ["key-1"], "Tags": []}, ["key-pair/web"]),
     ("CreateTags", {"Resources": ["vpc-1", "sgr-1", "what"], "Tags": []},
      ["vpc/vpc-1", "security-group-rule/sgr-1", "arn:aws:ec2:us-east-1:123456789012:what"]),
 ]  # fmt: skip
@@ -196,6 +207,9 @@ KEYS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
      {"ec2:AllocationId": "eipalloc-1", "ec2:Domain": "vpc", "ec2:PublicIpAddress": "100.64.4.1"}),
     ("DeleteInternetGateway", {"InternetGatewayId": "igw-1"}, {"ec2:InternetGatewayID": "igw-1"}),
     ("DeleteDhcpOptions", {"DhcpOptionsId": "dopt-1"}, {"ec2:DhcpOptionsID": "dopt-1"}),
+    ("CreateKeyPair", {"KeyName": "new"}, {"ec2:KeyPairType": "rsa"}),
+    ("DeleteKeyPair", {"KeyName": "web"},
+     {"ec2:KeyPairName": "web", "ec2:KeyPairType": "rsa", "ec2:ResourceTag/a": "b", "aws:ResourceTag/a": "b"}),
     ("ModifyVpcAttribute", {"VpcId": "vpc-1", "EnableDnsSupport": {"Value": False}},
      {"ec2:VpcID": "vpc-1", "ec2:Tenancy": "default", "ec2:Attribute": ["EnableDnsSupport"],
       "ec2:Attribute/EnableDnsSupport": "false"}),

@@ -122,6 +122,7 @@ LISTS = (
     "DescribeIpamPools",
     "DescribeIpams",
     "DescribeIpv6Pools",
+    "DescribeKeyPairs",
     "DescribeLaunchTemplates",
     "DescribeLocalGatewayRouteTables",
     "DescribeLocalGateways",
@@ -171,7 +172,10 @@ ACCESS = Access(
         **GROUPS,
         **INTERFACES,
         **dict.fromkeys(LISTS, on()),
+        "CreateKeyPair": on(r.new_key_pair),
         "CreateTags": tags,
+        "DeleteKeyPair": on(r.key_pair),
         "DeleteTags": tags,
+        "ImportKeyPair": on(r.new_key_pair),
     },
 )

@@ -21,6 +21,7 @@ from hatoba.services.ec2.model.address import elastics
 from hatoba.services.ec2.model.arns import TYPES, arn_of
 from hatoba.services.ec2.model.group import groups
 from hatoba.services.ec2.model.interface import enis
+from hatoba.services.ec2.model.keypair import KeyPair, by_name, key_pairs
 from hatoba.services.ec2.model.network import subnets, vpcs
 from hatoba.services.ec2.model.peering import Side, peerings
 from hatoba.services.ec2.model.prefixlist import is_of_aws
@@ -36,10 +37,7 @@ class Thing(NamedTuple):
     kind: str
     arn: str
     keys: Keys
-
-    @property
-    def made(self) -> bool:
-        return self.arn.endswith(f"/{ANY}")
+    made: bool = False  # it is to be
 
 
 Target = Callable[[Params, Call], Iterable[Thing]]
@@ -153,7 +151,7 @@ def made(kind: str) -> Target:
     """What is to be made."""
 
     def things(req: Params, call: Call) -> Iterator[Thing]:
-        yield Thing(kind, arn_of(call.scope, kind, ANY), {})
+        yield Thing(kind, arn_of(call.scope, kind, ANY), {}, made=True)
 
     return things
 
@@ -162,7 +160,33 @@ def tagged(req: Params, call: Call) -> Iterator[Thing]:
     """What CreateTags and DeleteTags name, of whatever type."""
     for id_ in member(req, "Resources"):
         kind = TYPES.get(id_.rpartition("-")[0])
+        if kind == "key-pair":
+            yield from key_pair({"KeyPairId": id_}, call)
+            continue
         yield Thing("", call.arn(id_), {}) if kind is None else thing(call, kind, id_)
+
+
+def new_key_pair(req: Params, call: Call) -> Iterator[Thing]:
+    """Its name is known before."""
+    kind = {} if "PublicKeyMaterial" in req else {"ec2:KeyPairType": req.get("KeyType", "rsa")}
+    yield Thing("key-pair", arn_of(call.scope, "key-pair", req["KeyName"]), kind, made=True)
+
+
+def key_pair(req: Params, call: Call) -> Iterator[Thing]:
+    """By name or id; its ARN has the name, its tags are found under the id."""
+    for id_ in member(req, "KeyPairId"):
+        found = call.store.find(key_pairs, call.scope, id_)
+        yield _key_pair(call, found) if found else thing(call, "key-pair", id_)
+    for name in member(req, "KeyName"):
+        found = by_name(call.store, call.scope, name)
+        yield _key_pair(call, found) if found else thing(call, "key-pair", name)
+
+
+def _key_pair(call: Call, pair: KeyPair) -> Thing:
+    keys: dict[str, Values] = {"ec2:KeyPairName": pair.name, "ec2:KeyPairType": pair.kind}
+    for key, value in tags_of(call.store, call.scope, arn_of(call.scope, "key-pair", pair.id)).items():
+        keys |= {f"ec2:ResourceTag/{key}": value, f"aws:ResourceTag/{key}": value}
+    return Thing("key-pair", arn_of(call.scope, "key-pair", pair.name), keys)
 
 
 def group(req: Params, call: Call) -> Iterator[Thing]:

@@ -17,6 +17,7 @@ from hatoba.services.ec2.model.dhcp import the_options
 from hatoba.services.ec2.model.errors import not_found
 from hatoba.services.ec2.model.group import groups
 from hatoba.services.ec2.model.interface import enis
+from hatoba.services.ec2.model.keypair import key_pairs
 from hatoba.services.ec2.model.network import subnets, vpcs
 from hatoba.services.ec2.model.prefixlist import prefix_lists
 from hatoba.services.ec2.model.routes import internet_gateways, route_tables
@@ -31,6 +32,7 @@ _TABLES: dict[str, Table[Any]] = {
     "rtb": route_tables,
     "igw": internet_gateways,
     "pl": prefix_lists,
+    "key": key_pairs,
 }
 
 

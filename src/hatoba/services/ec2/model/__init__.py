@@ -7,6 +7,7 @@ from hatoba.services.ec2.model.address import cursors, elastics
 from hatoba.services.ec2.model.dhcp import dhcp_options
 from hatoba.services.ec2.model.group import groups
 from hatoba.services.ec2.model.interface import enis
+from hatoba.services.ec2.model.keypair import key_pairs
 from hatoba.services.ec2.model.nat import nat_gateways
 from hatoba.services.ec2.model.network import opened, subnets, vpcs
 from hatoba.services.ec2.model.peering import peerings
@@ -30,4 +31,5 @@ TABLES: tuple[Table[Any], ...] = (
     earlier_versions,
     nat_gateways,
     peerings,
+    key_pairs,
 )
