@@ -50,6 +50,7 @@ BEHIND = {
         "fleet/enrol.py",
         "node/session.py",
         "services/kms/crypto/",
+        "services/sts/plan/jwt.py",
     ),
     "dns": ("dns/",),
     "envoy": ("proxy/",),

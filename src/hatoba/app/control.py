@@ -32,12 +32,13 @@ from hatoba.core.ids import RandomIds
 from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
 from hatoba.core.tasks import TaskGroup
+from hatoba.core.verdicts import Verdicts
 from hatoba.fleet.channels import Channels, Executor
 from hatoba.fleet.enrol import Authority, Enrolments, transits
 from hatoba.fleet.reports import StatusSweeper
 from hatoba.fleet.session import Sessions
 from hatoba.gateway import http
-from hatoba.gateway.access import EverythingPasses, KnownKeys, RolesPass
+from hatoba.gateway.access import EverythingPasses, Identities, KnownKeys, RolesPass, SecondFactors
 from hatoba.gateway.front import front
 from hatoba.gateway.idempotency import forget_expired
 from hatoba.gateway.own import Own
@@ -52,12 +53,14 @@ from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.ecr.naming import Naming
 from hatoba.services.ecr.registry import Registry, open_registry
 from hatoba.services.elbv2.metrics import collector as load_balancers
+from hatoba.services.iam.factors import Devices
 from hatoba.services.iam.identities import UserKeys
 from hatoba.services.ssm import activating
 from hatoba.services.ssm.session.endpoint import PREFIX as DATA_CHANNELS
 from hatoba.services.ssm.session.endpoint import DataChannels
 from hatoba.services.ssm.session.talk import Side
 from hatoba.services.sts.identities import Sessions as StsSessions
+from hatoba.services.sts.oidc import Keys
 from hatoba.store import Store
 from hatoba.store.sqlite import SqliteJournal
 from hatoba.streams.engine import DiskStreams
@@ -120,6 +123,10 @@ class Control:
             ecs_room.Settings(registry_hosts=hosts, stopped_tasks_kept=settings.stopped_tasks_kept),
         )
         plane.provide(PublicPool, PublicPool(network=self._pool, transit=str(transits(self._pool))))
+        plane.provide(Identities, self._identities)  # type: ignore[type-abstract]
+        plane.provide(SecondFactors, Devices(self.store, self._clock))  # type: ignore[type-abstract]
+        plane.provide(Verdicts, Verdicts(self._sealer))
+        plane.provide(Keys, Keys(self._clock, loopback=settings.oidc_loopback == "on"))
         return plane
 
     def _open_registry(self) -> Registry:

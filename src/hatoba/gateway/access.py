@@ -35,6 +35,14 @@ class Identities(Protocol):
         ...
 
 
+class SecondFactors(Protocol):
+    """The devices that show codes; the iam room implements it."""
+
+    def shown(self, scope: Scope, user: str, serial: str, code: str) -> bool:
+        """Whether `code` is what the user's device shows now. `user`: an ARN. A code counts once."""
+        ...
+
+
 class Authorizer(Protocol):
     def decide(self, call: Call, operation: Operation, needs: Iterable[Need]) -> None:
         """Raises the service's access-denied error (`denied`), saying who may not do what, and why.

@@ -26,6 +26,7 @@ from hatoba.core.ids import RandomIds
 from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
 from hatoba.core.secret import Sealer
+from hatoba.core.verdicts import Verdicts
 from hatoba.fleet import model as fleet
 from hatoba.gateway import access
 from hatoba.gateway.call import idempotent
@@ -43,10 +44,12 @@ from hatoba.services.ec2.model import TABLES as EC2
 from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.iam import model as iam_model
 from hatoba.services.iam.api import iam
+from hatoba.services.iam.factors import Devices
 from hatoba.services.iam.identities import UserKeys
 from hatoba.services.sts import model as sts_model
 from hatoba.services.sts.api import sts
 from hatoba.services.sts.identities import Sessions
+from hatoba.services.sts.oidc import Keys
 from hatoba.store import Store
 from hatoba.store.sqlite import SqliteJournal
 from hatoba.trail.simulated import MemoryTrail
@@ -98,19 +101,24 @@ class Platform:
         self.store.open()
         self.trail = MemoryTrail()
         recorder = Recorder(self.store, self.clock, self.trail, kept=3600.0, most_bytes=10**9, tell=lambda line: None)
+        identities = AnyOf(RootOfAnyAccount(), Sessions(self.store), UserKeys(self.store))
         self.plane = ControlPlane(
             store=self.store,
             clock=self.clock,
             ids=RandomIds(),
             pager=Pager(sealer),
             rooms=[ec2, iam, sts, cloudtrail],
-            identities=AnyOf(RootOfAnyAccount(), Sessions(self.store), UserKeys(self.store)),
+            identities=identities,
             authorizer=access.RolesPass(),
             auditor=recorder,
             settings=Settings(auth=True, account=ACCOUNT, region="us-east-1"),
             strict=True,
         )
         self.plane.provide(PublicPool, pool)
+        self.plane.provide(access.Identities, identities)  # type: ignore[type-abstract]
+        self.plane.provide(access.SecondFactors, Devices(self.store, self.clock))  # type: ignore[type-abstract]
+        self.plane.provide(Verdicts, Verdicts(sealer))
+        self.plane.provide(Keys, Keys(self.clock, loopback=True))
         self.plane.provide(Recorder, recorder)
         self.loop = asyncio.get_running_loop()
         self.port = 0

@@ -1,16 +1,23 @@
-"""One small request over plain HTTP, and its whole answer: for what a node asks of the control plane's endpoint."""
+"""One small request and its whole answer.
+
+`post`: over plain HTTP, for what a node asks of the control plane's endpoint. `get`: over HTTPS, for what other servers
+publish. No redirects are followed, and an answer has bounds in time and size.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import httptools
 import msgspec
 
 from hatoba.core.errors import HatobaError
 
-_MOST = 1 << 20  # bytes of an answer
+_MOST = 1 << 20  # bytes of an answer's body
+_MOST_READ = 2 * _MOST  # bytes of all of it, headers and the frames of a body in pieces included
 
 
 class Unanswered(HatobaError):
@@ -36,8 +43,6 @@ class _Heard:
 
     def on_body(self, body: bytes) -> None:
         self.body += body
-        if len(self.body) > _MOST:
-            raise ValueError("the answer is too long")
 
     def on_message_complete(self) -> None:
         self.done = True
@@ -49,23 +54,47 @@ async def post(endpoint: str, headers: Mapping[str, str], body: bytes, *, patien
     request = ("POST / HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\nconnection: close\r\n\r\n").encode() + body
     try:
         async with asyncio.timeout(patience):
-            return await _exchange(endpoint, request)
+            host, _, port = endpoint.rpartition(":")
+            return await _exchange(host.strip("[]"), int(port), request)
     except (OSError, EOFError, ValueError, TimeoutError, httptools.HttpParserError) as error:
         raise Unanswered(str(error) or type(error).__name__) from error
 
 
-async def _exchange(endpoint: str, request: bytes) -> Answer:
-    host, _, port = endpoint.rpartition(":")
-    reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+async def get(url: str, address: str, tls: ssl.SSLContext, *, patience: float) -> Answer:
+    """From `address`, which is what the name in `url` (https) means: whoever asks has looked at where it leads.
+
+    Raises `ssl.SSLCertVerificationError` where the server's certificate is not trusted, for this name.
+    """
+    where = urlsplit(url)
+    target = f"{where.path or '/'}?{where.query}" if where.query else where.path or "/"
+    lines = (f"GET {target} HTTP/1.1", f"host: {where.netloc}", "accept: application/json", "connection: close")
+    try:
+        request = ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+        async with asyncio.timeout(patience):
+            return await _exchange(address, where.port or 443, request, tls, where.hostname)
+    except ssl.SSLCertVerificationError:
+        raise
+    except (OSError, EOFError, ValueError, TimeoutError, httptools.HttpParserError) as error:
+        raise Unanswered(str(error) or type(error).__name__) from error
+
+
+async def _exchange(
+    host: str, port: int, request: bytes, tls: ssl.SSLContext | None = None, name: str | None = None
+) -> Answer:
+    reader, writer = await asyncio.open_connection(host, port, ssl=tls, server_hostname=name)
     try:
         writer.write(request)
         heard = _Heard()
         parser = httptools.HttpResponseParser(heard)
+        taken = 0
         while not heard.done:
             data = await reader.read(_MOST)
+            taken += len(data)
             if not data:
                 raise EOFError("the connection was closed")
             parser.feed_data(data)
+            if taken > _MOST_READ or len(heard.body) > _MOST:
+                raise ValueError("the answer is too long")
         return Answer(status=parser.get_status_code(), headers=heard.headers, body=heard.body)
     finally:
         writer.close()

@@ -87,6 +87,28 @@ class Policy(Named, frozen=True, kw_only=True):
     updated: float
 
 
+class MfaDevice(Named, frozen=True, kw_only=True):
+    """A virtual second factor."""
+
+    seed: Secret  # base 32
+    user: str | None = None  # id
+    enabled: float | None = None
+    drift: int = 0  # steps that its clock is ahead
+    last: int = 0  # step of the last code that was shown
+
+
+class OidcProvider(Record, frozen=True, kw_only=True):
+    """Who vouches for identities with tokens. The id is its URL without `https://`."""
+
+    clients: tuple[str, ...] = ()  # audiences
+    thumbprints: tuple[str, ...] = ()
+    created: float
+
+    @property
+    def arn(self) -> str:
+        return f"arn:{self.key.partition}:iam::{self.key.account}:oidc-provider/{self.id}"
+
+
 class Alias(Record, frozen=True, kw_only=True):
     """An account's other name; the id is that."""
 
@@ -129,9 +151,25 @@ access_keys = Table(
     indexes=(Index("id", lambda key: key.key.id), Index("user", lambda key: (key.key.account, key.user.lower()))),
 )
 policies = Table("iam.policies", Policy, schema=2, migrations={1: _with_versions})
+mfa_devices: Table[MfaDevice] = Table(
+    "iam.mfa_devices",
+    MfaDevice,
+    indexes=(Index("user", lambda device: (device.key.account, device.user) if device.user else None),),
+)
+oidc_providers = Table("iam.oidc_providers", OidcProvider)
 aliases = Table("iam.account_aliases", Alias, indexes=(Index("id", lambda alias: alias.id),))
 
-TABLES: tuple[Table[Any], ...] = (users, groups, roles, instance_profiles, access_keys, policies, aliases)
+TABLES: tuple[Table[Any], ...] = (
+    users,
+    groups,
+    roles,
+    instance_profiles,
+    access_keys,
+    policies,
+    mfa_devices,
+    oidc_providers,
+    aliases,
+)
 
 N = TypeVar("N", bound=Named)
 
@@ -188,6 +226,21 @@ PROFILE = Kind(
     absent="Instance Profile {name} cannot be found.",
     taken="Instance Profile {name} already exists.",
 )
+
+
+MFA = Kind(
+    noun="virtual mfa device",
+    table=mfa_devices,
+    resource="mfa",
+    prefix="ASGA",
+    taken="MFADevice entity at the same path and name already exists.",
+)
+
+
+def find_device(view: View, scope: Scope, serial: str) -> MfaDevice | None:
+    """By its serial number, which is its ARN."""
+    device = MFA.find(view, scope, serial.rpartition("/")[2])
+    return device if device is not None and MFA.arn(device) == serial else None
 
 
 def unique_id(ids: Ids, prefix: str, length: int = 17) -> str:

@@ -5,13 +5,32 @@ Source: the service authorisation reference, "AWS Security Token Service".
 
 from __future__ import annotations
 
-from hatoba.gateway.needs import Access, anyone, named, on
+from collections.abc import Iterator
+
+from hatoba.gateway.call import Call
+from hatoba.gateway.needs import Access, Params, acting, all_of, anyone, inside, on, when
+
+
+def federated_user(req: Params, call: Call) -> Iterator[str]:
+    yield f"arn:{call.scope.partition}:sts::{call.scope.account}:federated-user/{req.get('Name', '')}"
+
 
 ACCESS = Access(
     "sts",
     {
-        "AssumeRole": on(named("RoleArn", lambda call, name: name)),
+        "AssumeRole": inside,  # the role's trust policy decides with the caller's own, and has to be asked for
+        "AssumeRoleWithSAML": anyone,  # unsigned, as the next
+        "AssumeRoleWithWebIdentity": anyone,
+        "AssumeRoot": on(),
+        "DecodeAuthorizationMessage": on(),
+        "GetAccessKeyInfo": on(),
         "GetCallerIdentity": anyone,
+        "GetDelegatedAccessToken": on(),
+        "GetFederationToken": all_of(
+            on(federated_user, tags="Tags"),
+            when(lambda req: req.get("Tags"), acting("sts:TagSession", federated_user)),
+        ),
         "GetSessionToken": anyone,
+        "GetWebIdentityToken": on(),
     },
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from hatoba.core.keys import Scope
+from hatoba.core.keys import Key, Scope
 from hatoba.core.records import Record
 from hatoba.core.secret import Secret
 from hatoba.gateway.call import Principal
@@ -21,6 +21,7 @@ class Session(Record, frozen=True, kw_only=True):
     secret: Secret
     token: Secret
     expires: float
+    workload: Key | None = None  # of the fleet: the session ends with it
 
 
 sessions = Table("sts.sessions", Session)

@@ -16,7 +16,7 @@ from hatoba.core.secret import Sealer
 from hatoba.gateway.access import root
 from hatoba.services.iam import documents
 from hatoba.services.iam.model import policies
-from hatoba.services.sts.trust import allows
+from hatoba.services.sts.plan.trust import allows
 from hatoba.store.codec import Codec
 
 ANYTHING = st.recursive(

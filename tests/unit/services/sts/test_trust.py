@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hatoba.core.keys import Scope
 from hatoba.gateway.access import anonymous, root, service_role
 from hatoba.gateway.call import Principal
-from hatoba.services.sts.trust import allows
+from hatoba.services.sts.plan.trust import allows
 
 ACCOUNT, OTHER = "123456789012", "210987654321"
 ROOT = root("aws", ACCOUNT)

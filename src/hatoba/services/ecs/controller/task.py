@@ -34,7 +34,8 @@ from hatoba.services.ecs.plan.workload import NOTHING, credential_id, execution_
 from hatoba.store import Change, Tx
 
 SESSION_SECONDS = 3600
-RENEW_BEFORE = 900.0  # seconds before role credentials expire
+RENEW_BEFORE = 1200.0  # seconds before role credentials expire: earlier than the SDKs ask for new ones
+_WORKLOAD = "iam::aws:contextProvider/HatobaWorkload"
 LONGEST_PROVISIONING = 300.0
 
 
@@ -169,7 +170,11 @@ class TaskController:
         if not arn:
             return None
         found = await self._platform.door(task.scope, "ecs").sts.assume_role(
-            RoleArn=arn, RoleSessionName=task.id, DurationSeconds=SESSION_SECONDS
+            RoleArn=arn,
+            RoleSessionName=task.id,
+            DurationSeconds=SESSION_SECONDS,
+            # They end with the task's workload, however long they were to last.
+            ProvidedContexts=[{"ProviderArn": f"arn:{task.key.partition}:{_WORKLOAD}", "ContextAssertion": task.id}],
         )
         given = found["Credentials"]
         return Credential(

@@ -1,32 +1,57 @@
-"""Tags of users, roles, policies and instance profiles: the same three operations for each."""
+"""Tags of everything that has some: the same three operations for each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from hatoba.aws.shapes import iam as t
 from hatoba.gateway.call import Call
-from hatoba.services.iam.api.room import drop_tags, iam, marked_page, own_tags, put_tags
-from hatoba.services.iam.model import POLICY, PROFILE, ROLE, USER, Kind, Named, the_policy
+from hatoba.gateway.tags import tags_of
+from hatoba.services.iam.api.mfa import the_device
+from hatoba.services.iam.api.oidc import the_oidc_provider
+from hatoba.services.iam.api.room import drop_tags, iam, marked_page, put_tags
+from hatoba.services.iam.model import MFA, POLICY, PROFILE, ROLE, USER, Kind, Named, the_policy
+from hatoba.store.store import View
 
 N = TypeVar("N", bound=Named)
+Find = Callable[[View, Call, Mapping[str, Any]], str]  # the ARN of what a request names; raises NoSuchEntity
 
 
-def _tag(call: Call, kind: Kind[N], record: N, given: Sequence[t.Tag]) -> None:
+def _named(kind: Kind[N]) -> Find:
+    return lambda view, call, req: kind.arn(kind.the(view, call.scope, req[f"{kind.title}Name"]))
+
+
+_USER, _ROLE, _PROFILE = _named(USER), _named(ROLE), _named(PROFILE)
+
+
+def _policy(view: View, call: Call, req: Mapping[str, Any]) -> str:
+    return POLICY.arn(the_policy(view, call.scope, req["PolicyArn"]))
+
+
+def _device(view: View, call: Call, req: Mapping[str, Any]) -> str:
+    return MFA.arn(the_device(view, call, req["SerialNumber"]))
+
+
+def _oidc(view: View, call: Call, req: Mapping[str, Any]) -> str:
+    return the_oidc_provider(view, call, req["OpenIDConnectProviderArn"]).arn
+
+
+def _tag(call: Call, find: Find, req: Mapping[str, Any]) -> None:
     with call.tx() as tx:
-        put_tags(tx, record.scope, kind.arn(record), given)
+        put_tags(tx, call.scope.everywhere(), find(tx, call, req), req["Tags"])
 
 
-def _untag(call: Call, kind: Kind[N], record: N, keys: Sequence[str]) -> None:
+def _untag(call: Call, find: Find, req: Mapping[str, Any]) -> None:
     with call.tx() as tx:
-        drop_tags(tx, record.scope, kind.arn(record), keys)
+        drop_tags(tx, call.scope.everywhere(), find(tx, call, req), req["TagKeys"])
 
 
-def _listed(call: Call, kind: Kind[N], record: N, req: Mapping[str, Any]) -> t.ListRoleTagsResponse:
-    """All four lists look alike."""
-    own = own_tags(call.store, kind, record)
-    page, marker = marked_page(call, sorted(own), req, lambda key: key, kind.arn(record))
+def _listed(call: Call, find: Find, req: Mapping[str, Any]) -> t.ListRoleTagsResponse:
+    """All lists look alike."""
+    arn = find(call.store, call, req)
+    own = tags_of(call.store, call.scope.everywhere(), arn)
+    page, marker = marked_page(call, sorted(own), req, lambda key: key, arn)
     answer: t.ListRoleTagsResponse = {
         "Tags": [{"Key": key, "Value": own[key]} for key in page],
         "IsTruncated": marker is not None,
@@ -41,17 +66,17 @@ def _listed(call: Call, kind: Kind[N], record: N, req: Mapping[str, Any]) -> t.L
 
 @iam.operation
 async def tag_user(req: t.TagUserRequest, call: Call) -> None:
-    _tag(call, USER, USER.the(call.store, call.scope, req["UserName"]), req["Tags"])
+    _tag(call, _USER, req)
 
 
 @iam.operation
 async def untag_user(req: t.UntagUserRequest, call: Call) -> None:
-    _untag(call, USER, USER.the(call.store, call.scope, req["UserName"]), req["TagKeys"])
+    _untag(call, _USER, req)
 
 
 @iam.operation
 async def list_user_tags(req: t.ListUserTagsRequest, call: Call) -> t.ListRoleTagsResponse:
-    return _listed(call, USER, USER.the(call.store, call.scope, req["UserName"]), req)
+    return _listed(call, _USER, req)
 
 
 # --- roles
@@ -59,17 +84,17 @@ async def list_user_tags(req: t.ListUserTagsRequest, call: Call) -> t.ListRoleTa
 
 @iam.operation
 async def tag_role(req: t.TagRoleRequest, call: Call) -> None:
-    _tag(call, ROLE, ROLE.the(call.store, call.scope, req["RoleName"]), req["Tags"])
+    _tag(call, _ROLE, req)
 
 
 @iam.operation
 async def untag_role(req: t.UntagRoleRequest, call: Call) -> None:
-    _untag(call, ROLE, ROLE.the(call.store, call.scope, req["RoleName"]), req["TagKeys"])
+    _untag(call, _ROLE, req)
 
 
 @iam.operation
 async def list_role_tags(req: t.ListRoleTagsRequest, call: Call) -> t.ListRoleTagsResponse:
-    return _listed(call, ROLE, ROLE.the(call.store, call.scope, req["RoleName"]), req)
+    return _listed(call, _ROLE, req)
 
 
 # --- policies
@@ -77,17 +102,17 @@ async def list_role_tags(req: t.ListRoleTagsRequest, call: Call) -> t.ListRoleTa
 
 @iam.operation
 async def tag_policy(req: t.TagPolicyRequest, call: Call) -> None:
-    _tag(call, POLICY, the_policy(call.store, call.scope, req["PolicyArn"]), req["Tags"])
+    _tag(call, _policy, req)
 
 
 @iam.operation
 async def untag_policy(req: t.UntagPolicyRequest, call: Call) -> None:
-    _untag(call, POLICY, the_policy(call.store, call.scope, req["PolicyArn"]), req["TagKeys"])
+    _untag(call, _policy, req)
 
 
 @iam.operation
 async def list_policy_tags(req: t.ListPolicyTagsRequest, call: Call) -> t.ListRoleTagsResponse:
-    return _listed(call, POLICY, the_policy(call.store, call.scope, req["PolicyArn"]), req)
+    return _listed(call, _policy, req)
 
 
 # --- instance profiles
@@ -95,14 +120,52 @@ async def list_policy_tags(req: t.ListPolicyTagsRequest, call: Call) -> t.ListRo
 
 @iam.operation
 async def tag_instance_profile(req: t.TagInstanceProfileRequest, call: Call) -> None:
-    _tag(call, PROFILE, PROFILE.the(call.store, call.scope, req["InstanceProfileName"]), req["Tags"])
+    _tag(call, _PROFILE, req)
 
 
 @iam.operation
 async def untag_instance_profile(req: t.UntagInstanceProfileRequest, call: Call) -> None:
-    _untag(call, PROFILE, PROFILE.the(call.store, call.scope, req["InstanceProfileName"]), req["TagKeys"])
+    _untag(call, _PROFILE, req)
 
 
 @iam.operation
 async def list_instance_profile_tags(req: t.ListInstanceProfileTagsRequest, call: Call) -> t.ListRoleTagsResponse:
-    return _listed(call, PROFILE, PROFILE.the(call.store, call.scope, req["InstanceProfileName"]), req)
+    return _listed(call, _PROFILE, req)
+
+
+# --- second factors
+
+
+@iam.operation
+async def tag_mfa_device(req: t.TagMFADeviceRequest, call: Call) -> None:
+    _tag(call, _device, req)
+
+
+@iam.operation
+async def untag_mfa_device(req: t.UntagMFADeviceRequest, call: Call) -> None:
+    _untag(call, _device, req)
+
+
+@iam.operation
+async def list_mfa_device_tags(req: t.ListMFADeviceTagsRequest, call: Call) -> t.ListRoleTagsResponse:
+    return _listed(call, _device, req)
+
+
+# --- OpenID providers
+
+
+@iam.operation
+async def tag_open_id_connect_provider(req: t.TagOpenIDConnectProviderRequest, call: Call) -> None:
+    _tag(call, _oidc, req)
+
+
+@iam.operation
+async def untag_open_id_connect_provider(req: t.UntagOpenIDConnectProviderRequest, call: Call) -> None:
+    _untag(call, _oidc, req)
+
+
+@iam.operation
+async def list_open_id_connect_provider_tags(
+    req: t.ListOpenIDConnectProviderTagsRequest, call: Call
+) -> t.ListRoleTagsResponse:
+    return _listed(call, _oidc, req)

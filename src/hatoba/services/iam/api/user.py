@@ -8,7 +8,7 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.iam import views
 from hatoba.services.iam.api.room import conflict, forget, iam, named_page, new, own_tags, put_new, rename
-from hatoba.services.iam.model import USER, User, access_keys
+from hatoba.services.iam.model import USER, User, access_keys, mfa_devices
 from hatoba.store.store import View
 
 
@@ -54,6 +54,8 @@ async def update_user(req: t.UpdateUserRequest, call: Call) -> None:
         renamed = rename(tx, USER, user, req.get("NewUserName", user.name), req.get("NewPath", user.path))
         for key in tx.index(access_keys, "user", (user.key.account, user.id)):
             tx.put(access_keys, replace(key, user=renamed.name))
+        for device in tx.index(mfa_devices, "user", (user.key.account, user.id)):
+            tx.put(mfa_devices, replace(device, user=renamed.id))
 
 
 @iam.operation
@@ -62,6 +64,8 @@ async def delete_user(req: t.DeleteUserRequest, call: Call) -> None:
         user = USER.the(tx, call.scope, req["UserName"])
         if tx.count(access_keys, "user", (user.key.account, user.id)):
             raise conflict("Cannot delete entity, must delete access keys first.")
+        if tx.count(mfa_devices, "user", (user.key.account, user.id)):
+            raise conflict("Cannot delete entity, must delete MFA device first.")
         if user.inline:
             raise conflict("Cannot delete entity, must delete policies first.")
         if user.attached:

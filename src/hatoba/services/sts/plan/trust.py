@@ -8,7 +8,7 @@ Deny. Source: the IAM user guide, "How to use trust policies" and "IAM JSON poli
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -21,10 +21,25 @@ Context = Mapping[str, str | None]  # condition keys; None: known not to be ther
 def allows(document: str, action: str, principal: Principal, services: Iterable[str], context: Context) -> bool:
     """`services` are the service principals that the caller acts as."""
     acts_as = frozenset(services)
+    return _decide(document, action, lambda wanted: _is(wanted, principal, acts_as), context)
+
+
+def allows_federated(document: str, action: str, provider: str, context: Context) -> bool:
+    """For whoever a provider (an ARN) vouches for, who is nobody of the account."""
+
+    def named(wanted: Any) -> bool:
+        if isinstance(wanted, dict):
+            return provider in _many(wanted.get("Federated", [])) or "*" in _many(wanted.get("AWS", []))
+        return bool(wanted == "*")
+
+    return _decide(document, action, named, context)
+
+
+def _decide(document: str, action: str, named: Callable[[Any], bool], context: Context) -> bool:
     known = {name.lower(): value for name, value in context.items()}
     allowed = False
     for statement in _many(msgspec.json.decode(document).get("Statement", [])):
-        if not _names_action(statement, action) or not _names_principal(statement, principal, acts_as):
+        if not _names_action(statement, action) or not _names_principal(statement, named):
             continue
         held = _conditions(statement.get("Condition", {}), known)
         if statement.get("Effect") == "Deny":
@@ -54,11 +69,11 @@ def _names_action(statement: Mapping[str, Any], action: str) -> bool:
     return found if "Action" in statement else "NotAction" in statement and not found
 
 
-def _names_principal(statement: Mapping[str, Any], principal: Principal, services: frozenset[str]) -> bool:
+def _names_principal(statement: Mapping[str, Any], named: Callable[[Any], bool]) -> bool:
     if "Principal" in statement:
-        return _is(statement["Principal"], principal, services)
+        return named(statement["Principal"])
     if "NotPrincipal" in statement:
-        return not _is(statement["NotPrincipal"], principal, services)
+        return not named(statement["NotPrincipal"])
     return False
 
 
@@ -113,4 +128,17 @@ def _test(operator: str, found: str, values: list[str]) -> bool | None:
             return found.lower() in [value.lower() for value in values]
         case "StringLike" | "ArnEquals" | "ArnLike":
             return any(_like(found, value) for value in values)
+        case "NumericLessThan" | "NumericLessThanEquals" | "NumericGreaterThan" | "NumericGreaterThanEquals":
+            return _compared(operator, found, values)
     return None
+
+
+def _compared(operator: str, found: str, values: list[str]) -> bool | None:
+    try:
+        number, bounds = float(found or "nan"), [float(value) for value in values]
+    except ValueError:
+        return None
+    if operator.endswith("Equals") and number in bounds:
+        return True
+    less = operator.startswith("NumericLess")
+    return any(number < bound if less else number > bound for bound in bounds)

@@ -1,0 +1,1 @@
+"""What IAM decides, pure: codes of second factors (`totp`)."""

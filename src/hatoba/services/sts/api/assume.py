@@ -1,0 +1,127 @@
+"""AssumeRole: a role's session, for whom its trust policy names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hatoba.aws import index
+from hatoba.aws.shapes import sts as t
+from hatoba.core.keys import Key
+from hatoba.fleet.model import workloads
+from hatoba.gateway.call import Call
+from hatoba.gateway.needs import Need, Values, tag_keys
+from hatoba.services.sts.api.room import (
+    HOUR,
+    Role,
+    check_duration,
+    context,
+    denied,
+    find_role,
+    issue,
+    session_of,
+    show_factor,
+    sts,
+)
+from hatoba.services.sts.plan import trust
+from hatoba.services.sts.plan.limits import Wish, invalid, packed, wish
+
+# The service principals that a room's service-linked role acts as beside its own, when it assumes a role for its users.
+_ACTS_AS = {"ecs": ("ecs-tasks.amazonaws.com",)}
+
+# A context that only the platform's own services can provide: the workload with which the session ends.
+WORKLOAD = "arn:{partition}:iam::aws:contextProvider/HatobaWorkload"
+
+
+@sts.operation
+async def assume_role(req: t.AssumeRoleRequest, call: Call) -> t.AssumeRoleResponse:
+    name, seconds = req["RoleSessionName"], req.get("DurationSeconds", HOUR)
+    wished = wish(req, call.principal.session)
+    size, workload = packed(wished), _workload(req, call)
+    role = await find_role(call, req["RoleArn"])
+    if role is None:
+        raise denied(call, "sts:AssumeRole", req["RoleArn"])
+    factor = show_factor(call, req)
+    _check_trust(req, call, role, wished, factor=factor)
+    check_duration(call, seconds, role)
+    principal = session_of(role, name, context(call, wished))
+    answer: t.AssumeRoleResponse = {
+        "Credentials": issue(call, principal, seconds, req, workload),
+        "AssumedRoleUser": {"AssumedRoleId": principal.id, "Arn": principal.arn},
+    }
+    if wished.policy or wished.policy_arns or wished.tags:
+        answer["PackedPolicySize"] = size
+    if wished.source_identity is not None:
+        answer["SourceIdentity"] = wished.source_identity
+    return answer
+
+
+def _workload(req: t.AssumeRoleRequest, call: Call) -> Key | None:
+    """The one with which the session ends, as a service says."""
+    own = WORKLOAD.format(partition=call.scope.partition)
+    found = None
+    for provided in req.get("ProvidedContexts") or ():
+        if call.principal.kind != "service" or provided.get("ProviderArn") != own:
+            raise invalid(f"The context provider {provided.get('ProviderArn')} is not known here.")
+        found = workloads.key(call.scope, provided.get("ContextAssertion", ""))
+    return found
+
+
+def _check_trust(req: t.AssumeRoleRequest, call: Call, role: Role, wished: Wish, *, factor: bool) -> None:
+    """The role has to trust the caller, for all that is asked; and the caller to be allowed it. Raises AccessDenied."""
+    asked, services = _context(req, call, factor), _services(call)
+    for action in _actions(req, wished):
+        if not trust.allows(role.trust, action, call.principal, services, asked):
+            raise denied(call, action, role.arn)
+        keys: dict[str, Values] = {key: value for key, value in asked.items() if value and key.startswith("sts:")}
+        keys |= tag_keys(req.get("Tags"))
+        if call.principal.kind == "service":
+            # It acts for what the role trusts: that has been found out.
+            call.demand(Need(action=action, resource=role.arn, keys=keys))
+        else:
+            call.demand(Need(action=action, resource=role.arn, keys=keys, policy=role.trust, trusts_account=False))
+
+
+def _actions(req: t.AssumeRoleRequest, wished: Wish) -> Iterator[str]:
+    yield "sts:AssumeRole"
+    if wished.tags:
+        yield "sts:TagSession"
+    if req.get("SourceIdentity") is not None:
+        yield "sts:SetSourceIdentity"
+
+
+def _services(call: Call) -> tuple[str, ...]:
+    if call.principal.kind != "service":
+        return ()
+    room = call.principal.id.rpartition(":")[2]
+    known = index.by_name(room)
+    return (f"{known.signing_name if known is not None else room}.amazonaws.com", *_ACTS_AS.get(room, ()))
+
+
+def _context(req: t.AssumeRoleRequest, call: Call, factor: bool) -> dict[str, str | None]:
+    """The condition keys that a trust policy may ask for; None for those that are not there."""
+    asks, service = call.principal, call.principal.kind == "service"
+    shown = factor or (asks.session is not None and asks.session.mfa_at is not None)
+    at = call.now if factor else asks.session.mfa_at if asks.session is not None else None
+    # A service asks for its user's sake: whose, and for what.
+    session = f"arn:{call.scope.partition}:{asks.id.rpartition(':')[2]}:{call.scope.region}:{asks.account}"
+    tags = {f"aws:RequestTag/{tag['Key']}": tag["Value"] for tag in req.get("Tags") or ()}
+    own = {f"aws:PrincipalTag/{key}": value for key, value in asks.session.tags} if asks.session is not None else {}
+    return {
+        "sts:ExternalId": req.get("ExternalId"),
+        "sts:RoleSessionName": req["RoleSessionName"],
+        "sts:SourceIdentity": req.get("SourceIdentity"),
+        "aws:SourceIdentity": asks.session.source_identity if asks.session is not None else None,
+        "aws:MultiFactorAuthPresent": "true" if shown else "false" if asks.session is not None else None,
+        "aws:MultiFactorAuthAge": None if at is None else str(int(call.now - at)),
+        "aws:PrincipalAccount": None if service else asks.account,
+        "aws:PrincipalArn": None if service else asks.role or asks.arn,
+        "aws:PrincipalIsAWSService": str(service).lower(),
+        "aws:PrincipalOrgID": None,
+        "aws:PrincipalType": {"root": "Account", "user": "User", "role": "AssumedRole"}.get(asks.kind),
+        "aws:RequestedRegion": call.scope.region,
+        "aws:SourceAccount": asks.account if service else None,
+        "aws:SourceArn": f"{session}:{req['RoleSessionName']}" if service else None,
+        "aws:userid": asks.id,
+        **tags,
+        **own,
+    }
