@@ -22,7 +22,8 @@ from hatoba.core.ids import SeededIds
 from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
 from hatoba.core.secret import Sealer
-from hatoba.gateway.access import EverythingPasses, KnownKeys
+from hatoba.core.verdicts import Verdicts
+from hatoba.gateway.access import EverythingPasses, Identities, KnownKeys, SecondFactors
 from hatoba.gateway.front import front
 from hatoba.gateway.http import Server
 from hatoba.gateway.own import Own
@@ -34,6 +35,8 @@ from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.ecr.naming import Naming
 from hatoba.services.ecr.registry import Registry, open_registry
 from hatoba.services.ecs import Settings as EcsSettings
+from hatoba.services.iam.factors import Devices
+from hatoba.services.sts.oidc import Keys
 from hatoba.store import Store
 from hatoba.store.memory import MemoryDisk, MemoryJournal
 from hatoba.streams.engine import DiskStreams
@@ -45,7 +48,11 @@ POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", 
 TRUST = json.dumps(
     {
         "Statement": [
-            {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "ecs-tasks.amazonaws.com", "AWS": SCOPE.account},
+                "Action": "sts:AssumeRole",
+            }
         ]
     }
 )
@@ -125,6 +132,8 @@ class Composed:
         await iam.put_role_policy(RoleName="role", PolicyName="policy", PolicyDocument=POLICY)
         await iam.put_group_policy(GroupName="group", PolicyName="policy", PolicyDocument=POLICY)
         await iam.put_user_policy(UserName="user", PolicyName="policy", PolicyDocument=POLICY)
+        device = (await iam.create_virtual_mfa_device(VirtualMFADeviceName="device"))["VirtualMFADevice"]
+        provider = (await iam.create_open_id_connect_provider(Url="https://id.test"))["OpenIDConnectProviderArn"]
         key = (await iam.create_access_key(UserName="user"))["AccessKey"]["AccessKeyId"]
         master = (await door.kms.create_key())["KeyMetadata"]["KeyId"]
         await door.kms.create_alias(AliasName="alias/app", TargetKeyId=master)
@@ -235,6 +244,8 @@ class Composed:
             "AssumeRolePolicyDocument": TRUST,
             "VersionId": "v1",
             "AWSServiceName": "ecs.amazonaws.com",
+            "SerialNumber": device["SerialNumber"],
+            "OpenIDConnectProviderArn": provider,
             "AccessKeyId": key,
             "KeyId": master,
             "TargetKeyId": master,
@@ -262,13 +273,14 @@ def composed(folder: Path) -> Iterator[Composed]:
         store.open()
         trail = DiskTrail(folder / "audit.db")
         recorder = Recorder(store, clock, trail, kept=3600.0, most_bytes=10**9, tell=lambda line: None)
+        identities = KnownKeys()
         plane = ControlPlane(
             store=store,
             clock=clock,
             ids=ids,
             pager=Pager(sealer),
             rooms=[room.service for room in ROOMS],
-            identities=KnownKeys(),
+            identities=identities,
             authorizer=EverythingPasses(),
             auditor=recorder,
             settings=Settings(auth=False, account=SCOPE.account, region=SCOPE.region),
@@ -282,6 +294,10 @@ def composed(folder: Path) -> Iterator[Composed]:
         plane.provide(Registry, registry)
         plane.provide(Streams, streams)  # type: ignore[type-abstract]
         plane.provide(EcsSettings, EcsSettings(registry_hosts=("localhost:4566",), stopped_tasks_kept=3600.0))
+        plane.provide(Identities, identities)  # type: ignore[type-abstract]
+        plane.provide(SecondFactors, Devices(store, clock))  # type: ignore[type-abstract]
+        plane.provide(Verdicts, Verdicts(sealer))
+        plane.provide(Keys, Keys(clock))
         plane.provide(PublicPool, PublicPool(network="100.64.0.0/16", transit="100.64.0.0/18"))
         own = Own(version="test", components=dict)
         server = Server(front(aws=plane.path, registry=mount(registry.engine), own_paths=own), clock=clock)

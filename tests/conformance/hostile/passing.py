@@ -107,6 +107,8 @@ def passing(known: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "CreatePolicy": {"PolicyName": "new", "PolicyDocument": known["PolicyDocument"]},
         "CreateRole": {"RoleName": "new", "AssumeRolePolicyDocument": known["AssumeRolePolicyDocument"], "Tags": [tag]},
         "UpdateAssumeRolePolicy": {"RoleName": "role", "PolicyDocument": known["AssumeRolePolicyDocument"]},
+        "CreateVirtualMFADevice": {"VirtualMFADeviceName": "new"},
+        "CreateOpenIDConnectProvider": {"Url": "https://new.test", "ClientIDList": ["us"], "Tags": [tag]},
         "CreateLogGroup": {"logGroupName": "new", "tags": {"a": "b"}},
         "CreateLogStream": {"logGroupName": "group", "logStreamName": "new"},
         "DescribeLogStreams": {"logGroupName": "group", "logStreamNamePrefix": "s"},
@@ -116,6 +118,7 @@ def passing(known: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "logs.TagResource": {"resourceArn": group, "tags": {"a": "b"}},
         "logs.UntagResource": {"resourceArn": group, "tagKeys": ["a"]},
         **keeping(known),
+        "GetFederationToken": {"Name": "new", "Policy": known["PolicyDocument"]},
         "AssumeRole": {"RoleArn": known["RoleArn"], "RoleSessionName": "session", "DurationSeconds": 900},
     }
 

@@ -19,18 +19,14 @@ ACCESS = Access(
     "sts",
     {
         "AssumeRole": inside,  # the role's trust policy decides with the caller's own, and has to be asked for
-        "AssumeRoleWithSAML": anyone,  # unsigned, as the next
-        "AssumeRoleWithWebIdentity": anyone,
-        "AssumeRoot": on(),
+        "AssumeRoleWithWebIdentity": anyone,  # unsigned
         "DecodeAuthorizationMessage": on(),
         "GetAccessKeyInfo": on(),
         "GetCallerIdentity": anyone,
-        "GetDelegatedAccessToken": on(),
         "GetFederationToken": all_of(
             on(federated_user, tags="Tags"),
             when(lambda req: req.get("Tags"), acting("sts:TagSession", federated_user)),
         ),
         "GetSessionToken": anyone,
-        "GetWebIdentityToken": on(),
     },
 )

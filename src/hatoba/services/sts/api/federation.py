@@ -1,9 +1,9 @@
-"""Sessions for identities that others vouch for: OpenID providers. What is not here is refused by its name."""
+"""Sessions for identities that others vouch for: OpenID providers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from hatoba.aws.shapes import iam as ti
 from hatoba.aws.shapes import sts as t
@@ -160,38 +160,3 @@ def _trusted(
         "sts:SourceIdentity": wished.source_identity,
     }
     return all(trust.allows_federated(role.trust, action, provider, known) for action in actions)
-
-
-# --- what is not here
-
-
-def _refused(what: str) -> NoReturn:
-    raise invalid(f"{what} is not supported here.")
-
-
-@sts.operation
-async def assume_role_with_saml(req: t.AssumeRoleWithSAMLRequest, call: Call) -> t.AssumeRoleWithSAMLResponse:
-    raise t.InvalidIdentityTokenException(
-        "SAML assertions are not accepted here: their signatures cannot be verified. Use an OpenID Connect provider "
-        "and AssumeRoleWithWebIdentity."
-    )
-
-
-@sts.operation
-async def assume_root(req: t.AssumeRootRequest, call: Call) -> t.AssumeRootResponse:
-    _refused("Privileged root access to member accounts (AssumeRoot)")
-
-
-@sts.operation
-async def get_delegated_access_token(
-    req: t.GetDelegatedAccessTokenRequest, call: Call
-) -> t.GetDelegatedAccessTokenResponse:
-    _refused("Delegated access (GetDelegatedAccessToken)")
-
-
-@sts.operation
-async def get_web_identity_token(req: t.GetWebIdentityTokenRequest, call: Call) -> t.GetWebIdentityTokenResponse:
-    """Until an account turns outbound federation on, which is not here, AWS answers so, too."""
-    raise t.OutboundWebIdentityFederationDisabledException(
-        "The outbound web identity federation feature is not enabled for this account."
-    )
