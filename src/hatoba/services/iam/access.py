@@ -99,6 +99,23 @@ def policy(req: Params, call: Call) -> Target:
     return Target(arn, record if record is not None and POLICY.arn(record) == arn else None)
 
 
+def said(member: str) -> Find:
+    """By the ARN that the request gives."""
+
+    def find(req: Params, call: Call) -> Target:
+        return Target(str(req.get(member) or "") or EVERYTHING)
+
+    return find
+
+
+def new_device(req: Params, call: Call) -> Target:
+    return Target(_arn(call, f"mfa{req.get('Path') or '/'}{req.get('VirtualMFADeviceName') or ''}"))
+
+
+def new_oidc(req: Params, call: Call) -> Target:
+    return Target(_arn(call, f"oidc-provider/{str(req.get('Url') or '').removeprefix('https://')}"))
+
+
 def under(kind: Kind[Any]) -> Find:
     """A list, of a path."""
 
@@ -119,7 +136,7 @@ def at(find: Find, *, action: str | None = None, keys: Extra | None = None, boun
         known: dict[str, Values] = dict(keys(req, call)) if keys is not None else {}
         if bounded and isinstance(target.record, Principal) and target.record.boundary is not None:
             known["iam:PermissionsBoundary"] = target.record.boundary
-        if target.record is not None:
+        if target.resource != EVERYTHING:
             tags = tags_of(call.store, call.scope.everywhere(), target.resource)
             known |= {f"iam:ResourceTag/{key}": value for key, value in tags.items()}
         yield Need(action=action or own, resource=target.resource, keys=known)
@@ -128,9 +145,12 @@ def at(find: Find, *, action: str | None = None, keys: Extra | None = None, boun
 
 
 def making(kind: Kind[Any]) -> Rule:
+    return tagged(new(kind), f"iam:Tag{kind.title}")
+
+
+def tagged(find: Find, action: str) -> Rule:
     """With tags, the right to tag as well."""
-    tagging = when(lambda req: req.get("Tags"), at(new(kind), action=f"iam:Tag{kind.title}", keys=of_new))
-    return all_of(at(new(kind), keys=of_new), tagging)
+    return all_of(at(find, keys=of_new), when(lambda req: req.get("Tags"), at(find, action=action, keys=of_new)))
 
 
 def renaming(kind: Kind[Any]) -> Rule:
@@ -294,4 +314,43 @@ OF_PROFILES = {
     "UntagInstanceProfile": at(PROFILES, keys=GONE),
 }
 
-ACCESS = Access("iam", {**ACCOUNT, **POLICIES, **OF_USERS, **OF_GROUPS, **OF_ROLES, **OF_PROFILES})
+DEVICE, OIDC = said("SerialNumber"), said("OpenIDConnectProviderArn")
+OF_DEVICES = {
+    "CreateVirtualMFADevice": tagged(new_device, "iam:TagMFADevice"),
+    "DeactivateMFADevice": USER_,
+    "DeleteVirtualMFADevice": at(DEVICE),
+    "EnableMFADevice": USER_,
+    "GetMFADevice": USER_,
+    "ListMFADeviceTags": at(DEVICE),
+    "ListMFADevices": USER_,
+    "ListVirtualMFADevices": on(),
+    "ResyncMFADevice": USER_,
+    "TagMFADevice": at(DEVICE, keys=given),
+    "UntagMFADevice": at(DEVICE, keys=GONE),
+}
+OF_PROVIDERS = {
+    "AddClientIDToOpenIDConnectProvider": at(OIDC),
+    "CreateOpenIDConnectProvider": tagged(new_oidc, "iam:TagOpenIDConnectProvider"),
+    "DeleteOpenIDConnectProvider": at(OIDC),
+    "GetOpenIDConnectProvider": at(OIDC),
+    "ListOpenIDConnectProviderTags": at(OIDC),
+    "ListOpenIDConnectProviders": on(),
+    "RemoveClientIDFromOpenIDConnectProvider": at(OIDC),
+    "TagOpenIDConnectProvider": at(OIDC, keys=given),
+    "UntagOpenIDConnectProvider": at(OIDC, keys=GONE),
+    "UpdateOpenIDConnectProviderThumbprint": at(OIDC),
+}
+
+ACCESS = Access(
+    "iam",
+    {
+        **ACCOUNT,
+        **POLICIES,
+        **OF_USERS,
+        **OF_GROUPS,
+        **OF_ROLES,
+        **OF_PROFILES,
+        **OF_DEVICES,
+        **OF_PROVIDERS,
+    },
+)
