@@ -269,7 +269,7 @@ def composed(folder: Path) -> Iterator[Composed]:
 
     async def serve() -> None:
         clock, ids, sealer = SystemClock(), SeededIds(7), Sealer(bytes(32))
-        store = Store(MemoryJournal(MemoryDisk()), tables(), sealer)
+        store = Store(MemoryJournal(MemoryDisk(kept=100)), tables(), sealer)
         store.open()
         trail = DiskTrail(folder / "audit.db")
         recorder = Recorder(store, clock, trail, kept=3600.0, most_bytes=10**9, tell=lambda line: None)
