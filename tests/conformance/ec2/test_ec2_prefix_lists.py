@@ -257,3 +257,112 @@ def test_the_last_thousand_versions_are_kept(
 
 def removing(number: int) -> dict[str, Any]:
     return {} if number % 2 else {"RemoveEntries": [entry("203.0.113.0/24")]}
+
+
+# --- in routes
+
+
+@pytest.fixture
+def gateway(ec2: Any, vpc: str) -> str:
+    id_: str = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=id_, VpcId=vpc)
+    return id_
+
+
+@pytest.fixture
+def table(ec2: Any, vpc: str, subnet: str) -> str:
+    """The subnet's."""
+    id_: str = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    ec2.associate_route_table(RouteTableId=id_, SubnetId=subnet)
+    return id_
+
+
+def ways(platform: Platform, region: str, vpc: str) -> list[tuple[str, str]]:
+    """What the nodes see of the only subnet's routes."""
+    network = platform.store.find(fleet.networks, Scope("aws", ACCOUNT, region), vpc)
+    assert network is not None
+    (subnet,) = network.subnets
+    return [(route.to, route.kind) for route in subnet.routes]
+
+
+def routes(ec2: Any, table: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"]
+    return found
+
+
+def test_a_route_follows_its_list(
+    platform: Platform, ec2: Any, region: str, vpc: str, table: str, gateway: str, offices: str
+) -> None:
+    to = {"RouteTableId": table, "DestinationPrefixListId": offices}
+    ec2.create_route(GatewayId=gateway, **to)
+    assert ways(platform, region, vpc) == [("192.0.2.0/25", "outside"), ("198.51.100.0/24", "outside")]
+    assert routes(ec2, table)[1] == {
+        "DestinationPrefixListId": offices,
+        "GatewayId": gateway,
+        "Origin": "CreateRoute",
+        "State": "active",
+    }
+    change(ec2, offices, 1, RemoveEntries=[entry("192.0.2.0/25")], AddEntries=[entry("10.0.9.0/24")])
+    assert ways(platform, region, vpc) == [("198.51.100.0/24", "outside")], "what lies in the VPC stays there"
+    found = ec2.describe_route_tables(Filters=by("route.destination-prefix-list-id", offices))["RouteTables"]
+    assert [each["RouteTableId"] for each in found] == [table]
+    associations = ec2.get_managed_prefix_list_associations(PrefixListId=offices)["PrefixListAssociations"]
+    assert associations == [{"ResourceId": table, "ResourceOwner": ACCOUNT}]
+    refused("DependencyViolation", ec2.delete_managed_prefix_list, PrefixListId=offices)
+    refused("DependencyViolation", ec2.delete_internet_gateway, InternetGatewayId=gateway)
+    ec2.associate_vpc_cidr_block(VpcId=vpc, CidrBlock="10.1.0.0/16")
+    ec2.delete_route(**to)
+    assert ways(platform, region, vpc) == []
+    ec2.delete_managed_prefix_list(PrefixListId=offices)
+
+
+def test_a_route_of_its_own_counts_for_more_than_a_list(
+    platform: Platform, ec2: Any, region: str, vpc: str, table: str, gateway: str, offices: str
+) -> None:
+    ec2.create_route(RouteTableId=table, GatewayId=gateway, DestinationPrefixListId=offices)
+    other = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    refused(
+        "InvalidParameterValue",
+        ec2.create_route,
+        RouteTableId=table,
+        GatewayId=other,
+        DestinationCidrBlock="198.51.100.0/24",
+    )
+    ec2.create_route(RouteTableId=table, GatewayId=gateway, DestinationCidrBlock="198.51.100.0/24")
+    assert [to for to, _ in ways(platform, region, vpc)] == ["192.0.2.0/25", "198.51.100.0/24"]
+    ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    assert ways(platform, region, vpc) == [("192.0.2.0/25", "closed"), ("198.51.100.0/24", "closed")]
+    assert [route["State"] for route in routes(ec2, table)] == ["active", "blackhole", "blackhole"]
+
+
+def test_routes_to_lists_that_cannot_be(ec2: Any, table: str, gateway: str, offices: str) -> None:
+    to = {"RouteTableId": table, "DestinationPrefixListId": offices, "GatewayId": gateway}
+    before = routes(ec2, table)
+    other = ec2.create_managed_prefix_list(PrefixListName="o", AddressFamily="IPv6", MaxEntries=1)["PrefixList"]
+    nobody = "pl-0123456789abcdef0"
+    for code, what in (
+        ("InvalidParameterCombination", {"DestinationCidrBlock": "0.0.0.0/0"}),
+        ("InvalidPrefixListID.NotFound", {"DestinationPrefixListId": nobody}),
+        ("UnsupportedOperation", {"DestinationPrefixListId": other["PrefixListId"]}),
+        ("InvalidInternetGatewayID.NotFound", {"GatewayId": "igw-0123456789abcdef0"}),
+        ("InvalidParameterCombination", {"NatGatewayId": "nat-0123456789abcdef0"}),
+    ):
+        refused(code, ec2.create_route, **{**to, **what})
+    refused("InvalidRoute.NotFound", ec2.replace_route, **to)
+    refused("InvalidRoute.NotFound", ec2.delete_route, RouteTableId=table, DestinationPrefixListId=offices)
+    refused(
+        "InvalidParameterCombination",
+        ec2.delete_route,
+        RouteTableId=table,
+        DestinationPrefixListId=offices,
+        DestinationCidrBlock="0.0.0.0/0",
+    )
+    assert routes(ec2, table) == before
+
+
+def test_a_route_to_a_list_of_awss(
+    platform: Platform, ec2: Any, region: str, vpc: str, table: str, gateway: str
+) -> None:
+    s3 = ec2.describe_prefix_lists(Filters=by("prefix-list-name", "*.s3"))["PrefixLists"][0]["PrefixListId"]
+    ec2.create_route(RouteTableId=table, GatewayId=gateway, DestinationPrefixListId=s3)
+    assert ways(platform, region, vpc) == [("100.64.0.0/22", "outside")]

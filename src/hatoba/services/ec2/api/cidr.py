@@ -48,7 +48,7 @@ def _check(view: View, vpc: Vpc, cidr: IPv4Network) -> None:
             raise invalid(f"The CIDR '{cidr}' overlaps a block of {far.vpc}, a peered VPC.", "InvalidVpc.Range")
     for table in view.index(route_tables, "vpc", vpc.id):
         for route in table.routes:
-            if IPv4Network(route.destination).subnet_of(cidr):
+            if not route.to_list and IPv4Network(route.destination).subnet_of(cidr):
                 raise invalid(
                     f"The CIDR '{cidr}' is the same as or larger than the route to {route.destination} in {table.id}.",
                     "InvalidVpc.Range",

@@ -19,7 +19,7 @@ from hatoba.services.ec2.api.peers import cidr4, cidr6
 from hatoba.services.ec2.model.errors import invalid, missing
 from hatoba.services.ec2.model.group import PROTOCOL_NAMES, GroupRule, SecurityGroup
 from hatoba.services.ec2.model.interface import PublicPool
-from hatoba.services.ec2.model.prefixlist import lists_of_aws, the_list
+from hatoba.services.ec2.model.prefixlist import OF_AWS, any_list
 from hatoba.store import Tx
 
 _NUMBERS = {name: number for number, name in PROTOCOL_NAMES.items()}
@@ -81,10 +81,8 @@ def _listed(tx: Tx, call: Call, id_: str | None) -> dict[str, Any]:
     """A prefix list: the account's own by name, AWS's with its networks. Raises InvalidPrefixListID.NotFound."""
     if id_ is None:
         return {"prefix_list": None}
-    of_aws = next((each for each in lists_of_aws(call.scope, call.get(PublicPool).transit) if each.id == id_), None)
-    if of_aws is not None:
-        return {"prefix_list": id_, "listed": of_aws.cidrs}
-    return {"prefix_list": the_list(tx, call.scope, id_).id}
+    found = any_list(tx, call.scope, id_, call.get(PublicPool).transit)
+    return {"prefix_list": id_, "listed": found.cidrs if found.owner == OF_AWS else ()}
 
 
 def kind(rule: GroupRule) -> str:

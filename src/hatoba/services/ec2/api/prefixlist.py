@@ -11,7 +11,7 @@ from typing import Literal
 
 from hatoba.aws.shapes import ec2 as t
 from hatoba.core.ids import resource_id
-from hatoba.core.records import replace
+from hatoba.core.records import Record, replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2.api.peers import cidr4, cidr6
@@ -27,6 +27,7 @@ from hatoba.services.ec2.model.prefixlist import (
     Entry,
     Family,
     PrefixList,
+    any_list,
     check_family,
     check_size,
     check_version,
@@ -37,6 +38,8 @@ from hatoba.services.ec2.model.prefixlist import (
     put_entries,
     the_list,
 )
+from hatoba.services.ec2.model.routes import route_tables
+from hatoba.services.ec2.model.ways import refresh_ways
 from hatoba.services.ec2.views import prefixlist as views
 from hatoba.store import Tx
 from hatoba.store.store import View
@@ -54,7 +57,7 @@ def _of_aws(call: Call) -> list[PrefixList]:
 
 def _any(view: View, call: Call, id_: str) -> PrefixList:
     """Of the account's own and AWS's."""
-    return next((each for each in _of_aws(call) if each.id == id_), None) or the_list(view, call.scope, id_)
+    return any_list(view, call.scope, id_, call.get(PublicPool).transit)
 
 
 # --- making and changing
@@ -178,6 +181,9 @@ def _renew_users(tx: Tx, record: PrefixList) -> None:
     for group in tx.index(groups, "prefix_list", record.id):
         if group.scope == record.scope:
             put_group(tx, within_limits(tx, group))
+    for table in tx.index(route_tables, "prefix_list", record.id):
+        if table.scope == record.scope:
+            refresh_ways(tx, table.scope, table.vpc)
 
 
 @ec2.operation
@@ -209,7 +215,11 @@ async def delete_managed_prefix_list(
 
 def _users(view: View, record: PrefixList) -> list[str]:
     """The resources that name it, of the account's own."""
-    return sorted(group.id for group in view.index(groups, "prefix_list", record.id) if group.scope == record.scope)
+    named: list[Record] = [
+        *view.index(groups, "prefix_list", record.id),
+        *view.index(route_tables, "prefix_list", record.id),
+    ]
+    return sorted(each.id for each in named if each.scope == record.scope)
 
 
 # --- asking

@@ -21,9 +21,11 @@ from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.filters import flag
 from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import dependency, invalid, missing, not_found
+from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.ec2.model.nat import the_nat_gateway
 from hatoba.services.ec2.model.network import the_subnet, the_vpc
 from hatoba.services.ec2.model.peering import LIVE, the_peering
+from hatoba.services.ec2.model.prefixlist import OF_AWS, PrefixList, any_list
 from hatoba.services.ec2.model.routes import (
     LOCAL,
     Association,
@@ -43,7 +45,6 @@ _OTHER_TARGETS = tuple(
     f"route.{kind}"
     for kind in (
         "destination-ipv6-cidr-block",
-        "destination-prefix-list-id",
         "egress-only-internet-gateway-id",
         "instance-id",
         "transit-gateway-id",
@@ -96,7 +97,8 @@ async def describe_route_tables(req: t.DescribeRouteTablesRequest, call: Call) -
             "association.subnet-id": lambda table: (a.subnet for a in table.associations),
             "association.route-table-id": lambda table: (table.id,),
             "association.route-table-association-id": lambda table: (a.id for a in table.associations),
-            "route.destination-cidr-block": lambda table: (route.destination for route in table.routes),
+            "route.destination-cidr-block": lambda table: (r.destination for r in table.routes if not r.to_list),
+            "route.destination-prefix-list-id": lambda table: (r.destination for r in table.routes if r.to_list),
             "route.gateway-id": lambda table: _targets(table, LOCAL, "igw"),
             "route.nat-gateway-id": lambda table: _targets(table, "nat"),
             "route.vpc-peering-connection-id": lambda table: _targets(table, "pcx"),
@@ -133,7 +135,7 @@ async def create_route(req: t.CreateRouteRequest, call: Call) -> t.CreateRouteRe
     dry_run(req)
     with call.tx() as tx:
         table = the_table(tx, call.scope, req["RouteTableId"])
-        route = _route(tx, table, req)
+        route = _route(tx, call, table, req)
         known = next((r for r in table.routes if r.destination == route.destination), None)
         if known is not None and known.gateway != route.gateway:
             raise invalid(f"The route identified by {route.destination} already exists.", "RouteAlreadyExists")
@@ -147,7 +149,7 @@ async def replace_route(req: t.ReplaceRouteRequest, call: Call) -> None:
     dry_run(req)
     with call.tx() as tx:
         table = the_table(tx, call.scope, req["RouteTableId"])
-        route = _route(tx, table, req)
+        route = _route(tx, call, table, req)
         if not any(r.destination == route.destination for r in table.routes):
             raise _no_route(route.destination, table)
         routes = tuple(route if r.destination == route.destination else r for r in table.routes)
@@ -157,11 +159,10 @@ async def replace_route(req: t.ReplaceRouteRequest, call: Call) -> None:
 @ec2.operation
 async def delete_route(req: t.DeleteRouteRequest, call: Call) -> None:
     dry_run(req)
-    if "DestinationCidrBlock" not in req:
-        raise missing("destinationCidrBlock")
-    destination = str(block(req["DestinationCidrBlock"], "destinationCidrBlock"))
+    refuse_unknown(req, "DestinationIpv6CidrBlock")
     with call.tx() as tx:
         table = the_table(tx, call.scope, req["RouteTableId"])
+        destination = req["DestinationPrefixListId"] if _names_list(req) else str(_block(req))
         found = next((r for r in table.routes if r.destination == destination), None)
         if found is None:
             raise _no_route(destination, table)
@@ -171,9 +172,8 @@ async def delete_route(req: t.DeleteRouteRequest, call: Call) -> None:
 
 
 def _no_route(destination: str, table: RouteTable) -> AwsError:
-    return invalid(
-        f"no route with destination-cidr-block {destination} in route table {table.id}", "InvalidRoute.NotFound"
-    )
+    kind = "prefix-list-id" if destination.startswith("pl-") else "cidr-block"
+    return invalid(f"no route with destination-{kind} {destination} in route table {table.id}", "InvalidRoute.NotFound")
 
 
 def _targets(table: RouteTable, *kinds: str) -> Iterator[str]:
@@ -195,22 +195,50 @@ _OTHERS = (
 )
 
 
-def _route(tx: Tx, table: RouteTable, req: t.CreateRouteRequest | t.ReplaceRouteRequest) -> Route:
+_Asked = t.CreateRouteRequest | t.ReplaceRouteRequest | t.DeleteRouteRequest
+
+
+def _route(tx: Tx, call: Call, table: RouteTable, req: t.CreateRouteRequest | t.ReplaceRouteRequest) -> Route:
     """Raises what is wrong with the destination or the target that is asked for."""
-    refuse_unknown(req, *_OTHERS, "DestinationIpv6CidrBlock", "DestinationPrefixListId")
-    if "DestinationCidrBlock" not in req:
-        raise missing("destinationCidrBlock")
+    refuse_unknown(req, *_OTHERS, "DestinationIpv6CidrBlock")
+    listed = _list(tx, call, req["DestinationPrefixListId"]) if _names_list(req) else None
+    destination = _block(req) if listed is None else None
     given = [name for name in _TARGETS if name in req]
     if len(given) != 1:
         wrong = "Only one" if given else "One"
         raise invalid(f"{wrong} of {', '.join(_TARGETS)} must be specified.", "InvalidParameterCombination")
-    destination = block(req["DestinationCidrBlock"], "destinationCidrBlock")
+    if listed is not None:
+        own = listed.cidrs if listed.owner == OF_AWS else ()
+        return Route(destination=listed.id, gateway=_target(tx, table, req), listed=own)
+    assert destination is not None
     if any(r.gateway == LOCAL and destination.subnet_of(IPv4Network(r.destination)) for r in table.routes):
         raise invalid(
             f"The destination CIDR block {destination} is equal to or more specific than one of this VPC's CIDR "
             "blocks. This route can target only an interface or an instance."
         )
     return Route(destination=str(destination), gateway=_target(tx, table, req))
+
+
+def _names_list(req: _Asked) -> bool:
+    if "DestinationPrefixListId" in req and "DestinationCidrBlock" in req:
+        raise invalid(
+            "Only one of DestinationCidrBlock, DestinationPrefixListId must be specified.",
+            "InvalidParameterCombination",
+        )
+    return "DestinationPrefixListId" in req
+
+
+def _block(req: _Asked) -> IPv4Network:
+    if "DestinationCidrBlock" not in req:
+        raise missing("destinationCidrBlock")
+    return block(req["DestinationCidrBlock"], "destinationCidrBlock")
+
+
+def _list(tx: Tx, call: Call, id_: str) -> PrefixList:
+    found = any_list(tx, call.scope, id_, call.get(PublicPool).transit)
+    if found.family != "IPv4":
+        raise invalid("Routes for IPv6 are not supported here yet.", "UnsupportedOperation")
+    return found
 
 
 def _target(tx: Tx, table: RouteTable, req: t.CreateRouteRequest | t.ReplaceRouteRequest) -> str:

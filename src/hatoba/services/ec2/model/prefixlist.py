@@ -93,6 +93,11 @@ def the_list(view: View, scope: Scope, id_: str) -> PrefixList:
     return found
 
 
+def any_list(view: View, scope: Scope, id_: str, platform: str) -> PrefixList:
+    """One of the account's own, or of AWS's (`lists_of_aws`). Raises InvalidPrefixListID.NotFound."""
+    return next((each for each in lists_of_aws(scope, platform) if each.id == id_), None) or the_list(view, scope, id_)
+
+
 def put_entries(tx: Tx, before: PrefixList, entries: tuple[Entry, ...], state: State) -> PrefixList:
     """A new version; the one before is kept beside it. Raises PrefixListMaxEntriesExceeded."""
     after = replace(before, entries=entries, number=before.number + 1, state=state)

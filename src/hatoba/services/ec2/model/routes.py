@@ -12,6 +12,7 @@ from hatoba.services.ec2.model.errors import not_found
 from hatoba.services.ec2.model.nat import nat_gateways
 from hatoba.services.ec2.model.network import Subnet, the_subnet
 from hatoba.services.ec2.model.peering import peerings
+from hatoba.services.ec2.model.prefixlist import prefix_lists
 from hatoba.store import Index, Table
 from hatoba.store.store import View
 
@@ -19,11 +20,19 @@ LOCAL = "local"  # a route's target: the VPC itself
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """To a gateway by its id, whose prefix says of what kind it is (igw, nat, pcx), or `LOCAL`."""
+    """To a gateway by its id, whose prefix says of what kind it is (igw, nat, pcx), or `LOCAL`.
+
+    `destination` is a block, or the id of a prefix list. `listed` are the networks of a list of AWS's.
+    """
 
     destination: str
     gateway: str
+    listed: tuple[str, ...] = ()
     origin: Literal["CreateRoute", "CreateRouteTable"] = "CreateRoute"
+
+    @property
+    def to_list(self) -> bool:
+        return self.destination.startswith("pl-")
 
 
 def local_route(cidr: str) -> Route:
@@ -58,6 +67,7 @@ route_tables = Table(
         Index("main", lambda table: table.vpc if table.main else None),
         Index("subnet", lambda table: {a.subnet for a in table.associations if a.subnet}, many=True),
         Index("association", lambda table: {a.id for a in table.associations}, many=True),
+        Index("prefix_list", lambda table: {r.destination for r in table.routes if r.to_list}, many=True),
         Index("target", lambda table: {r.gateway for r in table.routes if r.gateway != LOCAL}, many=True),
     ),
 )
@@ -82,6 +92,14 @@ def table_of(view: View, subnet: Subnet) -> RouteTable:
     """The route table in force for a subnet: its own, or its VPC's main one."""
     own = view.index(route_tables, "subnet", subnet.id)
     return own[0] if own else view.index(route_tables, "main", subnet.vpc)[0]
+
+
+def blocks_of(view: View, scope: Scope, route: Route) -> tuple[str, ...]:
+    """The networks that a route is for."""
+    if not route.to_list:
+        return (route.destination,)
+    listed = view.find(prefix_lists, scope, route.destination)
+    return listed.cidrs if listed is not None else route.listed
 
 
 def is_blackhole(view: View, table: RouteTable, route: Route) -> bool:

@@ -6,6 +6,7 @@ Whatever changes a route, a gateway or an association calls `refresh_ways` in th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 
 from hatoba.core.keys import Scope
 from hatoba.core.records import replace
@@ -13,7 +14,7 @@ from hatoba.fleet import model as fleet
 from hatoba.services.ec2.model.interface import refresh_egress
 from hatoba.services.ec2.model.network import Subnet, subnets
 from hatoba.services.ec2.model.peering import Peering, beyond, peerings, scope_of
-from hatoba.services.ec2.model.routes import LOCAL, Route, RouteTable, is_blackhole, table_of
+from hatoba.services.ec2.model.routes import LOCAL, Route, RouteTable, blocks_of, is_blackhole, table_of
 from hatoba.store import Tx
 from hatoba.store.store import View
 
@@ -37,19 +38,28 @@ def refresh_both_ways(tx: Tx, peering: Peering) -> None:
 
 
 def _routes(view: View, subnet: Subnet) -> Iterator[fleet.Route]:
+    """Of prefix lists only what no block of the VPC and no route of its own is for: both count for more."""
     table = table_of(view, subnet)
+    own = {route.destination for route in table.routes if not route.to_list}
+    inside = [IPv4Network(route.destination) for route in table.routes if route.gateway == LOCAL]
     for route in table.routes:
-        if route.gateway != LOCAL:
-            yield _route(view, table, route)
+        if route.gateway == LOCAL:
+            continue
+        for block in blocks_of(view, table.scope, route):
+            if route.to_list:
+                if block in own or any(IPv4Network(block).subnet_of(local) for local in inside):
+                    continue
+                own.add(block)
+            yield _route(view, table, route, block)
 
 
-def _route(view: View, table: RouteTable, route: Route) -> fleet.Route:
+def _route(view: View, table: RouteTable, route: Route, block: str) -> fleet.Route:
     if is_blackhole(view, table, route):
-        return fleet.Route(to=route.destination, kind="closed")
+        return fleet.Route(to=block, kind="closed")
     match route.gateway.partition("-")[0]:
         case "nat":
-            return fleet.Route(to=route.destination, kind="nat", target=route.gateway)
+            return fleet.Route(to=block, kind="nat", target=route.gateway)
         case "pcx":
             peering = view.index(peerings, "id", route.gateway)[0]
-            return fleet.Route(to=route.destination, kind="peering", target=beyond(peering, table.vpc))
-    return fleet.Route(to=route.destination, kind="outside")
+            return fleet.Route(to=block, kind="peering", target=beyond(peering, table.vpc))
+    return fleet.Route(to=block, kind="outside")

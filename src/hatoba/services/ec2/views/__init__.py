@@ -310,11 +310,8 @@ def _association(table: RouteTable, association: Association) -> t.RouteTableAss
 
 
 def _route(route: Route, blackhole: bool) -> t.Route:
-    shown: t.Route = {
-        "DestinationCidrBlock": route.destination,
-        "Origin": route.origin,
-        "State": "blackhole" if blackhole else "active",
-    }
+    shown: t.Route = {"Origin": route.origin, "State": "blackhole" if blackhole else "active"}
+    shown["DestinationPrefixListId" if route.to_list else "DestinationCidrBlock"] = route.destination
     match route.gateway.partition("-")[0]:
         case "nat":
             shown["NatGatewayId"] = route.gateway
