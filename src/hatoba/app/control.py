@@ -37,7 +37,7 @@ from hatoba.fleet.channels import Channels, Executor
 from hatoba.fleet.enrol import Authority, Enrolments, transits
 from hatoba.fleet.reports import StatusSweeper
 from hatoba.fleet.session import Sessions
-from hatoba.gateway import http
+from hatoba.gateway import access, http
 from hatoba.gateway.access import EverythingPasses, Identities, KnownKeys, RolesPass, SecondFactors
 from hatoba.gateway.front import front
 from hatoba.gateway.idempotency import forget_expired
@@ -129,14 +129,12 @@ class Control:
         plane.provide(Keys, Keys(self._clock, loopback=settings.oidc_loopback == "on"))
         return plane
 
-    def _open_registry(self) -> Registry:
+    def _open_registry(self, plane: ControlPlane) -> Registry:
         settings = self._settings
         default = Scope("aws", settings.account, settings.region)
         naming = Naming(endpoint=f"localhost:{settings.port}", default=default, style=settings.ecr_uri_style)
-        anyone = f"arn:aws:iam::{settings.account}:root" if settings.auth == "off" else None
-        return open_registry(
-            self._places.registry, self.store, self._clock, self._ids, self._sealer, naming, open_to=anyone
-        )
+        anyone = access.root("aws", settings.account) if settings.auth == "off" else None
+        return open_registry(self._places.registry, plane, self._sealer, naming, open_to=anyone)
 
     # --- running
 
@@ -146,7 +144,7 @@ class Control:
         StatusSweeper(self.store).sweep()
         plane = self._plane()
         await self._recorder.start()
-        self._registry = self._open_registry()
+        self._registry = self._open_registry(plane)
         plane.provide(Registry, self._registry)
         await self._registry.engine.prepare()
         self._streams = await DiskStreams.open(self._places.logs, self._clock)

@@ -4,7 +4,7 @@
     await engine.prepare()
     response = await engine.handle(request)
 
-The way of a request: route → authenticate → resolve the repository → authorise → handler. A handler is a function
+The way of a request: route → authenticate → authorise, find the repository → handler. A handler is a function
 `(engine, visit) -> Response` in `api/`; the table below is all of them.
 """
 
@@ -23,7 +23,7 @@ from hatoba.registry.api.visit import Visit
 from hatoba.registry.blobs import Blobs
 from hatoba.registry.disk import Disk
 from hatoba.registry.messages import Request, Response, answer
-from hatoba.registry.ports import Access, Action, Repositories
+from hatoba.registry.ports import Access, Action, Principal, Repositories
 from hatoba.registry.problems import Problem
 from hatoba.registry.routes import Kind, Route
 from hatoba.registry.uploads import Uploads
@@ -31,21 +31,21 @@ from hatoba.registry.uploads import Uploads
 Handler = Callable[["Engine", Visit], Awaitable[Response]]
 
 _HANDLERS: Mapping[tuple[Kind, str], tuple[Action, Handler]] = {
-    ("catalog", "GET"): ("list", listings.catalog),
-    ("tags", "GET"): ("pull", listings.tags),
-    ("referrers", "GET"): ("pull", listings.referrers),
-    ("blob", "GET"): ("pull", blobs.get),
-    ("blob", "HEAD"): ("pull", blobs.head),
-    ("blob", "DELETE"): ("delete", blobs.delete),
-    ("uploads", "POST"): ("push", uploads.start),
-    ("upload", "GET"): ("push", uploads.status),
-    ("upload", "PATCH"): ("push", uploads.append),
-    ("upload", "PUT"): ("push", uploads.finish),
-    ("upload", "DELETE"): ("push", uploads.cancel),
-    ("manifest", "GET"): ("pull", manifests.get),
-    ("manifest", "HEAD"): ("pull", manifests.head),
-    ("manifest", "PUT"): ("push", manifests.put),
-    ("manifest", "DELETE"): ("delete", manifests.delete),
+    ("catalog", "GET"): ("catalog", listings.catalog),
+    ("tags", "GET"): ("tags", listings.tags),
+    ("referrers", "GET"): ("referrers", listings.referrers),
+    ("blob", "GET"): ("blob", blobs.get),
+    ("blob", "HEAD"): ("has blob", blobs.head),
+    ("blob", "DELETE"): ("delete blob", blobs.delete),
+    ("uploads", "POST"): ("begin upload", uploads.start),
+    ("upload", "GET"): ("upload", uploads.status),
+    ("upload", "PATCH"): ("upload", uploads.append),
+    ("upload", "PUT"): ("finish upload", uploads.finish),
+    ("upload", "DELETE"): ("upload", uploads.cancel),
+    ("manifest", "GET"): ("manifest", manifests.get),
+    ("manifest", "HEAD"): ("manifest", manifests.head),
+    ("manifest", "PUT"): ("put manifest", manifests.put),
+    ("manifest", "DELETE"): ("delete manifest", manifests.delete),
 }
 log = logging.getLogger(__name__)
 
@@ -92,22 +92,19 @@ class Engine:
         if route.kind == "base":
             return answer(200, b"{}", content_type="application/json")
         action, handler = self._handler(route, request.method)
-        repository = self._resolve(route, request)
-        if not await self.repositories.may(principal, repository, action):
-            raise Problem("DENIED", f"{principal} may not {action} here.")
+        repository = "" if route.kind == "catalog" else self.enter(principal, request, route.name, action)
         visit = Visit(
             request=request,
             principal=principal,
-            repository=repository or "",
+            repository=repository,
             name=route.name,
             reference=route.reference,
         )
         return await handler(self, visit)
 
-    def _resolve(self, route: Route, request: Request) -> str | None:
-        if route.kind == "catalog":
-            return None
-        return self.repositories.resolve(request.headers.get("host", ""), route.name)
+    def enter(self, principal: Principal, request: Request, name: str, action: Action) -> str:
+        """The repository that the request calls `name`. Raises DENIED, NAME_UNKNOWN."""
+        return self.repositories.enter(principal, request.headers.get("host", ""), name, action)
 
     def _handler(self, route: Route, method: str) -> tuple[Action, Handler]:
         found = _HANDLERS.get((route.kind, method))

@@ -26,15 +26,16 @@ class MemoryRepositories:
         self.all = {name: Repository() for name in names}
         self.denied: set[tuple[str, Action]] = set()
 
-    def resolve(self, host: str, name: str) -> str:
+    def enter(self, principal: Principal, host: str, name: str, action: Action) -> str:
+        if (name, action) in self.denied:
+            raise Problem("DENIED", f"{principal} may not do this here: {action}.")
         if name not in self.all:
             raise Problem("NAME_UNKNOWN", detail={"name": name})
         return name
 
-    async def may(self, principal: Principal, repository: str | None, action: Action) -> bool:
-        return (repository or "", action) not in self.denied
-
     def catalog(self, principal: Principal, after: str, limit: int) -> list[str]:
+        if ("", "catalog") in self.denied:
+            raise Problem("DENIED")
         return sorted(name for name in self.all if name > after)[:limit]
 
     def has_blob(self, repository: str, digest: Digest) -> bool:

@@ -15,8 +15,22 @@ import msgspec
 from hatoba.registry.manifests import Descriptor, Manifest
 from hatoba.registry.names import Digest
 
-Principal = NewType("Principal", str)
-Action = Literal["pull", "push", "delete", "list"]
+Principal = NewType("Principal", object)
+Action = Literal[
+    "catalog",
+    "tags",
+    "referrers",
+    "blob",
+    "has blob",
+    "mount",  # takes a blob from here into another repository
+    "delete blob",
+    "begin upload",
+    "upload",
+    "finish upload",
+    "manifest",
+    "put manifest",
+    "delete manifest",
+]
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,16 +58,13 @@ class Access(Protocol):
 
 
 class Repositories(Protocol):
-    def resolve(self, host: str, name: str) -> str:
-        """The repository that a client calls `name` at `host`. Raises NAME_UNKNOWN."""
-        ...
-
-    async def may(self, principal: Principal, repository: str | None, action: Action) -> bool:
-        """Whether the principal may; `repository` is None for the catalog."""
+    def enter(self, principal: Principal, host: str, name: str, action: Action) -> str:
+        """The repository that a client calls `name` at `host`, for whoever may do this there. Raises DENIED, whether or
+        not it exists, then NAME_UNKNOWN."""
         ...
 
     def catalog(self, principal: Principal, after: str, limit: int) -> list[str]:
-        """Names, in order, after `after`."""
+        """Names, in order, after `after`. Raises DENIED."""
         ...
 
     def has_blob(self, repository: str, digest: Digest) -> bool: ...

@@ -63,7 +63,7 @@ async def serve(folder: Path, port: int, *, auth: bool) -> None:
     server = Server(lambda request: handler(request))
     port = await server.listen("127.0.0.1", port)
     naming = Naming(endpoint=f"localhost:{port}", default=Scope("aws", ACCOUNT, REGION))
-    registry = open_registry(folder / "registry", store, clock, ids, sealer, naming, open_to=None if auth else root.arn)
+    registry = open_registry(folder / "registry", plane, sealer, naming, open_to=None if auth else root)
     await registry.engine.prepare()
     plane.provide(Registry, registry)
     handler = front(aws=plane.path, registry=mount(registry.engine), own_paths=Own(version="test", components=dict))

@@ -94,7 +94,7 @@ class Room:
             strict=True,
         )
         naming = Naming(endpoint="localhost:4566", default=SCOPE)
-        self.registry = open_registry(folder / "registry", self.store, clock, ids, sealer, naming)
+        self.registry = open_registry(folder / "registry", self.plane, sealer, naming)
         self.plane.provide(Registry, self.registry)
         await self.registry.engine.prepare()
 

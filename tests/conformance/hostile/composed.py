@@ -287,7 +287,7 @@ def composed(folder: Path) -> Iterator[Composed]:
             strict=True,
         )
         naming = Naming(endpoint="localhost:4566", default=SCOPE)
-        registry = open_registry(folder / "registry", store, clock, ids, sealer, naming)
+        registry = open_registry(folder / "registry", plane, sealer, naming)
         await registry.engine.prepare()
         streams = await DiskStreams.open(folder / "streams", clock)
         plane.provide(Recorder, recorder)

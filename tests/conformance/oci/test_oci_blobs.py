@@ -190,7 +190,7 @@ async def test_mount_of_what_is_not_there_begins_an_upload(client: Client, sourc
 
 async def test_mount_needs_the_right_to_pull(client: Client, repositories: MemoryRepositories) -> None:
     await client.push_blob("app", DATA)
-    repositories.denied.add(("app", "pull"))
+    repositories.denied.add(("app", "mount"))
     answer = await client("POST", f"/v2/team/other/blobs/uploads/?mount={DIGEST}&from=app")
     assert answer.status == 202
 

@@ -63,7 +63,7 @@ async def test_words_of_the_api_in_a_name(client: Client, repositories: MemoryRe
 
 
 async def test_denied(client: Client, repositories: MemoryRepositories) -> None:
-    repositories.denied.add(("app", "push"))
+    repositories.denied.add(("app", "begin upload"))
     answer = await client("POST", "/v2/app/blobs/uploads/")
     assert (answer.status, answer.code) == (403, "DENIED")
     assert (await client("GET", "/v2/app/tags/list")).status == 200

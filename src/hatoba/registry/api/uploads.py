@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 async def start(engine: Engine, visit: Visit) -> Response:
     query = visit.request.query
+    if "mount" in query or "digest" in query:
+        engine.enter(visit.principal, visit.request, visit.name, "finish upload")
     if "mount" in query:
         wanted = digest(query["mount"])
         if await _mount(engine, visit, wanted, query.get("from")):
@@ -36,10 +38,8 @@ async def _mount(engine: Engine, visit: Visit, wanted: Digest, source: str | Non
         return False
     repositories = engine.repositories
     try:
-        other = repositories.resolve(visit.request.headers.get("host", ""), source)
+        other = engine.enter(visit.principal, visit.request, source, "mount")
     except Problem:
-        return False
-    if not await repositories.may(visit.principal, other, "pull"):
         return False
     with engine.blobs.pin(wanted):
         size = await engine.blobs.size(wanted, wanted=True)

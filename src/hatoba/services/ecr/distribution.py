@@ -5,9 +5,8 @@ The engine names a repository by an address: partition, account, region and name
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from hatoba.core import arn
 from hatoba.core.clock import Clock
 from hatoba.core.keys import Scope
 from hatoba.core.records import replace
@@ -19,8 +18,9 @@ from hatoba.registry.problems import Problem
 from hatoba.services.ecr import model
 from hatoba.services.ecr.naming import Naming
 from hatoba.services.ecr.plan import tag as tag_plan
-from hatoba.services.ecr.tokens import Tokens
 from hatoba.store import Store
+
+Check = Callable[[Principal, Scope, str, Action], None]  # raises DENIED
 
 PULL_SECONDS = 60.0  # a pull is recorded when the last record is older than this
 
@@ -35,30 +35,22 @@ def place(address: str) -> tuple[Scope, str]:
 
 
 class StoredRepositories:
-    def __init__(self, store: Store, naming: Naming, tokens: Tokens, clock: Clock) -> None:
+    def __init__(self, store: Store, naming: Naming, clock: Clock, check: Check) -> None:
         self._store = store
         self._naming = naming
-        self._tokens = tokens
         self._clock = clock
+        self._check = check
 
-    def resolve(self, host: str, name: str) -> str:
+    def enter(self, principal: Principal, host: str, name: str, action: Action) -> str:
         scope, plain = self._naming.resolve(host, name)
+        self._check(principal, scope, plain, action)
         if self._store.find(model.repositories, scope, plain) is None:
             raise Problem("NAME_UNKNOWN", unknown(scope, plain))
         return address(scope, plain)
 
-    async def may(self, principal: Principal, repository: str | None, action: Action) -> bool:
-        """Within its account, anybody who could get a token; policies are for the policy engine to judge."""
-        if repository is None or not self._tokens.checked:
-            return True
-        asking = arn.parse(principal)
-        return asking is not None and asking.account == place(repository)[0].account
-
     def catalog(self, principal: Principal, after: str, limit: int) -> list[str]:
         """The repositories of the default account and region: the only ones with plain names."""
-        asking = arn.parse(principal)
-        if self._tokens.checked and (asking is None or asking.account != self._naming.default.account):
-            return []
+        self._check(principal, self._naming.default, "*", "catalog")
         found = self._store.scan(model.repositories, self._naming.default, after or None)
         return [repository.id for repository, _ in zip(found, range(limit), strict=False)]
 

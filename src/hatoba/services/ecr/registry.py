@@ -1,6 +1,6 @@
 """All that ECR's operations work with beside the store: the engine, its names, its tokens. Made once, at start.
 
-    registry = open_registry(folder, store, clock, ids, sealer, naming, open_to=None)
+    registry = open_registry(folder, plane, sealer, naming, open_to=None)
     await registry.engine.prepare()
     plane.provide(Registry, registry)                                  # the operations find it
     front(aws=plane.path, registry=mount(registry.engine), …)          # clients find it
@@ -20,15 +20,15 @@ import msgspec
 
 from hatoba.core.clock import Clock
 from hatoba.core.errors import PortError
-from hatoba.core.ids import Ids
 from hatoba.core.secret import Sealer
+from hatoba.gateway.call import Platform, Principal
 from hatoba.registry.collection import Collected, collect
 from hatoba.registry.engine import Engine
 from hatoba.registry.problems import Problem
 from hatoba.services.ecr.distribution import StoredRepositories
 from hatoba.services.ecr.naming import Naming
+from hatoba.services.ecr.permits import Permits
 from hatoba.services.ecr.tokens import Tokens
-from hatoba.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -58,17 +58,11 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def open_registry(
-    folder: Path,
-    store: Store,
-    clock: Clock,
-    ids: Ids,
-    sealer: Sealer,
-    naming: Naming,
-    *,
-    open_to: str | None = None,
+    folder: Path, platform: Platform, sealer: Sealer, naming: Naming, *, open_to: Principal | None = None
 ) -> Registry:
-    """`open_to`: the principal's ARN of whoever comes without credentials, with `--auth off`."""
+    """`open_to`: whoever comes without credentials, with `--auth off`."""
+    clock = platform.clock
     tokens = Tokens(sealer, clock, open_to)
-    repositories = StoredRepositories(store, naming, tokens, clock)
-    engine = Engine(folder, repositories, tokens, ids=ids, realm=naming.proxy_endpoint(naming.default))
+    repositories = StoredRepositories(platform.store, naming, clock, Permits(platform, judged=tokens.checked).check)
+    engine = Engine(folder, repositories, tokens, ids=platform.ids, realm=naming.proxy_endpoint(naming.default))
     return Registry(engine=engine, naming=naming, tokens=tokens, clock=clock)

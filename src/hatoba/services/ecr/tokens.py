@@ -1,7 +1,8 @@
 """Authorization tokens and download tickets: sealed, so that they need no record and outlive a restart.
 
-A token opens the registry to its principal for 12 hours (GetAuthorizationToken); a ticket opens one path for an hour
-(GetDownloadUrlForLayer). Neither can be made or changed without the instance's key.
+A token opens the registry to whoever got it for 12 hours (GetAuthorizationToken), with the permissions that they have
+when they use it; a ticket opens one path for an hour (GetDownloadUrlForLayer), to anybody. Neither can be made or
+changed without the instance's key.
 """
 
 from __future__ import annotations
@@ -14,61 +15,67 @@ import msgspec
 from hatoba.core.clock import Clock
 from hatoba.core.errors import Refused
 from hatoba.core.secret import Sealer
-from hatoba.registry.ports import Principal
+from hatoba.gateway.call import Principal
+from hatoba.registry import ports
 
 USER = "AWS"
 TOKEN_SECONDS = 12 * 3600.0
 TICKET_SECONDS = 3600.0
 
-_TOKEN = b"ecr-token"
+_TOKEN = b"ecr-token:2"
 _TICKET = b"ecr-ticket:"
 
 
 class _Permit(msgspec.Struct, frozen=True, array_like=True):
-    principal: str  # its ARN
+    principal: Principal | None  # None: a ticket
     expires: float
+
+
+class Ticket(msgspec.Struct, frozen=True):
+    """In place of a principal: who has a link that carries its permission."""
 
 
 class Tokens:
     """The registry's `Access`. `open_to` is who comes without credentials (with `--auth off`); None: nobody may."""
 
-    def __init__(self, sealer: Sealer, clock: Clock, open_to: str | None = None) -> None:
+    def __init__(self, sealer: Sealer, clock: Clock, open_to: Principal | None = None) -> None:
         self._sealer = sealer
         self._clock = clock
-        self._open_to = None if open_to is None else Principal(open_to)
+        self._open_to = open_to
 
     @property
     def checked(self) -> bool:
         """Whether it matters who asks."""
         return self._open_to is None
 
-    def token(self, principal: str) -> tuple[str, float]:
+    def token(self, principal: Principal) -> tuple[str, float]:
         """What `docker login` wants, in base64 (`AWS:<password>`), and when it expires."""
         password, expires = self._permit(principal, TOKEN_SECONDS, _TOKEN)
         return base64.b64encode(f"{USER}:{password}".encode()).decode(), expires
 
-    def link_ticket(self, principal: str, path: str) -> str:
-        return self._permit(principal, TICKET_SECONDS, _TICKET + path.encode())[0]
+    def link_ticket(self, path: str) -> str:
+        return self._permit(None, TICKET_SECONDS, _TICKET + path.encode())[0]
 
-    async def verify(self, user: str, password: str) -> Principal | None:
+    async def verify(self, user: str, password: str) -> ports.Principal | None:
+        permit = self._read(password, _TOKEN) if user == USER else None
         # Without authentication any login will do: people log in out of habit.
-        return (self._read(password, _TOKEN) if user == USER else None) or self._open_to
+        return self.anonymous() if permit is None else ports.Principal(permit.principal)
 
-    def ticket(self, path: str, ticket: str) -> Principal | None:
-        return self._read(ticket, _TICKET + path.encode())
+    def ticket(self, path: str, ticket: str) -> ports.Principal | None:
+        return None if self._read(ticket, _TICKET + path.encode()) is None else ports.Principal(Ticket())
 
-    def anonymous(self) -> Principal | None:
-        return self._open_to
+    def anonymous(self) -> ports.Principal | None:
+        return None if self._open_to is None else ports.Principal(self._open_to)
 
-    def _permit(self, principal: str, seconds: float, context: bytes) -> tuple[str, float]:
+    def _permit(self, principal: Principal | None, seconds: float, context: bytes) -> tuple[str, float]:
         expires = self._clock.now() + seconds
         sealed = self._sealer.seal(msgspec.msgpack.encode(_Permit(principal, expires)), context)
         return base64.urlsafe_b64encode(sealed).decode(), expires
 
-    def _read(self, text: str, context: bytes) -> Principal | None:
+    def _read(self, text: str, context: bytes) -> _Permit | None:
         try:
             plain = self._sealer.unseal(base64.urlsafe_b64decode(text.encode()), context)
         except (Refused, binascii.Error, ValueError):
             return None
         permit = msgspec.msgpack.decode(plain, type=_Permit)
-        return Principal(permit.principal) if permit.expires > self._clock.now() else None
+        return permit if permit.expires > self._clock.now() else None

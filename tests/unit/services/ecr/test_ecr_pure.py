@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 from hatoba.core.clock import ManualClock
 from hatoba.core.keys import Scope
 from hatoba.core.secret import Sealer
+from hatoba.gateway import access
 from hatoba.services.ecr import model
 from hatoba.services.ecr.distribution import address, place
 from hatoba.services.ecr.naming import Naming, is_prefixed
 from hatoba.services.ecr.plan.tag import may_move
-from hatoba.services.ecr.tokens import TICKET_SECONDS, TOKEN_SECONDS, Tokens
+from hatoba.services.ecr.tokens import TICKET_SECONDS, TOKEN_SECONDS, Ticket, Tokens
 
 HERE = Scope("aws", "123456789012", "us-east-1")
 LOCAL = Naming(endpoint="localhost:4566", default=HERE)
 AWS = Naming(endpoint="localhost:4566", default=HERE, style="aws")
-ROOT = "arn:aws:iam::123456789012:root"
+ROOT = access.root("aws", "123456789012")
 
 scopes = st.builds(
     lambda account, region: Scope("aws-cn" if region.startswith("cn-") else "aws", account, region),
@@ -71,12 +72,12 @@ async def test_nothing_else_opens() -> None:
     clock = ManualClock()
     tokens = Tokens(Sealer(bytes(32)), clock)
     user, secret = password(tokens.token(ROOT)[0])
-    ticket = tokens.link_ticket(ROOT, "/v2/app/blobs/x")
+    ticket = tokens.link_ticket("/v2/app/blobs/x")
     for wrong in (secret[:-4], secret.swapcase(), "", "é", ticket):
         assert await tokens.verify(user, wrong) is None
     assert await tokens.verify("aws", secret) is None
     assert await Tokens(Sealer(b"1" * 32), clock).verify(user, secret) is None
-    assert tokens.ticket("/v2/app/blobs/x", ticket) == ROOT
+    assert tokens.ticket("/v2/app/blobs/x", ticket) == Ticket()
     assert tokens.ticket("/v2/app/blobs/y", ticket) is None
     assert tokens.ticket("/v2/app/blobs/x", secret) is None
     clock.advance(TICKET_SECONDS)
@@ -87,7 +88,7 @@ async def test_without_authentication_any_login_will_do() -> None:
     tokens = Tokens(Sealer(bytes(32)), ManualClock(), open_to=ROOT)
     assert tokens.anonymous() == ROOT
     assert await tokens.verify("me", "whatever") == ROOT
-    other = "arn:aws:iam::210987654321:root"
+    other = access.root("aws", "210987654321")
     assert await tokens.verify(*password(tokens.token(other)[0])) == other
 
 

@@ -119,7 +119,7 @@ async def get_download_url_for_layer(
         )
     here = registry(call)
     path = here.naming.blob_path(repository.scope, repository.id, digest)
-    query = urlencode({"ticket": here.tokens.link_ticket(call.principal.arn, path)})
+    query = urlencode({"ticket": here.tokens.link_ticket(path)})
     return {"downloadUrl": f"http://{here.naming.endpoint}{path}?{query}", "layerDigest": digest}
 
 

@@ -28,15 +28,19 @@ def registry(call: Call) -> Registry:
 
 
 def scope_of(call: Call, req: Mapping[str, Any]) -> Scope:
-    """The registry that is meant. Another account's needs a policy of its repositories, which is not judged yet."""
+    """The registry that is meant, as a whole: one's own."""
     account = req.get("registryId", call.scope.account)
     if account != call.scope.account:
-        raise AwsError(
-            f"User: {call.principal.arn} is not authorized to perform: ecr:{call.operation} on the registry with id "
-            f"'{account}' because no resource-based policy allows the ecr:{call.operation} action",
-            code="AccessDeniedException",
-        )
+        raise _foreign(call, account)
     return call.scope
+
+
+def _foreign(call: Call, account: str) -> AwsError:
+    return AwsError(
+        f"User: {call.principal.arn} is not authorized to perform: ecr:{call.operation} on the registry with id "
+        f"'{account}' because no resource-based policy allows the ecr:{call.operation} action",
+        code="AccessDeniedException",
+    )
 
 
 def find_repository(view: View, scope: Scope, name: str) -> Repository:
@@ -47,8 +51,15 @@ def find_repository(view: View, scope: Scope, name: str) -> Repository:
 
 
 def the_repository(view: View, call: Call, req: Mapping[str, Any]) -> Repository:
-    """The request's repository."""
-    return find_repository(view, scope_of(call, req), req["repositoryName"])
+    """The request's repository. Another account's needs a policy of its own, which was asked whether it allows this
+    (`access`)."""
+    account = req.get("registryId", call.scope.account)
+    if account == call.scope.account:
+        return find_repository(view, call.scope, req["repositoryName"])
+    record = view.find(model.repositories, call.scope._replace(account=account), req["repositoryName"])
+    if record is None or record.policy is None:
+        raise _foreign(call, account)
+    return record
 
 
 def invalid(parameter: str, constraint: str) -> AwsError:

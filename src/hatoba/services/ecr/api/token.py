@@ -14,7 +14,7 @@ async def get_authorization_token(req: t.GetAuthorizationTokenRequest, call: Cal
     data: list[t.AuthorizationData] = []
     for account in req.get("registryIds", [call.scope.account]):
         scope = scope_of(call, {"registryId": account})
-        token, expires = here.tokens.token(call.principal.arn)
+        token, expires = here.tokens.token(call.principal)
         data.append(
             {
                 "authorizationToken": token,
