@@ -9,7 +9,7 @@ from hatoba.aws.shapes import kms as t
 from hatoba.core.keys import Scope
 from hatoba.services.kms.model import Alias, Grant, KmsKey, Material
 from hatoba.services.kms.plan.naming import alias_arn, key_arn
-from hatoba.services.kms.plan.specs import algorithms
+from hatoba.services.kms.plan.specs import algorithms, old_name
 
 
 def metadata(key: KmsKey) -> t.KeyMetadata:
@@ -24,10 +24,11 @@ def metadata(key: KmsKey) -> t.KeyMetadata:
         "KeyState": key.state,
         "Origin": key.origin,
         "KeyManager": key.manager,
-        "CustomerMasterKeySpec": key.spec,
-        "KeySpec": key.spec,
-        "MultiRegion": key.primary is not None,
     }
+    if (old := old_name(key.spec)) is not None:
+        shown["CustomerMasterKeySpec"] = old
+    shown["KeySpec"] = key.spec
+    shown["MultiRegion"] = key.primary is not None
     can = algorithms(key.kind, key.usage)
     if can.encryption:
         shown["EncryptionAlgorithms"] = list(can.encryption)
@@ -37,6 +38,8 @@ def metadata(key: KmsKey) -> t.KeyMetadata:
         shown["MacAlgorithms"] = list(can.macs)
     if can.agreement:
         shown["KeyAgreementAlgorithms"] = list(can.agreement)
+    if can.encapsulation:
+        shown["EncapsulationAlgorithms"] = list(can.encapsulation)
     _add_waiting(key, shown)
     if key.primary is not None:
         shown["MultiRegionConfiguration"] = _regions(key)

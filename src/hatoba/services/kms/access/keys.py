@@ -19,6 +19,7 @@ from hatoba.services.kms.plan.specs import SYMMETRIC
 SAID = {
     "BypassPolicyLockoutSafetyCheck": "kms:BypassPolicyLockoutSafetyCheck",
     "DestinationEncryptionAlgorithm": "kms:EncryptionAlgorithm",
+    "EncapsulationAlgorithm": "kms:EncapsulationAlgorithm",
     "EncryptionAlgorithm": "kms:EncryptionAlgorithm",
     "ExpirationModel": "kms:ExpirationModel",
     "GranteePrincipal": "kms:GranteePrincipal",

@@ -14,7 +14,7 @@ from hatoba.services.kms.api.room import check_request, end_dry_run, kms, the_ke
 from hatoba.services.kms.crypto import macs, pairs
 from hatoba.services.kms.model import KmsKey
 from hatoba.services.kms.plan.naming import invalid
-from hatoba.services.kms.plan.specs import algorithms
+from hatoba.services.kms.plan.specs import algorithms, old_name
 from hatoba.services.kms.plan.states import check_usable, unsupported
 
 
@@ -46,9 +46,9 @@ def _signing(call: Call, req: Mapping[str, Any]) -> tuple[KmsKey, t.SigningAlgor
             f"Algorithm {req['SigningAlgorithm']} is incompatible with key spec {key.spec}."
         )
     kind = req.get("MessageType", "RAW")
-    if kind == "EXTERNAL_MU":
-        raise invalid("The message type EXTERNAL_MU is for ML-DSA keys only.")
-    hashed = kind == "DIGEST"
+    if kind not in key.kind.messages:
+        raise invalid(f"Message type {kind} is not compatible with key spec {key.spec}.")
+    hashed = kind != "RAW"
     if hashed and len(req["Message"]) != pairs.digest_size(algorithm):
         raise invalid("Digest is invalid length for algorithm " + algorithm + ".")
     return key, algorithm, hashed
@@ -65,9 +65,10 @@ async def get_public_key(req: t.GetPublicKeyRequest, call: Call) -> t.GetPublicK
         "KeyId": key.arn,
         "PublicKey": key.public,
         "KeySpec": key.spec,
-        "CustomerMasterKeySpec": key.spec,
         "KeyUsage": key.usage,
     }
+    if (old := old_name(key.spec)) is not None:
+        answer["CustomerMasterKeySpec"] = old
     can = algorithms(key.kind, key.usage)
     if can.encryption:
         answer["EncryptionAlgorithms"] = list(can.encryption)
@@ -75,6 +76,8 @@ async def get_public_key(req: t.GetPublicKeyRequest, call: Call) -> t.GetPublicK
         answer["SigningAlgorithms"] = list(can.signing)
     if can.agreement:
         answer["KeyAgreementAlgorithms"] = list(can.agreement)
+    if can.encapsulation:
+        answer["EncapsulationAlgorithms"] = list(can.encapsulation)
     return answer
 
 
@@ -93,6 +96,36 @@ async def derive_shared_secret(req: t.DeriveSharedSecretRequest, call: Call) -> 
         "KeyAgreementAlgorithm": req["KeyAgreementAlgorithm"],
         "KeyOrigin": key.origin,
     }
+
+
+# --- encapsulation
+
+
+@kms.operation
+async def encapsulate(req: t.EncapsulateRequest, call: Call) -> t.EncapsulateResponse:
+    check_request(call, req)
+    key = usable(call, req["KeyId"], "ENCAPSULATE_DECAPSULATE")
+    end_dry_run(req)
+    assert key.public is not None
+    secret, sealed = pairs.encapsulate(key.public)
+    return {
+        "KeyId": key.arn,
+        "SharedSecret": secret,
+        "SharedSecretCiphertextBlob": sealed,
+        "EncapsulationAlgorithm": req["EncapsulationAlgorithm"],
+    }
+
+
+@kms.operation
+async def decapsulate(req: t.DecapsulateRequest, call: Call) -> t.DecapsulateResponse:
+    check_request(call, req)
+    key = usable(call, req["KeyId"], "ENCAPSULATE_DECAPSULATE")
+    end_dry_run(req)
+    try:
+        secret = pairs.decapsulate(key.current.bytes(), req["SharedSecretCiphertextBlob"])
+    except pairs.Unfit:
+        raise t.InvalidCiphertextException("") from None
+    return {"KeyId": key.arn, "SharedSecret": secret, "EncapsulationAlgorithm": req["EncapsulationAlgorithm"]}
 
 
 # --- MACs

@@ -9,7 +9,7 @@ from typing import cast
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, mlkem, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -32,7 +32,21 @@ _CURVES: dict[str, ec.EllipticCurve] = {
     "ECC_NIST_P521": ec.SECP521R1(),
     "ECC_SECG_P256K1": ec.SECP256K1(),
 }
-_Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+_Dsa = mldsa.MLDSA44PrivateKey | mldsa.MLDSA65PrivateKey | mldsa.MLDSA87PrivateKey
+_DsaPublic = mldsa.MLDSA44PublicKey | mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey
+_Kem = mlkem.MLKEM768PrivateKey | mlkem.MLKEM1024PrivateKey
+_KemPublic = mlkem.MLKEM768PublicKey | mlkem.MLKEM1024PublicKey
+_Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | _Dsa | _Kem
+_Public = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | _DsaPublic | _KemPublic
+_ONE_OF_A_KIND: dict[str, type[ed25519.Ed25519PrivateKey | _Dsa | _Kem]] = {
+    "ECC_NIST_EDWARDS25519": ed25519.Ed25519PrivateKey,
+    "ML_DSA_44": mldsa.MLDSA44PrivateKey,
+    "ML_DSA_65": mldsa.MLDSA65PrivateKey,
+    "ML_DSA_87": mldsa.MLDSA87PrivateKey,
+    "ML_KEM_768": mlkem.MLKEM768PrivateKey,
+    "ML_KEM_1024": mlkem.MLKEM1024PrivateKey,
+}
+MU = 64  # bytes of ML-DSA's message representative (FIPS 204, 6.2)
 
 
 class Unfit(ValueError):
@@ -46,6 +60,8 @@ def make(spec: str) -> bytes:
     """A new private key of a spec (`RSA_2048`, `ECC_NIST_P256`, …)."""
     if spec in _CURVES:
         return _packed(ec.generate_private_key(_CURVES[spec]))
+    if spec in _ONE_OF_A_KIND:
+        return _packed(_ONE_OF_A_KIND[spec].generate())
     return _packed(rsa.generate_private_key(65537, int(spec.removeprefix("RSA_"))))
 
 
@@ -58,6 +74,8 @@ def spec_of(private: bytes) -> str:
     key = _private(private)
     if isinstance(key, rsa.RSAPrivateKey):
         return f"RSA_{key.key_size}"
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        return next(name for name, kind in _ONE_OF_A_KIND.items() if isinstance(key, kind))
     return next((name for name, curve in _CURVES.items() if curve.name == key.curve.name), key.curve.name)
 
 
@@ -71,17 +89,17 @@ def _private(private: bytes) -> _Private:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise Unfit("not a private key in PKCS #8") from None
     if not isinstance(key, _Private):
-        raise Unfit("neither an RSA key nor one of an elliptic curve")
+        raise Unfit("of none of the kinds that KMS has")
     return key
 
 
-def _public(public: bytes) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:
+def _public(public: bytes) -> _Public:
     try:
         key = load_der_public_key(public)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise Unfit("it is not a public key in DER") from None
-    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
-        raise Unfit("it is neither an RSA key nor one of an elliptic curve")
+    if not isinstance(key, _Public):
+        raise Unfit("it is of none of the kinds that KMS has")
     return key
 
 
@@ -114,29 +132,45 @@ def _digest(algorithm: str) -> hashes.HashAlgorithm:
 
 
 def digest_size(algorithm: str) -> int:
-    return _digest(algorithm).digest_size
+    return MU if algorithm.startswith("ML_DSA") else _digest(algorithm).digest_size
 
 
 def sign(private: bytes, algorithm: str, message: bytes, *, hashed: bool) -> bytes:
-    """`hashed`: the message is its digest already, of the length that `digest_size` says."""
-    key, digest = _private(private), _digest(algorithm)
+    """`hashed`: the message is its digest already (ML-DSA: its representative), of the length of `digest_size`."""
+    key = _private(private)
+    if isinstance(key, _Dsa):
+        return key.sign_mu(message) if hashed else key.sign(message)
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return key.sign(message)
+    digest = _digest(algorithm)
     how = Prehashed(digest) if hashed else digest
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return key.sign(message, ec.ECDSA(how))
-    return key.sign(message, _padding(algorithm, digest), how)
+    return cast(rsa.RSAPrivateKey, key).sign(message, _padding(algorithm, digest), how)
 
 
 def verify(public: bytes, algorithm: str, message: bytes, signature: bytes, *, hashed: bool) -> bool:
-    key, digest = _public(public), _digest(algorithm)
-    how = Prehashed(digest) if hashed else digest
+    key = _public(public)
     try:
-        if isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(signature, message, ec.ECDSA(how))
+        if isinstance(key, _DsaPublic):
+            (key.verify_mu if hashed else key.verify)(signature, message)
+        elif isinstance(key, ed25519.Ed25519PublicKey):
+            key.verify(signature, message)
         else:
-            key.verify(signature, message, _padding(algorithm, digest), how)
+            _verify_digest(key, algorithm, message, signature, hashed=hashed)
     except InvalidSignature:
         return False
     return True
+
+
+def _verify_digest(key: _Public, algorithm: str, message: bytes, signature: bytes, *, hashed: bool) -> None:
+    """Raises InvalidSignature."""
+    digest = _digest(algorithm)
+    how = Prehashed(digest) if hashed else digest
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        key.verify(signature, message, ec.ECDSA(how))
+    else:
+        cast(rsa.RSAPublicKey, key).verify(signature, message, _padding(algorithm, digest), how)
 
 
 def _padding(algorithm: str, digest: hashes.HashAlgorithm) -> padding.AsymmetricPadding:
@@ -155,3 +189,20 @@ def agree(private: bytes, public: bytes) -> bytes:
     if not isinstance(other, ec.EllipticCurvePublicKey) or other.curve.name != key.curve.name:
         raise Unfit("it is of another kind")
     return key.exchange(ec.ECDH(), other)
+
+
+# --- encapsulation
+
+
+def encapsulate(public: bytes) -> tuple[bytes, bytes]:
+    """A new shared secret, and the form of it that the private key opens."""
+    return cast(_KemPublic, _public(public)).encapsulate()
+
+
+def decapsulate(private: bytes, sealed: bytes) -> bytes:
+    """The shared secret; of what was sealed otherwise, bytes that mean nothing (FIPS 203, 7.3). Raises `Unfit` for what
+    has another length."""
+    try:
+        return cast(_Kem, _private(private)).decapsulate(sealed)
+    except ValueError:
+        raise Unfit("it has not the length that the key's spec says") from None

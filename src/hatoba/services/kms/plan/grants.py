@@ -25,6 +25,7 @@ _BY_USAGE: dict[Usage, tuple[str, ...]] = {
     "SIGN_VERIFY": ("Sign", "Verify", "GetPublicKey"),
     "GENERATE_VERIFY_MAC": ("GenerateMac", "VerifyMac"),
     "KEY_AGREEMENT": ("DeriveSharedSecret", "GetPublicKey"),
+    "ENCAPSULATE_DECAPSULATE": ("Encapsulate", "Decapsulate", "GetPublicKey"),
 }
 
 
