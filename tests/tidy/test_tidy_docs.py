@@ -119,6 +119,19 @@ def test_a_decision_is_half_a_page(path: Path) -> None:
     assert len(lines) <= 60
 
 
+# --- security
+
+
+def test_each_promise_of_security_names_its_tests() -> None:
+    page = text(DOCS / "security.md")
+    promises = [row for row in re.findall(r"^\| (.+) \|$", page, re.M) if not row.startswith("promise |")]
+    assert [row for row in promises if "`tests/" not in row.rpartition(" | ")[2]] == []
+    attacks = {
+        f"tests/conformance/threats/{path.name}" for path in (ROOT / "tests/conformance/threats").glob("test_*.py")
+    }
+    assert {path for path in attacks if path not in page} == set(), "attacks that the page does not tell of"
+
+
 # --- what has to be installed
 
 
