@@ -46,6 +46,7 @@ aws elbv2 create-listener --load-balancer-arn "$balancer" --protocol HTTP --port
 say "3. A task definition and a service of two tasks"
 role=$(aws iam create-role --role-name hello-execution --query Role.Arn --output text --assume-role-policy-document \
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}')
+aws iam attach-role-policy --role-name hello-execution --policy-arn arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy
 aws logs create-log-group --log-group-name /ecs/hello
 define() {  # VERSION
     cat > "$work/task.json" <<JSON

@@ -8,6 +8,7 @@ image=$(image sidecar v1)
 aws logs create-log-group --log-group-name /ecs/sidecar
 role=$(aws iam create-role --role-name sidecar-execution --query Role.Arn --output text --assume-role-policy-document \
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}')
+aws iam attach-role-policy --role-name sidecar-execution --policy-arn arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy
 
 say "2. prepare → SUCCESS → cache → HEALTHY → app"
 log='"logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "/ecs/sidecar", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "t"}}'

@@ -8,6 +8,9 @@ image=$(image configuration v1)
 subnet=$(aws ec2 describe-subnets --query 'Subnets[0].SubnetId' --output text)
 role=$(aws iam create-role --role-name configuration --query Role.Arn --output text --assume-role-policy-document \
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}')
+aws iam attach-role-policy --role-name configuration --policy-arn arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy
+aws iam put-role-policy --role-name configuration --policy-name reads --policy-document \
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","ssm:GetParameters"],"Resource":"*"}]}'
 aws logs create-log-group --log-group-name /ecs/configuration
 aws ssm put-parameter --name /shop/greeting --type SecureString --value "good morning" --query Version
 secret=$(aws secretsmanager create-secret --name shop --query ARN --output text \

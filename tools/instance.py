@@ -29,6 +29,7 @@ import boto3
 from tools.images import busybox_files, write_layout
 
 T = TypeVar("T")
+_MANAGED = "arn:aws:iam::aws:policy"
 HATOBA = str(Path(sys.executable).with_name("hatoba"))
 
 
@@ -187,13 +188,19 @@ class Instance:
         shutil.rmtree(layout)
         return reference
 
-    def task_role(self, name: str) -> str:
-        """The ARN of a role that tasks may have; made when it is not there."""
+    def task_role(self, name: str, *actions: str) -> str:
+        """The ARN of a role that tasks may have, for writing logs, pulling images and `actions`; made when it is not
+        there."""
         iam = self.client("iam")
         may = {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
         trust = json.dumps({"Version": "2012-10-17", "Statement": [may]})
         with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
             iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+        iam.attach_role_policy(RoleName=name, PolicyArn=f"{_MANAGED}/service-role/AmazonECSTaskExecutionRolePolicy")
+        if actions:
+            given = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+            policy = json.dumps({"Version": "2012-10-17", "Statement": [given]})
+            iam.put_role_policy(RoleName=name, PolicyName="given", PolicyDocument=policy)
         arn: str = iam.get_role(RoleName=name)["Role"]["Arn"]
         return arn
 

@@ -75,7 +75,7 @@ class Shifted(Web):
                         "alternateTargetGroupArn": self.other,
                         "productionListenerRule": self.rule,
                         "testListenerRule": self.test_rule,
-                        "roleArn": self.hatoba.task_role("ecs-elb"),
+                        "roleArn": self.hatoba.task_role("ecs-elb", "elasticloadbalancing:*"),
                     },
                 }
             ],

@@ -109,7 +109,7 @@ def test_a_version_that_does_not_start_never_has_traffic(web: Shifted) -> None:
 
 
 def test_a_hook_that_nobody_can_call_undoes_the_deployment_and_says_why(web: Shifted) -> None:
-    role = web.hatoba.task_role("hooks")
+    role = web.hatoba.task_role("hooks", "lambda:InvokeFunction")
     function = "arn:aws:lambda:us-east-1:123456789012:function:judge"
     hook = {"hookTargetArn": function, "roleArn": role, "lifecycleStages": ["POST_SCALE_UP"]}
     before = web.tasks()

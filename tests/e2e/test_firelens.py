@@ -36,7 +36,7 @@ def to_logs(group: str) -> dict[str, Any]:
 
 
 def definition(hatoba: Instance, image: str, group: str, kind: str, log: dict[str, Any], **app: Any) -> dict[str, Any]:
-    role = hatoba.task_role("firelens")
+    role = hatoba.task_role("firelens", "ssm:GetParameters")
     return {
         "family": f"firelens-{kind}",
         "networkMode": "awsvpc",

@@ -56,7 +56,7 @@ def run(hatoba: Instance, family: str, image: str = "", **container: Any) -> str
         requiresCompatibilities=["FARGATE"],
         cpu="256",
         memory="512",
-        executionRoleArn=hatoba.task_role("injection"),
+        executionRoleArn=hatoba.task_role("injection", "ssm:GetParameters", "secretsmanager:GetSecretValue"),
         containerDefinitions=[
             {
                 "name": "main",

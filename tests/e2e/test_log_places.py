@@ -20,7 +20,7 @@ def run(hatoba: Instance, log: dict[str, Any], command: str = "echo one; echo tw
         family=family,
         networkMode="awsvpc",
         requiresCompatibilities=["EC2"],
-        executionRoleArn=hatoba.task_role("places"),
+        executionRoleArn=hatoba.task_role("places", "ssm:GetParameters"),
         containerDefinitions=[
             {
                 "name": "main",

@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from tests.e2e.test_inside import TRUST
 from tools.instance import Instance, eventually
 
 pytestmark = pytest.mark.real
@@ -26,8 +25,8 @@ sleep 600
 
 
 def test_a_task_protects_itself(hatoba: Instance) -> None:
-    ecs, iam, logs = hatoba.client("ecs"), hatoba.client("iam"), hatoba.client("logs")
-    role = iam.create_role(RoleName="busy", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    ecs, logs = hatoba.client("ecs"), hatoba.client("logs")
+    role = hatoba.task_role("busy", "ecs:GetTaskProtection", "ecs:UpdateTaskProtection")
     logs.create_log_group(logGroupName="/ecs/busy")
     log = {"awslogs-group": "/ecs/busy", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "t"}
     image = hatoba.push("busybox")

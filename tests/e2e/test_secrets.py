@@ -193,7 +193,7 @@ def secrets(hatoba: Instance, owner: dict[str, str]) -> dict[str, str]:
     ssm.put_parameter(Name="/e2e/password", Value="parameter-correct-horse", Type="SecureString")
     ssm.put_parameter(Name="/e2e/text", Value="text-correct-horse", Type="String", AllowedPattern="horse")
     secrets.create_secret(Name="e2e", SecretString="secret-correct-horse")
-    kms.encrypt(KeyId="alias/aws/ssm", Plaintext=b"plaintext-correct-horse")
+    kms.encrypt(KeyId=kms.create_key()["KeyMetadata"]["KeyId"], Plaintext=b"plaintext-correct-horse")
     assert ssm.get_parameter(Name="/e2e/password", WithDecryption=True)["Parameter"]["Value"].startswith("parameter")
     assert secrets.get_secret_value(SecretId="e2e")["SecretString"].startswith("secret")
     return {

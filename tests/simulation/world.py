@@ -23,7 +23,7 @@ from hatoba.fleet import model as fleet
 from hatoba.fleet.enrol import Enrolments
 from hatoba.fleet.reports import StatusSweeper
 from hatoba.fleet.session import Sessions
-from hatoba.gateway.access import KnownKeys, RolesPass
+from hatoba.gateway.access import KnownKeys, root
 from hatoba.gateway.call import idempotent
 from hatoba.gateway.plane import ControlPlane
 from hatoba.gateway.tags import tags
@@ -43,6 +43,7 @@ from hatoba.services.ecs.model.task_set import sets_of
 from hatoba.services.ecs.plan.task_sets import computed
 from hatoba.services.iam import model as iam_model
 from hatoba.services.iam.api import iam
+from hatoba.services.iam.authorizer import PolicyAuthorizer
 from hatoba.services.sts import model as sts_model
 from hatoba.services.sts.api import sts
 from hatoba.store import Store
@@ -128,7 +129,7 @@ class World:
             pager=Pager(self._sealer),
             rooms=[ecs_room.ecs, ec2, elbv2_room.elbv2, iam, sts],
             identities=KnownKeys(),
-            authorizer=RolesPass(),
+            authorizer=PolicyAuthorizer(self.store),
             strict=True,
         )
         settings = ecs_room.Settings(stopped_tasks_kept=1e6)
@@ -192,7 +193,7 @@ class World:
 
     @property
     def aws(self) -> Any:
-        return self.plane.door(HERE, "test")
+        return self.plane.door(HERE, "test", root("aws", HERE.account))
 
     # --- waiting
 

@@ -38,7 +38,7 @@ from hatoba.fleet.enrol import Authority, Enrolments, transits
 from hatoba.fleet.reports import StatusSweeper
 from hatoba.fleet.session import Sessions
 from hatoba.gateway import access, http
-from hatoba.gateway.access import EverythingPasses, Identities, KnownKeys, RolesPass, SecondFactors
+from hatoba.gateway.access import Authorizer, EverythingPasses, Identities, KnownKeys, SecondFactors
 from hatoba.gateway.front import front
 from hatoba.gateway.idempotency import forget_expired
 from hatoba.gateway.own import Own
@@ -53,6 +53,7 @@ from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.ecr.naming import Naming
 from hatoba.services.ecr.registry import Registry, open_registry
 from hatoba.services.elbv2.metrics import collector as load_balancers
+from hatoba.services.iam.authorizer import PolicyAuthorizer
 from hatoba.services.iam.factors import Devices
 from hatoba.services.iam.identities import UserKeys
 from hatoba.services.ssm import activating
@@ -81,6 +82,7 @@ class Control:
         self._clock, self._ids = SystemClock(), RandomIds()
         journal = SqliteJournal(places.control / "journal.db")
         self._sealer = open_sealer(places.control, new=not journal.written())
+        self._verdicts = Verdicts(self._sealer)
         self._pool = ensure_pool(places, settings.pool)
         self.store = Store(journal, tables(), self._sealer)
         self._authority = Authority(places.control / "authority")
@@ -100,6 +102,11 @@ class Control:
             tell=lines(self._places.log_file("audit")),
         )
 
+    def _authorizer(self) -> Authorizer:
+        return (
+            EverythingPasses() if self._settings.auth == "off" else PolicyAuthorizer(self.store, self._verdicts.encode)
+        )
+
     def _plane(self) -> ControlPlane:
         settings = self._settings
         self._recorder = self._audit()
@@ -112,7 +119,7 @@ class Control:
             pager=Pager(self._sealer),
             rooms=[room.service for room in ROOMS],
             identities=self._identities,
-            authorizer=RolesPass() if settings.auth == "on" else EverythingPasses(),
+            authorizer=self._authorizer(),
             auditor=self._recorder,
             settings=PathSettings(auth=settings.auth == "on", account=settings.account, region=settings.region),
         )
@@ -125,7 +132,7 @@ class Control:
         plane.provide(PublicPool, PublicPool(network=self._pool, transit=str(transits(self._pool))))
         plane.provide(Identities, self._identities)  # type: ignore[type-abstract]
         plane.provide(SecondFactors, Devices(self.store, self._clock))  # type: ignore[type-abstract]
-        plane.provide(Verdicts, Verdicts(self._sealer))
+        plane.provide(Verdicts, self._verdicts)
         plane.provide(Keys, Keys(self._clock, loopback=settings.oidc_loopback == "on"))
         return plane
 

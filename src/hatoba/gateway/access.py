@@ -86,7 +86,8 @@ def denied(principal: Principal, operation: Operation, need: Need, why: str) -> 
     Source: the IAM user guide, "Troubleshoot access denied error messages".
     """
     model = operation.model
-    resource = "" if need.resource == EVERYTHING else f" on resource: {need.resource}"
+    old = model.protocol in ("ec2", "query", "rest-xml")
+    resource = "" if old and need.resource == EVERYTHING else f" on resource: {need.resource}"
     said = f"User: {principal.arn} is not authorized to perform: {need.action}{resource} {why}"
     match model.protocol:
         case "ec2":

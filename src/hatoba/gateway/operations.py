@@ -22,7 +22,7 @@ from hatoba.gateway.audit import Asked, Auditor
 from hatoba.gateway.call import Call
 from hatoba.gateway.metrics import Metrics, OperationMetrics
 from hatoba.gateway.needs import Access, Need
-from hatoba.gateway.room import BODY_BYTES, Handler, Service, snake
+from hatoba.gateway.room import BODY_BYTES, Handler, Service, policy_prefix, snake
 from hatoba.store import Conflict, Store
 
 # What models call a write that lost a race, where they have a name for it.
@@ -71,7 +71,7 @@ class Operations:
                 return None
             room = self._rooms.get(model.name)
             handler = room.handler(name) if room is not None else None
-            access = room.access if room is not None else Access(model.signing_name, {})
+            access = room.access if room is not None else Access(policy_prefix(model.name), {})
             bound = Bound(
                 operation=operation, handler=handler, access=access, metrics=self._metrics.of(model.name, name)
             )

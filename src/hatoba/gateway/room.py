@@ -33,9 +33,15 @@ def snake(operation: str) -> str:
     return str(xform_name(operation))
 
 
-def _signing_name(service: str) -> str:
+# Where policies do not call a service by the name under which its requests are signed.
+_PREFIXES = {"email": "ses", "monitoring": "cloudwatch", "tagging": "tag"}
+
+
+def policy_prefix(service: str) -> str:
+    """How policies name a service, by botocore's name."""
     known = index.by_name(service)
-    return known.signing_name if known is not None else service
+    signing = known.signing_name if known is not None else service
+    return _PREFIXES.get(signing, signing)
 
 
 class Service:
@@ -47,7 +53,7 @@ class Service:
         """`access`: what each operation needs to be allowed. `body_bytes`: the longest request, for services that take
         more in one piece (ECR's image layers)."""
         self.name = name
-        self.access = access or Access(_signing_name(name), {})
+        self.access = access or Access(policy_prefix(name), {})
         self.body_bytes = body_bytes
         self.alias = alias or name  # elasticloadbalancingv2's is botocore's `elbv2`
         self._handlers: dict[str, Handler] = {}

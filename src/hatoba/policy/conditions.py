@@ -1,8 +1,8 @@
 """A statement's conditions, compiled. Pure.
 
 All tests of a statement must hold; one of a test's values suffices, none may match where the operator negates. A test
-that cannot be decided (an operator that is not known, a value that is no number, a key of several values without
-`ForAllValues:` or `ForAnyValue:`) is None: it keeps an Allow from applying, and not a Deny.
+that cannot be decided (an operator or a key that nobody here knows, a value that is no number, a key of several values
+without `ForAllValues:` or `ForAnyValue:`) is None: it keeps an Allow from applying, and not a Deny.
 
 Sources: the IAM user guide, "IAM JSON policy elements: Condition", "… Condition operators", "Multivalued context keys".
 """
@@ -15,7 +15,7 @@ from hatoba.policy import operators
 from hatoba.policy.document import Condition
 from hatoba.policy.operators import Operator
 from hatoba.policy.patterns import Glob, Lookup, Pattern, arn_pattern, pattern
-from hatoba.policy.request import Request, Values
+from hatoba.policy.request import UNKNOWN, Request, Values
 
 Match = Callable[[str, Lookup], bool | None]  # of one value of the request, with any of the policy's
 
@@ -40,6 +40,8 @@ class Test:
     def holds(self, request: Request) -> bool | None:
         operator, lookup = self._operator, request.context.get
         values = lookup(self.key)
+        if values is UNKNOWN:
+            return None
         if operator.family == "null":
             return self._match("false" if values else "true", lookup)
         if operator.quantifier is not None:

@@ -10,11 +10,20 @@ from hatoba.policy.principals import Caller
 Values = tuple[str, ...]
 
 
+class Unknown(tuple[str, ...]):
+    """In place of a key's values where there may be some, and nobody here can tell."""
+
+    __slots__ = ()
+
+
+UNKNOWN = Unknown()
+
+
 class Context(Protocol):
     """Condition keys. Their names have no case."""
 
     def get(self, key: str) -> Values | None:
-        """A key's values, by its name in lower case; None where it is not there."""
+        """A key's values, by its name in lower case; None where it is not there, `UNKNOWN` where nobody can tell."""
         ...
 
 

@@ -7,7 +7,7 @@ to which resources they can apply, so that a decision looks at few of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -17,7 +17,8 @@ from hatoba.policy.patterns import Glob, Pattern, arn_pattern, glob
 from hatoba.policy.principals import Caller, Named, Principals
 from hatoba.policy.request import Request
 
-_ACTIONS = 256  # whose rules a bundle remembers
+_REMEMBERED = 4096  # rules on the shelves of one bundle: some hundred kilobytes
+_SHELVES = 8  # what an action's two shelves count beside their rules
 
 
 class Rule:
@@ -122,7 +123,7 @@ class Shelf:
 
     __slots__ = ("_by_tail", "_lengths")
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule]) -> None:
         self._by_tail: dict[str, list[Rule]] = {}
         for rule in rules:
             for tail in rule.tails:
@@ -141,10 +142,11 @@ class Shelf:
 class Bundle:
     """Policies of one kind. `named`: each with what it is called where a decision is explained."""
 
-    __slots__ = ("_anything", "_by_service", "_found", "named")
+    __slots__ = ("_anything", "_by_service", "_found", "_shelved", "named")
 
     def __init__(self, named: Sequence[tuple[str, Policy]]) -> None:
         self.named = tuple(named)
+        self._shelved = 0
         self._by_service: dict[str, list[Rule]] = {}
         self._anything: list[Rule] = []
         self._found: dict[str, tuple[Shelf, Shelf]] = {}
@@ -162,11 +164,13 @@ class Bundle:
             rules = (*self._by_service.get(action.partition(":")[0], ()), *self._anything)
             speaking = [rule for rule in rules if rule.speaks_of(action)]
             found = (
-                Shelf(rule for rule in speaking if not rule.allows),
-                Shelf(rule for rule in speaking if rule.allows),
+                Shelf([rule for rule in speaking if not rule.allows]),
+                Shelf([rule for rule in speaking if rule.allows]),
             )
-            if len(self._found) >= _ACTIONS:
+            self._shelved += _SHELVES + len(speaking)
+            if self._shelved > _REMEMBERED:
                 self._found.clear()
+                self._shelved = _SHELVES + len(speaking)
             self._found[action] = found
         return found
 

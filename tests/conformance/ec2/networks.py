@@ -44,6 +44,7 @@ from hatoba.services.ec2.model import TABLES as EC2
 from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.iam import model as iam_model
 from hatoba.services.iam.api import iam
+from hatoba.services.iam.authorizer import PolicyAuthorizer
 from hatoba.services.iam.factors import Devices
 from hatoba.services.iam.identities import UserKeys
 from hatoba.services.sts import model as sts_model
@@ -102,6 +103,7 @@ class Platform:
         self.trail = MemoryTrail()
         recorder = Recorder(self.store, self.clock, self.trail, kept=3600.0, most_bytes=10**9, tell=lambda line: None)
         identities = AnyOf(RootOfAnyAccount(), Sessions(self.store), UserKeys(self.store))
+        verdicts = Verdicts(sealer)
         self.plane = ControlPlane(
             store=self.store,
             clock=self.clock,
@@ -109,7 +111,7 @@ class Platform:
             pager=Pager(sealer),
             rooms=[ec2, iam, sts, cloudtrail],
             identities=identities,
-            authorizer=access.RolesPass(),
+            authorizer=PolicyAuthorizer(self.store, verdicts.encode),
             auditor=recorder,
             settings=Settings(auth=True, account=ACCOUNT, region="us-east-1"),
             strict=True,
@@ -117,7 +119,7 @@ class Platform:
         self.plane.provide(PublicPool, pool)
         self.plane.provide(access.Identities, identities)  # type: ignore[type-abstract]
         self.plane.provide(access.SecondFactors, Devices(self.store, self.clock))  # type: ignore[type-abstract]
-        self.plane.provide(Verdicts, Verdicts(sealer))
+        self.plane.provide(Verdicts, verdicts)
         self.plane.provide(Keys, Keys(self.clock, loopback=True))
         self.plane.provide(Recorder, recorder)
         self.loop = asyncio.get_running_loop()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hatoba.core.errors import AwsError
+from hatoba.gateway.access import root
 from hatoba.gateway.tags import tags
 from hatoba.proxy.base import Headers, Substitution
 from tests.conformance.elbv2.world import SCOPE, world
@@ -98,7 +99,7 @@ async def test_not_found_and_not_an_arn(tmp_path: Path) -> None:
         await elb.delete_load_balancer(LoadBalancerArn=balancer)
         await elb.delete_target_group(TargetGroupArn=group)
         mine = await w.balancer()
-        theirs = w.plane.door(SCOPE._replace(account="210987654321"), "ecs").elbv2
+        theirs = w.plane.door(SCOPE._replace(account="210987654321"), "ecs", root("aws", "210987654321")).elbv2
         await refused("LoadBalancerNotFound", mine, theirs.describe_load_balancers(LoadBalancerArns=[mine]))
 
 

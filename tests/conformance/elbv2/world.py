@@ -43,6 +43,8 @@ from hatoba.services.ec2.api import ec2
 from hatoba.services.ec2.model import TABLES as EC2
 from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.elbv2 import TABLES, controllers, elbv2
+from hatoba.services.iam import model as iam_model
+from hatoba.services.iam.authorizer import PolicyAuthorizer
 from hatoba.store import Change, Store
 from hatoba.store.sqlite import SqliteJournal
 
@@ -64,7 +66,9 @@ class World:
 
     async def open(self) -> None:
         journal = SqliteJournal(self._path / "journal.db", "NORMAL")
-        self.store = Store(journal, (*TABLES, *EC2, *ACM, *fleet.TABLES, idempotent, tags), self._sealer)
+        self.store = Store(
+            journal, (*TABLES, *EC2, *ACM, *iam_model.TABLES, *fleet.TABLES, idempotent, tags), self._sealer
+        )
         self.store.open()
         known = Credential(access_key_id=KEY[0], secret=KEY[1], principal=access.root("aws", ACCOUNT, KEY[0]))
         self.plane = ControlPlane(
@@ -74,7 +78,7 @@ class World:
             pager=Pager(self._sealer),
             rooms=[elbv2, ec2, acm],
             identities=access.KnownKeys(known),
-            authorizer=access.RolesPass(),
+            authorizer=PolicyAuthorizer(self.store),
             settings=Settings(auth=self._auth, account=ACCOUNT, region=REGION),
             strict=True,
         )
@@ -103,15 +107,15 @@ class World:
     @property
     def elb(self) -> Any:
         """The room, as another one sees it: every answer is checked against the model."""
-        return self.plane.door(SCOPE, "ecs").elbv2
+        return self.plane.door(SCOPE, "ecs", access.root("aws", ACCOUNT)).elbv2
 
     @property
     def acm(self) -> Any:
-        return self.plane.door(SCOPE, "ecs").acm
+        return self.plane.door(SCOPE, "ecs", access.root("aws", ACCOUNT)).acm
 
     @property
     def ec2(self) -> Any:
-        return self.plane.door(SCOPE, "ecs").ec2
+        return self.plane.door(SCOPE, "ecs", access.root("aws", ACCOUNT)).ec2
 
     def told(self, balancer: str) -> list[BalancerItem]:
         """What nodes are told of it."""

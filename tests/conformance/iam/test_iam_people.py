@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -131,7 +132,9 @@ def test_a_key_opens_the_gateway_until_it_does_not(platform: Platform, iam: Any,
     refused("InvalidClientTokenId", sts.get_caller_identity)
 
 
-def test_users_may_do_nothing_until_policies_are_evaluated(platform: Platform, iam: Any, alice: str) -> None:
+def test_users_may_do_what_their_policies_say_from_the_next_request_on(
+    platform: Platform, iam: Any, alice: str, account: str
+) -> None:
     made = iam.create_access_key(UserName=alice)["AccessKey"]
     key = (made["AccessKeyId"], made["SecretAccessKey"])
     own = platform.client("iam", key=key)
@@ -141,7 +144,29 @@ def test_users_may_do_nothing_until_policies_are_evaluated(platform: Platform, i
         f"is not authorized to perform: iam:ListUsers on resource: {users} "
         "because no identity-based policy allows the iam:ListUsers action"
     )
-    refused("UnauthorizedOperation", platform.client("ec2", key=key).describe_vpcs)
+    ec2 = platform.client("ec2", key=key)
+    words = refused("UnauthorizedOperation", ec2.describe_vpcs)
+    assert words == (
+        f"You are not authorized to perform this operation. User: arn:aws:iam::{account}:user/{alice} is not "
+        "authorized to perform: ec2:DescribeVpcs because no identity-based policy allows the ec2:DescribeVpcs action"
+    )
+    statement = {"Effect": "Allow", "Action": ["iam:ListUsers", "ec2:Describe*"], "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    for _ in range(2):
+        iam.put_user_policy(UserName=alice, PolicyName="looks", PolicyDocument=document)
+        assert own.list_users()["Users"]
+        ec2.describe_vpcs()
+        iam.delete_user_policy(UserName=alice, PolicyName="looks")
+        refused("AccessDenied", own.list_users)
+    arn = iam.create_policy(PolicyName="looks", PolicyDocument=document)["Policy"]["Arn"]
+    iam.create_group(GroupName="lookers")
+    iam.attach_group_policy(GroupName="lookers", PolicyArn=arn)
+    iam.add_user_to_group(GroupName="lookers", UserName=alice)
+    own.list_users()
+    refused("AccessDenied", own.create_user, UserName="eve")
+    nothing = json.dumps({"Version": "2012-10-17", "Statement": {**statement, "Effect": "Deny"}})
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=nothing, SetAsDefault=True)
+    assert "with an explicit deny in an identity-based policy" in refused("AccessDenied", own.list_users)
 
 
 def test_two_keys_at_most_and_only_ones_own(iam: Any, alice: str) -> None:

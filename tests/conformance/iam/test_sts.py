@@ -24,6 +24,7 @@ def role(iam: Any, account: str) -> str:
     """Trusts its own account."""
     document = trust({"AWS": f"arn:aws:iam::{account}:root"})
     arn: str = iam.create_role(RoleName="Worker", Path="/jobs/", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    iam.attach_role_policy(RoleName="Worker", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
     return arn
 
 

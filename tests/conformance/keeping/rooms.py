@@ -26,7 +26,7 @@ from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
 from hatoba.core.secret import Sealer
 from hatoba.gateway import access
-from hatoba.gateway.call import idempotent
+from hatoba.gateway.call import Principal, idempotent
 from hatoba.gateway.front import front
 from hatoba.gateway.http import Request, Response, Server
 from hatoba.gateway.own import Own
@@ -35,6 +35,8 @@ from hatoba.gateway.plane import ControlPlane
 from hatoba.gateway.room import Service
 from hatoba.gateway.tags import tags
 from hatoba.reconcile import Runner
+from hatoba.services.iam import model as iam_model
+from hatoba.services.iam.authorizer import PolicyAuthorizer
 from hatoba.services.kms import model as kms_model
 from hatoba.services.kms.api import kms
 from hatoba.services.kms.controller import Keeper
@@ -49,7 +51,7 @@ from hatoba.store.sqlite import SqliteJournal
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 ACCOUNT, REGION = "123456789012", "us-east-1"
-TABLES = (*kms_model.TABLES, *ssm_model.TABLES, *secretsmanager_model.TABLES, idempotent, tags)
+TABLES = (*kms_model.TABLES, *ssm_model.TABLES, *secretsmanager_model.TABLES, *iam_model.TABLES, idempotent, tags)
 ROOMS: tuple[Service, ...] = (kms, ssm, secretsmanager)
 
 
@@ -80,7 +82,7 @@ class Platform:
             pager=Pager(sealer),
             rooms=[*ROOMS, *more],
             identities=AnyOf(RootOfAnyAccount()),
-            authorizer=access.RolesPass(),
+            authorizer=PolicyAuthorizer(self.store),
             settings=Settings(auth=True, account=ACCOUNT, region=REGION),
             strict=True,
         )
@@ -109,11 +111,11 @@ class Platform:
 
         asyncio.run_coroutine_threadsafe(acted(), self.loop).result(20)
 
-    def door(self, scope: Scope, service: str) -> Callable[..., Any]:
-        """What another room does: `ask("ssm", "get_parameters", …)` under its service role."""
+    def door(self, scope: Scope, service: str, principal: Principal | None = None) -> Callable[..., Any]:
+        """What another room does: `ask("ssm", "get_parameters", …)` under its service role, or one that it assumed."""
 
         def ask(name: str, operation: str, **params: Any) -> Any:
-            asked = getattr(getattr(self.plane.door(scope, service), name), operation)(**params)
+            asked = getattr(getattr(self.plane.door(scope, service, principal), name), operation)(**params)
             return asyncio.run_coroutine_threadsafe(asked, self.loop).result(20)
 
         return ask

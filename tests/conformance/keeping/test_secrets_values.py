@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from hatoba.core.keys import Scope
+from hatoba.gateway.access import root
 from tests.conformance.ec2.networks import refused
 from tests.conformance.keeping.rooms import Platform
 
@@ -45,7 +46,7 @@ def test_a_secret_is_found_by_name_and_by_each_form_of_its_arn(secrets: Any) -> 
     refused("ResourceNotFoundException", secrets.get_secret_value, SecretId="app")
     refused("ResourceNotFoundException", secrets.get_secret_value, SecretId=arn.replace("us-east-1", "eu-west-1"))
     refused("AccessDeniedException", secrets.get_secret_value, SecretId=arn.replace(arn.split(":")[4], "000000000042"))
-    refused("InvalidParameterException", secrets.get_secret_value, SecretId="arn:aws:ssm:us-east-1:1:parameter/x")
+    refused("InvalidParameterException", secrets.get_secret_value, SecretId="arn:aws:ssm:us-east-1::parameter/x")
 
 
 def test_bytes_stay_bytes(secrets: Any) -> None:
@@ -141,7 +142,7 @@ def test_update_changes_what_it_says(secrets: Any, kms: Any) -> None:
 
 def test_rooms_read_through_the_front_door(keeping: Platform, secrets: Any, account: str) -> None:
     arn = secrets.create_secret(Name="door", SecretString='{"user": "me"}')["ARN"]
-    ask = keeping.door(Scope("aws", account, "us-east-1"), "ecs")
+    ask = keeping.door(Scope("aws", account, "us-east-1"), "ecs", root("aws", account))
     assert ask("secretsmanager", "get_secret_value", SecretId=arn)["SecretString"] == '{"user": "me"}'
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hatoba.core.keys import Scope
+from hatoba.gateway.access import root
 from tests.conformance.ec2.networks import refused
 from tests.conformance.keeping.rooms import Platform
 
@@ -109,7 +110,8 @@ def test_arns_of_elsewhere_name_nothing_here(ssm: Any, account: str) -> None:
         arn.replace(":ssm:", ":kms:"),
         arn.replace("parameter", "document"),
     ]
-    assert ssm.get_parameters(Names=elsewhere)["InvalidParameters"] == elsewhere
+    assert ssm.get_parameters(Names=elsewhere[1:])["InvalidParameters"] == elsewhere[1:]
+    refused("AccessDeniedException", ssm.get_parameters, Names=elsewhere)
     refused("AccessDeniedException", ssm.get_parameter, Name=elsewhere[0])
     for name in elsewhere[1:4]:
         refused("ParameterNotFound", ssm.get_parameter, Name=name)
@@ -117,7 +119,7 @@ def test_arns_of_elsewhere_name_nothing_here(ssm: Any, account: str) -> None:
 
 def test_rooms_read_through_the_front_door(keeping: Platform, ssm: Any, account: str) -> None:
     put(ssm, "/door", "s3cret", Type="SecureString")
-    ask = keeping.door(Scope("aws", account, "us-east-1"), "ecs")
+    ask = keeping.door(Scope("aws", account, "us-east-1"), "ecs", root("aws", account))
     answer = ask("ssm", "get_parameters", Names=["/door", "/not"], WithDecryption=True)
     assert answer["Parameters"][0]["Value"] == "s3cret"
     assert answer["InvalidParameters"] == ["/not"]
@@ -183,7 +185,8 @@ def test_tiers_and_sizes(ssm: Any) -> None:
         ("/a b", "ValidationException"),
         ("/a/", "ValidationException"),
         ("a:1", "ValidationException"),
-        ("arn:aws:ssm:us-east-1:123456789012:parameter/x", "ValidationException"),
+        ("arn:aws:ssm:us-east-1::parameter/x", "ValidationException"),
+        ("arn:aws:ssm:us-east-1:123456789012:parameter/x", "AccessDeniedException"),  # another account's
         ("/é", "ValidationException"),
         ("/" + "x" * 1011, "ValidationException"),
         ("/a" * 16, "HierarchyLevelLimitExceededException"),

@@ -62,7 +62,7 @@ _ECS = _linked(
 _ECS_HERE = _linked(
     "HatobaECSServiceRolePolicy",
     "What ECS does by itself on AWS, and by calls here.",
-    allow("ec2: ModifyNetworkInterfaceAttribute", on="arn:aws:ec2:*:*:network-interface/*"),
+    allow("ec2: ModifyNetworkInterfaceAttribute", "cloudwatch: DescribeAlarms"),
     allow("elasticloadbalancing: ModifyListener ModifyRule"),
     allow("ecr: GetAuthorizationToken DescribeImages BatchCheckLayerAvailability GetDownloadUrlForLayer BatchGetImage"),
     allow("ecs: ListTagsForResource UpdateService"),

@@ -1,0 +1,242 @@
+"""Condition keys of a request, each found out when a policy asks for it.
+
+What the room says in a `Need` comes first; then what is known of every request: who asks, from where, when, for whom,
+and the tags of both sides. A key that is not known here is not there; one that may be there without anybody being able
+to tell (the resource for which a service acts) is `UNKNOWN`, which allows nothing and keeps no Deny from applying.
+
+Source: the IAM user guide, "AWS global condition context keys".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+
+from hatoba.aws import index
+from hatoba.core import arn as arns
+from hatoba.gateway.call import Call
+from hatoba.gateway.needs import EVERYTHING, Need
+from hatoba.gateway.tags import tags
+from hatoba.policy.request import UNKNOWN, Values
+from hatoba.services.iam.authorizer.standing import Standing, service_of
+from hatoba.store.store import View
+
+_TYPES = {
+    "root": "Account",
+    "user": "User",
+    "role": "AssumedRole",
+    "service": "AssumedRole",
+    "federated": "FederatedUser",
+}
+_LOOPBACK = ("127.", "::1")
+
+
+class Facts:
+    """Implements `policy.request.Context` for one need of a call."""
+
+    __slots__ = ("_said", "_view", "call", "need", "standing")
+
+    def __init__(self, view: View, call: Call, standing: Standing, need: Need) -> None:
+        self._view = view
+        self._said: dict[str, Values] | None = None
+        self.call = call
+        self.standing = standing
+        self.need = need
+
+    def get(self, key: str) -> Values | None:
+        said = self._said
+        if said is None:
+            said = self._said = {name.lower(): _values(value) for name, value in self.need.keys.items()}
+        found = said.get(key)
+        if found is not None:
+            return found
+        kind, slash, name = key.partition("/")
+        if not slash:
+            find = _GLOBAL.get(key)
+            return find(self) if find is not None else self._claimed(key)
+        if kind == "aws:principaltag":
+            return self._principal_tag(name)
+        # Services have names of their own for it: `ecs:ResourceTag/…`.
+        return self._resource_tag(name) if kind.endswith(":resourcetag") else None
+
+    def known(self) -> Iterator[tuple[str, Values]]:
+        """What is told about the request where a refusal is explained."""
+        yield from ((name, _values(value)) for name, value in self.need.keys.items())
+        for key in _GLOBAL:
+            found = self.get(key)
+            if found and found is not UNKNOWN:
+                yield key, found
+
+    # --- tags, and what was claimed
+
+    def _principal_tag(self, name: str) -> Values | None:
+        session = self.call.principal.session
+        given = dict(session.tags) if session is not None else {}
+        return _named(given, name) or _named(self._tags(self.standing.papers.holder), name)
+
+    def _resource_tag(self, name: str) -> Values | None:
+        return _named(self._tags(self.need.resource), name)
+
+    def _tags(self, arn: str) -> Mapping[str, str]:
+        parsed = arns.parse(arn)
+        if parsed is None:
+            return {}
+        record = self._view.find(tags, parsed.scope, arn)
+        return record.tags if record is not None else {}
+
+    def _claimed(self, key: str) -> Values | None:
+        """What a provider said of whom it vouched for."""
+        session = self.call.principal.session
+        found = [value for name, value in session.claims if name.lower() == key] if session is not None else []
+        return tuple(found) or None
+
+
+def _values(said: str | object) -> Values:
+    if isinstance(said, str):
+        return (said,)
+    assert isinstance(said, list | tuple)
+    return tuple(said)
+
+
+def _named(given: Mapping[str, str], name: str) -> Values | None:
+    """Tags by a name in lower case; all, where several differ in nothing else: that nobody can decide."""
+    found = tuple(value for key, value in given.items() if key.lower() == name)
+    return found or None
+
+
+# --- of every request
+
+
+def _principal_arn(facts: Facts) -> Values:
+    """Of a session the role's."""
+    who = facts.call.principal
+    return (who.role or who.arn,)
+
+
+def _principal_type(facts: Facts) -> Values:
+    return (_TYPES.get(facts.call.principal.kind, "Anonymous"),)
+
+
+def _username(facts: Facts) -> Values | None:
+    who = facts.call.principal
+    return (who.arn.rpartition("/")[2],) if who.kind == "user" else None
+
+
+def _service_name(facts: Facts) -> Values | None:
+    host = service_of(facts.call.principal)
+    return (host,) if host else None
+
+
+def _is_service(facts: Facts) -> Values:
+    return _flag(facts.call.principal.kind == "service")
+
+
+def _source_account(facts: Facts) -> Values | None:
+    """A service acts for somebody of the account in which it asks."""
+    return (facts.call.principal.account,) if facts.call.principal.kind == "service" else None
+
+
+def _source_arn(facts: Facts) -> Values | None:
+    return UNKNOWN if facts.call.principal.kind == "service" else None
+
+
+def _via(facts: Facts) -> Values | None:
+    if not facts.call.via:
+        return None
+    known = index.by_name(facts.call.via)
+    return (f"{known.signing_name if known is not None else facts.call.via}.amazonaws.com",)
+
+
+def _inside(facts: Facts) -> bool:
+    return bool(facts.call.via) or facts.call.principal.kind == "service"
+
+
+def _source_ip(facts: Facts) -> Values | None:
+    return None if _inside(facts) or not facts.call.source_ip else (facts.call.source_ip,)
+
+
+def _secure(facts: Facts) -> Values:
+    """Whether nobody can listen in: there is no TLS, but what comes over loopback leaves the machine as little as
+    what one room asks of another."""
+    return _flag(_inside(facts) or facts.call.source_ip.startswith(_LOOPBACK))
+
+
+def _resource_account(facts: Facts) -> Values:
+    return (owner(facts.call, facts.need.resource),)
+
+
+def owner(call: Call, resource: str) -> str:
+    """The account of a resource: what names none, or AWS's own, is as good as the call's."""
+    if resource == EVERYTHING:
+        return call.scope.account
+    parsed = arns.parse(resource)
+    return parsed.account if parsed is not None and parsed.account not in ("", "aws", "*") else call.scope.account
+
+
+def _factor(facts: Facts) -> Values | None:
+    session = facts.call.principal.session
+    return None if session is None else _flag(session.mfa_at is not None)
+
+
+def _factor_age(facts: Facts) -> Values | None:
+    session = facts.call.principal.session
+    if session is None or session.mfa_at is None:
+        return None
+    return (str(max(0, int(facts.call.now - session.mfa_at))),)
+
+
+def _issued(facts: Facts) -> Values | None:
+    session = facts.call.principal.session
+    return None if session is None else (_date(session.issued),)
+
+
+def _source_identity(facts: Facts) -> Values | None:
+    session = facts.call.principal.session
+    return None if session is None or session.source_identity is None else (session.source_identity,)
+
+
+def _provider(facts: Facts) -> Values | None:
+    session = facts.call.principal.session
+    return None if session is None or session.provider is None else (session.provider,)
+
+
+def _agent(facts: Facts) -> Values | None:
+    return (facts.call.user_agent,) if facts.call.user_agent else None
+
+
+def _flag(value: bool) -> Values:
+    return ("true",) if value else ("false",)
+
+
+def _date(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_GLOBAL: dict[str, Callable[[Facts], Values | None]] = {
+    "aws:calledvia": _via,
+    "aws:calledviafirst": _via,
+    "aws:calledvialast": _via,
+    "aws:currenttime": lambda facts: (_date(facts.call.now),),
+    "aws:epochtime": lambda facts: (str(int(facts.call.now)),),
+    "aws:federatedprovider": _provider,
+    "aws:multifactorauthage": _factor_age,
+    "aws:multifactorauthpresent": _factor,
+    "aws:principalaccount": lambda facts: (facts.call.principal.account,),
+    "aws:principalarn": _principal_arn,
+    "aws:principalisawsservice": _is_service,
+    "aws:principalservicename": _service_name,
+    "aws:principalservicenameslist": _service_name,
+    "aws:principaltype": _principal_type,
+    "aws:requestedregion": lambda facts: (facts.call.scope.region,),
+    "aws:resourceaccount": _resource_account,
+    "aws:securetransport": _secure,
+    "aws:sourceaccount": _source_account,
+    "aws:sourcearn": _source_arn,
+    "aws:sourceidentity": _source_identity,
+    "aws:sourceip": _source_ip,
+    "aws:tokenissuetime": _issued,
+    "aws:useragent": _agent,
+    "aws:userid": lambda facts: (facts.call.principal.id,),
+    "aws:username": _username,
+    "aws:viaawsservice": lambda facts: _flag(bool(facts.call.via)),
+}
