@@ -17,7 +17,9 @@ from hatoba.services.iam.plan import totp
 from hatoba.services.sts.model import EVERYWHERE, sessions
 from tests.conformance.ec2.networks import Platform, fresh_account, refused
 
-POLICY = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}})
+POLICY = json.dumps(
+    {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": ["s3:*", "sts:*"], "Resource": "*"}}
+)
 WORKLOAD = "arn:aws:iam::aws:contextProvider/HatobaWorkload"
 
 
@@ -31,6 +33,7 @@ def role(iam: Any, account: str) -> str:
     """Lets its own account do everything with it."""
     document = trust({"AWS": account}, "sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity")
     arn: str = iam.create_role(RoleName="Worker", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    iam.attach_role_policy(RoleName="Worker", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
     return arn
 
 
