@@ -185,22 +185,22 @@ MADE: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("operation", "req", "made"), MADE)
-def test_tags_at_creation_need_the_right_to_tag_once_the_account_says_so(
+def test_tags_at_creation_need_the_right_to_tag_unless_the_account_says_otherwise(
     asked: Asked, operation: str, req: dict[str, Any], made: str
 ) -> None:
-    off = asked.needs(operation, **req, tags=TAGS)
-    assert [need.action for need in off] == [f"ecs:{operation}"]
-    assert off[0].keys["aws:RequestTag/stage"] == "beta"
+    assert asked.said(operation, **req, tags=TAGS)[1:] == [f"ecs:TagResource {made}"]
+    assert asked.needs(operation, **req, tags=TAGS)[1].keys == {
+        "aws:TagKeys": ["stage"],
+        "aws:RequestTag/stage": "beta",
+        "ecs:CreateAction": operation,
+    }
+    assert len(asked.needs(operation, **req)) == 1
     for whose in ("", ALICE.arn):
-        settings = AccountSettings(key=account_settings.key(SCOPE, whose), values={"tagResourceAuthorization": "on"})
+        settings = AccountSettings(key=account_settings.key(SCOPE, whose), values={"tagResourceAuthorization": "off"})
         asked.put(account_settings, settings)
-        assert asked.said(operation, **req, tags=TAGS)[1:] == [f"ecs:TagResource {made}"]
-        assert asked.needs(operation, **req, tags=TAGS)[1].keys == {
-            "aws:TagKeys": ["stage"],
-            "aws:RequestTag/stage": "beta",
-            "ecs:CreateAction": operation,
-        }
-        assert len(asked.needs(operation, **req)) == 1
+        off = asked.needs(operation, **req, tags=TAGS)
+        assert [need.action for need in off] == [f"ecs:{operation}"]
+        assert off[0].keys["aws:RequestTag/stage"] == "beta"
         asked.forget(account_settings, settings)
 
 

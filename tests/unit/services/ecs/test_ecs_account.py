@@ -76,8 +76,9 @@ async def test_a_session_has_the_settings_of_its_role(tmp_path: Path) -> None:
 async def test_only_root_speaks_for_others(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         root, alice = as_(w, "root", ROOT), as_(w, "role", "alice", ALICE)
-        await root.put_account_setting(name="tagResourceAuthorization", value="on", principalArn=BOB)
-        assert await effective(as_(w, "role", "bob", BOB), "tagResourceAuthorization") == "on"
+        await root.put_account_setting(name="tagResourceAuthorization", value="off", principalArn=BOB)
+        assert await effective(as_(w, "role", "bob", BOB), "tagResourceAuthorization") == "off"
+        assert await effective(alice, "tagResourceAuthorization") == "on"
         await alice.put_account_setting(name="tagResourceAuthorization", value="on", principalArn=ALICE)
         for arn in (BOB, ROOT):
             with pytest.raises(t.InvalidParameterException, match="root user"):

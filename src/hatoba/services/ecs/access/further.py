@@ -18,7 +18,7 @@ ECS = "ecs.amazonaws.com"
 
 
 def tagging(made: Resources) -> Rule:
-    """Once whoever asks has the account setting tagResourceAuthorization, `ecs:TagResource` counts at creation, too."""
+    """`ecs:TagResource` counts at creation, too, unless whoever asks has switched tagResourceAuthorization off."""
 
     def rule(action: str, req: Params, call: Call) -> Iterator[Need]:
         tags = tag_keys(req.get("tags"))

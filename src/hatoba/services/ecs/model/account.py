@@ -23,7 +23,7 @@ DEFAULTS = {
     "fargateTaskRetirementWaitPeriod": "7",
     "guardDutyActivate": "off",
     "serviceLongArnFormat": "enabled",
-    "tagResourceAuthorization": "off",
+    "tagResourceAuthorization": "on",
     "taskLongArnFormat": "enabled",
 }
 
