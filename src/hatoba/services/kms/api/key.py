@@ -7,6 +7,7 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import set_tags
 from hatoba.services.kms import model, views
+from hatoba.services.kms.access import lockout
 from hatoba.services.kms.api.datakey import random_bytes
 from hatoba.services.kms.api.room import kms, own_key, page, the_key, threads
 from hatoba.services.kms.api.tag import checked as checked_tags
@@ -49,6 +50,7 @@ async def create_key(req: t.CreateKeyRequest, call: Call) -> t.CreateKeyResponse
         public=public,
         primary=call.scope.region if multi else None,
     )
+    lockout.check(call, req, key.arn)
     with call.tx() as tx:
         key = tx.put(model.keys, key)
         set_tags(tx, call.scope, key.arn, tags)

@@ -6,6 +6,7 @@ from hatoba.aws.shapes import kms as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.kms import model
+from hatoba.services.kms.access import lockout
 from hatoba.services.kms.api.room import kms, own_key, page, the_key
 from hatoba.services.kms.plan import policies, states
 from hatoba.services.kms.plan.naming import invalid
@@ -30,6 +31,7 @@ async def put_key_policy(req: t.PutKeyPolicyRequest, call: Call) -> None:
     if len(req["Policy"]) > LONGEST:
         raise invalid(f"A key policy can have at most {LONGEST} characters.")
     policies.check(req["Policy"])
+    lockout.check(call, req, key.arn)
     with call.tx() as tx:
         tx.put(model.keys, replace(key, policy=req["Policy"]))
 

@@ -8,10 +8,12 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import set_tags
 from hatoba.services.kms import model, views
+from hatoba.services.kms.access import lockout
 from hatoba.services.kms.api.room import kms, own_key
 from hatoba.services.kms.api.tag import checked as checked_tags
 from hatoba.services.kms.model import KmsKey
 from hatoba.services.kms.plan import policies, states
+from hatoba.services.kms.plan.naming import key_arn
 from hatoba.store import Tx
 
 
@@ -33,6 +35,7 @@ async def replicate_key(req: t.ReplicateKeyRequest, call: Call) -> t.ReplicateKe
     if region == key.key.region or region in key.replicas:
         raise t.AlreadyExistsException(f"The key {key.id} exists already in the region {region}.")
     scope = Scope(call.scope.partition, call.scope.account, region)
+    lockout.check(call, req, key_arn(scope, key.id))
     imported = key.origin == "EXTERNAL"
     replica = replace(
         key,

@@ -9,9 +9,20 @@ import json
 
 from hatoba.aws.shapes import kms as t
 from hatoba.core.keys import Scope
+from hatoba.policy.document import Fault, Malformed, parse
 
 NAME = "default"
 _DEFAULT = "key-default-1"
+_WORDS: dict[Fault, str] = {
+    "json": "Policy is not valid JSON",
+    "statement": "Policy contains no Statement",
+    "version": "The policy must contain a valid version string",
+    "same sid": "Statement IDs (SID) in a single policy must be unique.",
+    "effect": "Policy statement must have an Effect of Allow or Deny",
+    "action": "Policy statement must contain actions.",
+    "resource": "Policy statement must contain resources.",
+    "principal": "Policy contains a statement with one or more invalid principals.",
+}
 
 
 def default(scope: Scope) -> str:
@@ -68,29 +79,23 @@ def _text(id_: str, *statements: object) -> str:
 
 
 def check(text: str) -> None:
-    """Raises MalformedPolicyDocumentException for what is no policy."""
+    """Raises MalformedPolicyDocumentException for what is no policy.
+
+    What deciders cannot read they decide against: a key whose policy was misspelt would be lost.
+    """
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        raise _malformed("Policy is not valid JSON") from None
-    statements = document.get("Statement") if isinstance(document, dict) else None
-    if isinstance(statements, dict):
-        statements = [statements]
-    if not isinstance(statements, list) or not statements:
-        raise _malformed("Policy contains no Statement")
-    for statement in statements:
-        _check_statement(statement)
+        document = parse(text)
+    except Malformed as error:
+        raise _malformed(_WORDS.get(error.fault, "Syntax errors in policy.")) from None
+    for statement in document.statements:
+        if statement.principals is None:
+            raise _malformed("Policy statement must contain principals.")
+        if not statement.resources:
+            raise _malformed("Policy statement must contain resources.")
 
 
-def _check_statement(statement: object) -> None:
-    if not isinstance(statement, dict) or statement.get("Effect") not in ("Allow", "Deny"):
-        raise _malformed("Policy statement must have an Effect of Allow or Deny")
-    if not ("Principal" in statement or "NotPrincipal" in statement):
-        raise _malformed("Policy statement must contain principals.")
-    if not ("Action" in statement or "NotAction" in statement):
-        raise _malformed("Policy statement must contain actions.")
-    if not ("Resource" in statement or "NotResource" in statement):
-        raise _malformed("Policy statement must contain resources.")
+def locked_out() -> t.MalformedPolicyDocumentException:
+    return _malformed("The new key policy will not allow you to update the key policy in the future.")
 
 
 def _malformed(message: str) -> t.MalformedPolicyDocumentException:

@@ -5,12 +5,23 @@ Whether one allows a request is decided where all requests are decided.
 
 from __future__ import annotations
 
-import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hatoba.aws.shapes import secretsmanager as t
+from hatoba.policy import document
+from hatoba.policy.document import Malformed, Statement, parse
 
 NAME = "default"
+_WORDS: dict[document.Fault, str] = {
+    "json": "This policy contains invalid Json",
+    "statement": "The policy must have at least one statement.",
+    "version": "The policy must contain a valid version string.",
+    "same sid": "Statement IDs (SID) in a single policy must be unique.",
+    "effect": "Each statement must have an Effect of Allow or Deny.",
+    "action": "Each statement must have the element Action or NotAction.",
+    "resource": "Each statement must have the element Resource or NotResource.",
+    "principal": "Invalid principal in policy.",
+}
 
 
 class Fault(NamedTuple):
@@ -19,26 +30,21 @@ class Fault(NamedTuple):
 
 
 def faults(text: str) -> list[Fault]:
-    """What is wrong with a policy; nothing for a good one."""
+    """What is wrong with a policy; nothing for a good one. What deciders could not read would let nobody in."""
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        return [Fault("POLICY_SYNTAX", "This policy contains invalid Json")]
-    statements = _statements(document)
-    if not statements:
-        return [Fault("POLICY_SYNTAX", "The policy must have at least one statement.")]
+        statements = parse(text).statements
+    except Malformed as error:
+        return [_syntax(_WORDS.get(error.fault, f"Syntax errors in policy: {error.found or error.fault}."))]
     for statement in statements:
-        if not isinstance(statement, dict) or statement.get("Effect") not in ("Allow", "Deny"):
-            return [Fault("POLICY_SYNTAX", "Each statement must have an Effect of Allow or Deny.")]
-        for one, other in (("Principal", "NotPrincipal"), ("Action", "NotAction"), ("Resource", "NotResource")):
-            if one not in statement and other not in statement:
-                return [Fault("POLICY_SYNTAX", f"Each statement must have the element {one} or {other}.")]
+        if statement.principals is None:
+            return [_syntax("Each statement must have the element Principal or NotPrincipal.")]
+        if not statement.resources:
+            return [_syntax("Each statement must have the element Resource or NotResource.")]
     return []
 
 
-def _statements(document: Any) -> list[Any]:
-    found = document.get("Statement") if isinstance(document, dict) else None
-    return found if isinstance(found, list) else [found] if isinstance(found, dict) else []
+def _syntax(message: str) -> Fault:
+    return Fault("POLICY_SYNTAX", message)
 
 
 def check(text: str, *, block_public: bool) -> None:
@@ -51,14 +57,11 @@ def check(text: str, *, block_public: bool) -> None:
 
 
 def is_public(text: str) -> bool:
-    """Whether anybody is let in, without a condition."""
-    return any(
-        statement["Effect"] == "Allow" and not statement.get("Condition") and _anybody(statement.get("Principal"))
-        for statement in _statements(json.loads(text))
-    )
+    """Whether anybody is let in, without a condition. Whoever names some who are not meant lets all others in."""
+    return any(_lets_everybody_in(statement) for statement in parse(text).statements)
 
 
-def _anybody(principal: Any) -> bool:
-    if isinstance(principal, dict):
-        return any("*" in (value if isinstance(value, list) else [value]) for value in principal.values())
-    return bool(principal == "*")
+def _lets_everybody_in(statement: Statement) -> bool:
+    if statement.effect != "Allow" or statement.conditions:
+        return False
+    return statement.not_principals or any(name == "*" for _, name in statement.principals or ())
