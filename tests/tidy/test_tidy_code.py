@@ -46,6 +46,7 @@ BEHIND = {
     "cryptography": (
         "services/acm/x509.py",
         "services/ec2/sshkeys.py",
+        "services/elbv2/plan/x509.py",
         "core/secret.py",
         "fleet/enrol.py",
         "node/session.py",

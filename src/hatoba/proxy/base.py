@@ -123,6 +123,15 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 # --- what is wanted -----------------------------------------------------------------------------------------------
 
 
+class Clients(msgspec.Struct, frozen=True, kw_only=True):
+    """Clients are asked for certificates. With `authorities` (PEM) they must have one that goes back to them, and
+    targets are told what was verified; without, a certificate may be anything, and targets are told all of it."""
+
+    authorities: str = ""
+    revocations: str = ""  # PEM: the authorities' lists
+    expired: bool = False  # certificates that are over are taken too
+
+
 class Tls(msgspec.Struct, frozen=True, kw_only=True):
     """What a listener agrees to. `certificates` are ids of `Wanted.certificates`: the first is shown to clients that
     ask for none of the names that the others are for. `ciphers` (BoringSSL's names) are for versions before 1.3."""
@@ -132,6 +141,7 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True):
     maximum: TlsVersion = "TLSv1.3"
     ciphers: tuple[str, ...] = ()  # empty: Envoy's own
     speaks: tuple[str, ...] = ()  # of a network balancer: what is offered by ALPN, the preferred one first
+    clients: Clients | None = None
 
 
 class Headers(msgspec.Struct, frozen=True, kw_only=True):

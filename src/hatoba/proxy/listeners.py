@@ -21,7 +21,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
 )
 from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
-from hatoba.proxy import names, rewrites, screening, tls
+from hatoba.proxy import mutual, names, rewrites, screening, tls
 from hatoba.proxy.base import Balancer, Listener, PathIs
 from hatoba.proxy.clusters import duration, from_ads
 from hatoba.proxy.conditions import noted_ends
@@ -65,14 +65,24 @@ def listener(balancer: Balancer, listener: Listener) -> Resource:
         filter_chains=[
             FilterChain(
                 filters=[noted_ends(), Filter(name="http", typed_config=packed(_http(balancer, listener, name)))],
-                transport_socket=tls.downstream(listener.tls, speaks=_HTTP2 if balancer.attributes.http2 else _HTTP1)
-                if listener.tls is not None
-                else None,
+                transport_socket=_secured(balancer, listener) if listener.tls is not None else None,
             )
         ],
     )
-    secrets = tuple(names.certificate(id_) for id_ in listener.tls.certificates) if listener.tls is not None else ()
-    return resource("listener", name, message, needs=(name,), secrets=secrets)
+    return resource("listener", name, message, needs=(name,), secrets=_secrets(balancer, listener))
+
+
+def _secured(balancer: Balancer, listener: Listener) -> Any:
+    assert listener.tls is not None
+    speaks = _HTTP2 if balancer.attributes.http2 else _HTTP1
+    return tls.downstream(listener.tls, speaks=speaks, clients=names.clients(balancer.id, listener.id))
+
+
+def _secrets(balancer: Balancer, listener: Listener) -> tuple[str, ...]:
+    if listener.tls is None:
+        return ()
+    asked = (names.clients(balancer.id, listener.id),) if listener.tls.clients is not None else ()
+    return (*(names.certificate(id_) for id_ in listener.tls.certificates), *asked)
 
 
 def _address(address: str, port: int) -> Any:
@@ -88,6 +98,7 @@ def _http(balancer: Balancer, listener: Listener, name: str) -> Any:
         http_filters=[
             trace_filter(),
             *screening.filters(balancer, listener),
+            *mutual.filters(listener),
             *rewrites.filters(listener),
             cookie_filter(),
             session_filter(),

@@ -34,6 +34,11 @@ def certificate(id_: str) -> str:
     return f"certificate|{id_}"
 
 
+def clients(balancer: str, listener: str) -> str:
+    """By which a listener verifies certificates of clients."""
+    return f"clients|{balancer}|{listener}"
+
+
 def stat(name: str) -> str:
     """The name as it appears in Envoy's statistics."""
     return _UNSAFE.sub("_", name)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 
 from msgspec.structs import replace
 
-from hatoba.proxy import clusters, flows, listeners, routes, streams, tls
+from hatoba.proxy import clusters, flows, listeners, names, routes, streams, tls
 from hatoba.proxy.base import Action, Balancer, Forward, Health, Listener, TargetGroup, Wanted
 from hatoba.proxy.resource import Resource, Snapshot, snapshot_of
 from hatoba.proxy.sticky import known
@@ -47,6 +47,8 @@ def _resources(wanted: Wanted, health: Mapping[str, Mapping[str, Health]]) -> It
         named = groups_of(balancer)
         for listener in _carried_out(balancer):
             yield listeners.listener(balancer, listener)
+            if listener.tls is not None and listener.tls.clients is not None:
+                yield tls.verification(names.clients(balancer.id, listener.id), listener.tls.clients)
             yield routes.routes(balancer, listener, frozenset(known(groups[id_]) for id_ in named if id_ in groups))
         for id_ in named:
             if id_ in groups:

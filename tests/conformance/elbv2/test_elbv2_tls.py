@@ -143,7 +143,7 @@ async def test_a_listener_changes_its_protocol(tmp_path: Path) -> None:
         (
             {"Certificates": ["OWN"], "MutualAuthentication": {"Mode": "verify"}},
             "ValidationError",
-            "not implemented yet",
+            "TrustStoreArn must be specified",
         ),
         ({"Protocol": "HTTP", "Certificates": ["OWN"]}, "ValidationError", "Certificates cannot be specified"),
         ({"Protocol": "TLS", "Certificates": ["OWN"]}, "UnsupportedProtocol", "'TLS' is not supported"),

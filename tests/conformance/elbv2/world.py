@@ -34,6 +34,7 @@ from hatoba.gateway.http import Request, Response, Server
 from hatoba.gateway.own import Own
 from hatoba.gateway.path import Settings
 from hatoba.gateway.plane import ControlPlane
+from hatoba.gateway.room import Service
 from hatoba.gateway.tags import tags
 from hatoba.proxy.base import Wanted
 from hatoba.reconcile import Runner
@@ -56,11 +57,12 @@ KEY = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 
 
 class World:
-    def __init__(self, path: Path, *, auto: bool = True, auth: bool = False) -> None:
+    def __init__(self, path: Path, *, auto: bool = True, auth: bool = False, further: tuple[Service, ...] = ()) -> None:
         self.auto = auto  # nodes apply what they are told, and targets are healthy at once
         self.clock = ManualClock()
         self.ids = SeededIds(11)
         self._auth = auth
+        self._further = further  # rooms that stand in for others
         self._path = path
         self._sealer = Sealer(b"k" * 32)
 
@@ -76,7 +78,7 @@ class World:
             clock=self.clock,
             ids=self.ids,
             pager=Pager(self._sealer),
-            rooms=[elbv2, ec2, acm],
+            rooms=[elbv2, ec2, acm, *self._further],
             identities=access.KnownKeys(known),
             authorizer=PolicyAuthorizer(self.store),
             settings=Settings(auth=self._auth, account=ACCOUNT, region=REGION),

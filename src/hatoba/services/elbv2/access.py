@@ -81,6 +81,10 @@ def new_group(req: Params, call: Call) -> Iterator[str]:
     yield arns.make(call.scope, arns.TARGET_GROUP, f"{req.get('Name')}/{ANY}")
 
 
+def new_trust_store(req: Params, call: Call) -> Iterator[str]:
+    yield arns.make(call.scope, arns.TRUST_STORE, f"{req.get('Name')}/{ANY}")
+
+
 def inside(path: str, kind: str) -> Resources:
     """What is created in the load balancer or listener at `path`."""
 
@@ -95,7 +99,7 @@ def inside(path: str, kind: str) -> Resources:
 
 BALANCER, GROUP = given("LoadBalancerArn"), given("TargetGroupArn")
 LISTENER, RULE = given("ListenerArn"), given("RuleArn")
-TAGGED = given("ResourceArns")
+TAGGED, TRUST_STORE = given("ResourceArns"), given("TrustStoreArn")
 NEW_LISTENER = inside("LoadBalancerArn", arns.LISTENER)
 NEW_RULE = inside("ListenerArn", arns.RULE)
 
@@ -138,14 +142,17 @@ ACCESS = Access(
     {
         "AddListenerCertificates": asked(LISTENER),
         "AddTags": asked(TAGGED),
+        "AddTrustStoreRevocations": asked(TRUST_STORE),
         "CreateListener": asked(BALANCER, keys=of_listener, creates=NEW_LISTENER),
         "CreateLoadBalancer": asked(new_balancer, keys=of_new_balancer, creates=new_balancer),
         "CreateRule": asked(LISTENER, creates=NEW_RULE),
         "CreateTargetGroup": asked(new_group, creates=new_group),
+        "CreateTrustStore": asked(new_trust_store, creates=new_trust_store),
         "DeleteListener": asked(LISTENER),
         "DeleteLoadBalancer": asked(BALANCER),
         "DeleteRule": asked(RULE),
         "DeleteTargetGroup": asked(GROUP),
+        "DeleteTrustStore": asked(TRUST_STORE),
         "DeregisterTargets": asked(GROUP),
         "DescribeAccountLimits": DESCRIBED,
         "DescribeCapacityReservation": DESCRIBED,
@@ -160,15 +167,20 @@ ACCESS = Access(
         "DescribeTargetGroupAttributes": DESCRIBED,
         "DescribeTargetGroups": DESCRIBED,
         "DescribeTargetHealth": DESCRIBED,
+        "DescribeTrustStoreAssociations": DESCRIBED,
+        "DescribeTrustStoreRevocations": DESCRIBED,
+        "DescribeTrustStores": DESCRIBED,
         "ModifyListener": asked(LISTENER, keys=of_listener),
         "ModifyListenerAttributes": asked(LISTENER),
         "ModifyLoadBalancerAttributes": asked(BALANCER),
         "ModifyRule": asked(RULE),
         "ModifyTargetGroup": asked(GROUP),
         "ModifyTargetGroupAttributes": asked(GROUP),
+        "ModifyTrustStore": asked(TRUST_STORE),
         "RegisterTargets": asked(GROUP),
         "RemoveListenerCertificates": asked(LISTENER),
         "RemoveTags": asked(TAGGED, keys=untagged("TagKeys")),
+        "RemoveTrustStoreRevocations": asked(TRUST_STORE),
         "SetIpAddressType": asked(BALANCER),
         "SetRulePriorities": asked(given("RulePriorities.RuleArn")),
         "SetSecurityGroups": asked(BALANCER, keys=of_groups),

@@ -14,6 +14,7 @@ from hatoba.proxy.base import Wanted
 from hatoba.services.elbv2.model.balancer import LoadBalancer, by_arn
 from hatoba.services.elbv2.model.group import Target, TargetGroup, group_by_arn, target_groups, targets, targets_of
 from hatoba.services.elbv2.model.listener import groups_of, listeners_of, rules_of, users_of
+from hatoba.services.elbv2.model.trust import trust_store_by_arn
 from hatoba.services.elbv2.plan import attributes as keys
 from hatoba.services.elbv2.plan import failover
 from hatoba.services.elbv2.plan.spec import Serving, Source, wanted
@@ -48,7 +49,14 @@ def publish_fronts(tx: Tx, balancer: LoadBalancer) -> None:
 
 
 def _serving(view: View, balancer: LoadBalancer) -> list[Serving]:
-    return [Serving(listener=one, rules=tuple(rules_of(view, one))) for one in listeners_of(view, balancer)]
+    return [
+        Serving(
+            listener=one,
+            rules=tuple(rules_of(view, one)),
+            trust_store=trust_store_by_arn(view, one.mutual.trust_store) if one.mutual.trust_store else None,
+        )
+        for one in listeners_of(view, balancer)
+    ]
 
 
 def _groups(view: View, serving: Iterable[Serving]) -> list[TargetGroup]:

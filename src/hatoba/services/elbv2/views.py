@@ -12,7 +12,7 @@ from typing import cast
 from hatoba.aws.shapes import elbv2 as t
 from hatoba.services.elbv2.model.balancer import LoadBalancer, Place
 from hatoba.services.elbv2.model.group import Target, TargetGroup
-from hatoba.services.elbv2.model.listener import Action, Listener, Rule
+from hatoba.services.elbv2.model.listener import Action, Listener, Mutual, Rule
 from hatoba.services.elbv2.plan.health import Health
 
 # The hosted zones of load balancers' names. Source: "Elastic Load Balancing endpoints" in the AWS general reference.
@@ -165,8 +165,20 @@ def listener(record: Listener, balancer: LoadBalancer) -> t.Listener:
     if record.protocol == "HTTPS":
         shape["Certificates"] = [{"CertificateArn": record.certificates[0]}]
         shape["SslPolicy"] = record.policy
-        shape["MutualAuthentication"] = {"Mode": "off"}
+        shape["MutualAuthentication"] = _mutual(record.mutual)
     return shape
+
+
+def _mutual(mutual: Mutual) -> t.MutualAuthenticationAttributes:
+    if mutual.mode != "verify":
+        return {"Mode": mutual.mode}
+    return {
+        "Mode": "verify",
+        "TrustStoreArn": mutual.trust_store,
+        "IgnoreClientCertificateExpiry": mutual.ignores_expiry,
+        "TrustStoreAssociationStatus": "active",
+        "AdvertiseTrustStoreCaNames": "on" if mutual.advertises else "off",
+    }
 
 
 def rule(record: Rule) -> t.Rule:

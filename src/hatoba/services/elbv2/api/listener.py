@@ -19,6 +19,7 @@ from hatoba.services.elbv2.api.room import (
     the_balancer,
     the_group,
     the_listener,
+    the_trust_store,
 )
 from hatoba.services.elbv2.carried import publish
 from hatoba.services.elbv2.model.balancer import LoadBalancer
@@ -70,6 +71,11 @@ def _check_action(view: View, call: Call, action: Action, balancer: LoadBalancer
     check_forward(view, call, action, balancer, protocol)
 
 
+def _check_trust(view: View, call: Call, wanted: security.Security) -> None:
+    if wanted.mutual.trust_store:
+        the_trust_store(view, call, wanted.mutual.trust_store)
+
+
 @elbv2.operation
 async def create_listener(req: t.CreateListenerInput, call: Call) -> t.CreateListenerOutput:
     tags = checked_tags(req.get("Tags"))
@@ -82,6 +88,7 @@ async def create_listener(req: t.CreateListenerInput, call: Call) -> t.CreateLis
     await check_there(call, wanted.certificates)
     with call.tx() as tx:
         balancer = the_balancer(tx, call, req["LoadBalancerArn"])
+        _check_trust(tx, call, wanted)
         _check_action(tx, call, action, balancer, wanted.protocol)
         others = listeners_of(tx, balancer)
         record = next((other for other in others if other.port == port), None)
@@ -154,6 +161,7 @@ async def modify_listener(req: t.ModifyListenerInput, call: Call) -> t.ModifyLis
         port = req.get("Port", record.port)
         if any(other.port == port and other.id != record.id for other in listeners_of(tx, balancer)):
             raise invalid(f"Listener port '{port}' is already in use")
+        _check_trust(tx, call, wanted)
         _check_action(tx, call, action or record.default, balancer, wanted.protocol)
         record = tx.put(listeners, replace(record, port=port, default=action or record.default, **wanted._asdict()))
         publish(tx, balancer)

@@ -14,6 +14,7 @@ from hatoba.services.elbv2.model import arns
 from hatoba.services.elbv2.model.balancer import LoadBalancer, by_arn
 from hatoba.services.elbv2.model.group import TargetGroup, group_by_arn
 from hatoba.services.elbv2.model.listener import Listener, Rule, listener_by_arn, rule_by_arn
+from hatoba.services.elbv2.model.trust import TrustStore, trust_store_by_arn
 from hatoba.services.elbv2.plan.errors import invalid
 from hatoba.store import Tx
 from hatoba.store.store import View
@@ -29,6 +30,7 @@ _NOUNS = {
     arns.TARGET_GROUP: "target group",
     arns.LISTENER: "listener",
     arns.RULE: "listener rule",
+    arns.TRUST_STORE: "trust store",
 }
 
 
@@ -75,6 +77,13 @@ def the_listener(view: View, call: Call, arn: str) -> Listener:
     found = find_listener(view, call, arn)
     if found is None:
         raise t.ListenerNotFoundException(f"Listener '{arn}' not found")
+    return found
+
+
+def the_trust_store(view: View, call: Call, arn: str) -> TrustStore:
+    found = trust_store_by_arn(view, arn) if _here(call, arn, arns.TRUST_STORE) else None
+    if found is None:
+        raise t.TrustStoreNotFoundException(f"The specified trust store '{arn}' does not exist")
     return found
 
 

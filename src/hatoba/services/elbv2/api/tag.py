@@ -15,6 +15,7 @@ from hatoba.services.elbv2.api.room import (
     the_group,
     the_listener,
     the_rule,
+    the_trust_store,
 )
 from hatoba.services.elbv2.model import arns
 from hatoba.services.elbv2.plan.errors import invalid
@@ -33,6 +34,8 @@ def _need(view: View, call: Call, arn: str) -> None:
             the_listener(view, call, arn)
         case arns.RULE:
             the_rule(view, call, arn)
+        case arns.TRUST_STORE:
+            the_trust_store(view, call, arn)
         case _:
             raise invalid(f"'{arn}' is not a valid ARN of Elastic Load Balancing")
 

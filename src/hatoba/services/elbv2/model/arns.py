@@ -2,6 +2,7 @@
 
 loadbalancer/app/<name>/<id>                       targetgroup/<name>/<id>
 listener/app/<name>/<id>/<id>                      listener-rule/app/<name>/<id>/<id>/<id>
+truststore/<name>/<id>
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from hatoba.core import arn
 from hatoba.core.keys import Scope
 
 LOAD_BALANCER, TARGET_GROUP, LISTENER, RULE = "loadbalancer", "targetgroup", "listener", "listener-rule"
+TRUST_STORE = "truststore"
 SERVICE = "elasticloadbalancing"
 
 # How many parts an id has.
-_PARTS = {LOAD_BALANCER: 3, TARGET_GROUP: 2, LISTENER: 4, RULE: 5}
+_PARTS = {LOAD_BALANCER: 3, TARGET_GROUP: 2, LISTENER: 4, RULE: 5, TRUST_STORE: 2}
 
 
 def make(scope: Scope, kind: str, id_: str) -> str:

@@ -29,6 +29,15 @@ def groups_of(action: Action) -> tuple[str, ...]:
     return tuple(share["TargetGroupArn"] for share in action.get("ForwardConfig", {}).get("TargetGroups", ()))
 
 
+class Mutual(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of certificates that clients show."""
+
+    mode: Literal["off", "passthrough", "verify"] = "off"
+    trust_store: str = ""  # ARN, of verify
+    ignores_expiry: bool = False
+    advertises: bool = False
+
+
 class Listener(Record, frozen=True, kw_only=True):
     balancer: str  # id
     port: int
@@ -38,6 +47,7 @@ class Listener(Record, frozen=True, kw_only=True):
     certificates: tuple[str, ...] = ()  # ARNs, of HTTPS and TLS: the default one first
     policy: str = ""  # of HTTPS and TLS: the security policy's name
     alpn: str = ""  # of TLS: the policy's name
+    mutual: Mutual = Mutual()  # of HTTPS
     attributes: dict[str, str] = msgspec.field(default_factory=dict)  # those that were set
 
     @property
@@ -67,6 +77,7 @@ listeners = Table(
     indexes=(
         Index("balancer", lambda listener: listener.balancer),
         Index("group", lambda listener: groups_of(listener.default), many=True),
+        Index("trust_store", lambda listener: listener.mutual.trust_store or None),
     ),
 )
 rules = Table(
@@ -106,6 +117,11 @@ def listeners_of(view: View, balancer: LoadBalancer) -> list[Listener]:
 def rules_of(view: View, listener: Listener) -> list[Rule]:
     """By priority."""
     return sorted(view.index(rules, "listener", listener.id), key=lambda rule: rule.priority)
+
+
+def listeners_trusting(view: View, trust_store: str) -> list[Listener]:
+    """Those that verify by the trust store with this ARN."""
+    return view.index(listeners, "trust_store", trust_store)
 
 
 def balancer_of(view: View, listener: Listener) -> LoadBalancer:

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from hatoba.aws.shapes import elbv2 as t
 from hatoba.services.elbv2.model.balancer import LoadBalancer
-from hatoba.services.elbv2.model.listener import Listener, ListenerProtocol
-from hatoba.services.elbv2.plan import kinds, tls
+from hatoba.services.elbv2.model.listener import Listener, ListenerProtocol, Mutual
+from hatoba.services.elbv2.plan import kinds, tls, trust
 from hatoba.services.elbv2.plan.errors import invalid, not_here
 
 
@@ -22,6 +22,7 @@ class Security(NamedTuple):
     certificates: tuple[str, ...] = ()
     policy: str = ""
     alpn: str = ""
+    mutual: Mutual = Mutual()
 
 
 def checked(balancer: LoadBalancer, req: Mapping[str, Any], now: Security = Security()) -> Security:  # noqa: B008  frozen
@@ -40,13 +41,13 @@ def checked(balancer: LoadBalancer, req: Mapping[str, Any], now: Security = Secu
             if req.get(member):
                 raise invalid(f"{member} cannot be specified for a listener with the protocol 'HTTP'")
         return Security()
-    if (req.get("MutualAuthentication") or {}).get("Mode", "off") != "off":
-        raise not_here("Listeners that ask clients for certificates are")
+    mutual = trust.checked(req["MutualAuthentication"]) if "MutualAuthentication" in req else now.mutual
     certificates = now.certificates
     if "Certificates" in req or not certificates:
         default = tls.the_default(req.get("Certificates"))
         certificates = (default, *(each for each in certificates[1:] if each != default))
-    return Security("HTTPS", certificates, tls.checked_policy(req.get("SslPolicy") or now.policy or None))
+    policy = tls.checked_policy(req.get("SslPolicy") or now.policy or None)
+    return Security("HTTPS", certificates, policy, mutual=mutual)
 
 
 def _of_flows(balancer: LoadBalancer, req: Mapping[str, Any], now: Security) -> Security:
@@ -81,4 +82,4 @@ def _of_flows(balancer: LoadBalancer, req: Mapping[str, Any], now: Security) -> 
 
 
 def of(record: Listener) -> Security:
-    return Security(record.protocol, record.certificates, record.policy, record.alpn)
+    return Security(record.protocol, record.certificates, record.policy, record.alpn, record.mutual)

@@ -16,17 +16,19 @@ from hatoba.services.elbv2.model import arns
 from hatoba.services.elbv2.model.balancer import LoadBalancer
 from hatoba.services.elbv2.model.group import TRAFFIC_PORT, HealthCheck, Target, TargetGroup
 from hatoba.services.elbv2.model.listener import Listener, Rule
+from hatoba.services.elbv2.model.trust import TrustStore
 from hatoba.services.elbv2.plan import attributes as keys
-from hatoba.services.elbv2.plan import flow_spec, header_attributes, kinds, tls, transforms
+from hatoba.services.elbv2.plan import flow_spec, header_attributes, kinds, tls, transforms, trust
 from hatoba.services.elbv2.plan.conditions import proxied
 from hatoba.services.elbv2.plan.health_check import ranges
 
 
 class Serving(msgspec.Struct, frozen=True, kw_only=True):
-    """A listener with its rules."""
+    """A listener with its rules, and what it trusts in."""
 
     listener: Listener
     rules: tuple[Rule, ...] = ()
+    trust_store: TrustStore | None = None
 
     @property
     def actions(self) -> Iterator[dict[str, Any]]:
@@ -72,7 +74,7 @@ def _listener(serving: Serving) -> proxy.Listener:
         protocol=listener.protocol,
         idle_timeout=flow_spec.idle_timeout(listener.attributes),
         headers=header_attributes.proxied(listener.attributes),
-        tls=_tls(listener),
+        tls=_tls(serving),
         default=_action(listener.default, listener),
         rules=tuple(
             proxy.Rule(
@@ -88,7 +90,8 @@ def _listener(serving: Serving) -> proxy.Listener:
     )
 
 
-def _tls(listener: Listener) -> proxy.Tls | None:
+def _tls(serving: Serving) -> proxy.Tls | None:
+    listener = serving.listener
     if listener.protocol not in ("HTTPS", "TLS"):
         return None
     policy = tls.POLICIES[listener.policy]
@@ -98,6 +101,7 @@ def _tls(listener: Listener) -> proxy.Tls | None:
         maximum=policy.versions[-1],
         ciphers=policy.spoken,
         speaks=flow_spec.speaks(listener),
+        clients=trust.proxied(listener.mutual, serving.trust_store),
     )
 
 
