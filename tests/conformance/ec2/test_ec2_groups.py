@@ -381,3 +381,49 @@ def test_filters_on_rules(ec2: Any, group: str) -> None:
         assert found(name, value), name
         assert not found(name, "other"), name
     assert not found("egress.ip-permission.cidr", "10.0.0.0/8")
+
+
+def test_what_is_not_there_to_revoke_is_no_error_in_a_default_vpc(ec2: Any) -> None:
+    id_ = ec2.create_security_group(GroupName="web", Description="web")["GroupId"]
+    ec2.authorize_security_group_ingress(GroupId=id_, IpPermissions=[tcp(1, IpRanges=["10.0.0.0/8"])])
+    both = [tcp(1, IpRanges=["10.0.0.0/8"]), tcp(2, IpRanges=["10.0.0.0/8"])]
+    answer = ec2.revoke_security_group_ingress(GroupId=id_, IpPermissions=both)
+    assert [rule["FromPort"] for rule in answer["RevokedSecurityGroupRules"]] == [1]
+    assert [(each["FromPort"], each["IpRanges"]) for each in answer["UnknownIpPermissions"]] == [
+        (2, [{"CidrIp": "10.0.0.0/8"}])
+    ]
+    assert ec2.describe_security_groups(GroupIds=[id_])["SecurityGroups"][0]["IpPermissions"] == []
+
+
+def test_elsewhere_it_is_and_nothing_is_revoked(ec2: Any, group: str) -> None:
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[tcp(1, IpRanges=["10.0.0.0/8"])])
+    both = [tcp(1, IpRanges=["10.0.0.0/8"]), tcp(2, IpRanges=["10.0.0.0/8"])]
+    refused("InvalidPermission.NotFound", ec2.revoke_security_group_ingress, GroupId=group, IpPermissions=both)
+    (left,) = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    assert [each["FromPort"] for each in left["IpPermissions"]] == [1]
+
+
+def test_everything_from_a_group_of_the_default_vpc_by_its_name(ec2: Any) -> None:
+    web = ec2.create_security_group(GroupName="web", Description="web")["GroupId"]
+    ec2.create_security_group(GroupName="db", Description="db")
+    allow = ec2.authorize_security_group_ingress
+    made = allow(GroupName="db", SourceSecurityGroupName="web")["SecurityGroupRules"]
+    assert [(rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) for rule in made] == [
+        ("tcp", 0, 65535),
+        ("udp", 0, 65535),
+        ("icmp", -1, -1),
+    ]
+    assert {rule["ReferencedGroupInfo"]["GroupId"] for rule in made} == {web}
+    refused("InvalidGroup.NotFound", allow, GroupName="db", SourceSecurityGroupName="nobody")
+    refused("InvalidParameterCombination", allow, GroupName="db", SourceSecurityGroupName="web", CidrIp="10.0.0.0/8")
+    owner = {"SourceSecurityGroupName": "web", "SourceSecurityGroupOwnerId": "999999999999"}
+    refused("InvalidGroup.NotFound", allow, GroupName="db", **owner)
+    gone = ec2.revoke_security_group_ingress(GroupName="db", SourceSecurityGroupName="web")
+    assert len(gone["RevokedSecurityGroupRules"]) == 3
+
+
+def test_no_rule_is_stale_and_no_peer_names_a_group(ec2: Any, vpc: str, group: str) -> None:
+    assert ec2.describe_stale_security_groups(VpcId=vpc)["StaleSecurityGroupSet"] == []
+    assert ec2.describe_security_group_references(GroupId=[group])["SecurityGroupReferenceSet"] == []
+    refused("InvalidVpcID.NotFound", ec2.describe_stale_security_groups, VpcId="vpc-0123456789abcdef0")
+    refused("InvalidGroup.NotFound", ec2.describe_security_group_references, GroupId=[group, "sg-0123456789abcdef0"])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
+import functools
 from typing import Any
 
 import pytest
 
 from hatoba.core.records import replace
 from hatoba.fleet import model as fleet
-from hatoba.services.ec2.controller.nat import NatGatewayController
 from hatoba.services.ec2.model.nat import SHOWN, nat_gateways
+from tests.conformance.ec2 import nodes
 from tests.conformance.ec2.networks import Platform, by, refused
+from tests.conformance.ec2.nodes import node
 
 OUTSIDE = {"DestinationCidrBlock": "0.0.0.0/0"}
 
@@ -40,34 +41,7 @@ def nat(ec2: Any, subnet: str, gateway: str, allocation: str) -> str:
 @pytest.fixture
 def converge(platform: Platform) -> Any:
     """One pass over everything."""
-    controller = NatGatewayController(platform.plane)
-
-    async def passes() -> list[float | None]:
-        everything = controller.keys()
-        done = [await controller.reconcile(key) for key in everything]
-        await platform.store.durable()
-        return done
-
-    return lambda: asyncio.run_coroutine_threadsafe(passes(), platform.loop).result(20)
-
-
-def node(platform: Platform, id_: str, number: int, state: Any = "ready") -> None:
-    def put() -> None:
-        with platform.store.tx() as tx:
-            known = tx.find(fleet.nodes, fleet.FLEET, id_)
-            record = fleet.Node(
-                key=fleet.nodes.key(fleet.FLEET, id_),
-                version=known.version if known else 0,
-                name=id_,
-                number=number,
-                address=f"192.0.2.{number}",
-                cpu=1,
-                memory=1,
-                state=state,
-            )
-            tx.put(fleet.nodes, record)
-
-    platform.run(put)
+    return functools.partial(nodes.converge, platform)
 
 
 def of(platform: Platform, nat: str) -> fleet.Gateway | None:

@@ -1030,6 +1030,11 @@ class DescribeRouteTablesRequest(_t.TypedDict, total=False):
 class DescribeRouteTablesResult(_t.TypedDict, total=False):
     RouteTables: list[RouteTable]
     NextToken: str
+class DescribeSecurityGroupReferencesRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    GroupId: _t.Required[list[str]]
+class DescribeSecurityGroupReferencesResult(_t.TypedDict, total=False):
+    SecurityGroupReferenceSet: list[SecurityGroupReference]
 class DescribeSecurityGroupRulesRequest(_t.TypedDict, total=False):
     Filters: list[Filter]
     SecurityGroupRuleIds: list[str]
@@ -1077,6 +1082,14 @@ class DescribeSpotInstanceRequestsRequest(_t.TypedDict, total=False):
 class DescribeSpotInstanceRequestsResult(_t.TypedDict, total=False):
     SpotInstanceRequests: list[SpotInstanceRequest]
     NextToken: str
+class DescribeStaleSecurityGroupsRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    MaxResults: int
+    NextToken: str
+    VpcId: _t.Required[str]
+class DescribeStaleSecurityGroupsResult(_t.TypedDict, total=False):
+    NextToken: str
+    StaleSecurityGroupSet: list[StaleSecurityGroup]
 class DescribeSubnetsRequest(_t.TypedDict, total=False):
     Filters: list[Filter]
     SubnetIds: list[str]
@@ -2697,6 +2710,11 @@ class SecurityGroupForVpc(_t.TypedDict, total=False):
     GroupId: str
     Tags: list[Tag]
     PrimaryVpcId: str
+class SecurityGroupReference(_t.TypedDict, total=False):
+    GroupId: str
+    ReferencingVpcId: str
+    VpcPeeringConnectionId: str
+    TransitGatewayId: str
 SecurityGroupReferencingSupportValue = _t.Literal["enable", "disable"]
 class SecurityGroupRule(_t.TypedDict, total=False):
     SecurityGroupRuleId: str
@@ -2800,6 +2818,20 @@ class SpotPlacement(_t.TypedDict, total=False):
     Tenancy: Tenancy
     AvailabilityZoneId: str
 SpreadLevel = _t.Literal["host", "rack"]
+class StaleIpPermission(_t.TypedDict, total=False):
+    FromPort: int
+    IpProtocol: str
+    IpRanges: list[str]
+    PrefixListIds: list[str]
+    ToPort: int
+    UserIdGroupPairs: list[UserIdGroupPair]
+class StaleSecurityGroup(_t.TypedDict, total=False):
+    Description: str
+    GroupId: str
+    GroupName: str
+    StaleIpPermissions: list[StaleIpPermission]
+    StaleIpPermissionsEgress: list[StaleIpPermission]
+    VpcId: str
 class StateReason(_t.TypedDict, total=False):
     Code: str
     Message: str

@@ -1,4 +1,7 @@
-"""Security groups. Their rules are in `rule`."""
+"""Security groups. Their rules are in `rule`.
+
+A group is of one VPC, and so are all whom its rules name: none is referred to from a peered VPC, and none goes stale.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
-from hatoba.services.ec2.api.room import described, dry_run, ec2, own_tags, tag_new
+from hatoba.services.ec2.api.room import described, dry_run, ec2, own_tags, paged, tag_new
 from hatoba.services.ec2.defaults import default_vpc, ensure_default
 from hatoba.services.ec2.filters import Values
 from hatoba.services.ec2.model.arns import arn
@@ -159,6 +162,29 @@ async def get_security_groups_for_vpc(
     if token is not None:
         answer["NextToken"] = token
     return answer
+
+
+@ec2.operation
+async def describe_security_group_references(
+    req: t.DescribeSecurityGroupReferencesRequest, call: Call
+) -> t.DescribeSecurityGroupReferencesResult:
+    """From peered VPCs: there are none, as rules name groups of their own VPC only."""
+    ensure_default(call)
+    for id_ in req["GroupId"]:
+        the_group(call.store, call.scope, id_)
+    return {"SecurityGroupReferenceSet": []}
+
+
+@ec2.operation
+async def describe_stale_security_groups(
+    req: t.DescribeStaleSecurityGroupsRequest, call: Call
+) -> t.DescribeStaleSecurityGroupsResult:
+    """Those whose rules name a group that is gone: within a VPC, one that is named cannot go."""
+    ensure_default(call)
+    vpc = the_vpc(call.store, call.scope, req["VpcId"])
+    nobody: list[t.StaleSecurityGroup] = []
+    page, _ = paged(call, req, nobody, order=lambda group: group["GroupId"], within=vpc.id)
+    return {"StaleSecurityGroupSet": page}
 
 
 @ec2.operation

@@ -30,10 +30,28 @@ _DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
 def rules(tx: Tx, call: Call, group: SecurityGroup, req: Mapping[str, Any], *, egress: bool) -> list[GroupRule]:
     """What `IpPermissions`, or the older single-rule parameters, stand for."""
     permissions = list(req.get("IpPermissions", ()))
-    if "IpProtocol" in req and not permissions:
+    if "SourceSecurityGroupName" in req:
+        permissions += _all_from(tx, call, group, req)
+    elif "IpProtocol" in req and not permissions:
         single = {name: req[name] for name in ("IpProtocol", "FromPort", "ToPort") if name in req}
         permissions.append({**single, "IpRanges": [{"CidrIp": req["CidrIp"]}] if "CidrIp" in req else []})
     return [rule for permission in permissions for rule in _rules(tx, call, group, permission, egress)]
+
+
+def _all_from(tx: Tx, call: Call, group: SecurityGroup, req: Mapping[str, Any]) -> list[t.IpPermission]:
+    """The oldest form: all of TCP, UDP and ICMP from a group of the default VPC, by its name."""
+    if found := [name for name in ("IpPermissions", "IpProtocol", "FromPort", "ToPort", "CidrIp") if name in req]:
+        raise invalid(
+            f"The parameter sourceSecurityGroupName cannot be used with {', '.join(found)}",
+            "InvalidParameterCombination",
+        )
+    if req.get("SourceSecurityGroupOwnerId", call.scope.account) != call.scope.account:
+        raise invalid(f"The security group '{req['SourceSecurityGroupName']}' does not exist", "InvalidGroup.NotFound")
+    far: list[t.UserIdGroupPair] = [{"GroupId": named(tx, call, {"GroupName": req["SourceSecurityGroupName"]}).id}]
+    return [
+        {"IpProtocol": name, "FromPort": first, "ToPort": last, "UserIdGroupPairs": far}
+        for name, first, last in (("tcp", 0, 65535), ("udp", 0, 65535), ("icmp", -1, -1))
+    ]
 
 
 def _rules(tx: Tx, call: Call, group: SecurityGroup, permission: t.IpPermission, egress: bool) -> Iterator[GroupRule]:

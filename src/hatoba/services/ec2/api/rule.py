@@ -30,12 +30,14 @@ from hatoba.services.ec2.model.group import (
     add_rules,
     duplicate,
     groups,
+    no_such_rule,
     put_group,
     rule_of,
     the_group,
     the_rule,
     within_limits,
 )
+from hatoba.services.ec2.model.network import the_vpc
 
 # --- adding
 
@@ -75,29 +77,45 @@ def _authorize(req: Mapping[str, Any], call: Call, *, egress: bool) -> list[t.Se
 async def revoke_security_group_ingress(
     req: t.RevokeSecurityGroupIngressRequest, call: Call
 ) -> t.RevokeSecurityGroupIngressResult:
-    return {"Return": True, "RevokedSecurityGroupRules": _revoke(req, call, egress=False)}
+    revoked, unknown = _revoke(req, call, egress=False)
+    answer: t.RevokeSecurityGroupIngressResult = {"Return": True, "RevokedSecurityGroupRules": revoked}
+    if unknown:
+        answer["UnknownIpPermissions"] = unknown
+    return answer
 
 
 @ec2.operation
 async def revoke_security_group_egress(
     req: t.RevokeSecurityGroupEgressRequest, call: Call
 ) -> t.RevokeSecurityGroupEgressResult:
-    return {"Return": True, "RevokedSecurityGroupRules": _revoke(req, call, egress=True)}
+    revoked, unknown = _revoke(req, call, egress=True)
+    answer: t.RevokeSecurityGroupEgressResult = {"Return": True, "RevokedSecurityGroupRules": revoked}
+    if unknown:
+        answer["UnknownIpPermissions"] = unknown
+    return answer
 
 
-def _revoke(req: Mapping[str, Any], call: Call, *, egress: bool) -> list[t.RevokedSecurityGroupRule]:
+def _revoke(
+    req: Mapping[str, Any], call: Call, *, egress: bool
+) -> tuple[list[t.RevokedSecurityGroupRule], list[t.IpPermission]]:
+    """What was revoked, and what there is none of: only in a default VPC that is no error."""
     dry_run(req)
     ensure_default(call)
     with call.tx() as tx:
         group = named(tx, call, req)
         gone = [rule_of(group, id_, egress=egress) for id_ in req.get("SecurityGroupRuleIds", ())]
-        gone += [the_rule(group, rule) for rule in permissions.rules(tx, call, group, req, egress=egress)]
-        if not gone:
+        wanted = permissions.rules(tx, call, group, req, egress=egress)
+        if not gone and not wanted:
             raise missing("ipPermissions")
+        unknown = [rule for rule in wanted if not any(rule.same(own) for own in group.rules)]
+        if unknown and not the_vpc(tx, call.scope, group.vpc).is_default:
+            raise no_such_rule()
+        gone += [the_rule(group, rule) for rule in wanted if rule not in unknown]
         put_group(tx, replace(group, rules=tuple(rule for rule in group.rules if rule not in gone)))
         for rule in gone:
             forget_tags(tx, call.scope, arn(call.scope, rule.id))
-    return [views.revoked_rule(group, rule) for rule in gone]
+    shown = [views.revoked_rule(group, rule) for rule in dict.fromkeys(gone)]
+    return shown, views.permissions(call.scope.account, unknown)
 
 
 # --- changing

@@ -160,7 +160,11 @@ def the_rule(group: SecurityGroup, wanted: GroupRule) -> GroupRule:
     for rule in group.rules:
         if rule.same(wanted):
             return rule
-    raise invalid("The specified rule does not exist in this security group.", "InvalidPermission.NotFound")
+    raise no_such_rule()
+
+
+def no_such_rule() -> AwsError:
+    return invalid("The specified rule does not exist in this security group.", "InvalidPermission.NotFound")
 
 
 def rule_of(group: SecurityGroup, id_: str, *, egress: bool) -> GroupRule:
