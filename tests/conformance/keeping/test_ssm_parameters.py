@@ -388,6 +388,18 @@ def test_public_parameters(ssm: Any) -> None:
     assert ssm.get_parameters(Names=[path])["InvalidParameters"] == []
     pages = ssm.get_paginator("get_parameters_by_path").paginate(Path="/aws/service/ecs", Recursive=True)
     assert f"{path}/image_id" in [each["Name"] for page in pages for each in page["Parameters"]]
+    names = (
+        "ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id",
+        "ecs/optimized-ami/amazon-linux-2023/inf/recommended",
+        "ecs/optimized-ami/amazon-linux-2/kernel-5.10/recommended/image_name",
+        "bottlerocket/aws-ecs-2/x86_64/latest/image_id",
+        "ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
+    )
+    found = ssm.get_parameters(Names=[f"/aws/service/{name}" for name in names] + ["/aws/service/none"])
+    assert len(found["Parameters"]) == len(names)
+    assert found["InvalidParameters"] == ["/aws/service/none"]
+    refused("ParameterNotFound", ssm.get_parameter, Name="/aws/service/none")
+    refused("AccessDeniedException", ssm.put_parameter, Name="/aws/service/mine", Value="x", Type="String")
     regions = ssm.get_parameters_by_path(Path="/aws/service/global-infrastructure/regions")["Parameters"]
     assert "af-south-1" in [each["Value"] for each in regions]
     refused("ParameterNotFound", ssm.get_parameter, Name="/aws/service/none")

@@ -4,6 +4,7 @@
     /aws/service/ecs/optimized-ami/<system>/recommended/image_id   and image_name, os, ecs_agent_version, …
     /aws/service/ami-amazon-linux-latest/<image>                   an image's id
     /aws/service/eks/optimized-ami/<version>/<system>/recommended/image_id
+    /aws/service/bottlerocket/<variant>/<architecture>/<version>/image_id   and image_version
     /aws/service/global-infrastructure/regions/<region>            and longName, domain, partition, geolocationCountry
     /aws/service/global-infrastructure/current-region              and availability-zones/<zone id>
 
@@ -26,9 +27,14 @@ PUBLISHED = 1_760_000_000.0  # when the set that is listed here was made
 _ECS = {
     "amazon-linux-2023": ("al2023-ami-ecs-hvm-2023.0.20251009-kernel-6.1-x86_64", "Amazon Linux 2023"),
     "amazon-linux-2023/arm64": ("al2023-ami-ecs-hvm-2023.0.20251009-kernel-6.1-arm64", "Amazon Linux 2023"),
+    "amazon-linux-2023/gpu": ("al2023-ami-ecs-gpu-hvm-2023.0.20251009-kernel-6.1-x86_64-ebs", "Amazon Linux 2023"),
+    "amazon-linux-2023/inf": ("al2023-ami-ecs-neuron-hvm-2023.0.20251009-kernel-6.1-x86_64", "Amazon Linux 2023"),
     "amazon-linux-2": ("amzn2-ami-ecs-hvm-2.0.20251009-x86_64-ebs", "Amazon Linux 2"),
     "amazon-linux-2/arm64": ("amzn2-ami-ecs-hvm-2.0.20251009-arm64-ebs", "Amazon Linux 2"),
     "amazon-linux-2/gpu": ("amzn2-ami-ecs-gpu-hvm-2.0.20251009-x86_64-ebs", "Amazon Linux 2"),
+    "amazon-linux-2/inf": ("amzn2-ami-ecs-inf-hvm-2.0.20251009-x86_64-ebs", "Amazon Linux 2"),
+    "amazon-linux-2/kernel-5.10": ("amzn2-ami-ecs-kernel-5.10-hvm-2.0.20251009-x86_64-ebs", "Amazon Linux 2"),
+    "amazon-linux-2/kernel-5.10/arm64": ("amzn2-ami-ecs-kernel-5.10-hvm-2.0.20251009-arm64-ebs", "Amazon Linux 2"),
 }
 _LINUX = (
     "al2023-ami-kernel-default-x86_64",
@@ -38,6 +44,8 @@ _LINUX = (
     "amzn2-ami-hvm-arm64-gp2",
 )
 _EKS_VERSIONS = ("1.31", "1.32", "1.33", "1.34")
+_BOTTLEROCKET, _BUILD = "1.49.0", "713f44ce"
+_VARIANTS = ("aws-ecs-1", "aws-ecs-2", "aws-ecs-2-nvidia", *(f"aws-k8s-{version}" for version in _EKS_VERSIONS))
 _EKS = ("amazon-linux-2023/x86_64/standard", "amazon-linux-2023/arm64/standard")
 _REGIONS = {  # code: name, domain, country
     "af-south-1": ("Africa (Cape Town)", "ZA"),
@@ -109,6 +117,19 @@ def _images(region: str) -> dict[str, str]:
             folder = f"eks/optimized-ami/{version}/{system}/recommended"
             found[f"{folder}/image_id"] = image_id(region, folder)
             found[f"{folder}/release_version"] = f"{version}.0-20251009"
+    return found | _bottlerocket(region)
+
+
+def _bottlerocket(region: str) -> dict[str, str]:
+    """By variant, architecture and version."""
+    found: dict[str, str] = {}
+    for variant in _VARIANTS:
+        for architecture in ("x86_64", "arm64"):
+            name = f"bottlerocket-{variant}-{architecture}-v{_BOTTLEROCKET}-{_BUILD}"
+            for version in ("latest", _BOTTLEROCKET, f"{_BOTTLEROCKET}-{_BUILD}"):
+                folder = f"bottlerocket/{variant}/{architecture}/{version}"
+                found[f"{folder}/image_id"] = image_id(region, name)
+                found[f"{folder}/image_version"] = f"{_BOTTLEROCKET}-{_BUILD}"
     return found
 
 
