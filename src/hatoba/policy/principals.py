@@ -16,7 +16,7 @@ from enum import IntEnum
 import msgspec
 
 _ACCOUNT = re.compile(r"\d{12}")
-_ROOT = re.compile(r"arn:[\w-]+:iam::(\d{12}):root")
+_ROOT = re.compile(r"arn:[\w-]+:iam::\d{12}:root")
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,11 +52,10 @@ class Principals:
         for kind, name in named:
             if not name:
                 continue  # or it would name all of whom nothing is said
-            root = _ROOT.fullmatch(name)
             if kind in ("*", "AWS") and name == "*":
                 self._everybody = True
-            elif kind == "AWS" and (root is not None or _ACCOUNT.fullmatch(name)):
-                accounts.add(root[1] if root is not None else name)
+            elif kind == "AWS" and (_ROOT.fullmatch(name) or _ACCOUNT.fullmatch(name)):
+                accounts.add(name)
             elif kind == "AWS":
                 names.add(name)
             elif kind == "Service":
@@ -74,12 +73,19 @@ class Principals:
             return Named.ROLE
         if caller.user and caller.user in self._names:
             return Named.ROLE
-        return Named.ACCOUNT if caller.account in self._accounts else Named.NOT
+        return Named.ACCOUNT if self._names_account(caller) else Named.NOT
+
+    def _names_account(self, caller: Caller) -> bool:
+        """By its number, or in its own partition by its root's ARN."""
+        if not self._accounts or not caller.account:
+            return False
+        partition = caller.arn.split(":", 2)[1] if caller.arn else "aws"
+        return not self._accounts.isdisjoint((caller.account, f"arn:{partition}:iam::{caller.account}:root"))
 
     def _names_directly(self, caller: Caller) -> bool:
         if caller.arn in self._names or (caller.id and caller.id in self._names):
             return True
-        if caller.root and caller.account in self._accounts:
+        if caller.root and self._names_account(caller):
             return True
         return not self._services.isdisjoint(caller.services) or caller.provider in self._federated
 
@@ -90,7 +96,7 @@ class Principals:
             return True
         if not caller.account:
             return self._names_directly(caller)
-        if caller.account not in self._accounts:
+        if not self._names_account(caller):
             return False
         if caller.role and caller.role not in self._names:
             return False

@@ -51,7 +51,7 @@ def deny(principal: Any = "*", **rest: Any) -> dict[str, Any]:
     ("principal", "who"),
     [
         ("*", EVERYBODY),
-        ({"AWS": "*"}, (ROOT, ROLE, USER)),
+        ({"AWS": "*"}, EVERYBODY),
         ({"AWS": ACCOUNT}, (ROOT, ROLE, USER)),
         ({"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, (ROOT, ROLE, USER)),
         ({"AWS": ["x", f"arn:aws:iam::{ACCOUNT}:role/jobs"]}, (ROLE,)),
@@ -119,8 +119,8 @@ def test_which_action_a_statement_names(statement: dict[str, Any], answer: bool)
         ("StringLike", "[a]", "a", False),
         ("StringNotLike", "a*", "abc", False),
         ("ArnLike", "arn:aws:ecs:*:1:*", "arn:aws:ecs:eu-west-1:1:x", True),
-        ("ArnEquals", "arn:aws:ecs:*", "arn:aws:ecs:x", True),
-        ("ArnNotLike", "arn:aws:ecs:*", "arn:aws:ecs:x", False),
+        ("ArnEquals", "arn:aws:ecs:*:*:*", "arn:aws:ecs:r:1:x", True),
+        ("ArnNotLike", "arn:aws:ecs:*:*:*", "arn:aws:ecs:r:1:x", False),
         ("Bool", "True", "true", True),
         ("Bool", True, "true", True),
         ("Bool", "false", "true", False),
@@ -134,11 +134,13 @@ def test_which_action_a_statement_names(statement: dict[str, Any], answer: bool)
         ("Bool", "true", None, False),
         ("BoolIfExists", "true", None, True),
         ("Null", "true", None, True),
-        # Nobody here can tell.
-        ("IpAddress", "10.0.0.0/8", "10.0.0.1", None),
-        ("NotIpAddress", "10.0.0.0/8", "10.0.0.1", None),
-        ("DateLessThan", "2030-01-01", None, None),
-        ("ForAnyValue:StringEquals", "a", "a", None),
+        ("IpAddress", "10.0.0.0/8", "10.0.0.1", True),
+        ("NotIpAddress", "10.0.0.0/8", "10.0.0.1", False),
+        ("DateLessThan", "2030-01-01", None, False),
+        ("ForAnyValue:StringEquals", "a", "a", True),
+        # Nobody can tell.
+        ("IpAddress", "10.0.0.0/8", "home", None),
+        ("StringResembles", "a", "a", None),
     ],
 )
 def test_conditions(operator: str, values: Any, found: str | None, answer: bool | None) -> None:
@@ -168,7 +170,7 @@ def test_all_conditions_are_needed() -> None:
 
 
 def test_a_denial_of_all_but_some() -> None:
-    rest = {"Effect": "Deny", "Action": "*", "NotPrincipal": {"AWS": ROLE.arn}}
+    rest = {"Effect": "Deny", "Action": "*", "NotPrincipal": {"AWS": [ROLE.arn, ROLE.role, ACCOUNT]}}
     assert ask(allow("*"), rest, principal=ROLE)
     assert not ask(allow("*"), rest, principal=USER)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from hatoba.aws import index
 from hatoba.aws.shapes import sts as t
+from hatoba.core.errors import AwsError
 from hatoba.core.keys import Key
 from hatoba.fleet.model import workloads
 from hatoba.gateway.call import Call
@@ -70,15 +73,19 @@ def _check_trust(req: t.AssumeRoleRequest, call: Call, role: Role, wished: Wish,
     """The role has to trust the caller, for all that is asked; and the caller to be allowed it. Raises AccessDenied."""
     asked, services = _context(req, call, factor), _services(call)
     for action in _actions(req, wished):
-        if not trust.allows(role.trust, action, call.principal, services, asked):
-            raise denied(call, action, role.arn)
-        keys: dict[str, Values] = {key: value for key, value in asked.items() if value and key.startswith("sts:")}
-        keys |= tag_keys(req.get("Tags"))
-        if call.principal.kind == "service":
+        keys: dict[str, Values] = {**{key: value for key, value in asked.items() if value}, **tag_keys(req.get("Tags"))}
+        own = Need(action=action, resource=role.arn, keys=keys)
+        try:
+            if call.principal.kind != "service":
+                call.demand(replace(own, policy=role.trust, trusts_account=False))
+                continue
+            if not trust.allows(role.trust, action, call.principal, services, asked):
+                raise denied(call, action, role.arn)
             # It acts for what the role trusts: that has been found out.
-            call.demand(Need(action=action, resource=role.arn, keys=keys))
-        else:
-            call.demand(Need(action=action, resource=role.arn, keys=keys, policy=role.trust, trusts_account=False))
+            call.demand(own)
+        except AwsError:
+            # Why would tell that there is such a role, and whom it trusts.
+            raise denied(call, action, role.arn) from None
 
 
 def _actions(req: t.AssumeRoleRequest, wished: Wish) -> Iterator[str]:
