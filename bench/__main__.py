@@ -23,6 +23,7 @@ MODULES: dict[str, tuple[list[str], float]] = {
     "platform": ([], 900.0),
     "shifts": ([], 600.0),
     "request_cpu": ([], 120.0),
+    "authorise": ([], 120.0),
     "secrets": ([], 120.0),
     "store": ([], 120.0),
     "names": ([], 120.0),
