@@ -78,7 +78,11 @@ async def test_a_role_is_passed_again_with_every_run(tmp_path: Path) -> None:
 async def test_tags_at_creation_are_seen_and_can_be_demanded(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         tagged = allow("ecs:CreateCluster", StringEquals={"aws:RequestTag/team": "a"})
-        may = acting(w, tagged)
+        given = [{"key": "team", "value": "a"}]
+        words = await refused(acting(w, tagged).create_cluster, clusterName="c", tags=given)
+        assert "is not authorized to perform: ecs:TagResource on resource: " in words
+        tagging = allow("ecs:TagResource", StringEquals={"ecs:CreateAction": "CreateCluster"})
+        may = acting(w, tagged, tagging)
         await refused(may.create_cluster, clusterName="c")
         await refused(may.create_cluster, clusterName="c", tags=[{"key": "team", "value": "b"}])
         assert (await may.create_cluster(clusterName="c", tags=[{"key": "team", "value": "a"}]))["cluster"]
@@ -87,8 +91,8 @@ async def test_tags_at_creation_are_seen_and_can_be_demanded(tmp_path: Path) -> 
             **{"ForAllValues:StringEquals": {"aws:TagKeys": ["team"]}, "Null": {"aws:TagKeys": "false"}},
         )
         extra = [{"key": "team", "value": "a"}, {"key": "more", "value": "a"}]
-        await refused(acting(w, only).create_cluster, clusterName="d", tags=extra)
-        assert (await acting(w, only).create_cluster(clusterName="d", tags=extra[:1]))["cluster"]
+        await refused(acting(w, only, tagging).create_cluster, clusterName="d", tags=extra)
+        assert (await acting(w, only, tagging).create_cluster(clusterName="d", tags=extra[:1]))["cluster"]
 
 
 async def test_a_resources_tags_decide_at_once(tmp_path: Path) -> None:
