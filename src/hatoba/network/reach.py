@@ -109,7 +109,8 @@ class Reach:
         if any(within(address, cidr) for cidr in vpc.spec.cidrs):
             return self._inside(vpc, here.address, address, port, protocol)
         if address == self._settings.host_address and self._is_service(port, protocol):
-            return isinstance(holder, InterfaceSpec) and self._finds_platform(vpc, here.address, address)
+            may = isinstance(holder, InterfaceSpec) or holder.egress
+            return may and self._finds_platform(vpc, here.address, address)
         route = routing.way(vpc.routing, here.address, address)
         match route.kind if route is not None else "closed":
             case "outside":

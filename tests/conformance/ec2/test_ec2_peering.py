@@ -71,6 +71,26 @@ def test_an_active_peering_is_known_to_the_nodes_and_has_routes(
     refused("InvalidVpcPeeringConnectionID.NotFound", ec2.replace_route, VpcPeeringConnectionId=peering, **to)
 
 
+def test_rules_may_name_groups_of_peered_vpcs(ec2: Any, vpc: str, far: str, peering: str) -> None:
+    ours, theirs = (
+        ec2.create_security_group(GroupName="app", Description="app", VpcId=each)["GroupId"] for each in (vpc, far)
+    )
+    rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": theirs}]}
+    words = refused("InvalidGroup.NotFound", ec2.authorize_security_group_ingress, GroupId=ours, IpPermissions=[rule])
+    assert words == "You have specified two resources that belong to different networks."
+    ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=peering)
+    ec2.authorize_security_group_ingress(GroupId=ours, IpPermissions=[rule])
+    ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=peering)
+    (found,) = ec2.describe_security_groups(GroupIds=[ours])["SecurityGroups"]
+    stale = [
+        r["SecurityGroupRuleId"]
+        for r in ec2.describe_security_group_rules(Filters=by("group-id", ours))["SecurityGroupRules"]
+        if not r["IsEgress"]
+    ]
+    assert found["IpPermissions"][0]["UserIdGroupPairs"][0]["GroupId"] == theirs
+    ec2.revoke_security_group_ingress(GroupId=ours, SecurityGroupRuleIds=stale)
+
+
 def test_overlapping_blocks_make_a_failed_one(ec2: Any, platform: Platform, vpc: str) -> None:
     twin = ec2.create_vpc(CidrBlock="10.0.128.0/20")["Vpc"]["VpcId"]
     failed = ec2.create_vpc_peering_connection(VpcId=vpc, PeerVpcId=twin)["VpcPeeringConnection"]

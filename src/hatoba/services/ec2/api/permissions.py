@@ -19,6 +19,7 @@ from hatoba.services.ec2.api.peers import cidr4, cidr6
 from hatoba.services.ec2.model.errors import invalid, missing
 from hatoba.services.ec2.model.group import PROTOCOL_NAMES, GroupRule, SecurityGroup
 from hatoba.services.ec2.model.interface import PublicPool
+from hatoba.services.ec2.model.peering import peerings
 from hatoba.services.ec2.model.prefixlist import OF_AWS, any_list
 from hatoba.store import Tx
 
@@ -70,7 +71,7 @@ def _peers(tx: Tx, call: Call, group: SecurityGroup, permission: t.IpPermission)
     for listed in permission.get("PrefixListIds", ()):
         yield {**_listed(tx, call, listed.get("PrefixListId")), "description": description(listed.get("Description"))}
     for pair in permission.get("UserIdGroupPairs", ()):
-        peer = peer_group(group, named(tx, call, pair))
+        peer = peer_group(tx, group, named(tx, call, pair))
         yield {"group": peer, "description": description(pair.get("Description"))}
 
 
@@ -84,7 +85,7 @@ def updated(
     peers: dict[str, Any] = {
         "cidr": cidr4(wanted["CidrIpv4"]) if "CidrIpv4" in wanted else None,
         "cidr6": cidr6(wanted["CidrIpv6"]) if "CidrIpv6" in wanted else None,
-        "group": peer_group(group, named(tx, call, {"GroupId": wanted["ReferencedGroupId"]}))
+        "group": peer_group(tx, group, named(tx, call, {"GroupId": wanted["ReferencedGroupId"]}))
         if "ReferencedGroupId" in wanted
         else None,
         **_listed(tx, call, wanted.get("PrefixListId")),
@@ -108,8 +109,11 @@ def kind(rule: GroupRule) -> str:
     return next(field for field in FAR_ENDS if getattr(rule, field) is not None)
 
 
-def peer_group(group: SecurityGroup, peer: SecurityGroup) -> str:
-    if peer.vpc != group.vpc:
+def peer_group(tx: Tx, group: SecurityGroup, peer: SecurityGroup) -> str:
+    """The group's id: of the same VPC, or of one that it is peered with."""
+    if peer.vpc != group.vpc and not any(
+        p.state == "active" and peer.vpc in p.vpcs for p in tx.index(peerings, "vpc", group.vpc)
+    ):
         raise invalid("You have specified two resources that belong to different networks.", "InvalidGroup.NotFound")
     return peer.id
 
