@@ -31,6 +31,7 @@ MODULES: dict[str, tuple[list[str], float]] = {
     "simulation": ([], 600.0),
     "runtime": ([], 300.0),
     "network": ([], 180.0),
+    "rules": ([], 180.0),
     "proxy": ([], 180.0),
     "registry": ([], 180.0),
     "logs": ([], 180.0),
