@@ -143,6 +143,18 @@ def way(routing: Routing, source: str, target: str) -> Route | None:
     return longest(subnet.routes, ip_network(target))
 
 
+def leads_outside(routing: Routing, source: str, target: str, *, public: bool) -> bool:
+    """Whether what a source sends, with a public address of its own or without, comes to an address outside."""
+    route = way(routing, source, target)
+    if route is None:
+        return False
+    gateway = gateway_of(routing, route)
+    if gateway is None:
+        return route.kind == "outside" and public
+    onward = longest(onward_routes(routing, gateway), ip_network(target))
+    return onward is not None and onward.kind == "outside" and gateway.public is not None
+
+
 def within(inner: Network, outer: Network) -> bool:
     if isinstance(inner, IPv4Network):
         return isinstance(outer, IPv4Network) and inner.subnet_of(outer)

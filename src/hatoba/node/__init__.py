@@ -6,6 +6,7 @@
     wiring      networks, policies, peers and balancers of this node, kept as wanted
     beyond      what lies beyond a network, as its fabric is asked for it
     bridge      the node's own network: a seat for each container, and which ports of the node lead there
+    registries  where registries are
     places      where each workload is on these networks
     memory      what the agent knows across its own restarts: items held, reports not yet acknowledged
     session     the connection to the control plane

@@ -1,10 +1,16 @@
-"""What lies beyond a network, from what the node was told to what its fabric is asked for. Pure."""
+"""What lies beyond a network, from what the node was told to what its fabric is asked for. Pure.
+
+Images of Fargate tasks come through the task's interface, says AWS. Here the node fetches them, but only if they could
+have come that way.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from ipaddress import ip_address, ip_network
 
 from hatoba.fleet.items import InterfaceItem, NetworkItem, PeerItem, PolicyItem
+from hatoba.network import routing
 from hatoba.network.beyond import Gateway, Guest, Route, Routing, Subnet
 
 
@@ -37,3 +43,15 @@ def guests_of(
         if member.network in peerings
     }
     return tuple(Guest(address=address, groups=groups) for address, groups in sorted(found.items()) if groups)
+
+
+def reaches(item: NetworkItem, interface: InterfaceItem, address: str) -> bool:
+    """Whether what an interface sends finds its way to an address that is none of the platform's.
+
+    The node's own machine is no place for routes of a VPC, and where nothing is known of routes nothing is refused.
+    """
+    target = ip_address(address)
+    if target.is_loopback or not item.subnets or any(target in ip_network(cidr) for cidr in item.cidrs):
+        return True
+    public = interface.public is not None and interface.egress
+    return routing.leads_outside(routing_of(item), interface.address, address, public=public)

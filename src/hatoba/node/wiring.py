@@ -23,7 +23,7 @@ from hatoba.fleet.messages import Gone, Item, Kind, decoder
 from hatoba.fleet.model import AclRule, Rule
 from hatoba.network import base as net
 from hatoba.network.beyond import Guest
-from hatoba.node.beyond import guests_of, routing_of
+from hatoba.node.beyond import guests_of, reaches, routing_of
 from hatoba.node.bridge import Bridge
 from hatoba.node.services import NetworkServices, router_services
 
@@ -268,6 +268,14 @@ class Wiring:
         if not isinstance(network, i.NetworkItem):
             raise PortError("network-missing", f"the network {item.network} does not exist")
         return item, network
+
+    def reaches(self, interface: str, address: str) -> bool:
+        """Whether what an interface sends to an address outside finds a way. True where that is not known (yet)."""
+        item = self._bodies.get(("interface", interface))
+        network = self._bodies.get(("network", item.network)) if isinstance(item, i.InterfaceItem) else None
+        if not isinstance(item, i.InterfaceItem) or not isinstance(network, i.NetworkItem):
+            return True
+        return reaches(network, item, address)
 
     async def sweep(self, in_use: Callable[[], Container[str | None]]) -> None:
         """Removes what a crash left: interfaces that no workload uses, networks that are no longer wanted here."""

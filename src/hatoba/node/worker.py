@@ -25,6 +25,7 @@ from hatoba.node import metadata_file, translate
 from hatoba.node.advance import Held, Instruction
 from hatoba.node.etc import etc_files
 from hatoba.node.places import Places
+from hatoba.node.registries import addresses, split
 from hatoba.node.router import write_router
 from hatoba.node.translate import Place
 from hatoba.node.wiring import Wiring
@@ -67,6 +68,7 @@ class Worker:
     ) -> None:
         """`endpoint`, `told_by_file`: see `Places`."""
         self._runtime = runtime
+        self._wiring = wiring
         self._output = output
         self._folder = folder
         self._clock = clock
@@ -140,6 +142,8 @@ class Worker:
             raise failure(Failure.UNAVAILABLE, "the platform's registry is not known before the first session")
         source = translate.image_source(wanted.image, self.places.registry)
         try:
+            if wanted.image.host:
+                await self._check_way(held.workload, source)
             image = await self._pulled(source, ours=not wanted.image.host)
         except PortError as error:
             if error.code == Failure.UNAVAILABLE:
@@ -148,6 +152,15 @@ class Worker:
             return
         self._images[image.digest] = image.config
         self._emit(held.workload.id, step.Pulled(name, image.digest, started, self._clock.now()))
+
+    async def _check_way(self, workload: Workload, source: ImageSource) -> None:
+        """A Fargate task's images come the way that the task's own packets would."""
+        if workload.interface is None or workload.metadata.get("LaunchType") != "FARGATE":
+            return
+        host, port = split(source)
+        known = await addresses(host)
+        if known and not any(self._wiring.reaches(workload.interface, address) for address in known):
+            raise failure(Failure.IMAGE_NETWORK, f"{host}:{port}: i/o timeout")
 
     async def _pulled(self, source: ImageSource, *, ours: bool) -> Image:
         """The platform's own registry is away while the control plane starts again: that is no fault of the task."""
