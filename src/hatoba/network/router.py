@@ -23,6 +23,7 @@ from hatoba.network.ruleset import Frame, Member
 _LOOPBACK = 1
 _LINK_SCOPE = 253
 _BLACKHOLE = 6
+_MAIN_TABLE = 254
 _SETTINGS = {
     "net/ipv4/conf/all/forwarding": "1",
     "net/ipv6/conf/all/forwarding": "1",
@@ -139,7 +140,7 @@ class Router:
         present = {
             f"{message.get_attr('RTA_DST')}/{message['dst_len']}"
             for message in netlink.dump(GETROUTE, messages.any_route())
-            if message["type"] == _BLACKHOLE
+            if message["type"] == _BLACKHOLE and message["table"] == _MAIN_TABLE  # the others are of `ways`
         }
         netlink.apply(
             *(messages.no_route(network) for network in sorted(present - wanted)),

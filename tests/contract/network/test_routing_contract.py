@@ -10,7 +10,7 @@ import pytest
 
 from hatoba.network.base import PolicySet, RemotePublic, VpcSpec
 from hatoba.network.beyond import Gateway, Guest, Route, Routing, Subnet
-from tests.contract.network.labs import ENDPOINT, NODES, WORLD, Lab
+from tests.contract.network.labs import ENDPOINT, NODES, WORLD, Lab, RealLab
 from tests.contract.network.specs import ALL, OPEN, peer, rule, task
 
 PUBLIC, PRIVATE, FAR = "10.0.0.0/24", "10.0.1.0/24", "10.2.0.0/24"
@@ -163,6 +163,29 @@ async def test_the_platform_is_reached_where_a_subnet_may(lab: Lab) -> None:
     assert await lab.reaches(0, "out", endpoint, ENDPOINT)
     await lab.fabrics[0].set_routing("vpc-1", routing(TO_NAT, platform=False))
     assert await lab.reaches(0, "in", endpoint, ENDPOINT)
+
+
+async def test_a_vpc_grows_and_its_subnets_keep_their_ways(lab: Lab) -> None:
+    await one_vpc(lab, routing())
+    await lab.listen(0, "world", WORLD, 80)
+    fabric = lab.fabrics[0]
+    await fabric.ensure_vpc(VpcSpec(id="vpc-1", cidrs=("10.0.0.0/16", "10.60.0.0/20"), vni=1))
+    assert not await lab.reaches(0, "in", WORLD)
+    await fabric.set_routing("vpc-1", routing(TO_NAT))
+    assert await lab.reaches(0, "in", WORLD)
+    await fabric.ensure_interface(task("more", "10.60.1.10", "sg-open"))
+    assert await lab.reaches(0, "more", "10.0.1.10")
+
+
+async def test_a_new_process_takes_over_the_ways(real: RealLab) -> None:
+    await one_vpc(real, routing())
+    await real.listen(0, "world", WORLD, 80)
+    await real.fabrics[0].close()
+    real.fabrics[0] = real.restarted(0)
+    await real.fabrics[0].start()
+    assert not await real.reaches(0, "in", WORLD)
+    await real.fabrics[0].set_routing("vpc-1", routing(TO_NAT))
+    assert await real.reaches(0, "in", WORLD)
 
 
 # --- peered VPCs
