@@ -56,6 +56,7 @@ from hatoba.services.elbv2.metrics import collector as load_balancers
 from hatoba.services.iam.authorizer import PolicyAuthorizer
 from hatoba.services.iam.factors import Devices
 from hatoba.services.iam.identities import UserKeys
+from hatoba.services.iam.usage import Usage
 from hatoba.services.ssm import activating
 from hatoba.services.ssm.session.endpoint import PREFIX as DATA_CHANNELS
 from hatoba.services.ssm.session.endpoint import DataChannels
@@ -120,7 +121,7 @@ class Control:
             rooms=[room.service for room in ROOMS],
             identities=self._identities,
             authorizer=self._authorizer(),
-            auditor=self._recorder,
+            auditor=Usage(self.store, self._clock, self._recorder),
             settings=PathSettings(auth=settings.auth == "on", account=settings.account, region=settings.region),
         )
         plane.provide(Recorder, self._recorder)

@@ -53,6 +53,12 @@ _BEYOND: dict[tuple[str, str], frozenset[str]] = {
 }
 
 
+# Errors that AWS answers with although its own models do not declare them, by service and operation.
+_UNDECLARED: dict[tuple[str, str], frozenset[str]] = {
+    ("iam", "CreateRole"): frozenset({"NoSuchEntity"}),  # of the permissions boundary
+}
+
+
 class Nonconforming(TypeError):
     """A value of ours breaks its shape. The text says where and how."""
 
@@ -69,6 +75,7 @@ def output(operation: Operation, result: dict[str, Any]) -> None:
 def error(operation: Operation, raised: AwsError) -> None:
     """An error that the operation does not declare. Models without errors (EC2's) declare nothing to compare with."""
     declared = {operation.model.shapes[name].code for name in operation.errors} | set(operation.errors)
+    declared |= _UNDECLARED.get((operation.service, operation.name), frozenset()) if declared else set()
     if declared and raised.code not in declared and raised.code not in COMMON:
         known = ", ".join(sorted(declared))
         raise Nonconforming(f"{operation.service}.{operation.name} does not declare the error {raised.code} ({known})")

@@ -47,6 +47,7 @@ from hatoba.services.iam.api import iam
 from hatoba.services.iam.authorizer import PolicyAuthorizer
 from hatoba.services.iam.factors import Devices
 from hatoba.services.iam.identities import UserKeys
+from hatoba.services.iam.usage import Usage
 from hatoba.services.sts import model as sts_model
 from hatoba.services.sts.api import sts
 from hatoba.services.sts.identities import Sessions
@@ -112,7 +113,7 @@ class Platform:
             rooms=[ec2, iam, sts, cloudtrail],
             identities=identities,
             authorizer=PolicyAuthorizer(self.store, verdicts.encode),
-            auditor=recorder,
+            auditor=Usage(self.store, self.clock, recorder),
             settings=Settings(auth=True, account=ACCOUNT, region="us-east-1"),
             strict=True,
         )

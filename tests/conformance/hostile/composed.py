@@ -56,6 +56,12 @@ TRUST = json.dumps(
         ]
     }
 )
+PASSWORD = "Correct-Horse-7"
+METADATA = (
+    '<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="https://id.test"><IDPSSODescriptor>'
+    '<X509Certificate xmlns="http://www.w3.org/2000/09/xmldsig#">' + "MIIC" * 250 + "</X509Certificate>"
+    "</IDPSSODescriptor></EntityDescriptor>"
+)
 LIFECYCLE = json.dumps(
     {
         "rules": [
@@ -134,6 +140,10 @@ class Composed:
         await iam.put_user_policy(UserName="user", PolicyName="policy", PolicyDocument=POLICY)
         device = (await iam.create_virtual_mfa_device(VirtualMFADeviceName="device"))["VirtualMFADevice"]
         provider = (await iam.create_open_id_connect_provider(Url="https://id.test"))["OpenIDConnectProviderArn"]
+        await iam.update_account_password_policy()
+        await iam.generate_credential_report()
+        job = (await iam.generate_service_last_accessed_details(Arn=f"arn:aws:iam::{SCOPE.account}:user/user"))["JobId"]
+        saml = (await iam.create_saml_provider(Name="corp", SAMLMetadataDocument=METADATA))["SAMLProviderArn"]
         key = (await iam.create_access_key(UserName="user"))["AccessKey"]["AccessKeyId"]
         master = (await door.kms.create_key())["KeyMetadata"]["KeyId"]
         await door.kms.create_alias(AliasName="alias/app", TargetKeyId=master)
@@ -244,6 +254,11 @@ class Composed:
             "AssumeRolePolicyDocument": TRUST,
             "VersionId": "v1",
             "AWSServiceName": "ecs.amazonaws.com",
+            "Password": PASSWORD,
+            "JobId": job,
+            "SAMLProviderArn": saml,
+            "SAMLMetadataDocument": METADATA,
+            "PermissionsBoundary": "arn:aws:iam::aws:policy/ReadOnlyAccess",
             "SerialNumber": device["SerialNumber"],
             "OpenIDConnectProviderArn": provider,
             "AccessKeyId": key,

@@ -12,6 +12,7 @@ MANIFEST = {
     "config": CONFIG,
     "layers": [],
 }
+USER = "arn:aws:iam::123456789012:user/user"
 
 
 def passing(known: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -108,6 +109,10 @@ def passing(known: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "CreateRole": {"RoleName": "new", "AssumeRolePolicyDocument": known["AssumeRolePolicyDocument"], "Tags": [tag]},
         "UpdateAssumeRolePolicy": {"RoleName": "role", "PolicyDocument": known["AssumeRolePolicyDocument"]},
         "CreateVirtualMFADevice": {"VirtualMFADeviceName": "new"},
+        "CreateSAMLProvider": {"Name": "new", "SAMLMetadataDocument": known["SAMLMetadataDocument"], "Tags": [tag]},
+        "GenerateServiceLastAccessedDetails": {"Arn": USER},
+        "GetServiceLastAccessedDetailsWithEntities": {"JobId": known["JobId"], "ServiceNamespace": "ecs"},
+        "ListPoliciesGrantingServiceAccess": {"Arn": USER, "ServiceNamespaces": ["ecs"]},
         "CreateOpenIDConnectProvider": {"Url": "https://new.test", "ClientIDList": ["us"], "Tags": [tag]},
         "CreateLogGroup": {"logGroupName": "new", "tags": {"a": "b"}},
         "CreateLogStream": {"logGroupName": "group", "logStreamName": "new"},

@@ -8,8 +8,8 @@ authorisation reference, "AWS Identity and Access Management"; the user guide, "
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 from hatoba.gateway.call import Call
 from hatoba.gateway.needs import (
@@ -30,99 +30,24 @@ from hatoba.gateway.needs import (
     when,
 )
 from hatoba.gateway.tags import tags_of
-from hatoba.services.iam.model import GROUP, POLICY, PROFILE, ROLE, USER, Kind, Named, Principal
+from hatoba.services.iam.model import GROUP, POLICY, PROFILE, ROLE, USER, Kind, Principal
 from hatoba.services.iam.naming import linked_role
+from hatoba.services.iam.targets import (
+    Find,
+    arn_of,
+    by_name,
+    new,
+    new_device,
+    new_oidc,
+    new_saml,
+    of_key,
+    policy,
+    renamed,
+    said,
+    under,
+)
 
 MACHINES = "ec2.amazonaws.com"  # whom instance profiles hand roles to
-
-
-class Target(NamedTuple):
-    resource: str
-    record: Named | None = None
-
-
-Find = Callable[[Params, Call], Target]
-
-
-def _arn(call: Call, resource: str) -> str:
-    return f"arn:{call.scope.partition}:iam::{call.scope.account}:{resource}"
-
-
-# --- what a request names
-
-
-def by_name(kind: Kind[Any]) -> Find:
-    """Of users, whoever asks when none is named."""
-
-    def find(req: Params, call: Call) -> Target:
-        name = req.get(f"{kind.title}Name")
-        if not isinstance(name, str) or not name:
-            own = kind is USER and call.principal.kind == "user"
-            return Target(call.principal.arn, _own(call)) if own else Target(EVERYTHING)
-        record = kind.find(call.store, call.scope, name)
-        return Target(kind.arn(record), record) if record is not None else Target(_arn(call, f"{kind.resource}/{name}"))
-
-    return find
-
-
-def _own(call: Call) -> Named | None:
-    return USER.find(call.store, call.scope, call.principal.arn.rpartition("/")[2])
-
-
-def new(kind: Kind[Any]) -> Find:
-    """Where it will be."""
-
-    def find(req: Params, call: Call) -> Target:
-        return Target(_arn(call, f"{kind.resource}{req.get('Path') or '/'}{req.get(f'{kind.title}Name') or ''}"))
-
-    return find
-
-
-def renamed(kind: Kind[Any]) -> Find:
-    """Where it will be: who gives something another name or path needs the right to both."""
-    old = by_name(kind)
-
-    def find(req: Params, call: Call) -> Target:
-        target = old(req, call)
-        if target.record is None:
-            return target
-        name = req.get(f"New{kind.title}Name") or target.record.name
-        path = req.get("NewPath") or target.record.path
-        return Target(_arn(call, f"{kind.resource}{path}{name}"), target.record)
-
-    return find
-
-
-def policy(req: Params, call: Call) -> Target:
-    arn = str(req.get("PolicyArn") or "") or EVERYTHING
-    record = POLICY.find(call.store, call.scope, arn.rpartition("/")[2])
-    return Target(arn, record if record is not None and POLICY.arn(record) == arn else None)
-
-
-def said(member: str) -> Find:
-    """By the ARN that the request gives."""
-
-    def find(req: Params, call: Call) -> Target:
-        return Target(str(req.get(member) or "") or EVERYTHING)
-
-    return find
-
-
-def new_device(req: Params, call: Call) -> Target:
-    return Target(_arn(call, f"mfa{req.get('Path') or '/'}{req.get('VirtualMFADeviceName') or ''}"))
-
-
-def new_oidc(req: Params, call: Call) -> Target:
-    return Target(_arn(call, f"oidc-provider/{str(req.get('Url') or '').removeprefix('https://')}"))
-
-
-def under(kind: Kind[Any]) -> Find:
-    """A list, of a path."""
-
-    def find(req: Params, call: Call) -> Target:
-        return Target(_arn(call, f"{kind.resource}{req.get('PathPrefix') or '/'}"))
-
-    return find
 
 
 # --- rules
@@ -189,7 +114,7 @@ def deletion(action: str, req: Params, call: Call) -> Iterator[Need]:
 
 
 def _of_linked(action: str, call: Call, service: str, name: str) -> Need:
-    resource = _arn(call, f"role/aws-service-role/{service}/{name}")
+    resource = arn_of(call, f"role/aws-service-role/{service}/{name}")
     return Need(action=action, resource=resource, keys={"iam:AWSServiceName": service})
 
 
@@ -205,6 +130,10 @@ def handing_over(action: str, req: Params, call: Call) -> Iterator[Need]:
 def of_new(req: Params, call: Call) -> Keys:
     boundary = req.get("PermissionsBoundary")
     return {**({"iam:PermissionsBoundary": boundary} if boundary else {}), **tag_keys(req.get("Tags"))}
+
+
+def bounding(req: Params, call: Call) -> Keys:
+    return {"iam:PermissionsBoundary": str(req.get("PermissionsBoundary") or "")}
 
 
 def attached(req: Params, call: Call) -> Keys:
@@ -224,8 +153,18 @@ GONE = untagged("TagKeys")
 ACCOUNT = {
     "CreateAccountAlias": on(),
     "DeleteAccountAlias": on(),
+    "DeleteAccountPasswordPolicy": on(),
+    "GenerateCredentialReport": on(),
+    "GenerateServiceLastAccessedDetails": at(said("Arn")),
+    "GetAccountAuthorizationDetails": on(),
+    "GetAccountPasswordPolicy": on(),
     "GetAccountSummary": on(),
+    "GetCredentialReport": on(),
+    "GetServiceLastAccessedDetails": on(),
+    "GetServiceLastAccessedDetailsWithEntities": on(),
     "ListAccountAliases": on(),
+    "ListPoliciesGrantingServiceAccess": at(said("Arn")),
+    "UpdateAccountPasswordPolicy": on(),
 }
 POLICIES = {
     "CreatePolicy": making(POLICY),
@@ -244,12 +183,18 @@ POLICIES = {
 }
 OF_USERS = {
     "AttachUserPolicy": at(USERS, keys=attached, bounded=True),
+    "ChangePassword": USER_,
     "CreateAccessKey": USER_,
+    "CreateLoginProfile": USER_,
     "CreateUser": making(USER),
     "DeleteAccessKey": USER_,
+    "DeleteLoginProfile": USER_,
     "DeleteUser": USER_,
+    "DeleteUserPermissionsBoundary": at(USERS, bounded=True),
     "DeleteUserPolicy": at(USERS, bounded=True),
     "DetachUserPolicy": at(USERS, keys=attached, bounded=True),
+    "GetAccessKeyLastUsed": at(of_key),
+    "GetLoginProfile": USER_,
     "GetUser": USER_,
     "GetUserPolicy": USER_,
     "ListAccessKeys": USER_,
@@ -258,10 +203,12 @@ OF_USERS = {
     "ListUserPolicies": USER_,
     "ListUserTags": USER_,
     "ListUsers": at(under(USER)),
+    "PutUserPermissionsBoundary": at(USERS, keys=bounding),
     "PutUserPolicy": at(USERS, bounded=True),
     "TagUser": at(USERS, keys=given),
     "UntagUser": at(USERS, keys=GONE),
     "UpdateAccessKey": USER_,
+    "UpdateLoginProfile": USER_,
     "UpdateUser": renaming(USER),
 }
 OF_GROUPS = {
@@ -285,6 +232,7 @@ OF_ROLES = {
     "CreateRole": making(ROLE),
     "CreateServiceLinkedRole": linked,
     "DeleteRole": ROLE_,
+    "DeleteRolePermissionsBoundary": at(ROLES, bounded=True),
     "DeleteRolePolicy": at(ROLES, bounded=True),
     "DeleteServiceLinkedRole": unlinked,
     "DetachRolePolicy": at(ROLES, keys=attached, bounded=True),
@@ -296,11 +244,13 @@ OF_ROLES = {
     "ListRolePolicies": ROLE_,
     "ListRoleTags": ROLE_,
     "ListRoles": at(under(ROLE)),
+    "PutRolePermissionsBoundary": at(ROLES, keys=bounding),
     "PutRolePolicy": at(ROLES, bounded=True),
     "TagRole": at(ROLES, keys=given),
     "UntagRole": at(ROLES, keys=GONE),
     "UpdateAssumeRolePolicy": ROLE_,
     "UpdateRole": ROLE_,
+    "UpdateRoleDescription": ROLE_,
 }
 OF_PROFILES = {
     "AddRoleToInstanceProfile": all_of(PROFILE_, handing_over),
@@ -314,7 +264,7 @@ OF_PROFILES = {
     "UntagInstanceProfile": at(PROFILES, keys=GONE),
 }
 
-DEVICE, OIDC = said("SerialNumber"), said("OpenIDConnectProviderArn")
+DEVICE, OIDC, SAML = said("SerialNumber"), said("OpenIDConnectProviderArn"), said("SAMLProviderArn")
 OF_DEVICES = {
     "CreateVirtualMFADevice": tagged(new_device, "iam:TagMFADevice"),
     "DeactivateMFADevice": USER_,
@@ -339,6 +289,14 @@ OF_PROVIDERS = {
     "TagOpenIDConnectProvider": at(OIDC, keys=given),
     "UntagOpenIDConnectProvider": at(OIDC, keys=GONE),
     "UpdateOpenIDConnectProviderThumbprint": at(OIDC),
+    "CreateSAMLProvider": tagged(new_saml, "iam:TagSAMLProvider"),
+    "DeleteSAMLProvider": at(SAML),
+    "GetSAMLProvider": at(SAML),
+    "ListSAMLProviderTags": at(SAML),
+    "ListSAMLProviders": on(),
+    "TagSAMLProvider": at(SAML, keys=given),
+    "UntagSAMLProvider": at(SAML, keys=GONE),
+    "UpdateSAMLProvider": at(SAML),
 }
 
 ACCESS = Access(

@@ -39,8 +39,19 @@ class Principal(Named, frozen=True, kw_only=True):
     attached: tuple[str, ...] = ()  # ARNs of managed policies
 
 
+class Login(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's password, salted and hashed (`passwords`)."""
+
+    password: Secret
+    earlier: tuple[Secret, ...] = ()  # the newest first
+    created: float
+    changed: float
+    reset: bool = False  # has to be changed when it is used next
+
+
 class User(Principal, frozen=True, kw_only=True):
     groups: tuple[str, ...] = ()  # ids
+    login: Login | None = None
 
 
 class Group(Principal, frozen=True, kw_only=True):
@@ -109,6 +120,61 @@ class OidcProvider(Record, frozen=True, kw_only=True):
         return f"arn:{self.key.partition}:iam::{self.key.account}:oidc-provider/{self.id}"
 
 
+class SamlProvider(Named, frozen=True, kw_only=True):
+    metadata: str  # XML
+    ends: float | None = None
+    encryption: str | None = None
+
+
+class PasswordRules(Record, frozen=True, kw_only=True):
+    """An account's password policy; the id is always `account`."""
+
+    least: int = 6  # characters
+    symbols: bool = False
+    numbers: bool = False
+    upper: bool = False
+    lower: bool = False
+    own_change: bool = False
+    days: int | None = None  # a password lasts
+    remembered: int | None = None  # passwords that cannot be used again
+    hard_expiry: bool | None = None
+
+
+class Used(msgspec.Struct, frozen=True):
+    at: float
+    region: str
+
+
+class Uses(Record, frozen=True, kw_only=True):
+    """When something was used last, by service. The id is an access key's, or the unique one of a user or a role."""
+
+    services: dict[str, Used]
+
+
+class CredentialReport(Record, frozen=True, kw_only=True):
+    """The latest one of an account; the id is always `account`."""
+
+    content: str  # CSV
+    made: float
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """That somebody used a service, last."""
+
+    service: str
+    arn: str
+    at: float
+    region: str
+
+
+class AccessJob(Record, frozen=True, kw_only=True):
+    """Which services somebody's policies grant, and who used them last."""
+
+    made: float
+    services: tuple[str, ...]  # namespaces
+    visits: tuple[Visit, ...]
+
+
 class Alias(Record, frozen=True, kw_only=True):
     """An account's other name; the id is that."""
 
@@ -157,6 +223,11 @@ mfa_devices: Table[MfaDevice] = Table(
     indexes=(Index("user", lambda device: (device.key.account, device.user) if device.user else None),),
 )
 oidc_providers = Table("iam.oidc_providers", OidcProvider)
+saml_providers: Table[SamlProvider] = Table("iam.saml_providers", SamlProvider)
+password_rules = Table("iam.password_rules", PasswordRules)
+uses = Table("iam.uses", Uses)
+credential_reports = Table("iam.credential_reports", CredentialReport)
+access_jobs = Table("iam.access_jobs", AccessJob)
 aliases = Table("iam.account_aliases", Alias, indexes=(Index("id", lambda alias: alias.id),))
 
 TABLES: tuple[Table[Any], ...] = (
@@ -168,6 +239,11 @@ TABLES: tuple[Table[Any], ...] = (
     policies,
     mfa_devices,
     oidc_providers,
+    saml_providers,
+    password_rules,
+    uses,
+    credential_reports,
+    access_jobs,
     aliases,
 )
 
@@ -234,6 +310,16 @@ MFA = Kind(
     resource="mfa",
     prefix="ASGA",
     taken="MFADevice entity at the same path and name already exists.",
+)
+
+
+SAML = Kind(
+    noun="saml provider",
+    table=saml_providers,
+    resource="saml-provider",
+    prefix="ASSP",
+    absent="SAMLProvider not found for arn {name}",
+    taken="SAMLProvider {name} already exists.",
 )
 
 

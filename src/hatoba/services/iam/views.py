@@ -20,6 +20,7 @@ from hatoba.services.iam.model import (
     Policy,
     PolicyVersion,
     Role,
+    Used,
     User,
 )
 
@@ -63,7 +64,8 @@ def group(record: Group) -> t.Group:
     }
 
 
-def role(record: Role, own: Tags | None = None) -> t.Role:
+def role(record: Role, own: Tags | None = None, used: tuple[str, Used] | None = None) -> t.Role:
+    """`used`: the service that was used with it last, and when."""
     shown: t.Role = {
         "Path": record.path,
         "RoleName": record.name,
@@ -79,6 +81,8 @@ def role(record: Role, own: Tags | None = None) -> t.Role:
         shown["PermissionsBoundary"] = boundary(record.boundary)
     if own:
         shown["Tags"] = tags(own)
+    if used is not None:
+        shown["RoleLastUsed"] = {"LastUsedDate": used[1].at, "Region": used[1].region}
     return shown
 
 

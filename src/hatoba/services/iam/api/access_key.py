@@ -6,7 +6,7 @@ from hatoba.aws.shapes import iam as t
 from hatoba.core.records import replace
 from hatoba.core.secret import Secret
 from hatoba.gateway.call import Call
-from hatoba.services.iam import views
+from hatoba.services.iam import usage, views
 from hatoba.services.iam.api.room import iam, marked_page
 from hatoba.services.iam.api.user import asked
 from hatoba.services.iam.model import AccessKey, User, access_keys, unique_id
@@ -75,3 +75,17 @@ async def delete_access_key(req: t.DeleteAccessKeyRequest, call: Call) -> None:
     with call.tx() as tx:
         user = asked(tx, call, req.get("UserName"))
         tx.forget(access_keys, _key(tx, call, user, req["AccessKeyId"]).key)
+        usage.forget(tx, call.scope, req["AccessKeyId"])
+
+
+@iam.operation
+async def get_access_key_last_used(req: t.GetAccessKeyLastUsedRequest, call: Call) -> t.GetAccessKeyLastUsedResponse:
+    key = call.store.find(access_keys, call.scope.everywhere(), req["AccessKeyId"])
+    if key is None:
+        raise t.NoSuchEntityException(f"The Access Key with id {req['AccessKeyId']} cannot be found.")
+    last = usage.last(call.store, key.scope, key.id)
+    if last is None:
+        return {"UserName": key.user, "AccessKeyLastUsed": {"ServiceName": "N/A", "Region": "N/A"}}
+    service, used = last
+    shown: t.AccessKeyLastUsed = {"LastUsedDate": used.at, "ServiceName": service, "Region": used.region}
+    return {"UserName": key.user, "AccessKeyLastUsed": shown}

@@ -15,8 +15,11 @@ from hatoba.services.iam.model import (
     aliases,
     groups,
     instance_profiles,
+    mfa_devices,
+    oidc_providers,
     policies,
     roles,
+    saml_providers,
     users,
 )
 from hatoba.store import Table
@@ -33,6 +36,10 @@ async def get_account_summary(req: object, call: Call) -> t.GetAccountSummaryRes
     return {
         "SummaryMap": {
             "AccessKeysPerUserQuota": KEYS,
+            "AccountAccessKeysPresent": 0,  # root's is not a record
+            "AccountMFAEnabled": 0,
+            "AccountPasswordPresent": 0,
+            "AccountSigningCertificatesPresent": 0,
             "AssumeRolePolicySizeQuota": role.TRUST_SIZE,
             "AttachedPoliciesPerGroupQuota": attachment.LIMIT,
             "AttachedPoliciesPerRoleQuota": attachment.LIMIT,
@@ -41,8 +48,13 @@ async def get_account_summary(req: object, call: Call) -> t.GetAccountSummaryRes
             "Groups": _count(call, groups),
             "GroupsPerUserQuota": group.LIMIT,
             "InstanceProfiles": _count(call, instance_profiles),
+            "MFADevices": _count(call, mfa_devices),
+            "MFADevicesInUse": sum(
+                device.user is not None for device in call.store.scan(mfa_devices, call.scope.everywhere())
+            ),
             "Policies": _count(call, policies),
             "PolicySizeQuota": policy.SIZE,
+            "Providers": _count(call, oidc_providers) + _count(call, saml_providers),
             "RolePolicySizeQuota": inline.SIZES["role"],
             "Roles": _count(call, roles),
             "UserPolicySizeQuota": inline.SIZES["user"],

@@ -35,7 +35,7 @@ def _check(document: str) -> None:
         raise t.LimitExceededException(f"Cannot exceed quota for PolicySize: {SIZE}")
 
 
-def _attached(view: View, account: str, arn: str) -> list[tuple[str, Principal]]:
+def holders(view: View, account: str, arn: str) -> list[tuple[str, Principal]]:
     """To whom a policy is attached, and what they are."""
     return [
         *(("Group", group) for group in view.index(groups, "attached", (account, arn))),
@@ -52,8 +52,8 @@ def _bounded(view: View, account: str, arn: str) -> list[tuple[str, Principal]]:
     ]
 
 
-def _counts(view: View, account: str, arn: str) -> tuple[int, int]:
-    """How often it is attached, how often a boundary."""
+def counted(view: View, account: str, arn: str) -> tuple[int, int]:
+    """How often a policy is attached, how often a boundary."""
     key = (account, arn)
     attached = view.count(groups, "attached", key) + view.count(roles, "attached", key)
     attached += view.count(users, "attached", key)
@@ -63,10 +63,10 @@ def _counts(view: View, account: str, arn: str) -> tuple[int, int]:
 def _view(call: Call, policy: Policy | Managed, *, whole: bool = False) -> t.Policy:
     if isinstance(policy, Managed):
         partition = call.scope.partition
-        counts = _counts(call.store, call.scope.account, policy.arn(partition))
+        counts = counted(call.store, call.scope.account, policy.arn(partition))
         return views.managed_policy(policy, partition, *counts, whole=whole)
     own = own_tags(call.store, POLICY, policy) if whole else None
-    return views.policy(policy, *_counts(call.store, policy.key.account, POLICY.arn(policy)), own=own)
+    return views.policy(policy, *counted(call.store, policy.key.account, POLICY.arn(policy)), own=own)
 
 
 def any_policy(view: View, call: Call, arn: str) -> Policy | Managed:
@@ -120,7 +120,7 @@ async def list_policies(req: t.ListPoliciesRequest, call: Call) -> t.ListPolicie
         if not attached and usage is None:
             return True
         arn = policy.arn(call.scope.partition) if isinstance(policy, Managed) else POLICY.arn(policy)
-        permissions, boundaries = _counts(call.store, call.scope.account, arn)
+        permissions, boundaries = counted(call.store, call.scope.account, arn)
         used = {"PermissionsPolicy": permissions, "PermissionsBoundary": boundaries}.get(usage or "")
         return bool(permissions + boundaries if used is None else used)
 
@@ -140,11 +140,11 @@ async def list_entities_for_policy(req: t.ListEntitiesForPolicyRequest, call: Ca
     arn, prefix, kind = req["PolicyArn"], req.get("PathPrefix", "/"), req.get("EntityFilter")
     usage = req.get("PolicyUsageFilter")
     any_policy(call.store, call, arn)
-    holders = _attached(call.store, call.scope.account, arn) if usage != "PermissionsBoundary" else []
-    holders += _bounded(call.store, call.scope.account, arn) if usage != "PermissionsPolicy" else []
+    held = holders(call.store, call.scope.account, arn) if usage != "PermissionsBoundary" else []
+    held += _bounded(call.store, call.scope.account, arn) if usage != "PermissionsPolicy" else []
     found = {
         f"{noun} {holder.id}": holder
-        for noun, holder in holders
+        for noun, holder in held
         if kind in (None, noun) and holder.path.startswith(prefix)
     }
     page, marker = marked_page(call, sorted(found), req, lambda name: name, (arn, prefix, kind, usage))
@@ -165,7 +165,7 @@ async def list_entities_for_policy(req: t.ListEntitiesForPolicyRequest, call: Ca
 async def delete_policy(req: t.DeletePolicyRequest, call: Call) -> None:
     with call.tx() as tx:
         policy = the_policy(tx, call.scope, req["PolicyArn"])
-        attachments, boundaries = _counts(tx, policy.key.account, POLICY.arn(policy))
+        attachments, boundaries = counted(tx, policy.key.account, POLICY.arn(policy))
         if attachments:
             raise conflict("Cannot delete a policy attached to entities.")
         if boundaries:

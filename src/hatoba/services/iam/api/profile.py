@@ -20,7 +20,8 @@ from hatoba.services.iam.api.room import (
 from hatoba.services.iam.model import PROFILE, ROLE, InstanceProfile, instance_profiles, roles
 
 
-def _view(call: Call, profile: InstanceProfile, *, tagged: bool = False) -> t.InstanceProfile:
+def shown(call: Call, profile: InstanceProfile, *, tagged: bool = False) -> t.InstanceProfile:
+    """With its role."""
     role = call.store.find(roles, profile.scope, profile.role) if profile.role else None
     return views.instance_profile(profile, role, own_tags(call.store, PROFILE, profile) if tagged else None)
 
@@ -29,20 +30,20 @@ def _view(call: Call, profile: InstanceProfile, *, tagged: bool = False) -> t.In
 async def create_instance_profile(req: t.CreateInstanceProfileRequest, call: Call) -> t.CreateInstanceProfileResponse:
     with call.tx() as tx:
         profile = put_new(tx, PROFILE, InstanceProfile(**new(call, PROFILE, req)), req)
-    return {"InstanceProfile": _view(call, profile, tagged=True)}
+    return {"InstanceProfile": shown(call, profile, tagged=True)}
 
 
 @iam.operation
 async def get_instance_profile(req: t.GetInstanceProfileRequest, call: Call) -> t.GetInstanceProfileResponse:
     profile = PROFILE.the(call.store, call.scope, req["InstanceProfileName"])
-    return {"InstanceProfile": _view(call, profile, tagged=True)}
+    return {"InstanceProfile": shown(call, profile, tagged=True)}
 
 
 @iam.operation
 async def list_instance_profiles(req: t.ListInstanceProfilesRequest, call: Call) -> t.ListInstanceProfilesResponse:
     page, marker = named_page(call, PROFILE, req)
     answer: t.ListInstanceProfilesResponse = {
-        "InstanceProfiles": [_view(call, profile) for profile in page],
+        "InstanceProfiles": [shown(call, profile) for profile in page],
         "IsTruncated": marker is not None,
     }
     if marker is not None:
@@ -58,7 +59,7 @@ async def list_instance_profiles_for_role(
     rows = call.store.index(instance_profiles, "role", (role.key.account, role.id))
     page, marker = marked_page(call, rows, req, lambda profile: profile.id, role.id)
     answer: t.ListInstanceProfilesForRoleResponse = {
-        "InstanceProfiles": [_view(call, profile) for profile in page],
+        "InstanceProfiles": [shown(call, profile) for profile in page],
         "IsTruncated": marker is not None,
     }
     if marker is not None:

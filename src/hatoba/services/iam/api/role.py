@@ -5,7 +5,8 @@ from __future__ import annotations
 from hatoba.aws.shapes import iam as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
-from hatoba.services.iam import documents, views
+from hatoba.services.iam import documents, usage, views
+from hatoba.services.iam.api.boundary import checked
 from hatoba.services.iam.api.room import changeable, conflict, forget, iam, named_page, new, own_tags, put_new
 from hatoba.services.iam.model import ROLE, Role, instance_profiles, roles
 
@@ -18,13 +19,18 @@ def _check_trust(document: str) -> None:
         raise t.LimitExceededException(f"Cannot exceed quota for ACLSizePerRole: {TRUST_SIZE}")
 
 
+def _whole(call: Call, role: Role) -> t.Role:
+    used = usage.last(call.store, role.scope, role.unique)
+    return views.role(role, own_tags(call.store, ROLE, role), used)
+
+
 @iam.operation
 async def create_role(req: t.CreateRoleRequest, call: Call) -> t.CreateRoleResponse:
     _check_trust(req["AssumeRolePolicyDocument"])
     with call.tx() as tx:
         role = Role(
             **new(call, ROLE, req),
-            boundary=req.get("PermissionsBoundary"),
+            boundary=checked(tx, call, req.get("PermissionsBoundary")),
             inline={},
             trust=req["AssumeRolePolicyDocument"],
             description=req.get("Description"),
@@ -36,8 +42,7 @@ async def create_role(req: t.CreateRoleRequest, call: Call) -> t.CreateRoleRespo
 
 @iam.operation
 async def get_role(req: t.GetRoleRequest, call: Call) -> t.GetRoleResponse:
-    role = ROLE.the(call.store, call.scope, req["RoleName"])
-    return {"Role": views.role(role, own_tags(call.store, ROLE, role))}
+    return {"Role": _whole(call, ROLE.the(call.store, call.scope, req["RoleName"]))}
 
 
 @iam.operation
@@ -57,6 +62,15 @@ async def update_role(req: t.UpdateRoleRequest, call: Call) -> t.UpdateRoleRespo
         description, longest = req.get("Description", role.description), req.get("MaxSessionDuration", role.max_session)
         tx.put(roles, replace(role, description=description, max_session=longest))
     return {}
+
+
+@iam.operation
+async def update_role_description(req: t.UpdateRoleDescriptionRequest, call: Call) -> t.UpdateRoleDescriptionResponse:
+    with call.tx() as tx:
+        role = ROLE.the(tx, call.scope, req["RoleName"])
+        changeable(role)
+        role = tx.put(roles, replace(role, description=req["Description"]))
+    return {"Role": _whole(call, role)}
 
 
 @iam.operation
@@ -80,3 +94,4 @@ async def delete_role(req: t.DeleteRoleRequest, call: Call) -> None:
         if role.attached:
             raise conflict("Cannot delete entity, must detach all policies first.")
         forget(tx, ROLE, role)
+        usage.forget(tx, call.scope, role.unique)

@@ -11,7 +11,8 @@ from hatoba.gateway.tags import tags_of
 from hatoba.services.iam.api.mfa import the_device
 from hatoba.services.iam.api.oidc import the_oidc_provider
 from hatoba.services.iam.api.room import drop_tags, iam, marked_page, put_tags
-from hatoba.services.iam.model import MFA, POLICY, PROFILE, ROLE, USER, Kind, Named, the_policy
+from hatoba.services.iam.api.saml import the_saml_provider
+from hatoba.services.iam.model import MFA, POLICY, PROFILE, ROLE, SAML, USER, Kind, Named, the_policy
 from hatoba.store.store import View
 
 N = TypeVar("N", bound=Named)
@@ -35,6 +36,10 @@ def _device(view: View, call: Call, req: Mapping[str, Any]) -> str:
 
 def _oidc(view: View, call: Call, req: Mapping[str, Any]) -> str:
     return the_oidc_provider(view, call, req["OpenIDConnectProviderArn"]).arn
+
+
+def _saml(view: View, call: Call, req: Mapping[str, Any]) -> str:
+    return SAML.arn(the_saml_provider(view, call, req["SAMLProviderArn"]))
 
 
 def _tag(call: Call, find: Find, req: Mapping[str, Any]) -> None:
@@ -169,3 +174,21 @@ async def list_open_id_connect_provider_tags(
     req: t.ListOpenIDConnectProviderTagsRequest, call: Call
 ) -> t.ListRoleTagsResponse:
     return _listed(call, _oidc, req)
+
+
+# --- SAML providers
+
+
+@iam.operation
+async def tag_saml_provider(req: t.TagSAMLProviderRequest, call: Call) -> None:
+    _tag(call, _saml, req)
+
+
+@iam.operation
+async def untag_saml_provider(req: t.UntagSAMLProviderRequest, call: Call) -> None:
+    _untag(call, _saml, req)
+
+
+@iam.operation
+async def list_saml_provider_tags(req: t.ListSAMLProviderTagsRequest, call: Call) -> t.ListRoleTagsResponse:
+    return _listed(call, _saml, req)

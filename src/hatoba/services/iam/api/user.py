@@ -6,7 +6,8 @@ from hatoba.aws.shapes import iam as t
 from hatoba.core.errors import AwsError
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
-from hatoba.services.iam import views
+from hatoba.services.iam import usage, views
+from hatoba.services.iam.api.boundary import checked
 from hatoba.services.iam.api.room import conflict, forget, iam, named_page, new, own_tags, put_new, rename
 from hatoba.services.iam.model import USER, User, access_keys, mfa_devices
 from hatoba.store.store import View
@@ -24,7 +25,7 @@ def asked(view: View, call: Call, name: str | None) -> User:
 @iam.operation
 async def create_user(req: t.CreateUserRequest, call: Call) -> t.CreateUserResponse:
     with call.tx() as tx:
-        user = User(**new(call, USER, req), boundary=req.get("PermissionsBoundary"), inline={})
+        user = User(**new(call, USER, req), boundary=checked(tx, call, req.get("PermissionsBoundary")), inline={})
         user = put_new(tx, USER, user, req)
     return {"User": views.user(user, own_tags(call.store, USER, user))}
 
@@ -66,6 +67,8 @@ async def delete_user(req: t.DeleteUserRequest, call: Call) -> None:
             raise conflict("Cannot delete entity, must delete access keys first.")
         if tx.count(mfa_devices, "user", (user.key.account, user.id)):
             raise conflict("Cannot delete entity, must delete MFA device first.")
+        if user.login is not None:
+            raise conflict("Cannot delete entity, must delete login profile first.")
         if user.inline:
             raise conflict("Cannot delete entity, must delete policies first.")
         if user.attached:
@@ -73,3 +76,4 @@ async def delete_user(req: t.DeleteUserRequest, call: Call) -> None:
         if user.groups:
             raise conflict("Cannot delete entity, must remove users from group first.")
         forget(tx, USER, user)
+        usage.forget(tx, call.scope, user.unique)
