@@ -308,7 +308,9 @@ def test_oidc_providers(iam: Any, account: str) -> None:
     for _ in range(2):
         iam.delete_open_id_connect_provider(**named)  # again is no error
     refused("NoSuchEntity", iam.get_open_id_connect_provider, **named)
-    refused("InvalidInput", iam.get_open_id_connect_provider, OpenIDConnectProviderArn="arn:aws:iam::1:role/some-role")
+    refused(
+        "InvalidInput", iam.get_open_id_connect_provider, OpenIDConnectProviderArn=arn.replace("oidc-provider", "role")
+    )
     refused("InvalidInput", iam.create_open_id_connect_provider, Url=url, ThumbprintList=["a" * 40] * 6)
     for wrong in ("http://id.test", "id.test", "https://", "https://id.test?a=b", "https://me@id.test", "https://a b"):
         refused("ValidationError", iam.create_open_id_connect_provider, Url=wrong)
