@@ -1,7 +1,8 @@
 """`POST /_hatoba/reset`: ends all tasks and forgets all AWS state. For test suites, with `--auth off` only.
 
 What rooms store is forgotten first, so that nothing is started again; workloads are told to stop and forgotten once
-their nodes have let go of them. Nodes, and the tokens they join with, stay.
+their nodes have let go of them. Nodes, and the tokens they join with, stay; but for those of one account, whose
+activations are forgotten.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ async def reset(store: Store) -> None:
         for table in tables():
             if table.name in LAST:
                 _forget_all(tx, table)
+        for node in store.all(fleet.nodes):
+            if node.account:
+                tx.forget(fleet.nodes, node.key)
     await store.durable()
 
 

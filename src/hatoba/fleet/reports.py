@@ -77,7 +77,10 @@ def node_connected(store: Store, node: str, hello: Hello, now: float) -> None:
     with store.tx() as tx:
         known = tx.find(m.nodes, m.FLEET, node)
         if known is None:
-            raise Refused(f"{node} has never joined, or was removed.")
+            raise Refused(
+                f"{node} has never joined, or was removed. It can come back as a new one: `hatoba down --purge` there, "
+                "then `hatoba node` with a token or an activation."
+            )
         after = replace(
             known,
             name=hello.name,
