@@ -232,6 +232,7 @@ class Node:
             on_health=on_health,
             netns=str(netns),
             opener=functools.partial(self._open_socket, network),
+            logs=self._places.node / "elb" / network,
         )
 
     async def _open_socket(self, network: str, family: socket.AddressFamily) -> socket.socket:

@@ -188,6 +188,7 @@ class Balancer(msgspec.Struct, frozen=True, kw_only=True):
     zones: tuple[str, ...] = ()
     listeners: tuple[Listener, ...] = ()
     attributes: BalancerAttributes = BalancerAttributes()
+    access_log: str = ""  # by which name requests are noted (`delivery`); "": not at all
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):

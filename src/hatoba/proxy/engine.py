@@ -11,14 +11,17 @@ import asyncio
 import contextlib
 import functools
 import ipaddress
+import logging
 from collections import deque
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from hatoba.core.clock import Clock
 from hatoba.core.errors import PortError
 from hatoba.core.tasks import TaskGroup
-from hatoba.proxy import admin, ending, memory, stats
+from hatoba.proxy import admin, delivery, ending, memory, stats
 from hatoba.proxy.ask import OpenSocket, ask, open_socket
 from hatoba.proxy.base import Balancer, BalancerTraffic, Health, HealthFact, OnHealth, TargetKey, Wanted
 from hatoba.proxy.checker import Checker
@@ -27,6 +30,8 @@ from hatoba.proxy.process import EnvoyProcess
 from hatoba.proxy.resource import Snapshot
 from hatoba.proxy.server import ConfigServer
 from hatoba.proxy.snapshot import checked, endpoints_of, left_out, replaced, snapshot
+
+log = logging.getLogger(__name__)
 
 _SAVE_AFTER = 0.1
 _TELL_ANYWAY = 1.0  # seconds that news of health wait for an Envoy that does not answer
@@ -47,7 +52,9 @@ class EnvoyProxy:
         opener: OpenSocket = open_socket,
         concurrency: int = 1,
         timeout: float = 10.0,
+        logs: Path | None = None,
     ) -> None:
+        """`logs`: the folder for access logs; without one there are none."""
         self.process = EnvoyProcess(
             node=name, directory=directory, config_socket=server.path, netns=netns, concurrency=concurrency
         )
@@ -56,6 +63,8 @@ class EnvoyProxy:
         self._server = server
         self._on_health = on_health
         self._timeout = timeout
+        self._logs = logs
+        self._clock = clock
         self._health_file = directory / "health.json"
         self.checker = Checker(ask=functools.partial(ask, opener=opener), clock=clock, on_health=self._learned)
         self._wanted = Wanted()
@@ -72,12 +81,16 @@ class EnvoyProxy:
 
     async def start(self) -> bool:
         """Adopts the running Envoy or starts one; True when adopted. Nothing in it changes before `apply`."""
+        if self._logs is not None:
+            await asyncio.to_thread(delivery.prepare, self._logs)
+            self._tasks.start(self._deliver_always(self._logs), "logs")
         adopted = await self.process.start()
         self._restored = memory.load(self._health_file)
         self._tasks.start(self._tell(), "tell")
         return adopted
 
     async def apply(self, wanted: Wanted) -> None:
+        wanted = self._noting(wanted)
         dropped = ending.dropped(self._wanted, wanted)
         self._wanted = wanted
         restored, self._restored = self._restored, None
@@ -105,6 +118,31 @@ class EnvoyProxy:
 
     async def traffic(self) -> Mapping[str, BalancerTraffic]:
         return stats.traffic(await admin.ask(self.process.admin_socket, "GET", stats.QUERY), self._wanted)
+
+    def _noting(self, wanted: Wanted) -> Wanted:
+        """With files in the place of names for access logs."""
+        noted = tuple(replace(each, access_log=self._file(each.access_log)) for each in wanted.balancers)
+        return replace(wanted, balancers=noted)
+
+    def _file(self, name: str) -> str:
+        file = delivery.place(self._logs, name) if self._logs is not None and name else None
+        return "" if file is None else str(file)
+
+    async def _deliver_always(self, logs: Path) -> None:
+        while True:
+            await asyncio.sleep(delivery.PERIOD)
+            try:
+                await self.deliver(logs)
+            except (OSError, PortError) as error:
+                log.warning("access logs of %s: %s", self._name, error)  # the next time finds them
+
+    async def deliver(self, logs: Path) -> None:
+        """One round: what was put aside in the last one is kept, what was written since then is put aside."""
+        address = next((each.addresses[0] for each in self._wanted.balancers if each.addresses), "0.0.0.0")
+        now = self._clock.now()
+        await asyncio.to_thread(delivery.finish, logs, address)
+        if await asyncio.to_thread(delivery.put_aside, logs, now):
+            await admin.ask(self.process.admin_socket, "POST", "/reopen_logs")
 
     async def release(self) -> None:
         await self._close()

@@ -5,6 +5,7 @@ Header names travel as they were written, and Envoy's own in Proper-Case, since 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from envoy.config.core.v3.base_pb2 import DataSource
@@ -13,8 +14,11 @@ from envoy.config.core.v3.protocol_pb2 import Http1ProtocolOptions
 from envoy.extensions.filters.http.lua.v3.lua_pb2 import Lua
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 from envoy.extensions.http.header_formatters.preserve_case.v3.preserve_case_pb2 import PreserveCaseFormatterConfig
+from google.protobuf.wrappers_pb2 import BoolValue
 
 from hatoba.proxy.resource import packed
+
+_NO = BoolValue(value=False)
 
 # A request without the header gets a root; one that has it gets this hop's own mark in front, as the public
 # documentation "Request tracing for your Application Load Balancer" describes. The generator is seeded from the
@@ -54,8 +58,16 @@ def as_written() -> Any:
     )
 
 
+def script(name: str, code: str) -> Any:
+    """A script for every request. The route is chosen once, by what the client sent."""
+    return packed(Lua(default_source_code=DataSource(inline_string=code), stat_prefix=name, clear_route_cache=_NO))
+
+
+def scripts(name: str, codes: Mapping[str, str]) -> Any:
+    """Scripts for the routes that wake them, by name."""
+    sources = {each: DataSource(inline_string=code) for each, code in codes.items()}
+    return packed(Lua(source_codes=sources, stat_prefix=name, clear_route_cache=_NO))
+
+
 def trace_filter() -> Any:
-    return HttpFilter(
-        name="trace",
-        typed_config=packed(Lua(default_source_code=DataSource(inline_string=_TRACE), stat_prefix="trace")),
-    )
+    return HttpFilter(name="trace", typed_config=script("trace", _TRACE))

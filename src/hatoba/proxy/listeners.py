@@ -21,7 +21,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
 )
 from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
-from hatoba.proxy import mutual, names, rewrites, screening, tls
+from hatoba.proxy import accesslog, mutual, names, rewrites, screening, tls
 from hatoba.proxy.base import Balancer, Listener, PathIs
 from hatoba.proxy.clusters import duration, from_ads
 from hatoba.proxy.conditions import noted_ends
@@ -62,6 +62,7 @@ def listener(balancer: Balancer, listener: Listener) -> Resource:
         freebind=_YES,
         tcp_backlog_size=UInt32Value(value=_BACKLOG),
         per_connection_buffer_limit_bytes=UInt32Value(value=_BUFFER),
+        listener_filters=accesslog.name_finders(balancer, listener),
         filter_chains=[
             FilterChain(
                 filters=[noted_ends(), Filter(name="http", typed_config=packed(_http(balancer, listener, name)))],
@@ -104,6 +105,7 @@ def _http(balancer: Balancer, listener: Listener, name: str) -> Any:
             session_filter(),
             HttpFilter(name="router", typed_config=packed(Router(suppress_envoy_headers=True))),
         ],
+        access_log=accesslog.loggers(balancer, listener),
         local_reply_config=own_answers(listener),
         server_name=SERVER,
         server_header_transformation=HttpConnectionManager.PASS_THROUGH,

@@ -10,12 +10,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from envoy.config.core.v3.base_pb2 import DataSource
-from envoy.extensions.filters.http.lua.v3.lua_pb2 import Lua
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 
 from hatoba.proxy.base import Listener
-from hatoba.proxy.resource import packed
+from hatoba.proxy.headers import script
 
 _WHOLE = "X-Amzn-Mtls-Clientcert"
 _PARTS = ("Serial-Number", "Issuer", "Subject", "Validity", "Leaf")
@@ -55,5 +53,4 @@ def filters(listener: Listener) -> list[Any]:
     given = dict(listener.headers.names)
     listed = ", ".join(f"[{json.dumps(key)}] = {json.dumps(given.get(name, name))}" for key, name in usual.items())
     code = f"local names = {{{listed}}}\n" + _TELL % (_VERIFIED if clients.authorities else _PASSED)
-    lua = Lua(default_source_code=DataSource(inline_string=code), stat_prefix="clients")
-    return [HttpFilter(name="clients", typed_config=packed(lua))]
+    return [HttpFilter(name="clients", typed_config=script("clients", code))]

@@ -11,15 +11,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from envoy.config.core.v3.base_pb2 import DataSource
 from envoy.extensions.filters.http.header_to_metadata.v3.header_to_metadata_pb2 import Config as ToMetadata
-from envoy.extensions.filters.http.lua.v3.lua_pb2 import Lua, LuaPerRoute
+from envoy.extensions.filters.http.lua.v3.lua_pb2 import LuaPerRoute
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 from envoy.type.matcher.v3.regex_pb2 import RegexMatchAndSubstitute, RegexMatcher
 from google.protobuf.struct_pb2 import Struct
 
 from hatoba.proxy.base import Listener, Redirect, Rule
 from hatoba.proxy.conditions import before_port
+from hatoba.proxy.headers import scripts
 from hatoba.proxy.pages import SERVER, html
 from hatoba.proxy.resource import packed
 
@@ -39,9 +39,15 @@ function envoy_on_request(handle)
     handle:respond({{[":status"] = "500", ["content-type"] = "text/html", ["server"] = signature}}, page)
     return
   end
-  local headers = handle:headers()
-  if url ~= nil then headers:replace(":path", url) end
-  if host ~= nil then headers:replace(":authority", host) end
+  local headers, known = handle:headers(), handle:streamInfo():dynamicMetadata()
+  if url ~= nil then
+    known:set("hatoba.asked", "path", headers:get(":path"))
+    headers:replace(":path", url)
+  end
+  if host ~= nil then
+    known:set("hatoba.asked", "host", headers:get(":authority"))
+    headers:replace(":authority", host)
+  end
 end
 """
 
@@ -64,13 +70,10 @@ end
 
 def filters(listener: Listener) -> list[Any]:
     signature = f"local signature = {json.dumps(SERVER) if listener.headers.server else 'nil'}\n"
-    scripts = {"rewrite": signature + _REWRITE, "redirect": signature + _REDIRECT}
-    lua = Lua(
-        source_codes={name: DataSource(inline_string=code) for name, code in scripts.items()}, stat_prefix="rules"
-    )
+    codes = {"rewrite": signature + _REWRITE, "redirect": signature + _REDIRECT}
     return [
         HttpFilter(name=_SUBSTITUTE, typed_config=packed(ToMetadata()), disabled=True),
-        HttpFilter(name=_SCRIPT, typed_config=packed(lua), disabled=True),
+        HttpFilter(name=_SCRIPT, typed_config=scripts("rules", codes), disabled=True),
     ]
 
 

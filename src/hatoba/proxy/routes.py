@@ -28,6 +28,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.wrappers_pb2 import UInt32Value
 
 from hatoba.proxy import names, rewrites, sticky
+from hatoba.proxy.accesslog import route_name
 from hatoba.proxy.base import Action, Balancer, FixedResponse, Forward, Listener, Redirect, Share
 from hatoba.proxy.clusters import duration, in_zone
 from hatoba.proxy.conditions import came_in_at, matchers
@@ -54,15 +55,18 @@ def routes(balancer: Balancer, listener: Listener, groups: frozenset[Known]) -> 
     rules = sorted(listener.rules, key=lambda rule: rule.priority)
     made = _Routes(balancer, listener, by_id)
     listed = [
-        route for rule in rules for route in made.of(rule.action, matchers(rule.conditions), rewrites.of_rule(rule))
+        _named(route, rule.priority, rule.action)
+        for rule in rules
+        for route in made.of(rule.action, matchers(rule.conditions), rewrites.of_rule(rule))
     ]
+    rest = [_named(route, 0, listener.default) for route in made.of(listener.default, matchers(()), {})]
     message = RouteConfiguration(
         name=name,
         virtual_hosts=[
             VirtualHost(
                 name="all",
                 domains=["*"],
-                routes=[*listed, *made.of(listener.default, matchers(()), {})],
+                routes=[*listed, *rest],
                 retry_policy=_retry_where_safe(),
             )
         ],
@@ -75,6 +79,12 @@ def routes(balancer: Balancer, listener: Listener, groups: frozenset[Known]) -> 
         response_headers_to_add=[header(each, value.replace("%", "%%")) for each, value in listener.headers.answers],
     )
     return resource("routes", name, message)
+
+
+def _named(route: Any, priority: int, action: Action) -> Any:
+    """Access logs tell a route by its name."""
+    route.name = route_name(priority, action)
+    return route
 
 
 def _forwarded_for(balancer: Balancer) -> list[Any]:

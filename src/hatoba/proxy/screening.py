@@ -15,13 +15,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from envoy.config.core.v3.base_pb2 import DataSource
-from envoy.extensions.filters.http.lua.v3.lua_pb2 import Lua
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 
 from hatoba.proxy.base import Balancer, Listener
+from hatoba.proxy.headers import script
 from hatoba.proxy.pages import SERVER, html
-from hatoba.proxy.resource import packed
 
 _USUAL_PORTS = (80, 443)
 
@@ -71,8 +69,7 @@ def filters(balancer: Balancer, listener: Listener) -> list[Any]:
         f'local refusal = {{[":status"] = "400", ["content-type"] = "text/html"{server}}}\n'
         f"function envoy_on_request(handle)\n  local headers = handle:headers()\n{steps}end\n"
     )
-    lua = Lua(default_source_code=DataSource(inline_string=code), stat_prefix="screen")
-    return [HttpFilter(name="screen", typed_config=packed(lua))]
+    return [HttpFilter(name="screen", typed_config=script("screen", code))]
 
 
 def _steps(balancer: Balancer, listener: Listener) -> Iterator[str]:

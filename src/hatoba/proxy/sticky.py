@@ -12,10 +12,9 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from envoy.config.core.v3.base_pb2 import DataSource
 from envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from envoy.config.route.v3.route_components_pb2 import HeaderMatcher
-from envoy.extensions.filters.http.lua.v3.lua_pb2 import Lua, LuaPerRoute
+from envoy.extensions.filters.http.lua.v3.lua_pb2 import LuaPerRoute
 from envoy.extensions.filters.http.stateful_session.v3.stateful_session_pb2 import (
     StatefulSession,
     StatefulSessionPerRoute,
@@ -29,6 +28,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from hatoba.proxy.base import Listener, TargetGroup
 from hatoba.proxy.clusters import duration
+from hatoba.proxy.headers import scripts
 from hatoba.proxy.pages import header
 from hatoba.proxy.resource import packed
 
@@ -97,9 +97,7 @@ def known(group: TargetGroup) -> Known:
 
 
 def cookie_filter() -> Any:
-    code = DataSource(inline_string=_COOKIES)
-    lua = Lua(source_codes={"cookies": code}, stat_prefix="cookies")
-    return HttpFilter(name=_SCRIPT, typed_config=packed(lua), disabled=True)
+    return HttpFilter(name=_SCRIPT, typed_config=scripts("cookies", {"cookies": _COOKIES}), disabled=True)
 
 
 def session_filter() -> Any:

@@ -299,6 +299,31 @@ async def test_tags_go_with_their_resource(tmp_path: Path) -> None:
         assert w.store.all(tags) == []
 
 
+async def test_access_logs_are_asked_for_by_attributes(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        balancer, group = await w.balancer(), await w.group()
+        await w.listener(balancer, group)
+        await w.settle()
+
+        def change(**given: str) -> Any:
+            attributes = [{"Key": f"access_logs.s3.{key}", "Value": value} for key, value in given.items()]
+            return w.elb.modify_load_balancer_attributes(LoadBalancerArn=balancer, Attributes=attributes)
+
+        await refused("ValidationError", "must specify 'access_logs.s3.bucket'", change(enabled="true"))
+        for bucket in ("../up", "UPPER", "a/b", ".", "ab..", "x" * 64):
+            await refused("ValidationError", "name of a bucket", change(enabled="true", bucket=bucket))
+        for prefix in ("/etc", "my/AWSLogs/x", "a b", "a\\b"):
+            await refused("ValidationError", "prefix of object keys", change(bucket="logs", prefix=prefix))
+        assert w.wanted().balancers[0].access_log == ""
+        await change(enabled="true", bucket="my-logs", prefix="team/web")
+        await w.settle()
+        number = balancer.rpartition("/")[2]
+        assert w.wanted().balancers[0].access_log == f"123456789012_elasticloadbalancing_us-east-1_app.web.{number}"
+        await change(enabled="false")
+        await w.settle()
+        assert w.wanted().balancers[0].access_log == ""
+
+
 async def test_what_terraform_also_asks(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         balancer, group = await w.balancer(), await w.group()

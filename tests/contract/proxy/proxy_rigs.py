@@ -258,6 +258,7 @@ class RealRig:
             on_health=self.facts,
             netns=self.namespace.path,
             opener=self.namespace.opener,
+            logs=self.directory / "logs",
         )
 
     async def start(self) -> None:

@@ -54,6 +54,13 @@ async def serving(real: RealRig, port: int = 80, headers: Headers = Headers(), *
                 url=Substitution(expression="^/broken", replacement="no slash"),
             ),
             Rule(id="5", priority=5, conditions=(PathIs(values=("/nobody",)),), action=forward("gone")),
+            Rule(
+                id="6",
+                priority=6,
+                conditions=(PathIs(values=("/was",)),),
+                action=forward("web"),
+                url=Substitution(expression="^/was", replacement="/fixed"),
+            ),
         ),
     )
     balancer = Balancer(
@@ -87,6 +94,13 @@ async def test_the_host_that_targets_see(real: RealRig, port: int, preserve: boo
     backend = await serving(real, port, preserve_host=preserve)
     await real.raw(asked(host=sent), port)
     assert values(backend.seen[-1], "host") == [seen]
+
+
+async def test_the_rule_is_chosen_by_what_the_client_sent_whatever_it_is_rewritten_to(real: RealRig) -> None:
+    backend = await serving(real)
+    answer = await real.raw(asked("/was"))
+    assert answer.startswith("HTTP/1.1 200")
+    assert backend.seen[-1].startswith("GET /fixed HTTP/1.1"), "and not the answer of that path's own rule"
 
 
 @pytest.mark.parametrize("drops", [True, False])

@@ -6,6 +6,7 @@ those of the others are in `flow_attributes`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,9 @@ DROP_INVALID_HEADERS = "routing.http.drop_invalid_header_fields.enabled"
 DESYNC = "routing.http.desync_mitigation_mode"
 TLS_HEADERS = "routing.http.x_amzn_tls_version_and_cipher_suite.enabled"
 PROTECTED = "deletion_protection.enabled"
+
+ACCESS_LOGS = "access_logs.s3.enabled"
+BUCKET, PREFIX = "access_logs.s3.bucket", "access_logs.s3.prefix"
 
 DELAY = "deregistration_delay.timeout_seconds"
 SLOW_START = "slow_start.duration_seconds"
@@ -52,12 +56,22 @@ def _cookie(value: str) -> str | None:
     return None
 
 
+def _bucket(value: str) -> str | None:
+    return None if re.fullmatch(r"([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?", value) else "must be the name of a bucket"
+
+
+def _prefix(value: str) -> str | None:
+    if re.fullmatch(r"[A-Za-z0-9!_.*'()/-]{0,512}", value) and "AWSLogs" not in value and not value.startswith("/"):
+        return None
+    return "must be a prefix of object keys without 'AWSLogs'"
+
+
 _WEEK = 604_800
 
 _BALANCER: dict[str, tuple[str, Test]] = {
-    "access_logs.s3.enabled": ("false", BOOLEAN),
-    "access_logs.s3.bucket": ("", anything),
-    "access_logs.s3.prefix": ("", anything),
+    ACCESS_LOGS: ("false", BOOLEAN),
+    BUCKET: ("", _bucket),
+    PREFIX: ("", _prefix),
     "connection_logs.s3.enabled": ("false", BOOLEAN),
     "connection_logs.s3.bucket": ("", anything),
     "connection_logs.s3.prefix": ("", anything),
@@ -103,7 +117,11 @@ _GROUP: dict[str, tuple[str, Test]] = {
 _LISTENER = {**flow_attributes.LISTENER, **header_attributes.TABLES}
 
 # Other values than these have no effect that could be shown, so they are refused.
-_FIXED = {"health_check_logs.s3.enabled": "false", "zonal_shift.config.enabled": "false"}
+_FIXED = {
+    "connection_logs.s3.enabled": "false",
+    "health_check_logs.s3.enabled": "false",
+    "zonal_shift.config.enabled": "false",
+}
 
 
 def of_balancer(record: LoadBalancer) -> dict[str, str]:
@@ -139,7 +157,10 @@ def checked_for_balancer(given: Sequence[Mapping[str, Any]], record: LoadBalance
     """The attributes that are set afterwards. Raises ValidationError."""
     changed = _checked(given, _of_kind(record), "load balancer")
     _check_fixed(changed, _FIXED if record.kind == "application" else flow_attributes.FIXED)
-    return {**record.attributes, **changed}
+    after = {**record.attributes, **changed}
+    if after.get(ACCESS_LOGS) == "true" and not after.get(BUCKET):
+        raise invalid(f"You must specify '{BUCKET}' when '{ACCESS_LOGS}' is 'true'")
+    return after
 
 
 def checked_for_group(given: Sequence[Mapping[str, Any]], record: TargetGroup) -> dict[str, str]:

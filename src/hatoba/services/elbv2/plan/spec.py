@@ -57,9 +57,16 @@ def wanted(balancer: LoadBalancer, serving: Sequence[Serving], sources: Sequence
             zones=balancer.attached_zones,
             listeners=listeners,
             attributes=_balancer_attributes(keys.of_balancer(balancer)),
+            access_log=_log_name(balancer) if keys.of_balancer(balancer)[keys.ACCESS_LOGS] == "true" else "",
         )
     groups = tuple(_group(source, balancer) for source in sources)
     return proxy.Wanted(balancers=(carried,), groups=groups)
+
+
+def _log_name(balancer: LoadBalancer) -> str:
+    """The first part of its files' names."""
+    key = balancer.key
+    return f"{key.account}_elasticloadbalancing_{key.region}_{balancer.id.replace('/', '.')}"
 
 
 # --- listeners -----------------------------------------------------------------------------------------------------
