@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import uvloop
 
@@ -23,7 +23,7 @@ from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
 from hatoba.core.secret import Sealer
 from hatoba.core.verdicts import Verdicts
-from hatoba.gateway.access import EverythingPasses, Identities, KnownKeys, SecondFactors
+from hatoba.gateway.access import Authorizer, EverythingPasses, Identities, KnownKeys, SecondFactors
 from hatoba.gateway.front import front
 from hatoba.gateway.http import Server
 from hatoba.gateway.own import Own
@@ -43,6 +43,7 @@ from hatoba.streams.engine import DiskStreams
 from hatoba.streams.port import Streams
 from hatoba.trail.disk import DiskTrail
 
+T = TypeVar("T")
 SCOPE = Scope("aws", "123456789012", "us-east-1")
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
 TRUST = json.dumps(
@@ -92,11 +93,15 @@ class Composed:
 
     def ready(self) -> dict[str, Any]:
         # Nothing else brings the audit on: it would write between a request and its answer.
-        asyncio.run_coroutine_threadsafe(self.plane.get(Recorder).flush(), self._loop).result(20)
+        self.run(self.plane.get(Recorder).flush())
         if self.seq != self._made_at:
-            asyncio.run_coroutine_threadsafe(self._make(), self._loop).result(20)
+            self.run(self._make())
             self._made_at = self.seq
         return self.known
+
+    def run(self, what: Coroutine[Any, Any, T]) -> T:
+        """In the platform's loop."""
+        return asyncio.run_coroutine_threadsafe(what, self._loop).result(20)
 
     async def _make(self) -> None:
         store = self.plane.store
@@ -131,6 +136,7 @@ class Composed:
         rule = (await elb.create_rule(**made))["Rules"][0]["RuleArn"]
         await iam.create_role(RoleName="role", AssumeRolePolicyDocument=TRUST)
         await iam.create_user(UserName="user")
+        await iam.create_user(UserName="limited")
         await iam.create_group(GroupName="group")
         await iam.create_instance_profile(InstanceProfileName="profile")
         await iam.create_account_alias(AccountAlias="alias")
@@ -152,6 +158,9 @@ class Composed:
         await door.ssm.put_parameter(Name="/app/parameter", Value="a", Type="SecureString")
         await door.secretsmanager.create_secret(Name="secret", SecretString="a", ClientRequestToken="a" * 32)
         await door.ecr.create_repository(repositoryName="app")
+        certificate = (await door.acm.request_certificate(DomainName="app.example.com", KeyAlgorithm="EC_prime256v1"))[
+            "CertificateArn"
+        ]
         await door.logs.create_log_group(logGroupName="group")
         await door.logs.create_log_stream(logGroupName="group", logStreamName="stream")
         containers = [{"name": "web", "image": "app", "portMappings": [{"containerPort": 80}]}]
@@ -248,6 +257,7 @@ class Composed:
             "GroupName": "group",
             "InstanceProfileName": "profile",
             "AccountAlias": "alias",
+            "CertificateArn": certificate,
             "PolicyName": "policy",
             "PolicyArn": f"arn:aws:iam::{SCOPE.account}:policy/policy",
             "PolicyDocument": POLICY,
@@ -278,7 +288,8 @@ class Composed:
 
 
 @contextmanager
-def composed(folder: Path) -> Iterator[Composed]:
+def composed(folder: Path, authorizer: Callable[[Store], Authorizer] | None = None) -> Iterator[Composed]:
+    """`authorizer`: who decides, made for the store; without one everything passes."""
     started: list[Composed] = []
     ready, stop = threading.Event(), asyncio.Event()
 
@@ -296,7 +307,7 @@ def composed(folder: Path) -> Iterator[Composed]:
             pager=Pager(sealer),
             rooms=[room.service for room in ROOMS],
             identities=identities,
-            authorizer=EverythingPasses(),
+            authorizer=EverythingPasses() if authorizer is None else authorizer(store),
             auditor=recorder,
             settings=Settings(auth=False, account=SCOPE.account, region=SCOPE.region),
             strict=True,

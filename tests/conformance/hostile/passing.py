@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+UUID = "11111111-1111-4111-8111-111111111111"
 CONFIG = {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 2, "digest": "sha256:" + "0" * 64}
 MANIFEST = {
     "schemaVersion": 2,
@@ -19,6 +20,7 @@ def passing(known: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """By operation, and where several services have one of that name by service and operation."""
     arn = "arn:aws:{}:us-east-1:123456789012:{}".format
     repository, group = arn("ecr", "repository/app"), arn("logs", "log-group:group")
+    device = {"UserName": "user", "SerialNumber": known["SerialNumber"]}
     rule = {"GroupId": known["GroupId"], "IpPermissions": known["IpPermissions"]}
     listener = {"ListenerArn": known["ListenerArn"]}
     entry = {"NetworkAclId": known["NetworkAclId"], "RuleNumber": 100, "Protocol": "6", "RuleAction": "deny"}
@@ -123,8 +125,38 @@ def passing(known: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "logs.TagResource": {"resourceArn": group, "tags": {"a": "b"}},
         "logs.UntagResource": {"resourceArn": group, "tagKeys": ["a"]},
         **keeping(known),
+        **certificates(known),
+        "CompleteLayerUpload": {"repositoryName": "app", "uploadId": UUID, "layerDigests": [CONFIG["digest"]]},
+        "GetDownloadUrlForLayer": {"repositoryName": "app", "layerDigest": CONFIG["digest"]},
+        "UploadLayerPart": {
+            "repositoryName": "app",
+            "uploadId": UUID,
+            "partFirstByte": 0,
+            "partLastByte": 2,
+            "layerPartBlob": b"abc",
+        },
+        "EnableMFADevice": {**device, "AuthenticationCode1": "123456", "AuthenticationCode2": "654321"},
+        "ResyncMFADevice": {**device, "AuthenticationCode1": "123456", "AuthenticationCode2": "654321"},
+        "DeleteActivation": {"ActivationId": UUID},
+        "DeregisterManagedInstance": {"InstanceId": "mi-0123456789abcdef0"},
+        "UpdateManagedInstanceRole": {"InstanceId": "mi-0123456789abcdef0", "IamRole": "role"},
         "GetFederationToken": {"Name": "new", "Policy": known["PolicyDocument"]},
         "AssumeRole": {"RoleArn": known["RoleArn"], "RoleSessionName": "session", "DurationSeconds": 900},
+    }
+
+
+def certificates(known: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    tags = [{"Key": "a", "Value": "b"}]
+    one, resource = {"CertificateArn": known["CertificateArn"]}, {"ResourceArn": known["CertificateArn"]}
+    return {
+        "RequestCertificate": {"DomainName": "new.example.com", "Tags": tags},
+        "ExportCertificate": {**one, "Passphrase": b"secret"},
+        "AddTagsToCertificate": {**one, "Tags": tags},
+        "RemoveTagsFromCertificate": {**one, "Tags": tags},
+        "UpdateCertificateOptions": {**one, "Options": {"CertificateTransparencyLoggingPreference": "ENABLED"}},
+        "acm.ListTagsForResource": resource,
+        "acm.TagResource": {**resource, "Tags": tags},
+        "acm.UntagResource": {**resource, "TagKeys": ["a"]},
     }
 
 
@@ -185,9 +217,12 @@ def keeping(known: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "UpdateSecretVersionStage": {**secret, "VersionStage": "mine", "MoveToVersionId": "a" * 32},
         "secretsmanager.PutResourcePolicy": {**secret, "ResourcePolicy": policy, "BlockPublicPolicy": True},
         "ValidateResourcePolicy": {**secret, "ResourcePolicy": policy},
+        "RemoveRegionsFromReplication": {**secret, "RemoveReplicaRegions": ["eu-west-1"]},
         "GetRandomPassword": {"PasswordLength": 20, "ExcludeCharacters": "abc", "RequireEachIncludedType": True},
         "secretsmanager.TagResource": {**secret, "Tags": tags},
         "CreateKey": {"Description": "d", "KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC", "Policy": policy},
+        "ReplicateKey": {"KeyId": key, "ReplicaRegion": "eu-west-1"},
+        "UpdatePrimaryRegion": {"KeyId": key, "PrimaryRegion": "eu-west-1"},
         "CreateAlias": {"AliasName": "alias/new", "TargetKeyId": key},
         "kms.Encrypt": {"KeyId": key, "Plaintext": b"a", "EncryptionContext": {"a": "b"}},
         "kms.Decrypt": {"CiphertextBlob": known["CiphertextBlob"], "KeyId": key},

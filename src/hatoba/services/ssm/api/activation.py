@@ -99,6 +99,8 @@ async def describe_activations(req: t.DescribeActivationsRequest, call: Call) ->
     filters = req.get("Filters") or ()
     rows = list(call.store.scan(model.activations, call.scope))
     for wanted in filters:
+        if "FilterKey" not in wanted:
+            raise t.InvalidFilter("A filter must have a FilterKey.")
         of, values = _FILTERS[wanted["FilterKey"]], set(wanted.get("FilterValues") or ())
         rows = [row for row in rows if of(row) in values]
     page, token = call.page(

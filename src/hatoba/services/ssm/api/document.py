@@ -46,7 +46,7 @@ async def describe_document(req: t.DescribeDocumentRequest, call: Call) -> t.Des
 @ssm.operation
 async def list_documents(req: t.ListDocumentsRequest, call: Call) -> t.ListDocumentsResult:
     filters = [(str(f["key"]), f["value"].split(",")) for f in req.get("DocumentFilterList") or ()]
-    filters += [(f["Key"], list(f.get("Values") or ())) for f in req.get("Filters") or ()]
+    filters += [(f.get("Key", ""), list(f.get("Values") or ())) for f in req.get("Filters") or ()]
     rows = [document for document in documents.DOCUMENTS.values() if _passes(document, filters)]
     page, token = call.page(
         rows,
