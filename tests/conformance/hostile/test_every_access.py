@@ -70,6 +70,16 @@ def test_needs_of_any_request(platform: Composed, service: str) -> None:
     check()
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_needs_of_a_request_that_says_nothing(platform: Composed, service: str) -> None:
+    """What is missing is for the operation to say."""
+    room = next(room.service for room in ROOMS if room.service.name == service)
+    for name in models.load(service).operations:
+        if room.handler(name) is not None:
+            for need in room.access.needs(name, {}, call(platform, service, name)):
+                sound(need, room.access.prefix, [])
+
+
 def sound(need: Need, prefix: str, given: list[str]) -> None:
     """Its action is one of the room's, or known to be of another; its resource an ARN, or what the request says."""
     own = need.action.startswith(f"{prefix}:")

@@ -169,7 +169,7 @@ def tagged(req: Params, call: Call) -> Iterator[Thing]:
 def new_key_pair(req: Params, call: Call) -> Iterator[Thing]:
     """Its name is known before."""
     kind = {} if "PublicKeyMaterial" in req else {"ec2:KeyPairType": req.get("KeyType", "rsa")}
-    yield Thing("key-pair", arn_of(call.scope, "key-pair", req["KeyName"]), kind, made=True)
+    yield Thing("key-pair", arn_of(call.scope, "key-pair", req.get("KeyName") or ANY), kind, made=True)
 
 
 def key_pair(req: Params, call: Call) -> Iterator[Thing]:
@@ -246,7 +246,7 @@ def subnet_of_association(req: Params, call: Call) -> Iterator[Thing]:
 
 def subnet_of_acl_association(req: Params, call: Call) -> Iterator[Thing]:
     try:
-        yield thing(call, "subnet", associated(call.store, call.scope, req["AssociationId"]).id)
+        yield thing(call, "subnet", associated(call.store, call.scope, req.get("AssociationId") or "").id)
     except AwsError:
         return
 
