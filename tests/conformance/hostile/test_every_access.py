@@ -37,7 +37,7 @@ ODD = (
     "9" * 5000,
 )
 # What a room's operations may need of others.
-BESIDE = ("iam:PassRole", "iam:CreateServiceLinkedRole", "kms:", "ssm:", "ec2:CreateTags")
+BESIDE = ("iam:PassRole", "iam:CreateServiceLinkedRole", "kms:", "ssm:", "ec2:CreateTags", "lambda:InvokeFunction")
 ELSEWHERE = {"ssm:StartSession": ("ecs",)}  # what an action knows of other services' resources
 SERVICES = sorted(room.service.name for room in ROOMS)
 
