@@ -152,3 +152,12 @@ def test_a_gateway_that_is_gone_leaves_a_blackhole(ec2: Any, vpc: str, table: st
     (found,) = ec2.describe_route_tables(Filters=by("route.state", "blackhole"))["RouteTables"]
     assert found["RouteTableId"] == table
     ec2.delete_route(RouteTableId=table, **OUTSIDE)
+
+
+def test_a_table_that_is_asked_for_twice_is_made_once(ec2: Any, vpc: str) -> None:
+    first = ec2.create_route_table(VpcId=vpc, ClientToken="one")
+    again = ec2.create_route_table(VpcId=vpc, ClientToken="one")
+    assert again["RouteTable"] == first["RouteTable"]
+    assert again["ClientToken"] == "one"
+    other = ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+    refused("IdempotentParameterMismatch", ec2.create_route_table, VpcId=other, ClientToken="one")

@@ -134,6 +134,17 @@ class AttachInternetGatewayRequest(_t.TypedDict, total=False):
     DryRun: bool
     InternetGatewayId: _t.Required[str]
     VpcId: _t.Required[str]
+class AttachNetworkInterfaceRequest(_t.TypedDict, total=False):
+    NetworkCardIndex: int
+    EnaSrdSpecification: EnaSrdSpecification
+    EnaQueueCount: int
+    DryRun: bool
+    NetworkInterfaceId: _t.Required[str]
+    InstanceId: _t.Required[str]
+    DeviceIndex: _t.Required[int]
+class AttachNetworkInterfaceResult(_t.TypedDict, total=False):
+    AttachmentId: str
+    NetworkCardIndex: int
 class AttachmentEnaSrdSpecification(_t.TypedDict, total=False):
     EnaSrdEnabled: bool
     EnaSrdUdpSpecification: AttachmentEnaSrdUdpSpecification
@@ -1247,6 +1258,10 @@ class DetachInternetGatewayRequest(_t.TypedDict, total=False):
     DryRun: bool
     InternetGatewayId: _t.Required[str]
     VpcId: _t.Required[str]
+class DetachNetworkInterfaceRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    AttachmentId: _t.Required[str]
+    Force: bool
 class DevicePostureResponseOptions(_t.TypedDict, total=False):
     TrustProviders: list[ClientVpnTrustProvider]
 DeviceType = _t.Literal["ebs", "instance-store"]
@@ -2585,6 +2600,10 @@ class ReservedInstances(_t.TypedDict, total=False):
     InstanceCount: int
     ProductDescription: RIProductDescription
     State: ReservedInstanceState
+class ResetNetworkInterfaceAttributeRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    NetworkInterfaceId: _t.Required[str]
+    SourceDestCheck: str
 ResourceType = _t.Literal["capacity-reservation", "client-vpn-endpoint", "customer-gateway", "carrier-gateway", "coip-pool", "declarative-policies-report", "dedicated-host", "dhcp-options", "egress-only-internet-gateway", "elastic-ip", "elastic-gpu", "export-image-task", "export-instance-task", "fca-policy", "fleet", "fpga-image", "host-reservation", "image", "image-usage-report", "import-image-task", "import-snapshot-task", "instance", "instance-event-window", "internet-gateway", "ipam", "ipam-pool", "ipam-scope", "ipv4pool-ec2", "ipv6pool-ec2", "key-pair", "launch-template", "local-gateway", "local-gateway-route-table", "local-gateway-virtual-interface", "local-gateway-virtual-interface-group", "local-gateway-route-table-vpc-association", "local-gateway-route-table-virtual-interface-group-association", "natgateway", "network-acl", "network-interface", "network-insights-analysis", "network-insights-path", "network-insights-access-scope", "network-insights-access-scope-analysis", "outpost-lag", "placement-group", "prefix-list", "replace-root-volume-task", "reserved-instances", "route-table", "security-group", "security-group-rule", "service-link-virtual-interface", "snapshot", "spot-fleet-request", "spot-instances-request", "subnet", "subnet-cidr-reservation", "traffic-mirror-filter", "traffic-mirror-session", "traffic-mirror-target", "transit-gateway", "transit-gateway-attachment", "transit-gateway-connect-peer", "transit-gateway-multicast-domain", "transit-gateway-policy-table", "transit-gateway-metering-policy", "transit-gateway-route-table", "transit-gateway-route-table-announcement", "volume", "vpc", "vpc-endpoint", "vpc-endpoint-connection", "vpc-endpoint-service", "vpc-endpoint-service-permission", "vpc-peering-connection", "vpn-connection", "vpn-gateway", "vpc-flow-log", "capacity-reservation-fleet", "traffic-mirror-filter-rule", "vpc-endpoint-connection-device-type", "verified-access-instance", "verified-access-group", "verified-access-endpoint", "verified-access-policy", "verified-access-trust-provider", "vpn-connection-device-type", "vpc-block-public-access-exclusion", "vpc-encryption-control", "route-server", "route-server-endpoint", "route-server-peer", "ipam-resource-discovery", "ipam-resource-discovery-association", "instance-connect-endpoint", "verified-access-endpoint-target", "ipam-external-resource-verification-token", "capacity-block", "mac-modification-task", "ipam-prefix-list-resolver", "ipam-policy", "ipam-prefix-list-resolver-target", "ipam-internet-registry-association", "secondary-interface", "secondary-network", "secondary-subnet", "capacity-manager-data-export", "vpn-concentrator", "ipam-pool-allocation", "capacity-reservation-cancellation-quote", "application-status-check", "capacity-reservation-modification-quote", "metric-category"]
 class RestoreManagedPrefixListVersionRequest(_t.TypedDict, total=False):
     DryRun: bool

@@ -91,10 +91,13 @@ GROUPS: dict[str, Rule] = {
 INTERFACES: dict[str, Rule] = {
     "AllocateAddress": on(made("elastic-ip")),
     "AssociateAddress": on(r.elastic, r.holder),
+    "AttachNetworkInterface": on(INTERFACE, of("instance", "InstanceId")),
     "CreateNetworkInterface": on(made("network-interface"), SUBNET, of("security-group", "Groups")),
     "DeleteNetworkInterface": on(INTERFACE),
+    "DetachNetworkInterface": on(r.attached),
     "DisassociateAddress": on(r.elastic, r.holder),
     "ModifyNetworkInterfaceAttribute": on(INTERFACE, of("security-group", "Groups"), changing=("NetworkInterfaceId",)),
+    "ResetNetworkInterfaceAttribute": on(INTERFACE),
     "ReleaseAddress": on(r.elastic),
 }
 

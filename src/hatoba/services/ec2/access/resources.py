@@ -229,6 +229,12 @@ def holder(req: Params, call: Call) -> Iterator[Thing]:
             yield thing(call, "network-interface", eni.id)
 
 
+def attached(req: Params, call: Call) -> Iterator[Thing]:
+    """The interface of an attachment."""
+    for id_ in member(req, "AttachmentId"):
+        yield thing(call, "network-interface", f"eni-{id_.rpartition('-')[2]}")
+
+
 def table_of_association(req: Params, call: Call) -> Iterator[Thing]:
     for table in call.store.index(route_tables, "association", req.get("AssociationId") or ""):
         if table.scope == call.scope:

@@ -9,7 +9,7 @@ from hatoba.core.ids import resource_id
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.ec2 import views
-from hatoba.services.ec2.api.room import ec2, refuse_unknown
+from hatoba.services.ec2.api.room import OF_POOLS, ec2, refuse_unknown
 from hatoba.services.ec2.api.vpc import vpc_block
 from hatoba.services.ec2.model.errors import invalid, missing, not_found
 from hatoba.services.ec2.model.network import Block, Vpc, put_vpc, subnets, the_vpc, vpcs
@@ -23,7 +23,7 @@ LIMIT = 5  # blocks of one VPC
 
 @ec2.operation
 async def associate_vpc_cidr_block(req: t.AssociateVpcCidrBlockRequest, call: Call) -> t.AssociateVpcCidrBlockResult:
-    refuse_unknown(req, "AmazonProvidedIpv6CidrBlock", "Ipv6CidrBlock", "Ipv6Pool", "Ipv4IpamPoolId", "Ipv6IpamPoolId")
+    refuse_unknown(req, *OF_POOLS, "AmazonProvidedIpv6CidrBlock", "Ipv6CidrBlock")
     if "CidrBlock" not in req:
         raise missing("cidrBlock")
     cidr = vpc_block(req["CidrBlock"], call)

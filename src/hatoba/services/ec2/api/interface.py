@@ -17,12 +17,21 @@ from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
-from hatoba.services.ec2.api.room import described, dry_run, ec2, mismatch, own_tags, refuse_unknown, tag_new
+from hatoba.services.ec2.api.room import (
+    described,
+    dry_run,
+    ec2,
+    mismatch,
+    one_attribute,
+    own_tags,
+    refuse_unknown,
+    tag_new,
+)
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.filters import Values, flag
 from hatoba.services.ec2.model.address import give_public, take_public
 from hatoba.services.ec2.model.arns import arn
-from hatoba.services.ec2.model.errors import invalid
+from hatoba.services.ec2.model.errors import invalid, missing, not_found
 from hatoba.services.ec2.model.group import groups
 from hatoba.services.ec2.model.interface import (
     Eni,
@@ -82,8 +91,9 @@ async def create_network_interface(req: t.CreateNetworkInterfaceRequest, call: C
     return answer
 
 
-# What would give an interface more than its one private IPv4 address.
+# What would give an interface more than its one private IPv4 address, or make another thing of it.
 _UNKNOWN = (
+    "ConnectionTrackingSpecification",
     "EnablePrimaryIpv6",
     "Ipv4PrefixCount",
     "Ipv4Prefixes",
@@ -91,6 +101,7 @@ _UNKNOWN = (
     "Ipv6Addresses",
     "Ipv6PrefixCount",
     "Ipv6Prefixes",
+    "Operator",
     "SecondaryPrivateIpAddressCount",
 )
 
@@ -191,10 +202,18 @@ async def delete_network_interface(req: t.DeleteNetworkInterfaceRequest, call: C
         forget_tags(tx, call.scope, arn(call.scope, eni.id))
 
 
+# What no interface has here.
+_UNCHANGED = ("AssociatedSubnetIds", "ConnectionTrackingSpecification", "EnaSrdSpecification", "EnablePrimaryIpv6")
+
+
 @ec2.operation
 async def modify_network_interface_attribute(req: t.ModifyNetworkInterfaceAttributeRequest, call: Call) -> None:
     """Also how the platform's services give a task or a load balancer its public address."""
     dry_run(req)
+    one_attribute(req, "NetworkInterfaceId")
+    refuse_unknown(req, *_UNCHANGED)
+    if "Attachment" in req:
+        raise not_found(req["Attachment"].get("AttachmentId", ""), "eni-attach")
     with call.tx() as tx:
         eni = users_own(the_eni(tx, call.scope, req["NetworkInterfaceId"]))
         if "Description" in req:
@@ -210,6 +229,34 @@ async def modify_network_interface_attribute(req: t.ModifyNetworkInterfaceAttrib
             give_public(tx, call.ids, eni, call.get(PublicPool))
         elif req.get("AssociatePublicIpAddress") is False:
             take_public(tx, eni)
+
+
+@ec2.operation
+async def reset_network_interface_attribute(req: t.ResetNetworkInterfaceAttributeRequest, call: Call) -> None:
+    """The one attribute that can be reset; what its member says counts for nothing."""
+    if "SourceDestCheck" not in req:
+        raise missing("sourceDestCheck")
+    with call.tx() as tx:
+        eni = users_own(the_eni(tx, call.scope, req["NetworkInterfaceId"]))
+        tx.put(enis, replace(eni, source_check=True))
+
+
+# --- attachments: to machines, which there are not; tasks' and load balancers' are their services' own
+
+
+@ec2.operation
+async def attach_network_interface(req: t.AttachNetworkInterfaceRequest, call: Call) -> t.AttachNetworkInterfaceResult:
+    the_eni(call.store, call.scope, req["NetworkInterfaceId"])
+    raise invalid(f"The instance ID '{req['InstanceId']}' does not exist", "InvalidInstanceID.NotFound")
+
+
+@ec2.operation
+async def detach_network_interface(req: t.DetachNetworkInterfaceRequest, call: Call) -> None:
+    id_ = req["AttachmentId"]
+    found = call.store.find(enis, call.scope, id_.replace("ela-attach-", "eni-", 1))
+    if found is None or views.attachment_id(found) != id_ or not in_use(call.store, found):
+        raise not_found(id_, "eni-attach")
+    raise invalid("You are not allowed to manage 'ela-attach' attachments.", "OperationNotPermitted")
 
 
 @ec2.operation

@@ -92,6 +92,17 @@ def dry_run(req: Mapping[str, Any]) -> None:
         raise AwsError("Request would have succeeded, but DryRun flag is set.", code="DryRunOperation", status=412)
 
 
+# What blocks are taken from, other than what the request names: there are no such pools here.
+OF_POOLS = (
+    "Ipv4IpamPoolId",
+    "Ipv4NetmaskLength",
+    "Ipv6CidrBlockNetworkBorderGroup",
+    "Ipv6IpamPoolId",
+    "Ipv6NetmaskLength",
+    "Ipv6Pool",
+)
+
+
 def refuse_unknown(req: Mapping[str, Any], *names: str) -> None:
     """What would make something else than was asked for, if it were left unread."""
     for name in names:

@@ -15,6 +15,7 @@ from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.room import (
+    OF_POOLS,
     bad_token,
     described,
     dry_run,
@@ -61,7 +62,7 @@ def _overlaps(view: View, vpc: str, cidr: IPv4Network) -> bool:
 @ec2.operation
 async def create_subnet(req: t.CreateSubnetRequest, call: Call) -> t.CreateSubnetResult:
     dry_run(req)
-    refuse_unknown(req, "Ipv6CidrBlock", "Ipv6Native", "OutpostArn", "Ipv4IpamPoolId", "Ipv6IpamPoolId")
+    refuse_unknown(req, *OF_POOLS, "Ipv6CidrBlock", "Ipv6Native", "OutpostArn")
     if "CidrBlock" not in req:
         raise missing("cidrBlock")
     ensure_default(call)

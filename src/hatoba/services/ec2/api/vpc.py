@@ -15,6 +15,7 @@ from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.room import (
+    OF_POOLS,
     described,
     dry_run,
     ec2,
@@ -61,7 +62,7 @@ _RESERVED = (
 @ec2.operation
 async def create_vpc(req: t.CreateVpcRequest, call: Call) -> t.CreateVpcResult:
     dry_run(req)
-    refuse_unknown(req, "AmazonProvidedIpv6CidrBlock", "Ipv6CidrBlock", "Ipv6Pool", "Ipv4IpamPoolId", "Ipv6IpamPoolId")
+    refuse_unknown(req, *OF_POOLS, "AmazonProvidedIpv6CidrBlock", "Ipv6CidrBlock", "VpcEncryptionControl")
     if "CidrBlock" not in req:
         raise missing("cidrBlock")
     ensure_default(call)
