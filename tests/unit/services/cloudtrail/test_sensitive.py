@@ -21,7 +21,7 @@ _HARMLESS = re.compile(
     r"|credentialSpec|credentialsParameter|tokenEndpoint|valueFrom|CiphertextBlob|secretOptions|rotationRole|secretArn"
     r"|(Primary|Replica)Secret|ClientSecretArn|PasswordLength|ExcludeCharacters|passwordReset|MinimumPassword|TokenId$"
     r"|RequireSymbols|secretsmanager|PasswordLastUsed|tokenVersion|SecretVersion|ServiceSpecificCredentialId|KeyMetadata"
-    r"|CredentialAge|MaxPasswordAge|PasswordReuse|HardExpiry|UseExistingClientSecret|TokenLeeway",
+    r"|CredentialAge|MaxPasswordAge|PasswordReuse|HardExpiry|UseExistingClientSecret|TokenLeeway|RemovePrivateKey",
     re.IGNORECASE,
 )
 _SECRET = re.compile(r"secret|token|password|plaintext|private_?key|passphrase|seed", re.IGNORECASE)
