@@ -141,7 +141,7 @@ def test_a_second_factor_is_shown_once(platform: Platform, ann: Any) -> None:
 
 def test_a_role_may_ask_for_a_second_factor(platform: Platform, iam: Any, sts: Any, account: str, ann: Any) -> None:
     """As the user guide writes it; root has no device, and is not let in."""
-    _, seed, serial = ann
+    own, seed, serial = ann
     condition = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
     role = iam.create_role(RoleName="Guarded", AssumeRolePolicyDocument=trust({"AWS": account}, Condition=condition))
     asked = {"RoleArn": role["Role"]["Arn"], "RoleSessionName": "one"}
@@ -149,6 +149,10 @@ def test_a_role_may_ask_for_a_second_factor(platform: Platform, iam: Any, sts: A
     shown = totp.code(seed, int(platform.clock.now() // totp.STEP) - 8)
     words = refused("AccessDenied", sts.assume_role, **asked, SerialNumber=serial, TokenCode=shown)
     assert words.startswith("MultiFactorAuthentication failed")  # the device is not root's
+    iam.put_user_policy(UserName="ann", PolicyName="own", PolicyDocument=POLICY.replace("s3:*", "sts:AssumeRole"))
+    refused("AccessDenied", own.assume_role, **asked)
+    assert own.assume_role(**asked, SerialNumber=serial, TokenCode=shown)["Credentials"]
+    refused("AccessDenied", own.assume_role, **asked, SerialNumber=serial, TokenCode=shown)  # shown already
 
 
 def test_devices_come_and_go(platform: Platform, iam: Any, ann: Any) -> None:
@@ -253,3 +257,25 @@ def test_nobody_else_says_with_what_a_session_ends(sts: Any, role: str) -> None:
     told = [{"ProviderArn": WORKLOAD, "ContextAssertion": "task-1"}]
     words = refused("ValidationError", sts.assume_role, RoleArn=role, RoleSessionName="one", ProvidedContexts=told)
     assert words == f"The context provider {WORKLOAD} is not known here."
+
+
+def test_a_trust_policy_may_ask_when_from_where_and_which_tags(iam: Any, sts: Any, account: str) -> None:
+    def made(name: str, **condition: Any) -> str:
+        document = trust({"AWS": account}, "sts:*", Condition=condition)
+        arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+        return arn
+
+    here = {"aws:SourceIp": ["127.0.0.1/32", "::1/128"]}
+    asked = {"RoleSessionName": "one"}
+    assert sts.assume_role(RoleArn=made("Here", IpAddress=here), **asked)
+    refused("AccessDenied", sts.assume_role, RoleArn=made("Elsewhere", NotIpAddress=here), **asked)
+    assert sts.assume_role(RoleArn=made("Now", DateGreaterThan={"aws:CurrentTime": "2020-01-01T00:00:00Z"}), **asked)
+    refused(
+        "AccessDenied",
+        sts.assume_role,
+        RoleArn=made("Once", DateLessThan={"aws:CurrentTime": "2020-01-01T00:00:00Z"}),
+        **asked,
+    )
+    only = made("Only", **{"ForAllValues:StringEquals": {"aws:TagKeys": ["team"]}})
+    assert sts.assume_role(RoleArn=only, **asked, Tags=tags(team="a"))
+    refused("AccessDenied", sts.assume_role, RoleArn=only, **asked, Tags=tags(team="a", lot="b"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -21,6 +21,7 @@ from hatoba.services.sts.api.room import (
     denied,
     find_role,
     issue,
+    moment,
     session_of,
     show_factor,
     sts,
@@ -73,7 +74,7 @@ def _check_trust(req: t.AssumeRoleRequest, call: Call, role: Role, wished: Wish,
     """The role has to trust the caller, for all that is asked; and the caller to be allowed it. Raises AccessDenied."""
     asked, services = _context(req, call, factor), _services(call)
     for action in _actions(req, wished):
-        keys: dict[str, Values] = {**{key: value for key, value in asked.items() if value}, **tag_keys(req.get("Tags"))}
+        keys: dict[str, Values] = {key: value for key, value in asked.items() if value}
         own = Need(action=action, resource=role.arn, keys=keys)
         try:
             if call.principal.kind != "service":
@@ -104,14 +105,13 @@ def _services(call: Call) -> tuple[str, ...]:
     return (f"{known.signing_name if known is not None else room}.amazonaws.com", *_ACTS_AS.get(room, ()))
 
 
-def _context(req: t.AssumeRoleRequest, call: Call, factor: bool) -> dict[str, str | None]:
+def _context(req: t.AssumeRoleRequest, call: Call, factor: bool) -> dict[str, str | Sequence[str] | None]:
     """The condition keys that a trust policy may ask for; None for those that are not there."""
     asks, service = call.principal, call.principal.kind == "service"
     shown = factor or (asks.session is not None and asks.session.mfa_at is not None)
     at = call.now if factor else asks.session.mfa_at if asks.session is not None else None
     # A service asks for its user's sake: whose, and for what.
     session = f"arn:{call.scope.partition}:{asks.id.rpartition(':')[2]}:{call.scope.region}:{asks.account}"
-    tags = {f"aws:RequestTag/{tag['Key']}": tag["Value"] for tag in req.get("Tags") or ()}
     own = {f"aws:PrincipalTag/{key}": value for key, value in asks.session.tags} if asks.session is not None else {}
     return {
         "sts:ExternalId": req.get("ExternalId"),
@@ -129,6 +129,9 @@ def _context(req: t.AssumeRoleRequest, call: Call, factor: bool) -> dict[str, st
         "aws:SourceAccount": asks.account if service else None,
         "aws:SourceArn": f"{session}:{req['RoleSessionName']}" if service else None,
         "aws:userid": asks.id,
-        **tags,
+        "sts:TransitiveTagKeys": req.get("TransitiveTagKeys") or None,
+        "aws:TagKeys": None,
+        **tag_keys(req.get("Tags")),
+        **moment(call),
         **own,
     }

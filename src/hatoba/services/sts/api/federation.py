@@ -10,7 +10,7 @@ from hatoba.aws.shapes import sts as t
 from hatoba.core import arn as arns
 from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
-from hatoba.services.sts.api.room import HOUR, Role, check_duration, context, find_role, issue, session_of, sts
+from hatoba.services.sts.api.room import HOUR, Role, check_duration, context, find_role, issue, moment, session_of, sts
 from hatoba.services.sts.oidc import Keys, Unreachable
 from hatoba.services.sts.plan import jwt, trust
 from hatoba.services.sts.plan.limits import Wish, invalid, packed, wish
@@ -41,7 +41,7 @@ async def assume_role_with_web_identity(
     size = packed(wished)
     role = await find_role(call, req["RoleArn"])
     claims = _claims(token, issuer, subject, audience)
-    if role is None or not _trusted(req, role, provider, claims, wished):
+    if role is None or not _trusted(req, call, role, provider, claims, wished):
         raise AwsError(f"Not authorized to perform {ACTION}", code="AccessDenied", status=403)
     seconds = req.get("DurationSeconds", HOUR)
     check_duration(call, seconds, role)
@@ -145,16 +145,23 @@ def _only(value: object) -> object:
 
 
 def _trusted(
-    req: t.AssumeRoleWithWebIdentityRequest, role: Role, provider: str, claims: dict[str, str], wished: Wish
+    req: t.AssumeRoleWithWebIdentityRequest,
+    call: Call,
+    role: Role,
+    provider: str,
+    claims: dict[str, str],
+    wished: Wish,
 ) -> bool:
     actions = [ACTION]
     if wished.tags:
         actions.append("sts:TagSession")
     if wished.source_identity is not None:
         actions.append("sts:SetSourceIdentity")
-    known = {
+    known: dict[str, str | Sequence[str] | None] = {
         **claims,
         **{f"aws:RequestTag/{key}": value for key, value in wished.tags},
+        "aws:TagKeys": [key for key, _ in wished.tags] or None,
+        **moment(call),
         "aws:FederatedProvider": provider,
         "sts:RoleSessionName": req["RoleSessionName"],
         "sts:SourceIdentity": wished.source_identity,

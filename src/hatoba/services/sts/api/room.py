@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -90,6 +91,16 @@ def context(call: Call, wished: Wish, **rest: Any) -> SessionContext:
         source_identity=wished.source_identity,
         **rest,
     )
+
+
+def moment(call: Call) -> dict[str, str | None]:
+    """The condition keys that say when and from where."""
+    return {
+        "aws:CurrentTime": datetime.fromtimestamp(int(call.now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "aws:EpochTime": str(int(call.now)),
+        "aws:SourceIp": call.source_ip or None,
+        "aws:UserAgent": call.user_agent or None,
+    }
 
 
 def show_factor(call: Call, req: Mapping[str, Any]) -> bool:

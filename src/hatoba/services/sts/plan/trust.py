@@ -8,7 +8,8 @@ Source: the IAM user guide, "How to use trust policies".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from hatoba.gateway.call import Principal
 from hatoba.policy.document import read
@@ -16,7 +17,8 @@ from hatoba.policy.principals import Caller
 from hatoba.policy.request import UNKNOWN, Request, Values
 from hatoba.policy.rules import Bundle, compile_document
 
-Context = Mapping[str, str | None]  # condition keys; None: known not to be there
+Context = Mapping[str, str | Sequence[str] | None]  # condition keys; None: known not to be there
+_REMEMBERED = 256  # policies, compiled; each has 2,048 characters at most
 _COMPLETE = ("aws:requesttag/", "aws:principaltag/")  # of these all that there are are known
 
 
@@ -31,6 +33,7 @@ def allows(document: str, action: str, principal: Principal, services: Iterable[
         arn=principal.arn,
         id=principal.id,
         role=principal.role or "",
+        user=(principal.session.user or "") if principal.session is not None else "",
         root=principal.kind == "root",
         services=frozenset(services),
     )
@@ -52,10 +55,17 @@ class _Known:
         if key not in self._known:
             return None if key.startswith(_COMPLETE) else UNKNOWN
         value = self._known[key]
-        return None if value is None else (value,)
+        if value is None:
+            return None
+        return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _decide(document: str, action: str, caller: Caller, context: Context) -> bool:
-    trust = Bundle([("trust policy", compile_document(read(document)))])
+    trust = _compiled(document)
     request = Request(action, "*", caller, _Known(context))
     return trust.deny(request) is None and trust.grant(request)[1] is not None
+
+
+@lru_cache(_REMEMBERED)
+def _compiled(document: str) -> Bundle:
+    return Bundle([("trust policy", compile_document(read(document)))])
