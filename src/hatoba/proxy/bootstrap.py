@@ -31,6 +31,7 @@ class Bootstrap(msgspec.Struct, frozen=True, kw_only=True):
     node: str
     config_socket: str
     admin_socket: str
+    number: int = 0  # of the launch: one that takes over has a higher one
     most_connections: int = 50_000
 
 
@@ -40,9 +41,10 @@ def render(bootstrap: Bootstrap) -> bytes:
 
 
 def _document(bootstrap: Bootstrap) -> dict[str, Any]:
-    ads = {"ads": {}, "resource_api_version": "V3"}
+    # An Envoy that takes over while the agent is away waits for it: with nothing it must not begin to serve.
+    ads = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
     return {
-        "node": {"id": bootstrap.node, "cluster": "hatoba"},
+        "node": {"id": bootstrap.node, "cluster": "hatoba", "metadata": {"number": bootstrap.number}},
         "admin": {"address": {"pipe": {"path": bootstrap.admin_socket, "mode": 0o600}}},
         "dynamic_resources": {
             "ads_config": {

@@ -26,6 +26,7 @@ from hatoba.proxy.ask import OpenSocket, ask, open_socket
 from hatoba.proxy.base import Balancer, BalancerTraffic, Health, HealthFact, OnHealth, TargetKey, Wanted
 from hatoba.proxy.checker import Checker
 from hatoba.proxy.ending import Place
+from hatoba.proxy.handover import PARTING
 from hatoba.proxy.process import EnvoyProcess
 from hatoba.proxy.resource import Snapshot
 from hatoba.proxy.server import ConfigServer
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 _SAVE_AFTER = 0.1
 _TELL_ANYWAY = 1.0  # seconds that news of health wait for an Envoy that does not answer
+_RENEW_AGAIN = 5.0  # seconds after a successor came to nothing; doubled each time, up to ten minutes
 
 
 class EnvoyProxy:
@@ -53,11 +55,18 @@ class EnvoyProxy:
         concurrency: int = 1,
         timeout: float = 10.0,
         logs: Path | None = None,
+        parting: float = PARTING,
     ) -> None:
         """`logs`: the folder for access logs; without one there are none."""
         self.process = EnvoyProcess(
-            node=name, directory=directory, config_socket=server.path, netns=netns, concurrency=concurrency
+            node=name,
+            directory=directory,
+            config_socket=server.path,
+            netns=netns,
+            concurrency=concurrency,
+            parting=parting,
         )
+        self.process.on_change = self._lead
         self._name = name
         self._netns = netns
         self._server = server
@@ -75,6 +84,7 @@ class EnvoyProxy:
         self._offers = 0
         self._untold: deque[tuple[int, HealthFact]] = deque()  # with the offer by which Envoy gets to know
         self._news = asyncio.Event()
+        self._renewing = False
         self._tasks = TaskGroup(f"proxy:{name}")
         self._refresh: asyncio.Handle | None = None
         self._save: asyncio.TimerHandle | None = None
@@ -85,6 +95,7 @@ class EnvoyProxy:
             await asyncio.to_thread(delivery.prepare, self._logs)
             self._tasks.start(self._deliver_always(self._logs), "logs")
         adopted = await self.process.start()
+        self._lead()
         self._restored = memory.load(self._health_file)
         self._tasks.start(self._tell(), "tell")
         return adopted
@@ -110,8 +121,33 @@ class EnvoyProxy:
             raise PortError("Timeout", f"{error.message} It said last: {self.process.last_words()}") from None
         self._tell_until(offer)
         self._end(dropped)
+        if self.process.outdated and not self._renewing:
+            self._renewing = True
+            self._tasks.start(self._renew(), "renew")
         if (why := left_out(wanted)) is not None:
             raise PortError("Unsupported", why)
+
+    def _lead(self) -> None:
+        self._server.lead(self._name, self.process.number)
+
+    async def renew(self) -> None:
+        """Hands over to a new Envoy, which has everything before it begins to serve. Raises `PortError` where it comes
+        to nothing."""
+        await self.process.renew()
+
+    async def _renew(self) -> None:
+        pause = _RENEW_AGAIN
+        while self.process.outdated:
+            try:
+                await self.renew()
+            except PortError as error:
+                if error.code == "Incompatible":
+                    log.warning("%s: it stays until it ends", error.message)
+                    return
+                log.warning("%s: it is tried again in %.0f s", error.message, pause)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 600.0)
+        self._renewing = False
 
     def health(self) -> Mapping[TargetKey, Health]:
         return {key: self._told.get(key, health) for key, health in self.checker.health().items()}

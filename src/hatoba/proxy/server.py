@@ -28,14 +28,33 @@ _EOF = grpc.aio.EOF  # type: ignore[attr-defined]  # missing from the stubs
 LONGEST_SOCKET_PATH = 107  # the kernel's limit
 
 
+class _Stream:
+    """One on which an Envoy listens. `number` is that of its launch."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.session = Session()
+        self.work = asyncio.Event()  # something may be to send
+
+
 class _Envoy:
-    """What one Envoy should have, and the stream on which it listens, if it does."""
+    """What one Envoy should have, and the streams on which it listens: one, and two while it hands over to its
+    successor. Both are told everything, as both have requests."""
 
     def __init__(self) -> None:
         self.offered: Snapshot | None = None
-        self.session: Session | None = None
-        self.work = asyncio.Event()  # something may be to send
+        self.streams: dict[int, _Stream] = {}  # by number
+        self.leading = 0  # the number of the launch that serves: those before it are leaving, nobody waits for them
         self._waiting: set[asyncio.Future[None]] = set()
+
+    @property
+    def counting(self) -> list[Session]:
+        return [stream.session for number, stream in sorted(self.streams.items()) if number >= self.leading]
+
+    @property
+    def session(self) -> Session | None:
+        """The newest one."""
+        return self.counting[-1] if self.counting else None
 
     def announce(self) -> None:
         """Something was acknowledged, refused, offered, or a stream began or ended."""
@@ -45,7 +64,7 @@ class _Envoy:
                 each.set_result(None)
 
     async def settled(self) -> None:
-        while self.session is None or not self.session.settled:
+        while not (counting := self.counting) or not all(session.settled for session in counting):
             news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.add(news)
             try:
@@ -97,14 +116,20 @@ class ConfigServer:
         envoy = self._envoys.get(node)
         return envoy is not None and envoy.session is not None
 
+    def lead(self, node: str, number: int) -> None:
+        """Launches before this one are leaving: what they have got is no longer waited for."""
+        envoy = self._envoy(node)
+        envoy.leading = number
+        envoy.announce()
+
     def offer(self, node: str, snapshot: Snapshot, *, again: bool = False) -> None:
         """What the Envoy should have from now on; `settled` tells when it has."""
         envoy = self._envoy(node)
         envoy.offered = snapshot
-        if envoy.session is not None:
-            envoy.session.offer(snapshot, again=again)
-            envoy.work.set()
-            envoy.announce()
+        for stream in envoy.streams.values():
+            stream.session.offer(snapshot, again=again)
+            stream.work.set()
+        envoy.announce()
 
     async def settled(self, node: str, timeout: float) -> None:
         """Returns when the Envoy has everything that was last offered. Raises `Rejected`, or `PortError("Timeout")`."""
@@ -115,9 +140,9 @@ class ConfigServer:
         except TimeoutError:
             known = "does not acknowledge" if self.connected(node) else "is not connected"
             raise PortError("Timeout", f"Envoy {node} {known} within {timeout:g} s.") from None
-        assert envoy.session is not None
-        for (kind, name), words in envoy.session.refusals.items():
-            raise Rejected(f"{kind} {name}", words)
+        for session in envoy.counting:
+            for (kind, name), words in session.refusals.items():
+                raise Rejected(f"{kind} {name}", words)
 
     def _envoy(self, node: str) -> _Envoy:
         return self._envoys.setdefault(node, _Envoy())
@@ -127,30 +152,37 @@ class ConfigServer:
         if first is _EOF:
             return
         envoy = self._envoy(first.node.id)
-        session = Session()
+        stream = _Stream(_number(first.node))
+        session = stream.session
         if envoy.offered is not None:
             session.offer(envoy.offered)
-        envoy.session = session  # the newest stream counts: Envoy has given the older one up
-        writer = asyncio.create_task(self._write(envoy, session, context.write), name=f"xds:{first.node.id}")
+        envoy.streams[stream.number] = stream  # the newest of a launch counts: Envoy has given the older one up
+        writer = asyncio.create_task(self._write(envoy, stream, context.write), name=f"xds:{first.node.id}")
         try:
             request = first
             while request is not _EOF:
                 session.receive(request)
-                envoy.work.set()
+                stream.work.set()
                 envoy.announce()
                 request = await context.read()
         finally:
             writer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await writer
-            if envoy.session is session:
-                envoy.session = None
+            if envoy.streams.get(stream.number) is stream:
+                del envoy.streams[stream.number]
             envoy.announce()
 
     @staticmethod
-    async def _write(envoy: _Envoy, session: Session, write: Callable[[Any], Any]) -> None:
-        while envoy.session is session:
-            for message in session.pull():
+    async def _write(envoy: _Envoy, stream: _Stream, write: Callable[[Any], Any]) -> None:
+        while envoy.streams.get(stream.number) is stream:
+            for message in stream.session.pull():
                 await write(message)
-            await envoy.work.wait()
-            envoy.work.clear()
+            await stream.work.wait()
+            stream.work.clear()
+
+
+def _number(node: Any) -> int:
+    """Of its launch, as its bootstrap has it; earlier ones did not say."""
+    fields = node.metadata.fields
+    return int(fields["number"].number_value) if "number" in fields else 0

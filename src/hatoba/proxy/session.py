@@ -131,12 +131,13 @@ class Session:
         return messages
 
     def _to_greet(self, channel: _Channel) -> bool:
-        return channel.opened and not channel.greeted and channel.kind in _WILDCARD
+        """Not before what it builds upon is there: with the first word on listeners Envoy begins to serve, and the one
+        that it takes over from ceases to."""
+        return channel.opened and not channel.greeted and channel.kind in _WILDCARD and self._ready_for(channel)
 
     def _greeting(self, channel: _Channel) -> Any:
         channel.greeted = True
-        due = self._due(channel) if self._ready_for(channel) else ()
-        return self._message(channel, due, ())
+        return self._message(channel, self._due(channel), ())
 
     def _ready_for(self, channel: _Channel) -> bool:
         return channel.kind == "cluster" or all(self._complete(self._channels[kind]) for kind in _STAGES[0])

@@ -38,6 +38,7 @@ from hatoba.proxy.base import (
     Wanted,
 )
 from hatoba.proxy.engine import EnvoyProxy
+from hatoba.proxy.handover import PARTING
 from hatoba.proxy.server import ConfigServer
 from hatoba.proxy.simulated import SimulatedProxy
 
@@ -241,6 +242,7 @@ class RealRig:
         self.directory = directory
         self.namespace = namespace
         self.facts = Facts()
+        self.parting = PARTING
         self.server = ConfigServer(directory / "xds.sock")
         self.proxy = self.make()
         self.release = asyncio.Event()  # lets /wait go on
@@ -259,6 +261,7 @@ class RealRig:
             netns=self.namespace.path,
             opener=self.namespace.opener,
             logs=self.directory / "logs",
+            parting=self.parting,
         )
 
     async def start(self) -> None:
@@ -392,14 +395,20 @@ class Load:
         while self.going:
             writer.write(b"GET / HTTP/1.1\r\nHost: web\r\n\r\n")
             try:
-                status, body = await read_answer(reader)
+                head, body = await read_text(reader)
+                if "connection: close" in head.lower():  # it is asked to come anew
+                    writer.close()
+                    reader, writer = await self._rig.connect()
             except (asyncio.IncompleteReadError, ConnectionError) as error:
                 self.failures.append(f"connection lost: {error}")
+                async with self.news:
+                    self.news.notify_all()
                 return
-            if status == 200:
+            status = head.split(" ", 2)[1]
+            if status == "200":
                 self.answers[body] += 1
             else:
-                self.failures.append(str(status))
+                self.failures.append(status)
             async with self.news:
                 self.news.notify_all()
             await asyncio.sleep(pause)

@@ -20,7 +20,7 @@ from hatoba.proxy.base import (
     Wanted,
 )
 from hatoba.proxy.engine import EnvoyProxy
-from hatoba.proxy.process import ended, started_at
+from hatoba.proxy.launches import ended, started_at
 from hatoba.proxy.server import ConfigServer
 from tests.contract.proxy.proxy_rigs import (
     Facts,
@@ -110,7 +110,7 @@ async def test_a_pid_file_of_another_process_is_not_believed(real: RealRig) -> N
     pid = real.proxy.process.pid or 0
     os.kill(pid, signal.SIGTERM)
     await ended(pid)
-    (real.directory / "e" / "envoy.pid").write_text(f'{{"pid":{os.getpid()},"started":12345}}')
+    (real.directory / "e" / "envoy-1.pid").write_text(f'{{"pid":{os.getpid()},"started":12345}}')
     assert not await real.agent_returns()
     assert real.proxy.process.pid not in (pid, os.getpid())
 
