@@ -33,6 +33,7 @@ MODULES: dict[str, tuple[list[str], float]] = {
     "network": ([], 180.0),
     "rules": ([], 180.0),
     "proxy": ([], 180.0),
+    "balancing": ([], 180.0),
     "registry": ([], 180.0),
     "logs": ([], 180.0),
     "sessions": ([], 180.0),

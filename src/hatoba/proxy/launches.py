@@ -22,10 +22,11 @@ _STOP_TIMEOUT = 5.0
 _NOTES = "envoy*.pid"
 
 # Envoy has itself ended when its parent ends, if it can hand over: so it is nobody's child, and waits until it is,
-# before it becomes Envoy. (Not $PPID: that is 1 for ever, and so would the wait be, when the parent was quicker.) $1 is where its words go, $2 the script below, the rest what that one is given.
+# before it becomes Envoy. ($PPID would not do: it is 1 for ever where the parent was quicker.) $1 is where its words
+# go, $2 the script below, the rest what that one is given.
 DETACHED = """\
 errors=$1; shift
-PARENT=$$ launcher=$$ sh -c "$@" </dev/null >"$errors" 2>&1 &
+PARENT=$$ sh -c "$@" </dev/null >"$errors" 2>&1 &
 echo $!
 """
 # $0 is the note, $1 what else it says, the rest what to become.
