@@ -159,8 +159,8 @@ def page(address: str) -> Wanted:
     return Wanted(balancers=(Balancer(id=address, addresses=(address,), listeners=(listener,)),))
 
 
-async def ask(address: str, pid: int, netns: str, seconds: float) -> Measured:
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "--latency", f"http://{address}:{PORT}/"]
+async def ask(address: str, pid: int, netns: str, seconds: int) -> Measured:
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", f"http://{address}:{PORT}/"]
     used = cpu_seconds(pid)
     load = await asyncio.create_subprocess_exec(
         "nsenter", f"--net={netns}", *command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -187,7 +187,7 @@ def _found(pattern: str, said: str) -> tuple[str, ...]:
     return match.groups()
 
 
-async def compare(folder: Path, server: ConfigServer, netns: str, seconds: float, rounds: int) -> None:
+async def compare(folder: Path, server: ConfigServer, netns: str, seconds: int, rounds: int) -> None:
     backs = [proxy(f"back{number}", folder, server, netns) for number in range(len(BACK))]
     async with proxy("front", folder, server, netns) as ours, backs[0] as one, backs[1] as other:
         for each, address in zip((one, other), BACK, strict=True):
@@ -274,7 +274,7 @@ async def crowd(folder: Path, server: ConfigServer, netns: str) -> None:
         report("listeners touched by it", touched, "", at_most=0)
 
 
-async def main(seconds: float, rounds: int) -> None:
+async def main(seconds: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory(prefix="hb", dir="/tmp") as name, namespace() as netns:
         folder = Path(name)
         server = ConfigServer(folder / "x.sock")
@@ -288,7 +288,7 @@ async def main(seconds: float, rounds: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     asyncio.run(main(arguments.seconds, arguments.rounds))
