@@ -339,11 +339,11 @@ class EnvoyProcess:
             await admin.ask(self.admin_socket, "POST", "/reopen_logs")
 
 
-class _Options(msgspec.Struct):
+class _Options(msgspec.Struct, frozen=True):
     restart_epoch: int = 0
 
 
-class _ServerInfo(msgspec.Struct):
+class _ServerInfo(msgspec.Struct, frozen=True):
     state: str = ""
     hot_restart_version: str = ""
     command_line_options: _Options = msgspec.field(default_factory=_Options)
