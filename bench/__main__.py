@@ -34,6 +34,7 @@ MODULES: dict[str, tuple[list[str], float]] = {
     "rules": ([], 180.0),
     "proxy": ([], 180.0),
     "balancing": ([], 180.0),
+    "turmoil": ([], 300.0),
     "registry": ([], 180.0),
     "logs": ([], 180.0),
     "sessions": ([], 180.0),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import ipaddress
 import logging
 from collections import deque
 from collections.abc import Collection, Mapping
@@ -252,6 +251,6 @@ class EnvoyProxy:
 
 
 def _source(balancer: Balancer, target: str) -> str | None:
-    """The balancer's first address of the target's family."""
-    version = ipaddress.ip_address(target).version
-    return next((each for each in balancer.addresses if ipaddress.ip_address(each).version == version), None)
+    """The balancer's first address of the target's family. Asked for each target at each change: nothing is parsed."""
+    six = ":" in target
+    return next((each for each in balancer.addresses if (":" in each) == six), None)
