@@ -177,7 +177,7 @@ class EnvoyProxy:
         now = self._clock.now()
         await asyncio.to_thread(delivery.finish, logs, address)
         if await asyncio.to_thread(delivery.put_aside, logs, now):
-            await admin.ask(self.process.admin_socket, "POST", "/reopen_logs")
+            await self.process.reopen_logs()
 
     async def release(self) -> None:
         await self._close()

@@ -17,6 +17,7 @@ import hashlib
 import logging
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from importlib import resources
@@ -336,6 +337,15 @@ class EnvoyProcess:
         """Puts a log aside that is larger than that many bytes; there are never more than two."""
         if self.log_file.stat().st_size >= largest:
             self.log_file.replace(self.log_file.with_suffix(".log.1"))
+            await self.reopen_logs()
+
+    async def reopen_logs(self) -> None:
+        """Of all logs, and of those that are leaving too: they have no admin socket, and are asked by a signal."""
+        for each in launches.found(self.directory):
+            if each.number < self.number or (self._mute and each.number == self.number):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(each.pid, signal.SIGUSR1)
+        if not self._mute:
             await admin.ask(self.admin_socket, "POST", "/reopen_logs")
 
 

@@ -12,7 +12,9 @@ import pytest
 from hatoba.core.errors import PortError
 from hatoba.proxy import handover, launches
 from tests.contract.proxy.proxy_rigs import Backend, RealRig, forward, group, until, wanted
-from tests.contract.proxy.serving import NEVER, serving
+from tests.contract.proxy.serving import NEVER, request, serving
+from tests.contract.proxy.test_proxy_accesslog import noted
+from tests.contract.proxy.test_proxy_accesslog import serving as logged
 from tests.contract.proxy.test_proxy_killed import agent
 
 pytestmark = pytest.mark.real
@@ -76,6 +78,22 @@ async def test_a_connection_that_is_busy_ends_in_peace(quick: RealRig) -> None:
     head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
     assert head.startswith("http/1.1 200")
     assert "connection: close" in head  # the client is asked to come anew
+
+
+async def test_what_the_former_still_answers_is_noted_in_the_new_file(quick: RealRig) -> None:
+    await logged(quick)
+    reader, writer = await quick.connect()
+    writer.write(b"GET /wait HTTP/1.1\r\nHost: web\r\n\r\n")
+    await quick.met.wait()
+    await quick.raw(request("/fixed"))
+    await until(lambda: noted(quick) == 1)
+    await quick.proxy.renew()
+    await quick.proxy.deliver(quick.directory / "logs")
+    assert noted(quick) == 0
+    quick.release.set()
+    await reader.readuntil(b"\r\n\r\n")
+    await until(lambda: noted(quick) == 1)
+    assert len(envoys(quick)) == 2
 
 
 async def test_an_outdated_envoy_is_replaced_once_everything_is_in_force(quick: RealRig) -> None:
