@@ -103,7 +103,7 @@ def line(raw: Mapping[str, Any], *, certificates: str = "") -> str:
     return " ".join(
         (
             _kind(raw, secure),
-            _time(done),
+            moment(done),
             text("balancer"),
             text("client"),
             target,
@@ -112,24 +112,24 @@ def line(raw: Mapping[str, Any], *, certificates: str = "") -> str:
             status,
             text("received"),
             text("sent"),
-            _quoted(_request(raw, text, secure)),
-            _quoted(text("agent")),
+            quoted(_request(raw, text, secure)),
+            quoted(text("agent")),
             text("cipher"),
             text("tls"),
             cluster.partition("|")[2] or _NONE,
-            _quoted(text("trace")),
-            _quoted(text("name")),
-            _quoted(certificates + text("shown") if secure and text("shown") != _NONE else _NONE),
+            quoted(text("trace")),
+            quoted(text("name")),
+            quoted(certificates + text("shown") if secure and text("shown") != _NONE else _NONE),
             priority if action else "-1",
-            _time(began),
-            _quoted(action or _NONE),
-            _quoted(text("location") if action == "redirect" else _NONE),
-            _quoted(_NONE),  # reasons of errors: of authentication and functions
-            _quoted(target),
-            _quoted(status),
-            _quoted(_NONE),  # what Envoy lets through is not classified
-            _quoted(_NONE),
-            f"TID_{_connection(raw)}",
+            moment(began),
+            quoted(action or _NONE),
+            quoted(text("location") if action == "redirect" else _NONE),
+            quoted(_NONE),  # reasons of errors: of authentication and functions
+            quoted(target),
+            quoted(status),
+            quoted(_NONE),  # what Envoy lets through is not classified
+            quoted(_NONE),
+            f"TID_{connection_id(raw)}",
             *_transformed(raw, text),
         )
     )
@@ -168,21 +168,21 @@ _URL = "!#$%&'()*+,-./:;<=>?@[]^_`{|}~\\"  # what stands in a request line as it
 def _transformed(raw: Mapping[str, Any], text: Any) -> tuple[str, str, str]:
     host, path = text("asked_host") != _NONE, text("asked_path") != _NONE
     return (
-        _quoted(text("host") if host else _NONE),
-        _quoted(text("path") if path else _NONE),
-        _quoted("TransformSuccess" if host or path else _NONE),
+        quoted(text("host") if host else _NONE),
+        quoted(text("path") if path else _NONE),
+        quoted("TransformSuccess" if host or path else _NONE),
     )
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
     return '"' + value[:_LONGEST].replace("\\", "\\\\").replace('"', "\\x22") + '"'
 
 
-def _time(at: float) -> str:
+def moment(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _connection(raw: Mapping[str, Any]) -> str:
-    """The same for all requests of a connection."""
+def connection_id(raw: Mapping[str, Any]) -> str:
+    """The same for all requests of a connection, and for its own line."""
     known = f"{raw.get('balancer')} {raw.get('client')} {raw.get('connection')}"
     return hashlib.blake2b(known.encode(), digest_size=16).hexdigest()

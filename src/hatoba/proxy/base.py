@@ -189,6 +189,7 @@ class Balancer(msgspec.Struct, frozen=True, kw_only=True):
     listeners: tuple[Listener, ...] = ()
     attributes: BalancerAttributes = BalancerAttributes()
     access_log: str = ""  # by which name requests are noted (`delivery`); "": not at all
+    connection_log: str = ""  # likewise connections
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):

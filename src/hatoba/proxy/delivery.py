@@ -1,4 +1,4 @@
-"""Access logs on their way from Envoy's files to the place where they are kept.
+"""Access and connection logs on their way from Envoy's files to the place where they are kept.
 
 Every five minutes what Envoy has written is put aside, Envoy is told to begin anew, and what was put aside the time
 before (by then Envoy has let go of it) becomes a compressed file under `AWSLogs/`, named as such balancers name them.
@@ -18,11 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hatoba.core.files import sync_folder
-from hatoba.proxy.accesslog import line
+from hatoba.proxy import accesslog, connectionlog
 
 PERIOD = 300.0
 MOST_BYTES = 256 * 1024 * 1024  # that one balancer's files may have; the oldest go first
-_NAME = re.compile(r"([0-9]{12})_elasticloadbalancing_([a-z0-9-]{1,32})_(?:app)\.([A-Za-z0-9-]{1,32})\.([0-9a-f]{16})")
+_NAME = re.compile(
+    r"(?:conn_log\.)?([0-9]{12})_elasticloadbalancing_([a-z0-9-]{1,32})_app\.[A-Za-z0-9-]{1,32}\.[0-9a-f]{16}"
+)
 _ASIDE = ".aside"
 
 
@@ -82,7 +84,9 @@ def _lines(file: Path, certificates: str) -> Iterator[str]:
     with file.open("rb") as raw:
         for each in raw:
             with contextlib.suppress(ValueError, TypeError):  # the last line of an Envoy that was killed
-                yield line(json.loads(each), certificates=certificates)
+                noted = json.loads(each)
+                connection = noted.get("kind") == "connection"
+                yield connectionlog.line(noted) if connection else accesslog.line(noted, certificates=certificates)
 
 
 def _prune(folder: Path, name: str) -> None:

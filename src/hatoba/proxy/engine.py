@@ -155,9 +155,12 @@ class EnvoyProxy:
         return stats.traffic(await admin.ask(self.process.admin_socket, "GET", stats.QUERY), self._wanted)
 
     def _noting(self, wanted: Wanted) -> Wanted:
-        """With files in the place of names for access logs."""
-        noted = tuple(replace(each, access_log=self._file(each.access_log)) for each in wanted.balancers)
-        return replace(wanted, balancers=noted)
+        """With files in the place of names for logs."""
+        noted = (
+            replace(each, access_log=self._file(each.access_log), connection_log=self._file(each.connection_log))
+            for each in wanted.balancers
+        )
+        return replace(wanted, balancers=tuple(noted))
 
     def _file(self, name: str) -> str:
         file = delivery.place(self._logs, name) if self._logs is not None and name else None

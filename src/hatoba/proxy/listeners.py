@@ -21,7 +21,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
 )
 from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
-from hatoba.proxy import accesslog, mutual, names, rewrites, screening, tls
+from hatoba.proxy import accesslog, connectionlog, mutual, names, rewrites, screening, tls
 from hatoba.proxy.base import Balancer, Listener, PathIs
 from hatoba.proxy.clusters import duration, from_ads
 from hatoba.proxy.conditions import noted_ends
@@ -62,6 +62,7 @@ def listener(balancer: Balancer, listener: Listener) -> Resource:
         freebind=_YES,
         tcp_backlog_size=UInt32Value(value=_BACKLOG),
         per_connection_buffer_limit_bytes=UInt32Value(value=_BUFFER),
+        access_log=connectionlog.loggers(balancer, listener),
         listener_filters=accesslog.name_finders(balancer, listener),
         filter_chains=[
             FilterChain(

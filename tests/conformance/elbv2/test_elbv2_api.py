@@ -320,8 +320,13 @@ async def test_access_logs_are_asked_for_by_attributes(tmp_path: Path) -> None:
         number = balancer.rpartition("/")[2]
         assert w.wanted().balancers[0].access_log == f"123456789012_elasticloadbalancing_us-east-1_app.web.{number}"
         await change(enabled="false")
+        both = [("connection_logs.s3.enabled", "true"), ("connection_logs.s3.bucket", "my-logs")]
+        attributes = [{"Key": key, "Value": value} for key, value in both]
+        await w.elb.modify_load_balancer_attributes(LoadBalancerArn=balancer, Attributes=attributes)
         await w.settle()
-        assert w.wanted().balancers[0].access_log == ""
+        carried = w.wanted().balancers[0]
+        named = f"123456789012_elasticloadbalancing_us-east-1_app.web.{number}"
+        assert (carried.access_log, carried.connection_log) == ("", f"conn_log.{named}")
 
 
 async def test_what_terraform_also_asks(tmp_path: Path) -> None:

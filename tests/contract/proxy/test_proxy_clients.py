@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import gzip
 import re
+import shlex
 import ssl
 from pathlib import Path
 from urllib.parse import unquote
@@ -12,9 +14,9 @@ import pytest
 from cryptography import x509 as crypto
 from cryptography.hazmat.primitives import hashes, serialization
 
-from hatoba.proxy.base import Balancer, Clients, Headers, Listener, Tls, Wanted
+from hatoba.proxy.base import Balancer, Clients, FixedResponse, Headers, Listener, Tls, Wanted
 from hatoba.services.acm import x509
-from tests.contract.proxy.proxy_rigs import ADDRESS, Backend, RealRig, forward, group
+from tests.contract.proxy.proxy_rigs import ADDRESS, Backend, RealRig, forward, group, until
 from tests.contract.proxy.test_proxy_tls import NOW, PORT, SHOP, Client, trusting
 
 pytestmark = pytest.mark.real
@@ -131,3 +133,34 @@ async def test_sessions_are_not_resumed_where_clients_show_certificates(real: Re
     async with Client(real, context, "shop.example") as client:
         await client.get()
         assert not client.tls.session.has_ticket
+
+
+CONNECTIONS = "conn_log.123456789012_elasticloadbalancing_eu-west-1_app.web.50dc6c495c0c9188"
+
+
+async def test_connections_are_noted_those_too_that_came_to_nothing(real: RealRig, tmp_path: Path) -> None:
+    await real.backend("a")
+    tls = Tls(certificates=("shop",), clients=Clients(authorities=OURS.leaf))
+    listener = Listener(id="tls", port=PORT, protocol="HTTPS", default=FixedResponse(status=200), tls=tls)
+    balancer = Balancer(id="web", addresses=(ADDRESS,), listeners=(listener,), connection_log=CONNECTIONS)
+    await real.proxy.apply(Wanted(balancers=(balancer,), certificates=(SHOP,)))
+    for shown in (LATE, MALLORY):
+        await refused(real, tmp_path, shown)
+    await asks(real, tmp_path, ALICE)
+    logs = real.directory / "logs"
+    file = logs / "raw" / f"{CONNECTIONS}.json"
+    await until(lambda: file.exists() and file.read_bytes().count(b"\n") == 3)
+    await real.proxy.deliver(logs)
+    await real.proxy.deliver(logs)
+    (kept,) = logs.rglob("*.log.gz")
+    assert kept.name.startswith(f"{CONNECTIONS}_")
+    late, mallory, alice = (shlex.split(text) for text in gzip.decompress(kept.read_bytes()).decode().splitlines())
+    assert late[10] == "Failed:ClientCertExpired"
+    assert mallory[10] == "Failed:ClientCertUntrusted"
+    leaf = crypto.load_pem_x509_certificate(ALICE.leaf.encode())
+    assert alice[3:6] == [str(PORT), "TLSv1.3", "TLS_AES_256_GCM_SHA384"]
+    assert alice[7] == leaf.subject.rfc4514_string()
+    assert alice[8].startswith(f"NotBefore={leaf.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ};NotAfter=")
+    assert int(alice[9], 16) == leaf.serial_number
+    assert alice[10] == "Success"
+    assert re.fullmatch("TID_[0-9a-f]{32}", alice[11])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hatoba.proxy import delivery
+from hatoba.proxy import connectionlog, delivery
 from hatoba.proxy.accesslog import line
 
 NAME = "123456789012_elasticloadbalancing_eu-west-1_app.web.50dc6c495c0c9188"
@@ -61,6 +61,24 @@ def test_times_are_of_the_beginning_and_of_the_answer() -> None:
 )
 def test_the_type_of_a_request(more: dict[str, object], kind: str) -> None:
     assert line({**RAW, **more}).split(" ")[0] == kind
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [
+        ("", "Success"),
+        ("…CERTIFICATE_VERIFY_FAILED:certificate_has_expired", "Failed:ClientCertExpired"),
+        ("…CERTIFICATE_VERIFY_FAILED:certificate_revoked", "Failed:ClientCertCrlHit"),
+        ("…CERTIFICATE_VERIFY_FAILED:unable_to_get_certificate_CRL", "Failed:ClientCertCrlProcessingError"),
+        ("…CERTIFICATE_VERIFY_FAILED:unable_to_get_local_issuer_certificate", "Failed:ClientCertUntrusted"),
+        ("…PEER_DID_NOT_RETURN_A_CERTIFICATE", "Failed:UnmappedConnectionError"),
+    ],
+)
+def test_why_a_connection_came_to_nothing(failure: str, status: str) -> None:
+    raw = {"began": "1700000000.25", "client": "10.0.0.1:2", "port": "443", "tls": "TLSv1.3", "failure": failure}
+    found = shlex.split(connectionlog.line(raw))
+    assert len(found) == 12
+    assert (found[0], found[1:4], found[10]) == ("2023-11-14T22:13:20.250000Z", ["10.0.0.1", "2", "443"], status)
 
 
 def test_what_was_put_aside_is_kept_once_also_after_a_crash_in_between(tmp_path: Path) -> None:

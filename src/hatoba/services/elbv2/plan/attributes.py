@@ -28,8 +28,8 @@ DESYNC = "routing.http.desync_mitigation_mode"
 TLS_HEADERS = "routing.http.x_amzn_tls_version_and_cipher_suite.enabled"
 PROTECTED = "deletion_protection.enabled"
 
-ACCESS_LOGS = "access_logs.s3.enabled"
-BUCKET, PREFIX = "access_logs.s3.bucket", "access_logs.s3.prefix"
+ACCESS_LOGS, CONNECTION_LOGS = "access_logs.s3.enabled", "connection_logs.s3.enabled"
+_LOGS = {ACCESS_LOGS: "access_logs.s3.bucket", CONNECTION_LOGS: "connection_logs.s3.bucket"}
 
 DELAY = "deregistration_delay.timeout_seconds"
 SLOW_START = "slow_start.duration_seconds"
@@ -70,11 +70,11 @@ _WEEK = 604_800
 
 _BALANCER: dict[str, tuple[str, Test]] = {
     ACCESS_LOGS: ("false", BOOLEAN),
-    BUCKET: ("", _bucket),
-    PREFIX: ("", _prefix),
-    "connection_logs.s3.enabled": ("false", BOOLEAN),
-    "connection_logs.s3.bucket": ("", anything),
-    "connection_logs.s3.prefix": ("", anything),
+    "access_logs.s3.bucket": ("", _bucket),
+    "access_logs.s3.prefix": ("", _prefix),
+    CONNECTION_LOGS: ("false", BOOLEAN),
+    "connection_logs.s3.bucket": ("", _bucket),
+    "connection_logs.s3.prefix": ("", _prefix),
     "health_check_logs.s3.enabled": ("false", BOOLEAN),
     "health_check_logs.s3.bucket": ("", anything),
     "health_check_logs.s3.prefix": ("", anything),
@@ -118,7 +118,6 @@ _LISTENER = {**flow_attributes.LISTENER, **header_attributes.TABLES}
 
 # Other values than these have no effect that could be shown, so they are refused.
 _FIXED = {
-    "connection_logs.s3.enabled": "false",
     "health_check_logs.s3.enabled": "false",
     "zonal_shift.config.enabled": "false",
 }
@@ -158,8 +157,9 @@ def checked_for_balancer(given: Sequence[Mapping[str, Any]], record: LoadBalance
     changed = _checked(given, _of_kind(record), "load balancer")
     _check_fixed(changed, _FIXED if record.kind == "application" else flow_attributes.FIXED)
     after = {**record.attributes, **changed}
-    if after.get(ACCESS_LOGS) == "true" and not after.get(BUCKET):
-        raise invalid(f"You must specify '{BUCKET}' when '{ACCESS_LOGS}' is 'true'")
+    for enabled, bucket in _LOGS.items():
+        if after.get(enabled) == "true" and not after.get(bucket):
+            raise invalid(f"You must specify '{bucket}' when '{enabled}' is 'true'")
     return after
 
 

@@ -57,16 +57,20 @@ def wanted(balancer: LoadBalancer, serving: Sequence[Serving], sources: Sequence
             zones=balancer.attached_zones,
             listeners=listeners,
             attributes=_balancer_attributes(keys.of_balancer(balancer)),
-            access_log=_log_name(balancer) if keys.of_balancer(balancer)[keys.ACCESS_LOGS] == "true" else "",
+            access_log=_log_name(balancer, keys.ACCESS_LOGS),
+            connection_log=_log_name(balancer, keys.CONNECTION_LOGS),
         )
     groups = tuple(_group(source, balancer) for source in sources)
     return proxy.Wanted(balancers=(carried,), groups=groups)
 
 
-def _log_name(balancer: LoadBalancer) -> str:
-    """The first part of its files' names."""
+def _log_name(balancer: LoadBalancer, which: str) -> str:
+    """The first part of its files' names; "" where there are to be none."""
     key = balancer.key
-    return f"{key.account}_elasticloadbalancing_{key.region}_{balancer.id.replace('/', '.')}"
+    if keys.of_balancer(balancer)[which] != "true":
+        return ""
+    kind = "conn_log." if which == keys.CONNECTION_LOGS else ""
+    return f"{kind}{key.account}_elasticloadbalancing_{key.region}_{balancer.id.replace('/', '.')}"
 
 
 # --- listeners -----------------------------------------------------------------------------------------------------
