@@ -57,4 +57,4 @@ def test_attachments_are_machines_or_the_services_own(
     (found,) = ec2.describe_network_interfaces(NetworkInterfaceIds=[id_])["NetworkInterfaces"]
     assert found["Attachment"]["AttachmentId"] == attachment
     refused("OperationNotPermitted", ec2.detach_network_interface, AttachmentId=attachment)
-    refused("InvalidAttachmentID.NotFound", ec2.detach_network_interface, AttachmentId=id_)
+    refused("InvalidNetworkInterfaceAttachmentId.Malformed", ec2.detach_network_interface, AttachmentId=id_)

@@ -101,6 +101,6 @@ def test_a_token_of_nobodys_is_refused(ec2: Any, vpc: str, subnet: str) -> None:
         if "NextToken" in operation.output_shape.members:
             params = {key: of.get(key, value) for key, value in least(operation).items()}
             found = code(getattr(ec2, xform_name(operation.name)), **params, NextToken="made-up")
-            if found != "InvalidNextToken" and not found.endswith("NotFound"):
+            if found != "InvalidNextToken" and not found.endswith(("NotFound", "Malformed")):
                 taken.append((operation.name, found))
     assert taken == []

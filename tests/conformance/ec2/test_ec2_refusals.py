@@ -45,6 +45,21 @@ NOTHING = {
     "VpcId": (f"vpc-{NO}", "InvalidVpcID.NotFound"),
     "VpcPeeringConnectionId": (f"pcx-{NO}", "InvalidVpcPeeringConnectionID.NotFound"),
 }
+# Its word for what cannot be an id of the kind, by the prefix of those that can.
+MALFORMED = {
+    "acl": "InvalidNetworkAclId.Malformed",
+    "dopt": "InvalidDhcpOptionsId.Malformed",
+    "eni": "InvalidNetworkInterfaceId.Malformed",
+    "eni-attach": "InvalidNetworkInterfaceAttachmentId.Malformed",
+    "igw": "InvalidInternetGatewayId.Malformed",
+    "nat": "NatGatewayMalformed",
+    "pcx": "InvalidVpcPeeringConnectionId.Malformed",
+    "pl": "InvalidPrefixListId.Malformed",
+    "rtb": "InvalidRouteTableId.Malformed",
+    "sg": "InvalidGroupId.Malformed",
+    "subnet": "InvalidSubnetID.Malformed",
+    "vpc": "InvalidVpcID.Malformed",
+}
 # Whose association, by the operation.
 ASSOCIATIONS = {
     "DisassociateAddress": (f"eipassoc-{NO}", "InvalidAssociationID.NotFound"),
@@ -236,4 +251,17 @@ def test_what_is_not_there_is_not_found(world: World) -> None:
         code = world.refusal(name, {**world.given(name, but=member), member: value})
         if code != expected:
             wrong[name, member] = (code, expected)
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("value", ["x", "i-0123456789abcdef0", "arn:aws:ec2:us-east-1:1:vpc/vpc-1", "vpc-xyz", "-"])
+def test_what_is_no_id_is_malformed(world: World, value: str) -> None:
+    wrong = {}
+    for name, member in NAMES:
+        prefix = "" if member == "AssociationId" else NOTHING[member][0].rpartition("-")[0]
+        if prefix not in MALFORMED or (name, member) in OTHERWISE:
+            continue
+        code = world.refusal(name, {**world.given(name, but=member), member: value})
+        if code != MALFORMED[prefix]:
+            wrong[name, member] = code
     assert wrong == {}

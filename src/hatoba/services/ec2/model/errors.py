@@ -1,6 +1,8 @@
-"""EC2 declares no errors in its model; these are the codes and words of its API reference."""
+"""EC2 declares no errors in its model; these are the codes and words of its API reference, "Error codes"."""
 
 from __future__ import annotations
+
+import re
 
 from hatoba.core.errors import AwsError
 
@@ -29,8 +31,32 @@ _KINDS = {
 }
 
 
+# Of ids that are not of their kind's form; other kinds are looked for, and not found.
+_MALFORMED = {
+    "acl": "InvalidNetworkAclId.Malformed",
+    "dopt": "InvalidDhcpOptionsId.Malformed",
+    "eni": "InvalidNetworkInterfaceId.Malformed",
+    "eni-attach": "InvalidNetworkInterfaceAttachmentId.Malformed",
+    "igw": "InvalidInternetGatewayId.Malformed",
+    "nat": "NatGatewayMalformed",
+    "pcx": "InvalidVpcPeeringConnectionId.Malformed",
+    "pl": "InvalidPrefixListId.Malformed",
+    "rtb": "InvalidRouteTableId.Malformed",
+    "sg": "InvalidGroupId.Malformed",
+    "sgr": "InvalidSecurityGroupRuleId.Malformed",
+    "subnet": "InvalidSubnetID.Malformed",
+    "vpc": "InvalidVpcID.Malformed",
+}
+_ALSO = {"eni-attach": "ela-attach"}  # attachments of the platform's own
+_FORM = re.compile(r"(?P<kind>[a-z]+(-[a-z]+)*)-[0-9a-f]+")
+
+
 def not_found(id_: str, kind: str) -> AwsError:
+    """What is said of an id that nothing has: also that nothing can have it."""
     code, noun = _KINDS[kind]
+    form = _FORM.fullmatch(id_)
+    if kind in _MALFORMED and (form is None or form["kind"] not in (kind, _ALSO.get(kind))):
+        return AwsError(f'Invalid id: "{id_}" (expecting "{kind}-...")', code=_MALFORMED[kind])
     if kind == "nat":
         return AwsError(f"{noun} {id_} was not found", code=code)
     return AwsError(f"The {noun} '{id_}' does not exist", code=code)

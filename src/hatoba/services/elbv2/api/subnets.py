@@ -119,7 +119,7 @@ def _within(address: str, block: str) -> bool:
 def _no_subnet(wanted: Sequence[str], error: AwsError) -> AwsError:
     if error.status >= 500:
         return error
-    if error.code == "InvalidSubnetID.NotFound":
+    if error.code.startswith("InvalidSubnetID."):  # not found, or malformed
         return t.SubnetNotFoundException(error.message)
     return invalid(f"The subnets [{', '.join(wanted)}] are not valid: {error.message}")
 
