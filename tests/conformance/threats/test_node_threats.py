@@ -108,7 +108,7 @@ async def joins(control: Control, rogue: Node, token: str) -> bool:
 
 
 REPORTS = "hatoba.fleet.reports"
-JOIN = "hatoba.fleet.enrol:Enrolments.join"
+JOIN = "hatoba.fleet.enrol:Enrolments._use_up"
 OWN = "if w.node == node]\n"
 THREATS: list[tuple[Attack, tuple[str, str, str]]] = [
     (a_question_about_anothers_task, (f"{SESSIONS}.told", OWN, "]\n")),
