@@ -224,7 +224,7 @@ def holder(req: Params, call: Call) -> Iterator[Thing]:
     yield from of("instance", "InstanceId")(req, call)
     if not any(member(req, "AssociationId")):
         return
-    for eni in call.store.index(enis, "association", req["AssociationId"]):
+    for eni in call.store.index(enis, "association", req.get("AssociationId") or ""):
         if eni.scope == call.scope:
             yield thing(call, "network-interface", eni.id)
 
