@@ -299,6 +299,14 @@ OF_PROVIDERS = {
     "UpdateSAMLProvider": at(SAML),
 }
 
+SOURCE = said("PolicySourceArn")
+TRIED = {
+    "GetContextKeysForCustomPolicy": on(),
+    "GetContextKeysForPrincipalPolicy": at(SOURCE),
+    "SimulateCustomPolicy": on(),
+    "SimulatePrincipalPolicy": at(SOURCE),
+}
+
 ACCESS = Access(
     "iam",
     {
@@ -310,5 +318,6 @@ ACCESS = Access(
         **OF_PROFILES,
         **OF_DEVICES,
         **OF_PROVIDERS,
+        **TRIED,
     },
 )

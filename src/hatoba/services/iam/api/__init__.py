@@ -17,6 +17,7 @@ from hatoba.services.iam.api import (
     report,
     role,
     saml,
+    simulate,
     tag,
     user,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "report",
     "role",
     "saml",
+    "simulate",
     "tag",
     "user",
 ]
