@@ -1,4 +1,9 @@
-"""What if somebody asked? Policies tried out on made-up requests, and the condition keys that they ask for."""
+"""What if somebody asked? Policies tried out on made-up requests, and the condition keys that they ask for.
+
+Somebody's own policies (a user's with those of the groups), less those that the request leaves out, and further ones
+of the request; the caller's ARN gives condition keys of its own, which the request's entries go before. Decided by
+`plan.simulation`, which is the engine that decides real requests.
+"""
 
 from __future__ import annotations
 
