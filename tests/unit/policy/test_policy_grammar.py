@@ -167,3 +167,27 @@ def test_a_text_is_compiled_once_and_memory_is_bounded() -> None:
         compiler.policy(policy(GOOD | {"Sid": name}))
     assert len(compiler) == 4
     assert compiler.policy(policy(GOOD)) is not first
+
+
+def test_policies_together_are_compiled_once_and_forgotten_with_the_longest_unused() -> None:
+    texts = [('{"Statement": {"Effect": "Allow", "Action": "a:%d", "Resource": "*"}}' % number) for number in range(40)]
+    compiler = Compiler(characters=16 * 4096)  # room for sixteen bundles of the least size
+    first = compiler.bundle(("p", texts[0]))
+    assert compiler.bundle(("p", texts[0])) is first
+    assert compiler.bundle(("q", texts[0])) is not first, "what a policy is called is told where it decides"
+    for text in texts[1:]:
+        compiler.bundle(("p", text))
+        compiler.bundle(("p", texts[0]))
+    assert compiler.bundle(("p", texts[0])) is first, "used all the time"
+    assert compiler.bundle(("q", texts[0])) is not compiler.bundle(("p", texts[0]))
+
+
+def test_what_a_bundle_remembers_of_actions_is_bounded() -> None:
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    bundle = Compiler().bundle(("p", json.dumps({"Statement": [statement] * 100})))
+    most = 0
+    for number in range(500):
+        request = Request(f"s:Action{number}", "*", Caller(account="1"), Keys())
+        assert bundle.allow(request) is not None
+        most = max(most, len(bundle._found))
+    assert 10 < most < 50
