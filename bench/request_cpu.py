@@ -47,6 +47,9 @@ async def _serve(folder: Path) -> None:
     from hatoba.gateway.http import Request, Response, Server
     from hatoba.gateway.plane import ControlPlane
     from hatoba.gateway.room import Service
+    from hatoba.gateway.tags import tags
+    from hatoba.services.iam import model as iam_model
+    from hatoba.services.iam.authorizer import PolicyAuthorizer
     from hatoba.store import Store, Table
     from hatoba.store.sqlite import SqliteJournal
 
@@ -91,7 +94,7 @@ async def _serve(folder: Path) -> None:
     async def list_services(req: dict[str, Any], call: Call) -> dict[str, Any]:
         """Asks another operation ten times, as rooms ask each other."""
         for _ in range(10):
-            await call.aws.ecs.list_clusters()
+            await call.aws_as_caller.ecs.list_clusters()
         return {}
 
     @sts.operation
@@ -102,7 +105,7 @@ async def _serve(folder: Path) -> None:
         return Response(body=b"{}")
 
     sealer = Sealer.from_file(folder / "key")
-    store = Store(SqliteJournal(folder / "journal.db"), [clusters], sealer)
+    store = Store(SqliteJournal(folder / "journal.db"), [clusters, *iam_model.TABLES, tags], sealer)
     store.open()
     credential = Credential(
         access_key_id=KEYS.id, secret=KEYS.secret, principal=access.root("aws", "123456789012", KEYS.id)
@@ -114,7 +117,7 @@ async def _serve(folder: Path) -> None:
         pager=Pager(sealer),
         rooms=[ecs, sts],
         identities=access.KnownKeys(credential),
-        authorizer=access.RolesPass(),
+        authorizer=PolicyAuthorizer(store),
     )
     server = Server(front(aws=plane.path, registry=None, own_paths=nothing))
     print(await server.listen("127.0.0.1", 0), flush=True)

@@ -49,6 +49,8 @@ async def _serve(folder: Path) -> None:
     from hatoba.gateway.idempotency import idempotent
     from hatoba.gateway.plane import ControlPlane
     from hatoba.gateway.tags import tags
+    from hatoba.services.iam import model as iam_model
+    from hatoba.services.iam.authorizer import PolicyAuthorizer
     from hatoba.services.kms import model as kms_model
     from hatoba.services.kms.api import kms
     from hatoba.services.secretsmanager import model as secretsmanager_model
@@ -62,7 +64,7 @@ async def _serve(folder: Path) -> None:
         return Response(body=b"{}")
 
     sealer = Sealer.from_file(folder / "key")
-    tables = (*kms_model.TABLES, *ssm_model.TABLES, *secretsmanager_model.TABLES, tags, idempotent)
+    tables = (*kms_model.TABLES, *ssm_model.TABLES, *secretsmanager_model.TABLES, *iam_model.TABLES, tags, idempotent)
     store = Store(SqliteJournal(folder / "journal.db"), tables, sealer)
     store.open()
     root = access.root("aws", "123456789012", KEYS.id)
@@ -73,7 +75,7 @@ async def _serve(folder: Path) -> None:
         pager=Pager(sealer),
         rooms=[kms, ssm, secretsmanager],
         identities=access.KnownKeys(Credential(access_key_id=KEYS.id, secret=KEYS.secret, principal=root)),
-        authorizer=access.RolesPass(),
+        authorizer=PolicyAuthorizer(store),
     )
     server = Server(front(aws=plane.path, registry=None, own_paths=nothing))
     print(await server.listen("127.0.0.1", 0), flush=True)
@@ -109,11 +111,13 @@ def cases(port: int, wire: socket.socket) -> dict[str, bytes]:
     ask(wire, request(port, "ssm", "PutParameter", **put | {"Name": "/app/host", "Type": "String"}))
     value = {"SecretString": '{"user": "app", "password": "hunter2"}'}
     ask(wire, request(port, "secretsmanager", "CreateSecret", Name="db", **value, ClientRequestToken="a" * 32))
+    answer = ask(wire, request(port, "kms", "CreateKey"))
+    key = json.loads(answer[answer.index(b"\r\n\r\n") :])["KeyMetadata"]["KeyId"]
     return {
         "GetParameter, String": request(port, "ssm", "GetParameter", Name="/app/host"),
         "GetParameter, SecureString": request(port, "ssm", "GetParameter", Name="/app/password", WithDecryption=True),
         "GetSecretValue": request(port, "secretsmanager", "GetSecretValue", SecretId="db"),
-        "GenerateDataKey": request(port, "kms", "GenerateDataKey", KeyId="alias/aws/ssm", KeySpec="AES_256"),
+        "GenerateDataKey": request(port, "kms", "GenerateDataKey", KeyId=key, KeySpec="AES_256"),
         "PutParameter, SecureString": request(port, "ssm", "PutParameter", **put, Overwrite=True),
     }
 

@@ -6,7 +6,7 @@ http       the server; knows no AWS
 front      what is mounted where: our own paths (`own`), the registry, AWS
 path       the request path as one visible list of steps; `bodies` and `unrouted` are parts of it
 routing    which service a request means, and in which region
-access     who asks, and may they: the ports, and the answers until IAM gives its own
+access     who asks, and may they: the ports, and the answers where nobody is asked
 operations the half of the path that has no bytes: validate, authorise, handler, durable
 door       that half for rooms: `await aws.elbv2.register_targets(...)`
 metrics    what is counted of every operation

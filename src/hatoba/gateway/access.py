@@ -1,4 +1,4 @@
-"""Who asks, and may they? The two questions as ports, and the answers until IAM's rooms give theirs.
+"""Who asks, and may they? The two questions as ports, and the answers of a platform that asks nobody.
 
 `Identities` finds an access key; the iam room implements it over its records. `Authorizer` decides before every
 operation, from outside or between rooms, whether its needs (`needs`) are allowed; the iam room implements it, too.
@@ -60,17 +60,6 @@ class KnownKeys:
 
     def find(self, access_key_id: str) -> Credential | None:
         return self._known.get(access_key_id)
-
-
-class RolesPass:
-    """Until policies are evaluated: root, roles and the platform's own services may do all, users nothing."""
-
-    def decide(self, call: Call, operation: Operation, needs: Iterable[Need]) -> None:
-        if call.principal.kind == "user":
-            for need in needs:
-                raise denied(
-                    call.principal, operation, need, f"because no identity-based policy allows the {need.action} action"
-                )
 
 
 class EverythingPasses:

@@ -56,7 +56,7 @@ async def serve(folder: Path, port: int, *, auth: bool) -> None:
             Credential(access_key_id=KEY[0], secret=KEY[1], principal=root),
             Credential(access_key_id=OTHER_KEY[0], secret=OTHER_KEY[1], principal=other),
         ),
-        authorizer=access.RolesPass(),
+        authorizer=access.EverythingPasses(),
         settings=Settings(auth=auth, account=ACCOUNT, region=REGION),
         strict=True,
     )

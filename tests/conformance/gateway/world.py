@@ -32,6 +32,7 @@ from hatoba.gateway.plane import ControlPlane
 from hatoba.gateway.room import Service
 from hatoba.store import Store, Table
 from hatoba.store.sqlite import SqliteJournal
+from tests.unit.gateway.roles_pass import RolesPass
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ROOT = ("AKIAROOT000000000000", "root-secret")
@@ -223,7 +224,7 @@ def world(folder: Path, *, auth: bool = True, strict: bool = True) -> Iterator[W
             pager=Pager(sealer),
             rooms=rooms(),
             identities=identities(clock.now()),
-            authorizer=access.RolesPass() if auth else access.EverythingPasses(),
+            authorizer=RolesPass() if auth else access.EverythingPasses(),
             settings=Settings(auth=auth),
             strict=strict,
         )

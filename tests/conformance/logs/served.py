@@ -60,7 +60,7 @@ async def serve(folder: Path, port: int) -> None:
         identities=access.KnownKeys(
             Credential(access_key_id=KEY[0], secret=KEY[1], principal=access.root("aws", ACCOUNT, KEY[0]))
         ),
-        authorizer=access.RolesPass(),
+        authorizer=access.EverythingPasses(),
         settings=Settings(auth=True, account=ACCOUNT, region=REGION),
         strict=True,
     )

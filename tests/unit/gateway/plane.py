@@ -21,6 +21,7 @@ from hatoba.gateway.plane import ControlPlane
 from hatoba.gateway.room import Service
 from hatoba.store import Store, Table
 from hatoba.store.journal import Entry, Row
+from tests.unit.gateway.roles_pass import RolesPass
 
 SCOPE = Scope("aws", "123456789012", "eu-west-1")
 
@@ -86,7 +87,7 @@ def plane(*rooms: Service, authorizer: Authorizer | None = None) -> Iterator[tup
         pager=Pager(sealer),
         rooms=rooms,
         identities=access.KnownKeys(),
-        authorizer=authorizer or access.RolesPass(),
+        authorizer=authorizer or RolesPass(),
         strict=True,
     )
     try:

@@ -170,7 +170,8 @@ def test_a_text_is_compiled_once_and_memory_is_bounded() -> None:
 
 
 def test_policies_together_are_compiled_once_and_forgotten_with_the_longest_unused() -> None:
-    texts = [('{"Statement": {"Effect": "Allow", "Action": "a:%d", "Resource": "*"}}' % number) for number in range(40)]
+    statements = [{"Effect": "Allow", "Action": f"a:{number}", "Resource": "*"} for number in range(40)]
+    texts = [json.dumps({"Statement": statement}) for statement in statements]
     compiler = Compiler(characters=16 * 4096)  # room for sixteen bundles of the least size
     first = compiler.bundle(("p", texts[0]))
     assert compiler.bundle(("p", texts[0])) is first
