@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
-from hatoba.runtime.stubs.types.mount_pb2 import Mount
 
 from hatoba.runtime.coalesce import Coalesce
 from hatoba.runtime.containerd import rootfs
 from hatoba.runtime.containerd.settings import Settings
+from hatoba.runtime.stubs.types.mount_pb2 import Mount
 
 
 def test_layers_of_mounts() -> None:
