@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from hatoba.gateway.access import anonymous, root, service_role
 from hatoba.gateway.call import Principal, SessionContext
@@ -52,6 +53,8 @@ def test_the_policies_of_another_account_of_the_same_name_are_not_ones_own(lab: 
     lab.policy("P", document(allow("*")))
     stranger = lab.user("bob", account=FRIEND, attached=(f"arn:aws:iam::{ACCOUNT}:policy/P",))
     assert not lab.may(stranger, "ecs:RunTask", scope=SCOPE._replace(account=FRIEND))
+    elsewhere = lab.user("eve", attached=(f"arn:aws:iam::{ACCOUNT}:policy/other/path/P",))
+    assert not lab.may(elsewhere, "ecs:RunTask")
 
 
 def test_a_boundary_limits_and_one_that_is_gone_allows_nothing(lab: Lab) -> None:
@@ -112,6 +115,21 @@ def test_a_federated_user_may_what_the_session_says_and_its_maker_may(lab: Lab) 
     assert not lab.may(of_root, "ecs:RunTask")
 
 
+def test_iam_wants_more_than_a_session(lab: Lab) -> None:
+    """As STS's reference has it: a second factor from users and roots, and nothing will do for the federated."""
+
+    def may(kind: str, **more: Any) -> bool:
+        return lab.may(replace(who[kind], session=session(user=ROOT.arn, **more)), "iam:ListUsers", service="iam")
+
+    federated = Principal(kind="federated", account=ACCOUNT, arn="arn:aws:sts::1:federated-user/f", id="1:f")
+    who = {"user": lab.user("bob", allow("*")), "root": ROOT, "role": lab.role("r", allow("*")), "federated": federated}
+    everything = document(allow("*"))
+    assert [kind for kind in who if may(kind, policy=everything)] == ["role"]
+    assert [kind for kind in who if may(kind, policy=everything, mfa_at=1.0)] == ["user", "root", "role"]
+    assert lab.may(who["user"], "iam:ListUsers", service="iam")
+    assert lab.may(replace(who["user"], session=session()), "ecs:RunTask")
+
+
 def test_rooms_ask_each_other_under_their_linked_roles_policies(lab: Lab) -> None:
     ecs = service_role(SCOPE, "ecs")
     assert lab.may(ecs, "elasticloadbalancing:RegisterTargets")
@@ -170,6 +188,7 @@ def test_a_key_decides_itself_whether_identities_policies_count(lab: Lab) -> Non
     assert not lab.may(ROOT, "kms:Decrypt", KEY, policy=only_root_of_another, **asked)
     assert not lab.may(lab.user("eve"), "kms:Decrypt", KEY, policy=account, **asked)
     assert lab.may(bob, "kms:Decrypt", KEY, trusts_account=True)
+    assert not lab.may(bob, "kms:Decrypt", KEY, **asked), "a key that says nothing lets nobody in"
 
 
 def test_a_resources_policy_may_name_the_service_that_asks(lab: Lab) -> None:

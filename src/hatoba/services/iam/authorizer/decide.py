@@ -14,7 +14,7 @@ import msgspec
 from hatoba.aws.models import Operation
 from hatoba.core.errors import AwsError
 from hatoba.gateway.access import denied
-from hatoba.gateway.call import Call
+from hatoba.gateway.call import Call, Principal
 from hatoba.gateway.needs import Need
 from hatoba.policy.compiler import Compiler
 from hatoba.policy.decision import Applicable, Decision, decide
@@ -38,6 +38,10 @@ class PolicyAuthorizer:
 
     def decide(self, call: Call, operation: Operation, needs: Iterable[Need]) -> None:
         standing: Standing | None = None
+        if call.service == "iam" and _shut_out(call.principal):
+            raise AwsError(
+                "The security token included in the request is invalid", code="InvalidClientTokenId", status=403
+            )
         for need in needs:
             if standing is None:
                 standing = self._standings.of(call.principal)
@@ -65,3 +69,13 @@ class PolicyAuthorizer:
                 f". Encoded authorization failure message: {self._encode(call.scope.account, verdict(facts, decision))}"
             )
         return denied(call.principal, operation, need, why)
+
+
+def _shut_out(who: Principal) -> bool:
+    """From IAM, whatever their policies: users' and roots' sessions without a second factor, and federated users.
+
+    Source: STS's API reference, "GetSessionToken", "GetFederationToken".
+    """
+    if who.session is None:
+        return False
+    return who.kind == "federated" or (who.kind in ("user", "root") and who.session.mfa_at is None)
