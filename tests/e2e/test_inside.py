@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from tools.instance import Instance, eventually
 
@@ -80,10 +81,10 @@ def said(hatoba: Instance) -> dict[str, Any]:
     return {"arn": arn, "role": role, **found}
 
 
-def test_the_roles_credentials_are_accepted(hatoba: Instance, said: dict[str, Any]) -> None:
+def acting(hatoba: Instance, said: dict[str, Any]) -> Any:
+    """STS, with the credentials that the task was given."""
     given = json.loads(said["CREDENTIALS"])
-    assert given["RoleArn"] == said["role"]
-    sts = boto3.client(
+    return boto3.client(
         "sts",
         endpoint_url=f"http://127.0.0.1:{hatoba.port}",
         region_name="us-east-1",
@@ -91,7 +92,11 @@ def test_the_roles_credentials_are_accepted(hatoba: Instance, said: dict[str, An
         aws_secret_access_key=given["SecretAccessKey"],
         aws_session_token=given["Token"],
     )
-    who = sts.get_caller_identity()["Arn"]
+
+
+def test_the_roles_credentials_are_accepted(hatoba: Instance, said: dict[str, Any]) -> None:
+    assert json.loads(said["CREDENTIALS"])["RoleArn"] == said["role"]
+    who = acting(hatoba, said).get_caller_identity()["Arn"]
     assert who == f"arn:aws:sts::123456789012:assumed-role/inside/{said['arn'].rpartition('/')[2]}"
 
 
@@ -115,3 +120,11 @@ def test_stats_are_true(said: dict[str, Any]) -> None:
 
 def test_another_credential_id_is_refused(said: dict[str, Any]) -> None:
     assert json.loads(said["STRANGER"])["code"] == "InvalidIdInRequest"
+
+
+def test_credentials_end_with_their_task(hatoba: Instance, said: dict[str, Any]) -> None:
+    """The last one here: it stops the task."""
+    hatoba.client("ecs").stop_task(task=said["arn"])
+    hatoba.wait_task(said["arn"], "STOPPED")
+    with pytest.raises(ClientError, match="InvalidClientTokenId"):
+        acting(hatoba, said).get_caller_identity()

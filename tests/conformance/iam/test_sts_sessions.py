@@ -249,6 +249,12 @@ def test_a_tasks_credentials_end_with_it(platform: Platform, iam: Any, sts: Any,
     refused("InvalidClientTokenId", own.get_caller_identity)  # not before it starts
     platform.run(started)
     assert own.get_caller_identity()["Arn"] == f"arn:aws:sts::{account}:assumed-role/Task/task-1"
+    # They open what the role's policies say, and that alone.
+    listing = client(platform, "iam", given)
+    refused("AccessDenied", listing.list_users)
+    iam.put_role_policy(RoleName="Task", PolicyName="own", PolicyDocument=POLICY.replace("s3:*", "iam:ListUsers"))
+    assert listing.list_users()["Users"] == []
+    refused("AccessDenied", listing.list_roles)
     platform.run(stopped)
     refused("InvalidClientTokenId", own.get_caller_identity)
 

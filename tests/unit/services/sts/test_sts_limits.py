@@ -75,6 +75,9 @@ def test_what_cannot_be(asked: dict[str, Any]) -> None:
         {"Statement": {"Effect": "Allow", "Action": "*"}},
         {"Statement": {**ALLOW, "Action": [7]}},
         {"Statement": {**ALLOW, "Condition": "never"}},
+        {"Statement": {**ALLOW, "Condition": {"StringResembles": {"a": "b"}}}},
+        {"Statement": {**ALLOW, "Ressource": "*"}},
+        '{"Statement": {"Effect": "Allow", "Effect": "Deny", "Action": "*", "Resource": "*"}}',
     ],
 )
 def test_policies_that_are_none(document: Any) -> None:

@@ -7,7 +7,7 @@ AWS STS quotas".
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -15,12 +15,18 @@ import msgspec
 from hatoba.aws.shapes import sts as t
 from hatoba.core.errors import AwsError
 from hatoba.gateway.call import SessionContext
+from hatoba.policy.document import Fault, Malformed, parse
 
 LONGEST_POLICY = 2048  # characters of a session policy
 MOST_POLICIES = 10
 MOST_TAGS = 50
 _PACKED = 4096  # bytes of all together, compressed: AWS does not say how many; this is never less
-_VERSIONS = ("2008-10-17", "2012-10-17")
+_WORDS: Mapping[Fault, str] = {
+    "json": "This policy contains invalid Json",
+    "version": "The policy must contain a valid version string",
+    "action": "Policy statement must contain actions.",
+    "same sid": "Statement IDs (SID) in a single policy must be unique.",
+}
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,36 +88,14 @@ def check_policy(text: str) -> None:
     if len(text) > LONGEST_POLICY:
         raise invalid(f"Value at 'policy' failed to satisfy constraint: at most {LONGEST_POLICY} characters")
     try:
-        document = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        raise _malformed("This policy contains invalid Json") from None
-    if not isinstance(document, dict) or not document.get("Statement"):
-        raise _malformed("Syntax errors in policy.")
-    if document.get("Version", _VERSIONS[0]) not in _VERSIONS:
-        raise _malformed("The policy must contain a valid version string")
-    found = document["Statement"]
-    for statement in found if isinstance(found, list) else [found]:
-        _check_statement(statement)
-
-
-def _check_statement(statement: Any) -> None:
-    if not isinstance(statement, dict) or statement.get("Effect") not in ("Allow", "Deny"):
-        raise _malformed("Syntax errors in policy.")
-    if "Principal" in statement or "NotPrincipal" in statement:
-        raise _malformed("Policy document should not specify a principal.")
-    if not _texts(statement, "Action", "NotAction"):
-        raise _malformed("Policy statement must contain actions.")
-    if not _texts(statement, "Resource", "NotResource"):
-        raise _malformed("Policy statement must contain resources.")
-    conditions = statement.get("Condition", {})
-    if not isinstance(conditions, dict) or not all(isinstance(tests, dict) for tests in conditions.values()):
-        raise _malformed("Syntax errors in policy.")
-
-
-def _texts(statement: Mapping[str, Any], name: str, opposite: str) -> Sequence[str]:
-    found = statement.get(name, statement.get(opposite))
-    listed = found if isinstance(found, list) else [found]
-    return listed if all(isinstance(text, str) for text in listed) else ()
+        statements = parse(text).statements
+    except Malformed as error:
+        raise _malformed(_WORDS.get(error.fault, "Syntax errors in policy.")) from error
+    for statement in statements:
+        if statement.principals is not None:
+            raise _malformed("Policy document should not specify a principal.")
+        if not statement.resources:
+            raise _malformed("Policy statement must contain resources.")
 
 
 def _inherited(before: SessionContext | None) -> dict[str, str]:
