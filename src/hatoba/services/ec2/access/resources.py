@@ -3,8 +3,9 @@
 Where something is named indirectly (an association, a public address, a group's name), it is looked up; what is not
 found is needed as it was written, and refused by the operation. What is to be made is any of its kind: `vpc/*`.
 
-Source: the service authorisation reference, "Amazon EC2", resource types. `aws:ResourceTag` is told for every service
-alike by the ARN; `ec2:ResourceTag`, which is the same under EC2's own name, here.
+Tags of resources are told for every service alike, by the ARN.
+
+Source: the service authorisation reference, "Amazon EC2", resource types.
 """
 
 from __future__ import annotations
@@ -48,8 +49,7 @@ def thing(call: Call, kind: str, id_: str) -> Thing:
     if kind == "prefix-list" and is_of_aws(call.scope, id_):
         arn = arn_of(call.scope._replace(account="aws"), kind, id_)
     own = _OWN_KEYS.get(kind)
-    tags = {f"ec2:ResourceTag/{key}": value for key, value in tags_of(call.store, call.scope, arn).items()}
-    return Thing(kind, arn, {**tags, **(own(call, id_) if own is not None else {})})
+    return Thing(kind, arn, own(call, id_) if own is not None else {})
 
 
 # --- keys ----------------------------------------------------------------------------------------------------------
