@@ -10,11 +10,14 @@ aws logs create-log-group --log-group-name /audit/sessions
 aws ecs create-cluster --cluster-name audited --query cluster.clusterName --output text --configuration \
     'executeCommandConfiguration={logging=OVERRIDE,logConfiguration={cloudWatchLogGroupName=/audit/sessions}}'
 
+role=$(aws iam create-role --role-name enter-execution --query Role.Arn --output text --assume-role-policy-document \
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}')
+aws iam attach-role-policy --role-name enter-execution --policy-arn arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy
+
 say "2. A task that may be entered, on a read-only root"
 cat > "$work/task.json" <<JSON
 {"family": "enter", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
- "executionRoleArn": "$(aws iam create-role --role-name enter-execution --query Role.Arn --output text --assume-role-policy-document \
-    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}')",
+ "executionRoleArn": "$role",
  "containerDefinitions": [{"name": "web", "image": "$image", "readonlyRootFilesystem": true, "user": "1000",
    "command": ["httpd", "-f", "-p", "80", "-h", "/www"]}]}
 JSON

@@ -8,8 +8,9 @@ image=$(image keeper v1)
 subnet=$(aws ec2 describe-subnets --query 'Subnets[0].SubnetId' --output text)
 role=$(aws iam create-role --role-name keeper --query Role.Arn --output text --assume-role-policy-document \
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}')
+aws iam attach-role-policy --role-name keeper --policy-arn arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy
 aws iam put-role-policy --role-name keeper --policy-name reads --policy-document \
-    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","ssm:GetParameters","logs:*"],"Resource":"*"}]}'
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","ssm:GetParameters"],"Resource":"*"}]}'
 aws logs create-log-group --log-group-name /ecs/keeper
 secret=$(aws secretsmanager create-secret --name keeper --query ARN --output text --secret-string '{"user": "shop", "password": "spring"}')
 aws ssm put-parameter --name /keeper/level --type SecureString --value quiet --query Version

@@ -8,7 +8,6 @@ how often (`make soak`: 50), `CHAOS_SEED` makes the same moments again.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import sys
@@ -33,13 +32,6 @@ SEED = int(os.environ.get("CHAOS_SEED", str(time.time_ns() % 1_000_000)))
 VICTIMS = (("control",), ("node",), ("control", "node"))
 SERVE = ["sh", "-c", "echo started; exec httpd -f -p 80 -h /www"]
 EVENTUALLY_GONE = ("processes", "interfaces", "namespaces", "cgroups", "bundles", "task folders", "spools", "routes")
-TRUST = json.dumps(
-    {
-        "Statement": [
-            {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        ]
-    }
-)
 TASK_EVERY = 4  # rounds of the client
 FEW = 20  # descriptors of connections that come and go
 
@@ -54,8 +46,7 @@ class Client:
 
     def __init__(self, hatoba: Instance) -> None:
         self._hatoba, self._image = hatoba, hatoba.push("busybox")
-        role = hatoba.client("iam").create_role(RoleName="chaos", AssumeRolePolicyDocument=TRUST)["Role"]
-        self.role: str = role["Arn"]
+        self.role = hatoba.task_role("chaos")
         self.clusters: list[str] = []
         self.definitions: list[str] = []
         self.tasks: list[str] = []

@@ -37,8 +37,7 @@ sleep 60
 
 @pytest.fixture(scope="module")
 def said(hatoba: Instance) -> dict[str, Any]:
-    ecs, iam, logs = hatoba.client("ecs"), hatoba.client("iam"), hatoba.client("logs")
-    role = iam.create_role(RoleName="inside", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    ecs, logs, role = hatoba.client("ecs"), hatoba.client("logs"), hatoba.task_role("inside")
     logs.create_log_group(logGroupName="/ecs/inside")
     ecs.register_task_definition(
         family="inside",

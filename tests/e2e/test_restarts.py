@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from tests.e2e.test_inside import TRUST
 from tools.instance import Instance, eventually
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]  # a process has to have run for a minute
@@ -24,8 +23,7 @@ exit 5
 
 
 def test_a_process_is_started_again_once_it_ran_for_a_minute(hatoba: Instance) -> None:
-    ecs, iam, logs = hatoba.client("ecs"), hatoba.client("iam"), hatoba.client("logs")
-    role = iam.create_role(RoleName="again", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    ecs, logs, role = hatoba.client("ecs"), hatoba.client("logs"), hatoba.task_role("again")
     logs.create_log_group(logGroupName="/ecs/again")
     log = {"awslogs-group": "/ecs/again", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "t"}
     ecs.register_task_definition(

@@ -30,9 +30,8 @@ tries() { echo hello | timeout 2 nc $1 $2 2>&1 | tr '\n' ' '; }
 
 @pytest.fixture(scope="module")
 def role(hatoba: Instance) -> str:
-    arn: str = hatoba.client("iam").create_role(RoleName="secrets", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
     hatoba.client("logs").create_log_group(logGroupName="/secrets")
-    return arn
+    return hatoba.task_role("secrets")
 
 
 def run(hatoba: Instance, role: str, family: str, script: str, *, public: bool = False) -> str:

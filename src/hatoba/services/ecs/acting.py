@@ -12,12 +12,12 @@ SESSION = "ECSServiceDeployment"
 SHORTEST_SESSION = 900
 
 
-async def door_as(platform: Platform, scope: Scope, role: str) -> Door:
+async def door_as(platform: Platform, scope: Scope, role: str, session: str = SESSION) -> Door:
     """Raises what STS says when the role does not trust ECS, or is not there."""
     own = platform.door(scope, "ecs")
     if not role:
         return own
-    found = await own.sts.assume_role(RoleArn=role, RoleSessionName=SESSION, DurationSeconds=SHORTEST_SESSION)
+    found = await own.sts.assume_role(RoleArn=role, RoleSessionName=session, DurationSeconds=SHORTEST_SESSION)
     user = found["AssumedRoleUser"]
     principal = Principal(
         kind="role",

@@ -7,6 +7,7 @@ Time is the loop's, so nothing here sleeps for luck: `settle` waits until no con
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ from hatoba.core.secret import Sealer
 from hatoba.fleet import model as fleet
 from hatoba.fleet.reports import StatusSweeper
 from hatoba.gateway.access import KnownKeys
-from hatoba.gateway.call import Call, idempotent
+from hatoba.gateway.call import Call, Principal, idempotent
 from hatoba.gateway.needs import Need
 from hatoba.gateway.plane import ControlPlane
 from hatoba.gateway.room import Service
@@ -153,6 +154,17 @@ class FakeEcr:
         self.held = asyncio.Event()  # somebody waits at the gate
         self.room = Service("ecr")
         self.room.operation(self.describe_images)
+        self.logins: list[Principal] = []
+
+    def give_logins(self) -> None:
+        """Before the first task; else it has none, and images are pulled without."""
+        self.room.operation(self.get_authorization_token)
+
+    async def get_authorization_token(self, req: Any, call: Call) -> Any:
+        self.logins.append(call.principal)
+        token = base64.b64encode(f"AWS:{call.principal.role}".encode()).decode()
+        expires = call.now + 12 * 3600
+        return {"authorizationData": [{"authorizationToken": token, "expiresAt": expires, "proxyEndpoint": "http://r"}]}
 
     async def describe_images(self, req: Any, call: Call) -> Any:
         self.asked += 1

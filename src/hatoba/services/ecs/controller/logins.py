@@ -1,7 +1,7 @@
 """What the platform needs to start tasks for their owners: execution roles that trust it, and its registry's password.
 
-The password is ECR's authorization token, good for twelve hours; one is asked for each account and region, and shared
-by the tasks that start there.
+The password is ECR's authorization token, good for twelve hours. Tasks with an execution role pull with what that role
+may, others with what ECS may; a token is shared by the tasks that start with the same one.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from hatoba.core.records import replace
 from hatoba.core.secret import Secret
 from hatoba.fleet.model import ContainerWanted, Workload
 from hatoba.gateway.call import Platform
+from hatoba.services.ecs.acting import door_as
 
 USER = "AWS"
+SESSION = "ecs-execution"
 TRUST_SECONDS = 300.0  # how long a change of a role's trust policy may go unnoticed
 SHORTEST_SESSION = 900
 FRESH_SECONDS = 6 * 3600.0  # a token is used for new tasks while it is good for this much longer
@@ -33,7 +35,7 @@ class ExecutionRoles:
         if arn is None or self._trusted.get((scope, arn), 0.0) > now:
             return
         await self._platform.door(scope, "ecs").sts.assume_role(
-            RoleArn=arn, RoleSessionName="ecs-execution", DurationSeconds=SHORTEST_SESSION
+            RoleArn=arn, RoleSessionName=SESSION, DurationSeconds=SHORTEST_SESSION
         )
         self._trusted[scope, arn] = now + TRUST_SECONDS
 
@@ -41,18 +43,23 @@ class ExecutionRoles:
 class Logins:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._known: dict[Scope, tuple[Secret, float]] = {}
+        self._known: dict[tuple[Scope, str], tuple[Secret, float]] = {}  # until when it is used for new tasks
 
-    async def password(self, scope: Scope) -> Secret:
-        known = self._known.get(scope)
-        if known is not None and known[1] - FRESH_SECONDS > self._platform.clock.now():
+    async def password(self, scope: Scope, role: str | None) -> Secret:
+        """`role`: the execution role. Raises what STS or ECR says when it may not."""
+        whose, now = (scope, role or ""), self._platform.clock.now()
+        known = self._known.get(whose)
+        if known is not None and known[1] > now:
             return known[0]
-        answer = await self._platform.door(scope, "ecs").ecr.get_authorization_token()
+        door = await door_as(self._platform, scope, role or "", SESSION)
+        answer = await door.ecr.get_authorization_token()
         given = answer["authorizationData"][0]
         user, _, password = base64.b64decode(given["authorizationToken"]).decode().partition(":")
         assert user == USER
-        self._known[scope] = (Secret(password), given["expiresAt"])
-        return self._known[scope][0]
+        # A role of the same name may be another one by now.
+        fresh = given["expiresAt"] - FRESH_SECONDS if role is None else now + TRUST_SECONDS
+        self._known[whose] = (Secret(password), fresh)
+        return self._known[whose][0]
 
 
 def with_login(workload: Workload, password: Secret) -> Workload:

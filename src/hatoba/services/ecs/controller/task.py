@@ -139,7 +139,7 @@ class TaskController:
             *await asyncio.gather(
                 self._interface(task),
                 self._credential(task, definition),
-                self._logins.password(task.scope),
+                self._logins.password(task.scope, execution_role(task, definition)),
                 self._executions.check(task.scope, execution_role(task, definition)),
                 self._reader.read(task, definition),
                 return_exceptions=True,
