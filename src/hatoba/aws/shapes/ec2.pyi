@@ -775,6 +775,15 @@ class DescribeDhcpOptionsRequest(_t.TypedDict, total=False):
 class DescribeDhcpOptionsResult(_t.TypedDict, total=False):
     NextToken: str
     DhcpOptions: list[DhcpOptions]
+class DescribeEgressOnlyInternetGatewaysRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    EgressOnlyInternetGatewayIds: list[str]
+    MaxResults: int
+    NextToken: str
+    Filters: list[Filter]
+class DescribeEgressOnlyInternetGatewaysResult(_t.TypedDict, total=False):
+    EgressOnlyInternetGateways: list[EgressOnlyInternetGateway]
+    NextToken: str
 class DescribeFlowLogsRequest(_t.TypedDict, total=False):
     DryRun: bool
     Filter: list[Filter]
@@ -1219,6 +1228,34 @@ class DescribeVpcClassicLinkRequest(_t.TypedDict, total=False):
     Filters: list[Filter]
 class DescribeVpcClassicLinkResult(_t.TypedDict, total=False):
     Vpcs: list[VpcClassicLink]
+class DescribeVpcEndpointConnectionsRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    Filters: list[Filter]
+    MaxResults: int
+    NextToken: str
+class DescribeVpcEndpointConnectionsResult(_t.TypedDict, total=False):
+    VpcEndpointConnections: list[VpcEndpointConnection]
+    NextToken: str
+class DescribeVpcEndpointServicesRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    ServiceNames: list[str]
+    Filters: list[Filter]
+    MaxResults: int
+    NextToken: str
+    ServiceRegions: list[str]
+class DescribeVpcEndpointServicesResult(_t.TypedDict, total=False):
+    ServiceNames: list[str]
+    ServiceDetails: list[ServiceDetail]
+    NextToken: str
+class DescribeVpcEndpointsRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    VpcEndpointIds: list[str]
+    Filters: list[Filter]
+    MaxResults: int
+    NextToken: str
+class DescribeVpcEndpointsResult(_t.TypedDict, total=False):
+    VpcEndpoints: list[VpcEndpoint]
+    NextToken: str
 class DescribeVpcPeeringConnectionsRequest(_t.TypedDict, total=False):
     NextToken: str
     MaxResults: int
@@ -1293,6 +1330,16 @@ class DiskInfo(_t.TypedDict, total=False):
     Count: int
     Type: DiskType
 DiskType = _t.Literal["hdd", "ssd"]
+class DnsEntry(_t.TypedDict, total=False):
+    DnsName: str
+    HostedZoneId: str
+DnsNameState = _t.Literal["pendingVerification", "verified", "failed"]
+class DnsOptions(_t.TypedDict, total=False):
+    DnsRecordIpType: DnsRecordIpType
+    PrivateDnsOnlyForInboundResolverEndpoint: bool
+    PrivateDnsPreference: str
+    PrivateDnsSpecifiedDomains: list[str]
+DnsRecordIpType = _t.Literal["ipv4", "dualstack", "ipv6", "service-defined"]
 DnsSupportValue = _t.Literal["enable", "disable"]
 DomainType = _t.Literal["vpc", "standard"]
 class EbsBlockDevice(_t.TypedDict, total=False):
@@ -1374,6 +1421,10 @@ class Ec2InstanceConnectEndpoint(_t.TypedDict, total=False):
 Ec2InstanceConnectEndpointState = _t.Literal["create-in-progress", "create-complete", "create-failed", "delete-in-progress", "delete-complete", "delete-failed", "update-in-progress", "update-complete", "update-failed"]
 class EfaInfo(_t.TypedDict, total=False):
     MaximumEfaInterfaces: int
+class EgressOnlyInternetGateway(_t.TypedDict, total=False):
+    Attachments: list[InternetGatewayAttachment]
+    EgressOnlyInternetGatewayId: str
+    Tags: list[Tag]
 class ElasticGpuAssociation(_t.TypedDict, total=False):
     ElasticGpuId: str
     ElasticGpuAssociationId: str
@@ -2029,6 +2080,9 @@ class KeyPairInfo(_t.TypedDict, total=False):
     KeyName: str
     KeyFingerprint: str
 KeyType = _t.Literal["rsa", "ed25519"]
+class LastError(_t.TypedDict, total=False):
+    Message: str
+    Code: str
 class LaunchSpecification(_t.TypedDict, total=False):
     UserData: str
     AddressingType: str
@@ -2383,6 +2437,12 @@ class PathFilter(_t.TypedDict, total=False):
     SourcePortRange: FilterPortRange
     DestinationAddress: str
     DestinationPortRange: FilterPortRange
+PayerResponsibility = _t.Literal["ServiceOwner"]
+class PayerResponsibilityEntry(_t.TypedDict, total=False):
+    Scope: PayerResponsibilityScope
+    PayerResponsibilityType: PayerResponsibilityType
+PayerResponsibilityScope = _t.Literal["vpc-endpoint-charges", "resource-gateway-charges"]
+PayerResponsibilityType = _t.Literal["vpc-endpoint-account", "resource-gateway-account", "vpc-endpoint-service-account"]
 class PerformanceStatusSummary(_t.TypedDict, total=False):
     Status: SummaryStatus
     ImpairedSince: float
@@ -2448,6 +2508,8 @@ class PrefixListId(_t.TypedDict, total=False):
     Description: str
     PrefixListId: str
 PrefixListState = _t.Literal["create-in-progress", "create-complete", "create-failed", "modify-in-progress", "modify-complete", "modify-failed", "restore-in-progress", "restore-complete", "restore-failed", "delete-in-progress", "delete-complete", "delete-failed"]
+class PrivateDnsDetails(_t.TypedDict, total=False):
+    PrivateDnsName: str
 class PrivateDnsNameOptionsOnLaunch(_t.TypedDict, total=False):
     HostnameType: HostnameType
     EnableResourceNameDnsARecord: bool
@@ -2729,6 +2791,9 @@ class SecurityGroupForVpc(_t.TypedDict, total=False):
     GroupId: str
     Tags: list[Tag]
     PrimaryVpcId: str
+class SecurityGroupIdentifier(_t.TypedDict, total=False):
+    GroupId: str
+    GroupName: str
 class SecurityGroupReference(_t.TypedDict, total=False):
     GroupId: str
     ReferencingVpcId: str
@@ -2773,7 +2838,29 @@ class SecurityGroupVpcAssociation(_t.TypedDict, total=False):
     StateReason: str
     GroupOwnerId: str
 SecurityGroupVpcAssociationState = _t.Literal["associating", "associated", "association-failed", "disassociating", "disassociated", "disassociation-failed"]
+ServiceConnectivityType = _t.Literal["ipv4", "ipv6"]
+class ServiceDetail(_t.TypedDict, total=False):
+    ServiceName: str
+    ServiceId: str
+    ServiceType: list[ServiceTypeDetail]
+    ServiceRegion: str
+    AvailabilityZoneIds: list[str]
+    AvailabilityZones: list[str]
+    Owner: str
+    BaseEndpointDnsNames: list[str]
+    PrivateDnsName: str
+    PrivateDnsNames: list[PrivateDnsDetails]
+    VpcEndpointPolicySupported: bool
+    AcceptanceRequired: bool
+    ManagesVpcEndpoints: bool
+    PayerResponsibility: PayerResponsibility
+    Tags: list[Tag]
+    PrivateDnsNameVerificationState: DnsNameState
+    SupportedIpAddressTypes: list[ServiceConnectivityType]
 ServiceManaged = _t.Literal["alb", "nlb", "rnat", "rds"]
+ServiceType = _t.Literal["Interface", "Gateway", "GatewayLoadBalancer"]
+class ServiceTypeDetail(_t.TypedDict, total=False):
+    ServiceType: ServiceType
 SeverityLabel = _t.Literal["informational", "low", "medium", "high", "critical"]
 class Snapshot(_t.TypedDict, total=False):
     OwnerAlias: str
@@ -2851,6 +2938,7 @@ class StaleSecurityGroup(_t.TypedDict, total=False):
     StaleIpPermissions: list[StaleIpPermission]
     StaleIpPermissionsEgress: list[StaleIpPermission]
     VpcId: str
+State = _t.Literal["PendingAcceptance", "Pending", "Available", "Deleting", "Deleted", "Rejected", "Failed", "Expired", "Partial"]
 class StateReason(_t.TypedDict, total=False):
     Code: str
     Message: str
@@ -2894,6 +2982,9 @@ class SubnetCidrReservation(_t.TypedDict, total=False):
     Description: str
     Tags: list[Tag]
 SubnetCidrReservationType = _t.Literal["prefix", "explicit"]
+class SubnetIpPrefixes(_t.TypedDict, total=False):
+    SubnetId: str
+    IpPrefixes: list[str]
 class SubnetIpv6CidrBlockAssociation(_t.TypedDict, total=False):
     AssociationId: str
     Ipv6CidrBlock: str
@@ -3257,6 +3348,50 @@ class VpcEncryptionControlExclusions(_t.TypedDict, total=False):
     ApiGatewayV2: VpcEncryptionControlExclusion
 VpcEncryptionControlMode = _t.Literal["monitor", "enforce"]
 VpcEncryptionControlState = _t.Literal["enforce-in-progress", "monitor-in-progress", "enforce-failed", "monitor-failed", "deleting", "deleted", "available", "creating", "delete-failed"]
+class VpcEndpoint(_t.TypedDict, total=False):
+    VpcEndpointId: str
+    VpcEndpointType: VpcEndpointType
+    VpcId: str
+    ServiceName: str
+    State: State
+    PolicyDocument: str
+    RouteTableIds: list[str]
+    SubnetIds: list[str]
+    Groups: list[SecurityGroupIdentifier]
+    IpAddressType: IpAddressType
+    DnsOptions: DnsOptions
+    PrivateDnsEnabled: bool
+    RequesterManaged: bool
+    NetworkInterfaceIds: list[str]
+    DnsEntries: list[DnsEntry]
+    CreationTimestamp: float
+    Tags: list[Tag]
+    OwnerId: str
+    LastError: LastError
+    Ipv4Prefixes: list[SubnetIpPrefixes]
+    Ipv6Prefixes: list[SubnetIpPrefixes]
+    FailureReason: str
+    ServiceNetworkArn: str
+    ResourceConfigurationArn: str
+    ServiceRegion: str
+    PayerResponsibilities: list[PayerResponsibilityEntry]
+class VpcEndpointConnection(_t.TypedDict, total=False):
+    ServiceId: str
+    VpcEndpointId: str
+    VpcEndpointOwner: str
+    VpcEndpointState: State
+    CreationTimestamp: float
+    DnsEntries: list[DnsEntry]
+    NetworkLoadBalancerArns: list[str]
+    GatewayLoadBalancerArns: list[str]
+    IpAddressType: IpAddressType
+    VpcEndpointConnectionId: str
+    Tags: list[Tag]
+    VpcEndpointRegion: str
+    PayerResponsibilities: list[PayerResponsibilityEntry]
+    TransitGatewayAttachmentId: str
+    TransitGatewayAttachmentOwner: str
+VpcEndpointType = _t.Literal["Interface", "Gateway", "GatewayLoadBalancer", "Resource", "ServiceNetwork", "Tunnel"]
 class VpcIpv6CidrBlockAssociation(_t.TypedDict, total=False):
     AssociationId: str
     Ipv6CidrBlock: str

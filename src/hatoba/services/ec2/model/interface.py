@@ -60,6 +60,7 @@ enis = Table(
         Index("vpc", lambda eni: eni.vpc),
         Index("description", lambda eni: eni.description),
         Index("public", lambda eni: eni.public),
+        Index("public_in", lambda eni: eni.subnet if eni.public else None),
         Index("has_public", lambda eni: True if eni.public else None),
         Index("association", lambda eni: eni.association),
         Index("allocation", lambda eni: eni.allocation),
@@ -181,7 +182,7 @@ def _show(tx: Tx, eni: Eni, outside: bool) -> None:
 def refresh_egress(tx: Tx, scope: Scope, subnet: str) -> None:
     """After a change of routes: who may leave the VPC, and be reached from outside."""
     outside = leads_outside(tx, scope, subnet)
-    for eni in tx.index(enis, "subnet", subnet):
+    for eni in tx.index(enis, "public_in", subnet):
         _show(tx, eni, outside)
 
 
