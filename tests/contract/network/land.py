@@ -23,7 +23,6 @@ from hatoba.core.secret import Sealer
 from hatoba.fleet import model as fleet
 from hatoba.fleet.assemble import Holding, NodeItems
 from hatoba.fleet.changes import touched
-from hatoba.gateway import access
 from hatoba.gateway.call import idempotent
 from hatoba.gateway.plane import ControlPlane
 from hatoba.gateway.tags import tags
@@ -35,6 +34,7 @@ from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.store import Change, Store
 from hatoba.store.memory import MemoryDisk, MemoryJournal
 from tests.contract.network.labs import ENDPOINT, NODES, WORLD, Lab
+from tests.unit.gateway.roles_pass import RolesPass
 
 SCOPE = Scope("aws", "123456789012", "eu-west-1")
 EVERYWHERE = "0.0.0.0/0"
@@ -73,7 +73,7 @@ class Land:
             pager=Pager(sealer),
             rooms=[ec2],
             identities=Nobody(),
-            authorizer=access.RolesPass(),
+            authorizer=RolesPass(),
             strict=True,
         )
         self._plane.provide(PublicPool, PublicPool(network="100.80.0.0/16", transit="100.80.0.0/21"))
