@@ -30,7 +30,6 @@ from hatoba.gateway.needs import (
     tag_keys,
     untagged,
 )
-from hatoba.gateway.tags import tags_of
 from hatoba.services.elbv2.model import arns
 
 PREFIX = arns.SERVICE
@@ -41,27 +40,21 @@ _KINDS = {"application": "app", "network": "net", "gateway": "gwy"}
 def asked(
     *resources: Resources, keys: Extra | None = None, tags: str = "Tags", creates: Resources | None = None
 ) -> Rule:
-    """The operation's own action on each of `resources`, with their tags as this service's own key, too; and AddTags
-    on what the operation `creates`, if it is given tags."""
+    """The operation's own action on each of `resources`; and AddTags on what the operation `creates`, if it is given
+    tags."""
 
     def rule(action: str, req: Params, call: Call) -> Iterator[Need]:
         given = tag_keys(req.get(tags))
         said: dict[str, Values] = {**(keys(req, call) if keys is not None else {}), **given}
         found = dict.fromkeys(arn for each in resources for arn in each(req, call))
         for arn in found or (EVERYTHING,):
-            yield Need(action=action, resource=arn, keys={**of_resource(call, arn), **said})
+            yield Need(action=action, resource=arn, keys=said)
         if given and creates is not None:
             said = {**given, f"{PREFIX}:CreateAction": action.partition(":")[2]}
             for arn in creates(req, call):
                 yield Need(action=f"{PREFIX}:AddTags", resource=arn, keys=said)
 
     return rule
-
-
-def of_resource(call: Call, arn: str) -> dict[str, Values]:
-    """Its tags; `aws:ResourceTag/…` everything has."""
-    tags = tags_of(call.store, call.scope, arn)
-    return {f"{PREFIX}:ResourceTag/{key}": value for key, value in tags.items()}
 
 
 # --- resources

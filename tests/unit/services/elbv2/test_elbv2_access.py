@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from hatoba.gateway.tags import Tags, tags
 from hatoba.services.elbv2.access import ACCESS
 from tests.unit.services.asked import SCOPE, Asked
 
@@ -22,8 +21,7 @@ ACTIONS = [{"Type": "forward", "TargetGroupArn": GROUP}]
 
 @pytest.fixture(scope="module")
 def asked() -> Iterator[Asked]:
-    asked = Asked("elbv2", ACCESS, tags)
-    asked.put(tags, Tags(key=tags.key(SCOPE, APP), tags={"stage": "live"}))
+    asked = Asked("elbv2", ACCESS)
     yield asked
     asked.close()
 
@@ -92,13 +90,3 @@ def test_what_the_request_says_is_told(asked: Asked) -> None:
     assert asked.keys("ModifyListener", ListenerArn=LISTENER, **secure) == said
     assert asked.keys("ModifyListener", ListenerArn=LISTENER, Port=80) == {}
     assert asked.keys("RemoveTags", ResourceArns=[GROUP], TagKeys=["a"]) == {"aws:TagKeys": ["a"]}
-
-
-def test_a_resources_tags_are_this_services_own_key_too(asked: Asked) -> None:
-    tagged, bare = asked.needs("AddTags", ResourceArns=[APP, GROUP], Tags=TAGS)
-    assert tagged.keys["elasticloadbalancing:ResourceTag/stage"] == "live"
-    assert "elasticloadbalancing:ResourceTag/stage" not in bare.keys
-    assert asked.keys("SetSubnets", LoadBalancerArn=APP, Subnets=["subnet-a"]) == {
-        "elasticloadbalancing:ResourceTag/stage": "live",
-        "elasticloadbalancing:Subnet": ["subnet-a"],
-    }
