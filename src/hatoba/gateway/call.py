@@ -98,6 +98,7 @@ class Call:
     __slots__ = (
         "closing",
         "host",
+        "needs",
         "operation",
         "platform",
         "principal",
@@ -136,6 +137,7 @@ class Call:
         self.host = host
         self.via = via
         self.closing: Callable[[Tx], None] | None = None  # what each of its transactions writes at its end
+        self.needs: tuple[Need, ...] = ()  # none before the request was found valid: nobody knows what it is about
 
     # --- what it may use
 

@@ -135,7 +135,8 @@ class Operations:
             raise not_implemented(operation)
         try:
             validate.check(operation, params)
-            self._authorizer.decide(call, operation, bound.access.needs(operation.name, params, call))
+            call.needs = tuple(bound.access.needs(operation.name, params, call))
+            self._authorizer.decide(call, operation, call.needs)
             result: dict[str, Any] = await handler(params, call) or {}
             if self._strict:
                 conform.output(operation, result)

@@ -11,6 +11,7 @@ import json
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +24,8 @@ from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
 from hatoba.core.secret import Sealer
 from hatoba.core.verdicts import Verdicts
-from hatoba.gateway.access import Authorizer, EverythingPasses, Identities, KnownKeys, SecondFactors
+from hatoba.gateway import access
+from hatoba.gateway.access import Authorizer, Identities, KnownKeys, SecondFactors
 from hatoba.gateway.front import front
 from hatoba.gateway.http import Server
 from hatoba.gateway.own import Own
@@ -35,6 +37,7 @@ from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.ecr.naming import Naming
 from hatoba.services.ecr.registry import Registry, open_registry
 from hatoba.services.ecs import Settings as EcsSettings
+from hatoba.services.iam.authorizer import PolicyAuthorizer
 from hatoba.services.iam.factors import Devices
 from hatoba.services.sts.oidc import Keys
 from hatoba.store import Store
@@ -109,7 +112,7 @@ class Composed:
             for table in tables():
                 for record in tx.all(table):
                     tx.forget(table, record.key)
-        door: Any = self.plane.door(SCOPE, "ecs")
+        door: Any = self.plane.door(SCOPE, "ecs", access.root("aws", SCOPE.account))
         ec2, elb, ecs, iam = door.ec2, door.elbv2, door.ecs, door.iam
         vpc = (await ec2.describe_vpcs())["Vpcs"][0]["VpcId"]
         subnets = [s["SubnetId"] for s in (await ec2.describe_subnets())["Subnets"]]
@@ -289,7 +292,7 @@ class Composed:
 
 @contextmanager
 def composed(folder: Path, authorizer: Callable[[Store], Authorizer] | None = None) -> Iterator[Composed]:
-    """`authorizer`: who decides, made for the store; without one everything passes."""
+    """`authorizer`: who decides, made for the store; else policies, as in earnest."""
     started: list[Composed] = []
     ready, stop = threading.Event(), asyncio.Event()
 
@@ -307,7 +310,7 @@ def composed(folder: Path, authorizer: Callable[[Store], Authorizer] | None = No
             pager=Pager(sealer),
             rooms=[room.service for room in ROOMS],
             identities=identities,
-            authorizer=EverythingPasses() if authorizer is None else authorizer(store),
+            authorizer=(authorizer or partial(PolicyAuthorizer, encode=Verdicts(sealer).encode))(store),
             auditor=recorder,
             settings=Settings(auth=False, account=SCOPE.account, region=SCOPE.region),
             strict=True,

@@ -142,8 +142,7 @@ def _entries(ended: Iterable[Ended]) -> list[Entry]:
 
 
 def _about(asked: Asked, result: Mapping[str, Any] | None) -> tuple[Thing, ...]:
-    needed = asked.access.needs(asked.call.operation, asked.params, asked.call)
-    return things((need.resource for need in needed), result)
+    return things((need.resource for need in asked.call.needs), result)
 
 
 def _entry(
