@@ -14,6 +14,7 @@ SOURCES_OF_TIME = {
     "src/hatoba/cli/daily.py": "a client of the public API",
     "src/hatoba/fleet/enrol.py": "certificates are valid in the world's time",
     "src/hatoba/node/session.py": "certificates are valid in the world's time",
+    "src/hatoba/node/wiring.py": {"log.exception"},
     "src/hatoba/node/logs/spooler.py": "a process of its own that imports nothing of ours",
 }
 SOURCES_OF_CHANCE = {
@@ -32,6 +33,7 @@ CHANCE = {"os.urandom", "uuid.uuid1", "uuid.uuid4"}
 CATCH_ALL = {
     "src/hatoba/gateway/path.py": {"log.exception"},  # a room's mistake ends a request, not the gateway
     "src/hatoba/node/session.py": {"log.exception"},  # a node must not fall silent
+    "src/hatoba/node/wiring.py": {"log.exception"},  # a network that nobody sees to stops every task in it
     "src/hatoba/reconcile/runner.py": {"log.log", "log.exception"},  # a controller goes on
     "src/hatoba/store/feed.py": {"log.exception"},  # a subscriber must not keep the others waiting
     "src/hatoba/store/writer.py": {"self._failed"},  # ends the process: what is on the disk is unknown

@@ -71,21 +71,25 @@ class Resolver:
         self._shared = _Names(lambda: zone_of(self._zones(), EVERYBODY).find)
 
     async def open(self, network: str, netns: Path) -> None:
-        if network in self._served:
-            return
-        if not self._networks()[network].dns:
+        item = self._wanted(network)
+        if item is None or network in self._served:
             return
         names = _Names(lambda: self._names_of(network))
         desk = Desk(names.find, self._upstream)
         server = Server(desk, self._clock)
         try:
-            for address in dict.fromkeys((self._networks()[network].resolver, RESOLVERS)):
+            for address in dict.fromkeys((item.resolver, RESOLVERS)):
                 for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
                     await server.serve(await self._bound(network, kind, address))
         except PortError:
             await server.close()
             raise
         self._served[network] = _Served(names, desk, server)
+
+    def _wanted(self, network: str) -> NetworkItem | None:
+        """None: it does without a resolver, or it has gone while it was seen to."""
+        item = self._networks().get(network)
+        return item if item is not None and item.dns else None
 
     async def _bound(self, network: str, kind: socket.SocketKind, address: str) -> socket.socket:
         opened = await self._fabric.open_socket(network, socket.AF_INET, kind)
@@ -99,14 +103,16 @@ class Resolver:
 
     def _names_of(self, network: str) -> Find:
         """Its own zones go before those of everybody, as a private zone hides a public one."""
-        item = self._networks()[network]
+        item = self._networks().get(network)
+        if item is None:
+            return self._shared.find
         own = zone_of(self._zones(), network)
         cidrs = item.cidrs if item.hostnames else ()
         return first((own.find, private_names(cidrs, item.region).find, self._shared.find))
 
     async def refresh(self, network: str, netns: Path) -> None:
         self._shared.changed()  # an item of everybody refreshes every network
-        if not self._networks()[network].dns:
+        if self._wanted(network) is None:
             await self.close(network)
             return
         await self.open(network, netns)

@@ -155,8 +155,11 @@ class Wiring:
             parts, vpc.parts = vpc.parts, set()
             try:
                 there = await self._pass(network, vpc, parts)
-            except (PortError, Refused) as error:
-                log.warning("network %s: %s; again in %.1f s", network, error, delay)
+            except Exception as error:  # a network that nobody sees to would stop every task in it
+                if isinstance(error, PortError | Refused):
+                    log.warning("network %s: %s; again in %.1f s", network, error, delay)
+                else:
+                    log.exception("network %s; again in %.1f s", network, delay)
                 vpc.parts |= parts
                 vpc.dirty.set()
                 await asyncio.sleep(delay)

@@ -103,6 +103,8 @@ async def test_nothing_of_them_is_on_a_disk_or_left_behind(real: ContainerdWorld
 
 @pytest.mark.real
 async def test_a_root_that_cannot_be_written_to_has_them_too(real: ContainerdWorld, tmp_path: Path) -> None:
-    text = await shell(real, tmp_path, "cat /run/secrets/db; touch /x 2>/dev/null || echo no", files=NEW, read_only_root=True)
+    text = await shell(
+        real, tmp_path, "cat /run/secrets/db; touch /x 2>/dev/null || echo no", files=NEW, read_only_root=True
+    )
     assert text.startswith("hunter2 new")
     assert text.endswith("no\n")

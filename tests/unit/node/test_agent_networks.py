@@ -1,0 +1,101 @@
+"""What the agent does for networks: they come and go, their services fail, and tasks wait for them."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from hatoba.core.errors import PortError
+from hatoba.core.virtual import run
+from hatoba.fleet import messages as msg
+from tests.unit.node.machine import Machine, item, on_a_machine
+from tests.unit.node.pieces import workload
+
+
+def test_a_network_that_goes_while_a_task_waits_for_it_is_said_to_be_missing(tmp_path: Path) -> None:
+    async def script(machine: Machine) -> None:
+        machine.fabric.failures["set_policies"] = [PortError("kernel", "no")] * 3
+        machine.want(workload("t1"))
+        await asyncio.sleep(0.2)
+        machine.tell(gone=[msg.Gone(kind="network", id="v1"), msg.Gone(kind="policy", id="g1")])
+        await machine.until(lambda: machine.status("t1") and machine.status("t1").state == "stopped")
+        assert machine.status("t1").error == "network-missing"
+        assert "v1" not in machine.fabric.vpcs
+
+    on_a_machine(tmp_path, script)
+
+
+class Served:
+    """A service inside the router; the first openings fail."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.open_: set[str] = set()
+
+    async def open(self, network: str, netns: Path) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise PortError("kernel", "address in use")
+        self.open_.add(network)
+
+    async def refresh(self, network: str, netns: Path) -> None:
+        assert network in self.open_
+
+    async def close(self, network: str) -> None:
+        self.open_.discard(network)
+
+
+def test_a_service_that_does_not_open_is_tried_again_and_a_network_that_returns_is_served(tmp_path: Path) -> None:
+    async def main() -> None:
+        machine = Machine.make(tmp_path)
+        served = Served(2)
+        machine.services = (served,)
+        await machine.start()
+        wanted = workload("t1")
+        machine.want(wanted)
+        await machine.until(lambda: machine.running() == ["t1-web"])
+        assert served.open_ == {"v1"}
+        machine.forget(wanted)
+        machine.tell(gone=[msg.Gone(kind="network", id="v1"), msg.Gone(kind="policy", id="g1")])
+        machine.want(workload("t2"))  # it is wanted again before it is gone
+        await machine.until(lambda: machine.running() == ["t2-web"])
+        assert served.open_ == {"v1"}
+        await machine.kill()
+
+    run(main())
+
+
+class Mistaken(Served):
+    """Somebody's mistake, once."""
+
+    async def refresh(self, network: str, netns: Path) -> None:
+        if self.mistakes:
+            self.mistakes -= 1
+            raise KeyError(network)
+
+    mistakes = 1
+
+
+def test_a_mistake_leaves_no_network_unattended(tmp_path: Path) -> None:
+    async def main() -> None:
+        machine = Machine.make(tmp_path)
+        served = Mistaken(0)
+        machine.services = (served,)
+        await machine.start()
+        machine.want(workload("t1"))
+        await machine.until(lambda: machine.running() == ["t1-web"])
+        assert served.mistakes == 0
+        await machine.kill()
+
+    run(main())
+
+
+def test_remote_public_addresses_are_tried_again(tmp_path: Path) -> None:
+    from hatoba.fleet.items import PublicItem
+
+    async def script(machine: Machine) -> None:
+        machine.fabric.failures["set_remote_publics"] = [PortError("kernel", "no")] * 2
+        machine.tell(put=[item("public", "e9", PublicItem(address="100.64.9.9", node="192.0.2.9"))])
+        await machine.until(lambda: machine.fabric.remote == {"100.64.9.9": "192.0.2.9"})
+
+    on_a_machine(tmp_path, script)
