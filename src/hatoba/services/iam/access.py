@@ -164,6 +164,7 @@ ACCOUNT = {
     "GetServiceLastAccessedDetailsWithEntities": on(),
     "ListAccountAliases": on(),
     "ListPoliciesGrantingServiceAccess": at(said("Arn")),
+    "ListServerCertificates": on(),
     "UpdateAccountPasswordPolicy": on(),
 }
 POLICIES = {
@@ -201,6 +202,9 @@ OF_USERS = {
     "ListAttachedUserPolicies": USER_,
     "ListGroupsForUser": USER_,
     "ListUserPolicies": USER_,
+    "ListSSHPublicKeys": USER_,
+    "ListServiceSpecificCredentials": USER_,
+    "ListSigningCertificates": USER_,
     "ListUserTags": USER_,
     "ListUsers": at(under(USER)),
     "PutUserPermissionsBoundary": at(USERS, keys=bounding),
