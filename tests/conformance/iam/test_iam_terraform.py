@@ -1,4 +1,4 @@
-"""The calls of Terraform's resources, in their order: made, read back, changed, read again, destroyed by force."""
+"""Terraform's resources, by their calls in their order: made, read, changed, read again, destroyed by force."""
 
 from __future__ import annotations
 

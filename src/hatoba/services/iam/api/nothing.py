@@ -1,4 +1,4 @@
-"""What there is none of here, and what clients list all the same before they delete a user or look for a certificate."""
+"""What there is none of here, and what clients list all the same, before they delete a user for instance."""
 
 from __future__ import annotations
 
