@@ -50,6 +50,7 @@ COMMON = frozenset(
 # Values that AWS answers with although its own models do not know them, by service and shape.
 _BEYOND: dict[tuple[str, str], frozenset[str]] = {
     ("ec2", "AttachmentStatus"): frozenset({"available"}),  # of an internet gateway
+    ("ec2", "State"): frozenset({"available"}),  # of a VPC endpoint
 }
 
 

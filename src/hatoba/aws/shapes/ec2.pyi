@@ -570,6 +570,27 @@ class CreateTagsRequest(_t.TypedDict, total=False):
     DryRun: bool
     Resources: _t.Required[list[str]]
     Tags: _t.Required[list[Tag]]
+class CreateVpcEndpointRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    VpcEndpointType: VpcEndpointType
+    VpcId: _t.Required[str]
+    ServiceName: str
+    PolicyDocument: str
+    RouteTableIds: list[str]
+    SubnetIds: list[str]
+    SecurityGroupIds: list[str]
+    IpAddressType: IpAddressType
+    DnsOptions: DnsOptionsSpecification
+    ClientToken: str
+    PrivateDnsEnabled: bool
+    TagSpecifications: list[TagSpecification]
+    SubnetConfigurations: list[SubnetConfiguration]
+    ServiceNetworkArn: str
+    ResourceConfigurationArn: str
+    ServiceRegion: str
+class CreateVpcEndpointResult(_t.TypedDict, total=False):
+    VpcEndpoint: VpcEndpoint
+    ClientToken: str
 class CreateVpcPeeringConnectionRequest(_t.TypedDict, total=False):
     PeerRegion: str
     TagSpecifications: list[TagSpecification]
@@ -670,6 +691,11 @@ class DeleteTagsRequest(_t.TypedDict, total=False):
     DryRun: bool
     Resources: _t.Required[list[str]]
     Tags: list[Tag]
+class DeleteVpcEndpointsRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    VpcEndpointIds: _t.Required[list[str]]
+class DeleteVpcEndpointsResult(_t.TypedDict, total=False):
+    Unsuccessful: list[UnsuccessfulItem]
 class DeleteVpcPeeringConnectionRequest(_t.TypedDict, total=False):
     DryRun: bool
     VpcPeeringConnectionId: _t.Required[str]
@@ -1335,6 +1361,11 @@ class DnsEntry(_t.TypedDict, total=False):
     HostedZoneId: str
 DnsNameState = _t.Literal["pendingVerification", "verified", "failed"]
 class DnsOptions(_t.TypedDict, total=False):
+    DnsRecordIpType: DnsRecordIpType
+    PrivateDnsOnlyForInboundResolverEndpoint: bool
+    PrivateDnsPreference: str
+    PrivateDnsSpecifiedDomains: list[str]
+class DnsOptionsSpecification(_t.TypedDict, total=False):
     DnsRecordIpType: DnsRecordIpType
     PrivateDnsOnlyForInboundResolverEndpoint: bool
     PrivateDnsPreference: str
@@ -2206,6 +2237,23 @@ class ModifyVpcBlockPublicAccessOptionsRequest(_t.TypedDict, total=False):
     InternetGatewayBlockMode: _t.Required[InternetGatewayBlockMode]
 class ModifyVpcBlockPublicAccessOptionsResult(_t.TypedDict, total=False):
     VpcBlockPublicAccessOptions: VpcBlockPublicAccessOptions
+class ModifyVpcEndpointRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    VpcEndpointId: _t.Required[str]
+    ResetPolicy: bool
+    PolicyDocument: str
+    AddRouteTableIds: list[str]
+    RemoveRouteTableIds: list[str]
+    AddSubnetIds: list[str]
+    RemoveSubnetIds: list[str]
+    AddSecurityGroupIds: list[str]
+    RemoveSecurityGroupIds: list[str]
+    IpAddressType: IpAddressType
+    DnsOptions: DnsOptionsSpecification
+    PrivateDnsEnabled: bool
+    SubnetConfigurations: list[SubnetConfiguration]
+class ModifyVpcEndpointResult(_t.TypedDict, total=False):
+    Return: bool
 class ModifyVpcTenancyRequest(_t.TypedDict, total=False):
     VpcId: _t.Required[str]
     InstanceTenancy: _t.Required[VpcTenancy]
@@ -2982,6 +3030,10 @@ class SubnetCidrReservation(_t.TypedDict, total=False):
     Description: str
     Tags: list[Tag]
 SubnetCidrReservationType = _t.Literal["prefix", "explicit"]
+class SubnetConfiguration(_t.TypedDict, total=False):
+    SubnetId: str
+    Ipv4: str
+    Ipv6: str
 class SubnetIpPrefixes(_t.TypedDict, total=False):
     SubnetId: str
     IpPrefixes: list[str]
@@ -3124,6 +3176,12 @@ class TunnelOption(_t.TypedDict, total=False):
     EnableTunnelLifecycleControl: bool
     Phase1AdditionalKeyExchanges: list[VpnAdditionalKeyExchange]
     Phase2AdditionalKeyExchanges: list[VpnAdditionalKeyExchange]
+class UnsuccessfulItem(_t.TypedDict, total=False):
+    Error: UnsuccessfulItemError
+    ResourceId: str
+class UnsuccessfulItemError(_t.TypedDict, total=False):
+    Code: str
+    Message: str
 class UpdateSecurityGroupRuleDescriptionsEgressRequest(_t.TypedDict, total=False):
     DryRun: bool
     GroupId: str

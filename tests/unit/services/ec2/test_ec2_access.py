@@ -12,6 +12,7 @@ from hatoba.gateway.tags import tags as tag_table
 from hatoba.services.ec2.access import ACCESS
 from hatoba.services.ec2.model.acl import network_acls
 from hatoba.services.ec2.model.address import Elastic, elastics
+from hatoba.services.ec2.model.endpoint import vpc_endpoints
 from hatoba.services.ec2.model.group import SecurityGroup, groups
 from hatoba.services.ec2.model.interface import Eni, enis
 from hatoba.services.ec2.model.keypair import KeyPair, key_pairs
@@ -21,7 +22,19 @@ from hatoba.services.ec2.model.prefixlist import lists_of_aws
 from hatoba.services.ec2.model.routes import Association, RouteTable, local_route, route_tables
 from tests.unit.services.asked import SCOPE, Asked
 
-TABLES = (vpcs, subnets, groups, enis, elastics, route_tables, network_acls, peerings, key_pairs, tag_table)
+TABLES = (
+    vpcs,
+    subnets,
+    groups,
+    enis,
+    elastics,
+    route_tables,
+    network_acls,
+    peerings,
+    key_pairs,
+    vpc_endpoints,
+    tag_table,
+)
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +97,13 @@ NAMED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("AcceptVpcPeeringConnection", {"VpcPeeringConnectionId": "pcx-1"},
      ["vpc-peering-connection/pcx-1", "vpc/vpc-2"]),
     ("DeleteVpcPeeringConnection", {"VpcPeeringConnectionId": "pcx-9"}, ["vpc-peering-connection/pcx-9"]),
+    ("CreateVpcEndpoint", {"VpcId": "vpc-1", "ServiceName": "com.amazonaws.us-east-1.s3", "RouteTableIds": ["rtb-1"]},
+     ["vpc-endpoint/*", "vpc/vpc-1", "route-table/rtb-1"]),
+    ("CreateVpcEndpoint", {"VpcId": "vpc-1", "SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]},
+     ["vpc-endpoint/*", "vpc/vpc-1", "security-group/sg-1", "subnet/subnet-1"]),
+    ("ModifyVpcEndpoint", {"VpcEndpointId": "vpce-1", "AddRouteTableIds": ["rtb-1"], "RemoveRouteTableIds": ["rtb-2"]},
+     ["vpc-endpoint/vpce-1", "route-table/rtb-1", "route-table/rtb-2"]),
+    ("DeleteVpcEndpoints", {"VpcEndpointIds": ["vpce-1", "vpce-2"]}, ["vpc-endpoint/vpce-1", "vpc-endpoint/vpce-2"]),
     ("CreateRoute", {"RouteTableId": "rtb-1", "GatewayId": "igw-1"}, ["route-table/rtb-1"]),
     ("AssociateRouteTable", {"RouteTableId": "rtb-1", "SubnetId": "subnet-1"},
      ["route-table/rtb-1", "subnet/subnet-1"]),
@@ -138,6 +158,14 @@ def test_a_list_of_awss_is_awss(asked: Asked) -> None:
     id_ = lists_of_aws(SCOPE, "100.64.0.0/22")[0].id
     (need,) = asked.needs("GetManagedPrefixListEntries", PrefixListId=id_)
     assert need.resource == f"arn:aws:ec2:us-east-1:aws:prefix-list/{id_}"
+
+
+def test_an_endpoint_is_known_by_its_service(asked: Asked) -> None:
+    """Whoever may make endpoints for some services only: the user guide's example."""
+    first, *others = asked.needs("CreateVpcEndpoint", VpcId="vpc-1", ServiceName="com.amazonaws.us-east-1.s3")
+    assert first.keys["ec2:VpceServiceName"] == "com.amazonaws.us-east-1.s3"
+    assert first.keys["ec2:VpceServiceOwner"] == "amazon"
+    assert not any("ec2:VpceServiceName" in need.keys for need in others)
 
 
 def spec(kind: str, **tags: str) -> dict[str, Any]:

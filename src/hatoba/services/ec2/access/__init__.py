@@ -16,6 +16,12 @@ ACL, TABLE = of("network-acl", "NetworkAclId"), of("route-table", "RouteTableId"
 GATEWAY = of("internet-gateway", "InternetGatewayId")
 INTERFACE = of("network-interface", "NetworkInterfaceId")
 LIST = of("prefix-list", "PrefixListId")
+ENDPOINT = of("vpc-endpoint", "VpcEndpointId")
+OF_ENDPOINT = (  # what it is made of, is given or taken
+    of("route-table", "RouteTableIds", "AddRouteTableIds", "RemoveRouteTableIds"),
+    of("security-group", "SecurityGroupIds", "AddSecurityGroupIds", "RemoveSecurityGroupIds"),
+    of("subnet", "SubnetIds", "AddSubnetIds", "RemoveSubnetIds"),
+)
 PEERING = of("vpc-peering-connection", "VpcPeeringConnectionId")
 RULES = of("security-group-rule", "SecurityGroupRules.SecurityGroupRuleId")
 NEW_RULES = when_tagged(made("security-group-rule"))
@@ -49,6 +55,7 @@ ROUTES: dict[str, Rule] = {
     "CreateNatGateway": on(made("natgateway"), SUBNET, of("elastic-ip", "AllocationId")),
     "CreateRoute": on(TABLE),
     "CreateRouteTable": on(made("route-table"), VPC),
+    "CreateVpcEndpoint": on(r.new_endpoint, VPC, *OF_ENDPOINT),
     "CreateVpcPeeringConnection": on(r.new_peering, VPC),
     "DeleteInternetGateway": on(GATEWAY),
     "DeleteNatGateway": on(of("natgateway", "NatGatewayId")),
@@ -56,9 +63,11 @@ ROUTES: dict[str, Rule] = {
     "DeleteNetworkAclEntry": on(ACL),
     "DeleteRoute": on(TABLE),
     "DeleteRouteTable": on(TABLE),
+    "DeleteVpcEndpoints": on(of("vpc-endpoint", "VpcEndpointIds")),
     "DeleteVpcPeeringConnection": on(PEERING),
     "DetachInternetGateway": on(GATEWAY, VPC),
     "DisassociateRouteTable": on(r.table_of_association, r.subnet_of_association),
+    "ModifyVpcEndpoint": on(ENDPOINT, *OF_ENDPOINT),
     "RejectVpcPeeringConnection": on(PEERING),
     "ReplaceNetworkAclAssociation": on(ACL, r.subnet_of_acl_association),
     "ReplaceNetworkAclEntry": on(ACL),

@@ -20,6 +20,7 @@ from hatoba.gateway.tags import tags_of
 from hatoba.services.ec2.model.acl import associated, network_acls
 from hatoba.services.ec2.model.address import elastics
 from hatoba.services.ec2.model.arns import TYPES, arn_of
+from hatoba.services.ec2.model.endpoint import vpc_endpoints
 from hatoba.services.ec2.model.group import groups
 from hatoba.services.ec2.model.interface import enis
 from hatoba.services.ec2.model.keypair import KeyPair, by_name, key_pairs
@@ -114,6 +115,15 @@ def _peering(call: Call, id_: str) -> Keys:
     return {"ec2:VpcPeeringConnectionID": id_, **sides}
 
 
+def _endpoint(call: Call, id_: str) -> Keys:
+    found = call.store.find(vpc_endpoints, call.scope, id_)
+    return _of_service(found.service) if found else {}
+
+
+def _of_service(name: str) -> Keys:
+    return {"ec2:VpceServiceName": name, "ec2:VpceServiceOwner": "amazon"}
+
+
 def _sides(call: Call, requester: str, accepter: Side) -> dict[str, Values]:
     far = call.scope._replace(account=accepter.account, region=accepter.region)
     return {"ec2:RequesterVpc": _vpc_arn(call, requester), "ec2:AccepterVpc": arn_of(far, "vpc", accepter.vpc)}
@@ -130,6 +140,7 @@ _OWN_KEYS: dict[str, Callable[[Call, str], Keys]] = {
     "internet-gateway": lambda call, id_: {"ec2:InternetGatewayID": id_},
     "dhcp-options": lambda call, id_: {"ec2:DhcpOptionsID": id_},
     "vpc-peering-connection": _peering,
+    "vpc-endpoint": _endpoint,
 }
 
 
@@ -272,6 +283,11 @@ def new_peering(req: Params, call: Call) -> Iterator[Thing]:
     )
     kind = "vpc-peering-connection"
     yield Thing(kind, arn_of(call.scope, kind, ANY), _sides(call, req.get("VpcId") or "", far))
+
+
+def new_endpoint(req: Params, call: Call) -> Iterator[Thing]:
+    kind, service = "vpc-endpoint", req.get("ServiceName")
+    yield Thing(kind, arn_of(call.scope, kind, ANY), _of_service(service) if service else {}, made=True)
 
 
 def accepter_of_peering(req: Params, call: Call) -> Iterator[Thing]:

@@ -130,11 +130,7 @@ KINDS = (
         "InvalidEgressOnlyInternetGatewayId.NotFound",
         "egress only internet gateway ID",
     ),
-    _kind("DescribeVpcEndpoints", "VpcEndpoints", "VpcEndpointIds", "InvalidVpcEndpointId.NotFound", "Vpc Endpoint Id"),
     _kind("DescribeVpcEndpointConnections", "VpcEndpointConnections"),
-    _kind(
-        "DescribeVpcEndpointServices", "ServiceNames ServiceDetails", "ServiceNames", "InvalidServiceName", "service"
-    ),
     _kind("DescribeFlowLogs", "FlowLogs", "FlowLogIds", "InvalidFlowLogId.NotFound", "flow log ID"),
     _kind("DescribeTrafficMirrorSessions", "TrafficMirrorSessions", "TrafficMirrorSessionIds"),
     _kind("DescribeNetworkInsightsPaths", "NetworkInsightsPaths", "NetworkInsightsPathIds"),

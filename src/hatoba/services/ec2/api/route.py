@@ -27,6 +27,7 @@ from hatoba.services.ec2.model.network import the_subnet, the_vpc
 from hatoba.services.ec2.model.peering import LIVE, the_peering
 from hatoba.services.ec2.model.prefixlist import OF_AWS, PrefixList, any_list
 from hatoba.services.ec2.model.routes import (
+    ENDPOINT,
     LOCAL,
     Association,
     Route,
@@ -103,7 +104,7 @@ async def describe_route_tables(req: t.DescribeRouteTablesRequest, call: Call) -
             "association.route-table-association-id": lambda table: (a.id for a in table.associations),
             "route.destination-cidr-block": lambda table: (r.destination for r in table.routes if not r.to_list),
             "route.destination-prefix-list-id": lambda table: (r.destination for r in table.routes if r.to_list),
-            "route.gateway-id": lambda table: _targets(table, LOCAL, "igw"),
+            "route.gateway-id": lambda table: _targets(table, LOCAL, "igw", ENDPOINT),
             "route.nat-gateway-id": lambda table: _targets(table, "nat"),
             "route.vpc-peering-connection-id": lambda table: _targets(table, "pcx"),
             "route.origin": lambda table: (route.origin for route in table.routes),
@@ -154,8 +155,11 @@ async def replace_route(req: t.ReplaceRouteRequest, call: Call) -> None:
     with call.tx() as tx:
         table = the_table(tx, call.scope, req["RouteTableId"])
         route = _route(tx, call, table, req)
-        if not any(r.destination == route.destination for r in table.routes):
+        known = next((r for r in table.routes if r.destination == route.destination), None)
+        if known is None:
             raise _no_route(route.destination, table)
+        if known.of_endpoint:
+            raise invalid(f"cannot replace VPC endpoint route {route.destination} in route table {table.id}")
         routes = tuple(route if r.destination == route.destination else r for r in table.routes)
         _put(tx, call, replace(table, routes=routes))
 
@@ -172,6 +176,8 @@ async def delete_route(req: t.DeleteRouteRequest, call: Call) -> None:
             raise _no_route(destination, table)
         if found.gateway == LOCAL:
             raise invalid(f"cannot remove local route {destination} in route table {table.id}")
+        if found.of_endpoint:
+            raise invalid(f"cannot remove VPC endpoint route {destination} in route table {table.id}")
         _put(tx, call, replace(table, routes=tuple(r for r in table.routes if r is not found)))
 
 

@@ -14,6 +14,7 @@ from hatoba.services.ec2.model.acl import the_acl
 from hatoba.services.ec2.model.address import elastics
 from hatoba.services.ec2.model.arns import arn, resource_type
 from hatoba.services.ec2.model.dhcp import the_options
+from hatoba.services.ec2.model.endpoint import vpc_endpoints
 from hatoba.services.ec2.model.errors import not_found
 from hatoba.services.ec2.model.group import groups
 from hatoba.services.ec2.model.interface import enis
@@ -33,6 +34,7 @@ _TABLES: dict[str, Table[Any]] = {
     "igw": internet_gateways,
     "pl": prefix_lists,
     "key": key_pairs,
+    "vpce": vpc_endpoints,
 }
 
 

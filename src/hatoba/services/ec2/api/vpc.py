@@ -32,6 +32,7 @@ from hatoba.services.ec2.filters import flag
 from hatoba.services.ec2.model.acl import acls_in, network_acls
 from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.dhcp import default_options
+from hatoba.services.ec2.model.endpoint import vpc_endpoints
 from hatoba.services.ec2.model.errors import dependency, in_the_way, invalid, missing
 from hatoba.services.ec2.model.group import forget_group, groups
 from hatoba.services.ec2.model.interface import PublicPool, enis
@@ -123,6 +124,7 @@ async def delete_vpc(req: t.DeleteVpcRequest, call: Call) -> None:
             or tx.count(subnets, "vpc", vpc.id)
             or tx.count(internet_gateways, "vpc", vpc.id)
             or tx.count(enis, "vpc", vpc.id)
+            or tx.count(vpc_endpoints, "vpc", vpc.id)
         ):
             raise dependency(f"The vpc '{vpc.id}'")
         if any(workload.network == vpc.id for workload in tx.all(fleet.workloads)):

@@ -5,6 +5,7 @@ from typing import Any
 from hatoba.services.ec2.model.acl import network_acls
 from hatoba.services.ec2.model.address import cursors, elastics
 from hatoba.services.ec2.model.dhcp import dhcp_options
+from hatoba.services.ec2.model.endpoint import vpc_endpoints
 from hatoba.services.ec2.model.group import groups
 from hatoba.services.ec2.model.interface import enis
 from hatoba.services.ec2.model.keypair import key_pairs
@@ -31,5 +32,6 @@ TABLES: tuple[Table[Any], ...] = (
     earlier_versions,
     nat_gateways,
     peerings,
+    vpc_endpoints,
     key_pairs,
 )

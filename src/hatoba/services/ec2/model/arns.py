@@ -21,6 +21,7 @@ TYPES: dict[str, t.ResourceType] = {
     "key": "key-pair",
     "nat": "natgateway",
     "pcx": "vpc-peering-connection",
+    "vpce": "vpc-endpoint",
 }
 
 

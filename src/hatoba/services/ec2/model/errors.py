@@ -27,6 +27,7 @@ _KINDS = {
     "dopt": ("InvalidDhcpOptionID.NotFound", "dhcpOptions ID"),
     "nat": ("NatGatewayNotFound", "NatGateway"),
     "pcx": ("InvalidVpcPeeringConnectionID.NotFound", "vpcPeeringConnection ID"),
+    "vpce": ("InvalidVpcEndpointId.NotFound", "Vpc Endpoint Id"),
     "vgw": ("InvalidVpnGatewayID.NotFound", "vpnGateway ID"),
 }
 
@@ -46,6 +47,7 @@ _MALFORMED = {
     "sgr": "InvalidSecurityGroupRuleId.Malformed",
     "subnet": "InvalidSubnetID.Malformed",
     "vpc": "InvalidVpcID.Malformed",
+    "vpce": "InvalidVpcEndpointId.Malformed",
 }
 _ALSO = {"eni-attach": "ela-attach"}  # attachments of the platform's own
 _FORM = re.compile(r"(?P<kind>[a-z]+(-[a-z]+)*)-[0-9a-f]+")

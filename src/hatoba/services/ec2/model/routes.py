@@ -17,10 +17,11 @@ from hatoba.store import Index, Table
 from hatoba.store.store import View
 
 LOCAL = "local"  # a route's target: the VPC itself
+ENDPOINT = "vpce"  # of VPC endpoints: the endpoint alone makes and removes such a route
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """To a gateway by its id, whose prefix says of what kind it is (igw, nat, pcx), or `LOCAL`.
+    """To a gateway by its id, whose prefix says of what kind it is (igw, nat, pcx, vpce), or `LOCAL`.
 
     `destination` is a block, or the id of a prefix list. `listed` are the networks of a list of AWS's.
     """
@@ -33,6 +34,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def to_list(self) -> bool:
         return self.destination.startswith("pl-")
+
+    @property
+    def of_endpoint(self) -> bool:
+        return self.gateway.startswith(f"{ENDPOINT}-")
 
 
 def local_route(cidr: str) -> Route:
@@ -104,7 +109,7 @@ def blocks_of(view: View, scope: Scope, route: Route) -> tuple[str, ...]:
 
 def is_blackhole(view: View, table: RouteTable, route: Route) -> bool:
     """Its target is gone, or has nothing to do with the VPC any more."""
-    if route.gateway == LOCAL:
+    if route.gateway == LOCAL or route.of_endpoint:
         return False
     match route.gateway.partition("-")[0]:
         case "nat":

@@ -43,7 +43,8 @@ def _routes(view: View, subnet: Subnet) -> Iterator[fleet.Route]:
     own = {route.destination for route in table.routes if not route.to_list}
     inside = [IPv4Network(route.destination) for route in table.routes if route.gateway == LOCAL]
     for route in table.routes:
-        if route.gateway == LOCAL:
+        # The platform is reached from every subnet, and the services of gateway endpoints are there.
+        if route.gateway == LOCAL or route.of_endpoint:
             continue
         for block in blocks_of(view, table.scope, route):
             if route.to_list:
