@@ -329,7 +329,10 @@ class Fabric(Protocol):
         ...
 
     async def set_routing(self, vpc: str, routing: Routing) -> None:
-        """All there is to know about ways out of the VPC. What stands and has another way from now on is cut off."""
+        """All there is to know about ways out of the VPC. What stands and has another way from now on is cut off.
+
+        What stands by an endpoint stays until it ends, also when the endpoint goes.
+        """
         ...
 
     async def set_guests(self, vpc: str, guests: tuple[Guest, ...]) -> None:

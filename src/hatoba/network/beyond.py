@@ -1,10 +1,13 @@
-"""What lies beyond a VPC, in the words of the port (`base`): routes by subnet, NAT gateways, peered VPCs."""
+"""What lies beyond a VPC, in the words of the port (`base`): routes by subnet, NAT gateways, peered VPCs,
+endpoints of the platform."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import msgspec
+
+HTTP = 80  # also a port of endpoints
 
 
 class Guest(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +32,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 class Subnet(msgspec.Struct, frozen=True, kw_only=True):
     """How what comes from these blocks finds its way: by the longest route that fits, or nowhere.
 
-    `platform`: the host's services are reached whatever the routes say.
+    `platform`: the host's services are reached whatever the routes say, also by endpoints.
     """
 
     blocks: tuple[str, ...]
@@ -50,9 +53,21 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     node: str = ""  # underlay address of the node that has it; "": this one
 
 
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """An address of the VPC at which its tasks reach the platform, as far as the address's own groups let them in.
+
+    Every router has all of its VPC's: what is sent there becomes, on the node that it comes from, the first of the
+    host's services, also at the port of plain HTTP.
+    """
+
+    address: str
+    groups: tuple[str, ...] = ()
+
+
 class Routing(msgspec.Struct, frozen=True, kw_only=True):
     """A source that is in no subnet here goes outside. `peerings` are the VPCs there is a way to, if both say so."""
 
     subnets: tuple[Subnet, ...] = ()
     gateways: tuple[Gateway, ...] = ()
     peerings: tuple[str, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()

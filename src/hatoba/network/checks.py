@@ -111,6 +111,10 @@ def routing(given: Routing, configured: Settings) -> None:
             IPv4Address(gateway.node)
     for vpc_id in given.peerings:
         names.checked(vpc_id)
+    for endpoint in given.endpoints:
+        IPv4Address(endpoint.address)
+        for group in endpoint.groups:
+            names.checked(group)
 
 
 def guests(given: Iterable[Guest]) -> None:

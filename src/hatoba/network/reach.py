@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from typing import Protocol
 
-from hatoba.network import acls, bridge, groups, routing
+from hatoba.network import acls, bridge, endpoints, groups, routing
 from hatoba.network.base import (
     BRIDGE,
     Acl,
@@ -23,7 +23,7 @@ from hatoba.network.base import (
     Settings,
     VpcSpec,
 )
-from hatoba.network.beyond import Gateway, Guest, Route, Routing
+from hatoba.network.beyond import HTTP, Endpoint, Gateway, Guest, Route, Routing
 from hatoba.network.groups import End, within
 
 Holder = InterfaceSpec | AddressSpec
@@ -58,6 +58,9 @@ class Vpc:
     def at(self, address: str) -> Holder | None:
         return next((h for h in self.holders.values() if address in (h.address, h.address6)), None)
 
+    def endpoint_at(self, address: str) -> Endpoint | None:
+        return next((endpoint for endpoint in self.routing.endpoints if endpoint.address == address), None)
+
     def peer_at(self, address: str) -> Peer | None:
         return next((p for p in self.peers.values() if address in (p.address, p.address6)), None)
 
@@ -66,7 +69,8 @@ class Vpc:
         for far in (*known, *self.guests.values()):
             if address in (far.address, far.address6):
                 return far.groups
-        return ()
+        endpoint = self.endpoint_at(address)
+        return endpoint.groups if endpoint is not None else ()
 
 
 class Node(Protocol):
@@ -106,6 +110,9 @@ class Reach:
             return False
         if not vpc.borders_let_pass(here.address, address, protocol, port):
             return False
+        endpoint = vpc.endpoint_at(address)
+        if endpoint is not None:
+            return isinstance(holder, InterfaceSpec) and self._by_endpoint(vpc, endpoint, here, port, protocol)
         if any(within(address, cidr) for cidr in vpc.spec.cidrs):
             return self._inside(vpc, here.address, address, port, protocol)
         if address == self._settings.host_address and self._is_service(port, protocol):
@@ -143,6 +150,15 @@ class Reach:
 
     def _is_service(self, port: int, protocol: str) -> bool:
         return (port, protocol) in {(service.port, service.protocol) for service in self._settings.host_services}
+
+    def _by_endpoint(self, vpc: Vpc, endpoint: Endpoint, source: End, port: int, protocol: str) -> bool:
+        served = endpoints.served(self._settings.host_services)
+        if served is None or protocol != "tcp" or port not in (HTTP, served):
+            return False
+        there = End(address=endpoint.address, groups=endpoint.groups)
+        return groups.lets_in(source, there, vpc.policies, protocol, port) and self._finds_platform(
+            vpc, source.address, self._settings.host_address
+        )
 
     def _finds_platform(self, vpc: Vpc, source: str, address: str) -> bool:
         subnet = routing.subnet_of(vpc.routing, source)

@@ -90,6 +90,7 @@ class Router:
         self._book.put((_key(peer), _peer(peer)) for peer in self.peers)
         self._book.put((_key(guest), _guest(guest)) for guest in self.guests)
         self._book.set_gateways(self.gateways)
+        self._book.set_endpoints(self.routing.endpoints)
         # Rules before ways: nothing passes a router whose table is not there yet.
         self.namespace.rules(self._book.document())
         self._converge_loopback()
@@ -242,6 +243,7 @@ class Router:
         self.routing = wanted
         # What a gateway may do comes before the ways to it, so no packet leaves with its own address.
         self._rules(lambda book: book.set_gateways(self.gateways))
+        self._rules(lambda book: book.set_endpoints(wanted.endpoints))
         self.renew_ways()
 
     def renew_ways(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from hatoba.network import acls as filters
 from hatoba.network import ruleset
 from hatoba.network.base import Acl, PolicySet
-from hatoba.network.beyond import Gateway
+from hatoba.network.beyond import Endpoint, Gateway
 from hatoba.network.ruleset import Elements, Frame, Member
 
 _STALE = 32  # unused groups that may stay in the table before it is written anew without them
@@ -46,7 +46,10 @@ class RuleBook:
             chains |= filters.chains(acl)
         content = filters.elements(self._acls.values())
         content |= {element: _last(holders) for element, holders in self._content.items()}
-        return ruleset.document(self._frame, self._groups, chains, content, bordered=bool(self._acls))
+        endpoints = any(member.endpoint for member in self._members.values())
+        return ruleset.document(
+            self._frame, self._groups, chains, content, bordered=bool(self._acls), with_endpoints=endpoints
+        )
 
     def put(self, holders: Iterable[tuple[str, Member]]) -> str:
         """These holders, new or changed."""
@@ -78,6 +81,13 @@ class RuleBook:
             lines += self._change(f"nat {address}", self._gateways.get(address, {}), wanted.get(address, {}))
         self._gateways = wanted
         return _text(lines)
+
+    def set_endpoints(self, endpoints: Iterable[Endpoint]) -> str:
+        """All ways to the platform."""
+        wanted = {f"@@@{e.address}": Member(address=e.address, groups=e.groups, endpoint=True) for e in endpoints}
+        before = {key for key, member in self._members.items() if member.endpoint}
+        changes = self.drop(before - wanted.keys()) + self.put(wanted.items())
+        return changes if bool(before) == bool(wanted) else self.document()
 
     def _change(self, key: str, old: Elements, new: Elements) -> list[str]:
         """One holder's elements, and what that means for the table, where another may hold the same one.

@@ -22,7 +22,7 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 import msgspec
 
-from hatoba.network import bridge, names
+from hatoba.network import bridge, endpoints, names
 from hatoba.network.base import HostService, PolicySet, Publish, RouterService, Rule
 from hatoba.network.beyond import Gateway
 
@@ -46,6 +46,7 @@ _KINDS = {
     "public-in": "map {name} {{ type ipv4_addr : ipv4_addr; }}",
     "public-out": "map {name} {{ type ipv4_addr : ipv4_addr; }}",
     "nats": "set {name} {{ type ipv4_addr; }}",
+    "endpoints": "set {name} {{ type ipv4_addr; }}",
     "nat-out": "map {name} {{ type ipv4_addr : ipv4_addr; }}",
     "nat-over": "map {name} {{ type ipv4_addr : ipv4_addr; }}",
 }
@@ -78,6 +79,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     public: str | None = None
     egress: bool = False
     open: bool = False
+    endpoint: bool = False  # of the platform: nobody here has the address
     ports: tuple[Publish, ...] = ()
 
 
@@ -91,7 +93,9 @@ def elements(member: Member) -> Elements:
             found[f"members{family}-{group}", address] = ""
         if not member.here:
             continue
-        if member.device is not None:
+        if member.endpoint:
+            found["endpoints", address] = ""
+        elif member.device is not None:
             found[f"egress{family}", f'"{member.device}" . {address}'] = verdict("out", member.groups)
         else:
             found[f"router-egress{family}", address] = "accept" if member.open else verdict("out", member.groups)
@@ -191,8 +195,9 @@ def protocol(rule: Rule) -> str:
     )
 
 
-def base_chains(frame: Frame) -> dict[str, list[str]]:
+def base_chains(frame: Frame, *, with_endpoints: bool = False) -> dict[str, list[str]]:
     """The chains at the hooks: the same for every router, but for the addresses towards the host."""
+    asked = [endpoints.PASSES] if with_endpoints else []
     standing = "ct state established,related accept"
     ports, up, tunnel = f'iifname "{names.PORT_PREFIX}*"', f'"{names.UPLINK}"', f'"{names.TUNNEL}"'
     links = f'"{names.LINK_PREFIX}*"'  # the routers at their other ends have asked, or ask
@@ -212,6 +217,7 @@ def base_chains(frame: Frame) -> dict[str, list[str]]:
             "type filter hook forward priority 0; policy drop;",
             standing,
             f"iifname {{ {up}, {tunnel}, {links} }} accept",
+            *asked,
             *from_task,
         ],
         "forward-ingress": [
@@ -255,17 +261,18 @@ def base_chains(frame: Frame) -> dict[str, list[str]]:
             *to_member,
             *outward,
         ],
-        **_translations(frame),
+        **_translations(frame, with_endpoints),
     }
 
 
-def _translations(frame: Frame) -> dict[str, list[str]]:
+def _translations(frame: Frame, with_endpoints: bool) -> dict[str, list[str]]:
     up, links = f'"{names.UPLINK}"', f'"{names.LINK_PREFIX}*"'
     return {
         "prerouting": [
             "type nat hook prerouting priority dstnat; policy accept;",
             f"iifname {up} dnat ip to ip daddr map @public-in",
             *([f"iifname {up} dnat ip to meta l4proto . th dport map @published"] if frame.bridge else []),
+            *(endpoints.translation(frame.host_address, frame.host_services) if with_endpoints else []),
         ],
         "postrouting": [
             "type nat hook postrouting priority srcnat; policy accept;",
@@ -277,15 +284,17 @@ def _translations(frame: Frame) -> dict[str, list[str]]:
     }
 
 
-def border_chains() -> dict[str, list[str]]:
+def _borders(number: str) -> list[str]:
+    ip = "ip" if number == "4" else "ip6"
+    return [f"{ip} {end} vmap @acl-{way}{number}" for way, end in (("out", "saddr"), ("in", "daddr"))]
+
+
+def border_chains(*, with_endpoints: bool = False) -> dict[str, list[str]]:
     """Which network ACLs a packet has to pass, before anything else and whatever its connection: see `acls`."""
-    borders = [
-        f"{ip} {end} vmap @acl-{way}{number}"
-        for way, end in (("out", "saddr"), ("in", "daddr"))
-        for ip, number in (("ip", "4"), ("ip6", "6"))
-    ]
+    borders = [rule for pair in zip(_borders("4"), _borders("6"), strict=True) for rule in pair]
+    asked = [endpoints.PASSES] if with_endpoints else []
     return {
-        "forward-acls": ["type filter hook forward priority -10; policy accept;", *borders],
+        "forward-acls": ["type filter hook forward priority -10; policy accept;", *asked, *borders],
         "input-acls": [
             "type filter hook input priority -10; policy accept;",
             "ip daddr . meta l4proto . th dport @services accept",
@@ -338,11 +347,17 @@ def _element(key: str, value: str) -> str:
 
 
 def document(
-    frame: Frame, groups: Iterable[str], chains: Mapping[str, list[str]], content: Elements, *, bordered: bool = False
+    frame: Frame,
+    groups: Iterable[str],
+    chains: Mapping[str, list[str]],
+    content: Elements,
+    *,
+    bordered: bool = False,
+    with_endpoints: bool = False,
 ) -> str:
     """The whole table, replacing at once whatever stood there: no packet meets an empty one.
 
-    `bordered`: there are network ACLs. Who has none does not pay for them.
+    `bordered`: there are network ACLs; `with_endpoints`: of the platform. Who has none does not pay for them.
     """
     lines = [f"add table {TABLE}", f"delete table {TABLE}", f"add table {TABLE}"]
     kinds = _KINDS | (_BRIDGE_KINDS if frame.bridge else {}) | (_BORDER_KINDS if bordered else {})
@@ -357,7 +372,9 @@ def document(
     for (name, key), value in sorted({**content, **frame_elements(frame)}.items()):
         by_set.setdefault(name, []).append(_element(key, value))
     lines += [f"add element {TABLE} {name} {{ {', '.join(keys)} }}" for name, keys in by_set.items()]
-    hooked = (border_chains() if bordered else {}) | base_chains(frame)
+    hooked = border_chains(with_endpoints=with_endpoints) if bordered else {}
+    hooked |= endpoints.chains(_borders("4") if bordered else []) if with_endpoints else {}
+    hooked |= base_chains(frame, with_endpoints=with_endpoints)
     for name, (hook, *rules) in hooked.items():
         lines.append(f"add chain {TABLE} {name} {{ {hook} }}")
         lines += [f"add rule {TABLE} {name} {rule}" for rule in rules]

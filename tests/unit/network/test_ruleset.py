@@ -26,6 +26,7 @@ from hatoba.network.base import (
     Rule,
     Settings,
 )
+from hatoba.network.beyond import Endpoint
 from hatoba.network.rulebook import RuleBook
 from hatoba.network.ruleset import Frame, Member
 
@@ -140,6 +141,32 @@ def test_who_has_no_acls_has_none_of_their_chains() -> None:
     plain = made.document()
     assert "acl" in made.set_acls((ACL,))
     assert "acl" not in made.set_acls(()) == plain
+
+
+WAY_IN = Endpoint(address="10.0.1.8", groups=("sg-web", "sg-default"))
+
+
+def test_a_router_with_endpoints() -> None:
+    made = book()
+    made.set_endpoints((WAY_IN,))
+    golden("endpoints.nft", made.document())
+
+
+def test_endpoints_behind_network_acls_are_seen_by_them_at_their_own_address() -> None:
+    made = book()
+    made.set_acls((ACL,))
+    golden("endpoints-acls.nft", made.set_endpoints((WAY_IN,)))
+
+
+def test_one_more_endpoint_is_a_few_elements_and_who_has_none_has_none_of_their_chains() -> None:
+    made = book()
+    plain = made.document()
+    made.set_endpoints((WAY_IN,))
+    other = Endpoint(address="10.0.2.8", groups=("sg-web",))
+    golden("endpoint.nft", made.set_endpoints((WAY_IN, other)))
+    assert made.set_endpoints((other, WAY_IN)) == ""
+    golden("endpoint-gone.nft", made.set_endpoints((other,)))
+    assert made.set_endpoints(()) == plain, "the whole table again, as it was"
 
 
 def test_the_hosts_own_table() -> None:
