@@ -53,6 +53,7 @@ class NetworkItem(m.Part, frozen=True, kw_only=True):
     subnets: tuple[m.Subnet, ...] = ()
     gateways: tuple[GatewayPart, ...] = ()
     peerings: tuple[str, ...] = ()
+    endpoints: tuple[m.Endpoint, ...] = ()
 
     @property
     def nameservers(self) -> tuple[str, ...]:
@@ -255,6 +256,7 @@ def _network(view: View, node: str, ref: Ref) -> NetworkItem | None:
         subnets=record.subnets,
         gateways=tuple(_gateways(view, node, ref)),
         peerings=tuple(peered(view, ref.id)),
+        endpoints=record.endpoints,
     )
 
 

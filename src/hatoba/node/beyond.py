@@ -11,7 +11,7 @@ from ipaddress import ip_address, ip_network
 
 from hatoba.fleet.items import InterfaceItem, NetworkItem, PeerItem, PolicyItem
 from hatoba.network import routing
-from hatoba.network.beyond import Gateway, Guest, Route, Routing, Subnet
+from hatoba.network.beyond import Endpoint, Gateway, Guest, Route, Routing, Subnet
 
 
 def routing_of(item: NetworkItem) -> Routing:
@@ -26,6 +26,11 @@ def routing_of(item: NetworkItem) -> Routing:
         ),
         gateways=tuple(Gateway(id=g.id, address=g.address, public=g.public, node=g.node) for g in item.gateways),
         peerings=item.peerings,
+        endpoints=tuple(
+            Endpoint(address=address, groups=endpoint.groups)
+            for endpoint in item.endpoints
+            for address in endpoint.addresses
+        ),
     )
 
 

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 
 PORT = 53
+ENDPOINT_TTL = 60
 EVERYBODY = ""  # the network of names that all of them see
 
 Networks = Callable[[], Mapping[str, NetworkItem]]
@@ -108,7 +109,8 @@ class Resolver:
             return self._shared.find
         own = zone_of(self._zones(), network)
         cidrs = item.cidrs if item.hostnames else ()
-        return first((own.find, private_names(cidrs, item.region).find, self._shared.find))
+        computed = private_names(cidrs, item.region)
+        return first((own.find, names_of_endpoints(item).find, computed.find, self._shared.find))
 
     async def refresh(self, network: str, netns: Path) -> None:
         self._shared.changed()  # an item of everybody refreshes every network
@@ -129,6 +131,14 @@ class Resolver:
     async def close_all(self) -> None:
         for network in list(self._served):
             await self.close(network)
+
+
+def names_of_endpoints(item: NetworkItem) -> Zone:
+    """Those of its endpoints; of the services that they lead to, where addresses have names at all."""
+    found = [name for endpoint in item.endpoints for name in endpoint.names]
+    if item.hostnames:
+        found += [name for endpoint in item.endpoints for name in endpoint.private]
+    return Zone.of({name.name: Entry(addresses=name.addresses, ttl=ENDPOINT_TTL) for name in found})
 
 
 def zone_of(items: Mapping[str, ZoneItem], network: str, origins: Iterable[str] = ()) -> Zone:

@@ -1,4 +1,4 @@
-"""VPC endpoints of the gateway type: the routes that they are, and what they refuse."""
+"""VPC endpoints of the gateway type, the routes that they are; and the services there are endpoints for."""
 
 from __future__ import annotations
 
@@ -206,11 +206,18 @@ def test_services(ec2: Any, region: str) -> None:
     answer = ec2.describe_vpc_endpoint_services(Filters=by("service-type", "Gateway"))
     names = [f"com.amazonaws.{region}.{name}" for name in ("dynamodb", "s3")]
     assert answer["ServiceNames"] == names
+    everything = ec2.describe_vpc_endpoint_services()["ServiceNames"]
+    assert everything == sorted(everything)
+    assert set(names) < set(everything)
+    (ecr,) = ec2.describe_vpc_endpoint_services(ServiceNames=[f"com.amazonaws.{region}.ecr.dkr"])["ServiceDetails"]
+    assert ecr["ServiceType"] == [{"ServiceType": "Interface"}]
+    assert ecr["PrivateDnsName"] == f"*.dkr.ecr.{region}.amazonaws.com"
+    assert ecr["BaseEndpointDnsNames"] == [f"dkr.ecr.{region}.vpce.amazonaws.com"]
     (s3,) = ec2.describe_vpc_endpoint_services(ServiceNames=names[1:])["ServiceDetails"]
     assert (s3["ServiceName"], s3["ServiceType"], s3["Owner"]) == (names[1], [{"ServiceType": "Gateway"}], "amazon")
     assert s3["AvailabilityZones"] == [f"{region}{zone}" for zone in "abc"]
     assert s3["BaseEndpointDnsNames"] == [f"s3.{region}.amazonaws.com"]
     refused("InvalidServiceName", ec2.describe_vpc_endpoint_services, ServiceNames=["what"])
-    first = ec2.describe_vpc_endpoint_services(MaxResults=1)
-    second = ec2.describe_vpc_endpoint_services(MaxResults=1, NextToken=first["NextToken"])
-    assert first["ServiceNames"] + second["ServiceNames"] == names
+    first = ec2.describe_vpc_endpoint_services(MaxResults=5)
+    second = ec2.describe_vpc_endpoint_services(NextToken=first["NextToken"])
+    assert first["ServiceNames"] + second["ServiceNames"] == everything

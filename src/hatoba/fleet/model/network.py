@@ -57,6 +57,23 @@ class Subnet(Part, frozen=True, kw_only=True):
     platform: bool = True
 
 
+class Name(Part, frozen=True, kw_only=True):
+    name: str  # lower case, without a trailing dot
+    addresses: tuple[str, ...]
+
+
+class Endpoint(Part, frozen=True, kw_only=True):
+    """Addresses of a network at which the platform is reached, as far as the groups let in; and names for them.
+
+    `private` are those of the services themselves: they are known where addresses have names of their own.
+    """
+
+    addresses: tuple[str, ...]
+    groups: tuple[str, ...]
+    names: tuple[Name, ...] = ()
+    private: tuple[Name, ...] = ()
+
+
 class Network(Record, frozen=True, kw_only=True):
     """A VPC. Writer: the `ec2` room."""
 
@@ -69,6 +86,7 @@ class Network(Record, frozen=True, kw_only=True):
     domain: str = ""  # where tasks look for short names; "": nowhere
     servers: tuple[str, ...] | None = None  # whom tasks ask for names; None: the resolver
     subnets: tuple[Subnet, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
 
 
 class Gateway(Record, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""VPC endpoints: made, changed and removed, and which services there are endpoints for.
+"""VPC endpoints: made, changed and removed.
 
 Source: the PrivateLink guide; the EC2 API reference, "CreateVpcEndpoint" and its neighbours.
 """
@@ -6,6 +6,7 @@ Source: the PrivateLink guide; the EC2 API reference, "CreateVpcEndpoint" and it
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
 from hatoba.aws.shapes import ec2 as t
@@ -13,27 +14,31 @@ from hatoba.core.errors import AwsError
 from hatoba.core.ids import resource_id
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
-from hatoba.gateway.tags import forget_tags
 from hatoba.policy.document import Malformed, parse
-from hatoba.services.ec2.api.room import described, ec2, mismatch, own_tags, paged, refuse_unknown, tag_new
-from hatoba.services.ec2.defaults import ensure_default, zones
-from hatoba.services.ec2.filters import matching
-from hatoba.services.ec2.model.arns import arn
+from hatoba.services.ec2.api.room import described, ec2, mismatch, own_tags, refuse_unknown, tag_new
+from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.model.endpoint import (
-    EndpointService,
     VpcEndpoint,
+    add_interface,
     add_tables,
+    check_private_dns,
     forget_endpoint,
+    interfaces_of,
+    names_of,
+    put_groups,
+    refresh_endpoints,
+    remove_interface,
     remove_tables,
-    services_in,
+    service_of,
     tables_of,
     the_endpoint,
-    the_service,
     vpc_endpoints,
 )
+from hatoba.services.ec2.model.endpointservice import the_service
 from hatoba.services.ec2.model.errors import invalid, missing
-from hatoba.services.ec2.model.interface import PublicPool
-from hatoba.services.ec2.model.network import the_vpc
+from hatoba.services.ec2.model.group import groups
+from hatoba.services.ec2.model.interface import PublicPool, groups_in_vpc
+from hatoba.services.ec2.model.network import the_subnet, the_vpc
 from hatoba.services.ec2.model.prefixlist import PrefixList, lists_of_aws
 from hatoba.services.ec2.model.routes import RouteTable, the_table
 from hatoba.services.ec2.views import endpoint as views
@@ -41,6 +46,7 @@ from hatoba.store import Tx
 
 # Of endpoints of types that there are none of here.
 _OTHER_TYPES = ("ResourceConfigurationArn", "ServiceNetworkArn")
+_OF_GATEWAYS = ("AddRouteTableIds", "RemoveRouteTableIds", "RouteTableIds")
 _OF_INTERFACES = (
     "AddSecurityGroupIds",
     "AddSubnetIds",
@@ -81,37 +87,82 @@ def _create(tx: Tx, call: Call, req: t.CreateVpcEndpointRequest) -> VpcEndpoint:
     if req.get("ServiceRegion", call.scope.region) != call.scope.region:
         raise invalid("Endpoints for services of another region are not supported here yet.", "UnsupportedOperation")
     kind = req.get("VpcEndpointType", "Gateway")
-    if kind != "Gateway":
+    if kind != service.kind:
         raise invalid(
-            f"Endpoint type ({kind}) does not match available service types ([{', '.join(service.kinds)}]).",
-            "InvalidParameter",
+            f"Endpoint type ({kind}) does not match available service types ([{service.kind}]).", "InvalidParameter"
         )
-    _check_gateway(req)
     endpoint = VpcEndpoint(
         key=vpc_endpoints.key(call.scope, resource_id(call.ids, "vpce")),
         vpc=vpc.id,
         service=service.name,
-        kind=kind,
+        kind=service.kind,
         policy=_policy(req),
         created=call.now,
     )
+    _check_members(endpoint, req)
+    if endpoint.kind == "Interface":
+        return _create_interfaces(tx, call, endpoint, req)
     add_tables(tx, endpoint, _tables(tx, call, req.get("RouteTableIds", [])), _list(call, endpoint))
     return tx.put(vpc_endpoints, endpoint)
 
 
-def _check_gateway(req: Mapping[str, Any]) -> None:
-    """What only endpoints of other types have."""
-    for name in _OF_INTERFACES:
-        if req.get(name):
-            raise invalid(f"{name} is applicable only to Interface VPC Endpoints.", "InvalidParameter")
+def _create_interfaces(tx: Tx, call: Call, endpoint: VpcEndpoint, req: t.CreateVpcEndpointRequest) -> VpcEndpoint:
+    vpc = the_vpc(tx, call.scope, endpoint.vpc)
+    endpoint = replace(endpoint, groups=groups_in_vpc(tx, vpc, req.get("SecurityGroupIds", [])))
+    if req.get("PrivateDnsEnabled", True):
+        endpoint = _with_private_dns(tx, call, endpoint)
+    addresses = {given.get("SubnetId", ""): _address(given) for given in req.get("SubnetConfigurations", [])}
+    for id_ in dict.fromkeys((*req.get("SubnetIds", []), *addresses)):
+        subnet = the_subnet(tx, call.scope, id_)
+        endpoint = add_interface(tx, call.ids, endpoint, subnet, addresses.get(id_), call.now)
+    endpoint = tx.put(vpc_endpoints, endpoint)
+    refresh_endpoints(tx, call.scope, endpoint.vpc)
+    return endpoint
+
+
+def _with_private_dns(tx: Tx, call: Call, endpoint: VpcEndpoint) -> VpcEndpoint:
+    vpc = the_vpc(tx, call.scope, endpoint.vpc)
+    if not (vpc.dns_support and vpc.dns_hostnames):
+        raise invalid(
+            "Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC attributes set to true for "
+            f"{vpc.id}",
+            "InvalidParameter",
+        )
+    check_private_dns(tx, endpoint)
+    return replace(endpoint, private_dns=True)
+
+
+def _address(given: t.SubnetConfiguration) -> str | None:
+    if "SubnetId" not in given:
+        raise missing("SubnetId")
+    refuse_unknown(given, "Ipv6")
+    if "Ipv4" not in given:
+        return None
+    try:
+        return str(IPv4Address(given["Ipv4"]))
+    except AddressValueError:
+        raise invalid(f"Value ({given['Ipv4']}) for parameter ipv4 is invalid. Invalid IP address.") from None
+
+
+def _check_members(endpoint: VpcEndpoint, req: Mapping[str, Any]) -> None:
+    """What only endpoints of the other type have, and what neither has here."""
+    if endpoint.kind == "Gateway":
+        for name in _OF_INTERFACES:
+            if req.get(name):
+                raise invalid(f"{name} is applicable only to Interface VPC Endpoints.", "InvalidParameter")
+    elif any(req.get(name) for name in _OF_GATEWAYS):
+        raise invalid("Route table IDs are only supported for Gateway type VPC Endpoint.", "InvalidParameter")
     if req.get("IpAddressType", "ipv4") != "ipv4":
         raise invalid("Endpoints for IPv6 are not supported here yet.", "UnsupportedOperation")
     options = req.get("DnsOptions", {})
-    for name in options:
-        if name != "DnsRecordIpType":
-            raise invalid(f"DnsOptions {name} is applicable only to Interface VPC Endpoints.", "InvalidParameter")
     if options.get("DnsRecordIpType", "ipv4") not in ("ipv4", "service-defined"):
         raise invalid("Endpoints for IPv6 are not supported here yet.", "UnsupportedOperation")
+    if options.get("PrivateDnsOnlyForInboundResolverEndpoint"):
+        which = "the service" if endpoint.kind == "Interface" else "Gateway VPC Endpoints"
+        raise invalid(
+            f"DnsOptions PrivateDnsOnlyForInboundResolverEndpoint is not applicable to {which}.", "InvalidParameter"
+        )
+    refuse_unknown(options, "PrivateDnsPreference", "PrivateDnsSpecifiedDomains")
 
 
 def _policy(req: Mapping[str, Any]) -> str | None:
@@ -144,8 +195,18 @@ def _list(call: Call, endpoint: VpcEndpoint) -> PrefixList:
 
 
 def _view(call: Call, endpoint: VpcEndpoint) -> t.VpcEndpoint:
-    tables = [table.id for table in tables_of(call.store, endpoint)]
-    return views.vpc_endpoint(endpoint, tables, own_tags(call, endpoint.id))
+    own = own_tags(call, endpoint.id)
+    if endpoint.kind == "Gateway":
+        shown = views.vpc_endpoint(endpoint, own)
+        shown["RouteTableIds"] = [table.id for table in tables_of(call.store, endpoint)]
+        return shown
+    names = [name for name, _ in names_of(call.store, endpoint)]
+    if endpoint.private_dns:
+        names.append(service_of(endpoint).private)
+    subnets = [eni.subnet for eni in interfaces_of(call.store, endpoint)]
+    found = (call.store.find(groups, call.scope, id_) for id_ in endpoint.groups)
+    group_names = {group.id: group.name for group in found if group is not None}
+    return views.interface_endpoint(endpoint, subnets, group_names, names, own)
 
 
 @ec2.operation
@@ -175,22 +236,53 @@ async def describe_vpc_endpoints(req: t.DescribeVpcEndpointsRequest, call: Call)
 
 @ec2.operation
 async def modify_vpc_endpoint(req: t.ModifyVpcEndpointRequest, call: Call) -> t.ModifyVpcEndpointResult:
+    if req.get("ResetPolicy") and req.get("PolicyDocument"):
+        raise invalid("ResetPolicy and PolicyDocument cannot be specified together.", "InvalidParameterCombination")
+    refuse_unknown(req, "SubnetConfigurations")
     with call.tx() as tx:
         endpoint = the_endpoint(tx, call.scope, req["VpcEndpointId"])
-        _check_gateway(req)
-        if req.get("ResetPolicy") and req.get("PolicyDocument"):
-            raise invalid("ResetPolicy and PolicyDocument cannot be specified together.", "InvalidParameterCombination")
-        if req.get("ResetPolicy"):
-            endpoint = tx.put(vpc_endpoints, replace(endpoint, policy=None))
-        elif req.get("PolicyDocument"):
+        _check_members(endpoint, req)
+        if req.get("ResetPolicy") or req.get("PolicyDocument"):
             endpoint = tx.put(vpc_endpoints, replace(endpoint, policy=_policy(req)))
-        gone = _tables(tx, call, req.get("RemoveRouteTableIds", []))
-        for table in gone:
-            if all(route.gateway != endpoint.id for route in table.routes):
-                raise invalid(f"Route table {table.id} is not associated with {endpoint.id}.", "InvalidParameter")
-        remove_tables(tx, endpoint, gone)
-        add_tables(tx, endpoint, _tables(tx, call, req.get("AddRouteTableIds", [])), _list(call, endpoint))
+        if endpoint.kind == "Gateway":
+            _modify_tables(tx, call, endpoint, req)
+        else:
+            _modify_interfaces(tx, call, endpoint, req)
     return {"Return": True}
+
+
+def _modify_tables(tx: Tx, call: Call, endpoint: VpcEndpoint, req: t.ModifyVpcEndpointRequest) -> None:
+    gone = _tables(tx, call, req.get("RemoveRouteTableIds", []))
+    for table in gone:
+        if all(route.gateway != endpoint.id for route in table.routes):
+            raise invalid(f"Route table {table.id} is not associated with {endpoint.id}.", "InvalidParameter")
+    remove_tables(tx, endpoint, gone)
+    add_tables(tx, endpoint, _tables(tx, call, req.get("AddRouteTableIds", [])), _list(call, endpoint))
+
+
+def _modify_interfaces(tx: Tx, call: Call, endpoint: VpcEndpoint, req: t.ModifyVpcEndpointRequest) -> None:
+    """What goes makes room for what comes: a subnet may take the place of another one in its zone."""
+    if req.get("AddSecurityGroupIds") or req.get("RemoveSecurityGroupIds"):
+        gone = set(req.get("RemoveSecurityGroupIds", []))
+        wanted = [id_ for id_ in (*endpoint.groups, *req.get("AddSecurityGroupIds", [])) if id_ not in gone]
+        if not wanted:
+            raise invalid("You must specify at least one security group.", "InvalidParameter")
+        vpc = the_vpc(tx, call.scope, endpoint.vpc)
+        endpoint = put_groups(tx, endpoint, groups_in_vpc(tx, vpc, wanted))
+    by_subnet = {eni.subnet: eni for eni in interfaces_of(tx, endpoint)}
+    for id_ in dict.fromkeys(req.get("RemoveSubnetIds", [])):
+        if id_ not in by_subnet:
+            raise invalid(f"Subnet {the_subnet(tx, call.scope, id_).id} is not of {endpoint.id}.", "InvalidParameter")
+        endpoint = remove_interface(tx, endpoint, by_subnet[id_])
+    for id_ in dict.fromkeys(req.get("AddSubnetIds", [])):
+        if id_ not in by_subnet or by_subnet[id_].id not in endpoint.interfaces:
+            subnet = the_subnet(tx, call.scope, id_)
+            endpoint = add_interface(tx, call.ids, endpoint, subnet, None, call.now)
+    if req.get("PrivateDnsEnabled"):
+        endpoint = tx.put(vpc_endpoints, _with_private_dns(tx, call, endpoint))
+    elif "PrivateDnsEnabled" in req:
+        endpoint = tx.put(vpc_endpoints, replace(endpoint, private_dns=False))
+    refresh_endpoints(tx, call.scope, endpoint.vpc)
 
 
 @ec2.operation
@@ -205,39 +297,4 @@ async def delete_vpc_endpoints(req: t.DeleteVpcEndpointsRequest, call: Call) -> 
                 left.append({"ResourceId": id_, "Error": {"Code": error.code, "Message": error.message}})
                 continue
             forget_endpoint(tx, endpoint)
-            forget_tags(tx, call.scope, arn(call.scope, id_))
     return {"Unsuccessful": left}
-
-
-@ec2.operation
-async def describe_vpc_endpoint_services(
-    req: t.DescribeVpcEndpointServicesRequest, call: Call
-) -> t.DescribeVpcEndpointServicesResult:
-    for region in req.get("ServiceRegions", []):
-        if region != call.scope.region:
-            raise invalid("Services of another region are not supported here yet.", "UnsupportedOperation")
-    found: list[EndpointService] = list(services_in(call.scope.region))
-    if names := req.get("ServiceNames"):
-        found = [the_service(call.scope, name) for name in dict.fromkeys(names)]
-    found = matching(
-        found,
-        req.get("Filters", []),
-        {
-            "owner": lambda service: (views.OWNER,),
-            "service-name": lambda service: (service.name,),
-            "service-region": lambda service: (call.scope.region,),
-            "service-type": lambda service: service.kinds,
-            "supported-ip-address-types": lambda service: ("ipv4",),
-        },
-        lambda service: {},
-    )
-    page, token = paged(call, req, found, order=lambda service: service.name)
-    answer: t.DescribeVpcEndpointServicesResult = {
-        "ServiceNames": [service.name for service in page],
-        "ServiceDetails": [
-            views.endpoint_service(service, call.scope.region, zones(call.scope.region)) for service in page
-        ],
-    }
-    if token is not None:
-        answer["NextToken"] = token
-    return answer

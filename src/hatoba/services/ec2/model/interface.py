@@ -21,7 +21,7 @@ from hatoba.network import addresses
 from hatoba.services.ec2.model.errors import invalid, not_found
 from hatoba.services.ec2.model.group import SecurityGroup, default_group, the_group
 from hatoba.services.ec2.model.nat import nat_gateways
-from hatoba.services.ec2.model.network import Subnet, TakenAddresses, subnets, the_vpc
+from hatoba.services.ec2.model.network import Subnet, TakenAddresses, Vpc, subnets, the_vpc
 from hatoba.services.ec2.model.routes import leads_outside
 from hatoba.store import Index, Table, Tx
 from hatoba.store.store import View
@@ -42,7 +42,7 @@ class Eni(Record, frozen=True, kw_only=True):
     vpc: str
     subnet: str
     zone: str
-    kind: Literal["interface", "natGateway"] = "interface"
+    kind: Literal["interface", "natGateway", "vpc_endpoint"] = "interface"
     description: str = ""
     requester: str | None = None  # the principal of a service that made it; None: the user did
     created: float = 0.0
@@ -76,7 +76,7 @@ def the_eni(view: View, scope: Scope, id_: str) -> Eni:
 
 
 def users_own(eni: Eni) -> Eni:
-    """Raises AuthFailure for what belongs to a NAT gateway, and changes with it only."""
+    """Raises AuthFailure for what belongs to a NAT gateway or an endpoint, and changes with it only."""
     if eni.kind != "interface":
         raise invalid("You do not have permission to access the specified resource.", "AuthFailure")
     return eni
@@ -92,13 +92,19 @@ def of_fleet(view: View, eni: Eni) -> fleet.Interface:
 
 def groups_for(tx: Tx, subnet: Subnet, wanted: list[str]) -> tuple[str, ...]:
     """The ids of an interface's groups: those wanted, which must be of the subnet's VPC, or the VPC's default."""
+    return groups_in_vpc(tx, the_vpc(tx, subnet.scope, subnet.vpc), wanted, f"subnet {subnet.id}")
+
+
+def groups_in_vpc(tx: Tx, vpc: Vpc, wanted: list[str], beside: str = "") -> tuple[str, ...]:
+    """`beside`: what the groups are chosen for, to be named when they are not of its VPC; the VPC itself."""
     if not wanted:
-        return (default_group(tx, the_vpc(tx, subnet.scope, subnet.vpc)).id,)
-    found: list[SecurityGroup] = [the_group(tx, subnet.scope, id_) for id_ in dict.fromkeys(wanted)]
+        return (default_group(tx, vpc).id,)
+    found: list[SecurityGroup] = [the_group(tx, vpc.scope, id_) for id_ in dict.fromkeys(wanted)]
     for group in found:
-        if group.vpc != subnet.vpc:
+        if group.vpc != vpc.id:
             raise invalid(
-                f"Security group {group.id} and subnet {subnet.id} belong to different networks.", "InvalidParameter"
+                f"Security group {group.id} and {beside or f'VPC {vpc.id}'} belong to different networks.",
+                "InvalidParameter",
             )
     if len(found) > GROUPS_PER_INTERFACE:
         raise invalid(
@@ -187,7 +193,9 @@ def refresh_egress(tx: Tx, scope: Scope, subnet: str) -> None:
 
 
 def in_use(view: View, eni: Eni) -> bool:
-    """A workload that has not stopped, a balancer or a NAT gateway holds it."""
+    """A workload that has not stopped, a balancer or a NAT gateway holds it; or an endpoint, for as long as it is."""
+    if eni.kind == "vpc_endpoint":
+        return True
     for workload in view.index(fleet.workloads, "interface", eni.id):
         status = view.get(fleet.workload_statuses, workload.key._replace(type=fleet.workload_statuses.name))
         if status is None or status.state not in ("stopped", "lost"):
