@@ -25,7 +25,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from hatoba.network.beyond import Guest, Routing
+from hatoba.network.beyond import Guest, Instance, Routing
 
 Transport = Literal["tcp", "udp"]
 
@@ -337,6 +337,10 @@ class Fabric(Protocol):
 
     async def set_guests(self, vpc: str, guests: tuple[Guest, ...]) -> None:
         """All members of groups of peered VPCs that rules here name."""
+        ...
+
+    async def set_instances(self, vpc: str, instances: tuple[Instance, ...]) -> None:
+        """All ports of nodes that the VPC's balancers reach here, whatever its routes are. Its tasks do not."""
         ...
 
     async def ensure_interface(self, spec: InterfaceSpec) -> Attachment:

@@ -18,6 +18,15 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     address6: str | None = None
 
 
+class Instance(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A port of a node as a load balancer reaches it: at `Settings.host_address` of this node, else at the node's own
+    address. Only the router itself gets there, whatever routes say; tasks do not."""
+
+    address: str
+    port: int
+    protocol: Literal["tcp", "udp"] = "tcp"
+
+
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Beyond the VPC, to a network: outside as oneself, through a NAT gateway, into a peered VPC, or nowhere.
 

@@ -25,7 +25,7 @@ from hatoba.network.base import (
     Settings,
     VpcSpec,
 )
-from hatoba.network.beyond import Guest, Routing
+from hatoba.network.beyond import Guest, Instance, Routing
 
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 
@@ -124,6 +124,13 @@ def guests(given: Iterable[Guest]) -> None:
             IPv6Address(guest.address6)
         for group in guest.groups:
             names.checked(group)
+
+
+def instances(given: Iterable[Instance]) -> None:
+    for each in given:
+        IPv4Address(each.address)
+        if not 0 < each.port < 65536:
+            raise ValueError(f"{each.port} is no port.")
 
 
 def remote_publics(given: Iterable[RemotePublic], configured: Settings) -> None:

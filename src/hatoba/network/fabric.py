@@ -35,7 +35,7 @@ from hatoba.network.base import (
     Traffic,
     VpcSpec,
 )
-from hatoba.network.beyond import Guest, Routing
+from hatoba.network.beyond import Guest, Instance, Routing
 from hatoba.network.host import Host, next_transit, occupied
 from hatoba.network.links import Links
 from hatoba.network.namespace import Namespace
@@ -80,7 +80,7 @@ class KernelFabric:
         seats = records.interfaces(BRIDGE)
         self._seats.keep(seats)
         transit = next((record.transit for record in standing if record.spec.id == BRIDGE), "")
-        host.prepare(nodes, seats if transit else (), transit)
+        host.prepare(nodes, seats if transit else (), transit, {vpc: records.instances(vpc) for vpc in vpcs})
         local = {h.public: (vpc, h.id) for vpc in vpcs for h in records.holders(vpc) if h.public is not None}
         host.adopt(local, records.publics(), vpcs)
         host.set_remote(records.publics())
@@ -204,6 +204,16 @@ class KernelFabric:
         router = self._router(vpc)
         if router.guests != guests:
             await router.namespace.run(router.set_guests, guests)
+
+    async def set_instances(self, vpc: str, instances: tuple[Instance, ...]) -> None:
+        checks.instances(instances)
+        await self._in_order(vpc, self._set_instances(vpc, instances))
+
+    async def _set_instances(self, vpc: str, instances: tuple[Instance, ...]) -> None:
+        router = self._router(vpc)
+        if router.instances != instances:
+            await router.namespace.run(router.set_instances, instances)
+            await self._host.namespace.run(self._host.let_in, vpc, instances)
 
     async def ensure_interface(self, spec: InterfaceSpec) -> Attachment:
         checks.holder(spec, self._settings)

@@ -24,6 +24,7 @@ from typing import NamedTuple
 from hatoba.core.errors import PortError, Refused
 from hatoba.network import addresses, bridge, hostrules, messages, names, syscalls, tracking
 from hatoba.network.base import HostRedirect, InterfaceSpec, Publish, RemotePublic, Settings, VpcSpec
+from hatoba.network.beyond import Instance
 from hatoba.network.forwarding import Forwarding
 from hatoba.network.hostports import HostPorts
 from hatoba.network.namespace import Namespace, sysctl
@@ -45,6 +46,7 @@ class Host:
         self._held: dict[tuple[str, str], str] = {}  # and back
         self._remote: dict[str, str] = {}  # public address → node
         self._published: dict[str, hostrules.Published] = {}  # seat → its ports
+        self._instances: dict[str, hostrules.Instances] = {}  # VPC → what its balancers reach of the host
         self.ports = HostPorts()
 
     def refuse_collisions(self, claimed: bool) -> None:
@@ -60,10 +62,17 @@ class Host:
                     "choose another one within 100.64.0.0/10."
                 )
 
-    def prepare(self, nodes: dict[str, frozenset[str]], seats: Iterable[InterfaceSpec], transit: str) -> None:
+    def prepare(
+        self,
+        nodes: dict[str, frozenset[str]],
+        seats: Iterable[InterfaceSpec],
+        transit: str,
+        instances: Mapping[str, Iterable[Instance]],
+    ) -> None:
         """Claims the pool and installs the rules; `nodes` are those of each standing VPC's peers, `seats` those of the
-        bridge, whose uplink has the address `transit`."""
+        bridge, whose uplink has the address `transit`, `instances` the targets of each VPC's balancers."""
         self._nodes = nodes
+        self._instances = {vpc: self._own(vpc, known) for vpc, known in instances.items()}
         for seat in seats:
             self._published[seat.id] = _ports(seat.ports, transit)
             self.ports.keep(seat.id, seat.ports)
@@ -74,7 +83,9 @@ class Host:
             outside = tuple(sorted(_ways_outside(netlink, self._settings.underlay)))
         guarded = self._forwarding.turn_on(outside)
         published = {port: to for ports in self._published.values() for port, to in ports.items()}
-        self.namespace.rules(hostrules.document(self._settings, guarded, frozenset().union(*nodes.values()), published))
+        reached = frozenset[tuple[str, str, int]]().union(*self._instances.values())
+        known = frozenset[str]().union(*nodes.values())
+        self.namespace.rules(hostrules.document(self._settings, guarded, known, published, reached))
 
     def make_namespace(self, vpc: str, path: Path, prepare: Callable[[], None]) -> None:
         """A router's, when it is not there; `prepare` is run inside of a new one."""
@@ -185,6 +196,7 @@ class Host:
                 self._release(address, holder)
         self.admit(vpc, frozenset())
         self._nodes.pop(vpc, None)
+        self.let_in(vpc, ())
 
     def _unlink_uplink(self, vpc: str) -> None:
         link = index(names.host_uplink(self._settings.instance, vpc))
@@ -199,6 +211,19 @@ class Host:
         instance = self._settings.instance
         lines = hostrules.dismiss(instance, before - after) + hostrules.admit(instance, after - before)
         self.namespace.rules("\n".join(lines))
+
+    def let_in(self, vpc: str, instances: Iterable[Instance]) -> None:
+        """Lets what the VPC's router sends to these ports of the host in, and to no others any more."""
+        before, after = self._instances.pop(vpc, frozenset()), self._own(vpc, instances)
+        if after:
+            self._instances[vpc] = after
+        instance = self._settings.instance
+        lines = hostrules.shut_out(instance, before - after) + hostrules.let_in(instance, after - before)
+        self.namespace.rules("\n".join(lines))
+
+    def _own(self, vpc: str, instances: Iterable[Instance]) -> hostrules.Instances:
+        uplink, here = names.host_uplink(self._settings.instance, vpc), self._settings.host_address
+        return frozenset((uplink, each.protocol, each.port) for each in instances if each.address == here)
 
     def open_loopback(self, vpc: str) -> None:
         """What the host sends from its loopback may leave by this uplink: it takes the host's address there."""

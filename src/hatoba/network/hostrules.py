@@ -1,7 +1,8 @@
 """The instance's own table on the host, as nftables text. Pure. Nothing else of the host's rules is touched.
 
-    input        from our uplinks only answers and the ports given as host services; everything else of the host,
-                 whatever address of it is meant, stays closed. Tunnel packets only from nodes we know.
+    input        from our uplinks only answers and the ports given as host services, and by each the ports of the host
+                 that load balancers behind it have for targets (the router there lets only those through); everything
+                 else of the host, whatever address of it is meant, stays closed. Tunnel packets only from nodes we know.
     forward      from our uplinks only our own addresses, and no tunnel packets. From devices whose forwarding we had
                  to turn on, only towards uplinks (and what somebody else's translation or standing connection asks
                  for), as if it were off.
@@ -31,6 +32,7 @@ def table(instance: str) -> str:
 
 
 Published = Mapping[tuple[str, int], str]  # protocol and port of the host → the bridge's uplink address
+Instances = frozenset[tuple[str, str, int]]  # uplink, protocol and port of the host: what balancers behind it reach
 
 
 def document(
@@ -38,6 +40,7 @@ def document(
     guarded: tuple[str, ...],
     nodes: frozenset[str] = frozenset(),
     published: Published = MappingProxyType({}),
+    instances: Instances = frozenset(),
 ) -> str:
     """The whole table, at once in place of what stood there. `guarded`: the devices that forward only for us."""
     ours = table(settings.instance)
@@ -52,12 +55,15 @@ def document(
     lines += [f"add set {ours} nodes {{ type ipv4_addr; }}", *admit(settings.instance, nodes)]
     lines += [f"add map {ours} published {{ type inet_proto . inet_service : ipv4_addr; }}"]
     lines += publish(settings.instance, published)
+    lines += [f"add set {ours} instances {{ type ifname . inet_proto . inet_service; }}"]
+    lines += let_in(settings.instance, instances)
     services = ", ".join(f"{service.protocol} . {service.port}" for service in settings.host_services)
     chain(
         "from-routers",
         "",
         "ct state established,related accept",
         *([f"ip daddr {settings.host_address} meta l4proto . th dport {{ {services} }} accept"] if services else []),
+        f"ip daddr {settings.host_address} iifname . meta l4proto . th dport @instances accept",
         "drop",
     )
     # A task that may go outside must not send what another node would take for a tunnel packet of this one.
@@ -100,6 +106,19 @@ def admit(instance: str, nodes: frozenset[str]) -> list[str]:
 
 def dismiss(instance: str, nodes: frozenset[str]) -> list[str]:
     return [f"delete element {table(instance)} nodes {{ {', '.join(sorted(nodes))} }}"] if nodes else []
+
+
+def let_in(instance: str, ports: Instances) -> list[str]:
+    """Lets what comes by these uplinks to these ports of the host itself."""
+    return [f"add element {table(instance)} instances {{ {_ports(ports)} }}"] if ports else []
+
+
+def shut_out(instance: str, ports: Instances) -> list[str]:
+    return [f"delete element {table(instance)} instances {{ {_ports(ports)} }}"] if ports else []
+
+
+def _ports(ports: Instances) -> str:
+    return ", ".join(f'"{uplink}" . {protocol} . {port}' for uplink, protocol, port in sorted(ports))
 
 
 def publish(instance: str, ports: Published) -> list[str]:

@@ -230,10 +230,13 @@ def _route(to: str, *, origin: int, kind: int, scope: int, table: int = _MAIN_TA
     return message
 
 
-def rule(source: str | None, table: int, priority: int, *, family: int = 2) -> Request:
-    """What comes from a network finds its way in a table; None: everything (of the family)."""
+def rule(source: str | None, table: int, priority: int, *, family: int = 2, own: bool = False) -> Request:
+    """What comes from a network finds its way in a table; None: everything (of the family). `own`: only what processes
+    of this namespace send, nothing that is forwarded."""
     what = f"look for the ways of {source} in {table}"
     message = _rule(source, table, priority, family)
+    if own:
+        message["attrs"].append(("FRA_IIFNAME", "lo"))
     return Request(what=what, type=NEWRULE, message=message, flags=CREATE, ignore=frozenset({errno.EEXIST}))
 
 

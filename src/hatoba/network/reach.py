@@ -23,7 +23,7 @@ from hatoba.network.base import (
     Settings,
     VpcSpec,
 )
-from hatoba.network.beyond import HTTP, Endpoint, Gateway, Guest, Route, Routing
+from hatoba.network.beyond import HTTP, Endpoint, Gateway, Guest, Instance, Route, Routing
 from hatoba.network.groups import End, within
 
 Holder = InterfaceSpec | AddressSpec
@@ -42,6 +42,7 @@ class Vpc:
         self.wanted: dict[str, Holder] = {}  # also those whose making failed
         self.peers: dict[str, Peer] = {}
         self.guests: dict[str, Guest] = {}
+        self.instances: tuple[Instance, ...] = ()
         self.routing = Routing()
         self.faults: dict[tuple[str, str], Fault] = {}  # (interface, name) → what runs
 
@@ -113,6 +114,11 @@ class Reach:
         endpoint = vpc.endpoint_at(address)
         if endpoint is not None:
             return isinstance(holder, InterfaceSpec) and self._by_endpoint(vpc, endpoint, here, port, protocol)
+        if any((address, port, protocol) == (each.address, each.port, each.protocol) for each in vpc.instances):
+            if isinstance(holder, AddressSpec):
+                return address == self._settings.host_address or address in self._node.underlay
+            if address == self._settings.host_address and not self._is_service(port, protocol):
+                return False  # the router keeps tasks off what the host would let it to
         if any(within(address, cidr) for cidr in vpc.spec.cidrs):
             return self._inside(vpc, here.address, address, port, protocol)
         if address == self._settings.host_address and self._is_service(port, protocol):

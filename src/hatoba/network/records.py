@@ -1,6 +1,6 @@
 """What the fabric was asked for, on a tmpfs of its own beside the namespaces: intent first, then the act.
 
-    RUN_DIR/vpcs/<vpc>/vpc.json, policies.json, acls.json, peers.json, routing.json, guests.json,
+    RUN_DIR/vpcs/<vpc>/vpc.json, policies.json, acls.json, peers.json, routing.json, guests.json, instances.json,
                        interfaces/<id>.json, addresses/<id>.json
     RUN_DIR/claim.json            the pool claimed on the host
     RUN_DIR/publics.json          public addresses on other nodes
@@ -31,7 +31,7 @@ from hatoba.network.base import (
     RemotePublic,
     VpcSpec,
 )
-from hatoba.network.beyond import Gateway, Guest, Routing
+from hatoba.network.beyond import Gateway, Guest, Instance, Routing
 from hatoba.network.names import checked
 
 T = TypeVar("T")
@@ -122,6 +122,12 @@ class Records:
 
     def guests(self, vpc: str) -> tuple[Guest, ...]:
         return _read(self._vpc(vpc) / "guests.json", tuple[Guest, ...]) or ()
+
+    def put_instances(self, vpc: str, instances: tuple[Instance, ...]) -> None:
+        _write(self._vpc(vpc) / "instances.json", instances)
+
+    def instances(self, vpc: str) -> tuple[Instance, ...]:
+        return _read(self._vpc(vpc) / "instances.json", tuple[Instance, ...]) or ()
 
     def put_interface(self, spec: InterfaceSpec) -> None:
         _write(self._vpc(spec.vpc) / "interfaces" / f"{checked(spec.id)}.json", spec)

@@ -13,7 +13,7 @@ from ipaddress import ip_network
 from hatoba.core.errors import PortError
 from hatoba.network import interfaces, messages, names, routing, tracking, tunnel, ways
 from hatoba.network.base import BRIDGE, Acl, AddressSpec, InterfaceSpec, Peer, PolicySet, Settings, VpcSpec
-from hatoba.network.beyond import Gateway, Guest, Routing
+from hatoba.network.beyond import Gateway, Guest, Instance, Routing
 from hatoba.network.namespace import Namespace, sysctl
 from hatoba.network.netlink import GETADDR, GETROUTE, index, settle
 from hatoba.network.records import Records, RouterRecord
@@ -53,6 +53,7 @@ class Router:
         self.acls: tuple[Acl, ...] = ()
         self.peers: tuple[Peer, ...] = ()
         self.guests: tuple[Guest, ...] = ()
+        self.instances: tuple[Instance, ...] = ()
         self.routing = Routing()
         self.gone: list[str] = []  # addresses whose connections are to be forgotten
         self._ways = ways.NOTHING
@@ -81,6 +82,7 @@ class Router:
         self.peers = self._records.peers(vpc)
         self.guests = self._records.guests(vpc)
         self.routing = self._records.routing(vpc)
+        self.instances = self._records.instances(vpc)
         self._book = RuleBook(self._frame())
         self._book.set_policies(self._records.policies(vpc))
         self.acls = self._records.acls(vpc)
@@ -91,6 +93,7 @@ class Router:
         self._book.put((_key(guest), _guest(guest)) for guest in self.guests)
         self._book.set_gateways(self.gateways)
         self._book.set_endpoints(self.routing.endpoints)
+        self._book.set_instances(self.instances)
         # Rules before ways: nothing passes a router whose table is not there yet.
         self.namespace.rules(self._book.document())
         self._converge_loopback()
@@ -233,6 +236,12 @@ class Router:
         self._rules(lambda book: book.drop(gone) + book.put((_key(guest), _guest(guest)) for guest in guests))
         self.guests = guests
 
+    def set_instances(self, instances: tuple[Instance, ...]) -> None:
+        self._records.put_instances(self.spec.id, instances)
+        self.instances = instances
+        self._rules(lambda book: book.set_instances(instances))
+        self.renew_ways()
+
     @property
     def gateways(self) -> list[Gateway]:
         """The NAT gateways of this node."""
@@ -250,7 +259,7 @@ class Router:
         self._ways = ways.change(self.namespace.netlink, self._ways, self._wanted_ways())
 
     def _wanted_ways(self) -> routing.Ways:
-        return routing.ways(self.routing, self._settings.host_address)
+        return routing.ways(self.routing, self._settings.host_address, self.instances)
 
     def is_linked(self, vpc: str) -> bool:
         return index(names.link(vpc)) is not None

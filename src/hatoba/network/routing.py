@@ -17,11 +17,12 @@ from typing import NamedTuple
 import msgspec
 
 from hatoba.network import names
-from hatoba.network.beyond import Gateway, Route, Routing, Subnet
+from hatoba.network.beyond import Gateway, Instance, Route, Routing, Subnet
 
 Network = IPv4Network | IPv6Network
 
 OUTSIDE = 1  # the table of what comes from no subnet: no network has the address 0.0.0.1
+INSTANCES = 2  # that of what the router itself sends, asked first: the nodes that its balancers reach ports of
 _EVERYTHING = ("0.0.0.0/0", "::/0")
 
 
@@ -51,9 +52,11 @@ def table_of(block: str) -> int:
     return int(network.network_address) >> 64 & 0x7FFFFFFF | 0x80000000
 
 
-def ways(routing: Routing, host_address: str) -> Ways:
+def ways(routing: Routing, host_address: str, instances: Iterable[Instance] = ()) -> Ways:
     blocks: dict[str, int] = {}
-    hops: dict[tuple[int, str], Hop] = {(OUTSIDE, "0.0.0.0/0"): Hop(names.UPLINK, host_address)}
+    up = Hop(names.UPLINK, host_address)
+    hops: dict[tuple[int, str], Hop] = {(OUTSIDE, "0.0.0.0/0"): up}
+    hops |= {(INSTANCES, f"{each.address}/32"): up for each in instances}
     for subnet in routing.subnets:
         found = _hops(routing, subnet, host_address)
         for text in subnet.blocks:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from hatoba.network import acls as filters
 from hatoba.network import ruleset
 from hatoba.network.base import Acl, PolicySet
-from hatoba.network.beyond import Endpoint, Gateway
+from hatoba.network.beyond import Endpoint, Gateway, Instance
 from hatoba.network.ruleset import Elements, Frame, Member
 
 _STALE = 32  # unused groups that may stay in the table before it is written anew without them
@@ -24,6 +24,7 @@ class RuleBook:
         self._acls: dict[str, Acl] = {}
         self._members: dict[str, Member] = {}
         self._gateways: dict[str, Elements] = {}
+        self._instances: Elements = {}
         self._content: dict[tuple[str, str], dict[str, str]] = {}  # element → holder → value, the latest holder last
         self._groups: set[str] = set()  # declared in the table
         self._combinations: set[tuple[str, ...]] = set()  # declared in the table
@@ -88,6 +89,11 @@ class RuleBook:
         before = {key for key, member in self._members.items() if member.endpoint}
         changes = self.drop(before - wanted.keys()) + self.put(wanted.items())
         return changes if bool(before) == bool(wanted) else self.document()
+
+    def set_instances(self, instances: Iterable[Instance]) -> str:
+        """All ports of nodes that balancers here reach."""
+        before, self._instances = self._instances, ruleset.instance_elements(instances)
+        return _text(self._change("instances", before, self._instances))
 
     def _change(self, key: str, old: Elements, new: Elements) -> list[str]:
         """One holder's elements, and what that means for the table, where another may hold the same one.

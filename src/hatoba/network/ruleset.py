@@ -24,7 +24,7 @@ import msgspec
 
 from hatoba.network import bridge, endpoints, names
 from hatoba.network.base import HostService, PolicySet, Publish, RouterService, Rule
-from hatoba.network.beyond import Gateway
+from hatoba.network.beyond import Gateway, Instance
 
 TABLE = "inet hatoba"
 
@@ -36,6 +36,7 @@ _NEIGHBOURS = "icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor
 _KINDS = {
     "services": "set {name} {{ type ipv4_addr . inet_proto . inet_service; }}",
     "host-services": "set {name} {{ type inet_proto . inet_service; }}",
+    "instances": "set {name} {{ type ipv4_addr . inet_proto . inet_service; }}",
     "outward": "set {name} {{ type ipv4_addr; }}",
     "egress4": "map {name} {{ type ifname . ipv4_addr : verdict; }}",
     "egress6": "map {name} {{ type ifname . ipv6_addr : verdict; }}",
@@ -117,6 +118,11 @@ def gateway_elements(gateway: Gateway) -> Elements:
         found["nat-out", gateway.address] = gateway.public
         found["nats", gateway.address] = ""
     return found
+
+
+def instance_elements(instances: Iterable[Instance]) -> Elements:
+    """Ports of nodes that the router itself may reach."""
+    return {("instances", f"{each.address} . {each.protocol} . {each.port}"): "" for each in instances}
 
 
 def verdict(direction: str, groups: tuple[str, ...]) -> str:
@@ -203,6 +209,7 @@ def base_chains(frame: Frame, *, with_endpoints: bool = False) -> dict[str, list
     links = f'"{names.LINK_PREFIX}*"'  # the routers at their other ends have asked, or ask
     from_task = ["iifname . ip saddr vmap @egress4", "iifname . ip6 saddr vmap @egress6"]
     to_member = ["ip daddr vmap @ingress4", "ip6 daddr vmap @ingress6"]
+    to_instance = "ip daddr . meta l4proto . th dport @instances"
     served = f"{ports} ip daddr . meta l4proto . th dport @services accept"
     # Only what was addressed to a public address may come from the host: private ones cannot be reached from there.
     untranslated = f"iifname {up} ct status ! dnat drop"
@@ -225,8 +232,9 @@ def base_chains(frame: Frame, *, with_endpoints: bool = False) -> dict[str, list
             standing,
             untranslated,
             *to_member,
-            *outward,
             f"oifname {up} ip daddr {frame.host_address} meta l4proto . th dport @host-services accept",
+            f"oifname {up} ip daddr {frame.host_address} {to_instance} drop",  # the host takes the router's for granted
+            *outward,
         ],
         "input-egress": [
             "type filter hook input priority 0; policy drop;",
@@ -258,6 +266,7 @@ def base_chains(frame: Frame, *, with_endpoints: bool = False) -> dict[str, list
             standing,
             *loopback,
             _NEIGHBOURS,
+            f"oifname {up} {to_instance} accept",
             *to_member,
             *outward,
         ],

@@ -34,7 +34,7 @@ from hatoba.network.base import (
     Traffic,
     VpcSpec,
 )
-from hatoba.network.beyond import Guest, Routing
+from hatoba.network.beyond import Guest, Instance, Routing
 from hatoba.network.reach import Holder, Reach, Vpc
 
 _EPHEMERAL = (32768, 61000)  # what Linux gives out by itself
@@ -150,6 +150,11 @@ class SimulatedFabric:
         checks.guests(guests)
         self._called("set_guests", vpc)
         self._vpc(vpc).guests = {guest.address: guest for guest in guests}
+
+    async def set_instances(self, vpc: str, instances: tuple[Instance, ...]) -> None:
+        checks.instances(instances)
+        self._called("set_instances", vpc)
+        self._vpc(vpc).instances = instances
 
     async def set_remote_publics(self, publics: tuple[RemotePublic, ...]) -> None:
         checks.remote_publics(publics, self.settings)

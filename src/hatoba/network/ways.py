@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from hatoba.network import messages, names
 from hatoba.network.netlink import GETROUTE, GETRULE, Netlink, Request, index
-from hatoba.network.routing import NOWHERE, OUTSIDE, Hop, Ways
+from hatoba.network.routing import INSTANCES, NOWHERE, OUTSIDE, Hop, Ways
 
 _FIRST, _LAST = 33000, 34000  # the priorities of our rules: behind that of the table with the VPC's own ways (32766)
+_ROUTER = 32000  # before it: a node may have an address that belongs to the VPC as well
 _KERNEL_TABLES = (0, 253, 254, 255)
 _FAMILIES = (2, 10)
 NOTHING = Ways(blocks={}, hops={})
@@ -45,7 +46,7 @@ def close(netlink: Netlink, old: Ways, device: str) -> Ways:
 def converge(netlink: Netlink, new: Ways) -> Ways:
     """From whatever is there."""
     old = _read(netlink)
-    netlink.apply(messages.rule(None, OUTSIDE, _LAST))
+    netlink.apply(messages.rule(None, OUTSIDE, _LAST), messages.rule(None, INSTANCES, _ROUTER, own=True))
     return change(netlink, old, new)
 
 
