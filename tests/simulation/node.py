@@ -105,7 +105,12 @@ class SimulatedNode:
             connect=lambda: self.link.connect(self._sessions()),
         )
         self._balancers = Balancers(
-            lambda: self._wiring.items("balancer", BalancerItem), self._proxy, self._session.report, self._clock
+            lambda: self._wiring.items("balancer", BalancerItem),
+            self._proxy,
+            self._session.report,
+            self._clock,
+            self.fabric.set_instances,
+            self.fabric.settings.host_address,
         )
         self._wiring = Wiring(self.fabric, (self._balancers,))
         self._worker = Worker(

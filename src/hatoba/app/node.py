@@ -182,7 +182,14 @@ class Node:
             context=self._identity.context(),
             execute=self.executions.execute,
         )
-        self.balancers = Balancers(self._wanted_balancers, self._proxy, self.session.report, clock)
+        self.balancers = Balancers(
+            self._wanted_balancers,
+            self._proxy,
+            self.session.report,
+            clock,
+            self.fabric.set_instances,
+            self._here,
+        )
         self.metadata = MetadataEndpoint(self.fabric, agent, self.runtime, clock)
         self.host_metadata = HostEndpoint(self.fabric, agent, self.runtime, clock)
         self._forwarder = Forwarder(HostResolvers(clock), clock)
@@ -217,8 +224,13 @@ class Node:
             return ""
         if not self._settings.local:
             return REGISTRY
+        return f"http://{self._here}:{self._settings.endpoint_port}"
+
+    @property
+    def _here(self) -> str:
+        """The host's end of every router's uplink."""
         _, transit = self._identity.addresses
-        return f"http://{first_address(IPv4Network(transit))}:{self._settings.endpoint_port}"
+        return str(first_address(IPv4Network(transit)))
 
     def _wanted_balancers(self) -> dict[str, BalancerItem]:
         return self.wiring.items("balancer", BalancerItem)

@@ -53,6 +53,8 @@ def touched(view: View, change: Change[Any]) -> Iterator[Touched]:
             case m.Certificate():
                 for balancer in view.index(m.balancers, "certificate", (*scope, id_)):
                     yield Touched(Ref("balancer", scope, balancer.id), balancer.node)
+            case m.Node():
+                yield from _of_node(view, change, id_)
             case m.Network() | m.Peering() | m.PolicySet() | m.Zone():
                 yield from _of_networks(view, change, record)
 
@@ -73,6 +75,14 @@ def _of_networks(
             yield Touched(Ref("policy", scope, id_), network=record.network)
         case m.Zone():
             yield Touched(Ref("zone", scope, id_), network=record.network or None)
+
+
+def _of_node(view: View, change: Change[Any], node: str) -> Iterator[Touched]:
+    """Load balancers that have ports of it for targets are told when it is elsewhere."""
+    before, after = change.before, change.after
+    if before is None or after is None or before.address != after.address:
+        for balancer in view.index(m.balancers, "target", node):
+            yield Touched(Ref("balancer", balancer.scope, balancer.id), balancer.node)
 
 
 def _placed(view: View, scope: Scope, node: str, network: str, interfaces: Iterable[str]) -> Iterator[Touched]:

@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+import msgspec
+
 from hatoba.core.keys import Scope
 from hatoba.core.secret import Secret
 from hatoba.fleet import model as m
@@ -124,6 +126,7 @@ class BalancerItem(m.Part, frozen=True, kw_only=True):
     spec: bytes
     version: int
     certificates: tuple[CertificateShown, ...] = ()
+    nodes: dict[str, str] = msgspec.field(default_factory=dict)  # those that are targets, and where; "": this one
 
 
 class ZoneItem(m.Part, frozen=True, kw_only=True):
@@ -210,7 +213,15 @@ def _balancer(view: View, node: str, ref: Ref) -> BalancerItem | None:
         spec=record.spec,
         version=record.version,
         certificates=tuple(_shown(view, record)),
+        nodes=dict(_targets(view, node, record)),
     )
+
+
+def _targets(view: View, node: str, balancer: m.Balancer) -> Iterator[tuple[str, str]]:
+    for id_ in balancer.targets:
+        record = view.find(m.nodes, m.FLEET, id_)
+        if record is not None and (id_ == node or record.address):
+            yield id_, "" if id_ == node else record.address
 
 
 def _shown(view: View, balancer: m.Balancer) -> Iterator[CertificateShown]:

@@ -2,7 +2,7 @@
 
     input        from our uplinks only answers and the ports given as host services, and by each the ports of the host
                  that load balancers behind it have for targets (the router there lets only those through); everything
-                 else of the host, whatever address of it is meant, stays closed. Tunnel packets only from nodes we know.
+                 else of the host, whatever address of it is meant, stays closed. Tunnel packets only from known nodes.
     forward      from our uplinks only our own addresses, and no tunnel packets. From devices whose forwarding we had
                  to turn on, only towards uplinks (and what somebody else's translation or standing connection asks
                  for), as if it were off.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -16,11 +16,13 @@ import msgspec
 
 from hatoba.core.clock import Clock
 from hatoba.core.errors import PortError
+from hatoba.core.records import replace
 from hatoba.core.tasks import TaskGroup
 from hatoba.fleet import messages as msg
 from hatoba.fleet import model as m
 from hatoba.fleet.items import BalancerItem
-from hatoba.proxy.base import Certificate, HealthFact, OnHealth, Proxy, Wanted
+from hatoba.network.beyond import Instance
+from hatoba.proxy.base import Certificate, HealthFact, OnHealth, Proxy, Target, Wanted
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,7 @@ _encode = msgspec.msgpack.encode
 
 MakeProxy = Callable[[str, Path, OnHealth], "StartableProxy"]
 Report = Callable[[str, msg.Report], None]
+OpenPorts = Callable[[str, tuple[Instance, ...]], Awaitable[None]]
 
 
 class StartableProxy(Proxy, Protocol):
@@ -45,14 +48,24 @@ class _Carried:
         self.dirty = asyncio.Event()
         self.proxy: StartableProxy | None = None
         self.task: asyncio.Task[None] | None = None
+        self.ports: tuple[Instance, ...] | None = None  # of nodes, that the network lets it reach; None: not known
 
 
 class Balancers:
     """Implements `services.NetworkServices`."""
 
     def __init__(
-        self, wanted: Callable[[], Mapping[str, BalancerItem]], make: MakeProxy, report: Report, clock: Clock
+        self,
+        wanted: Callable[[], Mapping[str, BalancerItem]],
+        make: MakeProxy,
+        report: Report,
+        clock: Clock,
+        ports: OpenPorts,
+        here: str,
     ) -> None:
+        """`ports` opens the ways to ports of nodes; `here` is where this node is reached from its networks."""
+        self._open = ports
+        self._here = here
         self._wanted = wanted
         self._make = make
         self._report = report
@@ -85,6 +98,8 @@ class Balancers:
         return {network: carried.proxy for network, carried in self._carried.items() if carried.proxy is not None}
 
     async def open(self, network: str, netns: Path) -> None:
+        if not self._of(network):
+            await self._open(network, ())  # an earlier agent may have had some there
         await self.refresh(network, netns)
 
     async def refresh(self, network: str, netns: Path) -> None:
@@ -135,6 +150,7 @@ class Balancers:
             if carried.proxy is not None:
                 proxy, carried.proxy = carried.proxy, None
                 await proxy.stop()
+            await self._let(network, carried, ())
             return
         if carried.proxy is None:
             proxy = self._make(network, netns, self._learned)
@@ -146,14 +162,37 @@ class Balancers:
             groups=tuple({group.id: group for part in parts for group in part.groups}.values()),
             certificates=tuple({each.id: each for item in items.values() for each in _shown(item)}.values()),
         )
+        # A way is there before the first connection, and until the last one may have gone.
+        ports = _ports(wanted)
+        await self._let(network, carried, tuple(sorted({*ports, *(carried.ports or ())})))
         await carried.proxy.apply(wanted)
+        await self._let(network, carried, ports)
         self._tell(items)
+
+    async def _let(self, network: str, carried: _Carried, ports: tuple[Instance, ...]) -> None:
+        """An agent that has just begun does not know what the one before it has opened."""
+        if carried.ports != ports:
+            await self._open(network, ports)
+            carried.ports = ports
 
     def _parse(self, id_: str, item: BalancerItem) -> Wanted:
         try:
-            return self._decode(item.spec)
+            wanted = self._decode(item.spec)
         except msgspec.MsgspecError as error:
             raise PortError("Rejected", f"the description of {id_} cannot be read: {error}") from error
+        if not any(target.node for group in wanted.groups for target in group.targets):
+            return wanted
+        return replace(
+            wanted, groups=tuple(replace(g, targets=tuple(self._found(g.targets, item))) for g in wanted.groups)
+        )
+
+    def _found(self, targets: Iterable[Target], item: BalancerItem) -> Iterable[Target]:
+        """Ports of nodes get their addresses; those of nodes that are gone are left out."""
+        for target in targets:
+            if not target.node:
+                yield target
+            elif (address := item.nodes.get(target.node)) is not None:
+                yield replace(target, address=address or self._here)
 
     def _tell(self, items: Mapping[str, BalancerItem], error: str = "") -> None:
         for id_, item in items.items():
@@ -179,6 +218,17 @@ class Balancers:
             at=fact.at,
         )
         self._report("target", msg.TargetReport(id=id_, report=self._next(), status=status))
+
+
+def _ports(wanted: Wanted) -> tuple[Instance, ...]:
+    """Where traffic goes to on nodes, and where their health is asked for."""
+    found: set[Instance] = set()
+    for group in wanted.groups:
+        asked = group.health_check.port if group.health_check.enabled else None
+        for target in group.targets:
+            if target.node:
+                found |= {Instance(address=target.address, port=port) for port in (target.port, asked or target.port)}
+    return tuple(sorted(found))
 
 
 def _shown(item: BalancerItem) -> Iterable[Certificate]:

@@ -193,7 +193,10 @@ class Balancer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """`draining`: no new requests, those under way may finish; the caller drops the target when its delay is over."""
+    """`draining`: no new requests, those under way may finish; the caller drops the target when its delay is over.
+
+    `node`: it is a port of that node, whose address is filled in by who carries the balancer; "": of no node.
+    """
 
     id: str
     address: str
@@ -201,6 +204,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     weight: int = 1
     state: Literal["active", "draining"] = "active"
     zone: str = ""  # "": reached from every zone
+    node: str = ""
 
 
 class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ from hatoba.fleet import model as fleet
 from hatoba.fleet.items import BalancerItem, Ref, needed
 from hatoba.fleet.messages import Report
 from hatoba.fleet.reports import apply_reports
+from hatoba.network.beyond import Instance
 from hatoba.node.balancers import Balancers
 from hatoba.proxy.base import OnHealth
 from hatoba.proxy.engine import EnvoyProxy
@@ -43,7 +44,7 @@ class Node:
     def __init__(self, w: World, namespace: Namespace, folder: Path) -> None:
         self._world, self._namespace, self._folder = w, namespace, folder
         self._server = ConfigServer(folder / "xds.sock")
-        self._balancers = Balancers(self._items, self._make, self._report, SystemClock())
+        self._balancers = Balancers(self._items, self._make, self._report, SystemClock(), self._let, "")
         self._tasks = TaskGroup("node")
         self._networks: set[str] = set()
 
@@ -70,6 +71,10 @@ class Node:
             netns=str(netns),
             opener=self._namespace.opener,
         )
+
+    async def _let(self, network: str, ports: tuple[Instance, ...]) -> None:
+        """There are no ports of nodes among the targets."""
+        assert not ports
 
     def _report(self, kind: str, report: Report) -> None:
         apply_reports(self._world.store, "node-1", [report])

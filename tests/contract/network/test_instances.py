@@ -1,4 +1,4 @@
-"""What every fabric keeps of ports of nodes as targets: a VPC's balancers reach those that were named, and nobody else."""
+"""What every fabric keeps of ports of nodes: a VPC's balancers reach those that were named, and nobody else does."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ async def test_wrong_ports_and_addresses_are_refused(lab: Lab) -> None:
     land = Land(lab)
     await land.build()
     for wrong in (("node-1", 80), (land.here, 0), (land.here, 65536)):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match=r"is no port|Expected 4 octets|Only decimal digits"):
             await land.name(wrong)
 
 

@@ -50,7 +50,7 @@ from hatoba.fleet.model.network import (
     peerings,
     policy_sets,
 )
-from hatoba.fleet.model.node import Enrolment, Node, enrolments, nodes
+from hatoba.fleet.model.node import ZONE, Enrolment, Node, enrolments, nodes
 from hatoba.fleet.model.part import FLEET, Part
 from hatoba.fleet.model.status import (
     ContainerState,
@@ -85,6 +85,7 @@ TABLES: tuple[Table[Any], ...] = (
 __all__ = [
     "FLEET",
     "TABLES",
+    "ZONE",
     "Acl",
     "AclRule",
     "Balancer",

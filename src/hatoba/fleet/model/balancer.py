@@ -16,6 +16,9 @@ class Balancer(Record, frozen=True, kw_only=True):
     network: str
     interfaces: tuple[str, ...]
     groups: tuple[str, ...] = ()  # the target groups in `spec`: whose targets' health the node may report
+    targets: tuple[
+        str, ...
+    ] = ()  # the nodes of which ports are targets in `spec`: the node gets their addresses with it
     certificates: tuple[str, ...] = ()  # ids of those that `spec` names: the node gets them with it
     spec: bytes = b""
     open: bool = False  # no security group guards its interfaces
@@ -62,6 +65,7 @@ balancers = Table(
         Index("interface", lambda b: b.interfaces, many=True),
         Index("group", lambda b: b.groups, many=True),
         Index("certificate", lambda b: tuple((*b.scope, id_) for id_ in b.certificates), many=True),
+        Index("target", lambda b: b.targets, many=True),
         Index("node_network", lambda b: (b.node, b.network)),
     ),
 )

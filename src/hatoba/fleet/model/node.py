@@ -7,7 +7,10 @@ from typing import Literal
 import msgspec
 
 from hatoba.core.records import Record
-from hatoba.store import Table
+from hatoba.store import Index, Table
+
+ZONE = "ecs.availability-zone"  # the attribute by which a node says where it is
+ZONES = "abc"
 
 
 class Node(Record, frozen=True, kw_only=True):
@@ -31,8 +34,17 @@ class Node(Record, frozen=True, kw_only=True):
     region: str = ""
     imposed: dict[str, str] = msgspec.field(default_factory=dict)  # attributes, whatever it says of itself
 
+    def zone(self, region: str) -> str:
+        """Of this region. One that does not say counts as spread over all, in the order in which they joined."""
+        return self.attributes.get(ZONE) or f"{region}{ZONES[self.number % len(ZONES)]}"
 
-nodes = Table("fleet.nodes", Node)
+    @property
+    def instance(self) -> str:
+        """The id by which AWS's APIs know it."""
+        return self.managed or self.name
+
+
+nodes = Table("fleet.nodes", Node, indexes=(Index("instance", lambda node: node.instance),))
 
 
 class Enrolment(Record, frozen=True, kw_only=True):

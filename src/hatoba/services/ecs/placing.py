@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from hatoba.core.records import replace
-from hatoba.fleet.model import FLEET, nodes
+from hatoba.fleet.model import FLEET, ZONE, nodes
 from hatoba.placement import Assignment, Needs, Refusal, Site
 from hatoba.services.ecs.model.capacity_provider import GROUP, find_provider
 from hatoba.services.ecs.model.instance import gone, instance_of, instances, offered, registered
@@ -15,7 +15,7 @@ from hatoba.services.ecs.model.task import tasks
 from hatoba.services.ecs.model.usage import Usage, where
 from hatoba.services.ecs.plan.launch import Wish
 from hatoba.services.ecs.plan.placement import Member
-from hatoba.services.ecs.plan.sites import ZONE, external, site
+from hatoba.services.ecs.plan.sites import external, site
 from hatoba.store.store import View
 
 _ZONE = f"attribute:{ZONE}"

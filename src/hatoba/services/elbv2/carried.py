@@ -13,6 +13,7 @@ from hatoba.fleet import model as fleet
 from hatoba.proxy.base import Wanted
 from hatoba.services.elbv2.model.balancer import LoadBalancer, by_arn
 from hatoba.services.elbv2.model.group import Target, TargetGroup, group_by_arn, target_groups, targets, targets_of
+from hatoba.services.elbv2.model.instance import instance_named
 from hatoba.services.elbv2.model.listener import groups_of, listeners_of, rules_of, users_of
 from hatoba.services.elbv2.model.trust import trust_store_by_arn
 from hatoba.services.elbv2.plan import attributes as keys
@@ -31,7 +32,14 @@ def _source(view: View, group: TargetGroup) -> Source:
     known = tuple(targets_of(view, group))
     if group.kind == "ip":
         return Source(group=group, targets=known)
-    return Source(group=group, targets=known, places={each.address: _place(view, each.address) for each in known})
+    place = _place if group.kind == "alb" else _node
+    return Source(group=group, targets=known, places={each.address: place(view, each.address) for each in known})
+
+
+def _node(view: View, instance: str) -> str:
+    """The node that an instance is, "" when it is none any more."""
+    node = instance_named(view, instance)
+    return node.id if node is not None else ""
 
 
 def _place(view: View, reference: str) -> str:
@@ -83,11 +91,16 @@ def publish(tx: Tx, balancer: LoadBalancer, *, node: str | None = None) -> None:
         interfaces=tuple(interface.id for interface in balancer.attached),
         open=not balancer.groups,
         groups=tuple(group.id for group in carried.groups),
+        targets=tuple(dict.fromkeys(_nodes(carried))),
         certificates=tuple(dict.fromkeys(_certificates(carried))),
         spec=msgspec.msgpack.encode(carried),
     )
     if after != before:
         tx.put(fleet.balancers, after)
+
+
+def _nodes(carried: Wanted) -> Iterator[str]:
+    return (target.node for group in carried.groups for target in group.targets if target.node)
 
 
 def _certificates(carried: Wanted) -> Iterator[str]:

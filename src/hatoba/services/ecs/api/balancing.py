@@ -59,11 +59,9 @@ async def _check_groups(call: Call, definition: Definition, targets: Sequence[Ta
             raise t.InvalidParameterException(
                 f"The target group with targetGroupArn {arn} does not have an associated load balancer."
             )
-        if definition.network_mode == "awsvpc" and group.get("TargetType") != "ip":
+        if group.get("TargetType") != ("ip" if definition.network_mode == "awsvpc" else "instance"):
             raise t.InvalidParameterException(
                 f"The provided target group {arn} has target type {group.get('TargetType')}, which is incompatible "
-                "with the awsvpc network mode specified in the task definition."
+                f"with the {definition.network_mode} network mode specified in the task definition."
             )
-        if definition.network_mode != "awsvpc":
-            raise t.UnsupportedFeatureException("Load balancers are available with the network mode awsvpc only.")
     return {group["TargetGroupArn"]: list(group.get("LoadBalancerArns") or ()) for group in found}

@@ -1,32 +1,47 @@
 """A service's tasks and their load balancers, by ELB's public operations: who is registered and how they do, who joins,
 who leaves and until when.
 
+Tasks without an interface of their own are ports of their instances: ELB knows those by their EC2 ids, here they are
+known by their nodes, which keep theirs whatever they call themselves.
+
 Targets that are registered or deregistered here are noted in `states`, so that what is decided next knows of them.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hatoba.core.clock import Clock
 from hatoba.core.errors import AwsError
+from hatoba.fleet.model import FLEET, nodes
 from hatoba.gateway.call import Door
 from hatoba.services.ecs.model.task import Task
+from hatoba.services.ecs.plan.rollout.seen import where
+from hatoba.store.store import View
 
 DELAY = "deregistration_delay.timeout_seconds"
 LONGEST_DELAY = 300.0
 _TARGET_GROUP_GONE = "TargetGroupNotFound"
 
-States = dict[tuple[str, str, int], str]  # (target group ARN, address, port) → what DescribeTargetHealth tells
+States = dict[tuple[str, str, int], str]  # (target group ARN, address or node, port) → what DescribeTargetHealth tells
+Instances = Mapping[str, str]  # node → its EC2 id
 
 
-async def states(aws: Door, known: Sequence[Task]) -> tuple[States, States]:
+def instances_of(view: View, known: Iterable[Task]) -> Instances:
+    """Of the nodes of these tasks, where they are known to load balancers by their nodes."""
+    ids = {task.node for task in known if task.targets and task.network is None}
+    found = (view.find(nodes, FLEET, id_) for id_ in ids)
+    return {node.id: node.instance for node in found if node is not None}
+
+
+async def states(aws: Door, known: Sequence[Task], instances: Instances) -> tuple[States, States]:
     """The states of everything that is registered where these tasks are; and why, of those that are not well."""
     groups = {x.group for task in known if task.balancing in ("joined", "draining") for x in task.targets}
     found: States = {}
     whys: States = {}
+    node_of = {instance: node for node, instance in instances.items()}
     for group in sorted(groups):
         try:
             answer = await aws.elbv2.describe_target_health(TargetGroupArn=group)
@@ -36,19 +51,20 @@ async def states(aws: Door, known: Sequence[Task]) -> tuple[States, States]:
             continue
         for described in answer.get("TargetHealthDescriptions") or []:
             target = described["Target"]
-            health, place = described["TargetHealth"], (group, target["Id"], target["Port"])
+            id_ = target["Id"]
+            health, place = described["TargetHealth"], (group, node_of.get(id_, id_), target["Port"])
             found[place] = health["State"]
             if health.get("Description"):
                 whys[place] = health["Description"]
     return found, whys
 
 
-async def register(aws: Door, joining: Sequence[Task], targets: States) -> dict[str, str]:
+async def register(aws: Door, joining: Sequence[Task], targets: States, instances: Instances) -> dict[str, str]:
     """Registers them; the target groups that would not have them, and why."""
     refused: dict[str, str] = {}
     for group, places in _places(joining).items():
         try:
-            await aws.elbv2.register_targets(TargetGroupArn=group, Targets=_described(places))
+            await aws.elbv2.register_targets(TargetGroupArn=group, Targets=_described(places, instances))
         except AwsError as error:
             if error.status >= 500:
                 raise
@@ -59,12 +75,14 @@ async def register(aws: Door, joining: Sequence[Task], targets: States) -> dict[
     return refused
 
 
-async def deregister(aws: Door, leaving: Sequence[Task], targets: States, clock: Clock) -> dict[str, float]:
+async def deregister(
+    aws: Door, leaving: Sequence[Task], targets: States, clock: Clock, instances: Instances
+) -> dict[str, float]:
     """By task: when its target is drained at the latest."""
     until: dict[str, float] = dict.fromkeys((task.id for task in leaving), clock.now())
     for group, places in _places(leaving).items():
         try:
-            await aws.elbv2.deregister_targets(TargetGroupArn=group, Targets=_described(places))
+            await aws.elbv2.deregister_targets(TargetGroupArn=group, Targets=_described(places, instances))
             found = await aws.elbv2.describe_target_group_attributes(TargetGroupArn=group)
         except AwsError as error:
             if error.code != _TARGET_GROUP_GONE:
@@ -83,10 +101,11 @@ def _places(moving: Iterable[Task]) -> dict[str, list[tuple[str, str, int]]]:
     found: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
     for task in moving:
         for target in task.targets:
-            if task.eni is not None:
-                found[target.group].append((task.id, task.eni.address, target.port))
+            address, port = where(task, target)
+            if address:
+                found[target.group].append((task.id, address, port))
     return found
 
 
-def _described(places: Iterable[tuple[str, str, int]]) -> list[dict[str, Any]]:
-    return [{"Id": address, "Port": port} for _, address, port in places]
+def _described(places: Iterable[tuple[str, str, int]], instances: Instances) -> list[dict[str, Any]]:
+    return [{"Id": instances.get(address, address), "Port": port} for _, address, port in places]

@@ -153,15 +153,17 @@ class ServiceController:
             self._leave_to_its_sets(service)
             return None
         aws = self._platform.door(key.scope, "ecs")
-        targets, whys = await balancing.states(aws, known)
+        instances = balancing.instances_of(self._store, known)
+        targets, whys = await balancing.states(aws, known, instances)
         now = self._platform.clock.now()
         await self._zones.learn(service)
         answer = await alarms.ask(aws, current_deployment(self._store, service), now)
         first = self._plan(self._store, service, known, targets, now, answer, whys)
         images = {id_: found for step in _starts(first) for id_, found in (await self._starter.images(step)).items()}
-        refused = await balancing.register(aws, first.register, targets)
+        refused = await balancing.register(aws, first.register, targets, instances)
         joined = [task for task in first.register if not any(target.group in refused for target in task.targets)]
-        drained_at = await balancing.deregister(aws, first.deregister, targets, self._platform.clock)
+        clock = self._platform.clock
+        drained_at = await balancing.deregister(aws, first.deregister, targets, clock, instances)
         problems = [words.not_registered(group, why) for group, why in refused.items()]
         unset = await traffic.weigh(self._platform, key.scope, first.effects.weighings)
         problems += [words.not_shifted(rule, why) for rule, why in unset.items()]

@@ -14,7 +14,17 @@ from hatoba.core.errors import AwsError
 from hatoba.core.keys import Key
 from hatoba.core.records import replace
 from hatoba.core.secret import Secret
-from hatoba.fleet.model import FLEET, Credential, Node, WorkloadStatus, credentials, nodes, workload_statuses, workloads
+from hatoba.fleet.model import (
+    FLEET,
+    ZONE,
+    Credential,
+    Node,
+    WorkloadStatus,
+    credentials,
+    nodes,
+    workload_statuses,
+    workloads,
+)
 from hatoba.gateway.call import Platform
 from hatoba.gateway.tags import tags_of
 from hatoba.placement import Assignment
@@ -277,7 +287,7 @@ def _zone(tx: Tx, task: Task) -> str:
     node = tx.get(nodes, nodes.key(FLEET, task.node))
     assert node is not None, "it was there when the task was placed"
     instance = instance_of(tx, task.scope, task.cluster, task.node)
-    return sites.attributes(node, instance, task.key.region)[sites.ZONE]
+    return sites.attributes(node, instance, task.key.region)[ZONE]
 
 
 def _workload(task: Task) -> Key:

@@ -89,13 +89,15 @@ class TaskSetController:
         known = _tasks(self._store, task_set)
         aws = self._platform.door(key.scope, "ecs")
         await self._zones.learn(parts.alone(service, task_set))
-        health = await balancing.states(aws, known)
+        instances = balancing.instances_of(self._store, known)
+        health = await balancing.states(aws, known, instances)
         targets = health[0]
         first = self._plan(self._store, service, task_set, health, self._platform.clock.now())
         images = await self._starter.images(first)
-        refused = await balancing.register(aws, first.register, targets)
+        refused = await balancing.register(aws, first.register, targets, instances)
         joined = [task for task in first.register if not any(target.group in refused for target in task.targets)]
-        drained_at = await balancing.deregister(aws, first.deregister, targets, self._platform.clock)
+        clock = self._platform.clock
+        drained_at = await balancing.deregister(aws, first.deregister, targets, clock, instances)
         problems = [words.not_registered(group, why) for group, why in refused.items()]
         return self._decide(key, joined, drained_at, health, problems, images)
 

@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from hatoba.aws.shapes import ecs as t
+from hatoba.fleet.model import ZONE
 from hatoba.placement import Condition, Order, Site, Use
 from hatoba.services.ecs.model.task import Placement
 from hatoba.services.ecs.model.usage import Where, groups_in, status_of
 from hatoba.services.ecs.plan.query import holds, parse, unreadable
-from hatoba.services.ecs.plan.sites import ZONE
 
 MOST_STRATEGIES = 5
 MOST_CONSTRAINTS = 10

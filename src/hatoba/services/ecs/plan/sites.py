@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import datetime
 
-from hatoba.fleet.model import Node
+from hatoba.fleet.model import ZONE, Node
 from hatoba.placement import Site
 from hatoba.services.ecs.model.instance import Instance
 
-ZONES = "abc"
-ZONE = "ecs.availability-zone"
 EXTERNAL = "ecs.capability.external"  # the attribute of a node that only takes tasks of the launch type EXTERNAL
 _ARCHITECTURES = {"aarch64": "arm64"}
 
@@ -20,7 +18,7 @@ def attributes(node: Node, instance: Instance | None, region: str) -> dict[str, 
     Nodes that do not say in which zone they are count as spread over the region's zones, in the order they joined in.
     """
     return {
-        ZONE: f"{region}{ZONES[node.number % len(ZONES)]}",
+        ZONE: node.zone(region),
         "ecs.instance-type": "hatoba",
         "ecs.os-type": "linux",
         "ecs.os-family": "LINUX",
@@ -45,7 +43,7 @@ def site(node: Node, instance: Instance | None, region: str) -> Site:
         labels={
             "agentConnected": str(node.state == "ready").lower(),
             "agentVersion": node.agent,
-            "ec2InstanceId": node.managed or node.name,
+            "ec2InstanceId": node.instance,
             "registeredAt": datetime.datetime.fromtimestamp(node.joined_at, datetime.UTC).isoformat(),
             **{f"attribute:{name}": value for name, value in attributes(node, instance, region).items()},
         },

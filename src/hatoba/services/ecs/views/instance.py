@@ -40,7 +40,7 @@ def instance(
     place = where(scope, cluster, "EXTERNAL" if sites.external(node) else "EC2")
     shape: dict[str, Any] = {
         "containerInstanceArn": arns.instance_arn(scope, cluster, node.id),
-        "ec2InstanceId": node.managed or node.name,
+        "ec2InstanceId": node.instance,
         "version": node.version + record.version,
         "versionInfo": {"agentVersion": node.agent},
         "remainingResources": _resources(node.cpu - use.cpu, node.memory - use.memory, use.ports),

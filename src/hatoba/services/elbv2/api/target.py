@@ -15,6 +15,7 @@ from hatoba.services.elbv2.api.room import elbv2, the_group
 from hatoba.services.elbv2.carried import publish_group
 from hatoba.services.elbv2.model.balancer import by_arn
 from hatoba.services.elbv2.model.group import ANYWHERE, Target, TargetGroup, target_key_id, targets, targets_of
+from hatoba.services.elbv2.model.instance import instance_named, offered
 from hatoba.services.elbv2.model.listener import listeners_of, users_of
 from hatoba.services.elbv2.plan import attributes, health
 from hatoba.services.elbv2.plan.errors import invalid
@@ -37,7 +38,7 @@ async def register_targets(req: t.RegisterTargetsInput, call: Call) -> t.Registe
     with call.tx() as tx:
         group = the_group(tx, call, req["TargetGroupArn"])
         for given in req["Targets"]:
-            zone = _balancers_zone(tx, call, given, group) if group.kind == "alb" else _zone(given, zones, group)
+            zone = _place(tx, call, given, group, zones)
             address, port = given["Id"], given.get("Port", group.port)
             key = targets.key(call.scope, target_key_id(group, address, port))
             known = tx.get(targets, key)
@@ -58,6 +59,32 @@ async def register_targets(req: t.RegisterTargetsInput, call: Call) -> t.Registe
             raise t.TooManyTargetsException(f"A target group can have at most {most} targets")
         publish_group(tx, group)
     return {}
+
+
+def _place(
+    view: View, call: Call, given: t.TargetDescription, group: TargetGroup, zones: Sequence[tuple[IPv4Network, str]]
+) -> str:
+    """Its zone. Raises when it is no target for the group."""
+    match group.kind:
+        case "alb":
+            return _balancers_zone(view, call, given, group)
+        case "instance":
+            return _instances_zone(view, call, given)
+    return _zone(given, zones, group)
+
+
+def _instances_zone(view: View, call: Call, given: t.TargetDescription) -> str:
+    """Nodes are in every VPC. Raises InvalidTarget."""
+    if "AvailabilityZone" in given:
+        raise invalid("AvailabilityZone cannot be specified for target groups with target type 'instance'")
+    node = instance_named(view, given["Id"])
+    if node is None or not offered(node, call.scope):
+        raise t.InvalidTargetException(f"The following targets do not exist: '{given['Id']}'")
+    if node.state != "ready":
+        raise t.InvalidTargetException(
+            f"The following targets are not in a running state and cannot be registered: '{given['Id']}'"
+        )
+    return node.zone(call.scope.region)
 
 
 def _address(target: t.TargetDescription) -> IPv4Address:
@@ -156,7 +183,8 @@ async def describe_target_health(req: t.DescribeTargetHealthInput, call: Call) -
     def shown(record: Target) -> t.TargetHealthDescription:
         id_ = fleet.target_id(group.arn, record.name)
         status = view.find(fleet.target_statuses, fleet.FLEET, id_)
-        return views.target(record, group, health.health(record, zones, status))
+        gone = group.kind == "instance" and instance_named(view, record.address) is None
+        return views.target(record, group, health.health(record, zones, status, gone=gone))
 
     if "Targets" not in req:
         return {"TargetHealthDescriptions": [shown(record) for record in known]}

@@ -14,8 +14,10 @@ from hatoba.gateway.call import Platform
 from hatoba.reconcile import Wake
 from hatoba.services.elbv2.carried import publish_group
 from hatoba.services.elbv2.model import arns
-from hatoba.services.elbv2.model.group import Target, target_groups, targets, targets_of
+from hatoba.services.elbv2.model.group import Target, TargetGroup, target_groups, targets, targets_of
+from hatoba.services.elbv2.model.instance import instance_named
 from hatoba.store import Change, Store
+from hatoba.store.store import View
 
 
 class TargetGroupController:
@@ -28,12 +30,14 @@ class TargetGroupController:
             Wake(target_groups, lambda change: (change.key,) if change.after is None else ()),
             Wake(targets, self._by_target),
             Wake(fleet.target_statuses, self._by_status),
+            Wake(fleet.nodes, self._by_node),
         )
 
     def keys(self) -> Iterable[Key]:
         draining = {_group_key(target) for target in self._store.all(targets) if target.draining_until is not None}
+        instances = [group for group in self._store.all(target_groups) if group.kind == "instance"]
         said = {_key_of(status.group) for status in self._store.all(fleet.target_statuses)}
-        return {*draining, *(key for key in said if key is not None)}
+        return {*draining, *(group.key for group in instances), *(key for key in said if key is not None)}
 
     def _by_target(self, change: Change[Target]) -> Iterable[Key]:
         """Registering needs nothing more; deregistering and forgetting do."""
@@ -46,12 +50,17 @@ class TargetGroupController:
         if change.before is None and change.after is not None and (key := _key_of(change.after.group)) is not None:
             yield key
 
+    def _by_node(self, change: Change[fleet.Node]) -> Iterable[Key]:
+        """An instance that is no more: its ports are deregistered."""
+        before = change.before if change.after is None else None
+        return [_group_key(each) for each in self._store.index(targets, "address", before.instance)] if before else ()
+
     async def reconcile(self, key: Key) -> float | None:
         now = self._platform.clock.now()
         with self._store.tx() as tx:
             group = tx.get(target_groups, key)
             known = [] if group is None else targets_of(tx, group)
-            over = [target for target in known if target.draining_until is not None and target.draining_until <= now]
+            over = [target for target in known if _drained(target, now) or _terminated(tx, group, target)]
             for target in over:
                 tx.forget(targets, target.key)
             if group is not None and over:
@@ -62,6 +71,14 @@ class TargetGroupController:
                 if status.target not in names:
                     tx.forget(fleet.target_statuses, status.key)
         return min((target.draining_until for target in left if target.draining_until is not None), default=None)
+
+
+def _drained(target: Target, now: float) -> bool:
+    return target.draining_until is not None and target.draining_until <= now
+
+
+def _terminated(view: View, group: TargetGroup | None, target: Target) -> bool:
+    return group is not None and group.kind == "instance" and instance_named(view, target.address) is None
 
 
 def _group_key(target: Target) -> Key:

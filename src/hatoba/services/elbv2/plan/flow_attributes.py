@@ -104,11 +104,11 @@ def of_group(group: TargetGroup) -> Table:
     if group.protocol == "GENEVE":
         return _GATEWAY_GROUP
     datagrams = group.protocol in ("UDP", "TCP_UDP")
-    preserved = datagrams or group.kind == "instance"
     table: Table = {
         **_NETWORK_GROUP,
         END_REMOVED: ("true" if datagrams else "false", BOOLEAN),
-        # Datagrams reach their targets with the client's address, whatever is wished.
-        PRESERVE: ("true" if preserved else "false", one_of("true") if datagrams else BOOLEAN),
+        # Datagrams reach their targets with the client's address, whatever is wished. (On AWS so do connections to
+        # instances, unless it is switched off: here they come from the load balancer, which "false" tells.)
+        PRESERVE: ("true" if datagrams else "false", one_of("true") if datagrams else BOOLEAN),
     }
     return {key: each for key, each in table.items() if group.kind != "alb" or key in _ALB_GROUP}

@@ -24,6 +24,7 @@ UNUSED = Health("unused", "Target.NotInUse", "Target group is not configured to 
 OTHER_ZONE = Health(
     "unused", "Target.NotInUse", "Target is in an Availability Zone that is not enabled for the load balancer"
 )
+TERMINATED = Health("unused", "Target.InvalidState", "Target is in the terminated state")
 DISABLED = Health("unavailable", "Target.HealthCheckDisabled", "Health checks are disabled for this target")
 BROKEN = Health("unavailable", "Elb.InternalError", "Target health is currently unavailable due to an internal error")
 
@@ -34,11 +35,13 @@ _REASONS: dict[str, t.TargetHealthReasonEnum] = {
 }
 
 
-def health(target: Target, zones: Collection[str] | None, status: TargetStatus | None) -> Health:
+def health(target: Target, zones: Collection[str] | None, status: TargetStatus | None, *, gone: bool = False) -> Health:
     """`zones` are those of the load balancer that forwards to its group, None where there is none. `status` is what
-    the node found out."""
+    the node found out. `gone`: it is an instance, which is no more."""
     if target.draining_until is not None:
         return DRAINING
+    if gone:
+        return TERMINATED
     if zones is None:
         return UNUSED
     if not target.within(zones):

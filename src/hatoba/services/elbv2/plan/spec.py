@@ -38,12 +38,15 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """A target group with its targets. `places` says where those are that are not known by an address of their own;
-    "" for what is not there."""
+    """A target group with its targets. `places` says where those are that are not known by an address of their own (of
+    instances: on which node); "" for what is not there."""
 
     group: TargetGroup
     targets: tuple[Target, ...] = ()
     places: dict[str, str] = msgspec.field(default_factory=dict)
+
+    def place(self, target: Target) -> str:
+        return self.places.get(target.address, target.address)
 
 
 def wanted(balancer: LoadBalancer, serving: Sequence[Serving], sources: Sequence[Source]) -> proxy.Wanted:
@@ -193,9 +196,9 @@ def _group(source: Source, balancer: LoadBalancer) -> proxy.TargetGroup:
         protocol=group.protocol,
         protocol_version=group.speaks,
         targets=tuple(
-            _target(target, source.places.get(target.address, target.address))
+            _target(target, source.place(target), group)
             for target in source.targets
-            if target.within(balancer.zones) and source.places.get(target.address, target.address)
+            if target.within(balancer.zones) and source.place(target)
         ),
         health_check=_health_check(group.check),
         attributes=flow_spec.attributes(given, keys.across_zones(balancer, group))
@@ -204,10 +207,12 @@ def _group(source: Source, balancer: LoadBalancer) -> proxy.TargetGroup:
     )
 
 
-def _target(target: Target, address: str) -> proxy.Target:
+def _target(target: Target, place: str, group: TargetGroup) -> proxy.Target:
+    on_node = group.kind == "instance"
     return proxy.Target(
         id=target.name,
-        address=address,
+        address="" if on_node else place,
+        node=place if on_node else "",
         zone=flow_spec.zone(target),
         port=target.port,
         state="active" if target.draining_until is None else "draining",

@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from hatoba.core.records import replace
+from hatoba.fleet.model import ZONE
 from hatoba.services.ecs.model.service import Rebalance, Service
 from hatoba.services.ecs.plan import reasons
 from hatoba.services.ecs.plan.rollout import arith
 from hatoba.services.ecs.plan.rollout.seen import Seen
 from hatoba.services.ecs.plan.rollout.steps import Moves, Stop, allowed_at, fullest_first
-from hatoba.services.ecs.plan.sites import ZONE
 
 PATIENCE = 300.0  # seconds until a zone that had no room is tried again
 

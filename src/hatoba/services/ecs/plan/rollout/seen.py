@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from hatoba.services.ecs.model.service import Service
-from hatoba.services.ecs.model.task import RANK, Task
+from hatoba.services.ecs.model.task import RANK, Target, Task
 from hatoba.services.ecs.plan import lifecycle, reasons
 
-# (target group ARN, address, port) → the state that DescribeTargetHealth tells. Absent: not registered.
+# (target group ARN, address or node, port) → the state that DescribeTargetHealth tells. Absent: not registered.
 Place = tuple[str, str, int]
 Targets = Mapping[Place, str]
 Condition = Literal["starting", "healthy", "unhealthy", "ending", "gone"]
@@ -72,7 +72,20 @@ def _is_tried(service: Service, task: Task) -> bool:
 
 def places(task: Task, targets: Targets) -> Iterable[tuple[Place, str]]:
     """The task's places behind load balancers and the state of each, "" when it is not registered."""
-    address = task.eni.address if task.eni else ""
     for target in task.targets:
-        place = (target.group, address, target.port)
+        place = (target.group, *where(task, target))
         yield place, targets.get(place, "")
+
+
+def where(task: Task, target: Target) -> tuple[str, int]:
+    """Where a load balancer finds it: at its own interface, or at a port of its node, known once it runs. "": nowhere.
+
+    On the bridge it is the port that the node leads to the container's, on the host's network the container's own.
+    """
+    if task.eni is not None or task.network is not None:
+        return task.eni.address if task.eni else "", target.port
+    container = next((one for one in task.containers if one.name == target.container), None)
+    for each in container.bindings if container is not None else ():
+        if each.protocol == "tcp" and each.container <= target.port < each.container + each.count:
+            return task.node, each.host + target.port - each.container
+    return task.node, target.port
