@@ -5,4 +5,5 @@ beyond      what lies beyond a VPC           routing    the same, as routing tab
 groups      security groups, as a decision   ruleset    the same, as nftables text
 fabric      the real one (netlink, nft)      simulated  the same semantics in memory
 bridge      the node's own network           hostports  ports of the host that lead to it
+host        the host's side                  hostroutes its routes, read
 """

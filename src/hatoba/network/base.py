@@ -400,8 +400,3 @@ class Fabric(Protocol):
     async def faults(self, vpc: str, interface: str) -> frozenset[str]:
         """The names of what runs, whoever started it."""
         ...
-
-
-def launcher(netns: Path) -> tuple[str, ...]:
-    """The words to put before a command so that it runs in a router's namespace: `[*launcher(path), "envoy", ...]`."""
-    return ("nsenter", f"--net={netns}", "--")

@@ -36,7 +36,8 @@ from hatoba.network.base import (
     VpcSpec,
 )
 from hatoba.network.beyond import Guest, Instance, Routing
-from hatoba.network.host import Host, next_transit, occupied
+from hatoba.network.host import Host, next_transit
+from hatoba.network.hostroutes import occupied
 from hatoba.network.links import Links
 from hatoba.network.namespace import Namespace
 from hatoba.network.netlink import Netlink

@@ -19,7 +19,6 @@ import socket
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import NamedTuple
 
 from hatoba.core.errors import PortError, Refused
 from hatoba.network import addresses, bridge, hostrules, messages, names, syscalls, tracking
@@ -27,13 +26,12 @@ from hatoba.network.base import HostRedirect, InterfaceSpec, Publish, RemotePubl
 from hatoba.network.beyond import Instance
 from hatoba.network.forwarding import Forwarding
 from hatoba.network.hostports import HostPorts
+from hatoba.network.hostroutes import HostRoute, routes_of, ways_outside
 from hatoba.network.namespace import Namespace, sysctl
-from hatoba.network.netlink import GETROUTE, Message, Netlink, index, settle
+from hatoba.network.netlink import Netlink, index, settle
 
 _ANY_INDEX = 0
 _LOOPBACK = 1
-_UNICAST, _LOCAL, _UNREACHABLE = 1, 2, 7
-_MAIN_TABLE, _LOCAL_TABLE = 254, 255
 
 
 class Host:
@@ -52,7 +50,7 @@ class Host:
     def refuse_collisions(self, claimed: bool) -> None:
         """`claimed`: an earlier process of this instance has claimed the pool, so marked routes in it are ours."""
         pool = IPv4Network(self._settings.pool)
-        for network, device, _, origin in _routes(self.namespace.netlink):
+        for network, device, _, origin in routes_of(self.namespace.netlink):
             if claimed and origin == messages.OURS:
                 continue
             if pool.overlaps(network) and not device.startswith(names.host_prefix(self._settings.instance)):
@@ -80,7 +78,7 @@ class Host:
         netlink.apply(messages.unreachable(self._settings.pool, origin=messages.OURS))
         outside = self._settings.outside
         if outside is None:
-            outside = tuple(sorted(_ways_outside(netlink, self._settings.underlay)))
+            outside = tuple(sorted(ways_outside(netlink, self._settings.underlay)))
         guarded = self._forwarding.turn_on(outside)
         published = {port: to for ports in self._published.values() for port, to in ports.items()}
         reached = frozenset[tuple[str, str, int]]().union(*self._instances.values())
@@ -316,18 +314,18 @@ class Host:
             elif vpc is None or route.gateway is not None:
                 netlink.apply(messages.no_route(str(route.network), origin=messages.OURS))
 
-    def _own_routes(self) -> list[_Route]:
+    def _own_routes(self) -> list[HostRoute]:
         """Those to single addresses, marked as ours: not the claim."""
         pool = IPv4Network(self._settings.pool)
         return [
             route
-            for route in _routes(self.namespace.netlink)
+            for route in routes_of(self.namespace.netlink)
             if route.origin == messages.OURS and route.network.prefixlen == 32 and route.network.subnet_of(pool)
         ]
 
-    def _redirected(self) -> list[_Route]:
+    def _redirected(self) -> list[HostRoute]:
         """Ways that were made for what is redirected. Another instance without a network may have made the same."""
-        routes = _routes(self.namespace.netlink)
+        routes = routes_of(self.namespace.netlink)
         return [route for route in routes if route.origin == messages.OURS and route.device == "lo"]
 
     def teardown(self) -> None:
@@ -367,48 +365,3 @@ def next_transit(settings: Settings, taken: Iterable[str]) -> str:
     if free is None:
         raise Refused(f"All of {settings.transit} is in use: this node cannot hold another VPC.")
     return str(free)
-
-
-def occupied(netlink: Netlink) -> list[IPv4Network]:
-    """All networks that the host has routes to, for choosing a pool."""
-    return [route.network for route in _routes(netlink)]
-
-
-class _Route(NamedTuple):
-    network: IPv4Network
-    device: str  # "" for none
-    gateway: str | None
-    origin: int
-
-
-def _routes(netlink: Netlink) -> list[_Route]:
-    """The IPv4 routes that lead to something definite."""
-    return [
-        _Route(
-            IPv4Network((route.get_attr("RTA_DST"), route["dst_len"])),
-            device,
-            route.get_attr("RTA_GATEWAY"),
-            route["proto"],
-        )
-        for route, device in _dump(netlink)
-        if route["type"] in (_UNICAST, _LOCAL, _UNREACHABLE)
-        and route["dst_len"]
-        and route["table"] in (_MAIN_TABLE, _LOCAL_TABLE)
-    ]
-
-
-def _ways_outside(netlink: Netlink, underlay: str | None) -> set[str]:
-    """The devices of the default routes, and the one that leads to the other nodes."""
-    return {
-        device
-        for route, device in _dump(netlink)
-        if device and (route["dst_len"] == 0 or (route["type"] == _LOCAL and route.get_attr("RTA_DST") == underlay))
-    }
-
-
-def _dump(netlink: Netlink) -> list[tuple[Message, str]]:
-    devices = {link["index"]: name for name, link in netlink.links().items()}
-    return [
-        (route, devices.get(route.get_attr("RTA_OIF") or 0, ""))
-        for route in netlink.dump(GETROUTE, messages.any_route(2))
-    ]

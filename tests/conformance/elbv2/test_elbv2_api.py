@@ -233,7 +233,7 @@ async def test_what_is_not_here_yet_says_so(tmp_path: Path) -> None:
         await refused("ValidationError", "protocol-version 'GRPC'", listener(Protocol="HTTP", DefaultActions=grpc))
         await refused("ValidationError", "protocol and a port", listener())
         await refused("ValidationError", "SslPolicy cannot", listener(Protocol="HTTP", SslPolicy="x"))
-        await refused("ValidationError", "target type 'instance'", w.group("b", TargetType="instance"))
+        await refused("ValidationError", "target type 'lambda'", w.group("b", TargetType="lambda"))
         await refused("ValidationError", "protocol 'QUIC' are", w.group("b", Protocol="QUIC"))
         await refused("ValidationError", "The VPC ID 'vpc-0' is not found", w.group("b", VpcId="vpc-0"))
         await refused("ValidationError", "Protocol version", w.group("b", ProtocolVersion="HTTP3"))

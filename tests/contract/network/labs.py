@@ -23,7 +23,7 @@ from typing import TypeVar
 from nftables import Nftables
 
 from hatoba.network import syscalls
-from hatoba.network.base import Fabric, HostService, Settings, launcher
+from hatoba.network.base import Fabric, HostService, Settings
 from hatoba.network.fabric import KernelFabric
 from hatoba.network.simulated import SimulatedFabric, Underlay
 
@@ -78,7 +78,7 @@ def rules(namespace: Path, command: str = "list ruleset") -> str:
 
 def launch(namespace: Path, program: str, *through: str) -> subprocess.Popen[str]:
     """A Python program inside the namespace, as an agent would start a proxy there."""
-    words = [*launcher(namespace), *through, sys.executable, "-c", program]
+    words = ["nsenter", f"--net={namespace}", "--", *through, sys.executable, "-c", program]
     return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 

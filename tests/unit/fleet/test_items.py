@@ -14,6 +14,8 @@ from hatoba.core.secret import Sealer, Secret
 from hatoba.fleet import model as m
 from hatoba.fleet.assemble import Holding, NodeItems
 from hatoba.fleet.changes import Touched, touched
+from hatoba.fleet.items import BalancerItem, Ref, needed
+from hatoba.fleet.messages import decoder
 from hatoba.store import Store
 from hatoba.store.memory import MemoryDisk, MemoryJournal
 
@@ -225,6 +227,41 @@ async def test_what_the_interfaces_of_a_balancer_say_follows_it() -> None:
     delta = items.delta()
     assert delta is not None
     assert {item.kind for item in delta.put} == {"balancer", "interface"}
+    store.close()
+
+
+async def test_who_carries_a_balancer_knows_where_the_nodes_are_that_are_its_targets() -> None:
+    store = Store(MemoryJournal(MemoryDisk()), m.TABLES, Sealer(b"k" * 32))
+    store.open()
+
+    def node(id_: str, address: str) -> m.Node:
+        key = m.nodes.key(m.FLEET, id_)
+        return m.Node(key=key, name=id_, number=1, address=address, cpu=1, memory=1)
+
+    key = m.balancers.key(HERE, "b0")
+    with store.tx() as tx:
+        for each in (node("n1", "192.0.2.1"), node("n2", "192.0.2.2"), node("bare", "")):
+            tx.put(m.nodes, each)
+        targets = ("n1", "n2", "bare", "gone")
+        tx.put(m.balancers, m.Balancer(key=key, node="n1", network="v1", interfaces=(), targets=targets))
+    items = NodeItems(store, "n1", 1)
+    items.snapshot()
+    store.feed.subscribe(m.nodes, lambda change: items.touch(touched(store, change)))
+
+    def told() -> dict[str, str]:
+        body = needed(store, "n1", Ref("balancer", HERE, "b0"))
+        assert body is not None
+        return decoder(BalancerItem).decode(body).nodes
+
+    assert told() == {"n1": "", "n2": "192.0.2.2"}, "one without an address is reached from itself only"
+    with store.tx() as tx:
+        tx.put(m.nodes, node("gone", "192.0.2.3"))
+        tx.forget(m.nodes, m.nodes.key(m.FLEET, "n2"))
+    await store.durable()
+    delta = items.delta()
+    assert delta is not None
+    assert [item.kind for item in delta.put] == ["balancer"]
+    assert told() == {"n1": "", "gone": "192.0.2.3"}
     store.close()
 
 

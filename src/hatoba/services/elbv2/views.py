@@ -130,7 +130,9 @@ def target_group(record: TargetGroup, balancers: Iterable[LoadBalancer]) -> t.Ta
 
 
 def target(record: Target, group: TargetGroup, health: Health) -> t.TargetHealthDescription:
-    described: t.TargetDescription = {"Id": record.address, "Port": record.port, "AvailabilityZone": record.zone}
+    described: t.TargetDescription = {"Id": record.address, "Port": record.port}
+    if group.kind != "instance":
+        described["AvailabilityZone"] = record.zone
     port = str(record.port) if group.check.port == "traffic-port" else group.check.port
     return {"Target": described, "HealthCheckPort": port, "TargetHealth": _health(health)}
 

@@ -249,8 +249,8 @@ def _starts(step: Plan) -> list[Plan]:
 
 
 def _open(node: Node) -> tuple[object, ...]:
-    """What decides whether, and in which zone, it is there for tasks."""
-    return node.state, node.schedulable, node.attributes
+    """What decides whether, in which zone and under which id it is there for tasks."""
+    return node.state, node.schedulable, node.attributes, node.instance
 
 
 def _note_traffic(tx: Tx, given: Given | None, now: float) -> list[str]:

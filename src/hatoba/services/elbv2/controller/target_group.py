@@ -51,9 +51,11 @@ class TargetGroupController:
             yield key
 
     def _by_node(self, change: Change[fleet.Node]) -> Iterable[Key]:
-        """An instance that is no more: its ports are deregistered."""
-        before = change.before if change.after is None else None
-        return [_group_key(each) for each in self._store.index(targets, "address", before.instance)] if before else ()
+        """An instance that is no more, or goes by another id: its ports are deregistered."""
+        before, after = change.before, change.after
+        if before is None or (after is not None and after.instance == before.instance):
+            return ()
+        return [_group_key(target) for target in self._store.index(targets, "address", before.instance)]
 
     async def reconcile(self, key: Key) -> float | None:
         now = self._platform.clock.now()
