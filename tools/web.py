@@ -9,7 +9,17 @@ from tools.instance import Instance, eventually
 
 
 class Web:
-    """`count` tasks of a page that says its version, behind an internet-facing load balancer of its own."""
+    """`count` tasks of a page that says its version, behind an internet-facing load balancer of its own.
+
+    Their network `mode` decides whether they are Fargate's and targets by address, or ports of instances.
+    """
+
+    mode = "awsvpc"
+    port = 80  # the container's
+
+    @property
+    def launch_type(self) -> str:
+        return "FARGATE" if self.mode == "awsvpc" else "EC2"
 
     def __init__(
         self, hatoba: Instance, name: str = "web", *, count: int = 2, interval: int = 5, delay: int = 1
@@ -25,7 +35,7 @@ class Web:
             Protocol="HTTP",
             Port=80,
             VpcId=vpc,
-            TargetType="ip",
+            TargetType="ip" if self.mode == "awsvpc" else "instance",
             HealthCheckIntervalSeconds=interval,
             HealthCheckTimeoutSeconds=2,
             HealthyThresholdCount=2,
@@ -48,21 +58,21 @@ class Web:
             self.name,
             busybox_files({"www/index.html": f"{version}\n"}),
             tag=version,
-            command=["httpd", "-f", "-p", "80", "-h", "/www"],
-            ports=[80],
+            command=["httpd", "-f", "-p", str(self.port), "-h", "/www"],
+            ports=[self.port],
         )
         container: dict[str, Any] = {
             "name": "web",
             "image": image,
-            "portMappings": [{"containerPort": 80}],
+            "portMappings": [{"containerPort": self.port}],
             "linuxParameters": {"initProcessEnabled": True},
             "stopTimeout": 5,
             **members,
         }
         registered = self.hatoba.client("ecs").register_task_definition(
             family=self.name,
-            networkMode="awsvpc",
-            requiresCompatibilities=["FARGATE"],
+            networkMode=self.mode,
+            requiresCompatibilities=[self.launch_type],
             cpu="256",
             memory="512",
             containerDefinitions=[container],
@@ -77,9 +87,9 @@ class Web:
             serviceName=self.name,
             taskDefinition=definition,
             desiredCount=self.count,
-            launchType="FARGATE",
-            networkConfiguration=self.hatoba.network(groups=[self.group]),
-            loadBalancers=[{"targetGroupArn": self.target_group, "containerName": "web", "containerPort": 80}],
+            launchType=self.launch_type,
+            loadBalancers=[{"targetGroupArn": self.target_group, "containerName": "web", "containerPort": self.port}],
+            **({"networkConfiguration": self.hatoba.network(groups=[self.group])} if self.mode == "awsvpc" else {}),
         )
 
     def update(self, definition: str) -> None:

@@ -70,8 +70,8 @@ class Node:
         self.story.clear()
         await self.balancers.refresh(VPC, Path("/netns"))
         async with asyncio.timeout(10):
-            while not (done() if done else self._is_done()):
-                await asyncio.sleep(0)  # noqa: ASYNC110
+            while not (done() if done else self._is_done()):  # noqa: ASYNC110  the story is all there is to see
+                await asyncio.sleep(0)
         return self.story
 
     def _is_done(self) -> bool:
