@@ -31,6 +31,7 @@ TABLE = "inet hatoba"
 Elements = dict[tuple[str, str], str]  # (set or map, key) → value; "" in a set
 
 _LONGEST_NAME = 120
+_TO_INSTANCE = "ip daddr . meta l4proto . th dport @instances"
 _NEIGHBOURS = "icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } accept"
 
 _KINDS = {
@@ -209,7 +210,6 @@ def base_chains(frame: Frame, *, with_endpoints: bool = False) -> dict[str, list
     links = f'"{names.LINK_PREFIX}*"'  # the routers at their other ends have asked, or ask
     from_task = ["iifname . ip saddr vmap @egress4", "iifname . ip6 saddr vmap @egress6"]
     to_member = ["ip daddr vmap @ingress4", "ip6 daddr vmap @ingress6"]
-    to_instance = "ip daddr . meta l4proto . th dport @instances"
     served = f"{ports} ip daddr . meta l4proto . th dport @services accept"
     # Only what was addressed to a public address may come from the host: private ones cannot be reached from there.
     untranslated = f"iifname {up} ct status ! dnat drop"
@@ -233,7 +233,7 @@ def base_chains(frame: Frame, *, with_endpoints: bool = False) -> dict[str, list
             untranslated,
             *to_member,
             f"oifname {up} ip daddr {frame.host_address} meta l4proto . th dport @host-services accept",
-            f"oifname {up} ip daddr {frame.host_address} {to_instance} drop",  # the host takes the router's for granted
+            f"oifname {up} ip daddr {frame.host_address} {_TO_INSTANCE} drop",  # the host lets the router in
             *outward,
         ],
         "input-egress": [
@@ -266,7 +266,7 @@ def base_chains(frame: Frame, *, with_endpoints: bool = False) -> dict[str, list
             standing,
             *loopback,
             _NEIGHBOURS,
-            f"oifname {up} {to_instance} accept",
+            f"oifname {up} {_TO_INSTANCE} accept",
             *to_member,
             *outward,
         ],
