@@ -12,18 +12,20 @@ import dns.exception
 import dns.message
 import dns.query
 import dns.rcode
+import msgspec
 import pytest
 from dns.message import Message
 
 from hatoba.core.clock import SystemClock
 from hatoba.dns.base import Entry
-from hatoba.fleet.items import InterfaceItem, NetworkItem, ZoneItem
+from hatoba.fleet import model as fleet
+from hatoba.fleet.items import InterfaceItem, NetworkItem, PolicyItem, ZoneItem
 from hatoba.fleet.messages import Gone, Item, Kind, encode
 from hatoba.node.resolver import Resolver
 from hatoba.node.services import RESOLVERS
 from hatoba.node.wiring import Wiring
 from tests.contract.dns.names_rig import forwarder, name_server, until
-from tests.contract.network.labs import RealLab, inside
+from tests.contract.network.labs import ENDPOINT, RealLab, inside
 
 pytestmark = pytest.mark.real
 
@@ -34,7 +36,7 @@ def item(kind: Kind, id_: str, body: Any) -> Item:
     return Item(kind=kind, id=id_, body=encode(body))
 
 
-def network(name: str, vni: int, **said: bool) -> list[Item]:
+def network(name: str, vni: int, **said: Any) -> list[Item]:
     """With one interface, which has no security group at all: the resolver needs no rule."""
     interface = InterfaceItem(
         network=name,
@@ -62,6 +64,13 @@ class Rig:
 
     def namespace(self, network: str) -> Path:
         return self._lab.namespace(0, f"eni-{network}")
+
+    async def listen(self, port: int) -> None:
+        """The platform, on the host."""
+        await self._lab.listen(0, None, "0.0.0.0", port)
+
+    async def reaches(self, network: str, address: str, port: int) -> bool:
+        return await self._lab.reaches(0, f"eni-{network}", address, port)
 
     def router(self, network: str) -> Path:
         return self._lab.namespace(0, network)
@@ -173,3 +182,41 @@ async def test_a_network_may_do_without_the_resolver_and_without_names_of_addres
         assert await tasks.values("vpc-1", "example.com") == ["192.0.2.1"]
         tasks.wiring.changed(network("vpc-1", 1)[:1], ())
         await tasks.tells("vpc-1", private, ["10.0.0.10"])
+
+
+async def test_an_endpoint_is_found_by_its_names_and_the_platform_is_there(tmp_path: Path) -> None:
+    """From what the node is told to packets: made, for whom its groups let in, and removed while tasks run."""
+    service, own = "ecs.eu-west-1.amazonaws.com", "vpce-1.ecs.eu-west-1.vpce.amazonaws.com"
+    found = ("10.0.1.7",)
+    endpoint = fleet.Endpoint(
+        addresses=found,
+        groups=("sg-endpoint",),
+        names=(fleet.Name(name=own, addresses=found),),
+        private=(fleet.Name(name=service, addresses=found),),
+    )
+    to_all = fleet.Rule(cidrs=("0.0.0.0/0",))
+    member, interface = network("vpc-1", 1)[1], network("vpc-1", 1, endpoints=(endpoint,))[0]
+    in_group = msgspec.structs.replace(msgspec.msgpack.decode(member.body, type=InterfaceItem), groups=("sg-task",))
+
+    def policy(id_: str, **rules: tuple[fleet.Rule, ...]) -> Item:
+        return item("policy", id_, PolicyItem(network="vpc-1", **{"ingress": (), "egress": (), **rules}))
+
+    async with rig(tmp_path) as tasks:
+        await tasks.listen(ENDPOINT)
+        changes = [interface, item("interface", "eni-vpc-1", in_group), policy("sg-task", egress=(to_all,))]
+        tasks.wiring.changed(changes, ())
+        for name in (own, service):
+            await tasks.tells("vpc-1", name, list(found))
+            assert await tasks.values("vpc-2", name) == []
+        assert not await tasks.reaches("vpc-1", found[0], ENDPOINT), "its group lets nobody in"
+        friends = fleet.Rule(protocol="tcp", from_port=ENDPOINT, to_port=ENDPOINT, groups=("sg-task",))
+        tasks.wiring.changed([policy("sg-endpoint", ingress=(friends,))], ())
+        async with asyncio.timeout(5):
+            while not await tasks.reaches("vpc-1", found[0], ENDPOINT):
+                pass
+        assert not await tasks.reaches("vpc-2", found[0], ENDPOINT)
+        tasks.wiring.changed(network("vpc-1", 1)[:1], ())
+        await tasks.tells("vpc-1", own, [])
+        async with asyncio.timeout(5):  # names are taken over before the rules
+            while await tasks.reaches("vpc-1", found[0], ENDPOINT):
+                pass
