@@ -220,3 +220,51 @@ def test_what_no_interface_endpoint_may_be(ec2: Any, base: dict[str, Any], subne
     wrong("UnsupportedOperation", DnsOptions={"DnsRecordIpType": "dualstack"})
     assert ec2.describe_vpc_endpoints()["VpcEndpoints"] == []
     assert ec2.describe_network_interfaces()["NetworkInterfaces"] == []
+
+
+def test_what_terraform_asks(ec2: Any, base: dict[str, Any], subnets: list[str], group: str, region: str) -> None:
+    """`aws_vpc_endpoint` of both types, with the resources for their tables, subnets, groups and policies."""
+    vpc = base["VpcId"]
+
+    def made(short: str, kind: str, **params: Any) -> str:
+        name = f"com.amazonaws.{region}.{short}"
+        wanted = [*by("service-name", name), *by("service-type", kind)]
+        (service,) = ec2.describe_vpc_endpoint_services(Filters=wanted)["ServiceDetails"]
+        answer = ec2.create_vpc_endpoint(
+            VpcId=vpc,
+            ServiceName=service["ServiceName"],
+            VpcEndpointType=kind,
+            TagSpecifications=[{"ResourceType": "vpc-endpoint", "Tags": [{"Key": "Name", "Value": short}]}],
+            ClientToken=short,
+            **params,
+        )
+        id_: str = answer["VpcEndpoint"]["VpcEndpointId"]
+        found = shown(ec2, id_)
+        assert (found["State"], found["Tags"]) == ("available", [{"Key": "Name", "Value": short}])
+        lists = ec2.describe_prefix_lists(Filters=by("prefix-list-name", name))["PrefixLists"]
+        assert len(lists) == (kind == "Gateway")
+        return id_
+
+    gateway = made("s3", "Gateway", PrivateDnsEnabled=False)
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    ec2.modify_vpc_endpoint(VpcEndpointId=gateway, AddRouteTableIds=[table])
+    assert shown(ec2, gateway)["RouteTableIds"] == [table]
+    interface = made("ssm", "Interface", PrivateDnsEnabled=True, DnsOptions={"DnsRecordIpType": "ipv4"})
+    ec2.modify_vpc_endpoint(VpcEndpointId=interface, AddSubnetIds=subnets[:1])
+    ec2.modify_vpc_endpoint(VpcEndpointId=interface, AddSecurityGroupIds=[group])
+    document = '{"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "ssm:*", "Resource": "*"}]}'
+    ec2.modify_vpc_endpoint(VpcEndpointId=interface, PolicyDocument=document)
+    found = shown(ec2, interface)
+    assert (found["SubnetIds"], found["PolicyDocument"], len(found["Groups"])) == (subnets[:1], document, 2)
+
+    ec2.modify_vpc_endpoint(VpcEndpointId=interface, RemoveSecurityGroupIds=[group])
+    ec2.modify_vpc_endpoint(VpcEndpointId=interface, RemoveSubnetIds=subnets[:1])
+    ec2.modify_vpc_endpoint(VpcEndpointId=gateway, RemoveRouteTableIds=[table])
+    for id_ in (gateway, interface):
+        assert ec2.delete_vpc_endpoints(VpcEndpointIds=[id_])["Unsuccessful"] == []
+        refused("InvalidVpcEndpointId.NotFound", ec2.describe_vpc_endpoints, VpcEndpointIds=[id_])
+    for subnet in subnets:
+        ec2.delete_subnet(SubnetId=subnet)
+    ec2.delete_route_table(RouteTableId=table)
+    ec2.delete_security_group(GroupId=group)
+    ec2.delete_vpc(VpcId=vpc)

@@ -14,7 +14,7 @@ from hatoba.core.secret import Sealer, Secret
 from hatoba.fleet import model as m
 from hatoba.fleet.assemble import Holding, NodeItems
 from hatoba.fleet.changes import Touched, touched
-from hatoba.fleet.items import BalancerItem, Ref, needed
+from hatoba.fleet.items import BalancerItem, NetworkItem, Ref, needed
 from hatoba.fleet.messages import decoder
 from hatoba.store import Store
 from hatoba.store.memory import MemoryDisk, MemoryJournal
@@ -282,4 +282,20 @@ async def test_a_node_is_told_nothing_of_others() -> None:
     told = {node: {i.kind for i in NodeItems(store, node, 1).snapshot().items} for node in NODES}
     assert told["n1"] == {"network", "policy", "interface", "workload", "credential"}
     assert told["n2"] == told["n3"] == set()
+    store.close()
+
+
+async def test_who_has_a_network_hears_of_its_endpoints() -> None:
+    store = Store(MemoryJournal(MemoryDisk()), m.TABLES, Sealer(b"k" * 32))
+    store.open()
+    endpoint = m.Endpoint(addresses=("10.0.0.7",), groups=("g1",), names=(m.Name(name="a.b", addresses=("10.0.0.7",)),))
+    with store.tx() as tx:
+        network = tx.put(m.networks, replace(MAKE["network"][1](0, 0), endpoints=(endpoint,)))
+        tx.put(m.workloads, workload(0, 9))
+    ref = Ref("network", HERE, network.id)
+    told = needed(store, "n1", ref)
+    assert told is not None
+    assert decoder(NetworkItem).decode(told).endpoints == (endpoint,)
+    assert needed(store, "n2", ref) is None
+    await store.durable()
     store.close()

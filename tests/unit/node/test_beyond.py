@@ -1,11 +1,12 @@
-"""Who of a peered network is a member of what groups, as far as it matters here."""
+"""Who of a peered network is a member of what groups, as far as it matters here; and the addresses of endpoints."""
 
 from __future__ import annotations
 
-from hatoba.fleet.items import PeerItem, PolicyItem
+from hatoba.fleet import model as fleet
+from hatoba.fleet.items import NetworkItem, PeerItem, PolicyItem
 from hatoba.fleet.model import Rule
-from hatoba.network.beyond import Guest
-from hatoba.node.beyond import guests_of
+from hatoba.network.beyond import Endpoint, Guest
+from hatoba.node.beyond import guests_of, routing_of
 
 
 def far(network: str, address: str, *groups: str) -> PeerItem:
@@ -26,4 +27,15 @@ def test_only_members_of_named_groups_of_peered_networks_are_guests() -> None:
     assert guests_of(policies, ("v2",), members) == (
         Guest(address="10.2.0.5", groups=("sg-app",)),
         Guest(address="10.2.0.6", groups=("sg-db",)),
+    )
+
+
+def test_every_address_of_an_endpoint_is_a_way_to_the_platform() -> None:
+    one = fleet.Endpoint(addresses=("10.0.0.7", "10.0.1.7"), groups=("sg-1", "sg-2"))
+    other = fleet.Endpoint(addresses=("10.0.0.8",), groups=("sg-3",))
+    item = NetworkItem(cidrs=("10.0.0.0/16",), vni=1, resolver="10.0.0.2", endpoints=(one, other))
+    assert routing_of(item).endpoints == (
+        Endpoint(address="10.0.0.7", groups=("sg-1", "sg-2")),
+        Endpoint(address="10.0.1.7", groups=("sg-1", "sg-2")),
+        Endpoint(address="10.0.0.8", groups=("sg-3",)),
     )
