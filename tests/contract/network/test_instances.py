@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hatoba.network.base import Publish, SeatSpec
-from hatoba.network.beyond import Instance, Route, Routing, Subnet
+from hatoba.network.beyond import Gateway, Instance, Route, Routing, Subnet
 from tests.contract.network.labs import NODES, WORLD, Lab, RealLab, rules
 from tests.contract.network.specs import CLOSED, OPEN, balancer, task, vpc
 
@@ -87,6 +87,18 @@ async def test_tasks_do_not_reach_what_their_balancers_do(lab: Lab) -> None:
     for each in ("out", "public", "in"):
         assert not await lab.reaches(0, each, land.here, HOSTED), each
     assert not await lab.reaches(0, "in", NODES[1], HOSTED), "its subnet lets nothing out"
+
+
+async def test_tasks_go_to_other_nodes_as_they_did_before(lab: Lab) -> None:
+    """The balancer's way is not theirs: one that goes out by a NAT gateway takes that one's address still."""
+    land = Land(lab)
+    private = Subnet(blocks=("10.0.1.0/24",), routes=(Route(to="0.0.0.0/0", kind="nat", target="nat-1"),))
+    gateway = Gateway(id="nat-1", address="10.0.0.9", public="100.80.9.9")
+    await land.build(Routing(subnets=(*OUTSIDE.subnets, private), gateways=(gateway,)))
+    await land.fabric.ensure_interface(task("in", "10.0.1.10", "sg-open"))
+    assert await lab.reaches(0, "in", NODES[1], HOSTED)
+    await land.name((NODES[1], HOSTED))
+    assert await lab.reaches(0, "in", NODES[1], HOSTED)
 
 
 async def test_another_vpc_gets_nothing_of_it(lab: Lab) -> None:
