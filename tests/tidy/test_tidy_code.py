@@ -113,6 +113,17 @@ def test_failures_are_not_swallowed() -> None:
     assert used.keys() == CATCH_ALL.keys()
 
 
+def test_no_wait_loses_a_cancellation() -> None:
+    """`asyncio.wait_for` may, until Python 3.12: who ends a task would wait for ever. There is `asyncio.timeout`."""
+    waits = [
+        f"{name(path)}:{node.lineno}"
+        for path in sources()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and dotted(node.func) == "asyncio.wait_for"
+    ]
+    assert waits == []
+
+
 def test_libraries_stand_behind_their_port() -> None:
     strays = []
     for path in sources():

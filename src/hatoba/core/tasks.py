@@ -12,6 +12,14 @@ log = logging.getLogger(__name__)
 ASK_AGAIN = 5.0  # seconds
 
 
+async def end(task: asyncio.Task[Any]) -> None:
+    """Cancels it, and returns once it has ended. Again after a while: what it waits in may lose a cancellation, as
+    `asyncio.wait_for` does until Python 3.12 (so we have `asyncio.timeout`), and libraries have it."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=ASK_AGAIN)
+
+
 class TaskGroup:
     """Owns the background tasks of one component; `close` cancels and awaits them all."""
 
@@ -40,5 +48,5 @@ class TaskGroup:
         while self._tasks:
             for task in self._tasks:
                 task.cancel()
-            # Again after a while: `asyncio.wait_for` may lose a cancellation (until Python 3.12).
+            # Again after a while: see `end`.
             await asyncio.wait(self._tasks, timeout=ASK_AGAIN)

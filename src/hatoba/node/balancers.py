@@ -17,7 +17,7 @@ import msgspec
 from hatoba.core.clock import Clock
 from hatoba.core.errors import PortError
 from hatoba.core.records import replace
-from hatoba.core.tasks import TaskGroup
+from hatoba.core.tasks import TaskGroup, end
 from hatoba.fleet import messages as msg
 from hatoba.fleet import model as m
 from hatoba.fleet.items import BalancerItem
@@ -116,8 +116,7 @@ class Balancers:
         if carried is None:
             return
         if carried.task is not None:
-            carried.task.cancel()
-            await asyncio.wait([carried.task])
+            await end(carried.task)
         if carried.proxy is not None:
             await carried.proxy.stop()
 

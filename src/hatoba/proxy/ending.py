@@ -58,7 +58,8 @@ async def end(places: Collection[Place], netns: str | None) -> None:
             *command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
         try:
-            _, said = await asyncio.wait_for(process.communicate(), _TIMEOUT)
+            async with asyncio.timeout(_TIMEOUT):
+                _, said = await process.communicate()
         except TimeoutError:
             process.kill()
             await process.wait()

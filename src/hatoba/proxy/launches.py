@@ -105,6 +105,7 @@ async def end(running: Running) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(running.pid, signal.SIGKILL)
     try:
-        await asyncio.wait_for(ended(running.pid), _STOP_TIMEOUT)
+        async with asyncio.timeout(_STOP_TIMEOUT):
+            await ended(running.pid)
     except TimeoutError:
         raise PortError("Stop", f"Envoy (pid {running.pid}) does not end.") from None

@@ -210,7 +210,8 @@ class EnvoyProcess:
     async def _part(self, before: Running) -> None:
         """It ends at its successor's word; by ours, where that one has died."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(ended(before.pid), self._parting + 10)
+            async with asyncio.timeout(self._parting + 10):
+                await ended(before.pid)
         await self._give_up(before)
 
     async def _give_up(self, running: Running) -> None:

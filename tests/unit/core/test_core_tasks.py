@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
-from hatoba.core.tasks import TaskGroup
+from hatoba.core.tasks import TaskGroup, end
 from hatoba.core.virtual import run
+
+
+async def stubborn() -> None:
+    """Loses its first cancellation."""
+    for _ in range(2):
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
 
 
 def test_a_task_that_loses_its_first_cancellation_ends_all_the_same() -> None:
     async def main() -> None:
-        group, cancelled = TaskGroup("test"), 0
-
-        async def stubborn() -> None:
-            nonlocal cancelled
-            while cancelled < 2:
-                try:
-                    await asyncio.sleep(3600)
-                except asyncio.CancelledError:
-                    cancelled += 1
-
-        group.start(stubborn(), "stubborn")
+        group = TaskGroup("test")
+        task = group.start(stubborn(), "stubborn")
         await asyncio.sleep(0)
         await group.close()
-        assert (cancelled, len(group)) == (2, 0)
+        assert task.done()
+        assert len(group) == 0
+
+    run(main())
+
+
+def test_so_does_one_that_is_ended_alone() -> None:
+    async def main() -> None:
+        task = asyncio.ensure_future(stubborn())
+        await asyncio.sleep(0)
+        await end(task)
+        assert task.done()
 
     run(main())
 

@@ -23,7 +23,7 @@ import msgspec
 from hatoba.core.errors import PortError
 from hatoba.core.records import replace
 from hatoba.core.secret import Sealer
-from hatoba.core.tasks import TaskGroup
+from hatoba.core.tasks import TaskGroup, end
 from hatoba.node.logs import drivers
 from hatoba.node.logs.batch import Send
 from hatoba.node.logs.drivers import Sink
@@ -146,8 +146,7 @@ class NodeLogs:
             async with asyncio.timeout(shipper.options.patience):
                 await asyncio.shield(found.running)
         except TimeoutError:
-            found.running.cancel()
-            await asyncio.wait([found.running])
+            await end(found.running)
             left = sum(max(0, (lane.end or lane.read) - lane.stored) for lane in shipper.lanes.values())
             log.warning("%d bytes of the output of container %s are lost: nobody took them", left, shipper.container_id)
             shipper.close()

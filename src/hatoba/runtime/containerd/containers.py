@@ -316,7 +316,8 @@ class Containers:
         if record.pid and record.exit is None:
             await self.signal(id, number)
             try:
-                return await asyncio.wait_for(record.wait(), timeout)
+                async with asyncio.timeout(timeout):
+                    return await record.wait()
             except TimeoutError:
                 await self.signal(id, signals.SIGKILL, everything=True)
                 return await record.wait()

@@ -227,7 +227,8 @@ async def _end(pid: int) -> None:
     try:
         signal.pidfd_send_signal(descriptor, signal.SIGTERM)
         try:
-            await asyncio.wait_for(_readable(descriptor), _STOP_SECONDS)
+            async with asyncio.timeout(_STOP_SECONDS):
+                await _readable(descriptor)
         except TimeoutError:
             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
             await _readable(descriptor)

@@ -104,7 +104,8 @@ class ContainerdRuntime:
         self._tasks.start(self._supervise(), "supervise")
         self._tasks.start(self._events.follow(), "events")
         try:
-            await asyncio.wait_for(self._events.ready.wait(), _READY_SECONDS)
+            async with asyncio.timeout(_READY_SECONDS):
+                await self._events.ready.wait()
         except TimeoutError:
             raise Refused(f"containerd tells no events; see {self._settings.log}") from None
 

@@ -72,7 +72,8 @@ class Response:
 
     async def _more(self) -> None:
         try:
-            data = await asyncio.wait_for(self._reader.read(_CHUNK), _SILENCE_SECONDS)
+            async with asyncio.timeout(_SILENCE_SECONDS):
+                data = await self._reader.read(_CHUNK)
         except TimeoutError:
             raise failure(Failure.IMAGE_NETWORK, f"{self.url}: no answer for {_SILENCE_SECONDS:.0f} s") from None
         except OSError as error:
