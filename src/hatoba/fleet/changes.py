@@ -46,7 +46,7 @@ def touched(view: View, change: Change[Any]) -> Iterator[Touched]:
                 yield Touched(Ref("credential", scope, id_), record.node)
             case m.Interface():
                 yield from _of_interface(view, scope, id_, record.network)
-                if record.public:
+                if record.all_public:
                     yield Touched(Ref("public", scope, id_))
                 if view.count(m.gateways, "interface", id_):
                     yield Touched(Ref("network", scope, record.network), network=record.network)
@@ -93,7 +93,7 @@ def _placed(view: View, scope: Scope, node: str, network: str, interfaces: Itera
         yield Touched(Ref("interface", scope, interface), node)
         yield from _of_interface(view, scope, interface, network)
         record = view.find(m.interfaces, scope, interface)
-        if record is not None and record.public:
+        if record is not None and record.all_public:
             yield Touched(Ref("public", scope, interface))
 
 

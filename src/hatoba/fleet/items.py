@@ -77,6 +77,8 @@ class InterfaceItem(m.Part, frozen=True, kw_only=True):
     egress: bool
     balancer: bool
     open: bool = False
+    further: tuple[str, ...] = ()  # secondary addresses, and blocks
+    publics: tuple[tuple[str, str], ...] = ()  # (private, public)
 
 
 class PolicyItem(m.Part, frozen=True, kw_only=True):
@@ -92,13 +94,15 @@ class PeerItem(m.Part, frozen=True, kw_only=True):
     address: str
     node: str
     groups: tuple[str, ...]
+    further: tuple[str, ...] = ()
 
 
 class PublicItem(m.Part, frozen=True, kw_only=True):
-    """A public address that another node holds."""
+    """The public addresses of an interface that another node holds."""
 
     address: str
     node: str
+    further: tuple[str, ...] = ()
 
 
 class CredentialItem(m.Part, frozen=True, kw_only=True):
@@ -247,6 +251,8 @@ def _interface(view: View, node: str, ref: Ref) -> InterfaceItem | None:
         egress=record.egress,
         balancer=holder[1] == "balancer",
         open=holder[1] == "balancer" and any(each.open for each in view.index(m.balancers, "interface", ref.id)),
+        further=(*record.further, *record.blocks),
+        publics=record.publics,
     )
 
 
@@ -294,16 +300,17 @@ def _peer(view: View, node: str, ref: Ref) -> PeerItem | None:
     where = _address(view, holder[0])
     if not where:
         return None
-    return PeerItem(network=record.network, address=record.address, node=where, groups=record.groups)
+    besides = (*record.further, *record.blocks)
+    return PeerItem(network=record.network, address=record.address, node=where, groups=record.groups, further=besides)
 
 
 def _public(view: View, node: str, ref: Ref) -> PublicItem | None:
     record = view.find(m.interfaces, ref.scope, ref.id)
     holder = _holder(view, ref.id)
-    if record is None or record.public is None or holder is None or holder[0] == node or _is_somebodys(view, node):
+    if record is None or holder is None or holder[0] == node or _is_somebodys(view, node):
         return None
-    where = _address(view, holder[0])
-    return PublicItem(address=record.public, node=where) if where else None
+    where, publics = _address(view, holder[0]), record.all_public
+    return PublicItem(address=publics[0], node=where, further=publics[1:]) if where and publics else None
 
 
 def _zone(view: View, node: str, ref: Ref) -> ZoneItem | None:

@@ -26,6 +26,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from hatoba.network.beyond import Guest, Instance, Routing
+from hatoba.network.further import Further
 
 Transport = Literal["tcp", "udp"]
 
@@ -101,6 +102,11 @@ class InterfaceSpec(msgspec.Struct, frozen=True, kw_only=True):
     public: str | None = None  # of `Settings.pool`; routed from the host, translated by the router
     egress: bool = False  # may go outside the VPC (to public addresses, and to the outside through the host)
     ports: tuple[Publish, ...] = ()  # of a seat, as they were given out
+    further: tuple[Further, ...] = ()  # what it holds besides, and whoever listens in its namespace is reached at
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return tuple(each.network for each in self.further)
 
 
 class SeatSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,6 +162,7 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     node: str  # that node's underlay address
     groups: tuple[str, ...] = ()
     address6: str | None = None
+    further: tuple[str, ...] = ()  # addresses and blocks, as of `InterfaceSpec`
 
 
 class RemotePublic(msgspec.Struct, frozen=True, kw_only=True):
@@ -344,7 +351,8 @@ class Fabric(Protocol):
         ...
 
     async def ensure_interface(self, spec: InterfaceSpec) -> Attachment:
-        """Groups, public address and egress of a standing interface change in place; a new address makes it anew."""
+        """Groups, public and further addresses and egress of a standing interface change in place, and only the
+        connections of what it has lost end; another address of its own makes it anew."""
         ...
 
     async def remove_interface(self, vpc: str, interface: str) -> None: ...

@@ -16,6 +16,7 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     groups: tuple[str, ...]
     address6: str | None = None
+    further: tuple[str, ...] = ()  # addresses and blocks, as of an interface
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True, order=True):

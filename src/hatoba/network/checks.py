@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address, ip_network
 
 from hatoba.network import acls as filters
-from hatoba.network import names, ruleset
+from hatoba.network import further, names, ruleset
 from hatoba.network.base import (
     Acl,
     AddressSpec,
@@ -78,6 +78,12 @@ def holder(spec: InterfaceSpec | AddressSpec, given: Settings) -> None:
         IPv6Address(spec.gateway6)
         if not _MAC.fullmatch(spec.mac):
             raise ValueError(f"{spec.mac!r} is no hardware address: six lower-case pairs with colons are expected.")
+        for each in spec.further:
+            one = further.checked(each.network).num_addresses == 1
+            if each.public is not None:
+                public(each.public, given)
+                if not one:
+                    raise ValueError(f"{each.network} is a block: it has no public address.")
 
 
 def seat(spec: SeatSpec) -> None:
@@ -94,6 +100,8 @@ def peers(given: Iterable[Peer]) -> None:
         IPv4Address(peer.node)
         if peer.address6 is not None:
             IPv6Address(peer.address6)
+        for network in peer.further:
+            further.checked(network)
         for group in peer.groups:
             names.checked(group)
 
@@ -122,6 +130,8 @@ def guests(given: Iterable[Guest]) -> None:
         IPv4Address(guest.address)
         if guest.address6 is not None:
             IPv6Address(guest.address6)
+        for network in guest.further:
+            further.checked(network)
         for group in guest.groups:
             names.checked(group)
 

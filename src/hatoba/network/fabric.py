@@ -35,13 +35,13 @@ from hatoba.network.base import (
     Traffic,
     VpcSpec,
 )
-from hatoba.network.beyond import Guest, Instance, Routing
+from hatoba.network.beyond import Gateway, Guest, Instance, Routing
 from hatoba.network.host import Host, next_transit
 from hatoba.network.hostroutes import occupied
 from hatoba.network.links import Links
 from hatoba.network.namespace import Namespace
 from hatoba.network.netlink import Netlink
-from hatoba.network.records import Records, RouterRecord
+from hatoba.network.records import Records, RouterRecord, public_addresses
 from hatoba.network.router import Router, prepare
 
 _OWN_NAMESPACE = Path("/proc/thread-self/ns/net")
@@ -82,9 +82,9 @@ class KernelFabric:
         self._seats.keep(seats)
         transit = next((record.transit for record in standing if record.spec.id == BRIDGE), "")
         host.prepare(nodes, seats if transit else (), transit, {vpc: records.instances(vpc) for vpc in vpcs})
-        local = {h.public: (vpc, h.id) for vpc in vpcs for h in records.holders(vpc) if h.public is not None}
-        host.adopt(local, records.publics(), vpcs)
-        host.set_remote(records.publics())
+        local = {public: (vpc, holder) for vpc in vpcs for public, holder in records.publics(vpc).items()}
+        host.adopt(local, records.remote_publics(), vpcs)
+        host.set_remote(records.remote_publics())
         return standing
 
     async def close(self) -> None:
@@ -141,12 +141,9 @@ class KernelFabric:
         await router.namespace.run(router.converge, spec)
         await host.namespace.run(host.settle_uplink, spec.id)
         await host.namespace.run(host.admit, spec.id, frozenset(peer.node for peer in router.peers))
-        for interface in router.interfaces.values():
-            await self._route_public(router, interface.id, interface.public)
-        for address in router.addresses.values():
-            await self._route_public(router, address.id, address.public)
-        for gateway in router.gateways:
-            await self._route_public(router, gateway.id, gateway.public)
+        here: list[InterfaceSpec | AddressSpec | Gateway] = [*router.interfaces.values(), *router.addresses.values()]
+        for holder in (*here, *router.gateways):
+            await self._route_publics(router, holder.id, public_addresses(holder))
 
     async def remove_vpc(self, vpc: str) -> None:
         await self._in_order(vpc, self._remove_vpc(vpc))
@@ -192,9 +189,9 @@ class KernelFabric:
         before = router.routing
         if before != routing:
             await router.namespace.run(router.set_routing, routing)
-        public = {gateway.id: gateway.public for gateway in router.gateways}
+        public = {gateway.id: public_addresses(gateway) for gateway in router.gateways}
         for gateway in {*(gateway.id for gateway in before.gateways), *public}:
-            await self._route_public(router, gateway, public.get(gateway))
+            await self._route_publics(router, gateway, public.get(gateway, frozenset()))
         await self._links.follow(router, before.peerings)
 
     async def set_guests(self, vpc: str, guests: tuple[Guest, ...]) -> None:
@@ -223,10 +220,10 @@ class KernelFabric:
 
     async def _ensure_interface(self, spec: InterfaceSpec) -> None:
         router = self._router(spec.vpc)
-        if router.interfaces.get(spec.id) != spec:
+        if not router.is_as(spec):
             await router.namespace.run(router.ensure_interface, spec)
             await self._links.forget(router)
-        await self._route_public(router, spec.id, spec.public)
+        await self._route_publics(router, spec.id, public_addresses(spec))
 
     async def remove_interface(self, vpc: str, interface: str) -> None:
         await self._in_order(vpc, self._remove_interface(vpc, interface))
@@ -234,7 +231,7 @@ class KernelFabric:
     async def _remove_interface(self, vpc: str, interface: str) -> None:
         router = self._routers.get(vpc)
         if router is not None:
-            await self._route_public(router, interface, None)
+            await self._route_publics(router, interface, frozenset())
             await router.namespace.run(router.remove_interface, interface)
             await self._links.forget(router)
 
@@ -289,7 +286,7 @@ class KernelFabric:
         router = self._router(spec.vpc)
         if router.addresses.get(spec.id) != spec:
             await router.namespace.run(router.ensure_address, spec)
-        await self._route_public(router, spec.id, spec.public)
+        await self._route_publics(router, spec.id, public_addresses(spec))
 
     async def remove_address(self, vpc: str, address_id: str) -> None:
         await self._in_order(vpc, self._remove_address(vpc, address_id))
@@ -297,15 +294,15 @@ class KernelFabric:
     async def _remove_address(self, vpc: str, address_id: str) -> None:
         router = self._routers.get(vpc)
         if router is not None:
-            await self._route_public(router, address_id, None)
+            await self._route_publics(router, address_id, frozenset())
             await router.namespace.run(router.remove_address, address_id)
             await self._links.forget(router)
 
-    async def _route_public(self, router: Router, holder: str, public: str | None) -> None:
+    async def _route_publics(self, router: Router, holder: str, wanted: frozenset[str]) -> None:
         """What the host routes to a holder; costs nothing when it is so already."""
         host, vpc = self._host, router.spec.id
-        if host.public_of(vpc, holder) != public:
-            await host.namespace.run(host.set_public, vpc, holder, public, router.transit)
+        if host.publics_of(vpc, holder) != wanted:
+            await host.namespace.run(host.set_publics, vpc, holder, wanted, router.transit)
 
     async def set_peers(self, vpc: str, peers: tuple[Peer, ...]) -> None:
         checks.peers(peers)

@@ -41,7 +41,7 @@ class Host:
         self._forwarding = Forwarding(settings.shared_dir / "forwarding.json", settings.instance)
         self._nodes: dict[str, frozenset[str]] = {}  # VPC → the nodes its peers are on
         self._publics: dict[str, tuple[str, str]] = {}  # public address → VPC and holder
-        self._held: dict[tuple[str, str], str] = {}  # and back
+        self._held: dict[tuple[str, str], frozenset[str]] = {}  # and back
         self._remote: dict[str, str] = {}  # public address → node
         self._published: dict[str, hostrules.Published] = {}  # seat → its ports
         self._instances: dict[str, hostrules.Instances] = {}  # VPC → what its balancers reach of the host
@@ -188,9 +188,8 @@ class Host:
     def disconnect(self, vpc: str) -> None:
         """Removes the uplink, and with it the routes that lead there."""
         self._unlink_uplink(vpc)
-        for holder, address in list(self._held.items()):
-            if holder[0] == vpc:
-                del self._held[holder]
+        for holder in [holder for holder in self._held if holder[0] == vpc]:
+            for address in self._held.pop(holder):
                 self._release(address, holder)
         self.admit(vpc, frozenset())
         self._nodes.pop(vpc, None)
@@ -248,28 +247,30 @@ class Host:
             way = messages.route(f"{wanted.address}/32", _LOOPBACK, source="127.0.0.1", origin=messages.OURS)
             self.namespace.netlink.apply(way)
 
-    def public_of(self, vpc: str, holder: str) -> str | None:
-        """The public address that is routed to the holder at present. From any thread."""
-        return self._held.get((vpc, holder))
+    def publics_of(self, vpc: str, holder: str) -> frozenset[str]:
+        """The public addresses that are routed to the holder at present. From any thread."""
+        return self._held.get((vpc, holder), frozenset())
 
-    def set_public(self, vpc: str, holder: str, address: str | None, transit: str) -> None:
-        """Routes the address to the holder's router, and no other one; None: none."""
-        old = self._held.pop((vpc, holder), None)
-        if old is not None and old != address:
-            self._release(old, (vpc, holder))
-        if address is None:
+    def set_publics(self, vpc: str, holder: str, wanted: frozenset[str], transit: str) -> None:
+        """Routes the addresses to the holder's router, and no others."""
+        old = self._held.pop((vpc, holder), frozenset())
+        for address in old - wanted:
+            self._release(address, (vpc, holder))
+        if not wanted:
             return
         link = index(names.host_uplink(self._settings.instance, vpc))
         if link is None:
             raise PortError("unknown_vpc", f"The VPC {vpc} has no uplink on this node.")
         source = self._settings.host_address
         self.namespace.netlink.apply(
-            messages.route(f"{address}/32", link, via=transit, source=source, origin=messages.OURS)
+            *(messages.route(f"{a}/32", link, via=transit, source=source, origin=messages.OURS) for a in wanted)
         )
-        # Whoever held it before has lost it, and must not take the route away when it lets go.
-        self._held.pop(self._publics.get(address, ("", "")), None)
-        self._publics[address] = (vpc, holder)
-        self._held[vpc, holder] = address
+        for address in wanted:
+            # Whoever held it before has lost it, and must not take the route away when it lets go.
+            if (before := self._publics.get(address)) in self._held:
+                self._held[before] -= {address}
+            self._publics[address] = (vpc, holder)
+        self._held[vpc, holder] = wanted
 
     def _release(self, address: str, holder: tuple[str, str]) -> None:
         if self._publics.get(address) != holder:
@@ -308,7 +309,7 @@ class Host:
             vpc = uplinks.get(route.device)
             if vpc is not None and address in local and local[address][0] == vpc:
                 self._publics[address] = local[address]
-                self._held[local[address]] = address
+                self._held[local[address]] = self._held.get(local[address], frozenset()) | {address}
             elif route.gateway is not None and nodes.get(address) == route.gateway and address not in local:
                 self._remote[address] = route.gateway
             elif vpc is None or route.gateway is not None:

@@ -7,15 +7,18 @@ The owner's mark on the router's end is the last step: a device without it is ha
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from hatoba.core.errors import PortError
-from hatoba.network import messages, names, syscalls
+from hatoba.network import further, messages, names, syscalls
 from hatoba.network.base import InterfaceSpec
 from hatoba.network.namespace import Namespace, sysctl
-from hatoba.network.netlink import Message, Netlink, Request, index, settle
+from hatoba.network.netlink import GETROUTE, Message, Netlink, Request, index, settle
 
 _LOOPBACK_INDEX = 1
+_IPV4 = 2
+_MAIN_TABLE = 254
 
 
 def build(router: Namespace, spec: InterfaceSpec, netns: Path, mtu: int) -> None:
@@ -63,7 +66,27 @@ def _inside(spec: InterfaceSpec) -> list[Request]:
             messages.neighbour(device, spec.gateway6, names.ROUTER_MAC),
             messages.route("::/0", device, via=spec.gateway6),
         ]
-    return requests
+    return requests + _held(spec.networks)
+
+
+def _held(networks: Iterable[str]) -> list[Request]:
+    """Further addresses stand on the device, blocks are the namespace's own: whoever listens on all addresses is
+    reached at these, and whoever binds one sends from it. A container could not see to that itself."""
+    return [
+        messages.local(network, _LOOPBACK_INDEX)
+        if "/" in network
+        else messages.address(messages.INTERFACE_INDEX, network)
+        for network in networks
+    ]
+
+
+def _let_go(networks: Iterable[str]) -> list[Request]:
+    return [
+        messages.no_route(network, index=_LOOPBACK_INDEX, table=messages.LOCAL_TABLE)
+        if "/" in network
+        else messages.no_address(messages.INTERFACE_INDEX, network)
+        for network in networks
+    ]
 
 
 def connect(router: Namespace, spec: InterfaceSpec) -> None:
@@ -78,7 +101,39 @@ def connect(router: Namespace, spec: InterfaceSpec) -> None:
             messages.neighbour(port, spec.address6, spec.mac),
             messages.route(f"{spec.address6}/128", port),
         ]
-    router.netlink.apply(*requests, messages.mark(port, spec.id))
+    router.netlink.apply(*requests, *_ways(spec, port), messages.mark(port, spec.id))
+
+
+def _ways(spec: InterfaceSpec, port: int) -> list[Request]:
+    """By the interface's own address, which is a neighbour: so none has to be known for the others."""
+    return [messages.route(further.block(network), port, via=spec.address) for network in spec.networks]
+
+
+def change(router: Namespace, spec: InterfaceSpec, netns: Path, gone: Collection[str]) -> None:
+    """Gives a standing interface the further addresses of `spec`, and takes those from it that are `gone`.
+
+    The way there is the last step: where it differs from what is wanted, the namespace may, too (`ways`).
+    """
+
+    def inside() -> None:
+        with Netlink() as netlink:
+            netlink.apply(*_let_go(gone), *_held(spec.networks))
+
+    router.visit(netns, inside)
+    port = _port(spec.id)
+    # Whoever has been given one of them meanwhile has replaced the way: it is not this port's any more.
+    lost = [messages.no_route(further.block(network), index=port) for network in gone]
+    router.netlink.apply(*lost, *_ways(spec, port))
+
+
+def ways(netlink: Netlink) -> dict[int, set[str]]:
+    """Port → the IPv4 networks that lead there by an interface's own address: those that it holds besides."""
+    found: dict[int, set[str]] = {}
+    for route in netlink.dump(GETROUTE, messages.any_route(family=_IPV4)):
+        if route["table"] == _MAIN_TABLE and route.get_attr("RTA_GATEWAY") and route["dst_len"] >= further.LARGEST:
+            network = f"{route.get_attr('RTA_DST')}/{route['dst_len']}".removesuffix("/32")
+            found.setdefault(route.get_attr("RTA_OIF"), set()).add(network)
+    return found
 
 
 def _port(interface: str) -> int:
@@ -97,6 +152,7 @@ def remove(router: Namespace, spec: InterfaceSpec, netns: Path) -> None:
     if port is not None:
         # The mark goes first: a port without its ways must not be taken for a complete one after a crash.
         requests = [messages.mark(port, ""), messages.no_route(f"{spec.address}/32", index=port)]
+        requests += [messages.no_route(further.block(network), index=port) for network in spec.networks]
         if spec.address6 is not None:
             requests.append(messages.no_route(f"{spec.address6}/128", index=port))
         router.netlink.apply(*requests)
@@ -117,7 +173,7 @@ def is_complete(links: dict[str, Message], interface: str, netns: Path) -> bool:
 
 
 def same_wire(one: InterfaceSpec, other: InterfaceSpec) -> bool:
-    """Whether they differ in nothing but what rules and translation say."""
+    """Whether they differ in nothing but further addresses, and what rules and translation say."""
     return all(
         getattr(one, field) == getattr(other, field) for field in ("address", "address6", "mac", "gateway", "gateway6")
     )

@@ -41,8 +41,9 @@ _BRIDGE_FAMILY = 7
 _UP = 0x1
 _PERMANENT, _SELF = 0x80, 0x02
 _MAIN_TABLE = 254
-_UNICAST, _BLACKHOLE, _UNREACHABLE = 1, 6, 7
-_UNIVERSE, _LINK = 0, 253
+LOCAL_TABLE = 255
+_UNICAST, _LOCAL, _BLACKHOLE, _UNREACHABLE = 1, 2, 6, 7
+_UNIVERSE, _LINK, _HOST = 0, 253, 254
 _TO_TABLE = 1  # what a rule does
 _BYTE = 255
 _ONLINK = 4
@@ -189,6 +190,13 @@ def blackhole(to: str, *, table: int = _MAIN_TABLE) -> Request:
         message=_route(to, origin=4, kind=_BLACKHOLE, scope=_UNIVERSE, table=table),
         flags=REPLACE,
     )
+
+
+def local(to: str, index: int) -> Request:
+    """The namespace holds all of the network, though none of its addresses is on a device."""
+    message = _route(to, origin=4, kind=_LOCAL, scope=_HOST, table=LOCAL_TABLE)
+    message["attrs"] += [("RTA_OIF", index)]
+    return Request(what=f"hold {to}", type=NEWROUTE, message=message, flags=REPLACE)
 
 
 def unreachable(to: str, *, origin: int) -> Request:

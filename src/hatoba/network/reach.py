@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from typing import Protocol
 
-from hatoba.network import acls, bridge, endpoints, groups, routing
+from hatoba.network import acls, bridge, endpoints, further, groups, routing
 from hatoba.network.base import (
     BRIDGE,
     Acl,
@@ -57,18 +57,18 @@ class Vpc:
         return there and acls.lets_pass(self.acls, target, source, protocol, _EPHEMERAL)
 
     def at(self, address: str) -> Holder | None:
-        return next((h for h in self.holders.values() if address in (h.address, h.address6)), None)
+        return next((holder for holder in self.holders.values() if _holds(holder, address)), None)
 
     def endpoint_at(self, address: str) -> Endpoint | None:
         return next((endpoint for endpoint in self.routing.endpoints if endpoint.address == address), None)
 
     def peer_at(self, address: str) -> Peer | None:
-        return next((p for p in self.peers.values() if address in (p.address, p.address6)), None)
+        return next((peer for peer in self.peers.values() if _holds(peer, address)), None)
 
     def groups_of(self, address: str) -> tuple[str, ...]:
         known: Iterator[Holder | Peer | Guest] = iter((*self.holders.values(), *self.peers.values()))
         for far in (*known, *self.guests.values()):
-            if address in (far.address, far.address6):
+            if _holds(far, address):
                 return far.groups
         endpoint = self.endpoint_at(address)
         return endpoint.groups if endpoint is not None else ()
@@ -90,22 +90,22 @@ class Reach:
         self._node = node
         self._settings = node.settings
 
-    def asked(self, source: str | None, address: str, port: int, protocol: str) -> bool:
+    def asked(self, source: str | None, address: str, port: int, protocol: str, own: str | None) -> bool:
         if source is None:
             return self._from_host(self._settings.host_address, address, port, protocol)
         for vpc in self._node.vpcs.values():
             holder = vpc.holders.get(source)
             if holder is not None:
-                return self._from_holder(vpc, holder, address, port, protocol)
+                return self._from_holder(vpc, holder, address, port, protocol, own or _of_version(holder, address))
         return False
 
-    def _from_holder(self, vpc: Vpc, holder: Holder, address: str, port: int, protocol: str) -> bool:
-        if vpc.swallows(holder, "egress", address, port, protocol):
+    def _from_holder(self, vpc: Vpc, holder: Holder, address: str, port: int, protocol: str, own: str) -> bool:
+        if not _holds(holder, own) or vpc.swallows(holder, "egress", address, port, protocol):
             return False
         served = {(service.address, service.port, service.protocol) for service in vpc.spec.services}
         if isinstance(holder, InterfaceSpec) and (address, port, protocol) in served:
             return True
-        here = End(address=_of_version(holder, address), groups=holder.groups)
+        here = End(address=own, groups=holder.groups)
         there = End(address=address, groups=vpc.groups_of(address))
         if not _open(holder) and not groups.lets_out(here, there, vpc.policies, protocol, port):
             return False
@@ -127,7 +127,9 @@ class Reach:
         route = routing.way(vpc.routing, here.address, address)
         match route.kind if route is not None else "closed":
             case "outside":
-                return holder.egress and self._outside(holder.public, address, port, protocol)
+                public = dict(_publics(holder)).get(own)
+                leaves = holder.egress if own == holder.address else public is not None
+                return leaves and self._outside(public, address, port, protocol)
             case "nat":
                 return route is not None and self._translated(vpc, route, address, port, protocol)
             case "peering":
@@ -241,8 +243,9 @@ class Reach:
             return self._is_published(port, protocol)
         for vpc in self._node.vpcs.values():
             for holder in vpc.holders.values():
-                if holder.public == address:
-                    return self._lets_in(vpc, source, holder.address, port, protocol)
+                for private, public in _publics(holder):
+                    if public == address:
+                        return self._lets_in(vpc, source, private, port, protocol)
         node = self._node.underlay.get(self._node.remote.get(address, ""))
         return node is not None and node is not self._node and Reach(node)._from_host(source, address, port, protocol)
 
@@ -267,6 +270,24 @@ def _leads(vpc: Vpc, source: str, target: str, to: str) -> bool:
 
 def _of_version(holder: Holder, address: str) -> str:
     return holder.address6 if ":" in address and holder.address6 is not None else holder.address
+
+
+def _holds(far: Holder | Peer | Guest, address: str) -> bool:
+    match far:
+        case InterfaceSpec():
+            besides = far.networks
+        case Peer() | Guest():
+            besides = far.further
+        case _:
+            besides = ()
+    return address in (far.address, far.address6) or further.holds(besides, address)
+
+
+def _publics(holder: Holder) -> Iterator[tuple[str, str | None]]:
+    """Each private address that may have a public one, with that."""
+    yield holder.address, holder.public
+    if isinstance(holder, InterfaceSpec):
+        yield from ((each.network, each.public) for each in holder.further)
 
 
 def _open(holder: Holder) -> bool:

@@ -42,6 +42,12 @@ class RouterRecord(msgspec.Struct, frozen=True, kw_only=True):
     transit: str  # its uplink's address
 
 
+def public_addresses(holder: InterfaceSpec | AddressSpec | Gateway) -> frozenset[str]:
+    """Its own, and those of what it holds besides."""
+    besides = (each.public for each in holder.further) if isinstance(holder, InterfaceSpec) else ()
+    return frozenset(public for public in (holder.public, *besides) if public is not None)
+
+
 class Records:
     def __init__(self, run_dir: Path) -> None:
         self._root = run_dir
@@ -57,6 +63,10 @@ class Records:
         """Whoever may have a public address here."""
         gateways = (gateway for gateway in self.routing(vpc).gateways if not gateway.node)
         return [*self.interfaces(vpc), *self.addresses(vpc), *gateways]
+
+    def publics(self, vpc: str) -> dict[str, str]:
+        """The public addresses of those here → who has each."""
+        return {public: holder.id for holder in self.holders(vpc) for public in public_addresses(holder)}
 
     def inventory(self) -> Inventory:
         all_ = [record.spec for record in self.routers()]
@@ -153,7 +163,7 @@ class Records:
     def put_publics(self, publics: tuple[RemotePublic, ...]) -> None:
         _write(self._root / "publics.json", publics)
 
-    def publics(self) -> tuple[RemotePublic, ...]:
+    def remote_publics(self) -> tuple[RemotePublic, ...]:
         return _read(self._root / "publics.json", tuple[RemotePublic, ...]) or ()
 
     def _vpc(self, vpc: str) -> Path:

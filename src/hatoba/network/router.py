@@ -11,9 +11,10 @@ from collections.abc import Callable
 from ipaddress import ip_network
 
 from hatoba.core.errors import PortError
-from hatoba.network import interfaces, messages, names, routing, tracking, tunnel, ways
+from hatoba.network import further, interfaces, messages, names, routing, tracking, tunnel, ways
 from hatoba.network.base import BRIDGE, Acl, AddressSpec, InterfaceSpec, Peer, PolicySet, Settings, VpcSpec
 from hatoba.network.beyond import Gateway, Guest, Instance, Routing
+from hatoba.network.further import Further
 from hatoba.network.namespace import Namespace, sysctl
 from hatoba.network.netlink import GETADDR, GETROUTE, index, settle
 from hatoba.network.records import Records, RouterRecord
@@ -56,6 +57,7 @@ class Router:
         self.instances: tuple[Instance, ...] = ()
         self.routing = Routing()
         self.gone: list[str] = []  # addresses whose connections are to be forgotten
+        self._unsure: dict[str, set[str]] = {}  # interface → what a change that failed may have left it besides its own
         self._ways = ways.NOTHING
         self.converged = False  # the last `converge` came to its end
         self._settings = settings
@@ -89,8 +91,8 @@ class Router:
         self._book.set_acls(self.acls)
         self._book.put((interface.id, _interface(interface)) for interface in self.interfaces.values())
         self._book.put((address.id, _address(address)) for address in self.addresses.values())
-        self._book.put((_key(peer), _peer(peer)) for peer in self.peers)
-        self._book.put((_key(guest), _guest(guest)) for guest in self.guests)
+        self._book.put((_key(peer), _far(peer)) for peer in self.peers)
+        self._book.put((_key(guest), _far(guest)) for guest in self.guests)
         self._book.set_gateways(self.gateways)
         self._book.set_endpoints(self.routing.endpoints)
         self._book.set_instances(self.instances)
@@ -99,6 +101,7 @@ class Router:
         self._converge_loopback()
         self._converge_networks()
         self._converge_uplink()
+        self._converge_further()
         tunnel.converge(self.namespace.netlink, self.peers, self._settings.underlay)
         if self.has_tunnel():
             # What a peered VPC answers may come from another node than what it was asked went to.
@@ -160,6 +163,17 @@ class Router:
         # same VPC would otherwise be taken for the router's own.
         self.namespace.netlink.apply(messages.up(device), messages.neighbour(device, host, names.HOST_MAC))
 
+    def _converge_further(self) -> None:
+        """Standing interfaces, which a crash may have left in the middle of a change."""
+        self._unsure = {}
+        there = interfaces.ways(self.namespace.netlink)
+        for spec in self.interfaces.values():
+            port = index(names.port(spec.id))
+            present = there.get(port, set()) if port is not None else set()
+            if present != set(spec.networks):
+                gone = present - set(spec.networks)
+                interfaces.change(self.namespace, spec, self._records.namespace(spec.id), gone)
+
     def has_tunnel(self) -> bool:
         return index(names.TUNNEL) is not None
 
@@ -169,6 +183,7 @@ class Router:
         present = self.interfaces.get(spec.id)
         if present is not None and interfaces.same_wire(present, spec):
             self._rules(lambda book: book.put([(spec.id, _interface(spec))]))
+            self._change_further(present, spec)
         else:
             if present is not None:
                 self._disconnect(present)
@@ -176,6 +191,20 @@ class Router:
             self._rules(lambda book: book.put([(spec.id, _interface(spec))]))
             interfaces.connect(self.namespace, spec)
         self.interfaces[spec.id] = spec
+
+    def _change_further(self, present: InterfaceSpec, spec: InterfaceSpec) -> None:
+        before = {*present.networks, *self._unsure.get(spec.id, ())}
+        if before == set(spec.networks) and spec.id not in self._unsure:
+            return
+        gone = before - set(spec.networks)
+        self._unsure[spec.id] = before | set(spec.networks)
+        interfaces.change(self.namespace, spec, self._records.namespace(spec.id), gone)
+        del self._unsure[spec.id]
+        self.gone += further.addresses(gone)
+
+    def is_as(self, spec: InterfaceSpec) -> bool:
+        """It stands as it is wanted, for certain. From any thread."""
+        return self.interfaces.get(spec.id) == spec and spec.id not in self._unsure
 
     def remove_interface(self, interface: str) -> None:
         spec = self._records.interface(self.spec.id, interface)
@@ -185,6 +214,7 @@ class Router:
 
     def _disconnect(self, spec: InterfaceSpec) -> None:
         self.interfaces.pop(spec.id, None)
+        self._unsure.pop(spec.id, None)
         self._rules(lambda book: book.drop([spec.id]))
         interfaces.remove(self.namespace, spec, self._records.namespace(spec.id))
         self.gone += _own(spec)
@@ -225,15 +255,15 @@ class Router:
     def set_peers(self, peers: tuple[Peer, ...]) -> None:
         self._records.put_peers(self.spec.id, peers)
         gone = {_key(peer) for peer in self.peers} - {_key(peer) for peer in peers}
-        self._rules(lambda book: book.drop(gone) + book.put((_key(peer), _peer(peer)) for peer in peers))
+        self._rules(lambda book: book.drop(gone) + book.put((_key(peer), _far(peer)) for peer in peers))
         tunnel.change(self.namespace.netlink, self.peers, peers, self._settings.underlay)
-        self.gone += [address for peer in self.peers if _key(peer) in gone for address in _own(peer)]
+        self.gone += set[str]().union(*map(_own, self.peers)).difference(*map(_own, peers))
         self.peers = peers
 
     def set_guests(self, guests: tuple[Guest, ...]) -> None:
         self._records.put_guests(self.spec.id, guests)
         gone = {_key(guest) for guest in self.guests} - {_key(guest) for guest in guests}
-        self._rules(lambda book: book.drop(gone) + book.put((_key(guest), _guest(guest)) for guest in guests))
+        self._rules(lambda book: book.drop(gone) + book.put((_key(guest), _far(guest)) for guest in guests))
         self.guests = guests
 
     def set_instances(self, instances: tuple[Instance, ...]) -> None:
@@ -299,7 +329,13 @@ class Router:
 
 
 def _own(address: AddressSpec | InterfaceSpec | Peer) -> set[str]:
-    return {value for value in (address.address, address.address6) if value is not None}
+    own = {value for value in (address.address, address.address6) if value is not None}
+    match address:
+        case InterfaceSpec():
+            own.update(further.addresses(address.networks))
+        case Peer():
+            own.update(further.addresses(address.further))
+    return own
 
 
 def _interface(spec: InterfaceSpec) -> Member:
@@ -311,6 +347,7 @@ def _interface(spec: InterfaceSpec) -> Member:
         public=spec.public,
         egress=spec.egress,
         ports=spec.ports,
+        further=spec.further,
     )
 
 
@@ -325,12 +362,9 @@ def _address(spec: AddressSpec) -> Member:
     )
 
 
-def _peer(peer: Peer) -> Member:
-    return Member(address=peer.address, address6=peer.address6, groups=peer.groups, here=False)
-
-
-def _guest(guest: Guest) -> Member:
-    return Member(address=guest.address, address6=guest.address6, groups=guest.groups, here=False)
+def _far(far: Peer | Guest) -> Member:
+    besides = tuple(Further(network=network) for network in far.further)
+    return Member(address=far.address, address6=far.address6, groups=far.groups, here=False, further=besides)
 
 
 def _key(far: Peer | Guest) -> str:

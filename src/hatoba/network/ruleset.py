@@ -23,8 +23,10 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 import msgspec
 
 from hatoba.network import bridge, endpoints, names
+from hatoba.network import further as held
 from hatoba.network.base import HostService, PolicySet, Publish, RouterService, Rule
 from hatoba.network.beyond import Gateway, Instance
+from hatoba.network.further import Further
 
 TABLE = "inet hatoba"
 
@@ -83,14 +85,14 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     open: bool = False
     endpoint: bool = False  # of the platform: nobody here has the address
     ports: tuple[Publish, ...] = ()
+    further: tuple[Further, ...] = ()
 
 
 def elements(member: Member) -> Elements:
     """All that one holder adds to the sets and maps."""
     found: Elements = {}
-    for family, address in (("4", member.address), ("6", member.address6)):
-        if address is None:
-            continue
+    own = [("4", member.address)] + ([("6", member.address6)] if member.address6 is not None else [])
+    for family, address in (*own, *(("4", a) for a in held.addresses(each.network for each in member.further))):
         for group in member.groups:
             found[f"members{family}-{group}", address] = ""
         if not member.here:
@@ -102,13 +104,20 @@ def elements(member: Member) -> Elements:
         else:
             found[f"router-egress{family}", address] = "accept" if member.open else verdict("out", member.groups)
         found[f"ingress{family}", address] = "accept" if member.open else verdict("in", member.groups)
-    if member.here and member.public is not None:
-        found["public-in", member.public] = member.address
-        found["public-out", member.address] = member.public
-    if member.here and member.egress:
-        found["outward", member.address] = ""
+    if member.here:
+        found |= _outside(member.address, member.public, member.egress)
+        for each in member.further:
+            found |= _outside(each.network, each.public, each.public is not None)
     for protocol, host, port in bridge.published(member.ports):
         found["published", f"{protocol} . {host}"] = f"{member.address} . {port}"
+    return found
+
+
+def _outside(address: str, public: str | None, egress: bool) -> Elements:
+    found: Elements = {("outward", address): ""} if egress else {}
+    if public is not None:
+        found["public-in", public] = address
+        found["public-out", address] = public
     return found
 
 

@@ -246,9 +246,12 @@ class SimulatedFabric:
             raise PortError("unknown_interface", f"The interface {interface} is not on this node.")
         return self._vpc(vpc)
 
-    def can_reach(self, source: str | None, address: str, port: int, protocol: str = "tcp") -> bool:
-        """Whether a connection would be let through. `source` is an interface's or address's id; None is the host."""
-        return Reach(self).asked(source, address, port, protocol)
+    def can_reach(
+        self, source: str | None, address: str, port: int, protocol: str = "tcp", own: str | None = None
+    ) -> bool:
+        """Whether a connection would be let through. `source` is an interface's or address's id; None is the host.
+        `own`: the address to connect from, of those that it holds."""
+        return Reach(self).asked(source, address, port, protocol, own)
 
     def _vpc(self, vpc: str) -> Vpc:
         if vpc not in self.vpcs:

@@ -1,17 +1,28 @@
 """The router's way to the other nodes: a vxlan whose every entry is written, none learned.
 
-A peer is a route and a neighbour (its node's hardware address, known from the underlay address); a node is one
-forwarding entry. The device itself is made by `host`, with its outer end in the host's namespace.
+A peer is a route and a neighbour (its node's hardware address, known from the underlay address), and a route by that
+neighbour for each further address or block; a node is one forwarding entry. The device itself is made by `host`, with
+its outer end in the host's namespace.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from hatoba.core.errors import PortError
-from hatoba.network import messages, names
+from hatoba.network import further, messages, names
 from hatoba.network.base import Peer
 from hatoba.network.netlink import GETROUTE, Netlink, Request, index
 
 _MAIN_TABLE = 254
+_IPV6 = 10
+
+
+class _Way(NamedTuple):
+    """To a peer's node; `via` the peer's own address, for what it holds besides."""
+
+    node: str
+    via: str | None = None
 
 
 def converge(netlink: Netlink, peers: tuple[Peer, ...], underlay: str | None) -> None:
@@ -20,13 +31,14 @@ def converge(netlink: Netlink, peers: tuple[Peer, ...], underlay: str | None) ->
     if device is None:
         _refuse_without(device, peers, underlay)
         return
-    wanted = {address for peer in peers for address in _addresses(peer)}
+    wanted = _ways(peers)
     strays = []
     for route in netlink.dump(GETROUTE, messages.any_route()):
-        single = route["dst_len"] in (32, 128) and route["table"] == _MAIN_TABLE
-        address = route.get_attr("RTA_DST")
-        if single and route.get_attr("RTA_OIF") == device and address not in wanted:
-            strays += _forget(device, address)
+        longest = 128 if route["family"] == _IPV6 else 32
+        of_peer = route["dst_len"] >= (longest if longest == 128 else further.LARGEST) and route["table"] == _MAIN_TABLE
+        network = f"{route.get_attr('RTA_DST')}/{route['dst_len']}"
+        if of_peer and route.get_attr("RTA_OIF") == device and network not in wanted:
+            strays += _forget(device, network, _Way("", route.get_attr("RTA_GATEWAY")))
     netlink.apply(messages.up(device), *strays)
     change(netlink, (), peers, underlay)
 
@@ -38,17 +50,16 @@ def change(netlink: Netlink, old: tuple[Peer, ...], new: tuple[Peer, ...], under
     _refuse_without(device, new, underlay)
     if device is None:
         return
-    before = {address: peer.node for peer in old for address in _addresses(peer)}
-    after = {address: peer.node for peer in new for address in _addresses(peer)}
-    nodes_before, nodes_after = set(before.values()), set(after.values())
+    before, after = _ways(old), _ways(new)
+    nodes_before, nodes_after = ({way.node for way in ways.values()} for ways in (before, after))
     requests: list[Request] = []
-    for address in before.keys() - after.keys():
-        requests += _forget(device, address)
+    for network in before.keys() - after.keys():
+        requests += _forget(device, network, before[network])
     requests += [messages.no_forwarding(device, node) for node in nodes_before - nodes_after]
     requests += [messages.forwarding(device, node) for node in nodes_after - nodes_before]
-    for address, node in after.items():
-        if before.get(address) != node:
-            requests += _remember(device, address, node)
+    for network, way in after.items():
+        if before.get(network) != way:
+            requests += _remember(device, network, way)
     netlink.apply(*requests)
 
 
@@ -58,17 +69,26 @@ def _refuse_without(device: int | None, peers: tuple[Peer, ...], underlay: str |
         raise PortError("kernel", f"This node cannot reach peers on other nodes: {reason}.")
 
 
-def _remember(device: int, address: str, node: str) -> list[Request]:
-    return [messages.neighbour(device, address, names.node_mac(node)), messages.route(_single(address), device)]
+def _remember(device: int, network: str, way: _Way) -> list[Request]:
+    if way.via is not None:
+        return [messages.route(network, device, via=way.via), messages.no_neighbour(device, _first(network))]
+    return [messages.neighbour(device, _first(network), names.node_mac(way.node)), messages.route(network, device)]
 
 
-def _forget(device: int, address: str) -> list[Request]:
-    return [messages.no_route(_single(address), index=device), messages.no_neighbour(device, address)]
+def _forget(device: int, network: str, way: _Way) -> list[Request]:
+    neighbour = [messages.no_neighbour(device, _first(network))] if way.via is None else []
+    return [messages.no_route(network, index=device), *neighbour]
 
 
-def _single(address: str) -> str:
-    return f"{address}/{128 if ':' in address else 32}"
+def _first(network: str) -> str:
+    """The address, of a network of one."""
+    return network.partition("/")[0]
 
 
-def _addresses(peer: Peer) -> list[str]:
-    return [address for address in (peer.address, peer.address6) if address is not None]
+def _ways(peers: tuple[Peer, ...]) -> dict[str, _Way]:
+    found: dict[str, _Way] = {}
+    for peer in peers:
+        own = (peer.address, peer.address6)
+        found |= {f"{each}/{128 if ':' in each else 32}": _Way(peer.node) for each in own if each is not None}
+        found |= {further.block(network): _Way(peer.node, peer.address) for network in peer.further}
+    return found

@@ -43,11 +43,15 @@ def guests_of(
     """
     named = {group for policy in policies for rule in (*policy.ingress, *policy.egress) for group in rule.groups}
     found = {
-        member.address: tuple(group for group in member.groups if group in named)
+        member.address: (tuple(group for group in member.groups if group in named), member.further)
         for member in members
         if member.network in peerings
     }
-    return tuple(Guest(address=address, groups=groups) for address, groups in sorted(found.items()) if groups)
+    return tuple(
+        Guest(address=address, groups=groups, further=further)
+        for address, (groups, further) in sorted(found.items())
+        if groups
+    )
 
 
 def reaches(item: NetworkItem, interface: InterfaceItem, address: str) -> bool:

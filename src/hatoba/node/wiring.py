@@ -23,6 +23,7 @@ from hatoba.fleet.messages import Gone, Item, Kind, decoder
 from hatoba.fleet.model import AclRule, Rule
 from hatoba.network import base as net
 from hatoba.network.beyond import Guest
+from hatoba.network.further import Further
 from hatoba.node.beyond import guests_of, reaches, routing_of
 from hatoba.node.bridge import Bridge
 from hatoba.node.services import NetworkServices, router_services
@@ -134,7 +135,7 @@ class Wiring:
             await self._publics.wait()
             self._publics.clear()
             publics = self.items("public", i.PublicItem).values()
-            remote = tuple(net.RemotePublic(address=p.address, node=p.node) for p in publics)
+            remote = tuple(net.RemotePublic(address=a, node=p.node) for p in publics for a in (p.address, *p.further))
             try:
                 await self._fabric.set_remote_publics(remote)
             except PortError as error:
@@ -219,7 +220,7 @@ class Wiring:
     def _peers(self, network: str) -> tuple[net.Peer, ...]:
         peers = self.items("peer", i.PeerItem).values()
         return tuple(
-            net.Peer(address=peer.address, node=peer.node, groups=peer.groups)
+            net.Peer(address=peer.address, node=peer.node, groups=peer.groups, further=peer.further)
             for peer in peers
             if peer.network == network
         )
@@ -349,6 +350,7 @@ def _acl_rules(rules: Iterable[AclRule]) -> tuple[net.AclRule, ...]:
 
 
 def interface_spec(id_: str, item: i.InterfaceItem) -> net.InterfaceSpec:
+    publics = dict(item.publics)
     return net.InterfaceSpec(
         id=id_,
         vpc=item.network,
@@ -358,6 +360,7 @@ def interface_spec(id_: str, item: i.InterfaceItem) -> net.InterfaceSpec:
         groups=item.groups,
         public=item.public,
         egress=item.egress,
+        further=tuple(Further(network=each, public=publics.get(each)) for each in item.further),
     )
 
 

@@ -102,7 +102,7 @@ class SimulatedLab:
     ) -> bool:
         fabric = self.fabrics[node]
         assert isinstance(fabric, SimulatedFabric)
-        return fabric.can_reach(source, address, port, protocol)
+        return fabric.can_reach(source, address, port, protocol, own)
 
     async def close(self) -> None:
         for fabric in self.fabrics:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hatoba.network.base import AddressSpec, InterfaceSpec, Peer, PolicySet, RouterService, Rule, VpcSpec
+from hatoba.network.further import Further
 
 METADATA = "169.254.170.2"
 ALL = Rule(cidrs=("0.0.0.0/0", "::/0"))
@@ -24,7 +25,10 @@ def task(
     public: str | None = None,
     egress: bool = False,
     address6: str | None = None,
+    further: tuple[str, ...] = (),
+    publics: dict[str, str] | None = None,
 ) -> InterfaceSpec:
+    """`publics`: of its further addresses."""
     last = int(address.rsplit(".", 1)[1])
     return InterfaceSpec(
         id=identifier,
@@ -36,6 +40,7 @@ def task(
         public=public,
         egress=egress,
         address6=address6,
+        further=tuple(Further(network=each, public=(publics or {}).get(each)) for each in further),
     )
 
 
@@ -43,8 +48,8 @@ def balancer(identifier: str, address: str, *groups: str, public: str | None = N
     return AddressSpec(id=identifier, vpc="vpc-1", address=address, groups=groups or ("sg-default",), public=public)
 
 
-def peer(address: str, node: str, *groups: str) -> Peer:
-    return Peer(address=address, node=node, groups=groups or ("sg-default",))
+def peer(address: str, node: str, *groups: str, further: tuple[str, ...] = ()) -> Peer:
+    return Peer(address=address, node=node, groups=groups or ("sg-default",), further=further)
 
 
 def rule(port: int, *, groups: tuple[str, ...] = (), cidrs: tuple[str, ...] = ()) -> Rule:

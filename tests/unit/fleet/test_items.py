@@ -61,6 +61,9 @@ def interface(id_: str, number: int, pick: Any) -> m.Interface:
         prefix="10.0.0.0/16",
         groups=("g1",) if pick % 2 else (),
         public=f"100.64.0.{number}" if pick % 3 == 0 else None,
+        further=(f"10.0.{ord(id_[0])}.{100 + number}",) if pick % 4 == 1 else (),
+        blocks=("10.0.0.64/28",) if pick % 5 == 1 else (),
+        publics=((f"10.0.{ord(id_[0])}.{100 + number}", f"100.64.1.{number}"),) if pick % 8 == 5 else (),
     )
 
 

@@ -27,6 +27,7 @@ from hatoba.network.base import (
     Settings,
 )
 from hatoba.network.beyond import Endpoint
+from hatoba.network.further import Further
 from hatoba.network.rulebook import RuleBook
 from hatoba.network.ruleset import Frame, Member
 
@@ -74,6 +75,26 @@ def book() -> RuleBook:
 
 def test_a_router_with_everything() -> None:
     golden("router.nft", book().document())
+
+
+def test_an_interface_with_further_addresses() -> None:
+    """What it holds besides adds elements to the sets and maps that are there, and leaves its own alone."""
+    made = book()
+    besides = (
+        Further(network="10.0.1.9", public="100.64.4.9"),
+        Further(network="10.0.1.10"),
+        Further(network="10.0.1.32/28"),
+    )
+    holding = msgspec.structs.replace(TASK, further=besides)
+    given = made.put([("task", holding)])
+    golden("further.nft", given)
+    taken = made.put([("task", TASK)])
+    assert sorted(taken.replace("delete", "add").splitlines()) == sorted(_keys(given))
+    assert made.document() == book().document()
+
+
+def _keys(commands: str) -> list[str]:
+    return [f"{line.split(' : ')[0].removesuffix(' }')} }}" for line in commands.splitlines()]
 
 
 def test_a_bridge() -> None:
@@ -248,7 +269,10 @@ def test_steps_and_the_whole_agree(steps: list[tuple[str, int, bool]]) -> None:
     for name, number, present in steps:
         if present:
             groups = ("sg-web", "sg-default")[: number % 3]
-            members[name] = Member(address=f"10.0.1.{number % 4}", groups=groups, device=f"e-{name}", egress=number > 2)
+            further = (Further(network=f"10.0.1.{(number + 1) % 4}"), Further(network="10.0.1.16/28"))[: number % 3]
+            members[name] = Member(
+                address=f"10.0.1.{number % 4}", groups=groups, device=f"e-{name}", egress=number > 2, further=further
+            )
             text = made.put([(name, members[name])])
         else:
             text = made.drop([name])

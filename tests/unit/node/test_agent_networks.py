@@ -95,7 +95,41 @@ def test_remote_public_addresses_are_tried_again(tmp_path: Path) -> None:
 
     async def script(machine: Machine) -> None:
         machine.fabric.failures["set_remote_publics"] = [PortError("kernel", "no")] * 2
-        machine.tell(put=[item("public", "e9", PublicItem(address="100.64.9.9", node="192.0.2.9"))])
-        await machine.until(lambda: machine.fabric.remote == {"100.64.9.9": "192.0.2.9"})
+        body = PublicItem(address="100.64.9.9", node="192.0.2.9", further=("100.64.9.10",))
+        machine.tell(put=[item("public", "e9", body)])
+        await machine.until(lambda: machine.fabric.remote == dict.fromkeys(("100.64.9.9", "100.64.9.10"), "192.0.2.9"))
+
+    on_a_machine(tmp_path, script)
+
+
+def test_a_running_interface_follows_its_further_addresses(tmp_path: Path) -> None:
+    """In place: the fabric is asked for the same interface with other addresses, and nothing is removed."""
+    from hatoba.fleet.items import InterfaceItem
+    from hatoba.network.further import Further
+
+    async def script(machine: Machine) -> None:
+        wanted = workload("t1")
+        machine.want(wanted)
+        await machine.until(lambda: machine.running() == ["t1-web"])
+        held = machine.fabric.vpcs["v1"].holders
+        calls = len(machine.fabric.calls)
+        body = InterfaceItem(
+            network="v1",
+            address=held["e-t1"].address,
+            mac="02:00:00:00:00:01",
+            gateway="10.0.0.1",
+            prefix="10.0.0.0/24",
+            groups=("g1",),
+            public=None,
+            egress=False,
+            balancer=False,
+            further=("10.0.0.50", "10.0.0.64/28"),
+            publics=(("10.0.0.50", "100.64.9.9"),),
+        )
+        machine.tell(put=[item("interface", "e-t1", body)])
+        expected = (Further(network="10.0.0.50", public="100.64.9.9"), Further(network="10.0.0.64/28"))
+        await machine.until(lambda: getattr(held["e-t1"], "further", ()) == expected)
+        assert ("remove_interface", "e-t1") not in machine.fabric.calls[calls:]
+        assert machine.running() == ["t1-web"]
 
     on_a_machine(tmp_path, script)

@@ -9,8 +9,8 @@ from hatoba.network.beyond import Endpoint, Guest
 from hatoba.node.beyond import guests_of, routing_of
 
 
-def far(network: str, address: str, *groups: str) -> PeerItem:
-    return PeerItem(network=network, address=address, node="192.0.2.1", groups=groups)
+def far(network: str, address: str, *groups: str, further: tuple[str, ...] = ()) -> PeerItem:
+    return PeerItem(network=network, address=address, node="192.0.2.1", groups=groups, further=further)
 
 
 def test_only_members_of_named_groups_of_peered_networks_are_guests() -> None:
@@ -20,12 +20,12 @@ def test_only_members_of_named_groups_of_peered_networks_are_guests() -> None:
     )
     members = (
         far("v2", "10.2.0.6", "sg-db", "sg-other"),
-        far("v2", "10.2.0.5", "sg-app"),
+        far("v2", "10.2.0.5", "sg-app", further=("10.2.0.9", "10.2.0.16/28")),
         far("v2", "10.2.0.7", "sg-other"),
         far("v3", "10.3.0.5", "sg-app"),
     )
     assert guests_of(policies, ("v2",), members) == (
-        Guest(address="10.2.0.5", groups=("sg-app",)),
+        Guest(address="10.2.0.5", groups=("sg-app",), further=("10.2.0.9", "10.2.0.16/28")),
         Guest(address="10.2.0.6", groups=("sg-db",)),
     )
 

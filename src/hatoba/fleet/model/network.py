@@ -115,6 +115,19 @@ class Interface(Record, frozen=True, kw_only=True):
     groups: tuple[str, ...] = ()
     public: str | None = None  # of the instance's pool
     egress: bool = False  # its subnet's routes lead outside
+    further: tuple[str, ...] = ()  # secondary addresses
+    blocks: tuple[str, ...] = ()  # delegated prefixes
+    publics: tuple[tuple[str, str], ...] = ()  # of secondary addresses: (private, public), while its routes lead outside
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """All of its addresses and blocks."""
+        return (self.address, *self.further, *self.blocks)
+
+    @property
+    def all_public(self) -> tuple[str, ...]:
+        own = () if self.public is None else (self.public,)
+        return (*own, *(public for _, public in self.publics))
 
 
 class PolicySet(Record, frozen=True, kw_only=True):
@@ -143,10 +156,13 @@ interfaces = Table(
     indexes=(
         Index("network", lambda i: (i.key.partition, i.key.account, i.key.region, i.network)),
         Index("subnet", lambda i: i.subnet),
-        Index("public", lambda i: i.public),
-        Index("has_public", lambda i: True if i.public else None),
+        Index("public", lambda i: i.all_public, many=True),
+        Index("has_public", lambda i: True if i.all_public else None),
+        Index("holds_more", lambda i: i.subnet if i.further or i.blocks else None),
         Index("group", lambda i: i.groups, many=True),
-        Index("address", lambda i: (i.key.partition, i.key.account, i.key.region, i.network, i.address)),
+        Index(
+            "address", lambda i: [(i.key.partition, i.key.account, i.key.region, i.network, h) for h in i.held], many=True
+        ),
     ),
 )
 policy_sets = Table(
