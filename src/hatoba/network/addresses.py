@@ -60,6 +60,25 @@ def _next(hosts: range, taken: Collection[IPv4Address], after: IPv4Address | Non
     return None
 
 
+def next_block(
+    subnet: IPv4Network, taken: Collection[IPv4Address], before: IPv4Network | None = None, prefix: int = 28
+) -> IPv4Network | None:
+    """The next free block below `before`, going round; None when none is free as a whole.
+
+    Blocks come from the subnet's end: single addresses come from its beginning, and leave the others whole for longer.
+    """
+    size, hosts = 1 << (32 - prefix), usable(subnet)
+    starts = range(hosts.stop // size * size - size, hosts.start - 1, -size)
+    if not starts:
+        return None
+    offset = starts.index(int(before.network_address)) + 1 if before and int(before.network_address) in starts else 0
+    for step in range(len(starts)):
+        block = IPv4Network((starts[(offset + step) % len(starts)], prefix))
+        if not any(address in taken for address in block):
+            return block
+    return None
+
+
 def is_usable(subnet: IPv4Network, address: IPv4Address) -> bool:
     return int(address) in usable(subnet)
 

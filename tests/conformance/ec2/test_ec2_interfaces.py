@@ -107,13 +107,12 @@ def test_an_address_may_be_asked_for(ec2: Any, subnet: str) -> None:
 @pytest.mark.parametrize(
     "asked",
     [
-        {"SecondaryPrivateIpAddressCount": 1},
         {"Ipv6AddressCount": 1},
-        {"PrivateIpAddresses": [{"PrivateIpAddress": "10.0.1.5", "Primary": True}, {"PrivateIpAddress": "10.0.1.6"}]},
+        {"Ipv6Prefixes": [{"Ipv6Prefix": "fd00::/80"}]},
         {"InterfaceType": "efa"},
     ],
 )
-def test_more_than_one_address_is_refused_by_name(ec2: Any, subnet: str, asked: dict[str, Any]) -> None:
+def test_what_is_not_there_yet_is_refused_by_name(ec2: Any, subnet: str, asked: dict[str, Any]) -> None:
     refused("UnsupportedOperation", ec2.create_network_interface, SubnetId=subnet, **asked)
     assert ec2.describe_network_interfaces()["NetworkInterfaces"] == []
 

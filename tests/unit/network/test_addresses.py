@@ -60,6 +60,31 @@ def test_the_next_free_address_is_usable_and_free(subnet: IPv4Network, data: st.
         assert addresses.available(subnet, taken) == len(hosts) - len(taken)
 
 
+@given(subnets, st.data())
+def test_the_next_free_block_is_whole_and_goes_round(subnet: IPv4Network, data: st.DataObject) -> None:
+    hosts = addresses.usable(subnet)
+    taken = {IPv4Address(data.draw(st.integers(hosts.start, hosts.stop - 1))) for _ in range(5)} if hosts else set()
+    first = addresses.next_block(subnet, taken)
+    if first is None:
+        assert subnet.prefixlen > 24, "five addresses fill no larger one"
+        return
+    assert first.prefixlen == 28
+    assert all(addresses.is_usable(subnet, address) and address not in taken for address in first)
+    second = addresses.next_block(subnet, taken | set(first), first)
+    assert second is None or not set(second) & (taken | set(first))
+
+
+def test_blocks_are_given_out_from_the_end_and_then_from_the_end_again() -> None:
+    subnet, last, given = IPv4Network("10.0.1.0/26"), None, []
+    for _ in range(3):
+        last = addresses.next_block(subnet, set(), last)
+        given.append(str(last))
+    assert given == ["10.0.1.32/28", "10.0.1.16/28", "10.0.1.32/28"], (
+        "neither the first nor the last, which are reserved"
+    )
+    assert addresses.next_block(SUBNET, set()) is None
+
+
 def test_a_pool_keeps_its_part_for_transit() -> None:
     pool, transit = IPv4Network("100.64.0.0/16"), IPv4Network("100.64.0.0/22")
     assert addresses.next_public(pool, set(), excluded=transit) == IPv4Address("100.64.4.0")

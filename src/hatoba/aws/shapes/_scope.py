@@ -51,6 +51,7 @@ TYPED: dict[str, tuple[str, ...] | None] = {
     "ec2": (
         "AcceptVpcPeeringConnection",
         "AllocateAddress",
+        "AssignPrivateIpAddresses",
         "AssociateAddress",
         "AssociateDhcpOptions",
         "AssociateRouteTable",
@@ -191,6 +192,7 @@ TYPED: dict[str, tuple[str, ...] | None] = {
         "RestoreManagedPrefixListVersion",
         "RevokeSecurityGroupEgress",
         "RevokeSecurityGroupIngress",
+        "UnassignPrivateIpAddresses",
         "UpdateSecurityGroupRuleDescriptionsEgress",
         "UpdateSecurityGroupRuleDescriptionsIngress",
     ),

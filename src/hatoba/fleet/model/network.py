@@ -117,7 +117,9 @@ class Interface(Record, frozen=True, kw_only=True):
     egress: bool = False  # its subnet's routes lead outside
     further: tuple[str, ...] = ()  # secondary addresses
     blocks: tuple[str, ...] = ()  # delegated prefixes
-    publics: tuple[tuple[str, str], ...] = ()  # of secondary addresses: (private, public), while its routes lead outside
+    publics: tuple[
+        tuple[str, str], ...
+    ] = ()  # of secondary addresses: (private, public), while its routes lead outside
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -161,7 +163,9 @@ interfaces = Table(
         Index("holds_more", lambda i: i.subnet if i.further or i.blocks else None),
         Index("group", lambda i: i.groups, many=True),
         Index(
-            "address", lambda i: [(i.key.partition, i.key.account, i.key.region, i.network, h) for h in i.held], many=True
+            "address",
+            lambda i: [(i.key.partition, i.key.account, i.key.region, i.network, h) for h in i.held],
+            many=True,
         ),
     ),
 )

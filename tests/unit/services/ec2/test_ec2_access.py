@@ -126,6 +126,8 @@ NAMED: list[tuple[str, dict[str, Any], list[str]]] = [
      {"GroupId": "sg-1", "SecurityGroupRules": [
          {"SecurityGroupRuleId": "sgr-1", "SecurityGroupRule": {"IpProtocol": "-1", "PrefixListId": "pl-1"}}]},
      ["security-group/sg-1", "security-group-rule/sgr-1", "prefix-list/pl-1"]),
+    ("AssignPrivateIpAddresses", {"NetworkInterfaceId": "eni-1"}, ["network-interface/eni-1"]),
+    ("UnassignPrivateIpAddresses", {"NetworkInterfaceId": "eni-1"}, ["network-interface/eni-1"]),
     ("CreateNetworkInterface", {"SubnetId": "subnet-1", "Groups": ["sg-1", "sg-2"]},
      ["network-interface/*", "subnet/subnet-1", "security-group/sg-1", "security-group/sg-2"]),
     ("ModifyNetworkInterfaceAttribute", {"NetworkInterfaceId": "eni-1", "Groups": ["sg-1"]},

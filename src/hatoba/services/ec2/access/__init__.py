@@ -99,6 +99,7 @@ GROUPS: dict[str, Rule] = {
 
 INTERFACES: dict[str, Rule] = {
     "AllocateAddress": on(made("elastic-ip")),
+    "AssignPrivateIpAddresses": on(INTERFACE),
     "AssociateAddress": on(r.elastic, r.holder),
     "AttachNetworkInterface": on(INTERFACE, of("instance", "InstanceId")),
     "CreateNetworkInterface": on(made("network-interface"), SUBNET, of("security-group", "Groups")),
@@ -108,6 +109,7 @@ INTERFACES: dict[str, Rule] = {
     "ModifyNetworkInterfaceAttribute": on(INTERFACE, of("security-group", "Groups"), changing=("NetworkInterfaceId",)),
     "ResetNetworkInterfaceAttribute": on(INTERFACE),
     "ReleaseAddress": on(r.elastic),
+    "UnassignPrivateIpAddresses": on(INTERFACE),
 }
 
 LISTS = (

@@ -225,8 +225,9 @@ def elastic(req: Params, call: Call) -> Iterator[Thing]:
         found = [each.id for each in call.store.index(elastics, "public", public) if each.scope == call.scope]
         yield thing(call, "elastic-ip", found[0] if found else public)
     for eni in call.store.index(enis, "association", req.get("AssociationId") or ""):
-        if eni.scope == call.scope and eni.allocation is not None:
-            yield thing(call, "elastic-ip", eni.allocation)
+        for each in eni.translations if eni.scope == call.scope else ():
+            if each.id == req.get("AssociationId") and each.allocation is not None:
+                yield thing(call, "elastic-ip", each.allocation)
 
 
 def holder(req: Params, call: Call) -> Iterator[Thing]:

@@ -11,7 +11,16 @@ from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.room import PAGE, bad_token, dry_run, ec2, own_tags, refuse_unknown, tag_new
 from hatoba.services.ec2.filters import matching
-from hatoba.services.ec2.model.address import Elastic, allocate, associate, disassociate, elastics, holder, the_elastic
+from hatoba.services.ec2.model.address import (
+    Elastic,
+    allocate,
+    associate,
+    disassociate,
+    elastics,
+    holder,
+    the_elastic,
+    translation_of,
+)
 from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import invalid, missing, not_found
 from hatoba.services.ec2.model.interface import Eni, PublicPool, enis, of_fleet, the_eni, users_own
@@ -63,40 +72,53 @@ async def associate_address(req: t.AssociateAddressRequest, call: Call) -> t.Ass
         if "NetworkInterfaceId" not in req:
             raise missing("networkInterfaceId")
         eni = users_own(the_eni(tx, call.scope, req["NetworkInterfaceId"]))
-        address = of_fleet(tx, eni).address
-        if req.get("PrivateIpAddress", address) != address:
-            raise invalid(f"The private IP address {req['PrivateIpAddress']} is not assigned to {eni.id}.")
+        private = _private(tx, eni, req)
         held = holder(tx, elastic)
-        if held is not None and held.id != eni.id and req.get("AllowReassociation") is False:
-            raise invalid(
-                f"resource {elastic.id} is already associated with associate-id {held.association}",
-                "Resource.AlreadyAssociated",
-            )
         if held is not None:
-            users_own(held)
-        association = associate(tx, call.ids, elastic, eni)
+            known = translation_of(users_own(held), elastic)
+            if (held.id, known.private) != (eni.id, private) and req.get("AllowReassociation") is False:
+                raise invalid(
+                    f"resource {elastic.id} is already associated with associate-id {known.id}",
+                    "Resource.AlreadyAssociated",
+                )
+        association = associate(tx, call.ids, elastic, eni, private)
     return {"AssociationId": association}
+
+
+def _private(view: View, eni: Eni, req: t.AssociateAddressRequest) -> str | None:
+    """The secondary address that is meant; None: the interface's own."""
+    interface = of_fleet(view, eni)
+    wanted = req.get("PrivateIpAddress", interface.address)
+    if wanted == interface.address:
+        return None
+    if wanted not in interface.further:
+        raise invalid(f"The private IP address {wanted} is not assigned to {eni.id}.")
+    return wanted
 
 
 @ec2.operation
 async def disassociate_address(req: t.DisassociateAddressRequest, call: Call) -> None:
     dry_run(req)
     with call.tx() as tx:
-        disassociate(tx, users_own(_associated(tx, call, req)))
+        eni, private = _associated(tx, call, req)
+        disassociate(tx, users_own(eni), private)
 
 
-def _associated(tx: Tx, call: Call, req: t.DisassociateAddressRequest) -> Eni:
+def _associated(tx: Tx, call: Call, req: t.DisassociateAddressRequest) -> tuple[Eni, str | None]:
+    """The interface, and which of its addresses: None is its own."""
     if "AssociationId" in req:
         for eni in tx.index(enis, "association", req["AssociationId"]):
-            if eni.scope == call.scope and eni.allocation is not None:
-                return eni
+            for each in eni.translations if eni.scope == call.scope else ():
+                if each.id == req["AssociationId"] and each.allocation is not None:
+                    return eni, each.private
         raise not_found(req["AssociationId"], "eipassoc")
     if "PublicIp" not in req:
         raise invalid("Either public IP or association id must be specified", "MissingParameter")
-    held = holder(tx, _by_address(tx, call, req["PublicIp"]))
+    elastic = _by_address(tx, call, req["PublicIp"])
+    held = holder(tx, elastic)
     if held is None:
         raise invalid(f"Address '{req['PublicIp']}' is not associated.", "InvalidAssociationID.NotFound")
-    return held
+    return held, translation_of(held, elastic).private
 
 
 @ec2.operation
@@ -141,8 +163,9 @@ async def describe_addresses(req: t.DescribeAddressesRequest, call: Call) -> t.D
 
 def _view(call: Call, elastic: Elastic) -> t.Address:
     eni = holder(call.store, elastic)
-    private = of_fleet(call.store, eni).address if eni is not None else None
-    return views.address(elastic, eni, private, own_tags(call, elastic.id))
+    translation = translation_of(eni, elastic) if eni is not None else None
+    own = of_fleet(call.store, eni).address if eni is not None else ""
+    return views.address(elastic, eni, translation, own, own_tags(call, elastic.id))
 
 
 @ec2.operation

@@ -77,7 +77,7 @@ async def detach_internet_gateway(req: t.DetachInternetGatewayRequest, call: Cal
         gateway = the_gateway(tx, call.scope, req["InternetGatewayId"])
         if gateway.vpc != req["VpcId"]:
             raise invalid(f"resource {gateway.id} is not attached to network {req['VpcId']}", "Gateway.NotAttached")
-        if any(eni.public for eni in tx.index(enis, "vpc", gateway.vpc)):
+        if any(eni.translations for eni in tx.index(enis, "vpc", gateway.vpc)):
             raise in_the_way(
                 f"Network {gateway.vpc} has some mapped public address(es). Please unmap those public address(es) "
                 "before detaching the gateway."

@@ -1,7 +1,7 @@
 """Network interfaces: made by users, and by the platform's services for tasks and load balancers.
 
-An interface has one private IPv4 address; what would give it more is refused by name. Creating one twice with the same
-client token finds the first. Those that a service made for itself show who asked for them; one that is in use cannot
+What an interface has besides its own IPv4 address is in `further`. Creating one twice with the same client token finds
+the first. Those that a service made for itself show who asked for them; one that is in use cannot
 be deleted.
 """
 
@@ -17,6 +17,7 @@ from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
+from hatoba.services.ec2.api.further import of_new
 from hatoba.services.ec2.api.room import (
     described,
     dry_run,
@@ -32,10 +33,12 @@ from hatoba.services.ec2.filters import Values, flag
 from hatoba.services.ec2.model.address import give_public, take_public
 from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import invalid, missing, not_found
+from hatoba.services.ec2.model.further import assign
 from hatoba.services.ec2.model.group import groups
 from hatoba.services.ec2.model.interface import (
     Eni,
     PublicPool,
+    Translation,
     create_eni,
     enis,
     forget_eni,
@@ -65,7 +68,8 @@ async def create_network_interface(req: t.CreateNetworkInterfaceRequest, call: C
     if req.get("InterfaceType", "interface") != "interface":
         raise invalid(f"Interfaces of type {req['InterfaceType']} are not supported here yet.", "UnsupportedOperation")
     ensure_default(call)
-    address = _address(req)
+    asked, besides = of_new(req)
+    address = _address(asked)
     token = req.get("ClientToken")
     with call.tx() as tx:
         earlier = call.earlier(tx, req, token, mismatch=mismatch)
@@ -83,6 +87,7 @@ async def create_network_interface(req: t.CreateNetworkInterfaceRequest, call: C
                 requester=call.principal.id if call.principal.kind == "service" else None,
                 now=call.now,
             )
+            assign(tx, eni, besides)
             tag_new(tx, call, eni.id, req)
             call.remember(tx, req, token, {"id": eni.id})
     answer: t.CreateNetworkInterfaceResult = {"NetworkInterface": _view(call, eni)}
@@ -91,29 +96,19 @@ async def create_network_interface(req: t.CreateNetworkInterfaceRequest, call: C
     return answer
 
 
-# What would give an interface more than its one private IPv4 address, or make another thing of it.
+# What would give an interface addresses that are not there yet, or make another thing of it.
 _UNKNOWN = (
     "ConnectionTrackingSpecification",
     "EnablePrimaryIpv6",
-    "Ipv4PrefixCount",
-    "Ipv4Prefixes",
     "Ipv6AddressCount",
     "Ipv6Addresses",
     "Ipv6PrefixCount",
     "Ipv6Prefixes",
     "Operator",
-    "SecondaryPrivateIpAddressCount",
 )
 
 
-def _address(req: t.CreateNetworkInterfaceRequest) -> str | None:
-    """The address that is asked for: alone, or as the primary one of a list."""
-    wanted = req.get("PrivateIpAddress")
-    given = req.get("PrivateIpAddresses", [])
-    if given:
-        if wanted is not None or len(given) > 1:
-            raise invalid("An interface has one private address here.", "UnsupportedOperation")
-        wanted = given[0].get("PrivateIpAddress", "")
+def _address(wanted: str | None) -> str | None:
     if wanted is not None:
         try:
             return str(IPv4Address(wanted))
@@ -161,11 +156,12 @@ async def describe_network_interfaces(
             "group-name": lambda eni: _group_names(call, eni).values(),
             "group-id": of(lambda interface: interface.groups),
             "mac-address": of(lambda interface: (interface.mac,)),
-            "private-ip-address": of(lambda interface: (interface.address,)),
-            "addresses.private-ip-address": of(lambda interface: (interface.address,)),
-            "addresses.primary": lambda eni: ("true",),
+            "private-ip-address": of(_private),
+            "addresses.private-ip-address": of(_private),
+            "addresses.primary": of(lambda interface: ("true", "false") if interface.further else ("true",)),
             "private-dns-name": of(lambda interface: (views.private_name(interface.address, call.scope.region),)),
-            **{f"{prefix}association.{name}": read for prefix in ("", "addresses.") for name, read in _PUBLIC.items()},
+            **{f"association.{name}": _public(read, own=True) for name, read in _PUBLIC.items()},
+            **{f"addresses.association.{name}": _public(read) for name, read in _PUBLIC.items()},
         },
         ids="NetworkInterfaceIds",
         kind="eni",
@@ -181,14 +177,23 @@ def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-_PUBLIC: dict[str, Values[Eni]] = {
-    "allocation-id": lambda eni: (eni.allocation,),
-    "association-id": lambda eni: (eni.association,),
-    "owner-id": lambda eni: (None if eni.public is None else eni.key.account,),
-    "ip-owner-id": lambda eni: (None if eni.public is None else eni.key.account if eni.allocation else "amazon",),
-    "public-ip": lambda eni: (eni.public,),
-    "public-dns-name": lambda eni: (views.public_name(eni.public, eni.key.region) if eni.public else None,),
+_PUBLIC: dict[str, Callable[[Eni, Translation], str | None]] = {
+    "allocation-id": lambda eni, each: each.allocation,
+    "association-id": lambda eni, each: each.id,
+    "owner-id": lambda eni, each: eni.key.account,
+    "ip-owner-id": lambda eni, each: eni.key.account if each.allocation else "amazon",
+    "public-ip": lambda eni, each: each.public,
+    "public-dns-name": lambda eni, each: views.public_name(each.public, eni.key.region),
 }
+
+
+def _public(read: Callable[[Eni, Translation], str | None], *, own: bool = False) -> Values[Eni]:
+    """Of all associations of an interface, or of its own address's only."""
+    return lambda eni: [read(eni, each) for each in eni.translations if not own or each.private is None]
+
+
+def _private(interface: fleet.Interface) -> tuple[str, ...]:
+    return (interface.address, *interface.further)
 
 
 @ec2.operation

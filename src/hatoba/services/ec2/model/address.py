@@ -15,7 +15,7 @@ from hatoba.core.records import Record, replace
 from hatoba.fleet.model import FLEET
 from hatoba.network import addresses
 from hatoba.services.ec2.model.errors import invalid, not_found
-from hatoba.services.ec2.model.interface import Eni, PublicPool, enis, put_eni
+from hatoba.services.ec2.model.interface import Eni, PublicPool, Translation, enis, put_eni
 from hatoba.services.ec2.model.routes import internet_gateways
 from hatoba.store import Index, Table, Tx
 from hatoba.store.store import View
@@ -113,19 +113,41 @@ def allocate(tx: Tx, ids: Ids, scope: Scope, pool: PublicPool) -> Elastic:
     return tx.put(elastics, Elastic(key=key, public=_next(tx, pool)))
 
 
-def associate(tx: Tx, ids: Ids, elastic: Elastic, eni: Eni) -> str:
-    """The association's id. In the place of whatever public address the interface had. Raises Gateway.NotAttached."""
+def translation_of(eni: Eni, elastic: Elastic) -> Translation:
+    """What an elastic address stands for at the interface that holds it."""
+    return next(each for each in eni.translations if each.allocation == elastic.id)
+
+
+def associate(tx: Tx, ids: Ids, elastic: Elastic, eni: Eni, private: str | None = None) -> str:
+    """The association's id. In the place of whatever public address there was. Raises Gateway.NotAttached.
+
+    `private`: a secondary address of the interface's; None: its own.
+    """
     before = holder(tx, elastic)
-    if before is not None and before.id == eni.id and before.association is not None:
-        return before.association
+    known = translation_of(before, elastic) if before is not None else None
+    same = before is not None and known is not None and (before.id, known.private) == (eni.id, private)
+    if same and known is not None and known.id is not None:
+        return known.id
     if not tx.count(internet_gateways, "vpc", eni.vpc):
         raise invalid(f"Network {eni.vpc} is not attached to any internet gateway", "Gateway.NotAttached")
-    if before is not None:
-        disassociate(tx, before)
+    if before is not None and known is not None:
+        before = disassociate(tx, before, known.private)
+        eni = before if before.id == eni.id else eni
     made = resource_id(ids, "eipassoc")
-    put_eni(tx, replace(eni, public=elastic.public, association=made, allocation=elastic.id))
+    if private is None:
+        put_eni(tx, replace(eni, public=elastic.public, association=made, allocation=elastic.id))
+    else:
+        new = Translation(public=elastic.public, id=made, allocation=elastic.id, private=private)
+        put_eni(tx, replace(eni, further=(*_but(eni, private), new)))
     return made
 
 
-def disassociate(tx: Tx, eni: Eni) -> Eni:
-    return put_eni(tx, replace(eni, public=None, association=None, allocation=None))
+def disassociate(tx: Tx, eni: Eni, private: str | None = None) -> Eni:
+    """The public address of a secondary address, or (None) of the interface's own."""
+    if private is None:
+        return put_eni(tx, replace(eni, public=None, association=None, allocation=None))
+    return put_eni(tx, replace(eni, further=_but(eni, private)))
+
+
+def _but(eni: Eni, private: str) -> tuple[Translation, ...]:
+    return tuple(each for each in eni.further if each.private != private)

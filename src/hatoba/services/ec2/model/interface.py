@@ -36,6 +36,15 @@ class PublicPool(msgspec.Struct, frozen=True, kw_only=True):
     transit: str = "100.64.0.0/22"
 
 
+class Translation(msgspec.Struct, frozen=True, kw_only=True):
+    """A public address, and what it stands for: a secondary private address, or (None) the interface's own."""
+
+    public: str
+    id: str | None
+    allocation: str | None  # of an elastic address; those of secondary addresses always are
+    private: str | None = None
+
+
 class Eni(Record, frozen=True, kw_only=True):
     """`fleet.interfaces` holds private address, groups and the rest under the same id."""
 
@@ -50,6 +59,15 @@ class Eni(Record, frozen=True, kw_only=True):
     public: str | None = None  # its public address, of the instance's pool
     association: str | None = None  # id of the association with it
     allocation: str | None = None  # of an elastic address; None: the public address lives as long as the interface
+    further: tuple[Translation, ...] = ()  # of its secondary addresses
+
+    @property
+    def translations(self) -> tuple[Translation, ...]:
+        """All of them, its own address's first."""
+        if self.public is None:
+            return self.further
+        own = Translation(public=self.public, id=self.association, allocation=self.allocation)
+        return (own, *self.further)
 
 
 enis = Table(
@@ -59,11 +77,11 @@ enis = Table(
         Index("subnet", lambda eni: eni.subnet),
         Index("vpc", lambda eni: eni.vpc),
         Index("description", lambda eni: eni.description),
-        Index("public", lambda eni: eni.public),
-        Index("public_in", lambda eni: eni.subnet if eni.public else None),
+        Index("public", lambda eni: [each.public for each in eni.translations], many=True),
+        Index("public_in", lambda eni: eni.subnet if eni.translations else None),
         Index("has_public", lambda eni: True if eni.public else None),
-        Index("association", lambda eni: eni.association),
-        Index("allocation", lambda eni: eni.allocation),
+        Index("association", lambda eni: [each.id for each in eni.translations if each.id], many=True),
+        Index("allocation", lambda eni: [each.allocation for each in eni.translations if each.allocation], many=True),
     ),
 )
 
@@ -181,8 +199,9 @@ def put_eni(tx: Tx, eni: Eni) -> Eni:
 def _show(tx: Tx, eni: Eni, outside: bool) -> None:
     interface = of_fleet(tx, eni)
     public = eni.public if outside else None
-    if interface.public != public:
-        tx.put(fleet.interfaces, replace(interface, public=public, egress=public is not None))
+    publics = tuple((each.private, each.public) for each in eni.further if each.private) if outside else ()
+    if (interface.public, interface.publics) != (public, publics):
+        tx.put(fleet.interfaces, replace(interface, public=public, egress=public is not None, publics=publics))
 
 
 def refresh_egress(tx: Tx, scope: Scope, subnet: str) -> None:

@@ -47,6 +47,7 @@ class Subnet(Record, frozen=True, kw_only=True):
     default_for_zone: bool = False
     map_public: bool = False
     cursor: str | None = None  # the address given out last: the next one is sought behind it
+    block_cursor: str | None = None  # the delegated prefix given out last
     hostname_type: Literal["ip-name", "resource-name"] = "ip-name"  # this and the next two: of machines, kept and told
     dns_a: bool = False
     dns_aaaa: bool = False
@@ -122,13 +123,27 @@ def forget_vpc(tx: Tx, vpc: Vpc) -> None:
     tx.forget(vpcs, vpc.key)
 
 
-def interfaces_in(view: View, subnet: Subnet) -> int:
-    """How many addresses of a subnet are taken."""
-    return view.count(fleet.interfaces, "subnet", subnet.id)
+DELEGATED = 28  # the length of a delegated prefix
+
+
+def taken_in(view: View, subnet: Subnet) -> int:
+    """How many addresses of a subnet are taken: interfaces' own, secondary ones, and all of delegated prefixes."""
+    besides = (
+        len(interface.further) + len(interface.blocks) * (1 << (32 - DELEGATED))
+        for interface in view.index(fleet.interfaces, "holds_more", subnet.id)
+    )
+    return view.count(fleet.interfaces, "subnet", subnet.id) + sum(besides)
 
 
 def available(view: View, subnet: Subnet) -> int:
-    return len(addresses.usable(IPv4Network(subnet.cidr))) - interfaces_in(view, subnet)
+    return len(addresses.usable(IPv4Network(subnet.cidr))) - taken_in(view, subnet)
+
+
+def holder_of(view: View, subnet: Subnet, held: str) -> fleet.Interface | None:
+    """Who has an address, or a delegated prefix as such, in the subnet's VPC."""
+    key = subnet.key
+    where = (key.partition, key.account, key.region, subnet.vpc, held)
+    return next(iter(view.index(fleet.interfaces, "address", where)), None)
 
 
 class TakenAddresses:
@@ -139,15 +154,16 @@ class TakenAddresses:
         self._subnet = subnet
 
     def __contains__(self, address: object) -> bool:
-        key = self._subnet.key
-        where = (key.partition, key.account, key.region, self._subnet.vpc, str(address))
-        return self._view.count(fleet.interfaces, "address", where) > 0
+        block = IPv4Network((str(address), DELEGATED), strict=False)
+        return any(holder_of(self._view, self._subnet, held) is not None for held in (str(address), str(block)))
 
     def __len__(self) -> int:
-        return interfaces_in(self._view, self._subnet)
+        return taken_in(self._view, self._subnet)
 
     def __iter__(self) -> Iterator[IPv4Address]:
         return (
-            IPv4Address(interface.address)
+            address
             for interface in self._view.index(fleet.interfaces, "subnet", self._subnet.id)
+            for held in interface.held
+            for address in IPv4Network(held)
         )

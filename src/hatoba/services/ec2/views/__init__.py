@@ -15,7 +15,7 @@ from hatoba.fleet import model as fleet
 from hatoba.services.ec2.model.address import Elastic
 from hatoba.services.ec2.model.dhcp import default_options, domain_of
 from hatoba.services.ec2.model.group import PROTOCOL_NAMES, GroupRule, SecurityGroup
-from hatoba.services.ec2.model.interface import Eni
+from hatoba.services.ec2.model.interface import Eni, Translation
 from hatoba.services.ec2.model.network import Subnet, Vpc
 from hatoba.services.ec2.model.routes import Association, InternetGateway, Route, RouteTable
 
@@ -224,8 +224,8 @@ def attachment_id(record: Eni) -> str:
     return f"ela-attach-{record.id.removeprefix('eni-')}"
 
 
-def address(record: Elastic, eni: Eni | None, private: str | None, own: Tags) -> t.Address:
-    """`private` is the interface's address that it stands for."""
+def address(record: Elastic, eni: Eni | None, translation: Translation | None, primary: str, own: Tags) -> t.Address:
+    """`primary` is the interface's own address."""
     shown: t.Address = {
         "AllocationId": record.id,
         "Domain": "vpc",
@@ -234,23 +234,18 @@ def address(record: Elastic, eni: Eni | None, private: str | None, own: Tags) ->
         "PublicIpv4Pool": "amazon",
         "Tags": tags(own),
     }
-    if eni is not None and eni.association is not None and private is not None:
-        shown["AssociationId"] = eni.association
+    if eni is not None and translation is not None and translation.id is not None:
+        shown["AssociationId"] = translation.id
         shown["NetworkInterfaceId"] = eni.id
         shown["NetworkInterfaceOwnerId"] = eni.key.account
-        shown["PrivateIpAddress"] = private
+        shown["PrivateIpAddress"] = translation.private or primary
     return shown
 
 
 def network_interface(
     record: Eni, interface: fleet.Interface, in_use: bool, group_names: Mapping[str, str], own: Tags
 ) -> t.NetworkInterface:
-    name = private_name(interface.address, record.key.region)
-    address: t.NetworkInterfacePrivateIpAddress = {
-        "Primary": True,
-        "PrivateDnsName": name,
-        "PrivateIpAddress": interface.address,
-    }
+    held = [_held(record, interface, private) for private in (interface.address, *interface.further)]
     shown: t.NetworkInterface = {
         "NetworkInterfaceId": record.id,
         "VpcId": record.vpc,
@@ -263,9 +258,9 @@ def network_interface(
         "Ipv6Addresses": [],
         "MacAddress": interface.mac,
         "OwnerId": record.key.account,
-        "PrivateDnsName": name,
+        "PrivateDnsName": private_name(interface.address, record.key.region),
         "PrivateIpAddress": interface.address,
-        "PrivateIpAddresses": [address],
+        "PrivateIpAddresses": held,
         "RequesterManaged": record.requester is not None,
         "SourceDestCheck": record.source_check,
         "Status": "in-use" if in_use else "available",
@@ -273,18 +268,10 @@ def network_interface(
     }
     if record.requester is not None:
         shown["RequesterId"] = record.requester
-    if record.public is not None:
-        association: t.NetworkInterfaceAssociation = {
-            "IpOwnerId": "amazon" if record.allocation is None else record.key.account,
-            "PublicDnsName": public_name(record.public, record.key.region),
-            "PublicIp": record.public,
-        }
-        if record.association is not None:
-            association["AssociationId"] = record.association
-        if record.allocation is not None:
-            association["AllocationId"] = record.allocation
-        shown["Association"] = association
-        address["Association"] = association
+    if interface.blocks:
+        shown["Ipv4Prefixes"] = [{"Ipv4Prefix": block} for block in interface.blocks]
+    if "Association" in held[0]:
+        shown["Association"] = held[0]["Association"]
     if in_use:
         shown["Attachment"] = {
             "AttachmentId": attachment_id(record),
@@ -294,6 +281,28 @@ def network_interface(
             "InstanceOwnerId": "amazon-aws" if record.requester else record.key.account,
             "Status": "attached",
         }
+    return shown
+
+
+def _held(record: Eni, interface: fleet.Interface, private: str) -> t.NetworkInterfacePrivateIpAddress:
+    """One of an interface's addresses, with the public one that stands for it."""
+    primary, region = private == interface.address, record.key.region
+    shown: t.NetworkInterfacePrivateIpAddress = {
+        "Primary": primary,
+        "PrivateDnsName": private_name(private, region),
+        "PrivateIpAddress": private,
+    }
+    for each in record.translations:
+        if each.private == (None if primary else private):
+            shown["Association"] = {
+                "IpOwnerId": "amazon" if each.allocation is None else record.key.account,
+                "PublicDnsName": public_name(each.public, region),
+                "PublicIp": each.public,
+            }
+            if each.id is not None:
+                shown["Association"]["AssociationId"] = each.id
+            if each.allocation is not None:
+                shown["Association"]["AllocationId"] = each.allocation
     return shown
 
 
