@@ -50,6 +50,7 @@ def asked() -> Iterator[Asked]:
         vpc="vpc-1",
         subnet="subnet-1",
         zone="us-east-1b",
+        public="100.64.4.1",
         association="eipassoc-1",
         allocation="eipalloc-1",
     )

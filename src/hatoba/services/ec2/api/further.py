@@ -51,10 +51,7 @@ def of_new(req: t.CreateNetworkInterfaceRequest) -> tuple[str | None, Wish]:
     return (own[0] if own else None), wish
 
 
-@ec2.operation
-async def assign_private_ip_addresses(
-    req: t.AssignPrivateIpAddressesRequest, call: Call
-) -> t.AssignPrivateIpAddressesResult:
+def _wish(req: t.AssignPrivateIpAddressesRequest) -> Wish:
     _not_both(req, "PrivateIpAddresses", "SecondaryPrivateIpAddressCount")
     _not_both(req, "Ipv4Prefixes", "Ipv4PrefixCount")
     wish = Wish(
@@ -65,9 +62,16 @@ async def assign_private_ip_addresses(
     )
     if not wish:
         raise invalid("Private addresses, IPv4 prefixes or a count of either must be specified.", "MissingParameter")
+    return wish
+
+
+@ec2.operation
+async def assign_private_ip_addresses(
+    req: t.AssignPrivateIpAddressesRequest, call: Call
+) -> t.AssignPrivateIpAddressesResult:
     with call.tx() as tx:
         eni = changeable(tx, the_eni(tx, call.scope, req["NetworkInterfaceId"]))
-        given = assign(tx, eni, wish, move=req.get("AllowReassignment", False))
+        given = assign(tx, eni, _wish(req), move=req.get("AllowReassignment", False))
     answer: t.AssignPrivateIpAddressesResult = {"NetworkInterfaceId": eni.id}
     if given.addresses:
         answer["AssignedPrivateIpAddresses"] = [{"PrivateIpAddress": address} for address in given.addresses]
@@ -79,8 +83,8 @@ async def assign_private_ip_addresses(
 @ec2.operation
 async def unassign_private_ip_addresses(req: t.UnassignPrivateIpAddressesRequest, call: Call) -> None:
     """Elastic addresses of what is given back stay, and are associated with nothing."""
-    if not req.get("PrivateIpAddresses") and not req.get("Ipv4Prefixes"):
-        raise invalid("Private addresses or IPv4 prefixes must be specified.", "MissingParameter")
     with call.tx() as tx:
         eni = changeable(tx, the_eni(tx, call.scope, req["NetworkInterfaceId"]))
+        if not req.get("PrivateIpAddresses") and not req.get("Ipv4Prefixes"):
+            raise invalid("Private addresses or IPv4 prefixes must be specified.", "MissingParameter")
         unassign(tx, eni, req.get("PrivateIpAddresses", []), req.get("Ipv4Prefixes", []))
