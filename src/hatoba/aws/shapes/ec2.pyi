@@ -86,6 +86,19 @@ class ApplicationStatusSummary(_t.TypedDict, total=False):
     ImpairedSince: float
 ArchitectureType = _t.Literal["i386", "x86_64", "arm64", "x86_64_mac", "arm64_mac"]
 ArchitectureValues = _t.Literal["i386", "x86_64", "arm64", "x86_64_mac", "arm64_mac"]
+class AssignPrivateIpAddressesRequest(_t.TypedDict, total=False):
+    Ipv4Prefixes: list[str]
+    Ipv4PrefixCount: int
+    NetworkInterfaceId: _t.Required[str]
+    PrivateIpAddresses: list[str]
+    SecondaryPrivateIpAddressCount: int
+    AllowReassignment: bool
+class AssignPrivateIpAddressesResult(_t.TypedDict, total=False):
+    NetworkInterfaceId: str
+    AssignedPrivateIpAddresses: list[AssignedPrivateIpAddress]
+    AssignedIpv4Prefixes: list[Ipv4PrefixSpecification]
+class AssignedPrivateIpAddress(_t.TypedDict, total=False):
+    PrivateIpAddress: str
 class AssociateAddressRequest(_t.TypedDict, total=False):
     AllocationId: str
     InstanceId: str
@@ -3176,6 +3189,10 @@ class TunnelOption(_t.TypedDict, total=False):
     EnableTunnelLifecycleControl: bool
     Phase1AdditionalKeyExchanges: list[VpnAdditionalKeyExchange]
     Phase2AdditionalKeyExchanges: list[VpnAdditionalKeyExchange]
+class UnassignPrivateIpAddressesRequest(_t.TypedDict, total=False):
+    Ipv4Prefixes: list[str]
+    NetworkInterfaceId: _t.Required[str]
+    PrivateIpAddresses: list[str]
 class UnsuccessfulItem(_t.TypedDict, total=False):
     Error: UnsuccessfulItemError
     ResourceId: str
