@@ -12,17 +12,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import ip_network
 from typing import Any
 
 import msgspec
 import pytest
 
-from hatoba.network import records, syscalls
+from hatoba.network import names, records, syscalls
 from hatoba.network.base import Fabric, Publish, SeatSpec, VpcSpec
 from hatoba.network.beyond import Gateway, Guest, Route, Routing, Subnet
 from hatoba.network.namespace import Namespace
 from hatoba.network.netlink import Netlink
-from tests.contract.network.labs import NODES, RealLab, launch
+from tests.contract.network.labs import NODES, RealLab, launch, run
 from tests.contract.network.specs import DEFAULT, OPEN, balancer, peer, task, vpc
 
 pytestmark = pytest.mark.real
@@ -147,6 +148,34 @@ async def test_dying_at_any_step_of_removing(real: RealLab) -> None:
         if not died:
             break
     assert 10 < step < 199, "the scenario has that many steps"
+
+
+async def regive(fabric: Fabric) -> None:
+    """What an interface holds besides its own address: given, exchanged, given again."""
+    for held in (("10.0.0.30", "10.0.0.64/28"), ("10.0.0.31",), ("10.0.0.30", "10.0.0.80/28")):
+        await fabric.ensure_interface(task("a", "10.0.0.10", further=held))
+
+
+@pytest.mark.slow
+async def test_dying_at_any_step_of_giving_further_addresses(real: RealLab) -> None:
+    """The next process brings the kernel to what was asked for last, before it is asked for anything."""
+    for step in range(1, 60):
+        fabric = real.fabrics[0]
+        await fabric.ensure_vpc(vpc())
+        await fabric.ensure_interface(task("a", "10.0.0.10"))
+        died = await crashes(real, step, first=False, scenario=regive)
+        (kept,) = (await real.fabrics[0].inventory()).interfaces
+        wanted = {ip_network(each) for each in ("10.0.0.10", *kept.networks)}
+        ways = run(real.namespace(0, "vpc-1"), "ip -4 route").splitlines()
+        assert {ip_network(way.split()[0]) for way in ways if f" dev {names.PORT_PREFIX}" in way} == wanted, (
+            f"after dying at step {step}"
+        )
+        own = run(real.namespace(0, "a"), "ip -4 route show table local").splitlines()
+        held = {ip_network(line.split()[1]) for line in own if line.startswith("local") and "127.0.0" not in line}
+        assert held == wanted, f"after dying at step {step}"
+        if not died:
+            break
+    assert 10 < step < 59, "the scenario has that many steps"
 
 
 async def assert_whole(lab: RealLab) -> None:
