@@ -19,7 +19,7 @@ from tests.conformance.hostile.composed import Composed, composed
 from tests.conformance.hostile.spoiled import bodies, true_inputs
 from tests.conformance.hostile.test_every_operation import SEED, STREAMS, ask, found, operations
 
-TOTAL = int(os.environ.get("HOSTILE_TOTAL", "6000"))
+TOTAL = int(os.environ.get("HOSTILE_TOTAL", "20000"))
 AT_ONCE = 100 if TOTAL > 100_000 else 10  # of one operation
 GROWTH = 50 * 2**20  # bytes
 

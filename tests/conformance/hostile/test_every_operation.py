@@ -21,7 +21,7 @@ from hatoba.aws.models import Operation
 from tests.conformance.hostile.composed import Composed, composed
 from tests.conformance.hostile.spoiled import bodies, true_inputs
 
-MOST = int(os.environ.get("HOSTILE_MOST", "120"))
+MOST = int(os.environ.get("HOSTILE_MOST", "40"))
 SEED = int(os.environ.get("HOSTILE_SEED", "1"))
 ONE_OF_NOTHING = "DescribeInstances"  # they are all one function: what is spoiled for one is for all
 STREAMS = ("StartLiveTail",)  # an answer that does not end
