@@ -1,7 +1,7 @@
 """Service-linked roles: under what permissions the platform's rooms call each other.
 
 Each role has the policy that AWS documents for it, and beside it one of ours (`Hatoba…`): what on AWS happens inside
-the service without a call that anybody sees, and here is a call like any other (decision 0029). Rooms whose service
+the service without a call that anybody sees, and here is a call like any other (decision 0024). Rooms whose service
 has no linked role on AWS have one of ours alone. `ROLES` is the whole list: what is not in it may do nothing.
 """
 
