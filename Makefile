@@ -30,7 +30,7 @@ test: quick  ## the whole suite: what needs root, or time, runs alone
 soak: setup  ## what takes too long for every run: kills by the dozen, every spoiled request there is
 	$(SUDO) env CHAOS_KILLS=50 $(BIN)/pytest -v -s tests/e2e/test_chaos.py
 	$(SUDO) env CHAOS_SECONDS=600 $(BIN)/pytest -v -s tests/e2e/test_chaos_fleet.py
-	HOSTILE_MOST=1000000 $(BIN)/pytest -q tests/conformance/hostile -m "not slow"
+	HOSTILE_MOST=1000000 $(BIN)/pytest -q tests/conformance/hostile/test_every_operation.py
 	HOSTILE_TOTAL=1000000 $(BIN)/pytest -q -s tests/conformance/hostile/test_a_million.py
 
 bench: setup  ## figures: medians beside what they should be

@@ -63,6 +63,7 @@ answered: defaultdict[str, set[str]] = defaultdict(set)
 refused: Counter[str] = Counter()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("service", "name"), operations())
 def test_whatever_is_spoiled_is_refused_and_changes_nothing(platform: Composed, service: str, name: str) -> None:
     operation, chance = found(service, name), random.Random(SEED)
@@ -119,6 +120,7 @@ def test_a_body_cut_short_is_refused_and_changes_nothing(platform: Composed, ser
     assert platform.seq == before
 
 
+@pytest.mark.slow
 def test_both_happened() -> None:
     """Or the tests before would be about nothing: most operations have answered, and every room has refused much."""
     if len(refused) < len(ROOMS):  # it is run alone
