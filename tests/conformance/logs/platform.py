@@ -35,15 +35,16 @@ class Platform:
         return self
 
     def kill(self) -> None:
-        if self._node is not None:
-            self._node.close()
-            self._node = None
+        """At any moment, from any thread: whoever is in the middle of `ingest` hears that the platform has gone."""
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
             assert self._process.stdout is not None
             self._process.stdout.close()
             self._process = None
+        if self._node is not None:
+            self._node.close()
+            self._node = None
 
     @property
     def endpoint(self) -> str:
@@ -61,12 +62,13 @@ class Platform:
 
     def ingest(self, **batch: Any) -> dict[str, Any]:
         """As a node's session does."""
-        if self._node is None:
-            self._node = socket.create_connection(("127.0.0.1", self._node_port))
-        self._node.sendall(json.dumps(batch).encode() + b"\n")
+        wire = self._node  # another thread may kill the platform
+        if wire is None:
+            wire = self._node = socket.create_connection(("127.0.0.1", self._node_port))
+        wire.sendall(json.dumps(batch).encode() + b"\n")
         answer = b""
         while not answer.endswith(b"\n"):
-            piece = self._node.recv(1 << 16)
+            piece = wire.recv(1 << 16)
             if not piece:
                 raise ConnectionError("the platform has gone")
             answer += piece
