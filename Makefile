@@ -21,7 +21,7 @@ check: setup  ## format, lint, types, import contracts, tidy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/tidy
 
-quick: check  ## every test that needs no root: under two minutes
+quick: check  ## every test that needs no root, and not long
 	$(BIN)/pytest -q -n 2 --dist worksteal -m "not real and not slow" tests --ignore tests/tidy
 
 test: quick  ## the whole suite: what needs root, or time, runs alone
