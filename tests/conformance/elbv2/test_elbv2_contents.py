@@ -69,7 +69,7 @@ async def test_nothing_is_shared(tmp_path: Path) -> None:
         assert users["TrustStoreAssociations"] == [{"ResourceArn": balancer}]
         assert await w.elb.get_resource_policy(ResourceArn=trust) == {}
         await refused("ResourceNotFound", GONE, w.elb.get_resource_policy(ResourceArn=GONE))
-        elsewhere = trust.replace("123456789012", "210987654321")
+        elsewhere = trust.replace("us-east-1", "eu-west-1")
         await refused("ResourceNotFound", elsewhere, w.elb.get_resource_policy(ResourceArn=elsewhere))
 
 
