@@ -6,6 +6,7 @@ durable or neither is; what became of it, and calls that only read, are told of 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -35,6 +36,27 @@ class Auditor(Protocol):
     def ended(self, asked: Asked, result: Mapping[str, Any] | None, error: AwsError | None, seconds: float) -> None:
         """With its answer or its error; neither where it failed in a way that nobody foresaw."""
         ...
+
+
+class Witness:
+    """One call from its beginning to its end, for an auditor. What it writes, it notes in the same transaction."""
+
+    __slots__ = ("_asked", "_auditor", "_began")
+
+    def __init__(self, auditor: Auditor, asked: Asked) -> None:
+        self._auditor = auditor
+        self._asked = asked
+        asked.call.closing = functools.partial(auditor.writes, asked)
+        self._began = asked.call.platform.clock.monotonic()
+
+    @property
+    def call(self) -> Call:
+        return self._asked.call
+
+    def ended(self, result: Mapping[str, Any] | None, error: AwsError | None) -> None:
+        """With its answer or its error; neither where it failed in a way that nobody foresaw."""
+        seconds = self.call.platform.clock.monotonic() - self._began
+        self._auditor.ended(self._asked, result, error, seconds)
 
 
 class NothingKept:

@@ -7,8 +7,7 @@ Clients come here from `path` (after the bytes), rooms from `door`.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -18,7 +17,7 @@ from hatoba.aws.models import Operation, ServiceModel
 from hatoba.aws.protocols import not_implemented
 from hatoba.core.errors import AwsError
 from hatoba.gateway.access import Authorizer
-from hatoba.gateway.audit import Asked, Auditor
+from hatoba.gateway.audit import Asked, Auditor, Witness
 from hatoba.gateway.call import Call
 from hatoba.gateway.metrics import Metrics, OperationMetrics
 from hatoba.gateway.needs import Access, Need
@@ -110,11 +109,18 @@ class Operations:
         assert operation is not None
         self._authorizer.decide(call, operation, needs)
 
+    def witness(self, call: Call, params: Mapping[str, Any]) -> Witness:
+        """For what is asked another way than by AWS's protocols: audited as the operation that it comes to."""
+        bound = self.find(models.load(call.service), call.operation)
+        assert bound is not None
+        return self._witness(bound, params, call)
+
+    def _witness(self, bound: Bound, params: Mapping[str, Any], call: Call) -> Witness:
+        return Witness(self._auditor, Asked(call=call, operation=bound.operation, params=params, access=bound.access))
+
     async def perform(self, bound: Bound, params: dict[str, Any], call: Call) -> dict[str, Any]:
         """The answer's values, once everything they may show is durable. Raises `AwsError`, as durable."""
-        asked = Asked(call=call, operation=bound.operation, params=params, access=bound.access)
-        call.closing = functools.partial(self._auditor.writes, asked)
-        began = call.platform.clock.monotonic()
+        witness = self._witness(bound, params, call)
         result: dict[str, Any] | None = None
         failure: AwsError | None = None
         try:
@@ -123,7 +129,7 @@ class Operations:
             failure = error
             raise
         finally:
-            self._auditor.ended(asked, result, failure, call.platform.clock.monotonic() - began)
+            witness.ended(result, failure)
             # An error tells something of the state, too. Nothing pending: nothing to wait for.
             if self._store.durable_seq < self._store.seq:
                 await self._store.durable()

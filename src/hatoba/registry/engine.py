@@ -4,8 +4,8 @@
     await engine.prepare()
     response = await engine.handle(request)
 
-The way of a request: route → authenticate → authorise, find the repository → handler. A handler is a function
-`(engine, visit) -> Response` in `api/`; the table below is all of them.
+The way of a request: route → authenticate → authorise, find the repository → handler → how it went, to whom it was
+let in by. A handler is a function `(engine, visit) -> Response` in `api/`; the table below is all of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hatoba.registry.api.visit import Visit
 from hatoba.registry.blobs import Blobs
 from hatoba.registry.disk import Disk
 from hatoba.registry.messages import Request, Response, answer
-from hatoba.registry.ports import Access, Action, Principal, Repositories
+from hatoba.registry.ports import Access, Action, Guest, Repositories
 from hatoba.registry.problems import Problem
 from hatoba.registry.routes import Kind, Route
 from hatoba.registry.uploads import Uploads
@@ -38,10 +38,10 @@ _HANDLERS: Mapping[tuple[Kind, str], tuple[Action, Handler]] = {
     ("blob", "HEAD"): ("has blob", blobs.head),
     ("blob", "DELETE"): ("delete blob", blobs.delete),
     ("uploads", "POST"): ("begin upload", uploads.start),
-    ("upload", "GET"): ("upload", uploads.status),
+    ("upload", "GET"): ("upload status", uploads.status),
     ("upload", "PATCH"): ("upload", uploads.append),
     ("upload", "PUT"): ("finish upload", uploads.finish),
-    ("upload", "DELETE"): ("upload", uploads.cancel),
+    ("upload", "DELETE"): ("cancel upload", uploads.cancel),
     ("manifest", "GET"): ("manifest", manifests.get),
     ("manifest", "HEAD"): ("manifest", manifests.head),
     ("manifest", "PUT"): ("put manifest", manifests.put),
@@ -92,19 +92,21 @@ class Engine:
         if route.kind == "base":
             return answer(200, b"{}", content_type="application/json")
         action, handler = self._handler(route, request.method)
-        repository = "" if route.kind == "catalog" else self.enter(principal, request, route.name, action)
+        headers = request.headers
         visit = Visit(
             request=request,
-            principal=principal,
-            repository=repository,
+            guest=Guest(
+                principal=principal,
+                host=headers.get("host", ""),
+                address=request.peer,
+                agent=headers.get("user-agent", ""),
+            ),
+            repositories=self.repositories,
             name=route.name,
             reference=route.reference,
         )
-        return await handler(self, visit)
-
-    def enter(self, principal: Principal, request: Request, name: str, action: Action) -> str:
-        """The repository that the request calls `name`. Raises DENIED, NAME_UNKNOWN."""
-        return self.repositories.enter(principal, request.headers.get("host", ""), name, action)
+        visit.enter(action, digest=request.query.get("digest", "") if action == "finish upload" else "")
+        return await _told_of(visit, handler(self, visit))
 
     def _handler(self, route: Route, method: str) -> tuple[Action, Handler]:
         found = _HANDLERS.get((route.kind, method))
@@ -112,6 +114,20 @@ class Engine:
             allowed = ", ".join(verb for kind, verb in _HANDLERS if kind == route.kind)
             raise Problem("UNSUPPORTED", f"{method} is not possible here; {allowed} is.", headers={"allow": allowed})
         return found
+
+
+async def _told_of(visit: Visit, answering: Awaitable[Response]) -> Response:
+    headers: Mapping[str, str] | None = None
+    problem: Problem | None = None
+    try:
+        response = await answering
+        headers = response.headers
+    except Problem as error:
+        problem = error
+        raise
+    finally:
+        visit.left(headers, problem)
+    return response
 
 
 def _told(problem: Problem, method: str) -> Response:

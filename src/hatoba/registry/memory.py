@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from hatoba.registry import manifests
 from hatoba.registry.manifests import Descriptor, Manifest
 from hatoba.registry.names import Digest
-from hatoba.registry.ports import Action, Principal, Stored
+from hatoba.registry.ports import Action, Errand, Guest, Noting, Principal, Stored
 from hatoba.registry.problems import Problem
 
 
@@ -21,30 +21,41 @@ class Repository:
         self.immutable = False
 
 
+class Inside:
+    """Implements `ports.Entry`; nobody is told."""
+
+    noting: Noting | None = None
+
+    def __init__(self, repository: str) -> None:
+        self.repository = repository
+
+    def left(self, headers: Mapping[str, str] | None, problem: Problem | None) -> None:
+        return
+
+
 class MemoryRepositories:
     def __init__(self, *names: str) -> None:
         self.all = {name: Repository() for name in names}
         self.denied: set[tuple[str, Action]] = set()
 
-    def enter(self, principal: Principal, host: str, name: str, action: Action) -> str:
+    def enter(self, guest: Guest, errand: Errand) -> Inside:
+        name, action = errand.name, errand.action
         if (name, action) in self.denied:
-            raise Problem("DENIED", f"{principal} may not do this here: {action}.")
-        if name not in self.all:
+            raise Problem("DENIED", f"{guest.principal} may not do this here: {action}.")
+        if action != "catalog" and name not in self.all:
             raise Problem("NAME_UNKNOWN", detail={"name": name})
-        return name
+        return Inside(name)
 
-    def catalog(self, principal: Principal, after: str, limit: int) -> list[str]:
-        if ("", "catalog") in self.denied:
-            raise Problem("DENIED")
+    def catalog(self, after: str, limit: int) -> list[str]:
         return sorted(name for name in self.all if name > after)[:limit]
 
     def has_blob(self, repository: str, digest: Digest) -> bool:
         return digest in self.all[repository].blobs
 
-    def link_blob(self, repository: str, digest: Digest, size: int) -> None:
+    def link_blob(self, repository: str, digest: Digest, size: int, noting: Noting | None = None) -> None:
         self.all[repository].blobs[digest] = size
 
-    def unlink_blob(self, repository: str, digest: Digest) -> bool:
+    def unlink_blob(self, repository: str, digest: Digest, noting: Noting | None = None) -> bool:
         if digest not in self.unused(repository):
             return False
         del self.all[repository].blobs[digest]
@@ -57,7 +68,7 @@ class MemoryRepositories:
             return None
         return Stored(digest=manifest.digest, media_type=manifest.media_type, size=manifest.size)
 
-    def put_manifest(self, repository: str, manifest: Manifest, tag: str | None) -> None:
+    def put_manifest(self, repository: str, manifest: Manifest, tag: str | None, noting: Noting | None = None) -> None:
         here = self.all[repository]
         manifests.check(manifest, here.blobs.__contains__, here.manifests.__contains__)
         if tag is not None:
@@ -66,7 +77,7 @@ class MemoryRepositories:
             here.tags[tag] = manifest.digest
         here.manifests[manifest.digest] = manifest
 
-    def delete_manifest(self, repository: str, digest: Digest) -> bool:
+    def delete_manifest(self, repository: str, digest: Digest, noting: Noting | None = None) -> bool:
         here = self.all[repository]
         lists = [manifest.digest for manifest in here.manifests.values() if digest in manifest.children]
         if lists:
@@ -74,7 +85,7 @@ class MemoryRepositories:
         here.tags = {tag: of for tag, of in here.tags.items() if of != digest}
         return here.manifests.pop(digest, None) is not None
 
-    def delete_tag(self, repository: str, tag: str) -> bool:
+    def delete_tag(self, repository: str, tag: str, noting: Noting | None = None) -> bool:
         return self.all[repository].tags.pop(tag, None) is not None
 
     def tags(self, repository: str, after: str, limit: int) -> list[str]:

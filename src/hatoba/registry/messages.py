@@ -18,6 +18,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: AsyncIterator[bytes]
+    peer: str = ""  # the client's address
 
 
 class FileSlice(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ def mount(engine: Engine) -> http.Handler:
                 query=dict(parse_qsl(request.query, keep_blank_values=True)),
                 headers=request.headers,
                 body=request.body,
+                peer=request.peer,
             )
         )
         return http.Response(status=response.status, headers=response.headers, body=_body(response.body))

@@ -7,13 +7,14 @@ here; so is a `Principal`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal, NewType, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, NewType, Protocol
 
 import msgspec
 
 from hatoba.registry.manifests import Descriptor, Manifest
 from hatoba.registry.names import Digest
+from hatoba.registry.problems import Problem
 
 Principal = NewType("Principal", object)
 Action = Literal[
@@ -26,11 +27,49 @@ Action = Literal[
     "delete blob",
     "begin upload",
     "upload",
+    "upload status",
+    "cancel upload",
     "finish upload",
     "manifest",
     "put manifest",
     "delete manifest",
 ]
+
+Noting = Callable[[Any], None]  # what the room's transactions write along with a change
+
+
+class Guest(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks, and what else is known of them."""
+
+    principal: Principal
+    host: str  # the name by which they reached us
+    address: str = ""
+    agent: str = ""
+
+
+class Errand(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that somebody has come for."""
+
+    action: Action
+    name: str = ""  # of the repository, as the client writes it; "" for the catalog
+    reference: str = ""  # tag, digest or upload id
+    digest: str = ""  # of what an upload is to become
+
+
+class Entry(Protocol):
+    """Somebody who may do what they have come for."""
+
+    @property
+    def repository(self) -> str:
+        """The room's own name for it; "" for the catalog."""
+        ...
+
+    @property
+    def noting(self) -> Noting | None: ...
+
+    def left(self, headers: Mapping[str, str] | None, problem: Problem | None) -> None:
+        """With the headers of the answer, or with what was wrong; neither where it failed in a way nobody foresaw."""
+        ...
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,22 +97,24 @@ class Access(Protocol):
 
 
 class Repositories(Protocol):
-    def enter(self, principal: Principal, host: str, name: str, action: Action) -> str:
-        """The repository that a client calls `name` at `host`, for whoever may do this there. Raises DENIED, whether or
-        not it exists, then NAME_UNKNOWN."""
+    def enter(self, guest: Guest, errand: Errand) -> Entry:
+        """The repository that the errand names, for whoever may do this there. Raises DENIED, whether or not it exists,
+        then NAME_UNKNOWN."""
         ...
 
-    def catalog(self, principal: Principal, after: str, limit: int) -> list[str]:
-        """Names, in order, after `after`. Raises DENIED."""
+    def catalog(self, after: str, limit: int) -> list[str]:
+        """Names, in order, after `after`."""
         ...
 
     def has_blob(self, repository: str, digest: Digest) -> bool: ...
 
-    def link_blob(self, repository: str, digest: Digest, size: int) -> None:
+    # What changes something takes what is to be noted along with it.
+
+    def link_blob(self, repository: str, digest: Digest, size: int, noting: Noting | None = None) -> None:
         """The repository has this blob from now on."""
         ...
 
-    def unlink_blob(self, repository: str, digest: Digest) -> bool:
+    def unlink_blob(self, repository: str, digest: Digest, noting: Noting | None = None) -> bool:
         """Removes the link if it is there and no manifest of the repository refers to it; says whether it did."""
         ...
 
@@ -81,7 +122,7 @@ class Repositories(Protocol):
         """The manifest of a tag or digest."""
         ...
 
-    def put_manifest(self, repository: str, manifest: Manifest, tag: str | None) -> None:
+    def put_manifest(self, repository: str, manifest: Manifest, tag: str | None, noting: Noting | None = None) -> None:
         """Records the manifest and moves the tag to it.
 
         Raises TAG_INVALID where tags may not move, MANIFEST_BLOB_UNKNOWN when the repository lacks something that it
@@ -89,11 +130,11 @@ class Repositories(Protocol):
         """
         ...
 
-    def delete_manifest(self, repository: str, digest: Digest) -> bool:
+    def delete_manifest(self, repository: str, digest: Digest, noting: Noting | None = None) -> bool:
         """Removes a manifest and its tags; says whether it was there. Raises UNSUPPORTED while an index lists it."""
         ...
 
-    def delete_tag(self, repository: str, tag: str) -> bool: ...
+    def delete_tag(self, repository: str, tag: str, noting: Noting | None = None) -> bool: ...
 
     def tags(self, repository: str, after: str, limit: int) -> list[str]:
         """Tags, in order, after `after`."""

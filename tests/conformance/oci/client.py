@@ -37,8 +37,15 @@ async def pieces(data: bytes, size: int = 64 * 1024) -> AsyncIterator[bytes]:
 
 
 class Client:
-    def __init__(self, engine: Engine, host: str = "localhost:4566", login: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        host: str = "localhost:4566",
+        login: tuple[str, str] | None = None,
+        peer: str = "127.0.0.1",
+    ) -> None:
         self.engine = engine
+        self.peer = peer
         self.headers = {"host": host}
         if login:
             self.headers["authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode()
@@ -57,6 +64,7 @@ class Client:
                 query=dict(parse_qsl(split.query, keep_blank_values=True)),
                 headers={**self.headers, **named},
                 body=pieces(body) if isinstance(body, bytes) else body,
+                peer=self.peer,
             )
         )
         content = response.body

@@ -18,11 +18,12 @@ from hatoba.registry.engine import Engine
 from hatoba.registry.manifests import Manifest, parse
 from hatoba.registry.memory import MemoryRepositories, OpenAccess
 from hatoba.registry.names import Digest
-from hatoba.registry.ports import Principal, Repositories
+from hatoba.registry.ports import Errand, Guest, Principal, Repositories
 from hatoba.registry.problems import Problem
 from hatoba.services.ecr import model
 from hatoba.services.ecr.distribution import StoredRepositories
 from hatoba.services.ecr.naming import Naming
+from hatoba.services.ecr.permits import Permit
 from hatoba.store import Store
 from hatoba.store.sqlite import SqliteJournal
 from tests.conformance.oci.client import Client, image, index
@@ -44,14 +45,23 @@ async def port(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     with store.tx() as tx:
         for name in ("other", "app"):
             tx.put(model.repositories, model.Repository(key=model.repositories.key(SCOPE, name), created=0))
-    yield StoredRepositories(store, Naming(endpoint=HOST, default=SCOPE), clock, lambda *asked: None)
+    yield StoredRepositories(
+        store,
+        Naming(endpoint=HOST, default=SCOPE),
+        clock,
+        lambda guest, errand, scope, name: Permit(errand.action, None, {}),
+    )
     await store.durable()
     store.close()
 
 
+def enter(port: Repositories, name: str) -> str:
+    return port.enter(Guest(principal=ME, host=HOST), Errand(action="tags", name=name)).repository
+
+
 @pytest.fixture
 def app(port: Repositories) -> str:
-    return port.enter(ME, HOST, "app", "tags")
+    return enter(port, "app")
 
 
 def manifest(data: bytes) -> Manifest:
@@ -69,12 +79,12 @@ def put(port: Repositories, app: str, tag: str | None = "v1", *layers: bytes, co
 
 def test_a_repository_that_is_not_there(port: Repositories) -> None:
     with pytest.raises(Problem) as error:
-        port.enter(ME, HOST, "nowhere", "tags")
+        enter(port, "nowhere")
     assert error.value.code == "NAME_UNKNOWN"
 
 
 def test_links(port: Repositories, app: str) -> None:
-    other = port.enter(ME, HOST, "other", "tags")
+    other = enter(port, "other")
     port.link_blob(app, D(LAYER), 5)
     port.link_blob(app, D(LAYER), 5)
     assert port.has_blob(app, D(LAYER))
@@ -182,8 +192,8 @@ async def test_collection(port: Repositories, app: str, tmp_path: Path) -> None:
 
 
 async def test_listing(port: Repositories, app: str) -> None:
-    assert port.catalog(ME, "", 10) == ["app", "other"]
-    assert port.catalog(ME, "app", 10) == ["other"]
-    assert port.catalog(ME, "", 1) == ["app"]
+    assert port.catalog("", 10) == ["app", "other"]
+    assert port.catalog("app", 10) == ["other"]
+    assert port.catalog("", 1) == ["app"]
     assert app in list(port.everywhere())
     await port.settle()

@@ -68,6 +68,6 @@ async def delete(engine: Engine, visit: Visit) -> Response:
     digest = visit.digest()
     if not engine.repositories.has_blob(visit.repository, digest):
         raise _unknown(digest)
-    if not engine.repositories.unlink_blob(visit.repository, digest):
+    if not engine.repositories.unlink_blob(visit.repository, digest, visit.noting):
         raise Problem("UNSUPPORTED", "A manifest of the repository refers to this blob: delete the manifest first.")
     return answer(202)

@@ -16,7 +16,7 @@ PAGE = 1000  # at most; the next page is one Link away
 
 async def catalog(engine: Engine, visit: Visit) -> Response:
     limit = visit.limit(PAGE)
-    found = engine.repositories.catalog(visit.principal, visit.request.query.get("last", ""), limit + 1)
+    found = engine.repositories.catalog(visit.request.query.get("last", ""), limit + 1)
     return _page(visit, "repositories", found, limit, "/v2/_catalog")
 
 

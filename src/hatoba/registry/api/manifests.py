@@ -9,7 +9,7 @@ from hatoba.registry import manifests, names
 from hatoba.registry.api.visit import Visit
 from hatoba.registry.messages import Response, answer
 from hatoba.registry.names import Digest
-from hatoba.registry.ports import Stored
+from hatoba.registry.ports import Noting, Stored
 from hatoba.registry.problems import Problem
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ async def put(engine: Engine, visit: Visit) -> Response:
     manifest = manifests.parse(data, visit.request.headers.get("content-type", ""), algorithm)
     if by_digest and by_digest != manifest.digest:
         raise Problem("DIGEST_INVALID", detail={"given": by_digest, "received": manifest.digest})
-    await store(engine, visit.repository, manifest, data, None if by_digest else reference)
+    await store(engine, visit.repository, manifest, data, None if by_digest else reference, visit.noting)
     response = answer(201, location=visit.path(f"manifests/{manifest.digest}"), docker_content_digest=manifest.digest)
     if manifest.subject is None:
         return response
@@ -71,7 +71,14 @@ async def put(engine: Engine, visit: Visit) -> Response:
     return Response(status=response.status, headers=headers)
 
 
-async def store(engine: Engine, repository: str, manifest: manifests.Manifest, data: bytes, tag: str | None) -> None:
+async def store(
+    engine: Engine,
+    repository: str,
+    manifest: manifests.Manifest,
+    data: bytes,
+    tag: str | None,
+    noting: Noting | None = None,
+) -> None:
     """The bytes first, then the record: what a repository names is always there."""
     repositories = engine.repositories
 
@@ -81,7 +88,7 @@ async def store(engine: Engine, repository: str, manifest: manifests.Manifest, d
     manifests.check(manifest, lambda digest: repositories.has_blob(repository, digest), has_manifest)
     with engine.blobs.pin(manifest.digest):
         await engine.blobs.put(data, manifest.digest)
-        repositories.put_manifest(repository, manifest, tag)
+        repositories.put_manifest(repository, manifest, tag, noting)
 
 
 async def delete(engine: Engine, visit: Visit) -> Response:
@@ -89,9 +96,9 @@ async def delete(engine: Engine, visit: Visit) -> Response:
     reference = _reference(visit)
     digest = names.digest(reference)
     if digest:
-        deleted = engine.repositories.delete_manifest(visit.repository, digest)
+        deleted = engine.repositories.delete_manifest(visit.repository, digest, visit.noting)
     else:
-        deleted = engine.repositories.delete_tag(visit.repository, reference)
+        deleted = engine.repositories.delete_tag(visit.repository, reference, visit.noting)
     if not deleted:
         raise Problem("MANIFEST_UNKNOWN", detail={"reference": visit.reference})
     return answer(202)

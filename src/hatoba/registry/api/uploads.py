@@ -8,6 +8,7 @@ from hatoba.registry import names, ranges
 from hatoba.registry.api.visit import Visit, digest
 from hatoba.registry.messages import Response, answer
 from hatoba.registry.names import Digest
+from hatoba.registry.ports import Noting
 from hatoba.registry.problems import Problem
 
 if TYPE_CHECKING:
@@ -16,36 +17,36 @@ if TYPE_CHECKING:
 
 async def start(engine: Engine, visit: Visit) -> Response:
     query = visit.request.query
-    if "mount" in query or "digest" in query:
-        engine.enter(visit.principal, visit.request, visit.name, "finish upload")
     if "mount" in query:
+        noting = visit.enter("finish upload", digest=query["mount"]).noting
         wanted = digest(query["mount"])
-        if await _mount(engine, visit, wanted, query.get("from")):
+        if await _mount(engine, visit, wanted, query.get("from"), noting):
             return _created(visit, wanted)
     elif "digest" in query:
+        noting = visit.enter("finish upload", digest=query["digest"]).noting
         given = digest(query["digest"])
         with engine.blobs.pin(given):
             size = await engine.uploads.receive(visit.request.body, given)
-            engine.repositories.link_blob(visit.repository, given, size)
+            engine.repositories.link_blob(visit.repository, given, size, noting)
         return _created(visit, given)
     upload = await engine.uploads.start(visit.repository)
     return _accepted(visit, upload, 0)
 
 
-async def _mount(engine: Engine, visit: Visit, wanted: Digest, source: str | None) -> bool:
+async def _mount(engine: Engine, visit: Visit, wanted: Digest, source: str | None, noting: Noting | None) -> bool:
     """Whether the blob could be taken from `source`. If not, the client uploads it, as the specification has it."""
     if source is None or not names.is_name(source):
         return False
     repositories = engine.repositories
     try:
-        other = engine.enter(visit.principal, visit.request, source, "mount")
+        other = visit.enter("mount", name=source, digest=wanted).repository
     except Problem:
         return False
     with engine.blobs.pin(wanted):
         size = await engine.blobs.size(wanted, wanted=True)
         if size is None or not repositories.has_blob(other, wanted):
             return False
-        repositories.link_blob(visit.repository, wanted, size)
+        repositories.link_blob(visit.repository, wanted, size, noting)
     return True
 
 
@@ -67,7 +68,7 @@ async def finish(engine: Engine, visit: Visit) -> Response:
     _check_length(visit, span)
     with engine.blobs.pin(given):
         size = await engine.uploads.finish(visit.repository, visit.reference, visit.request.body, given, span)
-        engine.repositories.link_blob(visit.repository, given, size)
+        engine.repositories.link_blob(visit.repository, given, size, visit.noting)
     return _created(visit, given)
 
 

@@ -1,7 +1,8 @@
-"""One authorised request to a repository, and the small readings that handlers share."""
+"""One request to a repository: what it may do there, and the small readings that handlers share."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -9,16 +10,37 @@ import msgspec
 from hatoba.registry import names
 from hatoba.registry.messages import Request
 from hatoba.registry.names import Digest
-from hatoba.registry.ports import Principal
+from hatoba.registry.ports import Action, Entry, Errand, Guest, Noting, Repositories
 from hatoba.registry.problems import Problem
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
     request: Request
-    principal: Principal
-    repository: str  # what `Repositories.resolve` said
-    name: str  # what the client calls it, for Location headers
+    guest: Guest
+    repositories: Repositories
+    name: str  # what the client calls the repository, for Location headers
     reference: str  # tag, digest or upload id
+    entries: list[Entry] = []  # what it was let in for; the first is what the request is for
+
+    def enter(self, action: Action, *, name: str = "", digest: str = "") -> Entry:
+        """For one more thing, there or in another repository. Raises DENIED, NAME_UNKNOWN."""
+        errand = Errand(action=action, name=name or self.name, reference=self.reference, digest=digest)
+        entry = self.repositories.enter(self.guest, errand)
+        self.entries.append(entry)
+        return entry
+
+    def left(self, headers: Mapping[str, str] | None, problem: Problem | None) -> None:
+        for entry in self.entries:
+            entry.left(headers, problem)
+
+    @property
+    def repository(self) -> str:
+        """The room's own name for it."""
+        return self.entries[0].repository
+
+    @property
+    def noting(self) -> Noting | None:
+        return self.entries[0].noting
 
     def path(self, rest: str) -> str:
         """A path in this repository, as the client may follow it."""

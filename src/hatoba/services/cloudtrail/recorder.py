@@ -160,7 +160,7 @@ def _entry(
         failure = (error.code, error.message)
     elif result is None and seconds is not None:
         failure = _INTERNAL
-    source = f"{operation.model.endpoint_prefix}.amazonaws.com"
+    source = f"{operation.model.signing_name}.amazonaws.com"
     document = event(
         call,
         source=source,

@@ -13,14 +13,15 @@ from hatoba.core.records import replace
 from hatoba.registry import manifests
 from hatoba.registry.manifests import Descriptor, Manifest
 from hatoba.registry.names import Digest
-from hatoba.registry.ports import Action, Principal, Stored
+from hatoba.registry.ports import Errand, Guest, Noting, Stored
 from hatoba.registry.problems import Problem
 from hatoba.services.ecr import model
 from hatoba.services.ecr.naming import Naming
+from hatoba.services.ecr.permits import Permit
 from hatoba.services.ecr.plan import tag as tag_plan
 from hatoba.store import Store
 
-Check = Callable[[Principal, Scope, str, Action], None]  # raises DENIED
+Admit = Callable[[Guest, Errand, Scope, str], Permit]  # raises DENIED
 
 PULL_SECONDS = 60.0  # a pull is recorded when the last record is older than this
 
@@ -35,37 +36,41 @@ def place(address: str) -> tuple[Scope, str]:
 
 
 class StoredRepositories:
-    def __init__(self, store: Store, naming: Naming, clock: Clock, check: Check) -> None:
+    def __init__(self, store: Store, naming: Naming, clock: Clock, admit: Admit) -> None:
         self._store = store
         self._naming = naming
         self._clock = clock
-        self._check = check
+        self._admit = admit
 
-    def enter(self, principal: Principal, host: str, name: str, action: Action) -> str:
-        scope, plain = self._naming.resolve(host, name)
-        self._check(principal, scope, plain, action)
-        if self._store.find(model.repositories, scope, plain) is None:
-            raise Problem("NAME_UNKNOWN", unknown(scope, plain))
-        return address(scope, plain)
+    def enter(self, guest: Guest, errand: Errand) -> Permit:
+        if errand.action == "catalog":
+            return self._admit(guest, errand, self._naming.default, "*")
+        scope, name = self._naming.resolve(guest.host, errand.name)
+        permit = self._admit(guest, errand, scope, name)
+        if self._store.find(model.repositories, scope, name) is None:
+            problem = Problem("NAME_UNKNOWN", unknown(scope, name))
+            permit.left(None, problem)
+            raise problem
+        permit.repository = address(scope, name)
+        return permit
 
-    def catalog(self, principal: Principal, after: str, limit: int) -> list[str]:
+    def catalog(self, after: str, limit: int) -> list[str]:
         """The repositories of the default account and region: the only ones with plain names."""
-        self._check(principal, self._naming.default, "*", "catalog")
         found = self._store.scan(model.repositories, self._naming.default, after or None)
         return [repository.id for repository, _ in zip(found, range(limit), strict=False)]
 
     def has_blob(self, repository: str, digest: Digest) -> bool:
         return model.find_layer(self._store, *place(repository), digest) is not None
 
-    def link_blob(self, repository: str, digest: Digest, size: int) -> None:
+    def link_blob(self, repository: str, digest: Digest, size: int, noting: Noting | None = None) -> None:
         scope, name = place(repository)
-        with self._store.tx() as tx:
+        with self._store.tx(noting) as tx:
             self._existing(scope, name)
             model.put_layer(tx, scope, name, digest, size)
 
-    def unlink_blob(self, repository: str, digest: Digest) -> bool:
+    def unlink_blob(self, repository: str, digest: Digest, noting: Noting | None = None) -> bool:
         scope, name = place(repository)
-        with self._store.tx() as tx:
+        with self._store.tx(noting) as tx:
             layer = model.find_layer(tx, scope, name, digest)
             if layer is None or model.referring(tx, scope, name, digest):
                 return False
@@ -78,9 +83,9 @@ class StoredRepositories:
             return None
         return Stored(digest=image.digest, media_type=image.media_type, size=image.size)
 
-    def put_manifest(self, repository: str, manifest: Manifest, tag: str | None) -> None:
+    def put_manifest(self, repository: str, manifest: Manifest, tag: str | None, noting: Noting | None = None) -> None:
         scope, name = place(repository)
-        with self._store.tx() as tx:
+        with self._store.tx(noting) as tx:
             record = self._existing(scope, name)
             manifests.check(
                 manifest,
@@ -95,9 +100,9 @@ class StoredRepositories:
                 raise Problem("TAG_INVALID", tag_plan.immutable_message(name, tag))
             model.put_tag(tx, image, tag)
 
-    def delete_manifest(self, repository: str, digest: Digest) -> bool:
+    def delete_manifest(self, repository: str, digest: Digest, noting: Noting | None = None) -> bool:
         scope, name = place(repository)
-        with self._store.tx() as tx:
+        with self._store.tx(noting) as tx:
             image = model.find_image(tx, scope, name, digest)
             if image is None:
                 return False
@@ -107,9 +112,9 @@ class StoredRepositories:
             model.delete_image(tx, image)
             return True
 
-    def delete_tag(self, repository: str, tag: str) -> bool:
+    def delete_tag(self, repository: str, tag: str, noting: Noting | None = None) -> bool:
         scope, name = place(repository)
-        with self._store.tx() as tx:
+        with self._store.tx(noting) as tx:
             return tx.forget(model.tags, model.tags.key(scope, f"{name}:{tag}")) is not None
 
     def tags(self, repository: str, after: str, limit: int) -> list[str]:

@@ -63,6 +63,6 @@ def open_registry(
     """`open_to`: whoever comes without credentials, with `--auth off`."""
     clock = platform.clock
     tokens = Tokens(sealer, clock, open_to)
-    repositories = StoredRepositories(platform.store, naming, clock, Permits(platform, judged=tokens.checked).check)
+    repositories = StoredRepositories(platform.store, naming, clock, Permits(platform, judged=tokens.checked).admit)
     engine = Engine(folder, repositories, tokens, ids=platform.ids, realm=naming.proxy_endpoint(naming.default))
     return Registry(engine=engine, naming=naming, tokens=tokens, clock=clock)

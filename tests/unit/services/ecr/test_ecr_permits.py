@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import pytest
 
-from hatoba.aws.models import Operation
-from hatoba.core.clock import ManualClock
-from hatoba.core.ids import SeededIds
-from hatoba.core.keys import Scope
-from hatoba.core.pages import Pager
-from hatoba.core.secret import Sealer
-from hatoba.gateway.access import KnownKeys, denied
-from hatoba.gateway.call import Call, Principal, SessionContext
-from hatoba.gateway.needs import Need
-from hatoba.gateway.plane import ControlPlane
-from hatoba.gateway.tags import tags
+from hatoba.gateway.call import Principal
 from hatoba.registry import names
 from hatoba.services.ecr import model
-from hatoba.services.ecr.api import ecr
-from hatoba.services.ecr.naming import Naming
-from hatoba.services.ecr.registry import Registry, open_registry
-from hatoba.store import Store
-from hatoba.store.memory import MemoryDisk, MemoryJournal
 from tests.conformance.oci.client import Answer, Client, image
+from tests.unit.services.ecr.registries import CI, PEER, SCOPE, World, make, unmake
 
-SCOPE = Scope("aws", "123456789012", "us-east-1")
-ROLE = "arn:aws:iam::123456789012:role/ci"
-CI = Principal(
-    kind="role",
-    account=SCOPE.account,
-    arn="arn:aws:sts::123456789012:assumed-role/ci/build",
-    id="AROA:build",
-    role=ROLE,
-    session=SessionContext(issued=1.0, policy='{"Statement": []}', tags=(("team", "blue"),)),
-)
 FAR = Principal(kind="user", account="999999999999", arn="arn:aws:iam::999999999999:user/eve", id="AIDB")
 APP = "arn:aws:ecr:us-east-1:123456789012:repository/app"
 PULL = {"BatchGetImage", "GetDownloadUrlForLayer", "BatchCheckLayerAvailability"}
@@ -50,58 +24,18 @@ D = names.digest_of
 POLICY = '{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "ecr:*"}}'
 
 
-class Judge:
-    def __init__(self) -> None:
-        self.allowed: set[str] = set()
-        self.asked: list[tuple[Principal, Need]] = []
-
-    def decide(self, call: Call, operation: Operation, needs: Iterable[Need]) -> None:
-        for need in needs:
-            self.asked.append((call.principal, need))
-            if need.action.removeprefix("ecr:") not in self.allowed:
-                raise denied(call.principal, operation, need, "because")
-
-
-class World(NamedTuple):
-    store: Store
-    judge: Judge
-    registry: Registry
-
-    def client(self, who: Principal) -> Client:
-        user, _, password = base64.b64decode(self.registry.tokens.token(who)[0]).decode().partition(":")
-        return Client(self.registry.engine, login=(user, password))
-
-
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     """The repository app, with an image; `other`, empty."""
-    sealer, clock, judge = Sealer(bytes(32)), ManualClock(), Judge()
-    store = Store(MemoryJournal(MemoryDisk()), [*model.TABLES, tags], sealer)
-    store.open()
-    plane = ControlPlane(
-        store=store,
-        clock=clock,
-        ids=SeededIds(1),
-        pager=Pager(sealer),
-        rooms=[ecr],
-        identities=KnownKeys(),
-        authorizer=judge,
-    )
-    registry = open_registry(tmp_path, plane, sealer, Naming(endpoint="localhost:4566", default=SCOPE))
-    await registry.engine.prepare()
-    with store.tx() as tx:
-        for name in ("app", "other"):
-            tx.put(model.repositories, model.Repository(key=model.repositories.key(SCOPE, name), created=0))
-    world = World(store, judge, registry)
+    world = await make(tmp_path)
+    judge = world.judge
     judge.allowed = {*PULL, *PUSH}
     await world.client(CI).push_image("app", "v1", LAYER)
     await world.client(CI).push_blob("app", CONFIG)
     judge.allowed = set()
     judge.asked.clear()
     yield world
-    registry.engine.close()
-    await store.durable()
-    store.close()
+    await unmake(world)
 
 
 def share(world: World, policy: str | None) -> None:
@@ -179,6 +113,7 @@ async def test_who_got_the_token_is_asked_with_session_and_all(world: World) -> 
     ((who, need),) = world.judge.asked
     assert who == CI
     assert (need.action, need.resource, need.policy) == ("ecr:BatchGetImage", APP, None)
+    assert world.judge.calls[-1].source_ip == PEER
     share(world, POLICY)
     await world.client(CI)("GET", "/v2/app/manifests/v1")
     assert world.judge.asked[-1][1].policy == POLICY

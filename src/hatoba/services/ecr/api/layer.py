@@ -95,7 +95,7 @@ async def complete_layer_upload(req: t.CompleteLayerUploadRequest, call: Call) -
             )
         with engine.blobs.pin(digest):
             size = await engine.uploads.finish(where, upload, _whole(b""), digest)
-            engine.repositories.link_blob(where, digest, size)
+            engine.repositories.link_blob(where, digest, size, call.closing)
     except Problem as problem:
         raise _translated(problem, repository, upload) from None
     return {

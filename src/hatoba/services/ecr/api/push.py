@@ -31,7 +31,8 @@ async def put_image(req: t.PutImageRequest, call: Call) -> t.PutImageResponse:
         )
     _refuse_the_same(call.store, repository, manifest, tag)
     try:
-        await store(registry(call).engine, address(repository.scope, repository.id), manifest, data, tag)
+        where = address(repository.scope, repository.id)
+        await store(registry(call).engine, where, manifest, data, tag, call.closing)
     except Problem as problem:
         _refuse(problem, repository, manifest)
     image = model.find_image(call.store, repository.scope, repository.id, manifest.digest)
