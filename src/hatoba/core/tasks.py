@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 log = logging.getLogger(__name__)
@@ -15,9 +15,14 @@ ASK_AGAIN = 5.0  # seconds
 async def end(task: asyncio.Task[Any]) -> None:
     """Cancels it, and returns once it has ended. Again after a while: what it waits in may lose a cancellation, as
     `asyncio.wait_for` does until Python 3.12 (so we have `asyncio.timeout`), and libraries have it."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=ASK_AGAIN)
+    await _end(lambda: () if task.done() else (task,))
+
+
+async def _end(running: Callable[[], Collection[asyncio.Task[Any]]]) -> None:
+    while tasks := tuple(running()):
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=ASK_AGAIN)
 
 
 class TaskGroup:
@@ -45,8 +50,4 @@ class TaskGroup:
 
     async def close(self) -> None:
         """Cancels and awaits them all, also those that start meanwhile."""
-        while self._tasks:
-            for task in self._tasks:
-                task.cancel()
-            # Again after a while: see `end`.
-            await asyncio.wait(self._tasks, timeout=ASK_AGAIN)
+        await _end(lambda: self._tasks)

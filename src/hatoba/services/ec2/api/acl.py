@@ -10,7 +10,7 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2.api import acl_entry
-from hatoba.services.ec2.api.room import ec2, mismatch, own_tags, paged, tag_new
+from hatoba.services.ec2.api.room import ec2, made_once, own_tags, paged
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.filters import Values, flag, matching
 from hatoba.services.ec2.model.acl import (
@@ -48,27 +48,18 @@ def _view(call: Call, view: View, acl: NetworkAcl) -> t.NetworkAcl:
 async def create_network_acl(req: t.CreateNetworkAclRequest, call: Call) -> t.CreateNetworkAclResult:
     """Without a rule: it lets nothing pass."""
     ensure_default(call)
-    token = req.get("ClientToken")
-    with call.tx() as tx:
-        earlier = call.earlier(tx, req, token, mismatch=mismatch)
-        if earlier is not None:
-            acl = the_acl(tx, call.scope, earlier["id"])
-        else:
-            vpc = the_vpc(tx, call.scope, req["VpcId"])
-            if len(acls_in(tx, vpc)) >= ACLS:
-                raise invalid(
-                    f"The maximum number of network acls for {vpc.id} has been reached.", "NetworkAclLimitExceeded"
-                )
-            acl = tx.put(
-                network_acls,
-                NetworkAcl(key=network_acls.key(call.scope, resource_id(call.ids, "acl")), vpc=vpc.id),
-            )
-            tag_new(tx, call, acl.id, req)
-            call.remember(tx, req, token, {"id": acl.id})
+    acl = made_once(call, req, the_acl, lambda tx: _create(tx, call, req))
     answer: t.CreateNetworkAclResult = {"NetworkAcl": _view(call, call.store, acl)}
-    if token is not None:
-        answer["ClientToken"] = token
+    if "ClientToken" in req:
+        answer["ClientToken"] = req["ClientToken"]
     return answer
+
+
+def _create(tx: Tx, call: Call, req: t.CreateNetworkAclRequest) -> NetworkAcl:
+    vpc = the_vpc(tx, call.scope, req["VpcId"])
+    if len(acls_in(tx, vpc)) >= ACLS:
+        raise invalid(f"The maximum number of network acls for {vpc.id} has been reached.", "NetworkAclLimitExceeded")
+    return tx.put(network_acls, NetworkAcl(key=network_acls.key(call.scope, resource_id(call.ids, "acl")), vpc=vpc.id))
 
 
 @ec2.operation

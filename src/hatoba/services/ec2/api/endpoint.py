@@ -15,7 +15,7 @@ from hatoba.core.ids import resource_id
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.policy.document import Malformed, parse
-from hatoba.services.ec2.api.room import described, ec2, mismatch, own_tags, refuse_unknown, tag_new
+from hatoba.services.ec2.api.room import described, ec2, made_once, own_tags, refuse_unknown
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.model.endpoint import (
     VpcEndpoint,
@@ -64,18 +64,10 @@ _POLICY_SIZE = 20480
 async def create_vpc_endpoint(req: t.CreateVpcEndpointRequest, call: Call) -> t.CreateVpcEndpointResult:
     refuse_unknown(req, *_OTHER_TYPES)
     ensure_default(call)
-    token = req.get("ClientToken")
-    with call.tx() as tx:
-        earlier = call.earlier(tx, req, token, mismatch=mismatch)
-        if earlier is not None:
-            endpoint = the_endpoint(tx, call.scope, earlier["id"])
-        else:
-            endpoint = _create(tx, call, req)
-            tag_new(tx, call, endpoint.id, req)
-            call.remember(tx, req, token, {"id": endpoint.id})
+    endpoint = made_once(call, req, the_endpoint, lambda tx: _create(tx, call, req))
     answer: t.CreateVpcEndpointResult = {"VpcEndpoint": _view(call, endpoint)}
-    if token is not None:
-        answer["ClientToken"] = token
+    if "ClientToken" in req:
+        answer["ClientToken"] = req["ClientToken"]
     return answer
 
 

@@ -18,16 +18,7 @@ from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.further import of_new
-from hatoba.services.ec2.api.room import (
-    described,
-    dry_run,
-    ec2,
-    mismatch,
-    one_attribute,
-    own_tags,
-    refuse_unknown,
-    tag_new,
-)
+from hatoba.services.ec2.api.room import described, dry_run, ec2, made_once, one_attribute, own_tags, refuse_unknown
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.filters import Values, flag
 from hatoba.services.ec2.model.address import give_public, take_public
@@ -49,6 +40,7 @@ from hatoba.services.ec2.model.interface import (
     users_own,
 )
 from hatoba.services.ec2.model.network import the_subnet
+from hatoba.store import Tx
 
 
 def _view(call: Call, eni: Eni) -> t.NetworkInterface:
@@ -70,29 +62,26 @@ async def create_network_interface(req: t.CreateNetworkInterfaceRequest, call: C
     ensure_default(call)
     asked, besides = of_new(req)
     address = _address(asked)
-    token = req.get("ClientToken")
-    with call.tx() as tx:
-        earlier = call.earlier(tx, req, token, mismatch=mismatch)
-        if earlier is not None:
-            eni = the_eni(tx, call.scope, earlier["id"])
-        else:
-            subnet = the_subnet(tx, call.scope, req["SubnetId"])
-            eni = create_eni(
-                tx,
-                call.ids,
-                subnet,
-                groups=groups_for(tx, subnet, req.get("Groups", [])),
-                address=address,
-                description=req.get("Description", ""),
-                requester=call.principal.id if call.principal.kind == "service" else None,
-                now=call.now,
-            )
-            assign(tx, eni, besides)
-            tag_new(tx, call, eni.id, req)
-            call.remember(tx, req, token, {"id": eni.id})
+
+    def create(tx: Tx) -> Eni:
+        subnet = the_subnet(tx, call.scope, req["SubnetId"])
+        eni = create_eni(
+            tx,
+            call.ids,
+            subnet,
+            groups=groups_for(tx, subnet, req.get("Groups", [])),
+            address=address,
+            description=req.get("Description", ""),
+            requester=call.principal.id if call.principal.kind == "service" else None,
+            now=call.now,
+        )
+        assign(tx, eni, besides)
+        return eni
+
+    eni = made_once(call, req, the_eni, create)
     answer: t.CreateNetworkInterfaceResult = {"NetworkInterface": _view(call, eni)}
-    if token is not None:
-        answer["ClientToken"] = token
+    if "ClientToken" in req:
+        answer["ClientToken"] = req["ClientToken"]
     return answer
 
 

@@ -17,7 +17,7 @@ from hatoba.core.ids import resource_id
 from hatoba.core.records import replace
 from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Call
-from hatoba.services.ec2.api.room import described, dry_run, ec2, mismatch, own_tags, refuse_unknown, tag_new
+from hatoba.services.ec2.api.room import described, dry_run, ec2, made_once, own_tags, refuse_unknown
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.model.address import Elastic, associate, disassociate, holder, the_elastic
 from hatoba.services.ec2.model.errors import invalid, missing, not_found
@@ -47,18 +47,10 @@ async def create_nat_gateway(req: t.CreateNatGatewayRequest, call: Call) -> t.Cr
     if "SubnetId" not in req:
         raise missing("subnetId")
     ensure_default(call)
-    token = req.get("ClientToken")
-    with call.tx() as tx:
-        earlier = call.earlier(tx, req, token, mismatch=mismatch)
-        if earlier is not None:
-            gateway = the_nat_gateway(tx, call.scope, earlier["id"])
-        else:
-            gateway = _create(tx, call, req)
-            tag_new(tx, call, gateway.id, req)
-            call.remember(tx, req, token, {"id": gateway.id})
+    gateway = made_once(call, req, the_nat_gateway, lambda tx: _create(tx, call, req))
     answer: t.CreateNatGatewayResult = {"NatGateway": _view(call, gateway)}
-    if token is not None:
-        answer["ClientToken"] = token
+    if "ClientToken" in req:
+        answer["ClientToken"] = req["ClientToken"]
     return answer
 
 

@@ -15,7 +15,7 @@ from hatoba.core.records import Record, replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2.api.peers import cidr4, cidr6
-from hatoba.services.ec2.api.room import ec2, mismatch, own_tags, paged, refuse_unknown, tag_new
+from hatoba.services.ec2.api.room import ec2, made_once, own_tags, paged, refuse_unknown
 from hatoba.services.ec2.filters import matching
 from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import in_the_way, invalid, not_found
@@ -72,18 +72,10 @@ async def create_managed_prefix_list(
         raise invalid(f"Value ({req['AddressFamily']}) for parameter addressFamily is invalid. Use IPv4 or IPv6.")
     name, most = _name(req["PrefixListName"]), _room(req["MaxEntries"])
     entries = _entries(req.get("Entries", ()), family)
-    token = req.get("ClientToken")
-    with call.tx() as tx:
-        earlier = call.earlier(tx, req, token, mismatch=mismatch)
-        if earlier is not None:
-            made = the_list(tx, call.scope, earlier["id"])
-        else:
-            key = prefix_lists.key(call.scope, resource_id(call.ids, "pl"))
-            made = PrefixList(key=key, name=name, family=family, max_entries=most, entries=entries)
-            check_size(made)
-            made = tx.put(prefix_lists, made)
-            tag_new(tx, call, made.id, req)
-            call.remember(tx, req, token, {"id": made.id})
+    key = prefix_lists.key(call.scope, resource_id(call.ids, "pl"))
+    wanted = PrefixList(key=key, name=name, family=family, max_entries=most, entries=entries)
+    check_size(wanted)
+    made = made_once(call, req, the_list, lambda tx: tx.put(prefix_lists, wanted))
     return {"PrefixList": _view(call, made)}
 
 

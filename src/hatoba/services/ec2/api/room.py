@@ -87,6 +87,20 @@ def tag_new(tx: Tx, call: Call, id_: str, req: Mapping[str, Any]) -> None:
         put_tags(tx, call.scope, id_, checked_tags(specification.get("Tags", ())))
 
 
+def made_once(call: Call, req: Mapping[str, Any], find: Callable[[View, Scope, str], R], make: Callable[[Tx], R]) -> R:
+    """What a create operation makes, with the tags that it carries, in one transaction; or what was made by an earlier
+    request with the same client token, found by its id. Raises IdempotentParameterMismatch."""
+    token = req.get("ClientToken")
+    with call.tx() as tx:
+        earlier = call.earlier(tx, req, token, mismatch=_mismatch)
+        if earlier is not None:
+            return find(tx, call.scope, earlier["id"])
+        made = make(tx)
+        tag_new(tx, call, made.id, req)
+        call.remember(tx, req, token, {"id": made.id})
+    return made
+
+
 def dry_run(req: Mapping[str, Any]) -> None:
     if req.get("DryRun"):
         raise AwsError("Request would have succeeded, but DryRun flag is set.", code="DryRunOperation", status=412)
@@ -204,7 +218,7 @@ def paged(
     )
 
 
-def mismatch() -> AwsError:
+def _mismatch() -> AwsError:
     return invalid(
         "Idempotent request parameters do not match those of the request made with this client token.",
         "IdempotentParameterMismatch",

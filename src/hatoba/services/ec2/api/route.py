@@ -16,7 +16,7 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
-from hatoba.services.ec2.api.room import block, described, dry_run, ec2, mismatch, own_tags, refuse_unknown, tag_new
+from hatoba.services.ec2.api.room import block, described, dry_run, ec2, made_once, own_tags, refuse_unknown
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.filters import flag
 from hatoba.services.ec2.model.arns import arn
@@ -64,22 +64,18 @@ def _put(tx: Tx, call: Call, table: RouteTable) -> RouteTable:
 async def create_route_table(req: t.CreateRouteTableRequest, call: Call) -> t.CreateRouteTableResult:
     dry_run(req)
     ensure_default(call)
-    token = req.get("ClientToken")
-    with call.tx() as tx:
-        earlier = call.earlier(tx, req, token, mismatch=mismatch)
-        if earlier is not None:
-            table = the_table(tx, call.scope, earlier["id"])
-        else:
-            vpc = the_vpc(tx, call.scope, req["VpcId"])
-            key = route_tables.key(call.scope, resource_id(call.ids, "rtb"))
-            routes = tuple(local_route(cidr) for cidr in vpc.cidrs)
-            table = tx.put(route_tables, RouteTable(key=key, vpc=vpc.id, routes=routes))
-            tag_new(tx, call, table.id, req)
-            call.remember(tx, req, token, {"id": table.id})
+    table = made_once(call, req, the_table, lambda tx: _create(tx, call, req))
     answer: t.CreateRouteTableResult = {"RouteTable": _view(call, table)}
-    if token is not None:
-        answer["ClientToken"] = token
+    if "ClientToken" in req:
+        answer["ClientToken"] = req["ClientToken"]
     return answer
+
+
+def _create(tx: Tx, call: Call, req: t.CreateRouteTableRequest) -> RouteTable:
+    vpc = the_vpc(tx, call.scope, req["VpcId"])
+    key = route_tables.key(call.scope, resource_id(call.ids, "rtb"))
+    routes = tuple(local_route(cidr) for cidr in vpc.cidrs)
+    return tx.put(route_tables, RouteTable(key=key, vpc=vpc.id, routes=routes))
 
 
 def _view(call: Call, table: RouteTable) -> t.RouteTable:
