@@ -162,10 +162,19 @@ def test_a_role_that_trusts_another_provider(world: World) -> None:
 # --- the provider's server
 
 
-def test_a_certificate_that_nobody_vouches_for(world: World) -> None:
+# What is wrong with a provider stands in the operator's log. Who asks is told no more than AWS tells: who may register
+# providers would otherwise learn what answers at the platform's private addresses.
+NO_KEY = (
+    "Couldn't retrieve verification key from your identity provider, please reference AssumeRoleWithWebIdentity "
+    "documentation for requirements"
+)
+
+
+def test_a_certificate_that_nobody_vouches_for(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.register(ThumbprintList=["0" * 40])
     world.role()
-    assert "known thumbprint" in world.refused("IDPCommunicationError", world.token())
+    assert world.refused("IDPCommunicationError", world.token()) == NO_KEY
+    assert "known thumbprint" in caplog.text
     assert world.fetched() == []
     # Another thumbprint is another answer, without waiting.
     world.iam.update_open_id_connect_provider_thumbprint(
@@ -185,13 +194,16 @@ def test_a_certificate_that_nobody_vouches_for(world: World) -> None:
         ({"body": json.dumps({"issuer": "https://id.test", "jwks_uri": "https://id.test/keys"}).encode()}, "its own"),
     ],
 )
-def test_a_provider_that_misbehaves(world: World, answer: dict[str, Any], words: str) -> None:
+def test_a_provider_that_misbehaves(
+    world: World, caplog: pytest.LogCaptureFixture, answer: dict[str, Any], words: str
+) -> None:
     world.register()
     world.role()
     body = answer.pop("body", b"{}")
     world.provider.answer(f"/{world.name}{WELL_KNOWN}", body, **answer)
     for _ in range(2):
-        assert words in world.refused("IDPCommunicationError", world.token())
+        assert world.refused("IDPCommunicationError", world.token()) == NO_KEY
+    assert words in caplog.text
     assert world.fetched() == [WELL_KNOWN]  # and is left alone for a while
 
 
@@ -212,7 +224,7 @@ def test_keys_that_are_where_nobody_may_ask(world: World, where: Any) -> None:
     world.provider.issuer(world.name, jwks_uri=where)
     world.register()
     world.role()
-    world.refused("IDPCommunicationError", world.token())
+    assert world.refused("IDPCommunicationError", world.token()) == NO_KEY
     assert world.fetched() == [WELL_KNOWN]
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import socket
 import ssl
 from collections.abc import Sequence
@@ -25,6 +26,8 @@ from hatoba.core.clock import Clock
 from hatoba.core.errors import HatobaError
 from hatoba.gateway.http import client
 from hatoba.services.sts.plan.reach import may_be_asked
+
+log = logging.getLogger(__name__)
 
 PATIENCE = 5.0  # seconds for one answer
 LONGEST = 15.0  # seconds for all that is asked of a provider
@@ -94,6 +97,8 @@ class Keys:
                 keys = await self._fetcher.keys(*which)
         except (Unreachable, TimeoutError) as error:
             fault = str(error) or f"{which[0]} takes too long to answer"
+            # For the operator alone: whoever may register providers would learn what answers at which address.
+            log.warning("the OpenID provider %s: %s", which[0], fault)
         while len(self._known) >= MOST_PROVIDERS:
             del self._known[next(iter(self._known))]
         self._known[which] = _Known(keys, self._clock.monotonic(), fault)
