@@ -35,6 +35,12 @@ def by_name(name: str) -> Service | None:
     return next(iter(_table("name").get(name, ())), None)
 
 
+def signing_name(name: str) -> str:
+    """By which a service is known to signatures and as a principal: `elasticloadbalancing` of botocore's `elbv2`."""
+    known = by_name(name)
+    return known.signing_name if known is not None else name
+
+
 def by_signing_name(name: str) -> tuple[Service, ...]:
     """By the service of a signature's credential scope: `elasticloadbalancing`."""
     return _table("signing_name").get(name, ())

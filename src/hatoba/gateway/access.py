@@ -122,7 +122,7 @@ def service_role(scope: Scope, service: str) -> Principal:
     """The service-linked role under which a room asks other rooms."""
     known = index.by_name(service)
     named = _LINKED.get(service) or (known.service_id.replace(" ", "") if known is not None else service)
-    host = f"{known.signing_name if known is not None else service}.amazonaws.com"
+    host = f"{index.signing_name(service)}.amazonaws.com"
     role = f"AWSServiceRoleFor{named}"
     return Principal(
         kind="service",

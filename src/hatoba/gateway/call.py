@@ -6,7 +6,7 @@ A `Call` is made per request and is cheap: it points at the control plane's `Pla
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -20,6 +20,9 @@ from hatoba.gateway import idempotency
 from hatoba.gateway.idempotency import idempotent
 from hatoba.gateway.needs import Need
 from hatoba.store import Store, Tx
+
+if TYPE_CHECKING:
+    from hatoba.gateway.audit import Witness
 
 T = TypeVar("T")
 
@@ -74,13 +77,27 @@ class Platform(Protocol):
     ids: Ids
     pager: Pager
 
-    def door(self, scope: Scope, service: str, principal: Principal | None = None) -> Door:
+    def door(
+        self,
+        scope: Scope,
+        service: str,
+        principal: Principal | None = None,
+        *,
+        via: tuple[str, ...] = (),
+        source: str = "",
+    ) -> Door:
         """The front door for `service`, in a scope: under its service-linked role, or as `principal`, a role that it
-        has assumed."""
+        has assumed. `via`: `principal` is a client's, with whose permissions these services ask, the last of them
+        `service` (`Call.aws_as_caller`). `source`: it asks as itself, for the resource of this ARN."""
         ...
 
     def demand(self, call: Call, needs: Iterable[Need]) -> None:
         """Raises the access-denied error of the call's service unless its principal may do all of this."""
+        ...
+
+    def witness(self, call: Call, params: Mapping[str, Any]) -> Witness:
+        """Audits a call that comes another way than by AWS's protocols (a registry's), as the operation that it names.
+        Whoever asks for one tells it the end."""
         ...
 
     def serves(self, service: str) -> bool:
@@ -96,6 +113,7 @@ class Call:
     """One operation being carried out."""
 
     __slots__ = (
+        "by",
         "closing",
         "host",
         "needs",
@@ -105,6 +123,7 @@ class Call:
         "request_id",
         "scope",
         "service",
+        "source",
         "source_ip",
         "user_agent",
         "via",
@@ -122,10 +141,14 @@ class Call:
         source_ip: str = "",
         user_agent: str = "",
         host: str = "",
-        via: str = "",
+        by: str = "",
+        via: tuple[str, ...] = (),
+        source: str = "",
     ) -> None:
-        """`host`: the name and port by which the client reached us; "" between rooms. `via`: the service, by botocore's
-        name, that asks with a client's permissions; "" when the client asks, or a service for itself."""
+        """`host`: the name and port by which the client reached us; "" between rooms. Of calls between rooms, by
+        botocore's names: `by`, the service that asks; `via`, where it has the permissions of its own caller only, the
+        services through which it came to that, the last of them `by`; `source`, the ARN of the resource for which it
+        asks as the service that it is, and not as a role."""
         self.platform = platform
         self.scope = scope
         self.service = service  # botocore's name
@@ -135,7 +158,9 @@ class Call:
         self.source_ip = source_ip
         self.user_agent = user_agent
         self.host = host
+        self.by = by
         self.via = via
+        self.source = source
         self.closing: Callable[[Tx], None] | None = None  # what each of its transactions writes at its end
         self.needs: tuple[Need, ...] = ()  # none before the request was found valid: nobody knows what it is about
 
@@ -162,9 +187,18 @@ class Call:
         self.platform.demand(self, needs)
 
     @property
+    def address(self) -> str:
+        """The client's; "" where a service asks."""
+        return "" if self.by else self.source_ip
+
+    @property
     def aws_as_caller(self) -> Door:
         """Other rooms, asked by this one with the caller's own permissions (`aws:CalledVia` tells that we ask)."""
-        return self.platform.door(self.scope, self.service, self.principal)
+        return self.as_caller_in(self.scope)
+
+    def as_caller_in(self, scope: Scope) -> Door:
+        """The same in another account or region than the call's."""
+        return self.platform.door(scope, self.service, self.principal, via=(*self.via, self.service))
 
     @property
     def aws(self) -> Door:

@@ -3,10 +3,18 @@
     aws = doors.door(scope, "ecs")
     await aws.elbv2.register_targets(TargetGroupArn=arn, Targets=[{"Id": "172.31.0.5", "Port": 80}])
 
-The same path as from outside, without the bytes: validated from the model, authorised as the calling service's linked
-role, answered once it is durable; errors are the `AwsError`s a client would be told, as the classes of the called
-service's shapes. What could never come over the wire (an unknown member, a wrong type) is a bug of the caller and
-raises `Nonconforming`.
+The same path as from outside, without the bytes: validated from the model, authorised, answered once it is durable;
+errors are the `AwsError`s a client would be told, as the classes of the called service's shapes. What could never come
+over the wire (an unknown member, a wrong type) is a bug of the caller and raises `Nonconforming`.
+
+Whose permissions count, and what policies may know of it (`iam/authorizer/facts.py`), is one of four:
+
+    its linked role             platform.door(scope, "ecs")                 neither via a service nor one
+    the service for a resource  platform.door(scope, "ecs", source=arn)     a service principal, `aws:SourceArn`
+    a role it has assumed       platform.door(scope, "ecs", principal)      that role, as if it asked itself
+    those of who called it      call.aws_as_caller                          via the service: a forward access session
+
+Source: the IAM user guide, "AWS global condition context keys", "Forward access sessions".
 """
 
 from __future__ import annotations
@@ -18,7 +26,6 @@ from hatoba.aws import conform
 from hatoba.aws.shapes import error_class
 from hatoba.core.errors import AwsError
 from hatoba.core.keys import Scope
-from hatoba.gateway import access
 from hatoba.gateway.call import Call, Platform, Principal
 from hatoba.gateway.operations import Bound, Operations
 
@@ -47,16 +54,18 @@ class LocalDoor:
         *,
         scope: Scope,
         principal: Principal,
-        caller: str,
-        own: bool = False,
+        by: str,
+        via: tuple[str, ...] = (),
+        source: str = "",
     ) -> None:
-        """`caller`: the service that asks; `own`: for itself, not with the permissions of whom `principal` says."""
+        """`by`, `via` and `source`: as in `Call`."""
         self._platform = platform
         self._operations = operations
         self._scope = scope
         self._principal = principal
-        self._caller = caller
-        self._via = "" if own else caller
+        self._by = by
+        self._via = via
+        self._source = source
 
     def __getattr__(self, service: str) -> LocalClient:
         if service.startswith("__"):
@@ -75,7 +84,7 @@ class LocalDoor:
             code = error.code
             raise _typed(bound, error) from error
         finally:
-            bound.metrics.observe(self._caller, code, self._platform.clock.monotonic() - began)
+            bound.metrics.observe(self._by, code, self._platform.clock.monotonic() - began)
 
     def _complete(self, bound: Bound, params: dict[str, Any]) -> None:
         """An idempotency token that the model demands and the caller did not give, as the SDKs add it."""
@@ -94,9 +103,11 @@ class LocalDoor:
             operation=bound.operation.name,
             principal=self._principal,
             request_id=self._platform.ids.uuid(),
-            source_ip=f"{self._caller}.amazonaws.com",
-            user_agent=f"{self._caller}.amazonaws.com",
+            source_ip=f"{self._by}.amazonaws.com",
+            user_agent=f"{self._by}.amazonaws.com",
+            by=self._by,
             via=self._via,
+            source=self._source,
         )
 
 
@@ -108,12 +119,3 @@ def _typed(bound: Bound, error: AwsError) -> AwsError:
     if shape is None:
         return error
     return error_class(bound.operation.service, shape.name)(error.message, **error.members)
-
-
-def service_door(
-    platform: Platform, operations: Operations, scope: Scope, service: str, principal: Principal | None = None
-) -> LocalDoor:
-    """The door for a room, under its service-linked role unless it has assumed another."""
-    own = principal is None
-    principal = principal or access.service_role(scope, service)
-    return LocalDoor(platform, operations, scope=scope, principal=principal, caller=service, own=own)

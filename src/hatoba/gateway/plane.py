@@ -8,17 +8,18 @@ plane.door(scope, "ecs")
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TypeVar, cast
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar, cast
 
 from hatoba.core.clock import Clock
 from hatoba.core.ids import Ids
 from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
+from hatoba.gateway import access
 from hatoba.gateway.access import Authorizer, Identities
-from hatoba.gateway.audit import Auditor, NothingKept
+from hatoba.gateway.audit import Auditor, NothingKept, Witness
 from hatoba.gateway.call import Call, Door, Principal
-from hatoba.gateway.door import service_door
+from hatoba.gateway.door import LocalDoor
 from hatoba.gateway.metrics import Metrics
 from hatoba.gateway.needs import Need
 from hatoba.gateway.operations import Operations
@@ -71,8 +72,27 @@ class ControlPlane:
     def demand(self, call: Call, needs: Iterable[Need]) -> None:
         self.operations.demand(call, needs)
 
+    def witness(self, call: Call, params: Mapping[str, Any]) -> Witness:
+        return self.operations.witness(call, params)
+
     def serves(self, service: str) -> bool:
         return service in self.operations.services
 
-    def door(self, scope: Scope, service: str, principal: Principal | None = None) -> Door:
-        return service_door(self, self.operations, scope, service, principal)
+    def door(
+        self,
+        scope: Scope,
+        service: str,
+        principal: Principal | None = None,
+        *,
+        via: tuple[str, ...] = (),
+        source: str = "",
+    ) -> Door:
+        return LocalDoor(
+            self,
+            self.operations,
+            scope=scope,
+            principal=principal or access.service_role(scope, service),
+            by=service,
+            via=via,
+            source=source,
+        )

@@ -39,8 +39,7 @@ _PREFIXES = {"email": "ses", "monitoring": "cloudwatch", "tagging": "tag"}
 
 def policy_prefix(service: str) -> str:
     """How policies name a service, by botocore's name."""
-    known = index.by_name(service)
-    signing = known.signing_name if known is not None else service
+    signing = index.signing_name(service)
     return _PREFIXES.get(signing, signing)
 
 

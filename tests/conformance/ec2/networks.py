@@ -156,11 +156,11 @@ class Platform:
 
         return asyncio.run_coroutine_threadsafe(made(), self.loop).result(20)
 
-    def door(self, scope: Scope, service: str) -> Callable[..., Any]:
-        """What another room does: `ask("ec2", "describe_vpcs", …)` under its service role."""
+    def door(self, scope: Scope, service: str, source: str = "") -> Callable[..., Any]:
+        """What another room does: `ask("ec2", "describe_vpcs", …)` under its service role, or for a resource."""
 
         def ask(name: str, operation: str, **params: Any) -> Any:
-            asked = getattr(getattr(self.plane.door(scope, service), name), operation)(**params)
+            asked = getattr(getattr(self.plane.door(scope, service, source=source), name), operation)(**params)
             return asyncio.run_coroutine_threadsafe(asked, self.loop).result(20)
 
         return ask

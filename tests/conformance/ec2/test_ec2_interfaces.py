@@ -38,7 +38,7 @@ def told(platform: Platform, scope: Scope) -> Any:
 @pytest.fixture
 def gives_public(platform: Platform, scope: Scope) -> Any:
     """What the platform's services do for tasks and load balancers."""
-    ask = platform.door(scope, "ecs")
+    ask = platform.door(scope, "elbv2")
 
     def give(id_: str, public: bool = True) -> str | None:
         modify = "modify_network_interface_attribute"

@@ -94,7 +94,8 @@ def test_a_service_assumes_the_roles_of_its_tasks(platform: Platform, iam: Any, 
         arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
         return arn
 
-    ask = platform.door(Scope("aws", account, "eu-west-1"), "ecs")
+    scope, task = Scope("aws", account, "eu-west-1"), f"arn:aws:ecs:eu-west-1:{account}:task/default/1"
+    ask = platform.door(scope, "ecs", task)
     ours = made("Ours", f"arn:aws:ecs:eu-west-1:{account}:*", account)
     assert ask("sts", "assume_role", RoleArn=ours, RoleSessionName="task", DurationSeconds=21600)["Credentials"]
     elsewhere = made("Elsewhere", f"arn:aws:ecs:us-east-1:{account}:*", account)
@@ -102,9 +103,9 @@ def test_a_service_assumes_the_roles_of_its_tasks(platform: Platform, iam: Any, 
     for role in (elsewhere, others):
         with pytest.raises(Exception, match="is not authorized to perform: sts:AssumeRole"):
             ask("sts", "assume_role", RoleArn=role, RoleSessionName="task")
-    other = platform.door(Scope("aws", account, "eu-west-1"), "elbv2")
-    with pytest.raises(Exception, match="is not authorized to perform: sts:AssumeRole"):
-        other("sts", "assume_role", RoleArn=ours, RoleSessionName="task")
+    for other in (platform.door(scope, "elbv2", task), platform.door(scope, "ecs")):  # who does not say for what
+        with pytest.raises(Exception, match="is not authorized to perform: sts:AssumeRole"):
+            other("sts", "assume_role", RoleArn=ours, RoleSessionName="task")
 
 
 def test_how_long_a_session_lasts(platform: Platform, iam: Any, sts: Any, role: str, account: str) -> None:

@@ -121,7 +121,8 @@ def a_role_by_a_service_for_another_region(victim: Victim) -> bool:
     """The same by the source's ARN: the role is for what runs in one region."""
     source = f"arn:aws:ecs:eu-west-1:{victim.account}:*"
     role = victim.role({"Service": "ecs-tasks.amazonaws.com"}, ArnLike={"aws:SourceArn": source})
-    ask = victim.platform.door(Scope("aws", victim.account, "us-east-1"), "ecs")
+    task = f"arn:aws:ecs:us-east-1:{victim.account}:task/default/1"
+    ask = victim.platform.door(Scope("aws", victim.account, "us-east-1"), "ecs", task)
     return works(lambda: ask("sts", "assume_role", RoleArn=role, RoleSessionName="task"))
 
 
@@ -129,6 +130,18 @@ def a_service_that_does_what_is_not_its_business(victim: Victim) -> bool:
     """A room that somebody has got to ask for them: its own role limits what it may do."""
     ask = victim.platform.door(Scope("aws", victim.account, "us-east-1"), "logs")
     return works(lambda: ask("iam", "create_user", UserName="made"))
+
+
+def an_interface_that_is_somebody_elses(victim: Victim) -> bool:
+    """ECS is got to change an interface that it has not made: that of a user, whose groups would let anybody in."""
+    ec2 = victim.platform.client("ec2", account=victim.account)
+    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    theirs = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    ask = victim.platform.door(Scope("aws", victim.account, "us-east-1"), "ecs")
+    own = ask("ec2", "create_network_interface", SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    ask("ec2", "modify_network_interface_attribute", NetworkInterfaceId=own, AssociatePublicIpAddress=True)
+    change = {"NetworkInterfaceId": theirs, "SourceDestCheck": {"Value": False}}
+    return works(lambda: ask("ec2", "modify_network_interface_attribute", **change))
 
 
 Attack = Callable[[Victim], bool]
@@ -155,9 +168,10 @@ THREATS: list[tuple[Attack, tuple[str, str, str]]] = [
     (a_role_of_another_account_by_a_service, REFUSED),
     (
         a_role_by_a_service_for_another_region,
-        (TRUST, "{call.scope.region}:{asks.account}", "eu-west-1:{asks.account}"),
+        (TRUST, "call.source or None", "call.source.replace('us-east-1', 'eu-west-1')"),
     ),
     (a_service_that_does_what_is_not_its_business, REFUSED),
+    (an_interface_that_is_somebody_elses, REFUSED),
 ]
 
 

@@ -174,7 +174,7 @@ async def test_the_door_asks_the_authorizer() -> None:
 async def test_an_operation_may_demand_more_than_its_table_says() -> None:
     """And as whom it asks further is known: the caller's permissions, and through which service."""
     logs, lambda_ = Service("logs"), Service("lambda")
-    seen: list[tuple[str, str, str]] = []
+    seen: list[tuple[str, str, str, tuple[str, ...]]] = []
 
     @logs.operation
     async def put_subscription_filter(req: dict[str, Any], call: Call) -> None:
@@ -184,7 +184,7 @@ async def test_an_operation_may_demand_more_than_its_table_says() -> None:
 
     @lambda_.operation
     async def invoke(req: dict[str, Any], call: Call) -> dict[str, Any]:
-        seen.append((call.principal.kind, call.principal.arn.rpartition("/")[2], call.via))
+        seen.append((call.principal.kind, call.principal.arn.rpartition("/")[2], call.by, call.via))
         return {}
 
     class NotTwo:
@@ -203,7 +203,7 @@ async def test_an_operation_may_demand_more_than_its_table_says() -> None:
             await door_of(made, "strict").logs.put_subscription_filter(**request)
         assert seen == []
         await door_of(made, "ann").logs.put_subscription_filter(**request)
-        assert seen == [("user", "ann", "logs"), ("service", "logs", "")]
+        assert seen == [("user", "ann", "logs", ("logs",)), ("service", "logs", "logs", ())]
 
 
 @on_uvloop

@@ -32,7 +32,9 @@ ALICE = Principal(kind="user", account=SCOPE.account, arn="arn:aws:iam::12345678
 class Asked:
     def __init__(self, service: str, access: Access, *tables: Table[Any], who: Principal = ALICE) -> None:
         """`service`: botocore's name; `tables`: those that the rules look into."""
-        self.service, self.access, self.who, self.via = service, access, who, ""
+        self.service, self.access, self.who = service, access, who
+        self.via: tuple[str, ...] = ()
+        self.source = ""
         sealer = Sealer(b"k" * 32)
         self.store = Store(MemoryJournal(MemoryDisk()), tables, sealer)
         self._runner = asyncio.Runner()
@@ -83,6 +85,7 @@ class Asked:
             principal=self.who,
             request_id="r",
             via=self.via,
+            source=self.source,
         )
         return list(self.access.needs(operation, req, call))
 

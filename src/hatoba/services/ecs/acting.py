@@ -12,12 +12,13 @@ SESSION = "ECSServiceDeployment"
 SHORTEST_SESSION = 900
 
 
-async def door_as(platform: Platform, scope: Scope, role: str, session: str = SESSION) -> Door:
-    """Raises what STS says when the role does not trust ECS, or is not there."""
-    own = platform.door(scope, "ecs")
+async def door_as(platform: Platform, scope: Scope, role: str, session: str = SESSION, *, source: str) -> Door:
+    """`source`: the ARN of what it is for. Raises what STS says when the role does not trust ECS, or is not there."""
     if not role:
-        return own
-    found = await own.sts.assume_role(RoleArn=role, RoleSessionName=session, DurationSeconds=SHORTEST_SESSION)
+        return platform.door(scope, "ecs")
+    found = await platform.door(scope, "ecs", source=source).sts.assume_role(
+        RoleArn=role, RoleSessionName=session, DurationSeconds=SHORTEST_SESSION
+    )
     user = found["AssumedRoleUser"]
     principal = Principal(
         kind="role",

@@ -55,7 +55,7 @@ async def decrypted(aws: Door, secret: StoredSecret, version: Version) -> Value:
 
 def asking(call: Call, secret: StoredSecret) -> Door:
     """The door to KMS where the secret is, which may be in another account than the caller."""
-    return call.platform.door(secret.scope, call.service, call.principal)
+    return call.as_caller_in(secret.scope)
 
 
 def _context(secret: StoredSecret, name: str) -> dict[str, str]:

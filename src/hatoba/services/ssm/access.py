@@ -131,7 +131,7 @@ def starting(action: str, req: Params, call: Call) -> Iterator[Need]:
 
     ECS starts the sessions of ExecuteCommand for somebody whom it has asked for the right to that.
     """
-    if call.via == "ecs":
+    if call.via[-1:] == ("ecs",):
         return
     target, document = str(req.get("Target") or ""), req.get("DocumentName")
     checked: Keys = {"ssm:SessionDocumentAccessCheck": _flag(document)}

@@ -55,6 +55,14 @@ def asked() -> Iterator[Asked]:
         allocation="eipalloc-1",
     )
     asked.put(enis, eni)
+    of_ecs = Eni(
+        key=enis.key(SCOPE, "eni-2"),
+        vpc="vpc-1",
+        subnet="subnet-1",
+        zone="us-east-1b",
+        requester="AWSServiceRoleForECS:ecs",
+    )
+    asked.put(enis, of_ecs)
     asked.put(elastics, Elastic(key=elastics.key(SCOPE, "eipalloc-1"), public="100.64.4.1"))
     associations = (Association(id="rtbassoc-0"), Association(id="rtbassoc-1", subnet="subnet-1"))
     table = RouteTable(
@@ -228,6 +236,9 @@ KEYS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("DeleteNetworkInterface", {"NetworkInterfaceId": "eni-1"},
      {"ec2:NetworkInterfaceID": "eni-1", "ec2:Subnet": "subnet/subnet-1", "ec2:Vpc": "vpc/vpc-1",
       "ec2:AvailabilityZone": "us-east-1b"}),
+    ("DeleteNetworkInterface", {"NetworkInterfaceId": "eni-2"},
+     {"ec2:NetworkInterfaceID": "eni-2", "ec2:Subnet": "subnet/subnet-1", "ec2:Vpc": "vpc/vpc-1",
+      "ec2:AvailabilityZone": "us-east-1b", "ec2:ManagedResourceOperator": "ecs.amazonaws.com"}),
     ("DeleteRouteTable", {"RouteTableId": "rtb-1"}, {"ec2:RouteTableID": "rtb-1", "ec2:Vpc": "vpc/vpc-1"}),
     ("DeleteNetworkAcl", {"NetworkAclId": "acl-1"}, {"ec2:NetworkAclID": "acl-1", "ec2:Vpc": "vpc/vpc-1"}),
     ("DeleteNetworkAcl", {"NetworkAclId": "acl-9"}, {"ec2:NetworkAclID": "acl-9"}),

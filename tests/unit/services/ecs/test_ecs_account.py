@@ -9,7 +9,6 @@ import pytest
 from hatoba.aws.shapes import ecs as t
 from hatoba.fleet.model import workloads
 from hatoba.gateway.call import Principal
-from hatoba.gateway.door import LocalDoor
 from hatoba.services.ecs.model.account import DEFAULTS, account_settings
 from tests.unit.services.ecs.world import NETWORK, SCOPE, World, container, definition, world
 
@@ -24,7 +23,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/team/deploy"
 def as_(w: World, kind: Any, arn: str, role: str | None = None) -> Any:
     """ECS, as somebody sees it."""
     who = Principal(kind=kind, account=ACCOUNT, arn=arn, id="x", role=role)
-    return LocalDoor(w.plane, w.plane.operations, scope=SCOPE, principal=who, caller="test").ecs
+    return w.plane.door(SCOPE, "test", who).ecs
 
 
 async def effective(ecs: Any, name: str, **fields: Any) -> str:

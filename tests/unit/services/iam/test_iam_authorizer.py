@@ -192,10 +192,14 @@ def test_a_key_decides_itself_whether_identities_policies_count(lab: Lab) -> Non
 
 
 def test_a_resources_policy_may_name_the_service_that_asks(lab: Lab) -> None:
+    """Where it asks for a resource of its user's; not as its linked role, which is a role like any other."""
     logs = service_role(SCOPE, "logs")
     key = attached(allow("kms:Encrypt"), to={"Service": "logs.amazonaws.com"})
-    assert lab.may(logs, "kms:Encrypt", KEY, policy=key, trusts_account=False)
-    assert not lab.may(service_role(SCOPE, "ecr"), "kms:Encrypt", KEY, policy=key, trusts_account=False)
+    group = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:web"
+    asked: dict[str, Any] = {"policy": key, "trusts_account": False}
+    assert lab.may(logs, "kms:Encrypt", KEY, by="logs", source=group, **asked)
+    assert not lab.may(logs, "kms:Encrypt", KEY, by="logs", **asked)
+    assert not lab.may(service_role(SCOPE, "ecr"), "kms:Encrypt", KEY, by="ecr", source=group, **asked)
 
 
 def test_what_is_stored_and_cannot_be_read_allows_nothing(lab: Lab) -> None:

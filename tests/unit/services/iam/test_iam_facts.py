@@ -14,6 +14,7 @@ from tests.unit.services.iam.authorising import ACCOUNT, TASK, Lab, allow, attac
 from tests.unit.services.iam.authorising import lab as opened
 
 ISSUED = 1_699_999_000.0  # a thousand seconds before the lab's time
+LINKED = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"
 
 
 @pytest.fixture
@@ -54,12 +55,28 @@ HAD = [  # who, key, value
     ("user", "aws:ResourceAccount", ACCOUNT),
     ("user", "aws:RequestedRegion", "us-east-1"),
     ("user", "aws:SecureTransport", "false"),
-    ("service", "aws:SecureTransport", "true"),
     ("user", "aws:ViaAWSService", "false"),
     ("user", "aws:PrincipalIsAWSService", "false"),
+    # Between rooms: a linked role, a service for a resource of its user's, a role it has assumed, its caller's own.
+    ("linked", "aws:PrincipalArn", LINKED),
+    ("linked", "aws:PrincipalIsAWSService", "false"),
+    ("linked", "aws:ViaAWSService", "false"),
+    ("linked", "aws:SecureTransport", "true"),
     ("service", "aws:PrincipalIsAWSService", "true"),
     ("service", "aws:PrincipalServiceName", "ecs.amazonaws.com"),
+    ("service", "aws:SourceArn", TASK),
     ("service", "aws:SourceAccount", ACCOUNT),
+    ("service", "aws:ViaAWSService", "false"),
+    ("assumed", "aws:PrincipalArn", f"arn:aws:iam::{ACCOUNT}:role/deploy"),
+    ("assumed", "aws:PrincipalIsAWSService", "false"),
+    ("assumed", "aws:ViaAWSService", "false"),
+    ("assumed", "aws:SecureTransport", "true"),
+    ("via", "aws:PrincipalArn", f"arn:aws:iam::{ACCOUNT}:user/bob"),
+    ("via", "aws:PrincipalIsAWSService", "false"),
+    ("via", "aws:ViaAWSService", "true"),
+    ("via", "aws:CalledViaFirst", "ecs.amazonaws.com"),
+    ("via", "aws:CalledViaLast", "elasticloadbalancing.amazonaws.com"),
+    ("via", "aws:SecureTransport", "true"),
     ("role", "aws:TokenIssueTime", "2023-11-14T21:56:40Z"),
     ("role", "aws:MultiFactorAuthPresent", "true"),
     ("role", "aws:MultiFactorAuthAge", "1100"),
@@ -84,7 +101,19 @@ NOT_HAD = [
     ("user", "aws:SourceArn"),
     ("role", "aws:SourceArn"),
     ("user", "aws:CalledVia"),
+    ("linked", "aws:SourceIp"),
+    ("linked", "aws:SourceArn"),
+    ("linked", "aws:SourceAccount"),
+    ("linked", "aws:PrincipalServiceName"),
+    ("linked", "aws:CalledVia"),
     ("service", "aws:SourceIp"),
+    ("service", "aws:CalledVia"),
+    ("assumed", "aws:SourceIp"),
+    ("assumed", "aws:SourceArn"),
+    ("assumed", "aws:CalledVia"),
+    ("assumed", "aws:CalledViaFirst"),
+    ("via", "aws:SourceIp"),
+    ("via", "aws:SourceArn"),
     ("user", "aws:PrincipalOrgID"),
     ("user", "aws:RequestTag/x"),
     ("user", "aws:ResourceTag/x"),
@@ -94,10 +123,10 @@ NOT_HAD = [
 
 def who(lab: Lab, name: str) -> Any:
     match name:
-        case "user":
+        case "user" | "via":
             lab.tag(f"arn:aws:iam::{ACCOUNT}:user/bob", Team="red")
             return lab.user("bob")
-        case "role":
+        case "role" | "assumed":
             lab.tag(f"arn:aws:iam::{ACCOUNT}:role/deploy", team="red", kind="robot")
             return lab.role("deploy", session=SESSION)
         case "plain":
@@ -107,7 +136,18 @@ def who(lab: Lab, name: str) -> Any:
     return service_role(SCOPE, "ecs")
 
 
-ASKED: dict[str, Any] = {"user_agent": "aws-cli/2", "keys": {"ecs:cluster": "arn:of:cluster"}}
+def how(name: str) -> dict[str, Any]:
+    """How somebody asks: a client, unless rooms ask each other."""
+    between: dict[str, dict[str, Any]] = {
+        "linked": {"by": "ecs"},
+        "service": {"by": "ecs", "source": TASK},
+        "assumed": {"by": "ecs"},
+        "via": {"by": "elbv2", "via": ("ecs", "elbv2")},
+    }
+    return {"user_agent": "aws-cli/2", **between.get(name, {})}
+
+
+KEYS = {"ecs:cluster": "arn:of:cluster"}
 
 
 @pytest.mark.parametrize(("name", "key", "value"), HAD)
@@ -115,7 +155,7 @@ def test_a_key_says(lab: Lab, name: str, key: str, value: str) -> None:
     lab.tag(TASK, Stage="beta")
     asks = who(lab, name)
     for right, expected in ((value, True), (f"{value}x", False)):
-        assert lab.holds(asks, "StringEquals", key, right, **ASKED) is expected, right
+        assert lab.holds(asks, "StringEquals", key, right, keys=KEYS, **how(name)) is expected, right
 
 
 @pytest.mark.parametrize(("name", "key"), NOT_HAD)
@@ -124,39 +164,27 @@ def test_a_key_is_not_there(lab: Lab, name: str, key: str) -> None:
     given = attached(deny("ecs:RunTask", Condition={"Null": {key: "false"}}), allow("ecs:RunTask"))
     # What nobody can tell is neither there nor not: a Deny applies either way.
     unknown = attached(deny("ecs:RunTask", Condition={"Null": {key: "true"}}), allow("ecs:RunTask"))
-    assert (lab.may(asks, "ecs:RunTask", TASK, policy=given), lab.may(asks, "ecs:RunTask", TASK, policy=unknown)) == (
-        True,
-        False,
-    )
+    found = [lab.may(asks, "ecs:RunTask", TASK, policy=policy, **how(name)) for policy in (given, unknown)]
+    assert found == [True, False]
 
 
-def test_for_which_resource_a_service_acts_nobody_can_tell(lab: Lab) -> None:
-    """So a policy that wants to know lets nobody in, and one that shuts somebody out does."""
-    ecs = service_role(SCOPE, "ecs")
-    for operator, value in (("ArnLike", "arn:aws:*"), ("ArnNotLike", "arn:x"), ("Null", "true"), ("Null", "false")):
-        condition = {operator: {"aws:SourceArn": value}}
-        assert not lab.holds(ecs, operator, "aws:SourceArn", value)
-        shut = attached(deny("ecs:RunTask", Condition=condition), allow("ecs:RunTask"))
-        assert not lab.may(ecs, "ecs:RunTask", TASK, policy=shut)
-    said = {"aws:SourceArn": "arn:aws:ecs:us-east-1:1:task/t"}
-    assert lab.holds(ecs, "ArnLike", "aws:SourceArn", "arn:aws:ecs:*", keys=said), "unless the room says it"
+def test_all_services_on_the_way_are_named(lab: Lab) -> None:
+    bob = who(lab, "via")
+    for operator, services, expected in (
+        ("ForAnyValue:StringEquals", ["ecs.amazonaws.com"], True),
+        ("ForAnyValue:StringEquals", ["kms.amazonaws.com"], False),
+        ("ForAllValues:StringEquals", ["ecs.amazonaws.com"], False),
+        ("ForAllValues:StringEquals", ["ecs.amazonaws.com", "elasticloadbalancing.amazonaws.com"], True),
+    ):
+        assert lab.holds(bob, operator, "aws:CalledVia", services, **how("via")) is expected, services
 
 
 def test_addresses_are_of_who_asks_directly(lab: Lab) -> None:
     bob = who(lab, "user")
     assert lab.holds(bob, "IpAddress", "aws:SourceIp", "203.0.113.0/24")
     assert not lab.holds(bob, "IpAddress", "aws:SourceIp", "198.51.100.0/24")
-    assert not lab.holds(bob, "IpAddress", "aws:SourceIp", "0.0.0.0/0", via="ssm")
+    assert not lab.holds(bob, "IpAddress", "aws:SourceIp", "0.0.0.0/0", by="ssm", via=("ssm",))
     assert lab.holds(bob, "Bool", "aws:SecureTransport", "true", source_ip="127.0.0.1")
-
-
-def test_a_service_that_asks_for_somebody_is_named(lab: Lab) -> None:
-    bob = who(lab, "user")
-    asked: dict[str, Any] = {"via": "ssm", "source_ip": ""}
-    assert lab.holds(bob, "Bool", "aws:ViaAWSService", "true", **asked)
-    assert lab.holds(bob, "ForAnyValue:StringEquals", "aws:CalledVia", "ssm.amazonaws.com", **asked)
-    for key in ("aws:CalledViaFirst", "aws:CalledViaLast"):
-        assert lab.holds(bob, "StringEquals", key, "ssm.amazonaws.com", **asked)
 
 
 def test_tags_that_differ_in_case_only_are_no_answer(lab: Lab) -> None:

@@ -155,9 +155,9 @@ def test_the_service_through_which_is_asked(asked: Asked) -> None:
         return asked.keys("DescribeKey", KeyId=K).get("kms:ViaService")
 
     assert via() is None
-    asked.via = "secretsmanager"  # with a client's permissions
+    asked.via = ("secretsmanager",)  # with a client's permissions
     assert via() == "secretsmanager.us-east-1.amazonaws.com"
-    asked.via, asked.who = "", access.service_role(SCOPE, "ssm")  # for itself
+    asked.via, asked.who = (), access.service_role(SCOPE, "ssm")  # for itself
     assert via() == "ssm.us-east-1.amazonaws.com"
 
 
@@ -230,6 +230,14 @@ def test_grants_are_constrained(asked: Asked, constraint: Any, context: dict[str
     granted(asked, ("Encrypt", "DescribeKey"), constraint, grantee=ALICE.arn)
     assert bool(adds(asked, "Encrypt", KeyId=K, Plaintext=b"a", EncryptionContext=context)) is allowed
     assert bool(adds(asked, "DescribeKey", KeyId=K)) is ("SourceArn" not in constraint)
+
+
+def test_a_grant_for_one_resource_of_a_service(asked: Asked) -> None:
+    granted(asked, ("Encrypt",), {"SourceArn": "arn:aws:x"}, grantee_service="ssm.amazonaws.com")
+    asked.who = access.service_role(SCOPE, "ssm")
+    for source in ("arn:aws:x", "arn:aws:y", ""):
+        asked.source = source
+        assert bool(adds(asked, "Encrypt", KeyId=K, Plaintext=b"a")) is (source == "arn:aws:x")
 
 
 def test_a_grant_to_grant_gives_no_more_than_itself(asked: Asked) -> None:

@@ -126,11 +126,11 @@ def test_a_session_says_whose_it_is(asked: Asked) -> None:
 
 
 def test_ecs_starts_sessions_for_whom_it_has_asked_itself(asked: Asked) -> None:
-    asked.via = "ecs"
+    asked.via = ("ecs",)
     try:
         assert asked.needs("StartSession", Target=TARGET, DocumentName="AmazonECS-ExecuteInteractiveCommand") == []
     finally:
-        asked.via = ""
+        asked.via = ()
 
 
 @pytest.mark.parametrize("role", ["machines/anywhere", "arn:aws:iam::123456789012:role/machines/anywhere"])

@@ -30,7 +30,7 @@ def event(
     """`source` is `ecs.amazonaws.com`; `error` code and message; `seconds` how long it took, once that is known."""
     made: dict[str, Any] = {
         "eventVersion": VERSION,
-        "userIdentity": identity(call.principal, call.via),
+        "userIdentity": identity(call),
         "eventTime": timestamp(began),
         "eventSource": source,
         "eventName": call.operation,
@@ -82,7 +82,10 @@ def user_name(principal: Principal) -> str:
     return principal.arn.rpartition("/")[2]
 
 
-def identity(principal: Principal, via: str) -> dict[str, Any]:
+def identity(call: Call) -> dict[str, Any]:
+    principal = call.principal
+    if call.source:
+        return {"type": "AWSService", "invokedBy": user_name(principal)}
     found: dict[str, Any] = {"type": _TYPES[principal.kind], "principalId": principal.id}
     if principal.kind == "anonymous":
         return found
@@ -94,10 +97,8 @@ def identity(principal: Principal, via: str) -> dict[str, Any]:
     context = _session(principal)
     if context:
         found["sessionContext"] = context
-    if principal.kind == "service":
-        found["invokedBy"] = user_name(principal)
-    elif via:
-        found["invokedBy"] = f"{via}.amazonaws.com"
+    if call.by:
+        found["invokedBy"] = f"{call.by}.amazonaws.com"
     return found
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from hatoba.aws.index import signing_name
 from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
 from hatoba.gateway.needs import Keys, Params, Values, member
@@ -22,7 +23,7 @@ from hatoba.services.ec2.model.address import elastics
 from hatoba.services.ec2.model.arns import TYPES, arn_of
 from hatoba.services.ec2.model.endpoint import vpc_endpoints
 from hatoba.services.ec2.model.group import groups
-from hatoba.services.ec2.model.interface import enis
+from hatoba.services.ec2.model.interface import Eni, enis
 from hatoba.services.ec2.model.keypair import KeyPair, by_name, key_pairs
 from hatoba.services.ec2.model.network import subnets, vpcs
 from hatoba.services.ec2.model.peering import Side, peerings
@@ -87,7 +88,13 @@ def _interface(call: Call, id_: str) -> Keys:
         return {"ec2:NetworkInterfaceID": id_}
     subnet = arn_of(call.scope, "subnet", found.subnet)
     where = {"ec2:Subnet": subnet, "ec2:Vpc": _vpc_arn(call, found.vpc), "ec2:AvailabilityZone": found.zone}
-    return {"ec2:NetworkInterfaceID": id_, **where}
+    return {"ec2:NetworkInterfaceID": id_, **where, **_operator(found)}
+
+
+def _operator(eni: Eni) -> dict[str, Values]:
+    """The service that has made it, if one of another room did: `ecs.amazonaws.com`."""
+    role, session, room = (eni.requester or "").rpartition(":")
+    return {"ec2:ManagedResourceOperator": f"{signing_name(room)}.amazonaws.com"} if role and session else {}
 
 
 def _table(call: Call, id_: str) -> Keys:

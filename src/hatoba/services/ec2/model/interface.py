@@ -53,7 +53,7 @@ class Eni(Record, frozen=True, kw_only=True):
     zone: str
     kind: Literal["interface", "natGateway", "vpc_endpoint"] = "interface"
     description: str = ""
-    requester: str | None = None  # the principal of a service that made it; None: the user did
+    requester: str | None = None  # the principal's id of a service that made it; None: the user did
     created: float = 0.0
     source_check: bool = True
     public: str | None = None  # its public address, of the instance's pool

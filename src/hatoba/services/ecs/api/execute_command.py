@@ -34,7 +34,7 @@ async def execute_command(req: t.ExecuteCommandRequest, call: Call) -> t.Execute
         parameters["cloudWatchLogGroupName"] = [kept.group]
     target = f"ecs:{cluster.id}_{task.id}_{container.runtime_id}"
     try:
-        started = await call.platform.door(call.scope, "ecs", call.principal).ssm.start_session(
+        started = await call.aws_as_caller.ssm.start_session(
             Target=target, DocumentName=DOCUMENT, Parameters=parameters
         )
     except ts.TargetNotConnected as error:

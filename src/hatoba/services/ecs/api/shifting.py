@@ -65,8 +65,11 @@ def _balancer(rule: str) -> str:
 async def check_rules(call: Call, advanced: Sequence[Shifting]) -> None:
     """They exist and forward, as far as the role may see them."""
     wanted = {rule: one.role for one in advanced for rule in (one.production, one.test) if rule}
+    source = call.needs[0].resource  # the service, or the task set
     try:
-        doors = {role: await door_as(call.platform, call.scope, role) for role in sorted(set(wanted.values()))}
+        doors = {
+            role: await door_as(call.platform, call.scope, role, source=source) for role in sorted(set(wanted.values()))
+        }
     except AwsError as error:
         if error.status >= 500:
             raise

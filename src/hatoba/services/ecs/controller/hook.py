@@ -17,6 +17,7 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Platform
 from hatoba.reconcile import Wake
 from hatoba.services.ecs.acting import door_as
+from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.hook import Hook, Status, hooks, hooks_of
 from hatoba.services.ecs.model.service_deployment import ServiceDeployment, deployments
 from hatoba.store import Change
@@ -75,7 +76,7 @@ class HookController:
 
     async def _call(self, hook: Hook) -> Said:
         try:
-            aws = await door_as(self._platform, hook.scope, hook.role)
+            aws = await door_as(self._platform, hook.scope, hook.role, source=_source(hook))
             answer = await aws.lambda_.invoke(FunctionName=hook.target, Payload=json.dumps(hook.event).encode())
         except AwsError as error:
             if error.status >= 500 and error.code != "NotImplementedException":
@@ -95,6 +96,10 @@ class HookController:
                 return min(hook.expires_at, now + said.delay)
             tx.put(hooks, replace(hook, status=said.status, reason=said.reason, call_at=None))
         return None
+
+
+def _source(hook: Hook) -> str:
+    return arns.service_deployment_arn(hook.scope, hook.deployment)
 
 
 def heard(answer: dict[str, Any]) -> Said:

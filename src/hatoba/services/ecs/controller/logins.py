@@ -27,31 +27,36 @@ class ExecutionRoles:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._trusted: dict[tuple[Scope, str], float] = {}  # until when
+        self._trusted: dict[tuple[str, str], float] = {}  # until when, by role and place
 
-    async def check(self, scope: Scope, arn: str | None) -> None:
-        """Raises what STS says when it does not."""
+    async def check(self, scope: Scope, role: str | None, task: str) -> None:
+        """`task`: for which, by its ARN. Raises what STS says when it does not."""
         now = self._platform.clock.now()
-        if arn is None or self._trusted.get((scope, arn), 0.0) > now:
+        if role is None or self._trusted.get((role, _place(task)), 0.0) > now:
             return
-        await self._platform.door(scope, "ecs").sts.assume_role(
-            RoleArn=arn, RoleSessionName=SESSION, DurationSeconds=SHORTEST_SESSION
+        await self._platform.door(scope, "ecs", source=task).sts.assume_role(
+            RoleArn=role, RoleSessionName=SESSION, DurationSeconds=SHORTEST_SESSION
         )
-        self._trusted[scope, arn] = now + TRUST_SECONDS
+        self._trusted[role, _place(task)] = now + TRUST_SECONDS
+
+
+def _place(task: str) -> str:
+    """The cluster, beside account and region: as much of a task as a role's trust can ask for."""
+    return task.rpartition("/")[0]
 
 
 class Logins:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._known: dict[tuple[Scope, str], tuple[Secret, float]] = {}  # until when it is used for new tasks
+        self._known: dict[tuple[str, str], tuple[Secret, float]] = {}  # until when it is used for new tasks
 
-    async def password(self, scope: Scope, role: str | None) -> Secret:
-        """`role`: the execution role. Raises what STS or ECR says when it may not."""
-        whose, now = (scope, role or ""), self._platform.clock.now()
+    async def password(self, scope: Scope, role: str | None, task: str) -> Secret:
+        """`role`: the execution role of this task. Raises what STS or ECR says when it may not."""
+        whose, now = (role or "", _place(task)), self._platform.clock.now()
         known = self._known.get(whose)
         if known is not None and known[1] > now:
             return known[0]
-        door = await door_as(self._platform, scope, role or "", SESSION)
+        door = await door_as(self._platform, scope, role or "", SESSION, source=task)
         answer = await door.ecr.get_authorization_token()
         given = answer["authorizationData"][0]
         user, _, password = base64.b64decode(given["authorizationToken"]).decode().partition(":")

@@ -92,7 +92,7 @@ class SecretRolls:
         reads = tuple(dict.fromkeys(resource(reference, key.scope) for reference in references))
         role = definition.content.get("executionRoleArn")
         try:
-            now = await self._reader.versions(key.scope, role, "ecs-secret-change", references)
+            now = await self._reader.versions(service, role, "ecs-secret-change", references)
         except Unavailable as error:
             self._unknown(service, reads, str(error))
             return None

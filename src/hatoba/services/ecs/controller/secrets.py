@@ -15,6 +15,7 @@ from hatoba.core.errors import AwsError, HatobaError
 from hatoba.core.keys import Scope
 from hatoba.core.secret import Secret
 from hatoba.gateway.call import Door, Platform, Principal
+from hatoba.services.ecs.model.service import Service
 from hatoba.services.ecs.model.task import Task
 from hatoba.services.ecs.model.task_definition import Definition
 from hatoba.services.ecs.plan import reasons
@@ -70,7 +71,7 @@ class Reader:
         sources = self.sources(task, definition)
         if not sources:
             return Injected()
-        principal = await self._assume(task.scope, execution_role(task, definition), task.id)
+        principal = await self._assume(task.scope, execution_role(task, definition), task.id, task.arn)
         logins = await self._logins(task.scope, principal, sources)
         values = await self._values(task.scope, principal, sources.references())
         objects = await self._objects(task.scope, principal, sources)
@@ -102,7 +103,7 @@ class Reader:
 
     async def files(self, task: Task, definition: Definition) -> dict[str, dict[str, Secret]]:
         """The files in memory alone, as they would be now. Raises as `read`."""
-        principal = await self._assume(task.scope, execution_role(task, definition), task.id)
+        principal = await self._assume(task.scope, execution_role(task, definition), task.id, task.arn)
         only = Wanted(placed=self.sources(task, definition).placed)
         values = await self._values(task.scope, principal, only.references())
         _refuse_binary(only, values)
@@ -111,17 +112,20 @@ class Reader:
         except Unusable as error:
             raise Unavailable(reasons.secret(str(error))) from error
 
-    async def versions(self, scope: Scope, role: str | None, session: str, asked: list[Reference]) -> dict[str, str]:
+    async def versions(
+        self, service: Service, role: str | None, session: str, asked: list[Reference]
+    ) -> dict[str, str]:
         """Which version each source is of now, by its ARN and what else tells it. Raises as `read`."""
-        principal = await self._assume(scope, role, session)
+        scope = service.scope
+        principal = await self._assume(scope, role, session, service.arn)
         values = await self._values(scope, principal, asked)
         return {_named(reference, scope): values[reference.source].version for reference in asked}
 
-    async def _assume(self, scope: Scope, role: str | None, session: str) -> Principal:
-        """The execution role, in a session that has the task's name."""
+    async def _assume(self, scope: Scope, role: str | None, session: str, source: str) -> Principal:
+        """The execution role, in a session that has the task's name. `source`: the ARN of what it is for."""
         if not role:
             raise Unavailable(reasons.secret_file("secret files need an execution role, and the task has none."))
-        sts = self._platform.door(scope, "ecs").sts
+        sts = self._platform.door(scope, "ecs", source=source).sts
         try:
             found = await sts.assume_role(RoleArn=role, RoleSessionName=session, DurationSeconds=SHORTEST_SESSION)
         except AwsError as error:

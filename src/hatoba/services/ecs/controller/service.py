@@ -165,7 +165,7 @@ class ServiceController:
         clock = self._platform.clock
         drained_at = await balancing.deregister(aws, first.deregister, targets, clock, instances)
         problems = [words.not_registered(group, why) for group, why in refused.items()]
-        unset = await traffic.weigh(self._platform, key.scope, first.effects.weighings)
+        unset = await traffic.weigh(self._platform, key.scope, service.arn, first.effects.weighings)
         problems += [words.not_shifted(rule, why) for rule, why in unset.items()]
         given = Given(first.story.key, first.effects.traffic) if first.story and first.effects.traffic else None
         outside = Outside(joined, drained_at, targets, whys, problems, images, answer, None if unset else given)

@@ -149,8 +149,8 @@ class TaskController:
             *await asyncio.gather(
                 self._interface(task),
                 self._credential(task, definition),
-                self._logins.password(task.scope, execution_role(task, definition)),
-                self._executions.check(task.scope, execution_role(task, definition)),
+                self._logins.password(task.scope, execution_role(task, definition), task.arn),
+                self._executions.check(task.scope, execution_role(task, definition), task.arn),
                 self._reader.read(task, definition),
                 return_exceptions=True,
             )
@@ -179,7 +179,7 @@ class TaskController:
         arn = role(task, definition)
         if not arn:
             return None
-        found = await self._platform.door(task.scope, "ecs").sts.assume_role(
+        found = await self._platform.door(task.scope, "ecs", source=task.arn).sts.assume_role(
             RoleArn=arn,
             RoleSessionName=task.id,
             DurationSeconds=SESSION_SECONDS,

@@ -15,12 +15,12 @@ from hatoba.services.ecs.acting import door_as
 from hatoba.services.ecs.plan.shift.traffic import Weighing
 
 
-async def weigh(platform: Platform, scope: Scope, weighings: Sequence[Weighing]) -> dict[str, str]:
-    """Sets the rules; those that would not be set, and why. Setting them again changes nothing."""
+async def weigh(platform: Platform, scope: Scope, service: str, weighings: Sequence[Weighing]) -> dict[str, str]:
+    """Sets the rules for a service, by its ARN; those that would not be set, and why. Setting again changes nothing."""
     refused: dict[str, str] = {}
     for one in weighings:
         try:
-            await _set(await door_as(platform, scope, one.role), one)
+            await _set(await door_as(platform, scope, one.role, source=service), one)
         except AwsError as error:
             if error.status >= 500:
                 raise

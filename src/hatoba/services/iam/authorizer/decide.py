@@ -46,7 +46,8 @@ class PolicyAuthorizer:
             if standing is None:
                 standing = self._standings.of(call.principal)
             facts = Facts(self._view, call, standing, need)
-            request = Request(need.action, need.resource, standing.caller, facts)
+            caller = standing.service if call.source else standing.caller
+            request = Request(need.action, need.resource, caller, facts)
             decision = decide(request, self._applicable(call, standing, need))
             if not decision.allowed:
                 raise self._refusal(operation, facts, decision)

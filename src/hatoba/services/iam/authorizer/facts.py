@@ -1,8 +1,7 @@
 """Condition keys of a request, each found out when a policy asks for it.
 
 What the room says in a `Need` comes first; then what is known of every request: who asks, from where, when, for whom,
-and the tags of both sides. A key that is not known here is not there; one that may be there without anybody being able
-to tell (the resource for which a service acts) is `UNKNOWN`, which allows nothing and keeps no Deny from applying.
+and the tags of both sides. A key that is not known here is not there.
 
 Source: the IAM user guide, "AWS global condition context keys".
 """
@@ -12,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
-from hatoba.aws import index
+from hatoba.aws.index import signing_name
 from hatoba.core import arn as arns
 from hatoba.gateway.call import Call
 from hatoba.gateway.needs import EVERYTHING, Need
 from hatoba.gateway.tags import tags
-from hatoba.policy.request import UNKNOWN, Values
+from hatoba.policy.request import Values
 from hatoba.services.iam.authorizer.standing import Standing, service_of
 from hatoba.store.store import View
 
@@ -64,7 +63,7 @@ class Facts:
         yield from ((name, _values(value)) for name, value in self.need.keys.items())
         for key in _GLOBAL:
             found = self.get(key)
-            if found and found is not UNKNOWN:
+            if found:
                 yield key, found
 
     # --- tags, and what was claimed
@@ -122,43 +121,45 @@ def _username(facts: Facts) -> Values | None:
     return (who.arn.rpartition("/")[2],) if who.kind == "user" else None
 
 
+# A service is a principal of its own where it says for which resource it asks; as its linked role it is like any role.
+
+
 def _service_name(facts: Facts) -> Values | None:
-    host = service_of(facts.call.principal)
-    return (host,) if host else None
+    return (service_of(facts.call.principal),) if facts.call.source else None
 
 
 def _is_service(facts: Facts) -> Values:
-    return _flag(facts.call.principal.kind == "service")
+    return _flag(facts.call.source)
 
 
 def _source_account(facts: Facts) -> Values | None:
-    """A service acts for somebody of the account in which it asks."""
-    return (facts.call.principal.account,) if facts.call.principal.kind == "service" else None
+    return (owner(facts.call, facts.call.source),) if facts.call.source else None
 
 
 def _source_arn(facts: Facts) -> Values | None:
-    return UNKNOWN if facts.call.principal.kind == "service" else None
+    return (facts.call.source,) if facts.call.source else None
 
 
 def _via(facts: Facts) -> Values | None:
-    if not facts.call.via:
-        return None
-    known = index.by_name(facts.call.via)
-    return (f"{known.signing_name if known is not None else facts.call.via}.amazonaws.com",)
+    return tuple(f"{signing_name(service)}.amazonaws.com" for service in facts.call.via) or None
 
 
-def _inside(facts: Facts) -> bool:
-    return bool(facts.call.via) or facts.call.principal.kind == "service"
+def _first(facts: Facts) -> Values | None:
+    return (_via(facts) or ())[:1] or None
+
+
+def _last(facts: Facts) -> Values | None:
+    return (_via(facts) or ())[-1:] or None
 
 
 def _source_ip(facts: Facts) -> Values | None:
-    return None if _inside(facts) or not facts.call.source_ip else (facts.call.source_ip,)
+    return (facts.call.address,) if facts.call.address else None
 
 
 def _secure(facts: Facts) -> Values:
     """Whether nobody can listen in: there is no TLS, but what comes over loopback leaves the machine as little as
     what one room asks of another."""
-    return _flag(_inside(facts) or facts.call.source_ip.startswith(_LOOPBACK))
+    return _flag(facts.call.by or facts.call.source_ip.startswith(_LOOPBACK))
 
 
 def _resource_account(facts: Facts) -> Values:
@@ -204,7 +205,7 @@ def _agent(facts: Facts) -> Values | None:
     return (facts.call.user_agent,) if facts.call.user_agent else None
 
 
-def _flag(value: bool) -> Values:
+def _flag(value: object) -> Values:
     return ("true",) if value else ("false",)
 
 
@@ -214,8 +215,8 @@ def _date(seconds: float) -> str:
 
 _GLOBAL: dict[str, Callable[[Facts], Values | None]] = {
     "aws:calledvia": _via,
-    "aws:calledviafirst": _via,
-    "aws:calledvialast": _via,
+    "aws:calledviafirst": _first,
+    "aws:calledvialast": _last,
     "aws:currenttime": lambda facts: (_date(facts.call.now),),
     "aws:epochtime": lambda facts: (str(int(facts.call.now)),),
     "aws:federatedprovider": _provider,
@@ -238,5 +239,5 @@ _GLOBAL: dict[str, Callable[[Facts], Values | None]] = {
     "aws:useragent": _agent,
     "aws:userid": lambda facts: (facts.call.principal.id,),
     "aws:username": _username,
-    "aws:viaawsservice": lambda facts: _flag(bool(facts.call.via)),
+    "aws:viaawsservice": lambda facts: _flag(facts.call.via),
 }

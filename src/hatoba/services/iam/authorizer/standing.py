@@ -48,6 +48,7 @@ class Papers(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     caller: Caller
+    service: Caller  # a room that asks for a resource: also as the service that it is
     papers: Papers
     policies: Applicable  # to a resource of the same account that has no policy of its own
 
@@ -67,7 +68,7 @@ class Standings:
         if known is not None and _same(known[1].papers, papers):
             standing = known[1]
         else:
-            standing = Standing(caller=caller_of(principal), papers=papers, policies=self.compiled(papers))
+            standing = _standing(principal, papers, self.compiled(papers))
         self._known.put(principal, (stamp, standing))
         return standing
 
@@ -86,11 +87,17 @@ def _same(before: Papers, now: Papers) -> bool:
     )
 
 
+def _standing(principal: Principal, papers: Papers, policies: Applicable) -> Standing:
+    caller, host = caller_of(principal), service_of(principal)
+    service = replace(caller, services=frozenset([host])) if host else caller
+    return Standing(caller=caller, service=service, papers=papers, policies=policies)
+
+
 def caller_of(principal: Principal) -> Caller:
-    """As the policy engine knows somebody. A room acts as its service-linked role, and as the service that it is."""
+    """As the policy engine knows somebody. A room acts as its service-linked role."""
     if principal.kind == "anonymous":
         return Caller()
-    session, host = principal.session, service_of(principal)
+    session = principal.session
     return Caller(
         account=principal.account,
         arn=principal.arn,
@@ -98,7 +105,6 @@ def caller_of(principal: Principal) -> Caller:
         role=principal.role or "",
         user=(session.user or "") if session is not None else "",
         root=principal.kind == "root",
-        services=frozenset([host] if host else []),
     )
 
 

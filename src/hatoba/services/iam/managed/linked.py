@@ -62,7 +62,12 @@ _ECS = _linked(
 _ECS_HERE = _linked(
     "HatobaECSServiceRolePolicy",
     "What ECS does by itself on AWS, and by calls here.",
-    allow("ec2: ModifyNetworkInterfaceAttribute", "cloudwatch: DescribeAlarms"),
+    allow(
+        "ec2: ModifyNetworkInterfaceAttribute",
+        on="arn:aws:ec2:*:*:network-interface/*",
+        when=equals(ec2__ManagedResourceOperator="ecs.amazonaws.com"),  # what ECS has made
+    ),
+    allow("cloudwatch: DescribeAlarms"),
     allow("elasticloadbalancing: ModifyListener ModifyRule"),
     allow("ecr: GetAuthorizationToken DescribeImages BatchCheckLayerAvailability GetDownloadUrlForLayer BatchGetImage"),
     allow("ecs: ListTagsForResource UpdateService"),

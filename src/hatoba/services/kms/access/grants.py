@@ -20,7 +20,7 @@ from hatoba.services.kms.model import Grant
 def with_grants(target: Target, action: str, req: Params, context: Mapping[str, str], call: Call) -> str | None:
     """The policy that decides, with what a grant adds to it. `action`: `kms:Decrypt`."""
     operation = action.removeprefix("kms:")
-    if target.key is None or not any(_allows(grant, operation, req, context) for grant in _of(target, call)):
+    if target.key is None or not any(_allows(grant, operation, req, context, call) for grant in _of(target, call)):
         return target.policy
     return _added(target.policy, action, call)
 
@@ -55,11 +55,11 @@ def _services(call: Call) -> list[str]:
     return [role.partition("/")[0]] if call.principal.kind == "service" and role else []
 
 
-def _allows(grant: Grant, operation: str, req: Params, context: Mapping[str, str]) -> bool:
+def _allows(grant: Grant, operation: str, req: Params, context: Mapping[str, str], call: Call) -> bool:
     if operation not in grant.operations:
         return False
     constraints: dict[str, Any] = json.loads(grant.constraints) if grant.constraints else {}
-    if "SourceArn" in constraints:  # of services that act for a resource of theirs: none says here for which
+    if constraints.get("SourceArn", call.source) != call.source:  # of services that act for a resource of theirs
         return False
     if operation == "CreateGrant":  # a grant of less
         asked = req.get("Constraints") or {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hatoba.aws import index
+from hatoba.aws.index import signing_name
 from hatoba.gateway.call import Call
 from hatoba.gateway.needs import Keys, Params, Values
 from hatoba.services.kms import model
@@ -56,8 +56,7 @@ def of_caller(call: Call) -> dict[str, Values]:
 def _via(call: Call) -> str:
     """The service that asks, for somebody or, under its own role, for itself."""
     if call.via:
-        known = index.by_name(call.via)
-        return known.signing_name if known is not None else call.via
+        return signing_name(call.via[-1])
     if call.principal.kind != "service":
         return ""
     return (call.principal.role or "").partition(":role/aws-service-role/")[2].partition(".")[0]

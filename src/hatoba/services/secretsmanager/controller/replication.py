@@ -91,7 +91,7 @@ class Replicator:
         return found is not None and found.has_value and copy.version > 0
 
     async def _translated(self, secret: StoredSecret, copy: StoredSecret, version: Version) -> Version:
-        here, there = (self._platform.door(each.scope, "secretsmanager") for each in (secret, copy))
+        here, there = (self._platform.door(each.scope, "secretsmanager", source=each.arn) for each in (secret, copy))
         value = await envelope.decrypted(here, secret, version)
         return await envelope.encrypted(there, copy, version.name, value, now=version.created)
 

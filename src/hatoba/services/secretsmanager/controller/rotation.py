@@ -71,7 +71,7 @@ class Rotator:
     async def _step(self, secret: StoredSecret, rotation: Rotation, token: str) -> bool:
         """Whether the function did its step."""
         payload = {"Step": rotation.step, "SecretId": secret.arn, "ClientRequestToken": token}
-        aws = self._platform.door(secret.scope, "secretsmanager")
+        aws = self._platform.door(secret.scope, "secretsmanager", source=secret.arn)
         try:
             answer = await aws.lambda_.invoke(FunctionName=rotation.function, Payload=json.dumps(payload).encode())
         except AwsError:

@@ -101,8 +101,7 @@ def _services(call: Call) -> tuple[str, ...]:
     if call.principal.kind != "service":
         return ()
     room = call.principal.id.rpartition(":")[2]
-    known = index.by_name(room)
-    return (f"{known.signing_name if known is not None else room}.amazonaws.com", *_ACTS_AS.get(room, ()))
+    return (f"{index.signing_name(room)}.amazonaws.com", *_ACTS_AS.get(room, ()))
 
 
 def _context(req: t.AssumeRoleRequest, call: Call, factor: bool) -> dict[str, str | Sequence[str] | None]:
@@ -110,8 +109,6 @@ def _context(req: t.AssumeRoleRequest, call: Call, factor: bool) -> dict[str, st
     asks, service = call.principal, call.principal.kind == "service"
     shown = factor or (asks.session is not None and asks.session.mfa_at is not None)
     at = call.now if factor else asks.session.mfa_at if asks.session is not None else None
-    # A service asks for its user's sake: whose, and for what.
-    session = f"arn:{call.scope.partition}:{asks.id.rpartition(':')[2]}:{call.scope.region}:{asks.account}"
     own = {f"aws:PrincipalTag/{key}": value for key, value in asks.session.tags} if asks.session is not None else {}
     return {
         "sts:ExternalId": req.get("ExternalId"),
@@ -127,7 +124,7 @@ def _context(req: t.AssumeRoleRequest, call: Call, factor: bool) -> dict[str, st
         "aws:PrincipalType": {"root": "Account", "user": "User", "role": "AssumedRole"}.get(asks.kind),
         "aws:RequestedRegion": call.scope.region,
         "aws:SourceAccount": asks.account if service else None,
-        "aws:SourceArn": f"{session}:{req['RoleSessionName']}" if service else None,
+        "aws:SourceArn": call.source or None,
         "aws:userid": asks.id,
         "sts:TransitiveTagKeys": req.get("TransitiveTagKeys") or None,
         "aws:TagKeys": None,

@@ -75,8 +75,8 @@ async def _verify(call: Call, token: jwt.Token, issuer: str, provider: str, acco
         keys = await _keys(call).of(issuer, known.get("ThumbprintList") or (), token.key_id)
     except Unreachable as error:
         raise t.IDPCommunicationErrorException(
-            f"Couldn't retrieve verification key from your identity provider, please reference "
-            f"AssumeRoleWithWebIdentity documentation for requirements. ({error})"
+            "Couldn't retrieve verification key from your identity provider, please reference "
+            "AssumeRoleWithWebIdentity documentation for requirements"
         ) from error
     try:
         jwt.verify(token, keys)

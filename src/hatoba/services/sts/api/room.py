@@ -98,7 +98,7 @@ def moment(call: Call) -> dict[str, str | None]:
     return {
         "aws:CurrentTime": datetime.fromtimestamp(int(call.now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "aws:EpochTime": str(int(call.now)),
-        "aws:SourceIp": call.source_ip or None,
+        "aws:SourceIp": call.address or None,
         "aws:UserAgent": call.user_agent or None,
     }
 
