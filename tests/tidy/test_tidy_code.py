@@ -52,6 +52,8 @@ BEHIND = {
         "core/secret.py",
         "fleet/enrol.py",
         "node/session.py",
+        "services/iam/plan/sshkeys.py",
+        "services/iam/plan/x509.py",
         "services/kms/crypto/",
         "services/sts/plan/jwt.py",
     ),

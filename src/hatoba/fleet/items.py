@@ -231,6 +231,7 @@ def _targets(view: View, node: str, balancer: m.Balancer) -> Iterator[tuple[str,
 def _shown(view: View, balancer: m.Balancer) -> Iterator[CertificateShown]:
     for id_ in balancer.certificates:
         record = view.find(m.certificates, balancer.scope, id_)
+        record = record or view.find(m.certificates, balancer.scope.everywhere(), id_)
         if record is not None:
             yield CertificateShown(id=id_, chain=record.chain, private_key=record.private_key)
 

@@ -85,6 +85,11 @@ def route_name(priority: int, action: Action) -> str:
     return f"{priority} {'redirect' if isinstance(action, Redirect) else kind}"
 
 
+def _certificate(prefix: str, shown: str) -> str:
+    """Its ARN; that of IAM's certificates does not follow from their ids."""
+    return _NONE if shown == _NONE or shown.startswith("ASCA") else prefix + shown
+
+
 def line(raw: Mapping[str, Any], *, certificates: str = "") -> str:
     """`certificates`: what the id of one is put behind to make its ARN."""
 
@@ -119,7 +124,7 @@ def line(raw: Mapping[str, Any], *, certificates: str = "") -> str:
             cluster.partition("|")[2] or _NONE,
             quoted(text("trace")),
             quoted(text("name")),
-            quoted(certificates + text("shown") if secure and text("shown") != _NONE else _NONE),
+            quoted(_certificate(certificates, text("shown")) if secure else _NONE),
             priority if action else "-1",
             moment(began),
             quoted(action or _NONE),

@@ -104,5 +104,8 @@ class Rows(Generic[R]):
         bucket = self._indexes[index].get(value)
         return list(bucket.values()) if bucket else []
 
+    def size(self, scope: Scope) -> int:
+        return len(self._scopes.get(scope, ()))
+
     def count(self, index: str, value: Hashable) -> int:
         return len(self._indexes[index].get(value, ()))

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from hatoba.aws.shapes import elbv2 as t
+from hatoba.aws.shapes import iam as ti
 from hatoba.core.errors import AwsError
 from hatoba.fleet.items import Ref, needed
+from hatoba.gateway import access
 from hatoba.services.acm import x509
 from hatoba.services.elbv2.plan.tls import POLICIES
-from tests.conformance.elbv2.world import SCOPE, World, world
+from hatoba.services.iam.api import iam
+from tests.conformance.elbv2.world import ACCOUNT, SCOPE, World, world
 
 
 async def certificate(w: World, domain: str) -> str:
@@ -104,6 +107,54 @@ async def test_further_certificates_come_and_go_and_the_default_one_stays(tmp_pa
         assert all(cipher.startswith("ECDHE-") for cipher in tls.ciphers)
 
 
+async def test_a_listener_shows_a_server_certificate_of_iam(tmp_path: Path) -> None:
+    async with world(tmp_path, further=(iam,)) as w:
+        now = w.clock.now()
+        root = x509.authority("a test's authority", now)
+        aws = w.plane.door(SCOPE, "ecs", access.root("aws", ACCOUNT)).iam
+
+        async def brought(name: str, path: str = "/") -> tuple[str, str, str]:
+            made = x509.issue(root, (name,), "EC_prime256v1", now, 86400.0)
+            told = await aws.upload_server_certificate(
+                ServerCertificateName=name,
+                Path=path,
+                CertificateBody=made.leaf,
+                PrivateKey=made.key,
+                CertificateChain=root.leaf,
+            )
+            metadata = told["ServerCertificateMetadata"]
+            return metadata["Arn"], metadata["ServerCertificateId"], made.key
+
+        first, first_id, key = await brought("shop", "/web/")
+        second, second_id, _ = await brought("other")
+        theirs = await certificate(w, "theirs.example")
+        balancer, listener, shape = await secured(w, Certificates=[{"CertificateArn": first}])
+        assert shape["Certificates"] == [{"CertificateArn": first}]
+        await w.elb.add_listener_certificates(
+            ListenerArn=listener, Certificates=[{"CertificateArn": second}, {"CertificateArn": theirs}]
+        )
+        tls = w.wanted().balancers[0].listeners[0].tls
+        assert tls is not None
+        assert tls.certificates == (first_id, second_id, theirs.rpartition("/")[2])
+        (item,) = w.told(balancer)
+        assert [each.id for each in item.certificates] == list(tls.certificates)
+        assert item.certificates[0].private_key.reveal() == key
+        assert item.certificates[0].chain.count("BEGIN CERTIFICATE") == 2
+        with pytest.raises(ti.DeleteConflictException, match=f"{first_id} is currently in use by {balancer}"):
+            await aws.delete_server_certificate(ServerCertificateName="shop")
+        # Another name or path: the listener shows it all the same, and its old ARN leads nowhere.
+        await aws.update_server_certificate(ServerCertificateName="shop", NewPath="/")
+        (item,) = w.told(balancer)
+        assert item.certificates[0].id == first_id
+        with pytest.raises(t.CertificateNotFoundException):
+            await w.elb.modify_listener(ListenerArn=listener, Certificates=[{"CertificateArn": first}])
+        await w.elb.modify_listener(ListenerArn=listener, Certificates=[{"CertificateArn": second}])
+        assert w.told(balancer)[0].certificates[0].id == second_id
+        await aws.delete_server_certificate(ServerCertificateName="shop")
+        await w.elb.delete_listener(ListenerArn=listener)
+        await aws.delete_server_certificate(ServerCertificateName="other")
+
+
 async def test_a_listener_changes_its_protocol(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         arn = await certificate(w, "a.example")
@@ -135,8 +186,13 @@ async def test_a_listener_changes_its_protocol(tmp_path: Path) -> None:
         ),
         (
             {"Certificates": ["arn:aws:iam::123456789012:server-certificate/x"]},
-            "ValidationError",
-            "Server certificates of IAM are not implemented yet",
+            "CertificateNotFound",
+            "not found",
+        ),
+        (
+            {"Certificates": ["arn:aws:iam::210987654321:server-certificate/x"]},
+            "CertificateNotFound",
+            "is not valid",
         ),
         ({"Certificates": ["OWN"], "SslPolicy": "none"}, "SSLPolicyNotFound", "'none' not found"),
         ({"Certificates": ["OWN"], "AlpnPolicy": ["HTTP2Only"]}, "ValidationError", "AlpnPolicy"),

@@ -65,6 +65,7 @@ balancers = Table(
         Index("interface", lambda b: b.interfaces, many=True),
         Index("group", lambda b: b.groups, many=True),
         Index("certificate", lambda b: tuple((*b.scope, id_) for id_ in b.certificates), many=True),
+        Index("shown", lambda b: tuple((b.key.account, id_) for id_ in b.certificates), many=True),
         Index("target", lambda b: b.targets, many=True),
         Index("node_network", lambda b: (b.node, b.network)),
     ),

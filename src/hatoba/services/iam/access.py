@@ -30,7 +30,17 @@ from hatoba.gateway.needs import (
     when,
 )
 from hatoba.gateway.tags import tags_of
-from hatoba.services.iam.model import GROUP, POLICY, PROFILE, ROLE, USER, Kind, Principal
+from hatoba.services.iam.model import (
+    CERTIFICATE,
+    GROUP,
+    POLICY,
+    PROFILE,
+    ROLE,
+    USER,
+    Kind,
+    Principal,
+    service_credentials,
+)
 from hatoba.services.iam.naming import linked_role
 from hatoba.services.iam.targets import (
     Find,
@@ -140,6 +150,22 @@ def attached(req: Params, call: Call) -> Keys:
     return {"iam:PolicyARN": str(req.get("PolicyArn") or "")}
 
 
+def of_service(req: Params, call: Call) -> Keys:
+    """Of credentials for one service, where the request says which."""
+    days = req.get("CredentialAgeDays")
+    return {
+        "iam:ServiceSpecificCredentialServiceName": str(req.get("ServiceName") or ""),
+        **({"iam:ServiceSpecificCredentialAgeDays": str(days)} if days is not None else {}),
+    }
+
+
+def of_credential(req: Params, call: Call) -> Keys:
+    """Likewise, where it names one."""
+    id_ = str(req.get("ServiceSpecificCredentialId") or "")
+    record = call.store.find(service_credentials, call.scope.everywhere(), id_)
+    return {"iam:ServiceSpecificCredentialServiceName": record.service} if record is not None else {}
+
+
 def given(req: Params, call: Call) -> Keys:
     return tag_keys(req.get("Tags"))
 
@@ -164,7 +190,6 @@ ACCOUNT = {
     "GetServiceLastAccessedDetailsWithEntities": on(),
     "ListAccountAliases": on(),
     "ListPoliciesGrantingServiceAccess": at(said("Arn")),
-    "ListServerCertificates": on(),
     "UpdateAccountPasswordPolicy": on(),
 }
 POLICIES = {
@@ -187,15 +212,20 @@ OF_USERS = {
     "ChangePassword": USER_,
     "CreateAccessKey": USER_,
     "CreateLoginProfile": USER_,
+    "CreateServiceSpecificCredential": at(USERS, keys=of_service),
     "CreateUser": making(USER),
     "DeleteAccessKey": USER_,
     "DeleteLoginProfile": USER_,
+    "DeleteSSHPublicKey": USER_,
+    "DeleteServiceSpecificCredential": at(USERS, keys=of_credential),
+    "DeleteSigningCertificate": USER_,
     "DeleteUser": USER_,
     "DeleteUserPermissionsBoundary": at(USERS, bounded=True),
     "DeleteUserPolicy": at(USERS, bounded=True),
     "DetachUserPolicy": at(USERS, keys=attached, bounded=True),
     "GetAccessKeyLastUsed": at(of_key),
     "GetLoginProfile": USER_,
+    "GetSSHPublicKey": USER_,
     "GetUser": USER_,
     "GetUserPolicy": USER_,
     "ListAccessKeys": USER_,
@@ -209,11 +239,28 @@ OF_USERS = {
     "ListUsers": at(under(USER)),
     "PutUserPermissionsBoundary": at(USERS, keys=bounding),
     "PutUserPolicy": at(USERS, bounded=True),
+    "ResetServiceSpecificCredential": at(USERS, keys=of_credential),
     "TagUser": at(USERS, keys=given),
     "UntagUser": at(USERS, keys=GONE),
     "UpdateAccessKey": USER_,
     "UpdateLoginProfile": USER_,
+    "UpdateSSHPublicKey": USER_,
+    "UpdateServiceSpecificCredential": at(USERS, keys=of_credential),
+    "UpdateSigningCertificate": USER_,
     "UpdateUser": renaming(USER),
+    "UploadSSHPublicKey": USER_,
+    "UploadSigningCertificate": USER_,
+}
+CERTIFICATES = by_name(CERTIFICATE)
+OF_CERTIFICATES = {
+    "DeleteServerCertificate": at(CERTIFICATES),
+    "GetServerCertificate": at(CERTIFICATES),
+    "ListServerCertificateTags": at(CERTIFICATES),
+    "ListServerCertificates": on(),
+    "TagServerCertificate": at(CERTIFICATES, keys=given),
+    "UntagServerCertificate": at(CERTIFICATES, keys=GONE),
+    "UpdateServerCertificate": renaming(CERTIFICATE),
+    "UploadServerCertificate": making(CERTIFICATE),
 }
 OF_GROUPS = {
     "AddUserToGroup": GROUP_,
@@ -320,6 +367,7 @@ ACCESS = Access(
         **OF_GROUPS,
         **OF_ROLES,
         **OF_PROFILES,
+        **OF_CERTIFICATES,
         **OF_DEVICES,
         **OF_PROVIDERS,
         **TRIED,

@@ -1,14 +1,20 @@
-"""Record → API shape. Documents are URL-encoded where IAM encodes them."""
+"""Record → API shape.
+
+Documents are URL-encoded where IAM encodes them. What is secret is shown where it is made, once, and
+never from a record.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 from urllib.parse import quote
 
 from hatoba.aws.shapes import iam as t
 from hatoba.services.iam import managed
 from hatoba.services.iam.managed import Managed
 from hatoba.services.iam.model import (
+    CERTIFICATE,
     GROUP,
     POLICY,
     PROFILE,
@@ -17,12 +23,18 @@ from hatoba.services.iam.model import (
     AccessKey,
     Group,
     InstanceProfile,
+    OfUser,
     Policy,
     PolicyVersion,
     Role,
+    ServerCertificate,
+    ServiceCredential,
+    SigningCertificate,
+    SshKey,
     Used,
     User,
 )
+from hatoba.services.iam.plan import credentials, sshkeys
 
 Tags = Mapping[str, str]
 
@@ -172,3 +184,92 @@ def policy_version(record: Policy, version: PolicyVersion, *, whole: bool = Fals
     if whole:
         shown["Document"] = document(version.document)
     return shown
+
+
+# --- certificates, and what users show to single services
+
+
+def server_certificate(record: ServerCertificate) -> t.ServerCertificateMetadata:
+    return {
+        "Path": record.path,
+        "ServerCertificateName": record.name,
+        "ServerCertificateId": record.unique,
+        "Arn": CERTIFICATE.arn(record),
+        "UploadDate": record.created,
+        "Expiration": record.ends,
+    }
+
+
+def _status(record: OfUser) -> Literal["Active", "Inactive"]:
+    return "Active" if record.status == "Active" else "Inactive"
+
+
+def signing_certificate(record: SigningCertificate) -> t.SigningCertificate:
+    return {
+        "UserName": record.user,
+        "CertificateId": record.id,
+        "CertificateBody": record.body,
+        "Status": _status(record),
+        "UploadDate": record.created,
+    }
+
+
+def ssh_key(record: SshKey, body: str) -> t.SSHPublicKey:
+    return {
+        "UserName": record.user,
+        "SSHPublicKeyId": record.id,
+        "Fingerprint": sshkeys.fingerprint(record.public),
+        "SSHPublicKeyBody": body,
+        "Status": _status(record),
+        "UploadDate": record.created,
+    }
+
+
+def ssh_key_metadata(record: SshKey) -> t.SSHPublicKeyMetadata:
+    return {
+        "UserName": record.user,
+        "SSHPublicKeyId": record.id,
+        "Status": _status(record),
+        "UploadDate": record.created,
+    }
+
+
+def service_credential(record: ServiceCredential, told: str, now: float) -> t.ServiceSpecificCredential:
+    """`told`: its secret, in clear, this once."""
+    shown: t.ServiceSpecificCredential = {
+        "CreateDate": record.created,
+        "ServiceName": record.service,
+        "ServiceSpecificCredentialId": record.id,
+        "UserName": record.user,
+        "Status": _standing(record, now),
+    }
+    if record.service in credentials.API_KEYS:
+        shown["ServiceCredentialAlias"] = record.name
+        shown["ServiceCredentialSecret"] = told
+    else:
+        shown["ServiceUserName"] = record.name
+        shown["ServicePassword"] = told
+    if record.expires is not None:
+        shown["ExpirationDate"] = record.expires
+    return shown
+
+
+def service_credential_metadata(record: ServiceCredential, now: float) -> t.ServiceSpecificCredentialMetadata:
+    shown: t.ServiceSpecificCredentialMetadata = {
+        "CreateDate": record.created,
+        "ServiceName": record.service,
+        "ServiceSpecificCredentialId": record.id,
+        "UserName": record.user,
+        "Status": _standing(record, now),
+    }
+    if record.service in credentials.API_KEYS:
+        shown["ServiceCredentialAlias"] = record.name
+    else:
+        shown["ServiceUserName"] = record.name
+    if record.expires is not None:
+        shown["ExpirationDate"] = record.expires
+    return shown
+
+
+def _standing(record: ServiceCredential, now: float) -> Literal["Active", "Inactive", "Expired"]:
+    return "Expired" if record.expires is not None and record.expires <= now else _status(record)

@@ -15,11 +15,15 @@ from hatoba.services.iam.model import (
     Policy,
     PolicyVersion,
     Role,
+    ServerCertificate,
+    ServiceCredential,
     User,
     groups,
     instance_profiles,
     policies,
     roles,
+    server_certificates,
+    service_credentials,
     users,
 )
 from hatoba.services.iam.naming import linked_role
@@ -28,6 +32,7 @@ from tests.unit.services.asked import ALICE, ROLE, SCOPE, Asked
 BOUNDARY = f"arn:aws:iam::{SCOPE.account}:policy/limit"
 READ = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 BLUE = [{"Key": "team", "Value": "blue"}]
+PAIR = {"CertificateBody": "-", "PrivateKey": "-"}
 TRUST = {"AssumeRolePolicyDocument": "{}"}
 HERE = SCOPE.everywhere()
 
@@ -35,7 +40,8 @@ HERE = SCOPE.everywhere()
 @pytest.fixture(scope="module")
 def asked() -> Iterator[Asked]:
     """The user /eng/bob and the role /app/web, bounded and red; ECS's linked role; a policy; an instance profile."""
-    asked = Asked("iam", ACCESS, users, groups, roles, policies, instance_profiles, tags)
+    tables = (users, groups, roles, policies, instance_profiles, server_certificates, service_credentials, tags)
+    asked = Asked("iam", ACCESS, *tables)
     common: dict[str, Any] = {"unique": "x", "created": 0.0}
     held: dict[str, Any] = {**common, "inline": {}, "boundary": BOUNDARY}
     asked.put(users, User(key=users.key(HERE, "bob"), name="Bob", path="/eng/", **held))
@@ -53,6 +59,18 @@ def asked() -> Iterator[Asked]:
     asked.put(policies, Policy(key=policies.key(HERE, "limit"), name="limit", versions=versions, updated=0.0, **common))
     profile = InstanceProfile(key=instance_profiles.key(HERE, "box"), name="box", path="/app/", **common)
     asked.put(instance_profiles, profile)
+    shown = ServerCertificate(
+        key=server_certificates.key(HERE, "c"), name="c", path="/app/", body="", ends=0.0, **common
+    )
+    asked.put(server_certificates, shown)
+    git: dict[str, Any] = {
+        "user": "eve",
+        "created": 0.0,
+        "service": "codecommit.amazonaws.com",
+        "name": "eve",
+        "digest": "",
+    }
+    asked.put(service_credentials, ServiceCredential(key=service_credentials.key(HERE, "ACCA1" * 4), **git))
     for resource in ("user/eng/Bob", "role/app/web", "policy/limit"):
         arn = f"arn:aws:iam::{SCOPE.account}:{resource}"
         asked.put(tags, Tags(key=tags.key(HERE, arn), tags={"team": "red"}))
@@ -99,6 +117,15 @@ def asked() -> Iterator[Asked]:
          ["GetServiceLinkedRoleDeletionStatus role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"]),
         ("GetServiceLinkedRoleDeletionStatus", {"DeletionTaskId": "x"}, ["GetServiceLinkedRoleDeletionStatus *"]),
         ("GetAccountSummary", {}, ["GetAccountSummary *"]),
+        ("UploadServerCertificate", {"ServerCertificateName": "c", "Path": "/web/", "Tags": BLUE, **PAIR},
+         ["UploadServerCertificate server-certificate/web/c", "TagServerCertificate server-certificate/web/c"]),
+        ("GetServerCertificate", {"ServerCertificateName": "c"}, ["GetServerCertificate server-certificate/app/c"]),
+        ("UpdateServerCertificate", {"ServerCertificateName": "c", "NewPath": "/"},
+         ["UpdateServerCertificate server-certificate/app/c", "UpdateServerCertificate server-certificate/c"]),
+        ("UploadSSHPublicKey", {"UserName": "bob", "SSHPublicKeyBody": "-"}, ["UploadSSHPublicKey user/eng/Bob"]),
+        ("UploadSigningCertificate", {"CertificateBody": "-"}, ["UploadSigningCertificate user/alice"]),
+        ("CreateServiceSpecificCredential", {"UserName": "bob", "ServiceName": "s"},
+         ["CreateServiceSpecificCredential user/eng/Bob"]),
     ],
 )  # fmt: skip
 def test_what_is_meant(asked: Asked, operation: str, req: dict[str, Any], needs: list[str]) -> None:
@@ -125,6 +152,13 @@ TAGGED = {"aws:TagKeys": ["team"], "aws:RequestTag/team": "blue"}
     [
         ("GetRole", {"RoleName": "web"}, RED),
         ("GetRole", {"RoleName": "none"}, {}),
+        ("CreateServiceSpecificCredential",
+         {"UserName": "eve", "ServiceName": "logs.amazonaws.com", "CredentialAgeDays": 3},
+         {"iam:ServiceSpecificCredentialServiceName": "logs.amazonaws.com",
+          "iam:ServiceSpecificCredentialAgeDays": "3"}),
+        ("ResetServiceSpecificCredential", {"UserName": "eve", "ServiceSpecificCredentialId": "ACCA1" * 4},
+         {"iam:ServiceSpecificCredentialServiceName": "codecommit.amazonaws.com"}),
+        ("DeleteServiceSpecificCredential", {"UserName": "eve", "ServiceSpecificCredentialId": "n" * 20}, {}),
         ("CreateUser", {"UserName": "eve", "PermissionsBoundary": BOUNDARY, "Tags": BLUE}, {**BOUNDED, **TAGGED}),
         ("CreateRole", {"RoleName": "r", "PermissionsBoundary": BOUNDARY, **TRUST}, BOUNDED),
         ("CreateRole", {"RoleName": "r", **TRUST}, {}),

@@ -16,9 +16,14 @@ from hatoba.services.elbv2.plan.errors import invalid
 from hatoba.store.store import View
 
 
-async def check_there(call: Call, references: Iterable[str]) -> None:
-    """ACM is asked: they must exist, and be valid now."""
+async def check_there(call: Call, references: Iterable[str]) -> dict[str, str]:
+    """ACM is asked, or IAM: they must exist, and ACM's be valid now. The ids of IAM's, by their ARNs."""
+    ids = {}
     for reference in references:
+        name = tls.server_certificate(reference, call.scope)
+        if name is not None:
+            ids[reference] = await _of_iam(call, reference, name)
+            continue
         tls.certificate_id(reference, call.scope)
         try:
             found = await call.aws.acm.describe_certificate(CertificateArn=reference)
@@ -28,13 +33,27 @@ async def check_there(call: Call, references: Iterable[str]) -> None:
             raise t.CertificateNotFoundException(f"Certificate '{reference}' not found") from error
         if found["Certificate"]["Status"] != "ISSUED":
             raise invalid(f"Certificate '{reference}' cannot be used: it is {found['Certificate']['Status'].lower()}")
+    return ids
+
+
+async def _of_iam(call: Call, reference: str, name: str) -> str:
+    try:
+        found = (await call.aws.iam.get_server_certificate(ServerCertificateName=name))["ServerCertificate"]
+    except AwsError as error:
+        if error.status >= 500:
+            raise
+        raise t.CertificateNotFoundException(f"Certificate '{reference}' not found") from error
+    metadata = found["ServerCertificateMetadata"]
+    if metadata["Arn"] != reference:
+        raise t.CertificateNotFoundException(f"Certificate '{reference}' not found")
+    return str(metadata["ServerCertificateId"])
 
 
 @elbv2.operation
 async def add_listener_certificates(req: t.AddListenerCertificatesInput, call: Call) -> t.AddListenerCertificatesOutput:
     new = tls.further(req["Certificates"])
     the_listener(call.store, call, req["ListenerArn"])
-    await check_there(call, new)
+    ids = await check_there(call, new)
     with call.tx() as tx:
         record = _secure(tx, call, req["ListenerArn"])
         balancer = balancer_of(tx, record)
@@ -44,7 +63,7 @@ async def add_listener_certificates(req: t.AddListenerCertificatesInput, call: C
             raise t.TooManyCertificatesException(
                 f"A load balancer can have at most {tls.MOST_CERTIFICATES} certificates beside the default ones"
             )
-        tx.put(listeners, replace(record, certificates=merged))
+        tx.put(listeners, replace(record, certificates=merged, ids={**record.ids, **ids}))
         publish(tx, balancer)
     return {"Certificates": [{"CertificateArn": each, "IsDefault": False} for each in new]}
 
@@ -61,7 +80,8 @@ async def remove_listener_certificates(
                 f"Default certificate '{record.certificates[0]}' cannot be removed from the listener"
             )
         left = tuple(each for each in record.certificates if each not in gone)
-        tx.put(listeners, replace(record, certificates=left))
+        kept = {arn: id_ for arn, id_ in record.ids.items() if arn in left}
+        tx.put(listeners, replace(record, certificates=left, ids=kept))
         publish(tx, balancer_of(tx, record))
     return {}
 

@@ -85,7 +85,7 @@ async def create_listener(req: t.CreateListenerInput, call: Call) -> t.CreateLis
     port = req.get("Port", 0)
     wanted = security.checked(balancer, dict(req))
     action = actions.checked(req["DefaultActions"])
-    await check_there(call, wanted.certificates)
+    ids = await check_there(call, wanted.certificates)
     with call.tx() as tx:
         balancer = the_balancer(tx, call, req["LoadBalancerArn"])
         _check_trust(tx, call, wanted)
@@ -102,6 +102,7 @@ async def create_listener(req: t.CreateListenerInput, call: Call) -> t.CreateLis
                 port=port,
                 default=action,
                 default_rule=call.ids.hex(16),
+                ids=ids,
                 **wanted._asdict(),
             )
             record = tx.put(listeners, new)
@@ -153,7 +154,7 @@ async def modify_listener(req: t.ModifyListenerInput, call: Call) -> t.ModifyLis
     action = actions.checked(req["DefaultActions"]) if "DefaultActions" in req else None
     before = the_listener(call.store, call, req["ListenerArn"])
     wanted = security.checked(balancer_of(call.store, before), dict(req), security.of(before))
-    await check_there(call, wanted.certificates if "Certificates" in req else ())
+    ids = await check_there(call, wanted.certificates if "Certificates" in req else ())
     with call.tx() as tx:
         record = the_listener(tx, call, req["ListenerArn"])
         balancer = balancer_of(tx, record)
@@ -163,7 +164,9 @@ async def modify_listener(req: t.ModifyListenerInput, call: Call) -> t.ModifyLis
             raise invalid(f"Listener port '{port}' is already in use")
         _check_trust(tx, call, wanted)
         _check_action(tx, call, action or record.default, balancer, wanted.protocol)
-        record = tx.put(listeners, replace(record, port=port, default=action or record.default, **wanted._asdict()))
+        ids = {arn: id_ for arn, id_ in {**record.ids, **ids}.items() if arn in wanted.certificates}
+        changed = replace(record, port=port, default=action or record.default, ids=ids, **wanted._asdict())
+        record = tx.put(listeners, changed)
         publish(tx, balancer)
     return {"Listeners": [views.listener(record, balancer)]}
 

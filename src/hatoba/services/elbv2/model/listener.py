@@ -45,6 +45,7 @@ class Listener(Record, frozen=True, kw_only=True):
     default_rule: str  # the last part of the default rule's ARN
     protocol: ListenerProtocol = "HTTP"
     certificates: tuple[str, ...] = ()  # ARNs, of HTTPS and TLS: the default one first
+    ids: dict[str, str] = msgspec.field(default_factory=dict)  # by which the fleet knows IAM's, by their ARNs
     policy: str = ""  # of HTTPS and TLS: the security policy's name
     alpn: str = ""  # of TLS: the policy's name
     mutual: Mutual = Mutual()  # of HTTPS

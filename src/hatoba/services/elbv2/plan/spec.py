@@ -110,7 +110,9 @@ def _tls(serving: Serving) -> proxy.Tls | None:
         return None
     policy = tls.POLICIES[listener.policy]
     return proxy.Tls(
-        certificates=tuple(tls.certificate_id(each, listener.scope) for each in listener.certificates),
+        certificates=tuple(
+            listener.ids.get(each) or tls.certificate_id(each, listener.scope) for each in listener.certificates
+        ),
         minimum=policy.versions[0],
         maximum=policy.versions[-1],
         ciphers=policy.spoken,

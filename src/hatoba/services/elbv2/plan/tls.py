@@ -13,7 +13,7 @@ from hatoba.aws.shapes import elbv2 as t
 from hatoba.core import arn
 from hatoba.core.keys import Scope
 from hatoba.proxy.base import TlsVersion
-from hatoba.services.elbv2.plan.errors import invalid, not_here
+from hatoba.services.elbv2.plan.errors import invalid
 
 DEFAULT = "ELBSecurityPolicy-2016-08"
 MOST_CERTIFICATES = 25  # of a load balancer, beside the default ones
@@ -108,11 +108,20 @@ def _arn(given: Mapping[str, Any]) -> str:
     return str(found)
 
 
-def certificate_id(reference: str, scope: Scope) -> str:
-    """By which the fleet knows it. Raises `CertificateNotFoundException` for one that cannot be shown here."""
+def server_certificate(reference: str, scope: Scope) -> str | None:
+    """The name of one of IAM's; None for another's. Raises `CertificateNotFoundException` for another account's."""
     parsed = arn.parse(reference)
-    if parsed is not None and parsed.service == "iam":
-        raise not_here("Server certificates of IAM are")
+    if parsed is None or parsed.service != "iam":
+        return None
+    kind, _, rest = parsed.resource.partition("/")
+    if parsed.scope != scope.everywhere() or kind != "server-certificate" or not rest:
+        raise t.CertificateNotFoundException(f"Certificate ARN '{reference}' is not valid")
+    return rest.rpartition("/")[2]
+
+
+def certificate_id(reference: str, scope: Scope) -> str:
+    """By which the fleet knows one of ACM's. Raises `CertificateNotFoundException` for what cannot be shown here."""
+    parsed = arn.parse(reference)
     kind, _, id_ = parsed.resource.partition("/") if parsed is not None else ("", "", "")
     if parsed is None or parsed.service != "acm" or parsed.scope != scope or kind != "certificate" or not id_:
         raise t.CertificateNotFoundException(f"Certificate ARN '{reference}' is not valid")

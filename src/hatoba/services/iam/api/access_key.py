@@ -9,7 +9,7 @@ from hatoba.gateway.call import Call
 from hatoba.services.iam import usage, views
 from hatoba.services.iam.api.room import iam, marked_page
 from hatoba.services.iam.api.user import asked
-from hatoba.services.iam.model import AccessKey, User, access_keys, unique_id
+from hatoba.services.iam.model import AccessKey, User, access_keys, exceeded, unique_id
 from hatoba.store.store import View
 
 LIMIT = 2  # access keys of one user
@@ -27,7 +27,7 @@ async def create_access_key(req: t.CreateAccessKeyRequest, call: Call) -> t.Crea
     with call.tx() as tx:
         user = asked(tx, call, req.get("UserName"))
         if tx.count(access_keys, "user", (user.key.account, user.id)) >= LIMIT:
-            raise t.LimitExceededException(f"Cannot exceed quota for AccessKeysPerUser: {LIMIT}")
+            raise exceeded("AccessKeysPerUser", LIMIT)
         secret = call.ids.hex(40)
         key = tx.put(
             access_keys,

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any
 
 from hatoba.aws.shapes import iam as t
-from hatoba.core.records import Record
 from hatoba.gateway.call import Call
-from hatoba.services.iam.api import attachment, group, inline, policy, role
+from hatoba.services.iam.api import attachment, group, inline, policy, role, signing
 from hatoba.services.iam.api.access_key import LIMIT as KEYS
 from hatoba.services.iam.api.room import iam
 from hatoba.services.iam.model import (
+    CERTIFICATE,
+    GROUP,
+    MFA,
+    POLICY,
+    PROFILE,
+    ROLE,
+    SAML,
+    USER,
     Alias,
+    Kind,
     aliases,
-    groups,
-    instance_profiles,
     mfa_devices,
     oidc_providers,
-    policies,
     roles,
-    saml_providers,
-    users,
 )
-from hatoba.store import Table
-
-R = TypeVar("R", bound=Record)
 
 
-def _count(call: Call, table: Table[R]) -> int:
-    return sum(1 for _ in call.store.scan(table, call.scope.everywhere()))
+def _quota(kind: Kind[Any]) -> int:
+    return kind.quota[1] if kind.quota is not None else 0
 
 
 @iam.operation
 async def get_account_summary(req: object, call: Call) -> t.GetAccountSummaryResponse:
+    view, scope = call.store, call.scope.everywhere()
     return {
         "SummaryMap": {
             "AccessKeysPerUserQuota": KEYS,
@@ -45,20 +46,26 @@ async def get_account_summary(req: object, call: Call) -> t.GetAccountSummaryRes
             "AttachedPoliciesPerRoleQuota": attachment.LIMIT,
             "AttachedPoliciesPerUserQuota": attachment.LIMIT,
             "GroupPolicySizeQuota": inline.SIZES["group"],
-            "Groups": _count(call, groups),
+            "Groups": GROUP.held(view, scope),
             "GroupsPerUserQuota": group.LIMIT,
-            "InstanceProfiles": _count(call, instance_profiles),
-            "MFADevices": _count(call, mfa_devices),
-            "MFADevicesInUse": sum(
-                device.user is not None for device in call.store.scan(mfa_devices, call.scope.everywhere())
-            ),
-            "Policies": _count(call, policies),
+            "GroupsQuota": _quota(GROUP),
+            "InstanceProfiles": PROFILE.held(view, scope),
+            "InstanceProfilesQuota": _quota(PROFILE),
+            "MFADevices": MFA.held(view, scope),
+            "MFADevicesInUse": sum(device.user is not None for device in view.scan(mfa_devices, scope)),
+            "Policies": POLICY.held(view, scope),
+            "PoliciesQuota": _quota(POLICY),
             "PolicySizeQuota": policy.SIZE,
-            "Providers": _count(call, oidc_providers) + _count(call, saml_providers),
+            "Providers": view.size(oidc_providers, scope) + SAML.held(view, scope),
             "RolePolicySizeQuota": inline.SIZES["role"],
-            "Roles": _count(call, roles),
+            "Roles": view.size(roles, scope),
+            "RolesQuota": _quota(ROLE),
+            "ServerCertificates": CERTIFICATE.held(view, scope),
+            "ServerCertificatesQuota": _quota(CERTIFICATE),
+            "SigningCertificatesPerUserQuota": signing.LIMIT,
             "UserPolicySizeQuota": inline.SIZES["user"],
-            "Users": _count(call, users),
+            "Users": USER.held(view, scope),
+            "UsersQuota": _quota(USER),
             "VersionsPerPolicyQuota": policy.VERSIONS,
         }
     }

@@ -17,7 +17,7 @@ from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags, tags_of
 from hatoba.services.iam import views
 from hatoba.services.iam.api.room import iam, put_tags
-from hatoba.services.iam.model import OidcProvider, oidc_providers
+from hatoba.services.iam.model import OidcProvider, exceeded, oidc_providers
 from hatoba.store.store import View
 
 CLIENTS, THUMBPRINTS = 100, 5  # of a provider
@@ -70,8 +70,8 @@ async def create_open_id_connect_provider(
     with call.tx() as tx:
         if tx.find(oidc_providers, scope, name) is not None:
             raise t.EntityAlreadyExistsException(f"Provider with url {req['Url']} already exists.")
-        if sum(1 for _ in tx.scan(oidc_providers, scope)) >= LIMIT:
-            raise t.LimitExceededException(f"Cannot exceed quota for OpenIdConnectProvidersPerAccount: {LIMIT}")
+        if tx.size(oidc_providers, scope) >= LIMIT:
+            raise exceeded("OpenIdConnectProvidersPerAccount", LIMIT)
         provider = OidcProvider(
             key=oidc_providers.key(scope, name),
             clients=_clients(req.get("ClientIDList", ())),

@@ -32,9 +32,10 @@ from hatoba.services.iam.model import (
     mfa_devices,
     policies,
     roles,
+    signing_certificates,
     users,
 )
-from hatoba.services.iam.plan.report import KeyLine, UserLine, report
+from hatoba.services.iam.plan.report import CertificateLine, KeyLine, UserLine, report
 
 KEPT = 4 * 3600.0  # seconds that a report is good for
 DAY = 86400.0
@@ -85,6 +86,10 @@ def _lines(call: Call) -> Iterator[UserLine]:
             rotation=due,
             factor=call.store.count(mfa_devices, "user", which) > 0,
             keys=[_key(call, key) for key in call.store.index(access_keys, "user", which)],
+            certificates=[
+                CertificateLine(active=each.status == "Active", made=each.created)
+                for each in call.store.index(signing_certificates, "user", which)
+            ],
         )
 
 

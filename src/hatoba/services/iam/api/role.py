@@ -27,6 +27,9 @@ def _whole(call: Call, role: Role) -> t.Role:
 @iam.operation
 async def create_role(req: t.CreateRoleRequest, call: Call) -> t.CreateRoleResponse:
     _check_trust(req["AssumeRolePolicyDocument"])
+    if req.get("Path", "/").startswith("/aws-service-role/"):
+        # Whoever could make one would have a role that nobody may change and that service control policies spare.
+        raise t.InvalidInputException("The path /aws-service-role/ is reserved for service-linked roles.")
     with call.tx() as tx:
         role = Role(
             **new(call, ROLE, req),

@@ -63,8 +63,9 @@ def new(call: Call, kind: Kind[N], req: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def put_new(tx: Tx, kind: Kind[N], record: N, req: Mapping[str, Any]) -> N:
-    """With its tags. Raises EntityAlreadyExists."""
+    """With its tags. Raises EntityAlreadyExists, LimitExceeded."""
     kind.free(tx, record.scope, record.name)
+    kind.room(tx, record.scope)
     put_tags(tx, record.scope, kind.arn(record), req.get("Tags", ()))
     return tx.put(kind.table, record)
 

@@ -1,4 +1,7 @@
-"""Tags of everything that has some: the same three operations for each."""
+"""Tags of everything that has some: the same three operations for each.
+
+They differ in nothing but how a request names the thing (`Find`): by its name, its ARN or its serial number.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from hatoba.services.iam.api.mfa import the_device
 from hatoba.services.iam.api.oidc import the_oidc_provider
 from hatoba.services.iam.api.room import drop_tags, iam, marked_page, put_tags
 from hatoba.services.iam.api.saml import the_saml_provider
-from hatoba.services.iam.model import MFA, POLICY, PROFILE, ROLE, SAML, USER, Kind, Named, the_policy
+from hatoba.services.iam.model import CERTIFICATE, MFA, POLICY, PROFILE, ROLE, SAML, USER, Kind, Named, the_policy
 from hatoba.store.store import View
 
 N = TypeVar("N", bound=Named)
@@ -23,7 +26,7 @@ def _named(kind: Kind[N]) -> Find:
     return lambda view, call, req: kind.arn(kind.the(view, call.scope, req[f"{kind.title}Name"]))
 
 
-_USER, _ROLE, _PROFILE = _named(USER), _named(ROLE), _named(PROFILE)
+_USER, _ROLE, _PROFILE, _CERTIFICATE = _named(USER), _named(ROLE), _named(PROFILE), _named(CERTIFICATE)
 
 
 def _policy(view: View, call: Call, req: Mapping[str, Any]) -> str:
@@ -136,6 +139,24 @@ async def untag_instance_profile(req: t.UntagInstanceProfileRequest, call: Call)
 @iam.operation
 async def list_instance_profile_tags(req: t.ListInstanceProfileTagsRequest, call: Call) -> t.ListRoleTagsResponse:
     return _listed(call, _PROFILE, req)
+
+
+# --- server certificates
+
+
+@iam.operation
+async def tag_server_certificate(req: t.TagServerCertificateRequest, call: Call) -> None:
+    _tag(call, _CERTIFICATE, req)
+
+
+@iam.operation
+async def untag_server_certificate(req: t.UntagServerCertificateRequest, call: Call) -> None:
+    _untag(call, _CERTIFICATE, req)
+
+
+@iam.operation
+async def list_server_certificate_tags(req: t.ListServerCertificateTagsRequest, call: Call) -> t.ListRoleTagsResponse:
+    return _listed(call, _CERTIFICATE, req)
 
 
 # --- second factors

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from hatoba.aws.shapes import iam as t
 from hatoba.core.errors import AwsError
 from hatoba.core.records import replace
@@ -9,8 +12,26 @@ from hatoba.gateway.call import Call
 from hatoba.services.iam import usage, views
 from hatoba.services.iam.api.boundary import checked
 from hatoba.services.iam.api.room import conflict, forget, iam, named_page, new, own_tags, put_new, rename
-from hatoba.services.iam.model import USER, User, access_keys, mfa_devices
+from hatoba.services.iam.model import (
+    USER,
+    OfUser,
+    User,
+    access_keys,
+    mfa_devices,
+    service_credentials,
+    signing_certificates,
+    ssh_keys,
+)
+from hatoba.store import Table
 from hatoba.store.store import View
+
+_OF_USERS: tuple[Table[Any], ...] = (signing_certificates, ssh_keys, service_credentials)
+
+
+def _held(view: View, user: User) -> Iterator[tuple[Table[Any], OfUser]]:
+    for table in _OF_USERS:
+        for record in view.index(table, "user", (user.key.account, user.id)):
+            yield table, record
 
 
 def asked(view: View, call: Call, name: str | None) -> User:
@@ -57,6 +78,8 @@ async def update_user(req: t.UpdateUserRequest, call: Call) -> None:
             tx.put(access_keys, replace(key, user=renamed.name))
         for device in tx.index(mfa_devices, "user", (user.key.account, user.id)):
             tx.put(mfa_devices, replace(device, user=renamed.id))
+        for table, record in list(_held(tx, user)):
+            tx.put(table, replace(record, user=renamed.name))
 
 
 @iam.operation
@@ -69,6 +92,8 @@ async def delete_user(req: t.DeleteUserRequest, call: Call) -> None:
             raise conflict("Cannot delete entity, must delete MFA device first.")
         if user.login is not None:
             raise conflict("Cannot delete entity, must delete login profile first.")
+        if any(_held(tx, user)):
+            raise conflict("Cannot delete entity, must remove referenced objects first.")
         if user.inline:
             raise conflict("Cannot delete entity, must delete policies first.")
         if user.attached:

@@ -30,6 +30,11 @@ class KeyLine(msgspec.Struct, frozen=True, kw_only=True):
     service: str = _NONE
 
 
+class CertificateLine(msgspec.Struct, frozen=True, kw_only=True):
+    active: bool
+    made: float
+
+
 class UserLine(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     arn: str
@@ -39,6 +44,7 @@ class UserLine(msgspec.Struct, frozen=True, kw_only=True):
     rotation: float | None = None  # when it has to be again
     factor: bool = False
     keys: Sequence[KeyLine] = ()
+    certificates: Sequence[CertificateLine] = ()
 
 
 def report(lines: Iterable[UserLine]) -> str:
@@ -60,7 +66,10 @@ def _row(line: UserLine) -> list[str]:
     row = [_safe(line.name), line.arn, _time(line.made), *password, _flag(line.factor)]
     for place in range(2):
         row += _key(line.keys[place]) if place < len(line.keys) else ["false", *[_NONE] * 4]
-    return [*row, "false", _NONE, "false", _NONE]
+    for place in range(2):
+        certificate = line.certificates[place] if place < len(line.certificates) else None
+        row += ["false", _NONE] if certificate is None else [_flag(certificate.active), _time(certificate.made)]
+    return row
 
 
 def _key(key: KeyLine) -> list[str]:
