@@ -21,7 +21,7 @@ from hatoba.app.masterkey import open_sealer
 from hatoba.app.names import HostNames
 from hatoba.app.nodes import Nodes, Spot
 from hatoba.app.places import Places, write
-from hatoba.app.pool import ensure_pool
+from hatoba.app.pool import ensure_pool, ensure_pool6
 from hatoba.app.reset import reset
 from hatoba.app.rooms import ROOMS, tables
 from hatoba.app.settings import Settings
@@ -85,6 +85,7 @@ class Control:
         self._sealer = open_sealer(places.control, new=not journal.written())
         self._verdicts = Verdicts(self._sealer)
         self._pool = ensure_pool(places, settings.pool)
+        self._pool6 = ensure_pool6(places, settings.pool6)
         self.store = Store(journal, tables(), self._sealer)
         self._authority = Authority(places.control / "authority")
         self._tasks = TaskGroup("control")
@@ -130,7 +131,8 @@ class Control:
             ecs_room.Settings,
             ecs_room.Settings(registry_hosts=hosts, stopped_tasks_kept=settings.stopped_tasks_kept),
         )
-        plane.provide(PublicPool, PublicPool(network=self._pool, transit=str(transits(self._pool))))
+        pool = PublicPool(network=self._pool, transit=str(transits(self._pool)), network6=self._pool6)
+        plane.provide(PublicPool, pool)
         plane.provide(Identities, self._identities)  # type: ignore[type-abstract]
         plane.provide(SecondFactors, Devices(self.store, self._clock))  # type: ignore[type-abstract]
         plane.provide(Verdicts, self._verdicts)

@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     node_host: str = "127.0.0.1"  # address of this machine for other nodes; on loopback there can be none
     node_port: int = 0  # port on which nodes connect; 0: one that is free, kept from then on
     pool: str = ""  # block of the host-side addresses, a /16; "": one in 100.64.0.0/10 that is free, kept from then on
+    pool6: str = ""  # block of which VPCs get IPv6 blocks, a /40; "": a free one in fd68:6174::/32, kept from then on
     bridge: str = "172.17.0.0/16"  # block of containers in the network mode bridge; known on their own node only
     ecr_uri_style: Literal["local", "aws"] = "local"  # what repositoryUri looks like
     metadata_file: Literal["on", "off"] = "off"  # containers on instances find ECS_CONTAINER_METADATA_FILE

@@ -2,6 +2,7 @@
 
 base        the port and its values          addresses  which address is free, which MAC goes with it
 beyond      what lies beyond a VPC           routing    the same, as routing tables
+addresses6  which IPv6 address, prefix or block is free
 groups      security groups, as a decision   ruleset    the same, as nftables text
 fabric      the real one (netlink, nft)      simulated  the same semantics in memory
 bridge      the node's own network           hostports  ports of the host that lead to it

@@ -37,6 +37,7 @@ def everything(ec2: Any) -> dict[str, Any]:
         "subnets": ec2.describe_subnets()["Subnets"],
         "tables": ec2.describe_route_tables()["RouteTables"],
         "gateways": ec2.describe_internet_gateways()["InternetGateways"],
+        "gateways6": ec2.describe_egress_only_internet_gateways()["EgressOnlyInternetGateways"],
         "nats": ec2.describe_nat_gateways(Filter=live)["NatGateways"],
         "groups": ec2.describe_security_groups()["SecurityGroups"],
         "rules": ec2.describe_security_group_rules()["SecurityGroupRules"],

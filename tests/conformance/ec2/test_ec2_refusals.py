@@ -31,6 +31,7 @@ NOTHING = {
     "AttachmentId": (f"eni-attach-{NO}", "InvalidAttachmentID.NotFound"),
     "DestinationPrefixListId": (f"pl-{NO}", "InvalidPrefixListID.NotFound"),
     "DhcpOptionsId": (f"dopt-{NO}", "InvalidDhcpOptionID.NotFound"),
+    "EgressOnlyInternetGatewayId": (f"eigw-{NO}", "InvalidEgressOnlyInternetGatewayId.NotFound"),
     "GatewayId": (f"igw-{NO}", "InvalidInternetGatewayID.NotFound"),
     "GroupId": (f"sg-{NO}", "InvalidGroup.NotFound"),
     "InstanceId": (f"i-{NO}", "InvalidInstanceID.NotFound"),
@@ -49,6 +50,7 @@ NOTHING = {
 MALFORMED = {
     "acl": "InvalidNetworkAclId.Malformed",
     "dopt": "InvalidDhcpOptionsId.Malformed",
+    "eigw": "InvalidEgressOnlyInternetGatewayId.Malformed",
     "eni": "InvalidNetworkInterfaceId.Malformed",
     "eni-attach": "InvalidNetworkInterfaceAttachmentId.Malformed",
     "igw": "InvalidInternetGatewayId.Malformed",
@@ -64,6 +66,7 @@ MALFORMED = {
 ASSOCIATIONS = {
     "DisassociateAddress": (f"eipassoc-{NO}", "InvalidAssociationID.NotFound"),
     "DisassociateRouteTable": (f"rtbassoc-{NO}", "InvalidAssociationID.NotFound"),
+    "DisassociateSubnetCidrBlock": (f"subnet-cidr-assoc-{NO}", "InvalidSubnetCidrBlockAssociationID.NotFound"),
     "DisassociateVpcCidrBlock": (f"vpc-cidr-assoc-{NO}", "InvalidVpcCidrBlockAssociationID.NotFound"),
     "ReplaceNetworkAclAssociation": (f"aclassoc-{NO}", "InvalidAssociationID.NotFound"),
     "ReplaceRouteTableAssociation": (f"rtbassoc-{NO}", "InvalidAssociationID.NotFound"),
@@ -72,6 +75,7 @@ ASSOCIATIONS = {
 WITH = {
     "AssociateRouteTable": {"SubnetId"},
     "AssociateAddress": {"NetworkInterfaceId", "AllocationId"},
+    "AssociateSubnetCidrBlock": {"Ipv6CidrBlock"},
     "AssociateVpcCidrBlock": {"CidrBlock"},
     "AuthorizeSecurityGroupEgress": {"IpPermissions"},
     "AuthorizeSecurityGroupIngress": {"IpPermissions", "GroupId"},
@@ -92,15 +96,20 @@ WITH = {
     "UpdateSecurityGroupRuleDescriptionsEgress": {"IpPermissions", "GroupId"},
     "UpdateSecurityGroupRuleDescriptionsIngress": {"IpPermissions", "GroupId"},
 }
-INSTEAD = [{"GatewayId", "NatGatewayId", "VpcPeeringConnectionId"}, {"DestinationCidrBlock", "DestinationPrefixListId"}]
-# Members that an operation has, and that EC2 takes for something else: machines, IPv6 and other things there are not.
+INSTEAD = [
+    {"EgressOnlyInternetGatewayId", "GatewayId", "NatGatewayId", "VpcPeeringConnectionId"},
+    {"DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId"},
+]
+# Members that an operation has, and that EC2 takes for something else: machines and other things there are not.
 OTHERWISE = {
     ("AssociateRouteTable", "GatewayId"): "UnsupportedOperation",
     ("CreateNatGateway", "VpcId"): "UnsupportedOperation",
+    ("CreateRoute", "EgressOnlyInternetGatewayId"): "InvalidParameterValue",  # of a route of IPv4
     ("CreateRoute", "InstanceId"): "UnsupportedOperation",
     ("CreateRoute", "NetworkInterfaceId"): "UnsupportedOperation",
     ("DeleteRoute", "DestinationPrefixListId"): "InvalidRoute.NotFound",
     ("DetachInternetGateway", "VpcId"): "Gateway.NotAttached",
+    ("ReplaceRoute", "EgressOnlyInternetGatewayId"): "InvalidParameterValue",
     ("ReplaceRoute", "InstanceId"): "UnsupportedOperation",
     ("ReplaceRoute", "NetworkInterfaceId"): "UnsupportedOperation",
 }
@@ -150,6 +159,9 @@ class World:
             "DhcpConfigurations": [{"Key": "domain-name", "Values": ["x.test"]}],
             "DhcpOptionsId": "default",
             "Egress": False,
+            "EgressOnlyInternetGatewayId": ec2.create_egress_only_internet_gateway(VpcId=vpc)[
+                "EgressOnlyInternetGateway"
+            ]["EgressOnlyInternetGatewayId"],
             "EnableDnsSupport": {"Value": True},
             "GatewayId": igw,
             "GroupId": ec2.create_security_group(GroupName="g", Description="g", VpcId=vpc)["GroupId"],
@@ -157,6 +169,7 @@ class World:
             "InstanceId": f"i-{NO}",
             "InternetGatewayBlockMode": "off",
             "InternetGatewayId": igw,
+            "Ipv6CidrBlock": "fd68:6174:6f00::/64",
             "IpPermissions": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}],
             "KeyName": "k",
             "MapPublicIpOnLaunch": {"Value": True},

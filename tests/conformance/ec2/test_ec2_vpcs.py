@@ -166,8 +166,8 @@ def test_blocks_that_no_vpc_may_have(ec2: Any, cidr: str, code: str, words: str)
 
 
 def test_what_a_vpc_cannot_have_yet_is_refused_by_name(ec2: Any) -> None:
-    words = refused("UnsupportedOperation", ec2.create_vpc, CidrBlock="10.0.0.0/16", AmazonProvidedIpv6CidrBlock=True)
-    assert words == "AmazonProvidedIpv6CidrBlock is not supported here yet."
+    words = refused("UnsupportedOperation", ec2.create_vpc, CidrBlock="10.0.0.0/16", Ipv4IpamPoolId="ipam-pool-0")
+    assert words == "Ipv4IpamPoolId is not supported here yet."
     assert refused("MissingParameter", ec2.create_vpc) == "The request must contain the parameter cidrBlock"
     assert len(ec2.describe_vpcs()["Vpcs"]) == 1
 

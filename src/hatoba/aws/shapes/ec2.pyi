@@ -122,6 +122,14 @@ class AssociateRouteTableRequest(_t.TypedDict, total=False):
 class AssociateRouteTableResult(_t.TypedDict, total=False):
     AssociationId: str
     AssociationState: RouteTableAssociationState
+class AssociateSubnetCidrBlockRequest(_t.TypedDict, total=False):
+    Ipv6IpamPoolId: str
+    Ipv6NetmaskLength: int
+    SubnetId: _t.Required[str]
+    Ipv6CidrBlock: str
+class AssociateSubnetCidrBlockResult(_t.TypedDict, total=False):
+    Ipv6CidrBlockAssociation: SubnetIpv6CidrBlockAssociation
+    SubnetId: str
 class AssociateVpcCidrBlockRequest(_t.TypedDict, total=False):
     CidrBlock: str
     Ipv6CidrBlockNetworkBorderGroup: str
@@ -442,6 +450,14 @@ class CreateDhcpOptionsRequest(_t.TypedDict, total=False):
     DryRun: bool
 class CreateDhcpOptionsResult(_t.TypedDict, total=False):
     DhcpOptions: DhcpOptions
+class CreateEgressOnlyInternetGatewayRequest(_t.TypedDict, total=False):
+    ClientToken: str
+    DryRun: bool
+    VpcId: _t.Required[str]
+    TagSpecifications: list[TagSpecification]
+class CreateEgressOnlyInternetGatewayResult(_t.TypedDict, total=False):
+    ClientToken: str
+    EgressOnlyInternetGateway: EgressOnlyInternetGateway
 class CreateInternetGatewayRequest(_t.TypedDict, total=False):
     TagSpecifications: list[TagSpecification]
     DryRun: bool
@@ -650,6 +666,11 @@ DefaultRouteTablePropagationValue = _t.Literal["enable", "disable"]
 class DeleteDhcpOptionsRequest(_t.TypedDict, total=False):
     DhcpOptionsId: _t.Required[str]
     DryRun: bool
+class DeleteEgressOnlyInternetGatewayRequest(_t.TypedDict, total=False):
+    DryRun: bool
+    EgressOnlyInternetGatewayId: _t.Required[str]
+class DeleteEgressOnlyInternetGatewayResult(_t.TypedDict, total=False):
+    ReturnCode: bool
 class DeleteInternetGatewayRequest(_t.TypedDict, total=False):
     DryRun: bool
     InternetGatewayId: _t.Required[str]
@@ -1358,6 +1379,11 @@ class DisassociateAddressRequest(_t.TypedDict, total=False):
 class DisassociateRouteTableRequest(_t.TypedDict, total=False):
     DryRun: bool
     AssociationId: _t.Required[str]
+class DisassociateSubnetCidrBlockRequest(_t.TypedDict, total=False):
+    AssociationId: _t.Required[str]
+class DisassociateSubnetCidrBlockResult(_t.TypedDict, total=False):
+    Ipv6CidrBlockAssociation: SubnetIpv6CidrBlockAssociation
+    SubnetId: str
 class DisassociateVpcCidrBlockRequest(_t.TypedDict, total=False):
     AssociationId: _t.Required[str]
 class DisassociateVpcCidrBlockResult(_t.TypedDict, total=False):

@@ -43,7 +43,9 @@ def asked() -> Iterator[Asked]:
     asked = Asked("ec2", ACCESS, *TABLES)
     further = (Block(id="vpc-cidr-assoc-2", cidr="10.1.0.0/16"),)
     asked.put(vpcs, Vpc(key=vpcs.key(SCOPE, "vpc-1"), cidr="10.0.0.0/16", further=further, is_default=True))
-    asked.put(subnets, Subnet(key=subnets.key(SCOPE, "subnet-1"), vpc="vpc-1", cidr="10.0.0.0/24", zone="us-east-1b"))
+    block6 = Block(id="subnet-cidr-assoc-1", cidr="fd68:6174:6f00::/64")
+    key = subnets.key(SCOPE, "subnet-1")
+    asked.put(subnets, Subnet(key=key, vpc="vpc-1", cidr="10.0.0.0/24", zone="us-east-1b", block6=block6))
     asked.put(groups, SecurityGroup(key=groups.key(SCOPE, "sg-1"), vpc="vpc-1", name="web", description="web"))
     eni = Eni(
         key=enis.key(SCOPE, "eni-1"),
@@ -96,6 +98,12 @@ NAMED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("AssociateDhcpOptions", {"DhcpOptionsId": "default", "VpcId": "vpc-1"}, ["dhcp-options/default", "vpc/vpc-1"]),
     ("DisassociateVpcCidrBlock", {"AssociationId": "vpc-cidr-assoc-2"}, ["vpc/vpc-1"]),
     ("DisassociateVpcCidrBlock", {"AssociationId": "vpc-cidr-assoc-7"}, ["vpc/vpc-7"]),
+    ("AssociateSubnetCidrBlock", {"SubnetId": "subnet-1"}, ["subnet/subnet-1"]),
+    ("DisassociateSubnetCidrBlock", {"AssociationId": "subnet-cidr-assoc-1"}, ["subnet/subnet-1"]),
+    ("DisassociateSubnetCidrBlock", {"AssociationId": "subnet-cidr-assoc-9"}, ["*"]),
+    ("CreateEgressOnlyInternetGateway", {"VpcId": "vpc-1"}, ["egress-only-internet-gateway/*", "vpc/vpc-1"]),
+    ("DeleteEgressOnlyInternetGateway", {"EgressOnlyInternetGatewayId": "eigw-1"},
+     ["egress-only-internet-gateway/eigw-1"]),
     ("AttachInternetGateway", {"InternetGatewayId": "igw-1", "VpcId": "vpc-1"},
      ["internet-gateway/igw-1", "vpc/vpc-1"]),
     ("CreateNatGateway", {"SubnetId": "subnet-1", "AllocationId": "eipalloc-1"},

@@ -28,6 +28,7 @@ NEW_RULES = when_tagged(made("security-group-rule"))
 
 VPCS: dict[str, Rule] = {
     "AssociateDhcpOptions": on(of("dhcp-options", "DhcpOptionsId"), VPC),
+    "AssociateSubnetCidrBlock": on(SUBNET),
     "AssociateVpcCidrBlock": on(VPC),
     "CreateDefaultSubnet": on(),
     "CreateDefaultVpc": on(),
@@ -38,6 +39,7 @@ VPCS: dict[str, Rule] = {
     "DeleteSubnet": on(SUBNET),
     "DeleteVpc": on(VPC),
     "DescribeVpcAttribute": on(VPC),
+    "DisassociateSubnetCidrBlock": on(r.subnet_of_block),
     "DisassociateVpcCidrBlock": on(r.vpc_of_block),
     "ModifySubnetAttribute": on(SUBNET, changing=("SubnetId",)),
     "ModifyVpcAttribute": on(VPC, changing=("VpcId",)),
@@ -49,6 +51,7 @@ ROUTES: dict[str, Rule] = {
     "AcceptVpcPeeringConnection": on(PEERING, r.accepter_of_peering),
     "AssociateRouteTable": on(TABLE, SUBNET, of("internet-gateway", "GatewayId")),
     "AttachInternetGateway": on(GATEWAY, VPC),
+    "CreateEgressOnlyInternetGateway": on(made("egress-only-internet-gateway"), VPC),
     "CreateInternetGateway": on(made("internet-gateway")),
     "CreateNetworkAcl": on(made("network-acl"), VPC),
     "CreateNetworkAclEntry": on(ACL),
@@ -57,6 +60,7 @@ ROUTES: dict[str, Rule] = {
     "CreateRouteTable": on(made("route-table"), VPC),
     "CreateVpcEndpoint": on(r.new_endpoint, VPC, *OF_ENDPOINT),
     "CreateVpcPeeringConnection": on(r.new_peering, VPC),
+    "DeleteEgressOnlyInternetGateway": on(of("egress-only-internet-gateway", "EgressOnlyInternetGatewayId")),
     "DeleteInternetGateway": on(GATEWAY),
     "DeleteNatGateway": on(of("natgateway", "NatGatewayId")),
     "DeleteNetworkAcl": on(ACL),

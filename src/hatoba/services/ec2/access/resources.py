@@ -282,6 +282,12 @@ def vpc_of_block(req: Params, call: Call) -> Iterator[Thing]:
     yield thing(call, "vpc", found[0] if found else id_.replace("vpc-cidr-assoc-", "vpc-", 1))
 
 
+def subnet_of_block(req: Params, call: Call) -> Iterator[Thing]:
+    for found in call.store.index(subnets, "block", req.get("AssociationId") or ""):
+        if found.scope == call.scope:
+            yield thing(call, "subnet", found.id)
+
+
 def new_peering(req: Params, call: Call) -> Iterator[Thing]:
     """With the VPCs of both sides."""
     far = Side(

@@ -21,7 +21,6 @@ from hatoba.services.ec2.model.acl import (
     associated,
     entry_of,
     followers,
-    has_ipv6,
     network_acls,
     refresh_acls,
     the_acl,
@@ -38,7 +37,7 @@ from hatoba.store.store import View
 
 def _view(call: Call, view: View, acl: NetworkAcl) -> t.NetworkAcl:
     vpc = the_vpc(view, call.scope, acl.vpc)
-    return views.network_acl(acl, followers(view, acl), own_tags(call, acl.id), ipv6=has_ipv6(vpc))
+    return views.network_acl(acl, followers(view, acl), own_tags(call, acl.id), ipv6=vpc.block6 is not None)
 
 
 # --- ACLs

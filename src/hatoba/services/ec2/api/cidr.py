@@ -1,17 +1,21 @@
-"""Further blocks of a VPC: subnets may lie in them, and every route table has a local route for each."""
+"""Further blocks of a VPC, its IPv6 block among them: subnets may lie in them, and every route table has a local route
+for each."""
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_network
 
 from hatoba.aws.shapes import ec2 as t
 from hatoba.core.ids import resource_id
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
+from hatoba.network.routing import within
 from hatoba.services.ec2 import views
-from hatoba.services.ec2.api.room import OF_POOLS, ec2, refuse_unknown
+from hatoba.services.ec2.api.room import OF_POOLS, ec2, provided_block6, refuse_unknown
 from hatoba.services.ec2.api.vpc import vpc_block
+from hatoba.services.ec2.model.blocks6 import give_block, take_block
 from hatoba.services.ec2.model.errors import invalid, missing, not_found
+from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.ec2.model.network import Block, Vpc, put_vpc, subnets, the_vpc, vpcs
 from hatoba.services.ec2.model.peering import overlap, peerings
 from hatoba.services.ec2.model.routes import LOCAL, local_route, route_tables
@@ -23,7 +27,9 @@ LIMIT = 5  # blocks of one VPC
 
 @ec2.operation
 async def associate_vpc_cidr_block(req: t.AssociateVpcCidrBlockRequest, call: Call) -> t.AssociateVpcCidrBlockResult:
-    refuse_unknown(req, *OF_POOLS, "AmazonProvidedIpv6CidrBlock", "Ipv6CidrBlock")
+    refuse_unknown(req, *OF_POOLS)
+    if provided_block6(req, call):
+        return _associate6(req, call)
     if "CidrBlock" not in req:
         raise missing("cidrBlock")
     cidr = vpc_block(req["CidrBlock"], call)
@@ -37,6 +43,19 @@ async def associate_vpc_cidr_block(req: t.AssociateVpcCidrBlockRequest, call: Ca
     return {"VpcId": vpc.id, "CidrBlockAssociation": views.cidr_association(block.id, block.cidr, "associating")}
 
 
+def _associate6(req: t.AssociateVpcCidrBlockRequest, call: Call) -> t.AssociateVpcCidrBlockResult:
+    if "CidrBlock" in req:
+        raise invalid(
+            "The parameter cidrBlock cannot be used with the parameter amazonProvidedIpv6CidrBlock",
+            "InvalidParameterCombination",
+        )
+    with call.tx() as tx:
+        vpc = give_block(tx, call.ids, the_vpc(tx, call.scope, req["VpcId"]), call.get(PublicPool))
+    assert vpc.block6 is not None
+    shown = views.cidr6_association(vpc.block6, call.scope.region, "associating")
+    return {"VpcId": vpc.id, "Ipv6CidrBlockAssociation": shown}
+
+
 def _check(view: View, vpc: Vpc, cidr: IPv4Network) -> None:
     """Raises InvalidVpc.Range, CidrLimitExceeded."""
     for known in vpc.cidrs:
@@ -48,7 +67,7 @@ def _check(view: View, vpc: Vpc, cidr: IPv4Network) -> None:
             raise invalid(f"The CIDR '{cidr}' overlaps a block of {far.vpc}, a peered VPC.", "InvalidVpc.Range")
     for table in view.index(route_tables, "vpc", vpc.id):
         for route in table.routes:
-            if not route.to_list and IPv4Network(route.destination).subnet_of(cidr):
+            if not route.to_list and within(ip_network(route.destination), cidr):
                 raise invalid(
                     f"The CIDR '{cidr}' is the same as or larger than the route to {route.destination} in {table.id}.",
                     "InvalidVpc.Range",
@@ -63,8 +82,12 @@ async def disassociate_vpc_cidr_block(
 ) -> t.DisassociateVpcCidrBlockResult:
     with call.tx() as tx:
         vpc, block = _associated(tx, call, req["AssociationId"])
+        if block == vpc.block6:
+            take_block(tx, vpc)
+            shown = views.cidr6_association(block, call.scope.region, "disassociating")
+            return {"VpcId": vpc.id, "Ipv6CidrBlockAssociation": shown}
         cidr = IPv4Network(block.cidr)
-        if any(IPv4Network(subnet.cidr).subnet_of(cidr) for subnet in tx.index(subnets, "vpc", vpc.id)):
+        if any(s.cidr and s.network.subnet_of(cidr) for s in tx.index(subnets, "vpc", vpc.id)):
             raise invalid(f"The vpc CIDR block with association ID {block.id} is in use.", "InvalidCidrBlock.InUse")
         put_vpc(tx, replace(vpc, further=tuple(each for each in vpc.further if each.id != block.id)))
         for table in tx.index(route_tables, "vpc", vpc.id):
@@ -76,7 +99,7 @@ async def disassociate_vpc_cidr_block(
 def _associated(tx: Tx, call: Call, id_: str) -> tuple[Vpc, Block]:
     for vpc in tx.index(vpcs, "block", id_):
         if vpc.scope == call.scope:
-            return vpc, next(block for block in vpc.further if block.id == id_)
+            return vpc, next(b for b in (*vpc.further, vpc.block6) if b is not None and b.id == id_)
     if tx.find(vpcs, call.scope, id_.replace("vpc-cidr-assoc-", "vpc-", 1)) is not None:
         raise invalid(
             f"The vpc CIDR block with association ID {id_} may not be disassociated. It is the primary IPv4 CIDR block "

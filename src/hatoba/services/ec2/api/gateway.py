@@ -7,7 +7,6 @@ from hatoba.core.ids import resource_id
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
-from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.room import described, dry_run, ec2, own_tags, tag_new
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.model.arns import arn
@@ -16,6 +15,7 @@ from hatoba.services.ec2.model.interface import enis
 from hatoba.services.ec2.model.network import the_vpc
 from hatoba.services.ec2.model.routes import InternetGateway, internet_gateways, the_gateway
 from hatoba.services.ec2.model.ways import refresh_ways
+from hatoba.services.ec2.views import route as views
 from hatoba.store import Tx
 
 

@@ -25,6 +25,7 @@ from hatoba.services.ec2.model.group import (
     GroupRule,
     SecurityGroup,
     allow_all,
+    allow_all6,
     forget_group,
     groups,
     put_group,
@@ -72,7 +73,7 @@ async def create_security_group(req: t.CreateSecurityGroupRequest, call: Call) -
             vpc=vpc.id,
             name=name,
             description=description,
-            rules=(allow_all(call.ids),),
+            rules=(allow_all(call.ids), *((allow_all6(call.ids),) if vpc.block6 is not None else ())),
         )
         put_group(tx, group)
         tag_new(tx, call, group.id, req)

@@ -123,13 +123,6 @@ KINDS = (
     _kind("DescribeIpamPools", "IpamPools", "IpamPoolIds", "InvalidIpamPoolId.NotFound", "ipam pool ID"),
     _kind("DescribeMovingAddresses", "MovingAddressStatuses"),
     _kind("DescribeAddressTransfers", "AddressTransfers"),
-    _kind(
-        "DescribeEgressOnlyInternetGateways",
-        "EgressOnlyInternetGateways",
-        "EgressOnlyInternetGatewayIds",
-        "InvalidEgressOnlyInternetGatewayId.NotFound",
-        "egress only internet gateway ID",
-    ),
     _kind("DescribeVpcEndpointConnections", "VpcEndpointConnections"),
     _kind("DescribeFlowLogs", "FlowLogs", "FlowLogIds", "InvalidFlowLogId.NotFound", "flow log ID"),
     _kind("DescribeTrafficMirrorSessions", "TrafficMirrorSessions", "TrafficMirrorSessionIds"),

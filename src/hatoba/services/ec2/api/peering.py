@@ -62,7 +62,7 @@ async def create_vpc_peering_connection(
                 )
         peering = Peering(
             key=peerings.key(call.scope, resource_id(call.ids, "pcx")),
-            requester=Side(vpc=vpc.id, account=call.scope.account, region=call.scope.region, cidrs=vpc.cidrs),
+            requester=Side(vpc=vpc.id, account=call.scope.account, region=call.scope.region, cidrs=vpc.all_cidrs),
             accepter=far,
             state="pending-acceptance",
             words=f"Pending Acceptance by {far.account}",
@@ -76,10 +76,10 @@ async def create_vpc_peering_connection(
 def _fitting(tx: Tx, peering: Peering, now: float) -> Peering:
     """With both sides' present blocks; or failed."""
     here, there = found(tx, peering, peering.requester), found(tx, peering, peering.accepter)
-    if here is None or there is None or overlap(here.cidrs, there.cidrs):
+    if here is None or there is None or overlap(here.all_cidrs, there.all_cidrs):
         return ended(peering, "failed", FAILED, now)
-    requester, accepter = replace(peering.requester, cidrs=here.cidrs), replace(peering.accepter, cidrs=there.cidrs)
-    return replace(peering, requester=requester, accepter=accepter)
+    requester = replace(peering.requester, cidrs=here.all_cidrs)
+    return replace(peering, requester=requester, accepter=replace(peering.accepter, cidrs=there.all_cidrs))
 
 
 def _view(call: Call, peering: Peering) -> t.VpcPeeringConnection:
@@ -101,10 +101,10 @@ async def describe_vpc_peering_connections(
             "status-code": lambda peering: (peering.state,),
             "status-message": lambda peering: (peering.words,),
             "expiration-time": lambda peering: (_expiry(peering),),
-            "accepter-vpc-info.cidr-block": lambda peering: peering.accepter.cidrs,
+            "accepter-vpc-info.cidr-block": lambda peering: peering.accepter.of_family(4),
             "accepter-vpc-info.owner-id": lambda peering: (peering.accepter.account,),
             "accepter-vpc-info.vpc-id": lambda peering: (peering.accepter.vpc,),
-            "requester-vpc-info.cidr-block": lambda peering: peering.requester.cidrs,
+            "requester-vpc-info.cidr-block": lambda peering: peering.requester.of_family(4),
             "requester-vpc-info.owner-id": lambda peering: (peering.requester.account,),
             "requester-vpc-info.vpc-id": lambda peering: (peering.requester.vpc,),
         },

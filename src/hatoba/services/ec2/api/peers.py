@@ -17,6 +17,16 @@ def cidr4(text: str) -> str:
         raise invalid(f"CIDR block {text} is malformed") from None
 
 
+def network6(text: str, parameter: str) -> ipaddress.IPv6Network:
+    """Raises InvalidParameterValue."""
+    try:
+        if "/" not in text:
+            raise ValueError(text)
+        return ipaddress.IPv6Network(text, strict=False)
+    except ValueError:
+        raise invalid(f"Value ({text}) for parameter {parameter} is invalid. This is not a valid CIDR block.") from None
+
+
 def cidr6(text: str) -> str:
     """Raises InvalidParameterValue."""
     try:

@@ -20,7 +20,7 @@ from hatoba.gateway.tags import set_tags, tags_of
 from hatoba.services.ec2.access import ACCESS
 from hatoba.services.ec2.filters import Values, is_pattern, matching
 from hatoba.services.ec2.model.arns import arn, resource_type
-from hatoba.services.ec2.model.errors import invalid, not_found
+from hatoba.services.ec2.model.errors import invalid, missing, not_found
 from hatoba.store import Table, Tx
 from hatoba.store.store import View
 
@@ -110,7 +110,6 @@ def dry_run(req: Mapping[str, Any]) -> None:
 OF_POOLS = (
     "Ipv4IpamPoolId",
     "Ipv4NetmaskLength",
-    "Ipv6CidrBlockNetworkBorderGroup",
     "Ipv6IpamPoolId",
     "Ipv6NetmaskLength",
     "Ipv6Pool",
@@ -157,6 +156,24 @@ def sized_block(text: str, kind: Literal["Vpc", "Subnet"]) -> IPv4Network:
     if not 16 <= network.prefixlen <= 28:
         raise invalid(f"The CIDR '{text}' is invalid.", f"Invalid{kind}.Range")
     return network
+
+
+def provided_block6(req: Mapping[str, Any], call: Call) -> bool:
+    """Whether a VPC is to get an IPv6 block: one that is provided, since there are no pools to name one from.
+
+    Raises MissingParameter, InvalidParameterCombination, InvalidParameterValue.
+    """
+    wanted: bool = req.get("AmazonProvidedIpv6CidrBlock", False)
+    if "Ipv6CidrBlock" in req:
+        raise missing("ipv6Pool")
+    group = req.get("Ipv6CidrBlockNetworkBorderGroup")
+    if group is not None and not wanted:
+        raise invalid(
+            "Ipv6CidrBlockNetworkBorderGroup requires AmazonProvidedIpv6CidrBlock.", "InvalidParameterCombination"
+        )
+    if group not in (None, call.scope.region):
+        raise invalid(f"Value ({group}) for parameter ipv6CidrBlockNetworkBorderGroup is invalid.")
+    return wanted
 
 
 def bad_token() -> AwsError:

@@ -7,7 +7,6 @@ through a NAT gateway, into a peered VPC, or none) is written through to the fle
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network
 
 from hatoba.aws.shapes import ec2 as t
 from hatoba.core.errors import AwsError
@@ -15,42 +14,29 @@ from hatoba.core.ids import resource_id
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
-from hatoba.services.ec2 import views
-from hatoba.services.ec2.api.room import block, described, dry_run, ec2, made_once, own_tags, refuse_unknown
+from hatoba.services.ec2.api.room import described, dry_run, ec2, made_once, own_tags, refuse_unknown
+from hatoba.services.ec2.api.way import asked_destination, asked_route
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.filters import flag
 from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import dependency, invalid, missing, not_found
-from hatoba.services.ec2.model.interface import PublicPool
-from hatoba.services.ec2.model.nat import the_nat_gateway
 from hatoba.services.ec2.model.network import the_subnet, the_vpc
-from hatoba.services.ec2.model.peering import LIVE, the_peering
-from hatoba.services.ec2.model.prefixlist import OF_AWS, PrefixList, any_list
 from hatoba.services.ec2.model.routes import (
     ENDPOINT,
     LOCAL,
     Association,
-    Route,
     RouteTable,
     is_blackhole,
     local_route,
     route_tables,
-    the_gateway,
     the_table,
 )
 from hatoba.services.ec2.model.ways import refresh_ways
+from hatoba.services.ec2.views import route as views
 from hatoba.store import Tx
 
 # What the filters call the targets that no route has here yet.
-_OTHER_TARGETS = tuple(
-    f"route.{kind}"
-    for kind in (
-        "destination-ipv6-cidr-block",
-        "egress-only-internet-gateway-id",
-        "instance-id",
-        "transit-gateway-id",
-    )
-)
+_OTHER_TARGETS = ("route.instance-id", "route.transit-gateway-id")
 
 
 def _put(tx: Tx, call: Call, table: RouteTable) -> RouteTable:
@@ -74,7 +60,7 @@ async def create_route_table(req: t.CreateRouteTableRequest, call: Call) -> t.Cr
 def _create(tx: Tx, call: Call, req: t.CreateRouteTableRequest) -> RouteTable:
     vpc = the_vpc(tx, call.scope, req["VpcId"])
     key = route_tables.key(call.scope, resource_id(call.ids, "rtb"))
-    routes = tuple(local_route(cidr) for cidr in vpc.cidrs)
+    routes = tuple(local_route(cidr) for cidr in vpc.all_cidrs)
     return tx.put(route_tables, RouteTable(key=key, vpc=vpc.id, routes=routes))
 
 
@@ -98,9 +84,11 @@ async def describe_route_tables(req: t.DescribeRouteTablesRequest, call: Call) -
             "association.subnet-id": lambda table: (a.subnet for a in table.associations),
             "association.route-table-id": lambda table: (table.id,),
             "association.route-table-association-id": lambda table: (a.id for a in table.associations),
-            "route.destination-cidr-block": lambda table: (r.destination for r in table.routes if not r.to_list),
+            "route.destination-cidr-block": lambda table: (r.destination for r in table.routes if r.family == 4),
+            "route.destination-ipv6-cidr-block": lambda table: (r.destination for r in table.routes if r.family == 6),
             "route.destination-prefix-list-id": lambda table: (r.destination for r in table.routes if r.to_list),
             "route.gateway-id": lambda table: _targets(table, LOCAL, "igw", ENDPOINT),
+            "route.egress-only-internet-gateway-id": lambda table: _targets(table, "eigw"),
             "route.nat-gateway-id": lambda table: _targets(table, "nat"),
             "route.vpc-peering-connection-id": lambda table: _targets(table, "pcx"),
             "route.origin": lambda table: (route.origin for route in table.routes),
@@ -136,7 +124,7 @@ async def create_route(req: t.CreateRouteRequest, call: Call) -> t.CreateRouteRe
     dry_run(req)
     with call.tx() as tx:
         table = the_table(tx, call.scope, req["RouteTableId"])
-        route = _route(tx, call, table, req)
+        route = asked_route(tx, call, table, req)
         known = next((r for r in table.routes if r.destination == route.destination), None)
         if known is not None and known.gateway != route.gateway:
             raise invalid(f"The route identified by {route.destination} already exists.", "RouteAlreadyExists")
@@ -150,7 +138,7 @@ async def replace_route(req: t.ReplaceRouteRequest, call: Call) -> None:
     dry_run(req)
     with call.tx() as tx:
         table = the_table(tx, call.scope, req["RouteTableId"])
-        route = _route(tx, call, table, req)
+        route = asked_route(tx, call, table, req)
         known = next((r for r in table.routes if r.destination == route.destination), None)
         if known is None:
             raise _no_route(route.destination, table)
@@ -163,10 +151,9 @@ async def replace_route(req: t.ReplaceRouteRequest, call: Call) -> None:
 @ec2.operation
 async def delete_route(req: t.DeleteRouteRequest, call: Call) -> None:
     dry_run(req)
-    refuse_unknown(req, "DestinationIpv6CidrBlock")
     with call.tx() as tx:
         table = the_table(tx, call.scope, req["RouteTableId"])
-        destination = req["DestinationPrefixListId"] if _names_list(req) else str(_block(req))
+        destination = asked_destination(req)
         found = next((r for r in table.routes if r.destination == destination), None)
         if found is None:
             raise _no_route(destination, table)
@@ -178,93 +165,13 @@ async def delete_route(req: t.DeleteRouteRequest, call: Call) -> None:
 
 
 def _no_route(destination: str, table: RouteTable) -> AwsError:
-    kind = "prefix-list-id" if destination.startswith("pl-") else "cidr-block"
+    block = "ipv6-cidr-block" if ":" in destination else "cidr-block"
+    kind = "prefix-list-id" if destination.startswith("pl-") else block
     return invalid(f"no route with destination-{kind} {destination} in route table {table.id}", "InvalidRoute.NotFound")
 
 
 def _targets(table: RouteTable, *kinds: str) -> Iterator[str]:
     return (route.gateway for route in table.routes if route.gateway.partition("-")[0] in kinds)
-
-
-_TARGETS = ("GatewayId", "NatGatewayId", "VpcPeeringConnectionId")
-_OTHERS = (
-    "CarrierGatewayId",
-    "CoreNetworkArn",
-    "EgressOnlyInternetGatewayId",
-    "InstanceId",
-    "LocalGatewayId",
-    "LocalTarget",
-    "NetworkInterfaceId",
-    "OdbNetworkArn",
-    "TransitGatewayId",
-    "VpcEndpointId",
-)
-
-
-_Asked = t.CreateRouteRequest | t.ReplaceRouteRequest | t.DeleteRouteRequest
-
-
-def _route(tx: Tx, call: Call, table: RouteTable, req: t.CreateRouteRequest | t.ReplaceRouteRequest) -> Route:
-    """Raises what is wrong with the destination or the target that is asked for."""
-    refuse_unknown(req, *_OTHERS, "DestinationIpv6CidrBlock")
-    listed = _list(tx, call, req["DestinationPrefixListId"]) if _names_list(req) else None
-    destination = _block(req) if listed is None else None
-    given = [name for name in _TARGETS if name in req]
-    if len(given) != 1:
-        wrong = "Only one" if given else "One"
-        raise invalid(f"{wrong} of {', '.join(_TARGETS)} must be specified.", "InvalidParameterCombination")
-    if listed is not None:
-        own = listed.cidrs if listed.owner == OF_AWS else ()
-        return Route(destination=listed.id, gateway=_target(tx, table, req), listed=own)
-    assert destination is not None
-    if any(r.gateway == LOCAL and destination.subnet_of(IPv4Network(r.destination)) for r in table.routes):
-        raise invalid(
-            f"The destination CIDR block {destination} is equal to or more specific than one of this VPC's CIDR "
-            "blocks. This route can target only an interface or an instance."
-        )
-    return Route(destination=str(destination), gateway=_target(tx, table, req))
-
-
-def _names_list(req: _Asked) -> bool:
-    if "DestinationPrefixListId" in req and "DestinationCidrBlock" in req:
-        raise invalid(
-            "Only one of DestinationCidrBlock, DestinationPrefixListId must be specified.",
-            "InvalidParameterCombination",
-        )
-    return "DestinationPrefixListId" in req
-
-
-def _block(req: _Asked) -> IPv4Network:
-    if "DestinationCidrBlock" not in req:
-        raise missing("destinationCidrBlock")
-    return block(req["DestinationCidrBlock"], "destinationCidrBlock")
-
-
-def _list(tx: Tx, call: Call, id_: str) -> PrefixList:
-    found = any_list(tx, call.scope, id_, call.get(PublicPool).transit)
-    if found.family != "IPv4":
-        raise invalid("Routes for IPv6 are not supported here yet.", "UnsupportedOperation")
-    return found
-
-
-def _target(tx: Tx, table: RouteTable, req: t.CreateRouteRequest | t.ReplaceRouteRequest) -> str:
-    """Its id. It has to be of the table's VPC."""
-    if "NatGatewayId" in req:
-        nat = the_nat_gateway(tx, table.scope, req["NatGatewayId"])
-        kind, id_, vpcs = "NAT gateway", nat.id, {nat.vpc}
-        if nat.ended is not None:
-            raise not_found(id_, "nat")
-    elif "VpcPeeringConnectionId" in req:
-        peering = the_peering(tx, table.scope, req["VpcPeeringConnectionId"])
-        kind, id_, vpcs = "VPC peering connection", peering.id, set(peering.vpcs)
-        if peering.state not in LIVE:
-            raise not_found(id_, "pcx")
-    else:
-        gateway = the_gateway(tx, table.scope, req["GatewayId"])
-        kind, id_, vpcs = "network gateway", gateway.id, {gateway.vpc or ""}
-    if table.vpc not in vpcs:
-        raise invalid(f"route table {table.id} and {kind} {id_} belong to different networks")
-    return id_
 
 
 @ec2.operation

@@ -31,6 +31,7 @@ from hatoba.services.ec2.defaults import default_vpc, ensure_default, put_defaul
 from hatoba.services.ec2.filters import flag
 from hatoba.services.ec2.model.acl import refresh_acls
 from hatoba.services.ec2.model.arns import arn
+from hatoba.services.ec2.model.blocks6 import new_block, subnet_block
 from hatoba.services.ec2.model.errors import dependency, invalid, missing
 from hatoba.services.ec2.model.interface import enis
 from hatoba.services.ec2.model.network import Subnet, available, subnets, the_subnet, the_vpc
@@ -56,13 +57,13 @@ def _zone(req: t.CreateSubnetRequest | t.CreateDefaultSubnetRequest, call: Call)
 
 
 def _overlaps(view: View, vpc: str, cidr: IPv4Network) -> bool:
-    return any(cidr.overlaps(IPv4Network(other.cidr)) for other in view.index(subnets, "vpc", vpc))
+    return any(other.cidr and cidr.overlaps(other.network) for other in view.index(subnets, "vpc", vpc))
 
 
 @ec2.operation
 async def create_subnet(req: t.CreateSubnetRequest, call: Call) -> t.CreateSubnetResult:
     dry_run(req)
-    refuse_unknown(req, *OF_POOLS, "Ipv6CidrBlock", "Ipv6Native", "OutpostArn")
+    refuse_unknown(req, *OF_POOLS, "Ipv6Native", "OutpostArn")
     if "CidrBlock" not in req:
         raise missing("cidrBlock")
     ensure_default(call)
@@ -73,13 +74,21 @@ async def create_subnet(req: t.CreateSubnetRequest, call: Call) -> t.CreateSubne
             raise invalid(f"The CIDR '{cidr}' is invalid.", "InvalidSubnet.Range")
         if _overlaps(tx, vpc.id, cidr):
             raise invalid(f"The CIDR '{cidr}' conflicts with another subnet", "InvalidSubnet.Conflict")
-        id_ = resource_id(call.ids, "subnet")
-        record = Subnet(key=subnets.key(call.scope, id_), vpc=vpc.id, cidr=str(cidr), zone=_zone(req, call))
-        subnet = tx.put(subnets, record)
+        block6 = subnet_block(tx, vpc, req["Ipv6CidrBlock"]) if "Ipv6CidrBlock" in req else None
+        subnet = tx.put(
+            subnets,
+            Subnet(
+                key=subnets.key(call.scope, resource_id(call.ids, "subnet")),
+                vpc=vpc.id,
+                cidr=str(cidr),
+                zone=_zone(req, call),
+                block6=new_block(call.ids, block6) if block6 is not None else None,
+            ),
+        )
         refresh_acls(tx, call.scope, vpc.id)
         refresh_ways(tx, call.scope, vpc.id)
         tag_new(tx, call, subnet.id, req)
-    return {"Subnet": _view(call, subnet)}
+    return {"Subnet": _view(call, subnet, "associating")}
 
 
 @ec2.operation
@@ -133,10 +142,12 @@ async def describe_subnets(req: t.DescribeSubnetsRequest, call: Call) -> t.Descr
             "defaultForAz": lambda subnet: flag(subnet.default_for_zone),
             "availabilityZoneId": lambda subnet: (views.zone_id(subnet.zone),),
             "enable-dns64": lambda subnet: flag(False),
-            "ipv6-cidr-block-association.ipv6-cidr-block": lambda subnet: (),
-            "ipv6-cidr-block-association.association-id": lambda subnet: (),
-            "ipv6-cidr-block-association.state": lambda subnet: (),
-            "ipv6-native": lambda subnet: flag(False),
+            "ipv6-cidr-block-association.ipv6-cidr-block": lambda subnet: (
+                (subnet.block6.cidr,) if subnet.block6 else ()
+            ),
+            "ipv6-cidr-block-association.association-id": lambda subnet: (subnet.block6.id,) if subnet.block6 else (),
+            "ipv6-cidr-block-association.state": lambda subnet: ("associated",) if subnet.block6 else (),
+            "ipv6-native": lambda subnet: flag(subnet.only6),
             "outpost-arn": lambda subnet: (),
             "customer-owned-ipv4-pool": lambda subnet: (),
             "enable-lni-at-device-index": lambda subnet: (),
@@ -161,8 +172,8 @@ async def describe_subnets(req: t.DescribeSubnetsRequest, call: Call) -> t.Descr
     return answer
 
 
-def _view(call: Call, subnet: Subnet) -> t.Subnet:
-    return views.subnet(subnet, available(call.store, subnet), own_tags(call, subnet.id))
+def _view(call: Call, subnet: Subnet, state6: t.SubnetCidrBlockStateCode = "associated") -> t.Subnet:
+    return views.subnet(subnet, available(call.store, subnet), own_tags(call, subnet.id), state6=state6)
 
 
 @ec2.operation

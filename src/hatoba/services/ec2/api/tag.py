@@ -21,7 +21,7 @@ from hatoba.services.ec2.model.interface import enis
 from hatoba.services.ec2.model.keypair import key_pairs
 from hatoba.services.ec2.model.network import subnets, vpcs
 from hatoba.services.ec2.model.prefixlist import prefix_lists
-from hatoba.services.ec2.model.routes import internet_gateways, route_tables
+from hatoba.services.ec2.model.routes import egress_gateways, internet_gateways, route_tables
 from hatoba.store import Table, Tx
 
 _TABLES: dict[str, Table[Any]] = {
@@ -32,6 +32,7 @@ _TABLES: dict[str, Table[Any]] = {
     "eipalloc": elastics,
     "rtb": route_tables,
     "igw": internet_gateways,
+    "eigw": egress_gateways,
     "pl": prefix_lists,
     "key": key_pairs,
     "vpce": vpc_endpoints,

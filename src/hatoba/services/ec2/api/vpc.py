@@ -21,6 +21,7 @@ from hatoba.services.ec2.api.room import (
     ec2,
     one_attribute,
     own_tags,
+    provided_block6,
     refuse_unknown,
     sized_block,
     tag_new,
@@ -31,6 +32,7 @@ from hatoba.services.ec2.defaults import default_vpc, ensure_default
 from hatoba.services.ec2.filters import flag
 from hatoba.services.ec2.model.acl import acls_in, network_acls
 from hatoba.services.ec2.model.arns import arn
+from hatoba.services.ec2.model.blocks6 import give_block
 from hatoba.services.ec2.model.dhcp import default_options
 from hatoba.services.ec2.model.endpoint import vpc_endpoints
 from hatoba.services.ec2.model.errors import dependency, in_the_way, invalid, missing
@@ -38,7 +40,7 @@ from hatoba.services.ec2.model.group import forget_group, groups
 from hatoba.services.ec2.model.interface import PublicPool, enis
 from hatoba.services.ec2.model.network import forget_vpc, put_vpc, subnets, the_vpc, vpcs
 from hatoba.services.ec2.model.peering import ended, peerings, put_peering
-from hatoba.services.ec2.model.routes import internet_gateways, route_tables
+from hatoba.services.ec2.model.routes import egress_gateways, internet_gateways, route_tables
 from hatoba.services.ec2.model.ways import refresh_both_ways
 
 
@@ -63,15 +65,18 @@ _RESERVED = (
 @ec2.operation
 async def create_vpc(req: t.CreateVpcRequest, call: Call) -> t.CreateVpcResult:
     dry_run(req)
-    refuse_unknown(req, *OF_POOLS, "AmazonProvidedIpv6CidrBlock", "Ipv6CidrBlock", "VpcEncryptionControl")
+    refuse_unknown(req, *OF_POOLS, "VpcEncryptionControl")
     if "CidrBlock" not in req:
         raise missing("cidrBlock")
+    with_ipv6 = provided_block6(req, call)
     ensure_default(call)
     cidr = vpc_block(req["CidrBlock"], call)
     with call.tx() as tx:
         vpc = new_vpc(tx, call.ids, call.scope, str(cidr), tenancy=req.get("InstanceTenancy", "default"))
+        if with_ipv6:
+            vpc = give_block(tx, call.ids, vpc, call.get(PublicPool))
         tag_new(tx, call, vpc.id, req)
-    return {"Vpc": views.vpc(vpc, own_tags(call, vpc.id))}
+    return {"Vpc": views.vpc(vpc, own_tags(call, vpc.id), state6="associating")}
 
 
 @ec2.operation
@@ -91,10 +96,10 @@ async def describe_vpcs(req: t.DescribeVpcsRequest, call: Call) -> t.DescribeVpc
                 *(block.id for block in vpc.further),
             ),
             "cidr-block-association.state": lambda vpc: ("associated",),
-            "ipv6-cidr-block-association.ipv6-cidr-block": lambda vpc: (),
-            "ipv6-cidr-block-association.ipv6-pool": lambda vpc: (),
-            "ipv6-cidr-block-association.association-id": lambda vpc: (),
-            "ipv6-cidr-block-association.state": lambda vpc: (),
+            "ipv6-cidr-block-association.ipv6-cidr-block": lambda vpc: (vpc.block6.cidr,) if vpc.block6 else (),
+            "ipv6-cidr-block-association.ipv6-pool": lambda vpc: ("Amazon",) if vpc.block6 else (),
+            "ipv6-cidr-block-association.association-id": lambda vpc: (vpc.block6.id,) if vpc.block6 else (),
+            "ipv6-cidr-block-association.state": lambda vpc: ("associated",) if vpc.block6 else (),
             "is-default": lambda vpc: flag(vpc.is_default),
             "isDefault": lambda vpc: flag(vpc.is_default),
             "owner-id": lambda vpc: (vpc.key.account,),
@@ -123,6 +128,7 @@ async def delete_vpc(req: t.DeleteVpcRequest, call: Call) -> None:
             or len(acls) > 1
             or tx.count(subnets, "vpc", vpc.id)
             or tx.count(internet_gateways, "vpc", vpc.id)
+            or tx.count(egress_gateways, "vpc", vpc.id)
             or tx.count(enis, "vpc", vpc.id)
             or tx.count(vpc_endpoints, "vpc", vpc.id)
         ):

@@ -13,7 +13,7 @@ from hatoba.services.ec2.model.nat import nat_gateways
 from hatoba.services.ec2.model.network import opened, subnets, vpcs
 from hatoba.services.ec2.model.peering import peerings
 from hatoba.services.ec2.model.prefixlist import earlier_versions, prefix_lists
-from hatoba.services.ec2.model.routes import internet_gateways, route_tables
+from hatoba.services.ec2.model.routes import egress_gateways, internet_gateways, route_tables
 from hatoba.store import Table
 
 TABLES: tuple[Table[Any], ...] = (
@@ -26,6 +26,7 @@ TABLES: tuple[Table[Any], ...] = (
     cursors,
     route_tables,
     internet_gateways,
+    egress_gateways,
     network_acls,
     dhcp_options,
     prefix_lists,

@@ -64,10 +64,6 @@ def everything(number: int, egress: bool, cidr: str, *, allow: bool) -> Entry:
     return Entry(number=number, egress=egress, allow=allow, protocol="-1", cidr=cidr)
 
 
-def has_ipv6(vpc: Vpc) -> bool:
-    return any(ip_network(cidr).version == 6 for cidr in vpc.cidrs)
-
-
 def default_id(vpc: str) -> str:
     return vpc.replace("vpc-", "acl-", 1)
 
@@ -77,7 +73,7 @@ def default_acl(view: View, vpc: Vpc) -> NetworkAcl:
     stored = view.find(network_acls, vpc.scope, default_id(vpc.id))
     if stored is not None:
         return stored
-    cidrs = EVERYTHING if has_ipv6(vpc) else EVERYTHING[:1]
+    cidrs = EVERYTHING if vpc.block6 is not None else EVERYTHING[:1]
     entries = tuple(
         everything(100 + step, egress, cidr, allow=True) for egress in (True, False) for step, cidr in enumerate(cidrs)
     )
@@ -168,7 +164,7 @@ def refresh_acls(tx: Tx, scope: Scope, vpc: str) -> None:
     record = tx.find(vpcs, scope, vpc)
     if network is None or record is None:
         return
-    versions = (4, 6) if has_ipv6(record) else (4,)
+    versions = (4, 6) if record.block6 is not None else (4,)
     acls = tuple(
         _for_nodes(acl, found)
         for acl in acls_in(tx, record)

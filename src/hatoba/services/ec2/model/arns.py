@@ -14,6 +14,7 @@ TYPES: dict[str, t.ResourceType] = {
     "eni": "network-interface",
     "rtb": "route-table",
     "igw": "internet-gateway",
+    "eigw": "egress-only-internet-gateway",
     "eipalloc": "elastic-ip",
     "acl": "network-acl",
     "dopt": "dhcp-options",

@@ -114,7 +114,7 @@ def _prefix(text: str) -> str:
 
 def _free(tx: Tx, subnet: Subnet, eni: Eni, address: str, move: bool) -> None:
     """The address may be given now: it is nobody's, or has been taken from whoever had it."""
-    network, wanted = IPv4Network(subnet.cidr), IPv4Address(address)
+    network, wanted = subnet.network, IPv4Address(address)
     if not addresses.is_usable(network, wanted):
         raise invalid("Address does not fall within the subnet's address range")
     if wanted not in TakenAddresses(tx, subnet):
@@ -139,7 +139,7 @@ def _free(tx: Tx, subnet: Subnet, eni: Eni, address: str, move: bool) -> None:
 
 def _choose(tx: Tx, subnet: Subnet, count: int) -> list[str]:
     """The next free ones."""
-    network, taken = IPv4Network(subnet.cidr), _Besides(TakenAddresses(tx, subnet))
+    network, taken = subnet.network, _Besides(TakenAddresses(tx, subnet))
     last = IPv4Address(subnet.cursor) if subnet.cursor else None
     for _ in range(count):
         last = addresses.next_free(network, taken, last)
@@ -174,7 +174,7 @@ class _Besides:
 
 def _choose_prefix(tx: Tx, subnet: Subnet) -> str:
     last = IPv4Network(subnet.block_cursor) if subnet.block_cursor else None
-    found = addresses.next_block(IPv4Network(subnet.cidr), TakenAddresses(tx, subnet), last, DELEGATED)
+    found = addresses.next_block(subnet.network, TakenAddresses(tx, subnet), last, DELEGATED)
     if found is None:
         raise invalid(
             "The specified subnet does not have enough free cidr blocks to satisfy the request.",
@@ -185,7 +185,7 @@ def _choose_prefix(tx: Tx, subnet: Subnet) -> str:
 
 
 def _refuse_taken(tx: Tx, subnet: Subnet, prefix: IPv4Network) -> None:
-    network, taken = IPv4Network(subnet.cidr), TakenAddresses(tx, subnet)
+    network, taken = subnet.network, TakenAddresses(tx, subnet)
     if not all(addresses.is_usable(network, address) for address in prefix):
         raise invalid(f"The prefix {prefix} does not fall within the subnet's address range")
     if any(address in taken for address in prefix):

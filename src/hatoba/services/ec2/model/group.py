@@ -81,6 +81,11 @@ def allow_all(ids: Ids) -> GroupRule:
     return GroupRule(id=resource_id(ids, "sgr"), egress=True, cidr="0.0.0.0/0")
 
 
+def allow_all6(ids: Ids) -> GroupRule:
+    """That of IPv6, of new groups in VPCs with an IPv6 block."""
+    return GroupRule(id=resource_id(ids, "sgr"), egress=True, cidr6="::/0")
+
+
 def put_group(tx: Tx, group: SecurityGroup) -> SecurityGroup:
     """Writes a group, and its rules for the nodes."""
     key = fleet.policy_sets.key(group.scope, group.id)

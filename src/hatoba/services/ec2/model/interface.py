@@ -8,7 +8,7 @@ subnet's routes (`put_eni`): where no route leads outside, a public address reac
 from __future__ import annotations
 
 import zlib
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from typing import Literal
 
 import msgspec
@@ -30,10 +30,14 @@ GROUPS_PER_INTERFACE = 5
 
 
 class PublicPool(msgspec.Struct, frozen=True, kw_only=True):
-    """The instance's host-side addresses: what internet-facing things get. `transit` is kept for the routers."""
+    """The instance's host-side addresses: what internet-facing things get. `transit` is kept for the routers.
+
+    There are none of IPv6: what a VPC has is reached as it is.
+    """
 
     network: str = "100.64.0.0/16"
     transit: str = "100.64.0.0/22"
+    network6: str = "fd68:6174:6f00::/40"  # VPCs' IPv6 blocks are of it
 
 
 class Translation(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +151,7 @@ def create_eni(
 
     Raises InsufficientFreeAddressesInSubnet, InvalidIPAddress.InUse.
     """
-    network, taken = IPv4Network(subnet.cidr), TakenAddresses(tx, subnet)
+    network, taken = subnet.network, TakenAddresses(tx, subnet)
     if address is None:
         after = IPv4Address(subnet.cursor) if subnet.cursor else None
         free = addresses.next_free(network, taken, after)
@@ -172,7 +176,7 @@ def create_eni(
         address=str(free),
         mac=addresses.mac(free, zlib.crc32(subnet.vpc.encode())),
         gateway=str(addresses.router(network)),
-        prefix=subnet.cidr,
+        prefix=str(network),
         groups=groups,
     )
     tx.put(fleet.interfaces, interface)

@@ -1,9 +1,13 @@
-"""VPCs and subnets."""
+"""VPCs and subnets, with their blocks of both families.
+
+A VPC is written with its `fleet.Network`, which is all that the nodes see of it; what they see of its subnets is
+written by `ways` and `acl`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import Literal
 
 import msgspec
@@ -19,7 +23,7 @@ from hatoba.store.store import View
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
-    """A further block of a VPC, and the id of its association."""
+    """A further block of a VPC, or an IPv6 block of a VPC or subnet, and the id of its association."""
 
     id: str
     cidr: str
@@ -28,6 +32,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
 class Vpc(Record, frozen=True, kw_only=True):
     cidr: str
     further: tuple[Block, ...] = ()
+    block6: Block | None = None  # of the instance's pool
     is_default: bool = False
     tenancy: str = "default"
     dns_support: bool = True
@@ -37,17 +42,27 @@ class Vpc(Record, frozen=True, kw_only=True):
 
     @property
     def cidrs(self) -> tuple[str, ...]:
+        """Of IPv4."""
         return (self.cidr, *(block.cidr for block in self.further))
+
+    @property
+    def all_cidrs(self) -> tuple[str, ...]:
+        """Of both families, IPv4 first."""
+        return (*self.cidrs, self.block6.cidr) if self.block6 is not None else self.cidrs
 
 
 class Subnet(Record, frozen=True, kw_only=True):
     vpc: str
-    cidr: str
+    cidr: str | None  # None: an IPv6-only subnet
     zone: str
+    block6: Block | None = None
     default_for_zone: bool = False
     map_public: bool = False
+    assign6: bool = False  # new interfaces get an IPv6 address
     cursor: str | None = None  # the address given out last: the next one is sought behind it
     block_cursor: str | None = None  # the delegated prefix given out last
+    cursor6: str | None = None  # the same two of IPv6
+    block_cursor6: str | None = None
     hostname_type: Literal["ip-name", "resource-name"] = "ip-name"  # this and the next two: of machines, kept and told
     dns_a: bool = False
     dns_aaaa: bool = False
@@ -55,8 +70,25 @@ class Subnet(Record, frozen=True, kw_only=True):
     acl_association: str | None = None  # the id of its present association; None: that of its first
 
     @property
+    def only6(self) -> bool:
+        return self.cidr is None
+
+    @property
+    def network(self) -> IPv4Network:
+        """Of one that has IPv4."""
+        if self.cidr is None:
+            raise LookupError(f"{self.id} has IPv6 only")
+        return IPv4Network(self.cidr)
+
+    @property
+    def network6(self) -> IPv6Network | None:
+        return IPv6Network(self.block6.cidr) if self.block6 is not None else None
+
+    @property
     def cidrs(self) -> tuple[str, ...]:
-        return (self.cidr,)
+        """Of both families."""
+        six = self.block6.cidr if self.block6 is not None else None
+        return tuple(cidr for cidr in (self.cidr, six) if cidr is not None)
 
 
 class Opened(Record, frozen=True, kw_only=True):
@@ -71,7 +103,8 @@ vpcs = Table(
     "ec2.vpcs",
     Vpc,
     indexes=(
-        Index("block", lambda vpc: (block.id for block in vpc.further), many=True),
+        Index("block", lambda vpc: (b.id for b in (*vpc.further, vpc.block6) if b is not None), many=True),
+        Index("cidr6", lambda vpc: vpc.block6.cidr if vpc.block6 is not None else None),
         Index("dhcp", lambda vpc: vpc.dhcp),
     ),
 )
@@ -79,7 +112,11 @@ opened = Table("ec2.opened", Opened)
 subnets = Table(
     "ec2.subnets",
     Subnet,
-    indexes=(Index("vpc", lambda subnet: subnet.vpc), Index("acl_association", association_of_acl)),
+    indexes=(
+        Index("vpc", lambda subnet: subnet.vpc),
+        Index("acl_association", association_of_acl),
+        Index("block", lambda subnet: subnet.block6.id if subnet.block6 is not None else None),
+    ),
 )
 
 
@@ -103,11 +140,11 @@ def put_vpc(tx: Tx, vpc: Vpc) -> Vpc:
     known = tx.get(fleet.networks, key)
     vni = known.vni if known else 1 + max((network.vni for network in tx.all(fleet.networks)), default=0)
     resolver = str(addresses.resolver(IPv4Network(vpc.cidr)))
-    known = known or fleet.Network(key=key, cidrs=vpc.cidrs, vni=vni, resolver=resolver)
+    known = known or fleet.Network(key=key, cidrs=vpc.all_cidrs, vni=vni, resolver=resolver)
     told = options_of(tx, vpc.scope, vpc.dhcp)
     network = replace(
         known,
-        cidrs=vpc.cidrs,
+        cidrs=vpc.all_cidrs,
         dns=vpc.dns_support,
         hostnames=vpc.dns_support and vpc.dns_hostnames,
         domain=" ".join(told.of(DOMAIN)) if told else "",
@@ -136,7 +173,8 @@ def taken_in(view: View, subnet: Subnet) -> int:
 
 
 def available(view: View, subnet: Subnet) -> int:
-    return len(addresses.usable(IPv4Network(subnet.cidr))) - taken_in(view, subnet)
+    """IPv4 addresses that are free; an IPv6-only subnet has none, and IPv6 ones are not counted."""
+    return 0 if subnet.only6 else len(addresses.usable(subnet.network)) - taken_in(view, subnet)
 
 
 def holder_of(view: View, subnet: Subnet, held: str) -> fleet.Interface | None:

@@ -30,12 +30,15 @@ LIVE = ("pending-acceptance", "active")
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
-    """A VPC with its blocks as they were when it was asked for."""
+    """A VPC with its blocks, of both families, as they were when it was asked for."""
 
     vpc: str
     account: str
     region: str
     cidrs: tuple[str, ...] = ()
+
+    def of_family(self, version: Literal[4, 6]) -> list[str]:
+        return [cidr for cidr in self.cidrs if (":" in cidr) == (version == 6)]
 
 
 class Peering(Record, frozen=True, kw_only=True):

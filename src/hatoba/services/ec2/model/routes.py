@@ -1,4 +1,4 @@
-"""Route tables, internet gateways, and which routes lead somewhere."""
+"""Route tables, internet gateways (also those for IPv6 that let out only), and which routes lead somewhere."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from hatoba.services.ec2.model.prefixlist import prefix_lists
 from hatoba.store import Index, Table
 from hatoba.store.store import View
 
+Egress = Literal["none", "out", "both"]
+
 LOCAL = "local"  # a route's target: the VPC itself
 ENDPOINT = "vpce"  # of VPC endpoints: the endpoint alone makes and removes such a route
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """To a gateway by its id, whose prefix says of what kind it is (igw, nat, pcx, vpce), or `LOCAL`.
+    """To a gateway by its id, whose prefix says of what kind it is (igw, eigw, nat, pcx, vpce), or `LOCAL`.
 
-    `destination` is a block, or the id of a prefix list. `listed` are the networks of a list of AWS's.
+    `destination` is a block of either family, or the id of a prefix list. `listed` are the networks of a list of AWS's.
     """
 
     destination: str
@@ -34,6 +36,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def to_list(self) -> bool:
         return self.destination.startswith("pl-")
+
+    @property
+    def family(self) -> int:
+        """Of the destination: 4, 6, or 0 for a prefix list."""
+        return 0 if self.to_list else 6 if ":" in self.destination else 4
 
     @property
     def of_endpoint(self) -> bool:
@@ -64,6 +71,12 @@ class InternetGateway(Record, frozen=True, kw_only=True):
     vpc: str | None = None
 
 
+class EgressOnlyGateway(Record, frozen=True, kw_only=True):
+    """For IPv6: out, and answers only. It is its VPC's from its beginning to its end."""
+
+    vpc: str
+
+
 route_tables = Table(
     "ec2.route_tables",
     RouteTable,
@@ -77,6 +90,7 @@ route_tables = Table(
     ),
 )
 internet_gateways = Table("ec2.internet_gateways", InternetGateway, indexes=(Index("vpc", lambda igw: igw.vpc),))
+egress_gateways = Table("ec2.egress_only_gateways", EgressOnlyGateway, indexes=(Index("vpc", lambda eigw: eigw.vpc),))
 
 
 def the_table(view: View, scope: Scope, id_: str) -> RouteTable:
@@ -90,6 +104,13 @@ def the_gateway(view: View, scope: Scope, id_: str) -> InternetGateway:
     gateway = view.find(internet_gateways, scope, id_)
     if gateway is None:
         raise not_found(id_, "igw")
+    return gateway
+
+
+def the_egress_gateway(view: View, scope: Scope, id_: str) -> EgressOnlyGateway:
+    gateway = view.find(egress_gateways, scope, id_)
+    if gateway is None:
+        raise not_found(id_, "eigw")
     return gateway
 
 
@@ -118,11 +139,30 @@ def is_blackhole(view: View, table: RouteTable, route: Route) -> bool:
         case "pcx":
             found = view.index(peerings, "id", route.gateway)
             return not found or found[0].state != "active"
+        case "eigw":
+            return view.find(egress_gateways, table.scope, route.gateway) is None
     gateway = view.find(internet_gateways, table.scope, route.gateway)
     return gateway is None or gateway.vpc != table.vpc
 
 
 def leads_outside(view: View, scope: Scope, subnet: str) -> bool:
-    """A route of its goes to an internet gateway that is attached: a public subnet."""
+    """An IPv4 route of its goes to an internet gateway that is attached: a public subnet."""
+    return "igw" in _ways_out(view, scope, subnet, six=False)
+
+
+def leads_outside6(view: View, scope: Scope, subnet: str) -> Egress:
+    """Where its IPv6 routes lead: an egress-only gateway lets out, an internet gateway in as well."""
+    found = _ways_out(view, scope, subnet, six=True)
+    return "both" if "igw" in found else "out" if "eigw" in found else "none"
+
+
+def _ways_out(view: View, scope: Scope, subnet: str, *, six: bool) -> set[str]:
+    """The kinds of gateways that its routes of one family lead to."""
     table = table_of(view, the_subnet(view, scope, subnet))
-    return any(route.gateway.startswith("igw-") and not is_blackhole(view, table, route) for route in table.routes)
+    return {
+        kind
+        for route in table.routes
+        if (kind := route.gateway.partition("-")[0]) in ("igw", "eigw")
+        and any((":" in block) == six for block in blocks_of(view, scope, route))
+        and not is_blackhole(view, table, route)
+    }

@@ -6,11 +6,12 @@ Whatever changes a route, a gateway or an association calls `refresh_ways` in th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network
+from ipaddress import ip_network
 
 from hatoba.core.keys import Scope
 from hatoba.core.records import replace
 from hatoba.fleet import model as fleet
+from hatoba.network.routing import within
 from hatoba.services.ec2.model.interface import refresh_egress
 from hatoba.services.ec2.model.network import Subnet, subnets
 from hatoba.services.ec2.model.peering import Peering, beyond, peerings, scope_of
@@ -41,14 +42,14 @@ def _routes(view: View, subnet: Subnet) -> Iterator[fleet.Route]:
     """Of prefix lists only what no block of the VPC and no route of its own is for: both count for more."""
     table = table_of(view, subnet)
     own = {route.destination for route in table.routes if not route.to_list}
-    inside = [IPv4Network(route.destination) for route in table.routes if route.gateway == LOCAL]
+    inside = [ip_network(route.destination) for route in table.routes if route.gateway == LOCAL]
     for route in table.routes:
         # The platform is reached from every subnet, and the services of gateway endpoints are there.
         if route.gateway == LOCAL or route.of_endpoint:
             continue
         for block in blocks_of(view, table.scope, route):
             if route.to_list:
-                if block in own or any(IPv4Network(block).subnet_of(local) for local in inside):
+                if block in own or any(within(ip_network(block), local) for local in inside):
                     continue
                 own.add(block)
             yield _route(view, table, route, block)

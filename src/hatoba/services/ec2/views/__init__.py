@@ -7,7 +7,7 @@ here looks anything up.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from hatoba.aws.shapes import ec2 as t
 from hatoba.core.keys import Scope
@@ -16,8 +16,7 @@ from hatoba.services.ec2.model.address import Elastic
 from hatoba.services.ec2.model.dhcp import default_options, domain_of
 from hatoba.services.ec2.model.group import PROTOCOL_NAMES, GroupRule, SecurityGroup
 from hatoba.services.ec2.model.interface import Eni, Translation
-from hatoba.services.ec2.model.network import Subnet, Vpc
-from hatoba.services.ec2.model.routes import Association, InternetGateway, Route, RouteTable
+from hatoba.services.ec2.model.network import Block, Subnet, Vpc
 
 Tags = Mapping[str, str]
 
@@ -34,7 +33,34 @@ def cidr_association(id_: str, cidr: str, state: t.VpcCidrBlockStateCode = "asso
     return {"AssociationId": id_, "CidrBlock": cidr, "CidrBlockState": {"State": state}}
 
 
-def vpc(record: Vpc, own: Tags) -> t.Vpc:
+def cidr6_association(
+    block: Block, region: str, state: t.VpcCidrBlockStateCode = "associated"
+) -> t.VpcIpv6CidrBlockAssociation:
+    return {
+        "AssociationId": block.id,
+        "Ipv6CidrBlock": block.cidr,
+        "Ipv6CidrBlockState": {"State": state},
+        "Ipv6Pool": "Amazon",
+        "NetworkBorderGroup": region,
+        "IpSource": "amazon",
+        "Ipv6AddressAttribute": "public",
+    }
+
+
+def subnet_association(
+    block: Block, state: t.SubnetCidrBlockStateCode = "associated"
+) -> t.SubnetIpv6CidrBlockAssociation:
+    return {
+        "AssociationId": block.id,
+        "Ipv6CidrBlock": block.cidr,
+        "Ipv6CidrBlockState": {"State": state},
+        "IpSource": "amazon",
+        "Ipv6AddressAttribute": "public",
+    }
+
+
+def vpc(record: Vpc, own: Tags, *, state6: t.VpcCidrBlockStateCode = "associated") -> t.Vpc:
+    block6 = record.block6
     return {
         "VpcId": record.id,
         "CidrBlock": record.cidr,
@@ -42,6 +68,7 @@ def vpc(record: Vpc, own: Tags) -> t.Vpc:
             cidr_association(cidr_association_id(record), record.cidr),
             *(cidr_association(block.id, block.cidr) for block in record.further),
         ],
+        "Ipv6CidrBlockAssociationSet": [cidr6_association(block6, record.key.region, state6)] if block6 else [],
         "DhcpOptionsId": record.dhcp or default_options(record.scope).id,
         "InstanceTenancy": "dedicated" if record.tenancy == "dedicated" else "default",
         "IsDefault": record.is_default,
@@ -65,21 +92,20 @@ def zone_id(zone: str) -> str:
     return f"{known[1]}{''.join(_POINTS.get(word, word[:1]) for word in words)}{known[3]}-az{number}"
 
 
-def subnet(record: Subnet, available: int, own: Tags) -> t.Subnet:
-    key = record.key
-    return {
+def subnet(record: Subnet, available: int, own: Tags, *, state6: t.SubnetCidrBlockStateCode = "associated") -> t.Subnet:
+    key, block6 = record.key, record.block6
+    shown: t.Subnet = {
         "SubnetId": record.id,
         "SubnetArn": f"arn:{key.partition}:ec2:{key.region}:{key.account}:subnet/{record.id}",
         "VpcId": record.vpc,
-        "CidrBlock": record.cidr,
         "AvailableIpAddressCount": available,
         "AvailabilityZone": record.zone,
         "AvailabilityZoneId": zone_id(record.zone),
         "DefaultForAz": record.default_for_zone,
         "MapPublicIpOnLaunch": record.map_public,
-        "AssignIpv6AddressOnCreation": False,
-        "Ipv6CidrBlockAssociationSet": [],
-        "Ipv6Native": False,
+        "AssignIpv6AddressOnCreation": record.assign6,
+        "Ipv6CidrBlockAssociationSet": [subnet_association(block6, state6)] if block6 else [],
+        "Ipv6Native": record.only6,
         "EnableDns64": False,
         "MapCustomerOwnedIpOnLaunch": False,
         "PrivateDnsNameOptionsOnLaunch": {
@@ -91,6 +117,9 @@ def subnet(record: Subnet, available: int, own: Tags) -> t.Subnet:
         "OwnerId": key.account,
         "Tags": tags(own),
     }
+    if record.cidr is not None:
+        shown["CidrBlock"] = record.cidr
+    return shown
 
 
 def security_group(record: SecurityGroup, own: Tags) -> t.SecurityGroup:
@@ -304,57 +333,6 @@ def _held(record: Eni, interface: fleet.Interface, private: str) -> t.NetworkInt
             if each.allocation is not None:
                 shown["Association"]["AllocationId"] = each.allocation
     return shown
-
-
-def _association(table: RouteTable, association: Association) -> t.RouteTableAssociation:
-    shown: t.RouteTableAssociation = {
-        "RouteTableAssociationId": association.id,
-        "RouteTableId": table.id,
-        "Main": association.subnet is None,
-        "AssociationState": {"State": "associated"},
-    }
-    if association.subnet is not None:
-        shown["SubnetId"] = association.subnet
-    return shown
-
-
-def _route(route: Route, blackhole: bool) -> t.Route:
-    shown: t.Route = {"Origin": route.origin, "State": "blackhole" if blackhole else "active"}
-    shown["DestinationPrefixListId" if route.to_list else "DestinationCidrBlock"] = route.destination
-    match route.gateway.partition("-")[0]:
-        case "nat":
-            shown["NatGatewayId"] = route.gateway
-        case "pcx":
-            shown["VpcPeeringConnectionId"] = route.gateway
-        case _:
-            shown["GatewayId"] = route.gateway
-    return shown
-
-
-def route_table(record: RouteTable, blackholes: Container[str], own: Tags) -> t.RouteTable:
-    """`blackholes` are the destinations whose routes lead nowhere."""
-    return {
-        "RouteTableId": record.id,
-        "VpcId": record.vpc,
-        "OwnerId": record.key.account,
-        "PropagatingVgws": [],
-        "Associations": [_association(record, association) for association in record.associations],
-        "Routes": [_route(route, route.destination in blackholes) for route in record.routes],
-        "Tags": tags(own),
-    }
-
-
-def internet_gateway(record: InternetGateway, own: Tags) -> t.InternetGateway:
-    attachments: list[t.InternetGatewayAttachment] = []
-    if record.vpc is not None:
-        # EC2 says "available" here, which its own enum does not know.
-        attachments.append({"State": "available", "VpcId": record.vpc})  # type: ignore[typeddict-item]
-    return {
-        "InternetGatewayId": record.id,
-        "OwnerId": record.key.account,
-        "Attachments": attachments,
-        "Tags": tags(own),
-    }
 
 
 def availability_zone(scope: Scope, zone: str) -> t.AvailabilityZone:

@@ -33,5 +33,7 @@ def _side(side: Side) -> t.VpcPeeringConnectionVpcInfo:
     }
     if side.cidrs:
         shown["CidrBlock"] = side.cidrs[0]
-        shown["CidrBlockSet"] = [{"CidrBlock": cidr} for cidr in side.cidrs]
+        shown["CidrBlockSet"] = [{"CidrBlock": cidr} for cidr in side.of_family(4)]
+    if six := side.of_family(6):
+        shown["Ipv6CidrBlockSet"] = [{"Ipv6CidrBlock": cidr} for cidr in six]
     return shown
