@@ -49,6 +49,7 @@ class _Carried:
         self.proxy: StartableProxy | None = None
         self.task: asyncio.Task[None] | None = None
         self.ports: tuple[Instance, ...] | None = None  # of nodes, that the network lets it reach; None: not known
+        self.told: dict[str, tuple[int, str]] = {}  # by balancer: the version that is in force, or what is wrong
 
 
 class Balancers:
@@ -138,7 +139,7 @@ class Balancers:
                 await self._apply(network, netns, carried)
             except PortError as error:
                 log.warning("the proxy of %s: %s", network, error)
-                self._tell(self._of(network), error=error.message)
+                self._tell(carried, self._of(network), error=error.message)
                 if error.code not in ("Rejected", "Unsupported"):  # these wait for the next configuration
                     await asyncio.sleep(RETRY)
                     carried.dirty.set()
@@ -146,6 +147,7 @@ class Balancers:
     async def _apply(self, network: str, netns: Path, carried: _Carried) -> None:
         items = self._of(network)
         if not items:
+            carried.told.clear()
             if carried.proxy is not None:
                 proxy, carried.proxy = carried.proxy, None
                 await proxy.stop()
@@ -166,7 +168,7 @@ class Balancers:
         await self._let(network, carried, tuple(sorted({*ports, *(carried.ports or ())})))
         await carried.proxy.apply(wanted)
         await self._let(network, carried, ports)
-        self._tell(items)
+        self._tell(carried, items)
 
     async def _let(self, network: str, carried: _Carried, ports: tuple[Instance, ...]) -> None:
         """An agent that has just begun does not know what the one before it has opened."""
@@ -193,10 +195,13 @@ class Balancers:
             elif (address := item.nodes.get(target.node)) is not None:
                 yield replace(target, address=address or self._here)
 
-    def _tell(self, items: Mapping[str, BalancerItem], error: str = "") -> None:
-        for id_, item in items.items():
+    def _tell(self, carried: _Carried, items: Mapping[str, BalancerItem], error: str = "") -> None:
+        """What is news: each word is a record to the control plane, and wakes who looks after the balancer."""
+        before, carried.told = carried.told, {id_: (0 if error else item.version, error) for id_, item in items.items()}
+        for id_, (applied, _) in carried.told.items():
+            if before.get(id_) == carried.told[id_]:
+                continue
             key = m.balancer_statuses.key(m.FLEET, id_)
-            applied = 0 if error else item.version
             status = m.BalancerStatus(key=key, node="", applied=applied, error=error)
             self._report("balancer", msg.BalancerReport(id=id_, report=self._next(), status=status))
 

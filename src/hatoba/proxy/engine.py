@@ -33,7 +33,6 @@ from hatoba.proxy.snapshot import checked, endpoints_of, left_out, replaced, sna
 
 log = logging.getLogger(__name__)
 
-_SAVE_AFTER = 0.1
 _TELL_ANYWAY = 1.0  # seconds that news of health wait for an Envoy that does not answer
 _RENEW_AGAIN = 5.0  # seconds after a successor came to nothing; doubled each time, up to ten minutes
 
@@ -75,6 +74,8 @@ class EnvoyProxy:
         self._clock = clock
         self._health_file = directory / "health.json"
         self.checker = Checker(ask=functools.partial(ask, opener=opener), clock=clock, on_health=self._learned)
+        self._memory = memory.Memory(self._health_file, self.checker.health)
+        self._unnoted: dict[TargetKey, Health] = {}
         self._wanted = Wanted()
         self._snapshot: Snapshot | None = None
         self._restored: dict[TargetKey, Health] | None = None
@@ -86,7 +87,6 @@ class EnvoyProxy:
         self._renewing = False
         self._tasks = TaskGroup(f"proxy:{name}")
         self._refresh: asyncio.Handle | None = None
-        self._save: asyncio.TimerHandle | None = None
 
     async def start(self) -> bool:
         """Adopts the running Envoy or starts one; True when adopted. Nothing in it changes before `apply`."""
@@ -194,20 +194,15 @@ class EnvoyProxy:
     async def _close(self) -> None:
         if self._refresh is not None:
             self._refresh.cancel()
-        if self._save is not None:
-            self._save.cancel()
-            self._save_now()
         await self._tasks.close()
         await self.checker.close()
 
     def _learned(self, fact: HealthFact) -> None:
-        loop = asyncio.get_running_loop()
         self._stale.add(fact.group)
+        self._unnoted[TargetKey(fact.group, fact.target)] = fact.health
         self._untold.append((self._offers + 1, fact))
         if self._refresh is None:
-            self._refresh = loop.call_soon(self._refresh_now)
-        if self._save is None:
-            self._save = loop.call_later(_SAVE_AFTER, self._save_now)
+            self._refresh = asyncio.get_running_loop().call_soon(self._refresh_now)
 
     def _refresh_now(self) -> None:
         self._refresh = None
@@ -219,6 +214,8 @@ class EnvoyProxy:
         self._news.set()
 
     def _offer(self, snapshot: Snapshot, *, again: bool = False) -> int:
+        self._memory.note(self._unnoted)
+        self._unnoted.clear()
         self._offers += 1
         self._server.offer(self._name, snapshot, again=again)
         return self._offers
@@ -247,10 +244,6 @@ class EnvoyProxy:
         """Ends the connections to these places; nobody waits for it."""
         if places:
             self._tasks.start(ending.end(places, self._netns), "end")
-
-    def _save_now(self) -> None:
-        self._save = None
-        memory.save(self._health_file, self.checker.health())
 
 
 def _source(balancer: Balancer, target: str) -> str | None:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from hatoba.proxy import memory
-from hatoba.proxy.base import Balancer, BalancerTraffic, Forward, GroupTraffic, Listener, Share, TargetKey, Wanted
-from hatoba.proxy.health import HEALTHY, TimedOut, unhealthy
+from hatoba.proxy.base import Balancer, BalancerTraffic, Forward, GroupTraffic, Listener, Share, Wanted
 from hatoba.proxy.stats import traffic
 
 ANSWER = """\
@@ -51,13 +47,3 @@ def test_counters_go_to_whom_they_belong() -> None:
         },
     )
     assert told["new"] == BalancerTraffic(groups={"blue": GroupTraffic()})
-
-
-def test_health_is_remembered_and_a_spoilt_memory_is_none(tmp_path: Path) -> None:
-    file = tmp_path / "health.json"
-    assert memory.load(file) == {}
-    known = {TargetKey("g", "a"): HEALTHY, TargetKey("g", "b"): unhealthy(TimedOut())}
-    memory.save(file, known)
-    assert memory.load(file) == known
-    file.write_bytes(file.read_bytes()[:-7])
-    assert memory.load(file) == {}

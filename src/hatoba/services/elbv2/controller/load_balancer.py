@@ -45,6 +45,8 @@ class LoadBalancerController:
         return [record.key for record in self._store.all(load_balancers)]
 
     def _by_status(self, change: Change[fleet.BalancerStatus]) -> Iterable[Key]:
+        if _word(change.before) == _word(change.after):
+            return ()
         return [record.key for record in self._store.index(load_balancers, "id", change.key.id)]
 
     def _by_node(self, change: Change[fleet.Node]) -> Iterable[Key]:
@@ -136,6 +138,11 @@ class LoadBalancerController:
         with self._store.tx() as tx:
             forget_tags(tx, record.scope, record.arn)
             tx.forget(load_balancers, record.key)
+
+
+def _word(status: fleet.BalancerStatus | None) -> tuple[str, bool, str] | None:
+    """What of a node's word counts for the balancer's state: which version is in force does not."""
+    return None if status is None else (status.node, status.applied > 0, status.error)
 
 
 def _usable(node: fleet.Node | None) -> tuple[str, bool] | None:
