@@ -355,3 +355,20 @@ async def test_a_name_leads_to_zones_with_healthy_targets_where_zones_are_not_cr
         assert led_to() == 2
         assert not w.wanted().groups[0].attributes.across_zones
         assert [each.zone for each in w.wanted().groups[0].targets] == ["us-east-1a", "us-east-1b"]
+
+
+async def test_a_word_that_says_no_more_than_the_last_one_wakes_nobody(tmp_path: Path) -> None:
+    """A node tells which version is in force after every change; what a load balancer's state depends on is less."""
+    async with world(tmp_path) as w:
+        balancer, _ = await serving(w)
+        (lane,) = (each for each in w.runner._lanes if each.controller.name == "elbv2.load_balancers")
+        (carried,) = w.carried()
+        before = lane.runs
+        for _ in range(3):
+            w.apply(carried.id)
+            await w.settle()
+        assert lane.runs == before
+        w.apply(carried.id, error="no")
+        await w.settle()
+        assert lane.runs > before
+        assert await state(w, balancer) == ("active_impaired", "no")
