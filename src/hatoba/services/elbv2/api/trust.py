@@ -13,10 +13,18 @@ from hatoba.core.errors import AwsError
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
-from hatoba.services.elbv2.api.room import checked_tags, elbv2, page, tag, the_trust_store
+from hatoba.services.elbv2 import handed
+from hatoba.services.elbv2.api.room import check_arn, checked_tags, elbv2, page, tag, the_trust_store
 from hatoba.services.elbv2.carried import publish_all
+from hatoba.services.elbv2.model import arns
 from hatoba.services.elbv2.model.listener import balancer_of, listeners_trusting
-from hatoba.services.elbv2.model.trust import Revocation, TrustStore, trust_store_named, trust_stores
+from hatoba.services.elbv2.model.trust import (
+    Revocation,
+    TrustStore,
+    trust_store_by_arn,
+    trust_store_named,
+    trust_stores,
+)
 from hatoba.services.elbv2.plan import trust
 from hatoba.services.elbv2.plan.errors import invalid
 from hatoba.store import Tx
@@ -145,6 +153,52 @@ async def describe_trust_store_associations(
     if more:
         answer["NextMarker"] = more
     return answer
+
+
+@elbv2.operation
+async def delete_shared_trust_store_association(
+    req: t.DeleteSharedTrustStoreAssociationInput, call: Call
+) -> t.DeleteSharedTrustStoreAssociationOutput:
+    """There are none to delete: trust stores are not shared, so every association is within the account."""
+    record = the_trust_store(call.store, call, req["TrustStoreArn"])
+    check_arn(req["ResourceArn"], arns.LOAD_BALANCER)
+    users = {balancer_of(call.store, each).arn for each in listeners_trusting(call.store, record.arn)}
+    if req["ResourceArn"] in users:
+        raise t.DeleteAssociationSameAccountException(
+            f"The association of '{req['ResourceArn']}' is within the account that owns the trust store"
+        )
+    raise t.TrustStoreAssociationNotFoundException(
+        f"The trust store '{record.arn}' is not associated with '{req['ResourceArn']}'"
+    )
+
+
+@elbv2.operation
+async def get_resource_policy(req: t.GetResourcePolicyInput, call: Call) -> t.GetResourcePolicyOutput:
+    """Of a trust store, which nobody has shared: it has none."""
+    record = trust_store_by_arn(call.store, req["ResourceArn"])
+    if record is None or record.scope != call.scope:
+        raise t.ResourceNotFoundException(f"The specified resource '{req['ResourceArn']}' does not exist")
+    return {}
+
+
+# --- contents
+
+
+@elbv2.operation
+async def get_trust_store_ca_certificates_bundle(
+    req: t.GetTrustStoreCaCertificatesBundleInput, call: Call
+) -> t.GetTrustStoreCaCertificatesBundleOutput:
+    record = the_trust_store(call.store, call, req["TrustStoreArn"])
+    return {"Location": handed.location(call.platform, call.host, record, handed.BUNDLE)}
+
+
+@elbv2.operation
+async def get_trust_store_revocation_content(
+    req: t.GetTrustStoreRevocationContentInput, call: Call
+) -> t.GetTrustStoreRevocationContentOutput:
+    record = the_trust_store(call.store, call, req["TrustStoreArn"])
+    (found,) = _numbered(record, [req["RevocationId"]])
+    return {"Location": handed.location(call.platform, call.host, record, handed.revocation(found.id))}
 
 
 # --- revocations
