@@ -222,15 +222,18 @@ def never_too_few(tasks: list[dict[str, Any]]) -> None:
     """Whenever the service's scheduler stopped a task, enough others ran, as far as it could know."""
     least = -(-TASKS * MINIMUM // 100)
     for task in tasks:
-        if task.get("stopCode") != "ServiceSchedulerInitiated" or "startedAt" not in task:
-            continue  # somebody else's doing; or it did not run yet, and is not missed
         moment = at(task, "stoppingAt")
+        if task.get("stopCode") != "ServiceSchedulerInitiated" or at(task, "startedAt") > moment:
+            continue  # somebody else's doing; or it was not known to run when it was stopped, and is not missed
         others = [other for other in tasks if other is not task]
         ran = sum(
             at(other, "startedAt") <= moment < at(other, "stoppingAt", "executionStoppedAt", "stoppedAt") + ended(other)
             for other in others
         )
-        assert ran >= least, f"{ran} others ran when {task['taskArn']} was stopped at {moment}: {task['stoppedReason']}"
+        assert ran >= least, (
+            f"{ran} others ran when {task['taskArn']}, running for {moment - at(task, 'startedAt'):.1f} s, was stopped "
+            f"at {moment}: {task['stoppedReason']}"
+        )
 
 
 def ended(task: dict[str, Any]) -> float:
