@@ -1,11 +1,12 @@
 """Values of a shape without what its model marks as sensitive, and without raw bytes: for what is kept or shown.
 
-Compiled once per use of a shape; a shape with nothing to hide costs one test.
+Compiled once per use of a shape. Of values that are known to fit their shape only what has something to hide is copied;
+of others every member is looked at, and one that the model does not know is hidden.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hatoba.aws.models import Member, Operation, ServiceModel, Shape
@@ -38,6 +39,10 @@ _UNMARKED = {
 
 
 class _Concealing(Walker[Conceal]):
+    def __init__(self, model: ServiceModel, fits: bool) -> None:
+        super().__init__(model)
+        self._fits = fits
+
     def structure(self, use: Member, shape: Shape) -> Conceal:
         if shape.sensitive:
             return _hide
@@ -45,6 +50,8 @@ class _Concealing(Walker[Conceal]):
             name: _hide if name in _NAMES or (self.model.name, shape.name, name) in _UNMARKED else self.of(member)
             for name, member in shape.members.items()
         }
+        if self._fits:
+            return _changing({name: part for name, part in parts.items() if part is not _same})
 
         def conceal(value: Any) -> Any:
             if not isinstance(value, dict):
@@ -57,12 +64,16 @@ class _Concealing(Walker[Conceal]):
         if shape.sensitive:
             return _hide
         part = self.of(member)
+        if self._fits and part is _same:
+            return _same
         return lambda value: [part(each) for each in value] if isinstance(value, list) else HIDDEN
 
     def map(self, use: Member, shape: Shape, key: Member, value: Member) -> Conceal:
         if shape.sensitive or (self.model.name, shape.name, "") in _UNMARKED:
             return lambda value: dict.fromkeys(value, HIDDEN) if isinstance(value, dict) else HIDDEN
         part = self.of(value)
+        if self._fits and part is _same:
+            return _same
         return lambda value: {k: part(v) for k, v in value.items()} if isinstance(value, dict) else HIDDEN
 
     def scalar(self, use: Member, shape: Shape) -> Conceal:
@@ -85,14 +96,29 @@ def _same(value: Any) -> Any:
     return value
 
 
-_made: dict[ServiceModel, _Concealing] = {}
+def _changing(parts: Mapping[str, Conceal]) -> Conceal:
+    """What has none of these members is left as it is."""
+    if not parts:
+        return _same
+
+    def conceal(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return HIDDEN
+        changed = {name: part(value[name]) for name, part in parts.items() if name in value}
+        return {**value, **changed} if changed else value
+
+    return conceal
 
 
-def conceal(operation: Operation, use: Member | None, value: Any) -> Any:
-    """`use` is the operation's input or output. Values of JSON come out, dates as they are."""
+_made: dict[tuple[ServiceModel, bool], _Concealing] = {}
+
+
+def conceal(operation: Operation, use: Member | None, value: Any, *, fits: bool = False) -> Any:
+    """`use` is the operation's input or output; `fits`: the value has been validated, or is our own answer. Values of
+    JSON come out, dates as they are."""
     if use is None or value is None:
         return None
-    made = _made.get(operation.model)
+    made = _made.get((operation.model, fits))
     if made is None:
-        made = _made[operation.model] = _Concealing(operation.model)
+        made = _made[operation.model, fits] = _Concealing(operation.model, fits)
     return made.of(use)(value)

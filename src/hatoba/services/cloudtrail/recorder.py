@@ -142,7 +142,7 @@ def _entries(ended: Iterable[Ended]) -> list[Entry]:
 
 
 def _about(asked: Asked, result: Mapping[str, Any] | None) -> tuple[Thing, ...]:
-    return things((need.resource for need in asked.call.needs), result)
+    return things(asked.operation, (need.resource for need in asked.call.needs), result)
 
 
 def _entry(
@@ -161,13 +161,14 @@ def _entry(
     elif result is None and seconds is not None:
         failure = _INTERNAL
     source = f"{operation.model.signing_name}.amazonaws.com"
+    fits = result is not None or seconds is None  # it has been answered, or is being carried out
     document = event(
         call,
         source=source,
         began=began,
         read_only=reads,
-        parameters=conceal(operation, operation.input, asked.params),
-        answer=None if reads else conceal(operation, operation.output, result),
+        parameters=conceal(operation, operation.input, asked.params, fits=fits),
+        answer=None if reads else conceal(operation, operation.output, result, fits=True),
         error=failure,
         seconds=seconds,
     )

@@ -14,6 +14,7 @@ from hatoba.aws.models import Member, Operation, ServiceModel
 from hatoba.aws.sensitive import HIDDEN, conceal
 from hatoba.gateway.room import snake
 from hatoba.services.cloudtrail.plan.reading import only_reads
+from hatoba.services.cloudtrail.plan.things import things
 
 # Members whose names sound like secrets, and whose values are none.
 _HARMLESS = re.compile(
@@ -28,19 +29,22 @@ _SECRET = re.compile(r"secret|token|password|plaintext|private_?key|passphrase|s
 
 
 def _filled(model: ServiceModel, use: Member, name: str, depth: int = 0) -> Any:
-    """A value of the shape, whose texts are their member's names."""
+    """A value of the shape, whose texts are their member's names; None: of numbers and of what is too deep."""
     shape = model.shapes[use.shape]
     if depth > 8:
         return None
     match shape.type:
         case "structure":
-            return {key: _filled(model, member, key, depth + 1) for key, member in shape.members.items()}
+            parts = ((key, _filled(model, member, key, depth + 1)) for key, member in shape.members.items())
+            return {key: part for key, part in parts if part is not None}
         case "list":
             assert shape.member is not None
-            return [_filled(model, shape.member, name, depth + 1)]
+            part = _filled(model, shape.member, name, depth + 1)
+            return [part] if part is not None else []
         case "map":
             assert shape.value is not None
-            return {"key": _filled(model, shape.value, name, depth + 1)}
+            part = _filled(model, shape.value, name, depth + 1)
+            return {"key": part} if part is not None else {}
         case "string":
             return f"clear:{name}"
         case "blob":
@@ -76,7 +80,9 @@ def test_nothing_that_sounds_like_a_secret_is_kept_in_clear(room: Any) -> None:
 def _check(operation: Operation, use: Member | None) -> None:
     if use is None:
         return
-    kept = conceal(operation, use, _filled(operation.model, use, ""))
+    filled = _filled(operation.model, use, "")
+    kept = conceal(operation, use, filled)
+    assert conceal(operation, use, filled, fits=True) == kept
     for text in _texts(kept):
         if text.startswith("clear:") and _SECRET.search(text) and not _HARMLESS.search(text):
             pytest.fail(f"{operation} {use.shape} keeps {text.removeprefix('clear:')} in clear")
@@ -118,3 +124,27 @@ def test_values_of_another_form_tell_nothing(value: Any) -> None:
 )
 def test_which_operations_read(name: str, reads: bool) -> None:
     assert only_reads(name) is reads
+
+
+def test_what_an_answer_names_is_found_where_the_model_has_arns() -> None:
+    create = models.load("ecs").operation("CreateService")
+    assert create is not None
+    cluster, service = (f"arn:aws:ecs:us-east-1:123456789012:{rest}" for rest in ("cluster/c", "service/c/s"))
+    role, group = (
+        "arn:aws:iam::123456789012:role/r",
+        "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/g/1",
+    )
+    answer = {
+        "service": {
+            "serviceArn": service,
+            "clusterArn": cluster,
+            "serviceName": "arn:aws:ecs:us-east-1:123456789012:cluster/no-arn",
+            "roleArn": "",
+            "loadBalancers": [{"targetGroupArn": group}],
+            "deployments": [{"networkConfiguration": {"awsvpcConfiguration": {"roleArn": role}}}],
+        }
+    }
+    found = things(create, [cluster, f"{cluster}*"], answer)
+    assert {thing.name for thing in found} == {cluster, service, group}
+    assert [thing.kind for thing in found][:2] == ["AWS::ECS::Cluster", "AWS::ECS::Service"]
+    assert things(create, [cluster], None) == (("AWS::ECS::Cluster", cluster),)

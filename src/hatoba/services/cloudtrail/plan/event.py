@@ -5,6 +5,7 @@ Source: the CloudTrail user guide, "CloudTrail record contents" and "CloudTrail 
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,7 +56,12 @@ def event(
 
 
 def timestamp(time: float) -> str:
-    return datetime.fromtimestamp(int(time), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _second(int(time))
+
+
+@functools.lru_cache(maxsize=64)  # many calls are of one second, and of one session
+def _second(time: int) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def clock_time(time: float) -> str:
