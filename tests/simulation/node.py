@@ -20,7 +20,7 @@ from hatoba.network.base import BRIDGE
 from hatoba.network.base import Settings as NetworkSettings
 from hatoba.network.simulated import SimulatedFabric, Underlay
 from hatoba.node.agent import Agent
-from hatoba.node.balancers import Balancers
+from hatoba.node.balancers import Balancers, opening
 from hatoba.node.memory import Memory
 from hatoba.node.session import Session
 from hatoba.node.wiring import Wiring
@@ -109,7 +109,7 @@ class SimulatedNode:
             self._proxy,
             self._session.report,
             self._clock,
-            self.fabric.set_instances,
+            opening(self.fabric),
             self.fabric.settings.host_address,
         )
         self._wiring = Wiring(self.fabric, (self._balancers,))

@@ -34,7 +34,7 @@ from hatoba.network.base import Settings as NetworkSettings
 from hatoba.network.fabric import KernelFabric
 from hatoba.node import bridge
 from hatoba.node.agent import Agent
-from hatoba.node.balancers import Balancers
+from hatoba.node.balancers import Balancers, opening
 from hatoba.node.executions import Executions
 from hatoba.node.logs.node_logs import NodeLogs
 from hatoba.node.memory import Memory
@@ -187,7 +187,7 @@ class Node:
             self._proxy,
             self.session.report,
             clock,
-            self.fabric.set_instances,
+            opening(self.fabric),
             self._here,
         )
         self.metadata = MetadataEndpoint(self.fabric, agent, self.runtime, clock)

@@ -5,6 +5,7 @@ beyond      what lies beyond a VPC           routing    the same, as routing tab
 addresses6  which IPv6 address, prefix or block is free
 groups      security groups, as a decision   ruleset    the same, as nftables text
 fabric      the real one (netlink, nft)      simulated  the same semantics in memory
+fronts      answers to balancers' clients    returning  the ways back for them
 bridge      the node's own network           hostports  ports of the host that lead to it
 host        the host's side                  hostroutes its routes, read
 """

@@ -25,7 +25,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from hatoba.network.beyond import Guest, Instance, Routing
+from hatoba.network.beyond import Front, Guest, Instance, Routing
 from hatoba.network.further import Further
 
 Transport = Literal["tcp", "udp"]
@@ -348,6 +348,11 @@ class Fabric(Protocol):
 
     async def set_instances(self, vpc: str, instances: tuple[Instance, ...]) -> None:
         """All ports of nodes that the VPC's balancers reach here, whatever its routes are. Its tasks do not."""
+        ...
+
+    async def set_fronts(self, vpc: str, fronts: tuple[Front, ...]) -> None:
+        """All targets that the VPC's balancers here speak to under their clients' addresses. What these answer comes to
+        the balancers, from other nodes too."""
         ...
 
     async def ensure_interface(self, spec: InterfaceSpec) -> Attachment:

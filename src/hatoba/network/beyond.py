@@ -28,6 +28,16 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, order=True):
     protocol: Literal["tcp", "udp"] = "tcp"
 
 
+class Front(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A target that a balancer here speaks to under its clients' addresses. `balancer` is one of its own addresses: its
+    groups have to let it out."""
+
+    address: str
+    port: int
+    balancer: str
+    protocol: Literal["tcp", "udp"] = "tcp"
+
+
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Beyond the VPC, to a network: outside as oneself, through a NAT gateway, into a peered VPC, or nowhere.
 

@@ -25,7 +25,7 @@ from hatoba.network.base import (
     Settings,
     VpcSpec,
 )
-from hatoba.network.beyond import Guest, Instance, Routing
+from hatoba.network.beyond import Front, Guest, Instance, Routing
 
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 
@@ -139,6 +139,14 @@ def guests(given: Iterable[Guest]) -> None:
 def instances(given: Iterable[Instance]) -> None:
     for each in given:
         IPv4Address(each.address)
+        if not 0 < each.port < 65536:
+            raise ValueError(f"{each.port} is no port.")
+
+
+def fronts(given: Iterable[Front]) -> None:
+    for each in given:
+        IPv4Address(each.address)
+        IPv4Address(each.balancer)
         if not 0 < each.port < 65536:
             raise ValueError(f"{each.port} is no port.")
 

@@ -35,7 +35,7 @@ from hatoba.network.base import (
     Traffic,
     VpcSpec,
 )
-from hatoba.network.beyond import Gateway, Guest, Instance, Routing
+from hatoba.network.beyond import Front, Gateway, Guest, Instance, Routing
 from hatoba.network.host import Host, next_transit
 from hatoba.network.hostroutes import occupied
 from hatoba.network.links import Links
@@ -212,6 +212,15 @@ class KernelFabric:
         if router.instances != instances:
             await router.namespace.run(router.set_instances, instances)
             await self._host.namespace.run(self._host.let_in, vpc, instances)
+
+    async def set_fronts(self, vpc: str, fronts: tuple[Front, ...]) -> None:
+        checks.fronts(fronts)
+        await self._in_order(vpc, self._set_fronts(vpc, fronts))
+
+    async def _set_fronts(self, vpc: str, fronts: tuple[Front, ...]) -> None:
+        router = self._router(vpc)
+        if router.fronts != fronts:
+            await router.namespace.run(router.set_fronts, fronts)
 
     async def ensure_interface(self, spec: InterfaceSpec) -> Attachment:
         checks.holder(spec, self._settings)

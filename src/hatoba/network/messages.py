@@ -192,9 +192,9 @@ def blackhole(to: str, *, table: int = _MAIN_TABLE) -> Request:
     )
 
 
-def local(to: str, index: int) -> Request:
+def local(to: str, index: int, *, table: int = LOCAL_TABLE) -> Request:
     """The namespace holds all of the network, though none of its addresses is on a device."""
-    message = _route(to, origin=4, kind=_LOCAL, scope=_HOST, table=LOCAL_TABLE)
+    message = _route(to, origin=4, kind=_LOCAL, scope=_HOST, table=table)
     message["attrs"] += [("RTA_OIF", index)]
     return Request(what=f"hold {to}", type=NEWROUTE, message=message, flags=REPLACE)
 
@@ -251,6 +251,24 @@ def rule(source: str | None, table: int, priority: int, *, family: int = 2, own:
 def no_rule(source: str | None, table: int, priority: int, *, family: int = 2) -> Request:
     message = _rule(source, table, priority, family)
     return Request(what=f"remove the rule for {source}", type=DELRULE, message=message, ignore=_GONE)
+
+
+def rule_for_mark(mark: int, table: int, priority: int) -> Request:
+    """What bears the mark finds its way in a table (IPv4)."""
+    message = _rule_for_mark(mark, table, priority)
+    what = f"look for the ways of what is marked {mark} in {table}"
+    return Request(what=what, type=NEWRULE, message=message, flags=CREATE, ignore=frozenset({errno.EEXIST}))
+
+
+def no_rule_for_mark(mark: int, table: int, priority: int) -> Request:
+    message = _rule_for_mark(mark, table, priority)
+    return Request(what=f"remove the rule for the mark {mark}", type=DELRULE, message=message, ignore=_GONE)
+
+
+def _rule_for_mark(mark: int, table: int, priority: int) -> Any:
+    message = _rule(None, table, priority, _FAMILY[4])
+    message["attrs"].append(("FRA_FWMARK", mark))
+    return message
 
 
 def any_rule() -> Any:

@@ -23,7 +23,7 @@ from hatoba.network.base import (
     Settings,
     VpcSpec,
 )
-from hatoba.network.beyond import HTTP, Endpoint, Gateway, Guest, Instance, Route, Routing
+from hatoba.network.beyond import HTTP, Endpoint, Front, Gateway, Guest, Instance, Route, Routing
 from hatoba.network.groups import End, within
 
 Holder = InterfaceSpec | AddressSpec
@@ -43,6 +43,7 @@ class Vpc:
         self.peers: dict[str, Peer] = {}
         self.guests: dict[str, Guest] = {}
         self.instances: tuple[Instance, ...] = ()
+        self.fronts: tuple[Front, ...] = ()
         self.routing = Routing()
         self.faults: dict[tuple[str, str], Fault] = {}  # (interface, name) → what runs
 
@@ -100,7 +101,10 @@ class Reach:
         return False
 
     def _from_holder(self, vpc: Vpc, holder: Holder, address: str, port: int, protocol: str, own: str) -> bool:
-        if not _holds(holder, own) or vpc.swallows(holder, "egress", address, port, protocol):
+        if not (_holds(holder, own) or _speaks_for(vpc, holder, address, port, protocol)):
+            return False
+        begun = own if _holds(holder, own) else holder.address
+        if vpc.swallows(holder, "egress", address, port, protocol):
             return False
         served = {(service.address, service.port, service.protocol) for service in vpc.spec.services}
         if isinstance(holder, InterfaceSpec) and (address, port, protocol) in served:
@@ -120,7 +124,7 @@ class Reach:
             if address == self._settings.host_address and not self._is_service(port, protocol):
                 return False  # the router keeps tasks off what the host would let it to
         if any(within(address, cidr) for cidr in vpc.spec.cidrs):
-            return self._inside(vpc, here.address, address, port, protocol)
+            return self._inside(vpc, here.address, address, port, protocol, begun)
         if address == self._settings.host_address and self._is_service(port, protocol):
             may = isinstance(holder, InterfaceSpec) or holder.egress
             return may and self._finds_platform(vpc, here.address, address)
@@ -136,15 +140,15 @@ class Reach:
                 return route is not None and self._peered(vpc, route, here.address, address, port, protocol)
         return False
 
-    def _inside(self, vpc: Vpc, source: str, address: str, port: int, protocol: str) -> bool:
-        """Within one VPC, on this node or another one; or nobody has the address."""
+    def _inside(self, vpc: Vpc, source: str, address: str, port: int, protocol: str, begun: str) -> bool:
+        """Within one VPC, on this node or another one; or nobody has the address. `begun`: where answers go back to."""
         if vpc.at(address) is not None:
             return self._lets_in(vpc, source, address, port, protocol)
         far = self._beside(vpc, address)
         if far is None:
             return False
         theirs = far._node.vpcs[vpc.spec.id]
-        back = theirs.peer_at(source)  # the other node must know the way back
+        back = theirs.peer_at(begun)  # the other node must know the way back
         known = back is not None and back.node == self._settings.underlay
         return known and far._lets_in(theirs, source, address, port, protocol)
 
@@ -281,6 +285,14 @@ def _holds(far: Holder | Peer | Guest, address: str) -> bool:
         case _:
             besides = ()
     return address in (far.address, far.address6) or further.holds(besides, address)
+
+
+def _speaks_for(vpc: Vpc, holder: Holder, address: str, port: int, protocol: str) -> bool:
+    """The holder is a balancer that speaks to this target under whatever address."""
+    place = (address, port, protocol)
+    return isinstance(holder, AddressSpec) and any(
+        (each.address, each.port, each.protocol) == place and _holds(holder, each.balancer) for each in vpc.fronts
+    )
 
 
 def _publics(holder: Holder) -> Iterator[tuple[str, str | None]]:

@@ -31,7 +31,7 @@ from hatoba.network.base import (
     RemotePublic,
     VpcSpec,
 )
-from hatoba.network.beyond import Gateway, Guest, Instance, Routing
+from hatoba.network.beyond import Front, Gateway, Guest, Instance, Routing
 from hatoba.network.names import checked
 
 T = TypeVar("T")
@@ -138,6 +138,12 @@ class Records:
 
     def instances(self, vpc: str) -> tuple[Instance, ...]:
         return _read(self._vpc(vpc) / "instances.json", tuple[Instance, ...]) or ()
+
+    def put_fronts(self, vpc: str, fronts: tuple[Front, ...]) -> None:
+        _write(self._vpc(vpc) / "fronts.json", fronts)
+
+    def fronts(self, vpc: str) -> tuple[Front, ...]:
+        return _read(self._vpc(vpc) / "fronts.json", tuple[Front, ...]) or ()
 
     def put_interface(self, spec: InterfaceSpec) -> None:
         _write(self._vpc(spec.vpc) / "interfaces" / f"{checked(spec.id)}.json", spec)

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from ipaddress import ip_network
 
 from hatoba.core.errors import PortError
-from hatoba.network import further, interfaces, messages, names, routing, tracking, tunnel, ways
+from hatoba.network import further, interfaces, messages, names, returning, routing, tracking, tunnel, ways
 from hatoba.network.base import BRIDGE, Acl, AddressSpec, InterfaceSpec, Peer, PolicySet, Settings, VpcSpec
-from hatoba.network.beyond import Gateway, Guest, Instance, Routing
+from hatoba.network.beyond import Front, Gateway, Guest, Instance, Routing
 from hatoba.network.further import Further
 from hatoba.network.namespace import Namespace, sysctl
 from hatoba.network.netlink import GETADDR, GETROUTE, index, settle
@@ -29,6 +29,8 @@ _SETTINGS = {
     "net/ipv4/conf/all/forwarding": "1",
     "net/ipv6/conf/all/forwarding": "1",
     "net/ipv4/conf/all/send_redirects": "0",
+    # Balancers speak under addresses of tasks, whose own connections begin at other ports than these.
+    "net/ipv4/ip_local_port_range": "10240 32767",
     "net/ipv4/conf/all/rp_filter": "0",  # the larger of this one and a device's own would count
     # What a new device begins with: it answers for everybody, and takes from a task only its own address.
     "net/ipv4/conf/default/send_redirects": "0",
@@ -55,6 +57,7 @@ class Router:
         self.peers: tuple[Peer, ...] = ()
         self.guests: tuple[Guest, ...] = ()
         self.instances: tuple[Instance, ...] = ()
+        self.fronts: tuple[Front, ...] = ()
         self.routing = Routing()
         self.gone: list[str] = []  # addresses whose connections are to be forgotten
         self._unsure: dict[str, set[str]] = {}  # interface → what a change that failed may have left it besides its own
@@ -85,6 +88,7 @@ class Router:
         self.guests = self._records.guests(vpc)
         self.routing = self._records.routing(vpc)
         self.instances = self._records.instances(vpc)
+        self.fronts = self._records.fronts(vpc)
         self._book = RuleBook(self._frame())
         self._book.set_policies(self._records.policies(vpc))
         self.acls = self._records.acls(vpc)
@@ -96,6 +100,8 @@ class Router:
         self._book.set_gateways(self.gateways)
         self._book.set_endpoints(self.routing.endpoints)
         self._book.set_instances(self.instances)
+        self._book.set_fronts(self.fronts)
+        self._book.set_nodes(_nodes(self.peers))
         # Rules before ways: nothing passes a router whose table is not there yet.
         self.namespace.rules(self._book.document())
         self._converge_loopback()
@@ -106,6 +112,7 @@ class Router:
         if self.has_tunnel():
             # What a peered VPC answers may come from another node than what it was asked went to.
             sysctl(f"net/ipv4/conf/{names.TUNNEL}/rp_filter", "0")
+        returning.converge(self.namespace.netlink, _nodes(self.peers))
         self._ways = ways.converge(self.namespace.netlink, self._wanted_ways())
         self.namespace.netlink.apply(messages.no_route("0.0.0.0/0"))  # where an earlier version had it
         self.converged = True
@@ -257,6 +264,8 @@ class Router:
         gone = {_key(peer) for peer in self.peers} - {_key(peer) for peer in peers}
         self._rules(lambda book: book.drop(gone) + book.put((_key(peer), _far(peer)) for peer in peers))
         tunnel.change(self.namespace.netlink, self.peers, peers, self._settings.underlay)
+        returning.change(self.namespace.netlink, _nodes(self.peers), _nodes(peers))
+        self._rules(lambda book: book.set_nodes(_nodes(peers)))
         self.gone += set[str]().union(*map(_own, self.peers)).difference(*map(_own, peers))
         self.peers = peers
 
@@ -271,6 +280,11 @@ class Router:
         self.instances = instances
         self._rules(lambda book: book.set_instances(instances))
         self.renew_ways()
+
+    def set_fronts(self, fronts: tuple[Front, ...]) -> None:
+        self._records.put_fronts(self.spec.id, fronts)
+        self._rules(lambda book: book.set_fronts(fronts))
+        self.fronts = fronts
 
     @property
     def gateways(self) -> list[Gateway]:
@@ -365,6 +379,10 @@ def _address(spec: AddressSpec) -> Member:
 def _far(far: Peer | Guest) -> Member:
     besides = tuple(Further(network=network) for network in far.further)
     return Member(address=far.address, address6=far.address6, groups=far.groups, here=False, further=besides)
+
+
+def _nodes(peers: tuple[Peer, ...]) -> frozenset[str]:
+    return frozenset(peer.node for peer in peers)
 
 
 def _key(far: Peer | Guest) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hatoba.network import acls as filters
+from hatoba.network import fronts as speaking
 from hatoba.network import ruleset
 from hatoba.network.base import Acl, PolicySet
-from hatoba.network.beyond import Endpoint, Gateway, Instance
+from hatoba.network.beyond import Endpoint, Front, Gateway, Instance
 from hatoba.network.ruleset import Elements, Frame, Member
 
 _STALE = 32  # unused groups that may stay in the table before it is written anew without them
@@ -25,6 +26,10 @@ class RuleBook:
         self._members: dict[str, Member] = {}
         self._gateways: dict[str, Elements] = {}
         self._instances: Elements = {}
+        self._fronts: tuple[Front, ...] = ()
+        self._fronted: Elements = {}
+        self._own: dict[str, Member] = {}  # of the members: the router itself
+        self._nodes: Elements = {}
         self._content: dict[tuple[str, str], dict[str, str]] = {}  # element → holder → value, the latest holder last
         self._groups: set[str] = set()  # declared in the table
         self._combinations: set[tuple[str, ...]] = set()  # declared in the table
@@ -49,13 +54,20 @@ class RuleBook:
         content |= {element: _last(holders) for element, holders in self._content.items()}
         endpoints = any(member.endpoint for member in self._members.values())
         return ruleset.document(
-            self._frame, self._groups, chains, content, bordered=bool(self._acls), with_endpoints=endpoints
+            self._frame,
+            self._groups,
+            chains,
+            content,
+            bordered=bool(self._acls),
+            with_endpoints=endpoints,
+            returning=self._returning,
         )
 
     def put(self, holders: Iterable[tuple[str, Member]]) -> str:
         """These holders, new or changed."""
         declarations: list[str] = []
         changes: list[str] = []
+        own = False
         for key, member in holders:
             old = self._members.get(key)
             if old == member:
@@ -64,15 +76,25 @@ class RuleBook:
             if member.here:
                 declarations += self._combine(member.groups)
             self._members[key] = member
+            own = self._notes(key, member) or own
             changes += self._change(key, ruleset.elements(old) if old else {}, ruleset.elements(member))
-        return _text(declarations + changes)
+        return _text(declarations + changes + (self._front_changes() if own else []))
 
     def drop(self, keys: Iterable[str]) -> str:
         lines: list[str] = []
         for key in keys:
             if (old := self._members.pop(key, None)) is not None:
                 lines += self._change(key, ruleset.elements(old), {})
+                if self._notes(key, None):
+                    lines += self._front_changes()
         return _text(lines)
+
+    def _notes(self, key: str, member: Member | None) -> bool:
+        """Whether it is, or was, an address of the router itself."""
+        was = self._own.pop(key, None) is not None
+        if member is not None and member.here and member.device is None and not member.endpoint:
+            self._own[key] = member
+        return was or key in self._own
 
     def set_gateways(self, gateways: Iterable[Gateway]) -> str:
         """All NAT gateways of this node."""
@@ -94,6 +116,32 @@ class RuleBook:
         """All ports of nodes that balancers here reach."""
         before, self._instances = self._instances, ruleset.instance_elements(instances)
         return _text(self._change("instances", before, self._instances))
+
+    def set_fronts(self, fronts: Iterable[Front]) -> str:
+        """All targets that balancers here speak to under their clients' addresses."""
+        before, self._fronts = self._returning, tuple(fronts)
+        changes = self._front_changes()
+        return _text(changes) if before == self._returning else self.document()
+
+    def set_nodes(self, nodes: Iterable[str]) -> str:
+        """All other nodes that something comes from."""
+        before, had = self._returning, self._nodes
+        self._nodes = speaking.node_elements(nodes)
+        changes = self._change("nodes", had, self._nodes)
+        return _text(changes) if before == self._returning else self.document()
+
+    @property
+    def _returning(self) -> bool:
+        return bool(self._fronts) or bool(self._nodes)
+
+    def _front_changes(self) -> list[str]:
+        """After a change of fronts, or of the groups of those who stand behind them."""
+        if not self._fronts and not self._fronted:
+            return []
+        own = {member.address: ruleset.lets_out(member) for member in self._own.values()}
+        wanted = speaking.front_elements(self._fronts, own)
+        before, self._fronted = self._fronted, wanted
+        return self._change("fronts", before, wanted)
 
     def _change(self, key: str, old: Elements, new: Elements) -> list[str]:
         """One holder's elements, and what that means for the table, where another may hold the same one.

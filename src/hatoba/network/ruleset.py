@@ -22,7 +22,7 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 import msgspec
 
-from hatoba.network import bridge, endpoints, names
+from hatoba.network import borders, bridge, endpoints, fronts, names
 from hatoba.network import further as held
 from hatoba.network.base import HostService, PolicySet, Publish, RouterService, Rule
 from hatoba.network.beyond import Gateway, Instance
@@ -53,11 +53,6 @@ _KINDS = {
     "endpoints": "set {name} {{ type ipv4_addr; }}",
     "nat-out": "map {name} {{ type ipv4_addr : ipv4_addr; }}",
     "nat-over": "map {name} {{ type ipv4_addr : ipv4_addr; }}",
-}
-_BORDER_KINDS = {
-    f"acl-{way}{number}": f"map {{name}} {{{{ type ipv{number}_addr : verdict; flags interval; }}}}"
-    for way in ("out", "in")
-    for number in ("4", "6")
 }
 _BRIDGE_KINDS = {"published": "map {name} {{ type inet_proto . inet_service : ipv4_addr . inet_service; }}"}
 
@@ -102,7 +97,7 @@ def elements(member: Member) -> Elements:
         elif member.device is not None:
             found[f"egress{family}", f'"{member.device}" . {address}'] = verdict("out", member.groups)
         else:
-            found[f"router-egress{family}", address] = "accept" if member.open else verdict("out", member.groups)
+            found[f"router-egress{family}", address] = lets_out(member)
         found[f"ingress{family}", address] = "accept" if member.open else verdict("in", member.groups)
     if member.here:
         found |= _outside(member.address, member.public, member.egress)
@@ -135,8 +130,13 @@ def instance_elements(instances: Iterable[Instance]) -> Elements:
     return {("instances", f"{each.address} . {each.protocol} . {each.port}"): "" for each in instances}
 
 
-def verdict(direction: str, groups: tuple[str, ...]) -> str:
-    return f"jump {chain(direction, groups)}" if groups else "drop"
+def lets_out(member: Member) -> str:
+    """What is asked about an address of the router's own. What its groups do not let out is nobody else's, either."""
+    return "accept" if member.open else verdict("out", member.groups, by="goto")
+
+
+def verdict(direction: str, groups: tuple[str, ...], by: str = "jump") -> str:
+    return f"{by} {chain(direction, groups)}" if groups else "drop"
 
 
 def chain(direction: str, groups: Iterable[str]) -> str:
@@ -211,7 +211,7 @@ def protocol(rule: Rule) -> str:
     )
 
 
-def base_chains(frame: Frame, *, with_endpoints: bool = False) -> dict[str, list[str]]:
+def base_chains(frame: Frame, *, with_endpoints: bool = False, returning: bool = False) -> dict[str, list[str]]:
     """The chains at the hooks: the same for every router, but for the addresses towards the host."""
     asked = [endpoints.PASSES] if with_endpoints else []
     standing = "ct state established,related accept"
@@ -227,7 +227,6 @@ def base_chains(frame: Frame, *, with_endpoints: bool = False) -> dict[str, list
         f"oifname {up} rt ip nexthop @nats accept",
         f"oifname {up} ip saddr @outward accept",
     ]
-    loopback = ['oifname "lo" ip daddr 127.0.0.0/8 accept', 'oifname "lo" ip6 daddr ::1 accept']
     return {
         "forward-egress": [
             "type filter hook forward priority 0; policy drop;",
@@ -262,24 +261,34 @@ def base_chains(frame: Frame, *, with_endpoints: bool = False) -> dict[str, list
             untranslated,
             *to_member,
         ],
+        **_output(up, to_member, outward, returning=returning),
+        **_translations(frame, with_endpoints),
+    }
+
+
+def _output(up: str, to_member: list[str], outward: list[str], *, returning: bool) -> dict[str, list[str]]:
+    """What the router itself sends."""
+    begins = [
+        "ct state established,related accept",
+        'oifname "lo" ip daddr 127.0.0.0/8 accept',
+        'oifname "lo" ip6 daddr ::1 accept',
+        _NEIGHBOURS,
+    ]
+    return {
         "output-egress": [
             "type filter hook output priority 0; policy drop;",
-            standing,
-            *loopback,
-            _NEIGHBOURS,
+            *begins,
             "ip saddr vmap @router-egress4",
             "ip6 saddr vmap @router-egress6",
+            *([fronts.leaving()] if returning else []),
         ],
         "output-ingress": [
             "type filter hook output priority 10; policy drop;",
-            standing,
-            *loopback,
-            _NEIGHBOURS,
+            *begins,
             f"oifname {up} {_TO_INSTANCE} accept",
             *to_member,
             *outward,
         ],
-        **_translations(frame, with_endpoints),
     }
 
 
@@ -298,30 +307,6 @@ def _translations(frame: Frame, with_endpoints: bool) -> dict[str, list[str]]:
             f"oifname {links} snat ip to rt ip nexthop map @nat-over",
             f"oifname {up} snat ip to ip saddr map @public-out",
             f"oifname {up} snat ip to {frame.transit}",
-        ],
-    }
-
-
-def _borders(number: str) -> list[str]:
-    ip = "ip" if number == "4" else "ip6"
-    return [f"{ip} {end} vmap @acl-{way}{number}" for way, end in (("out", "saddr"), ("in", "daddr"))]
-
-
-def border_chains(*, with_endpoints: bool = False) -> dict[str, list[str]]:
-    """Which network ACLs a packet has to pass, before anything else and whatever its connection: see `acls`."""
-    borders = [rule for pair in zip(_borders("4"), _borders("6"), strict=True) for rule in pair]
-    asked = [endpoints.PASSES] if with_endpoints else []
-    return {
-        "forward-acls": ["type filter hook forward priority -10; policy accept;", *asked, *borders],
-        "input-acls": [
-            "type filter hook input priority -10; policy accept;",
-            "ip daddr . meta l4proto . th dport @services accept",
-            *borders,
-        ],
-        "output-acls": [
-            "type filter hook output priority -10; policy accept;",
-            "ip saddr . meta l4proto . th sport @services accept",
-            *borders,
         ],
     }
 
@@ -372,13 +357,16 @@ def document(
     *,
     bordered: bool = False,
     with_endpoints: bool = False,
+    returning: bool = False,
 ) -> str:
     """The whole table, replacing at once whatever stood there: no packet meets an empty one.
 
-    `bordered`: there are network ACLs; `with_endpoints`: of the platform. Who has none does not pay for them.
+    `bordered`: there are network ACLs; `with_endpoints`: of the platform; `returning`: answers that have to go back
+    where their connections began (`fronts`). Who has none does not pay for them.
     """
     lines = [f"add table {TABLE}", f"delete table {TABLE}", f"add table {TABLE}"]
-    kinds = _KINDS | (_BRIDGE_KINDS if frame.bridge else {}) | (_BORDER_KINDS if bordered else {})
+    kinds = _KINDS | (_BRIDGE_KINDS if frame.bridge else {}) | (borders.KINDS if bordered else {})
+    kinds |= fronts.KINDS if returning else {}
     # Chains before maps: nftables looks for those that a map of networks leads to when the map is made.
     lines += [f"add chain {TABLE} {name}" for name in sorted(chains)]
     lines += [f"add {kind.format(name=f'{TABLE} {name}')}" for name, kind in kinds.items()]
@@ -390,9 +378,10 @@ def document(
     for (name, key), value in sorted({**content, **frame_elements(frame)}.items()):
         by_set.setdefault(name, []).append(_element(key, value))
     lines += [f"add element {TABLE} {name} {{ {', '.join(keys)} }}" for name, keys in by_set.items()]
-    hooked = border_chains(with_endpoints=with_endpoints) if bordered else {}
-    hooked |= endpoints.chains(_borders("4") if bordered else []) if with_endpoints else {}
-    hooked |= base_chains(frame, with_endpoints=with_endpoints)
+    hooked = borders.chains(with_endpoints=with_endpoints) if bordered else {}
+    hooked |= endpoints.chains(borders.asked("4") if bordered else []) if with_endpoints else {}
+    hooked |= fronts.chains() if returning else {}
+    hooked |= base_chains(frame, with_endpoints=with_endpoints, returning=returning)
     for name, (hook, *rules) in hooked.items():
         lines.append(f"add chain {TABLE} {name} {{ {hook} }}")
         lines += [f"add rule {TABLE} {name} {rule}" for rule in rules]

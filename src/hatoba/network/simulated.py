@@ -34,7 +34,7 @@ from hatoba.network.base import (
     Traffic,
     VpcSpec,
 )
-from hatoba.network.beyond import Guest, Instance, Routing
+from hatoba.network.beyond import Front, Guest, Instance, Routing
 from hatoba.network.reach import Holder, Reach, Vpc
 
 _EPHEMERAL = (32768, 61000)  # what Linux gives out by itself
@@ -155,6 +155,11 @@ class SimulatedFabric:
         checks.instances(instances)
         self._called("set_instances", vpc)
         self._vpc(vpc).instances = instances
+
+    async def set_fronts(self, vpc: str, fronts: tuple[Front, ...]) -> None:
+        checks.fronts(fronts)
+        self._called("set_fronts", vpc)
+        self._vpc(vpc).fronts = fronts
 
     async def set_remote_publics(self, publics: tuple[RemotePublic, ...]) -> None:
         checks.remote_publics(publics, self.settings)

@@ -9,6 +9,7 @@ Works in the network namespace of the router's thread.
 from __future__ import annotations
 
 from hatoba.network import messages, names
+from hatoba.network.fronts import TABLES
 from hatoba.network.netlink import GETROUTE, GETRULE, Netlink, Request, index
 from hatoba.network.routing import INSTANCES, NOWHERE, OUTSIDE, Hop, Ways
 
@@ -87,7 +88,7 @@ def _read(netlink: Netlink) -> Ways:
         everything = "0.0.0.0" if family == _FAMILIES[0] else "::"
         for route in netlink.dump(GETROUTE, messages.any_route(family)):
             table = route.get_attr("RTA_TABLE") or route["table"]
-            if table in _KERNEL_TABLES:
+            if table in _KERNEL_TABLES or table in TABLES:
                 continue
             to = f"{route.get_attr('RTA_DST') or everything}/{route['dst_len']}"
             gateway = route.get_attr("RTA_GATEWAY")

@@ -5,6 +5,7 @@
     translate   what is wanted → what the runtime is told (pure)
     wiring      networks, policies, peers and balancers of this node, kept as wanted
     beyond      what lies beyond a network, as its fabric is asked for it
+    openings    what a network's load balancers need of it
     bridge      the node's own network: a seat for each container, and which ports of the node lead there
     registries  where registries are
     places      where each workload is on these networks

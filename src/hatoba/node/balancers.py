@@ -21,7 +21,8 @@ from hatoba.core.tasks import TaskGroup, end
 from hatoba.fleet import messages as msg
 from hatoba.fleet import model as m
 from hatoba.fleet.items import BalancerItem
-from hatoba.network.beyond import Instance
+from hatoba.network.base import Fabric
+from hatoba.node.openings import CLOSED, Openings, either, openings
 from hatoba.proxy.base import Certificate, HealthFact, OnHealth, Proxy, Target, Wanted
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ _encode = msgspec.msgpack.encode
 
 MakeProxy = Callable[[str, Path, OnHealth], "StartableProxy"]
 Report = Callable[[str, msg.Report], None]
-OpenPorts = Callable[[str, tuple[Instance, ...]], Awaitable[None]]
+Open = Callable[[str, Openings], Awaitable[None]]
 
 
 class StartableProxy(Proxy, Protocol):
@@ -48,7 +49,7 @@ class _Carried:
         self.dirty = asyncio.Event()
         self.proxy: StartableProxy | None = None
         self.task: asyncio.Task[None] | None = None
-        self.ports: tuple[Instance, ...] | None = None  # of nodes, that the network lets it reach; None: not known
+        self.opened: Openings | None = None  # what the network lets it do; None: not known
         self.told: dict[str, tuple[int, str]] = {}  # by balancer: the version that is in force, or what is wrong
 
 
@@ -61,11 +62,12 @@ class Balancers:
         make: MakeProxy,
         report: Report,
         clock: Clock,
-        ports: OpenPorts,
+        open_: Open,
         here: str,
     ) -> None:
-        """`ports` opens the ways to ports of nodes; `here` is where this node is reached from its networks."""
-        self._open = ports
+        """`open_` has a network let its balancers do what they need; `here` is where this node is reached from its
+        networks."""
+        self._open = open_
         self._here = here
         self._wanted = wanted
         self._make = make
@@ -100,7 +102,7 @@ class Balancers:
 
     async def open(self, network: str, netns: Path) -> None:
         if not self._of(network):
-            await self._open(network, ())  # an earlier agent may have had some there
+            await self._open(network, CLOSED)  # an earlier agent may have had some there
         await self.refresh(network, netns)
 
     async def refresh(self, network: str, netns: Path) -> None:
@@ -151,7 +153,7 @@ class Balancers:
             if carried.proxy is not None:
                 proxy, carried.proxy = carried.proxy, None
                 await proxy.stop()
-            await self._let(network, carried, ())
+            await self._let(network, carried, CLOSED)
             return
         if carried.proxy is None:
             proxy = self._make(network, netns, self._learned)
@@ -164,17 +166,17 @@ class Balancers:
             certificates=tuple({each.id: each for item in items.values() for each in _shown(item)}.values()),
         )
         # A way is there before the first connection, and until the last one may have gone.
-        ports = _ports(wanted)
-        await self._let(network, carried, tuple(sorted({*ports, *(carried.ports or ())})))
+        needed = openings(wanted)
+        await self._let(network, carried, either(needed, carried.opened or CLOSED))
         await carried.proxy.apply(wanted)
-        await self._let(network, carried, ports)
+        await self._let(network, carried, needed)
         self._tell(carried, items)
 
-    async def _let(self, network: str, carried: _Carried, ports: tuple[Instance, ...]) -> None:
+    async def _let(self, network: str, carried: _Carried, wanted: Openings) -> None:
         """An agent that has just begun does not know what the one before it has opened."""
-        if carried.ports != ports:
-            await self._open(network, ports)
-            carried.ports = ports
+        if carried.opened != wanted:
+            await self._open(network, wanted)
+            carried.opened = wanted
 
     def _parse(self, id_: str, item: BalancerItem) -> Wanted:
         try:
@@ -224,15 +226,12 @@ class Balancers:
         self._report("target", msg.TargetReport(id=id_, report=self._next(), status=status))
 
 
-def _ports(wanted: Wanted) -> tuple[Instance, ...]:
-    """Where traffic goes to on nodes, and where their health is asked for."""
-    found: set[Instance] = set()
-    for group in wanted.groups:
-        asked = group.health_check.port if group.health_check.enabled else None
-        for target in group.targets:
-            if target.node:
-                found |= {Instance(address=target.address, port=port) for port in (target.port, asked or target.port)}
-    return tuple(sorted(found))
+def opening(fabric: Fabric) -> Open:
+    async def open_(network: str, wanted: Openings) -> None:
+        await fabric.set_instances(network, wanted.ports)
+        await fabric.set_fronts(network, wanted.fronts)
+
+    return open_
 
 
 def _shown(item: BalancerItem) -> Iterable[Certificate]:

@@ -26,7 +26,7 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.wrappers_pb2 import UInt32Value
 
 from hatoba.proxy import names
-from hatoba.proxy.base import Balancer, Forward, Health, Listener, Target, TargetGroup
+from hatoba.proxy.base import Balancer, Health, Listener, Target, TargetGroup
 from hatoba.proxy.clusters import (
     BUFFER,
     CONNECT_TIMEOUT,
@@ -39,6 +39,7 @@ from hatoba.proxy.clusters import (
     source,
     unverified_tls,
 )
+from hatoba.proxy.preserving import shares
 from hatoba.proxy.resource import Resource, packed, remembered, resource
 
 _MATCH = "envoy.transport_socket_match"
@@ -52,14 +53,6 @@ def sockets(balancer: Balancer) -> Iterator[tuple[str, str]]:
     """The balancer's addresses, each with its zone."""
     for number, address in enumerate(balancer.addresses):
         yield address, balancer.zones[number] if number < len(balancer.zones) else ""
-
-
-def shares(listener: Listener, groups: Mapping[str, TargetGroup]) -> tuple[tuple[TargetGroup, int], ...]:
-    """The groups that get anything, with their weights."""
-    if not isinstance(listener.default, Forward):
-        return ()
-    given = ((groups[share.group], share.weight) for share in listener.default.shares if share.group in groups)
-    return tuple((group, weight) for group, weight in given if weight > 0)
 
 
 def resources(

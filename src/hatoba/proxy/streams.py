@@ -23,7 +23,7 @@ from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 from xds.core.v3.extension_pb2 import TypedExtensionConfig
 from xds.type.matcher.v3.matcher_pb2 import Matcher
 
-from hatoba.proxy import flows, names, tls
+from hatoba.proxy import flows, names, preserving, tls
 from hatoba.proxy.base import Balancer, Forward, Listener, TargetGroup
 from hatoba.proxy.clusters import BUFFER, duration
 from hatoba.proxy.resource import Resource, packed, remembered, resource
@@ -46,8 +46,8 @@ def unsupported(listener: Listener) -> str | None:
 
 
 def listeners(balancer: Balancer, listener: Listener, groups: Mapping[str, TargetGroup]) -> Iterator[Resource]:
-    forwarded = flows.shares(listener, groups)
-    preserved = bool(forwarded) and all(group.attributes.preserve_source for group, _ in forwarded)
+    forwarded = preserving.shares(listener, groups)
+    preserved = preserving.by_connections(forwarded)
     for address, _ in flows.sockets(balancer):
         name = names.flows(balancer.id, listener.id, address)
         if listener.protocol in ("UDP", "TCP_UDP"):

@@ -147,6 +147,6 @@ async def test_a_network_load_balancers_group_says_that_addresses_are_not_preser
         wished = [{"Key": "preserve_client_ip.enabled", "Value": "true"}]
         await refused(
             "ValidationError",
-            "preserve_client_ip",
+            "Client IP preservation",
             w.elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=wished),
         )

@@ -116,6 +116,12 @@ async def test_one_subnet_is_enough_and_addresses_may_be_given(tmp_path: Path) -
         ("TCP", "UDP", False),
         ("TCP", "TLS", False),
         ("TCP", "HTTP", False),
+        ("UDP", "UDP", True),
+        ("UDP", "TCP_UDP", True),
+        ("UDP", "TCP", False),
+        ("TCP_UDP", "TCP_UDP", True),
+        ("TCP_UDP", "TCP", False),
+        ("TCP_UDP", "UDP", False),
     ],
 )
 async def test_what_may_stand_behind_what(tmp_path: Path, listener: str, group: str, fits: bool) -> None:
@@ -285,11 +291,81 @@ async def test_only_application_load_balancers_have_rules_and_other_actions(tmp_
             "Rules are not supported",
             w.elb.create_rule(ListenerArn=listener, Priority=1, Conditions=conditions, Actions=forward(group)),
         )
-        for protocol in ("HTTP", "QUIC"):
-            with pytest.raises(AwsError):
+        for protocol, why in (("HTTP", "not supported"), ("QUIC", "'QUIC'"), ("TCP_QUIC", "'TCP_QUIC'")):
+            with pytest.raises(AwsError, match=why):
                 await w.elb.create_listener(
                     LoadBalancerArn=arn, Protocol=protocol, Port=80, DefaultActions=forward(group)
                 )
+
+
+async def test_datagrams(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        arn, group, listener = await flows(w, "TCP_UDP", "TCP_UDP")
+        (told,) = (await w.elb.describe_listeners(ListenerArns=[listener]))["Listeners"]
+        assert (told["Protocol"], told["Port"]) == ("TCP_UDP", 53)
+        (told,) = (await w.elb.describe_target_groups(TargetGroupArns=[group]))["TargetGroups"]
+        assert (told["Protocol"], told["HealthCheckProtocol"]) == ("TCP_UDP", "TCP")
+        (carried,) = w.wanted().balancers[0].listeners
+        assert (carried.protocol, carried.port) == ("TCP_UDP", 53)
+        wish = w.wanted().groups[0].attributes
+        assert wish == GroupAttributes(across_zones=False, end_unhealthy=True, end_removed=True, preserve_source=True)
+        idle = [{"Key": "tcp.idle_timeout.seconds", "Value": "60"}]
+        await w.elb.modify_listener_attributes(ListenerArn=listener, Attributes=idle)
+        assert w.wanted().balancers[0].listeners[0].idle_timeout == 60.0
+        await refused(
+            "DuplicateListener",
+            "already exists",
+            w.elb.create_listener(LoadBalancerArn=arn, Protocol="UDP", Port=53, DefaultActions=forward(group)),
+        )
+        made = await w.elb.create_listener(LoadBalancerArn=arn, Protocol="UDP", Port=54, DefaultActions=forward(group))
+        second = made["Listeners"][0]["ListenerArn"]
+        assert (await w.elb.describe_listener_attributes(ListenerArn=second))["Attributes"] == []
+        proxied = [{"Key": "proxy_protocol_v2.enabled", "Value": "true"}]
+        await refused(
+            "ValidationError",
+            "Proxy protocol",
+            w.elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=proxied),
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "protocol", "default", "changes"),
+    [
+        ("ip", "TCP", "false", True),
+        ("ip", "TLS", "false", True),
+        ("ip", "UDP", "true", False),
+        ("ip", "TCP_UDP", "true", False),
+        ("alb", "TCP", "true", True),
+        ("instance", "TCP", "false", False),
+        ("instance", "UDP", "false", False),
+    ],
+)
+async def test_whose_address_targets_see(tmp_path: Path, kind: str, protocol: str, default: str, changes: bool) -> None:
+    async with world(tmp_path) as w:
+        group = await w.group("behind", Protocol=protocol, Port=80, TargetType=kind)
+
+        async def told() -> str:
+            found = (await w.elb.describe_target_group_attributes(TargetGroupArn=group))["Attributes"]
+            return next(str(each["Value"]) for each in found if each["Key"] == "preserve_client_ip.enabled")
+
+        assert await told() == default
+        other = "false" if default == "true" else "true"
+        wish = [{"Key": "preserve_client_ip.enabled", "Value": other}]
+        asked = w.elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=wish)
+        if changes:
+            await asked
+            assert await told() == other
+        else:
+            with pytest.raises(AwsError, match=r"must be one of|not implemented"):
+                await asked
+            assert await told() == default
+
+
+async def test_groups_for_quic_are_refused_by_name(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        for protocol in ("QUIC", "TCP_QUIC"):
+            with pytest.raises(AwsError, match=f"'{protocol}' are not implemented"):
+                await w.group("quick", Protocol=protocol, Port=443)
 
 
 async def test_a_gateway_load_balancer_is_kept_and_carries_nothing(tmp_path: Path) -> None:

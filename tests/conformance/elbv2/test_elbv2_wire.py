@@ -23,8 +23,8 @@ from hatoba.fleet import model as fleet
 from hatoba.fleet.items import BalancerItem, Ref, needed
 from hatoba.fleet.messages import Report
 from hatoba.fleet.reports import apply_reports
-from hatoba.network.beyond import Instance
 from hatoba.node.balancers import Balancers
+from hatoba.node.openings import Openings
 from hatoba.proxy.base import OnHealth
 from hatoba.proxy.engine import EnvoyProxy
 from hatoba.proxy.server import ConfigServer
@@ -72,9 +72,9 @@ class Node:
             opener=self._namespace.opener,
         )
 
-    async def _let(self, network: str, ports: tuple[Instance, ...]) -> None:
+    async def _let(self, network: str, wanted: Openings) -> None:
         """There are no ports of nodes among the targets."""
-        assert not ports
+        assert not wanted.ports
 
     def _report(self, kind: str, report: Report) -> None:
         apply_reports(self._world.store, "node-1", [report])

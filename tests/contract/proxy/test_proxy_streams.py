@@ -189,9 +189,10 @@ async def test_a_clients_address_stays_with_its_target(real: RealRig) -> None:
         assert len(await spread(real, count=20)) == 1
 
 
-async def test_a_target_is_told_by_the_proxy_protocol_who_asks(real: RealRig) -> None:
+@pytest.mark.parametrize("preserved", [False, True])
+async def test_a_target_is_told_by_the_proxy_protocol_who_asks(real: RealRig, preserved: bool) -> None:
     async with serving(real, "a") as (a,):
-        await healthy(real, wanted(group("g", targets(a), proxy_protocol=True)))
+        await healthy(real, wanted(group("g", targets(a), proxy_protocol=True, preserve_source=preserved)))
         reader, writer = await connect(real)
         await reader.readline()
         port = writer.get_extra_info("sockname")[1]
@@ -200,6 +201,7 @@ async def test_a_target_is_told_by_the_proxy_protocol_who_asks(real: RealRig) ->
         said = a.first[-1]
         assert said[:16] == b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c"
         assert said[16:28] == socket.inet_aton(CLIENT) + socket.inet_aton(NEAR) + struct.pack("!HH", port, PORT)
+        assert a.peers[-1] == (CLIENT if preserved else NEAR)
         writer.close()
 
 

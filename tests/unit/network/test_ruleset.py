@@ -230,7 +230,7 @@ def test_a_holder_that_changes_groups_replaces_its_verdicts_only() -> None:
         "delete element inet hatoba members4-sg-web { 10.0.1.7 }",
         "delete element inet hatoba router-egress4 { 10.0.1.7 }",
         "delete element inet hatoba ingress4 { 10.0.1.7 }",
-        "add element inet hatoba router-egress4 { 10.0.1.7 : jump out-sg-default }",
+        "add element inet hatoba router-egress4 { 10.0.1.7 : goto out-sg-default }",
         "add element inet hatoba ingress4 { 10.0.1.7 : jump in-sg-default }",
         "add element inet hatoba members4-sg-default { 10.0.1.7 }",
     ]

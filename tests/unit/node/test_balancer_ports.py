@@ -15,7 +15,18 @@ from hatoba.core.errors import PortError
 from hatoba.fleet.items import BalancerItem
 from hatoba.network.beyond import Instance
 from hatoba.node.balancers import Balancers
-from hatoba.proxy.base import HealthCheck, Target, TargetGroup, Wanted
+from hatoba.node.openings import Openings
+from hatoba.proxy.base import (
+    Balancer,
+    Forward,
+    HealthCheck,
+    Listener,
+    Protocol,
+    Share,
+    Target,
+    TargetGroup,
+    Wanted,
+)
 
 HERE = "100.64.0.1"
 VPC = "vpc-1"
@@ -53,15 +64,17 @@ class Node:
             HERE,  # type: ignore[arg-type, return-value]
         )
 
-    async def _open(self, network: str, ports: tuple[Instance, ...]) -> None:
+    async def _open(self, network: str, wanted: Openings) -> None:
         assert network == VPC
         if self.refuse:
             self.refuse -= 1
             raise PortError("kernel", "not now")
-        self.story.append(("open", [(each.address, each.port) for each in ports]))
+        opened = [(each.address, each.port) for each in wanted.ports]
+        fronts = [(each.address, each.port, each.protocol) for each in wanted.fronts]
+        self.story.append(("open", opened + fronts))
 
-    def wants(self, *targets: Target, check: int | None = None, **nodes: str) -> None:
-        group = TargetGroup(id="g", targets=targets, health_check=HealthCheck(port=check))
+    def wants(self, *targets: Target, check: int | None = None, protocol: Protocol = "HTTP", **nodes: str) -> None:
+        group = TargetGroup(id="g", protocol=protocol, targets=targets, health_check=HealthCheck(port=check))
         spec = msgspec.msgpack.encode(Wanted(groups=(group,)))
         self.items = {"b": BalancerItem(network=VPC, interfaces=(), spec=spec, version=1, nodes=nodes)}
 
@@ -126,4 +139,32 @@ async def test_a_way_that_cannot_be_opened_is_tried_again(monkeypatch: pytest.Mo
     node.wants(port(8080), n1="")
     told = await node.told(lambda: node.story[-1:] == [("apply", [(HERE, 8080)])])
     assert told == [("open", [(HERE, 8080)]), ("apply", [(HERE, 8080)])]
+    await node.balancers.release()
+
+
+async def test_datagrams_have_ways_of_their_own() -> None:
+    node = Node()
+    node.wants(port(53), protocol="TCP_UDP", n1="")
+    await node.told(lambda: node.story[-1:] == [("apply", [(HERE, 53)])])
+    assert node.balancers._carried[VPC].opened == Openings(
+        ports=(Instance(address=HERE, port=53), Instance(address=HERE, port=53, protocol="udp"))
+    )
+    await node.balancers.release()
+
+
+async def test_where_it_speaks_for_its_clients_is_opened_first_and_closed_last() -> None:
+    node = Node()
+    target = Target(id="t", address="10.0.0.9", port=53)
+    group = TargetGroup(id="g", protocol="UDP", targets=(target,))
+    listener = Listener(id="l", port=53, protocol="UDP", default=Forward(shares=(Share(group="g"),)))
+    balancer = Balancer(id="net/x", kind="network", addresses=("10.0.0.5",), listeners=(listener,))
+    for wanted in (Wanted(balancers=(balancer,), groups=(group,)), Wanted(groups=(group,))):
+        spec = msgspec.msgpack.encode(wanted)
+        node.items = {"b": BalancerItem(network=VPC, interfaces=(), spec=spec, version=1)}
+        applied = ("apply", [("10.0.0.9", 53)])
+        if wanted.balancers:
+            told = await node.told(lambda: node.story[-1:] == [applied])  # noqa: B023  within its round
+            assert told == [("open", [("10.0.0.9", 53, "udp")]), applied]
+        else:
+            assert await node.told() == [applied, ("open", [])]
     await node.balancers.release()

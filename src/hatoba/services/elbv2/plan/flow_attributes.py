@@ -93,7 +93,6 @@ FIXED: Mapping[str, str] = {
     "access_logs.s3.enabled": "false",
     _ROUTING: "any_availability_zone",
     _MORE_ADDRESSES: "0",
-    PRESERVE: "false",
     _DRAINING: "0",
     "zonal_shift.config.enabled": "false",
 }
@@ -107,8 +106,16 @@ def of_group(group: TargetGroup) -> Table:
     table: Table = {
         **_NETWORK_GROUP,
         END_REMOVED: ("true" if datagrams else "false", BOOLEAN),
-        # Datagrams reach their targets with the client's address, whatever is wished. (On AWS so do connections to
-        # instances, unless it is switched off: here they come from the load balancer, which "false" tells.)
-        PRESERVE: ("true" if datagrams else "false", one_of("true") if datagrams else BOOLEAN),
+        PRESERVE: _preserve(group, datagrams),
     }
     return {key: each for key, each in table.items() if group.kind != "alb" or key in _ALB_GROUP}
+
+
+def _preserve(group: TargetGroup, datagrams: bool) -> tuple[str, Test]:
+    """Of datagrams it cannot be changed. On AWS instances see their clients by default; here they are nodes, which are
+    in no VPC and see the node that asks: "false" tells that."""
+    if group.kind == "instance":
+        return "false", BOOLEAN
+    if datagrams:
+        return "true", one_of("true")
+    return "true" if group.kind == "alb" else "false", BOOLEAN

@@ -58,7 +58,7 @@ def _of_flows(balancer: LoadBalancer, req: Mapping[str, Any], now: Security) -> 
                 raise invalid(f"{member} cannot be specified for a listener of a Gateway Load Balancer")
         return Security("GENEVE")
     protocol = req.get("Protocol") or now.protocol
-    if protocol in ("QUIC", "TCP_QUIC", "UDP", "TCP_UDP"):
+    if protocol in ("QUIC", "TCP_QUIC"):
         raise not_here(f"Listeners with the protocol '{protocol}' are")
     if protocol not in ("TCP", "TLS", "UDP", "TCP_UDP"):
         raise t.UnsupportedProtocolException(

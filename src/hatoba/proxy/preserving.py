@@ -1,0 +1,63 @@
+"""Whose connections begin under their clients' addresses, and where they go: for whoever has to let them pass. Pure.
+
+Datagrams always do. A listener's connections do where all the groups that it forwards to want it: a connection has its
+address before it is known where it goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, NamedTuple
+
+from hatoba.proxy.base import Balancer, Forward, Listener, TargetGroup, Wanted
+
+
+class Fronted(NamedTuple):
+    """A target that is spoken to under clients' addresses, and an address of the balancer that does."""
+
+    address: str
+    port: int
+    protocol: Literal["tcp", "udp"]
+    balancer: str
+
+
+def by_connections(forwarded: Iterable[tuple[TargetGroup, int]]) -> bool:
+    """`forwarded`: the groups that get anything, with their weights."""
+    wants = [group.attributes.preserve_source for group, _ in forwarded]
+    return bool(wants) and all(wants)
+
+
+def shares(listener: Listener, groups: Mapping[str, TargetGroup]) -> tuple[tuple[TargetGroup, int], ...]:
+    """The groups that get anything, with their weights."""
+    if not isinstance(listener.default, Forward):
+        return ()
+    given = ((groups[share.group], share.weight) for share in listener.default.shares if share.group in groups)
+    return tuple((group, weight) for group, weight in given if weight > 0)
+
+
+def fronted(wanted: Wanted) -> frozenset[Fronted]:
+    """Of IPv4: there are no others yet."""
+    groups = {group.id: group for group in wanted.groups}
+    return frozenset(
+        each
+        for balancer in wanted.balancers
+        if balancer.kind == "network"
+        for listener in balancer.listeners
+        for each in _of(balancer, listener, groups)
+    )
+
+
+def _of(balancer: Balancer, listener: Listener, groups: Mapping[str, TargetGroup]) -> Iterator[Fronted]:
+    own = next((address for address in balancer.addresses if ":" not in address), None)
+    forwarded = shares(listener, groups)
+    protocols: list[Literal["tcp", "udp"]] = []
+    if listener.protocol in ("UDP", "TCP_UDP"):
+        protocols.append("udp")
+    if listener.protocol != "UDP" and by_connections(forwarded):
+        protocols.append("tcp")
+    if own is None:
+        return
+    for group, _ in forwarded:
+        for target in group.targets:
+            if ":" not in target.address:
+                yield from (Fronted(target.address, target.port, protocol, own) for protocol in protocols)

@@ -1,0 +1,77 @@
+"""Numbers of nodes, and the rules by which answers find back."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hatoba.network.beyond import Front
+from hatoba.network.fronts import HERE, OWN_TABLE, TABLES, hop, numbers
+from hatoba.network.routing import INSTANCES, OUTSIDE, table_of
+from hatoba.network.ruleset import Member
+from tests.unit.network.test_ruleset import BALANCER, book, golden
+
+NODE = "192.0.2.7"
+FRONTS = (
+    Front(address="10.0.1.5", port=53, protocol="udp", balancer=BALANCER.address),
+    Front(address="10.0.9.9", port=80, balancer=BALANCER.address),
+    Front(address="10.0.9.9", port=81, balancer="10.0.1.99"),  # which is not here
+)
+
+
+@given(st.sets(st.ip_addresses(v=4).map(str), max_size=20))
+def test_nodes_have_numbers_of_their_own_that_nothing_else_has(nodes: set[str]) -> None:
+    found = numbers(nodes)
+    assert found.keys() == nodes
+    assert len({*found.values()}) == len(nodes)
+    assert all(number in TABLES for number in found.values())
+    assert not {HERE, OWN_TABLE, OUTSIDE, INSTANCES} & set(found.values())
+    assert len({hop(number) for number in found.values()}) == len(nodes)
+
+
+def test_a_number_stays_when_others_come() -> None:
+    assert numbers([NODE, "10.0.0.1"])[NODE] == numbers([NODE])[NODE]
+
+
+def test_two_nodes_that_would_share_a_number_do_not() -> None:
+    assert sorted(numbers(["10.1.2.3", "192.1.2.3"]).values()) == [0x010203, 0x010204]
+
+
+def test_no_subnet_has_a_table_of_ours() -> None:
+    assert table_of("1.0.0.0/8") not in TABLES
+    assert table_of("fd00::/64") not in TABLES
+
+
+def test_a_router_that_has_answers_to_lead_back() -> None:
+    made = book()
+    made.set_fronts(FRONTS)
+    made.set_nodes([NODE])
+    golden("fronts.nft", made.document())
+
+
+def test_who_has_none_does_not_pay_for_it() -> None:
+    made = book()
+    before = made.document()
+    made.set_fronts(FRONTS)
+    made.set_nodes([NODE])
+    made.set_fronts(())
+    assert made.set_nodes(()) == before == made.document()
+
+
+def test_a_further_target_is_one_element() -> None:
+    made = book()
+    made.set_nodes([NODE])
+    made.set_fronts(FRONTS[:1])
+    assert made.set_fronts(FRONTS[:2]) == ("add element inet hatoba fronts { 10.0.9.9 . tcp . 80 : goto out-sg-web }\n")
+    assert made.set_nodes([NODE, "192.0.2.8"]) == "add element inet hatoba came-by { 02:69:c0:00:02:08 : 520 }\n"
+
+
+def test_other_groups_of_a_balancer_count_for_its_fronts() -> None:
+    made = book()
+    made.set_fronts(FRONTS)
+    other = Member(address=BALANCER.address, groups=("sg-default",))
+    assert "fronts { 10.0.9.9 . tcp . 80 : goto out-sg-default }" in made.put([("balancer", other)])
+    assert "10.0.9.9 . tcp . 81 : drop" in made.put([("late", Member(address="10.0.1.99", groups=()))])
+    assert "delete element inet hatoba fronts { 10.0.9.9 . tcp . 81 }" in made.drop(["late"])
+    task = Member(address="10.0.1.50", groups=("sg-web",), device="e-x")
+    assert "fronts" not in made.put([("task", task)])

@@ -1,0 +1,68 @@
+"""Under whose address a network balancer's flows reach their targets."""
+
+from __future__ import annotations
+
+import pytest
+
+from hatoba.proxy.base import (
+    Balancer,
+    FixedResponse,
+    Forward,
+    GroupAttributes,
+    Listener,
+    Protocol,
+    Share,
+    Target,
+    TargetGroup,
+    Wanted,
+)
+from hatoba.proxy.preserving import fronted
+
+OWN = "10.0.0.5"
+
+
+def group(id_: str, preserve: bool, *addresses: str) -> TargetGroup:
+    members = tuple(Target(id=each, address=each, port=53) for each in addresses)
+    return TargetGroup(
+        id=id_, protocol="TCP_UDP", targets=members, attributes=GroupAttributes(preserve_source=preserve)
+    )
+
+
+def places(protocol: Protocol, *groups: TargetGroup, weights: tuple[int, ...] = (1, 1)) -> set[tuple[str, str]]:
+    shares = tuple(Share(group=each.id, weight=weight) for each, weight in zip(groups, weights, strict=False))
+    listener = Listener(id="l", port=53, protocol=protocol, default=Forward(shares=shares))
+    balancer = Balancer(id="net/x", kind="network", addresses=("fd00::5", OWN), listeners=(listener,))
+    found = fronted(Wanted(balancers=(balancer,), groups=groups))
+    assert all((each.port, each.balancer) == (53, OWN) for each in found)
+    return {(each.address, each.protocol) for each in found}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "preserve", "spoken"),
+    [
+        ("TCP", False, set()),
+        ("TLS", False, set()),
+        ("TCP", True, {"tcp"}),
+        ("TLS", True, {"tcp"}),
+        ("UDP", True, {"udp"}),
+        ("UDP", False, {"udp"}),
+        ("TCP_UDP", True, {"tcp", "udp"}),
+    ],
+)
+def test_by_protocol_and_wish(protocol: Protocol, preserve: bool, spoken: set[str]) -> None:
+    assert places(protocol, group("g", preserve, "10.0.0.9", "fd00::9")) == {("10.0.0.9", each) for each in spoken}
+
+
+def test_a_listener_preserves_for_all_its_groups_or_for_none() -> None:
+    with_, without = group("with", True, "10.0.0.8"), group("without", False, "10.0.0.9")
+    assert places("TCP", with_, without) == set()
+    assert places("TCP", with_, without, weights=(1, 0)) == {("10.0.0.8", "tcp")}
+
+
+def test_application_balancers_and_other_actions_have_none() -> None:
+    preserving = group("g", True, "10.0.0.9")
+    to = Listener(id="l", port=80, protocol="HTTP", default=Forward(shares=(Share(group="g"),)))
+    fixed = Listener(id="l", port=80, protocol="TCP", default=FixedResponse(status=200))
+    for kind, listener in (("http", to), ("network", fixed)):
+        balancer = Balancer(id="x", kind=kind, addresses=(OWN,), listeners=(listener,))  # type: ignore[arg-type]
+        assert fronted(Wanted(balancers=(balancer,), groups=(preserving,))) == frozenset()
