@@ -163,7 +163,7 @@ class RealLab:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             opened.bind((address, port))
             if protocol == "tcp":
-                opened.listen()
+                opened.listen(4096)  # nobody takes the connections that tests open
             opened.setblocking(False)
             return opened
 
