@@ -58,6 +58,8 @@ from hatoba.services.iam.authorizer import PolicyAuthorizer
 from hatoba.services.iam.factors import Devices
 from hatoba.services.iam.identities import UserKeys
 from hatoba.services.iam.usage import Usage
+from hatoba.services.organizations.identities import OfOpenAccounts
+from hatoba.services.organizations.places import AccountPlaces
 from hatoba.services.ssm import activating
 from hatoba.services.ssm.session.endpoint import PREFIX as DATA_CHANNELS
 from hatoba.services.ssm.session.endpoint import DataChannels
@@ -106,15 +108,16 @@ class Control:
         )
 
     def _authorizer(self) -> Authorizer:
-        return (
-            EverythingPasses() if self._settings.auth == "off" else PolicyAuthorizer(self.store, self._verdicts.encode)
-        )
+        if self._settings.auth == "off":
+            return EverythingPasses()
+        return PolicyAuthorizer(self.store, self._verdicts.encode, AccountPlaces(self.store))
 
     def _plane(self) -> ControlPlane:
         settings = self._settings
         self._recorder = self._audit()
         root = ensure_root(self._places.credentials, settings.account)
-        self._identities = AnyOf(KnownKeys(root), StsSessions(self.store), UserKeys(self.store))
+        keys = AnyOf(KnownKeys(root), StsSessions(self.store), UserKeys(self.store))
+        self._identities = OfOpenAccounts(self.store, keys)
         plane = ControlPlane(
             store=self.store,
             clock=self._clock,

@@ -15,6 +15,7 @@ from hatoba.reconcile import Controller, Published
 from hatoba.services import acm as acm_room
 from hatoba.services import ecs as ecs_room
 from hatoba.services import elbv2 as elbv2_room
+from hatoba.services import organizations as organizations_room
 from hatoba.services.cloudtrail import model as cloudtrail_model
 from hatoba.services.cloudtrail.api import cloudtrail
 from hatoba.services.ec2.api import ec2
@@ -80,6 +81,11 @@ ROOMS: tuple[Room, ...] = (
     Room(service=elbv2_room.elbv2, tables=elbv2_room.TABLES, controllers=elbv2_room.controllers),
     Room(service=iam, tables=iam_model.TABLES),
     Room(service=sts, tables=sts_model.TABLES),
+    Room(
+        service=organizations_room.organizations,
+        tables=organizations_room.TABLES,
+        controllers=lambda platform: (organizations_room.Openings(platform),),
+    ),
     Room(service=cloudtrail, tables=cloudtrail_model.TABLES),
     Room(
         service=kms,

@@ -60,6 +60,7 @@ TRUST = json.dumps(
         ]
     }
 )
+MEMBER, INVITED = "210987654321", "310987654321"
 PASSWORD = "Correct-Horse-7"
 METADATA = (
     '<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="https://id.test"><IDPSSODescriptor>'
@@ -172,6 +173,7 @@ class Composed:
         await ecs.register_task_definition(family="web", requiresCompatibilities=["FARGATE"], **definition)
         made = {"taskDefinition": "web", "desiredCount": 0, "launchType": "FARGATE", "networkConfiguration": network}
         await ecs.create_service(serviceName="web", **made)
+        organization = await self._organization(door.organizations)
         role = f"arn:aws:iam::{SCOPE.account}:role/role"
         container = {"containerPort": 80, "containerName": "web", "targetGroupArn": group}
         self.known = {
@@ -287,6 +289,37 @@ class Composed:
             "Names": ["/app/parameter"],
             "Path": "/app/",
             "resourceArn": f"arn:aws:ecs:{SCOPE.region}:{SCOPE.account}:cluster/default",
+            **organization,
+        }
+
+    async def _organization(self, door: Any) -> dict[str, Any]:
+        """One with a member, a unit, a policy, an invitation and an account that is about to be made."""
+        await door.create_organization()
+        root = (await door.list_roots())["Roots"][0]["Id"]
+        await door.enable_policy_type(RootId=root, PolicyType="SERVICE_CONTROL_POLICY")
+        unit = (await door.create_organizational_unit(ParentId=root, Name="unit"))["OrganizationalUnit"]["Id"]
+        made = await door.create_policy(Name="one", Description="", Type="SERVICE_CONTROL_POLICY", Content=POLICY)
+        await door.enable_aws_service_access(ServicePrincipal="ecs.amazonaws.com")
+        for number in (MEMBER, INVITED):
+            invited = await door.invite_account_to_organization(Target={"Id": number, "Type": "ACCOUNT"})
+            if number == MEMBER:
+                there: Any = self.plane.door(SCOPE._replace(account=number), "ecs", access.root("aws", number))
+                await there.organizations.accept_handshake(HandshakeId=invited["Handshake"]["Id"])
+        await door.register_delegated_administrator(AccountId=MEMBER, ServicePrincipal="ecs.amazonaws.com")
+        asked = await door.create_account(Email="new@example.test", AccountName="new")
+        return {
+            "RootId": root,
+            "ParentId": root,
+            "SourceParentId": root,
+            "DestinationParentId": unit,
+            "OrganizationalUnitId": unit,
+            "ChildId": unit,
+            "AccountId": MEMBER,
+            "TargetId": unit,
+            "PolicyId": made["Policy"]["PolicySummary"]["Id"],
+            "HandshakeId": invited["Handshake"]["Id"],
+            "CreateAccountRequestId": asked["CreateAccountStatus"]["Id"],
+            "ServicePrincipal": "ecs.amazonaws.com",
         }
 
 

@@ -126,6 +126,7 @@ def passing(known: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "logs.UntagResource": {"resourceArn": group, "tagKeys": ["a"]},
         **keeping(known),
         **certificates(known),
+        **organization(known),
         "CompleteLayerUpload": {"repositoryName": "app", "uploadId": UUID, "layerDigests": [CONFIG["digest"]]},
         "GetDownloadUrlForLayer": {"repositoryName": "app", "layerDigest": CONFIG["digest"]},
         "UploadLayerPart": {
@@ -142,6 +143,34 @@ def passing(known: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "UpdateManagedInstanceRole": {"InstanceId": "mi-0123456789abcdef0", "IamRole": "role"},
         "GetFederationToken": {"Name": "new", "Policy": known["PolicyDocument"]},
         "AssumeRole": {"RoleArn": known["RoleArn"], "RoleSessionName": "session", "DurationSeconds": 900},
+    }
+
+
+def organization(known: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    policy = {"Name": "new", "Description": "d", "Type": "SERVICE_CONTROL_POLICY", "Content": known["PolicyDocument"]}
+    tags = [{"Key": "a", "Value": "b"}]
+    resource = {"ResourceId": known["AccountId"]}
+    return {
+        "organizations.CreatePolicy": {**policy, "Tags": tags},
+        "organizations.UpdatePolicy": {"PolicyId": known["PolicyId"], "Name": "other", "Content": policy["Content"]},
+        "organizations.TagResource": {**resource, "Tags": tags},
+        "organizations.UntagResource": {**resource, "TagKeys": ["a"]},
+        "organizations.ListTagsForResource": resource,
+        "CreateAccount": {"Email": "other@example.test", "AccountName": "other", "RoleName": "Admin", "Tags": tags},
+        "CreateOrganizationalUnit": {"ParentId": known["RootId"], "Name": "other", "Tags": tags},
+        "UpdateOrganizationalUnit": {"OrganizationalUnitId": known["OrganizationalUnitId"], "Name": "other"},
+        "DetachPolicy": {"PolicyId": "p-FullAWSAccess", "TargetId": known["TargetId"]},
+        "DisablePolicyType": {"RootId": known["RootId"], "PolicyType": "SERVICE_CONTROL_POLICY"},
+        "EnablePolicyType": {"RootId": known["RootId"], "PolicyType": "RESOURCE_CONTROL_POLICY"},
+        "InviteAccountToOrganization": {
+            "Target": {"Id": "410987654321", "Type": "ACCOUNT"},
+            "Notes": "n",
+            "Tags": tags,
+        },
+        "ListHandshakesForAccount": {"Filter": {"ActionType": "INVITE"}},
+        "ListHandshakesForOrganization": {"Filter": {"ActionType": "INVITE"}},
+        "ListPolicies": {"Filter": "SERVICE_CONTROL_POLICY"},
+        "ListPoliciesForTarget": {"TargetId": known["TargetId"], "Filter": "SERVICE_CONTROL_POLICY"},
     }
 
 

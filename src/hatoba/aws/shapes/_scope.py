@@ -14,6 +14,7 @@ TYPED: dict[str, tuple[str, ...] | None] = {
     "logs": None,
     "iam": None,
     "sts": None,
+    "organizations": None,
     "kms": None,
     "secretsmanager": None,
     "ssm": (  # Parameter Store's, those of sessions and of machines that join, and no more of Systems Manager

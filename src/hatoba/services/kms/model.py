@@ -142,9 +142,10 @@ class Import(Record, frozen=True, kw_only=True):
     expires: float
 
 
-def _retiring(grant: Grant) -> tuple[Scope, str] | None:
+def _retiring(grant: Grant) -> tuple[str, str, str] | None:
+    """In whichever account the key is."""
     who = grant.retiring or grant.retiring_service
-    return None if who is None else (grant.scope, who)
+    return None if who is None else (grant.key.partition, grant.key.region, who)
 
 
 def due(key: KmsKey) -> float | None:
@@ -171,7 +172,7 @@ grants = Table(
     Grant,
     indexes=(
         Index[Grant]("target", lambda grant: (grant.scope, grant.target)),
-        Index[Grant]("token", lambda grant: (grant.scope, grant.token.reveal())),
+        Index[Grant]("token", lambda grant: grant.token.reveal()),
         Index[Grant]("retiring", _retiring),
         Index[Grant]("grantee", lambda grant: (grant.scope, grant.target, grant.grantee or grant.grantee_service)),
     ),
@@ -180,6 +181,12 @@ grants = Table(
 imports = Table("kms.imports", Import)
 
 TABLES: tuple[Table[Any], ...] = (keys, aliases, grants, imports)
+
+
+def grant_by(view: View, scope: Scope, token: str) -> Grant | None:
+    """By its token, whichever account's it is, in the region."""
+    found = next(iter(view.index(grants, "token", token)), None)
+    return found if found is not None and (found.key.partition, found.key.region) == (scope[0], scope[2]) else None
 
 
 def new_material(ids: Ids, data: bytes, *, since: float, **more: Any) -> Material:

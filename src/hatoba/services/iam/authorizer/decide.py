@@ -1,7 +1,10 @@
 """The decisions, and the refusals in AWS's words.
 
+Control policies of an organisation limit the principals of a member account, and the resources of one for the services
+that know them; never the management account, nor service-linked roles.
+
 Source: the IAM user guide, "Troubleshoot access denied error messages"; STS's API reference,
-"DecodeAuthorizationMessage".
+"DecodeAuthorizationMessage"; the Organizations user guide, "Service control policies", "Resource control policies".
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from hatoba.aws.models import Operation
 from hatoba.core.errors import AwsError
 from hatoba.gateway.access import denied
 from hatoba.gateway.call import Call, Principal
+from hatoba.gateway.membership import ALONE, GUARDED, Level, Memberships
 from hatoba.gateway.needs import Need
 from hatoba.policy.compiler import Compiler
 from hatoba.policy.decision import Applicable, Decision, decide
@@ -30,10 +34,11 @@ Encode = Callable[[str, Mapping[str, Any]], str]  # an account and a verdict, as
 class PolicyAuthorizer:
     """Implements `gateway.access.Authorizer`. `encode`: for services that tell more of a refusal in secret."""
 
-    def __init__(self, view: View, encode: Encode | None = None) -> None:
+    def __init__(self, view: View, encode: Encode | None = None, memberships: Memberships = ALONE) -> None:
         self._view = view
+        self._memberships = memberships
         self._compiler = Compiler()
-        self._standings = Standings(view, self._compiler)
+        self._standings = Standings(view, self._compiler, memberships)
         self._encode = encode
 
     def decide(self, call: Call, operation: Operation, needs: Iterable[Need]) -> None:
@@ -45,7 +50,7 @@ class PolicyAuthorizer:
         for need in needs:
             if standing is None:
                 standing = self._standings.of(call.principal)
-            facts = Facts(self._view, call, standing, need)
+            facts = Facts(self._view, self._memberships, call, standing, need)
             caller = standing.service if call.source else standing.caller
             request = Request(need.action, need.resource, caller, facts)
             decision = decide(request, self._applicable(call, standing, need))
@@ -53,13 +58,25 @@ class PolicyAuthorizer:
                 raise self._refusal(operation, facts, decision)
 
     def _applicable(self, call: Call, standing: Standing, need: Need) -> Applicable:
-        same = owner(call, need.resource) == call.principal.account
-        if same and need.policy is None and need.trusts_account:
+        holder = owner(call, need.resource)
+        same, guard = holder == call.principal.account, self._guard(call, need, holder)
+        if same and need.policy is None and need.trusts_account and not guard:
             return standing.policies
         resource = None if need.policy is None else self._compiler.bundle((need.resource, need.policy))
         return msgspec.structs.replace(
-            standing.policies, resource=resource, same_account=same, trusts_account=need.trusts_account
+            standing.policies,
+            resource=resource,
+            resource_control=tuple(self._compiler.bundle(*level) for level in guard),
+            same_account=same,
+            trusts_account=need.trusts_account,
         )
+
+    def _guard(self, call: Call, need: Need, holder: str) -> tuple[Level, ...]:
+        """What the levels above the resource's account say of it."""
+        if call.principal.kind == "service" or need.action.partition(":")[0] not in GUARDED:
+            return ()
+        place = self._memberships.of(call.scope.partition, holder)
+        return () if place is None else place.resource_control
 
     def _refusal(self, operation: Operation, facts: Facts, decision: Decision) -> AwsError:
         call, need = facts.call, facts.need

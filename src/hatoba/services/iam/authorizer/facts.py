@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from hatoba.aws.index import signing_name
 from hatoba.core import arn as arns
 from hatoba.gateway.call import Call
+from hatoba.gateway.membership import Membership, Memberships
 from hatoba.gateway.needs import EVERYTHING, Need
 from hatoba.gateway.tags import tags
 from hatoba.policy.request import Values
@@ -33,10 +34,11 @@ _LOOPBACK = ("127.", "::1")
 class Facts:
     """Implements `policy.request.Context` for one need of a call."""
 
-    __slots__ = ("_said", "_view", "call", "need", "standing")
+    __slots__ = ("_memberships", "_said", "_view", "call", "need", "standing")
 
-    def __init__(self, view: View, call: Call, standing: Standing, need: Need) -> None:
+    def __init__(self, view: View, memberships: Memberships, call: Call, standing: Standing, need: Need) -> None:
         self._view = view
+        self._memberships = memberships
         self._said: dict[str, Values] | None = None
         self.call = call
         self.standing = standing
@@ -65,6 +67,10 @@ class Facts:
             found = self.get(key)
             if found:
                 yield key, found
+
+    def place_of(self, account: str) -> Membership | None:
+        """An account's place in its organisation."""
+        return self._memberships.of(self.call.scope.partition, account)
 
     # --- tags, and what was claimed
 
@@ -174,6 +180,35 @@ def owner(call: Call, resource: str) -> str:
     return parsed.account if parsed is not None and parsed.account not in ("", "aws", "*") else call.scope.account
 
 
+# --- organisations
+
+
+def _own_place(facts: Facts) -> Membership | None:
+    """Of whoever is somebody of an account: a service that asks as itself is not."""
+    return None if facts.call.source else facts.standing.place
+
+
+def _resource_place(facts: Facts) -> Membership | None:
+    return facts.place_of(owner(facts.call, facts.need.resource))
+
+
+def _source_place(facts: Facts) -> Membership | None:
+    """Of the account of the resource for which a service asks."""
+    call = facts.call
+    return facts.place_of(owner(call, call.source)) if call.source else None
+
+
+def _organization(place: Membership | None) -> Values | None:
+    return None if place is None else (place.organization,)
+
+
+def _path(place: Membership | None) -> Values | None:
+    return None if place is None else (place.path,)
+
+
+# --- sessions
+
+
 def _factor(facts: Facts) -> Values | None:
     session = facts.call.principal.session
     return None if session is None else _flag(session.mfa_at is not None)
@@ -225,15 +260,21 @@ _GLOBAL: dict[str, Callable[[Facts], Values | None]] = {
     "aws:principalaccount": lambda facts: (facts.call.principal.account,),
     "aws:principalarn": _principal_arn,
     "aws:principalisawsservice": _is_service,
+    "aws:principalorgid": lambda facts: _organization(_own_place(facts)),
+    "aws:principalorgpaths": lambda facts: _path(_own_place(facts)),
     "aws:principalservicename": _service_name,
     "aws:principalservicenameslist": _service_name,
     "aws:principaltype": _principal_type,
     "aws:requestedregion": lambda facts: (facts.call.scope.region,),
     "aws:resourceaccount": _resource_account,
+    "aws:resourceorgid": lambda facts: _organization(_resource_place(facts)),
+    "aws:resourceorgpaths": lambda facts: _path(_resource_place(facts)),
     "aws:securetransport": _secure,
     "aws:sourceaccount": _source_account,
     "aws:sourcearn": _source_arn,
     "aws:sourceidentity": _source_identity,
+    "aws:sourceorgid": lambda facts: _organization(_source_place(facts)),
+    "aws:sourceorgpaths": lambda facts: _path(_source_place(facts)),
     "aws:sourceip": _source_ip,
     "aws:tokenissuetime": _issued,
     "aws:useragent": _agent,

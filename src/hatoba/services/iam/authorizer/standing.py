@@ -1,9 +1,9 @@
 """What a principal's own policies say: compiled once, and exactly as current as the records that they come from.
 
-A `Standing` remembers the records it was made of. As long as IAM's tables were not written to at all, it holds without
-a look; after a write to any of them the records are found again, and it holds if they are the same ones. So a change of
-a user, a group, a membership, a role, a policy's default version or a boundary shows in the next request, and a change
-of anything else costs one look.
+A `Standing` remembers the records it was made of, and the account's place in its organisation. As long as that is the
+same and IAM's tables were not written to at all, it holds without a look; after a write to any of them the records are
+found again, and it holds if they are the same ones. So a change of a user, a group, a membership, a role, a policy's
+default version or a boundary shows in the next request, and a change of anything else costs one look.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from hatoba.core import arn as arns
 from hatoba.core.keys import Scope
 from hatoba.gateway.call import Principal
+from hatoba.gateway.membership import Membership, Memberships
 from hatoba.policy.compiler import Compiler, Latest
 from hatoba.policy.decision import Applicable
 from hatoba.policy.principals import Caller
@@ -50,34 +51,52 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     caller: Caller
     service: Caller  # a room that asks for a resource: also as the service that it is
     papers: Papers
+    place: Membership | None = None  # the account's, in its organisation
     policies: Applicable  # to a resource of the same account that has no policy of its own
 
 
 class Standings:
-    def __init__(self, view: View, compiler: Compiler) -> None:
+    def __init__(self, view: View, compiler: Compiler, memberships: Memberships) -> None:
         self._view = view
+        self._memberships = memberships
         self._compiler = compiler
         self._known: Latest[Principal, tuple[tuple[int, ...], Standing]] = Latest(_PRINCIPALS)
 
     def of(self, principal: Principal) -> Standing:
         stamp = tuple([self._view.changes(table) for table in _TABLES])
         known = self._known.get(principal)
+        place = self._place(principal)
+        if known is not None and known[1].place is not place:
+            known = None
         if known is not None and known[0] == stamp:
             return known[1]
         papers = papers_of(self._view, principal)
         if known is not None and _same(known[1].papers, papers):
             standing = known[1]
         else:
-            standing = _standing(principal, papers, self.compiled(papers))
+            standing = self._standing(principal, papers, place)
         self._known.put(principal, (stamp, standing))
         return standing
 
-    def compiled(self, papers: Papers) -> Applicable:
+    def _place(self, principal: Principal) -> Membership | None:
+        if principal.kind == "anonymous":
+            return None
+        return self._memberships.of(principal.arn.split(":", 2)[1], principal.account)
+
+    def _standing(self, principal: Principal, papers: Papers, place: Membership | None) -> Standing:
+        caller, host = caller_of(principal), service_of(principal)
+        service = replace(caller, services=frozenset([host])) if host else caller
+        policies = self._compiled(papers, None if principal.kind == "service" else place)
+        return Standing(caller=caller, service=service, papers=papers, place=place, policies=policies)
+
+    def _compiled(self, papers: Papers, place: Membership | None) -> Applicable:
+        """`place`: whose control policies limit; None for service-linked roles, which nobody's do."""
         bundle = self._compiler.bundle
         return Applicable(
             identity=bundle(*papers.identity),
             boundary=None if papers.boundary is None else bundle(papers.boundary),
             session=None if papers.session is None else bundle(*papers.session),
+            control=() if place is None else tuple(bundle(*level) for level in place.service_control),
         )
 
 
@@ -85,12 +104,6 @@ def _same(before: Papers, now: Papers) -> bool:
     return len(before.records) == len(now.records) and all(
         one is other for one, other in zip(before.records, now.records, strict=True)
     )
-
-
-def _standing(principal: Principal, papers: Papers, policies: Applicable) -> Standing:
-    caller, host = caller_of(principal), service_of(principal)
-    service = replace(caller, services=frozenset([host])) if host else caller
-    return Standing(caller=caller, service=service, papers=papers, policies=policies)
 
 
 def caller_of(principal: Principal) -> Caller:

@@ -7,7 +7,7 @@ has no linked role on AWS have one of ours alone. `ROLES` is the whole list: wha
 
 from __future__ import annotations
 
-from hatoba.services.iam.managed.form import Managed, Statement, allow, equals, policy
+from hatoba.services.iam.managed.form import Managed, Statement, allow, equals, policy, role
 
 PATH = "/aws-service-role/"
 
@@ -131,6 +131,22 @@ _STS = _linked(
     "Roles and who is trusted by them, users and their second factors.",
     allow("iam: GetRole GetUser GetOpenIDConnectProvider GetSAMLProvider ListMFADevices GetMFADevice ListRoleTags"),
 )
+_ORGANIZATIONS = _linked(
+    "AWSOrganizationsServiceTrustPolicy",
+    "Service-linked roles in the accounts of an organisation.",
+    allow("iam: DeleteRole", on="arn:aws:iam::*:role/aws-service-role/organizations.amazonaws.com/*"),
+    allow("iam: CreateServiceLinkedRole"),
+)
+_ORGANIZATIONS_HERE = _linked(
+    "HatobaOrganizationsServiceRolePolicy",
+    "The administrator's role of a new account.",
+    allow("iam: CreateRole", on=role("*")),
+    allow(
+        "iam: AttachRolePolicy",
+        on=role("*"),
+        when={"ArnLike": {"iam:PolicyARN": "arn:*:iam::aws:policy/AdministratorAccess"}},
+    ),
+)
 _NOTHING = _linked("HatobaServiceRolePolicy", "Its own business: calls nobody.", allow("sts: GetCallerIdentity"))
 _REPLICATION = _linked(
     "ECRReplicationServiceRolePolicy",
@@ -218,6 +234,7 @@ ROLES: dict[str, tuple[Managed, ...]] = {
     "AWSServiceRoleForAmazonSSM": (_SSM,),
     "AWSServiceRoleForSecretsManager": (_SECRETS,),
     "AWSServiceRoleForSTS": (_STS,),
+    "AWSServiceRoleForOrganizations": (_ORGANIZATIONS, _ORGANIZATIONS_HERE),
     "AWSServiceRoleForACM": (_NOTHING,),
     "AWSServiceRoleForCloudTrail": (_NOTHING,),
     "AWSServiceRoleForCloudWatchLogs": (_NOTHING,),

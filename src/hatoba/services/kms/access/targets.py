@@ -75,10 +75,16 @@ def behind(member: str) -> Find:
 
 def grant_of(req: Params, call: Call) -> Grant | None:
     """The one that RetireGrant names, by its token or by its id."""
-    token, id_ = req.get("GrantToken"), req.get("GrantId")
+    token, id_, key = req.get("GrantToken"), req.get("GrantId"), req.get("KeyId")
     if isinstance(token, str):
-        return next(iter(call.store.index(model.grants, "token", (call.scope, token))), None)
-    return call.store.find(model.grants, call.scope, id_) if isinstance(id_, str) else None
+        return model.grant_by(call.store, call.scope, token)
+    if not isinstance(id_, str):
+        return None
+    try:
+        scope = named(call.scope, key).scope if isinstance(key, str) else call.scope
+    except AwsError:
+        return None
+    return call.store.find(model.grants, scope, id_)
 
 
 def behind_grant(req: Params, call: Call) -> Target:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from hatoba.aws.shapes import kms as t
+from hatoba.core import arn
 from hatoba.core.secret import Secret
 from hatoba.gateway.call import Call
 from hatoba.services.kms import model, views
@@ -28,7 +29,7 @@ async def create_grant(req: t.CreateGrantRequest, call: Call) -> t.CreateGrantRe
     grants.check(req, key.usage)
     end_dry_run(req)
     wanted = Grant(
-        key=model.grants.key(call.scope, call.ids.hex(64)),
+        key=model.grants.key(key.scope, call.ids.hex(64)),
         target=key.id,
         created=call.now,
         issuer=call.scope.account,
@@ -70,7 +71,11 @@ async def list_retirable_grants(req: t.ListRetirableGrantsRequest, call: Call) -
     who, service = req.get("RetiringPrincipal"), req.get("RetiringServicePrincipal")
     if (who is None) == (service is None):
         raise invalid("You must specify either RetiringPrincipal or RetiringServicePrincipal.")
-    rows = call.store.index(model.grants, "retiring", (call.scope, who or service))
+    if who is not None and not _own(call, who):
+        raise t.InvalidArnException("RetiringPrincipal must be a principal of your account.")
+    rows = call.store.index(model.grants, "retiring", (call.scope.partition, call.scope.region, who or service))
+    if who is None:
+        rows = [each for each in rows if each.key.account == call.scope.account]
     found, rest = page(call, rows, req, order=lambda grant: grant.id, most=MOST, about=(who, service))
     return {"Grants": [views.grant(each) for each in found], **rest}  # type: ignore[typeddict-item]
 
@@ -88,10 +93,10 @@ async def retire_grant(req: t.RetireGrantRequest, call: Call) -> None:
     if token is not None:
         if key_id is not None or grant_id is not None:
             raise invalid("You must specify a grant token, or a key ID and a grant ID, but not both.")
-        found = call.store.index(model.grants, "token", (call.scope, token))
-        if not found:
+        found = model.grant_by(call.store, call.scope, token)
+        if found is None:
             raise t.InvalidGrantTokenException("The grant token is not valid.")
-        _forget(call, found[0], req)
+        _forget(call, found, req)
         return
     if key_id is None or grant_id is None:
         raise invalid("You must specify a grant token, or a key ID and a grant ID.")
@@ -100,8 +105,13 @@ async def retire_grant(req: t.RetireGrantRequest, call: Call) -> None:
     _forget(call, _grant(call, the_key(call, key_id), grant_id), req)
 
 
+def _own(call: Call, principal: str) -> bool:
+    parsed = arn.parse(principal)
+    return parsed is None or parsed.account == call.scope.account
+
+
 def _grant(call: Call, key: KmsKey, grant_id: str) -> Grant:
-    grant = call.store.find(model.grants, call.scope, grant_id)
+    grant = call.store.find(model.grants, key.scope, grant_id)
     if grant is None or grant.target != key.id:
         raise t.NotFoundException(f"Grant ID {grant_id} not found")
     return grant

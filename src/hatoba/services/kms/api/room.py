@@ -44,7 +44,7 @@ def known_key(call: Call, scope: Scope, key_id: str) -> KmsKey:
 
 
 def _behind(call: Call, name: Named, alias: str) -> KmsKey:
-    if alias in managed.NAMES:
+    if alias in managed.NAMES and name.scope == call.scope:
         return managed.ensure(call, alias)
     found = call.store.find(model.aliases, name.scope, alias)
     if found is None:
@@ -66,9 +66,38 @@ def own_key(call: Call, key_id: str) -> KmsKey:
     return key
 
 
+# Operations that take another account's key, where that key's policy and the caller's own allow it: the reference of
+# each says so under "Cross-account use".
+ELSEWHERE = frozenset(
+    {
+        "CreateGrant",
+        "Decapsulate",
+        "Decrypt",
+        "DeriveSharedSecret",
+        "DescribeKey",
+        "Encapsulate",
+        "Encrypt",
+        "GenerateDataKey",
+        "GenerateDataKeyPair",
+        "GenerateDataKeyPairWithoutPlaintext",
+        "GenerateDataKeyWithoutPlaintext",
+        "GenerateMac",
+        "GetKeyRotationStatus",
+        "GetPublicKey",
+        "ListGrants",
+        "ReEncrypt",
+        "RetireGrant",
+        "RevokeGrant",
+        "Sign",
+        "Verify",
+        "VerifyMac",
+    }
+)
+
+
 def check_account(call: Call, scope: Scope, key_id: str) -> None:
-    """Another account's key needs its key policy, which is not judged here."""
-    if scope.account != call.scope.account:
+    """Refuses another account's key for what only its own account does."""
+    if scope.account != call.scope.account and call.operation not in ELSEWHERE:
         raise AwsError(
             f"User: {call.principal.arn} is not authorized to perform: kms:{call.operation} on resource: {key_id} "
             f"because no resource-based policy allows the kms:{call.operation} action",
@@ -93,7 +122,7 @@ def check_use(call: Call, key: KmsKey, usage: Usage) -> None:
 def check_request(call: Call, req: Mapping[str, Any]) -> None:
     """What many operations take: grant tokens, which must be known, and attestations, which cannot be checked."""
     for token in req.get("GrantTokens", ()):
-        if not call.store.index(model.grants, "token", (call.scope, token)):
+        if model.grant_by(call.store, call.scope, token) is None:
             raise t.InvalidGrantTokenException("The grant token is not valid.")
     if "Recipient" in req:
         raise invalid("Recipient is not available here: attestation documents of enclaves cannot be verified.")
