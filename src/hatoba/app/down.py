@@ -17,6 +17,7 @@ from hatoba.network.fabric import KernelFabric
 from hatoba.node.logs.link import SpoolerLink
 from hatoba.node.session import Identity
 from hatoba.proxy.process import EnvoyProcess
+from hatoba.proxy.signin.process import SignInProcess
 from hatoba.runtime.containerd.runtime import stop_leftovers
 
 
@@ -25,6 +26,7 @@ async def end_node(places: Places) -> None:
     for name in _folders(places.run / "proxy"):
         directory = places.run / "proxy" / name
         socket = places.run / "proxy" / "config.sock"
+        await SignInProcess(directory=directory, netns=None).stop()
         await EnvoyProcess(node=name, directory=directory, config_socket=socket, netns=None).stop()
     await stop_leftovers(runtime_settings(places))
     if "output" in _folders(places.node):

@@ -131,6 +131,7 @@ class BalancerItem(m.Part, frozen=True, kw_only=True):
     version: int
     certificates: tuple[CertificateShown, ...] = ()
     nodes: dict[str, str] = msgspec.field(default_factory=dict)  # those that are targets, and where; "": this one
+    secrets: dict[str, Secret] = msgspec.field(default_factory=dict)
 
 
 class ZoneItem(m.Part, frozen=True, kw_only=True):
@@ -217,6 +218,7 @@ def _balancer(view: View, node: str, ref: Ref) -> BalancerItem | None:
         spec=record.spec,
         version=record.version,
         certificates=tuple(_shown(view, record)),
+        secrets=record.secrets,
         nodes=dict(_targets(view, node, record)),
     )
 

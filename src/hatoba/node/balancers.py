@@ -24,6 +24,7 @@ from hatoba.fleet.items import BalancerItem
 from hatoba.network.base import Fabric
 from hatoba.node.openings import CLOSED, Openings, either, openings
 from hatoba.proxy.base import Certificate, HealthFact, OnHealth, Proxy, Target, Wanted
+from hatoba.proxy.signin.words import Secrets
 
 log = logging.getLogger(__name__)
 
@@ -164,6 +165,7 @@ class Balancers:
             balancers=tuple(balancer for part in parts for balancer in part.balancers),
             groups=tuple({group.id: group for part in parts for group in part.groups}.values()),
             certificates=tuple({each.id: each for item in items.values() for each in _shown(item)}.values()),
+            secrets=tuple(Secrets(balancer=id_, values=item.secrets) for id_, item in items.items() if item.secrets),
         )
         # A way is there before the first connection, and until the last one may have gone.
         needed = openings(wanted)

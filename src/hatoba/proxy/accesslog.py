@@ -22,6 +22,7 @@ from hatoba.proxy.base import Action, Balancer, FixedResponse, Listener, Redirec
 from hatoba.proxy.resource import packed
 
 _NONE = "-"
+RETURNED = "0 authenticate"  # the route of who comes back from an identity provider
 _LONGEST = 8192  # of a client's own words
 
 _COMMANDS = {
@@ -53,6 +54,7 @@ _COMMANDS = {
     "route": "%ROUTE_NAME%",
     "location": "%RESP(LOCATION)%",
     "connection": "%CONNECTION_ID%",
+    "reason": "%DYNAMIC_METADATA(signin:reason)%",
 }
 
 
@@ -79,10 +81,11 @@ def name_finders(balancer: Balancer, listener: Listener) -> list[Any]:
     return [ListenerFilter(name="name", typed_config=packed(TlsInspector()))]
 
 
-def route_name(priority: int, action: Action) -> str:
+def route_name(priority: int, action: Action, *, signs_in: bool = False) -> str:
     """Of a rule's routes, for the log: 0 is the default action."""
     kind = "fixed-response" if isinstance(action, FixedResponse) else "forward"
-    return f"{priority} {'redirect' if isinstance(action, Redirect) else kind}"
+    before = "authenticate," if signs_in else ""
+    return f"{priority} {before}{'redirect' if isinstance(action, Redirect) else kind}"
 
 
 def _certificate(prefix: str, shown: str) -> str:
@@ -101,6 +104,8 @@ def line(raw: Mapping[str, Any], *, certificates: str = "") -> str:
     target = text("target") if answered or "to_target" in raw else _NONE
     status = text("status") if answered else _NONE
     priority, _, action = text("route").partition(" ")
+    if text("details").startswith("ext_authz"):
+        action = "authenticate"  # and no further
     began = float(raw.get("began") or 0)
     done = began + float(raw.get("lasted") or 0) / 1000
     secure = text("tls") != _NONE
@@ -128,8 +133,8 @@ def line(raw: Mapping[str, Any], *, certificates: str = "") -> str:
             priority if action else "-1",
             moment(began),
             quoted(action or _NONE),
-            quoted(text("location") if action == "redirect" else _NONE),
-            quoted(_NONE),  # reasons of errors: of authentication and functions
+            quoted(text("location") if action.endswith("redirect") else _NONE),
+            quoted(text("reason")),  # of errors of authentication; there are no functions
             quoted(target),
             quoted(status),
             quoted(_NONE),  # what Envoy lets through is not classified

@@ -17,6 +17,7 @@ import msgspec
 
 from hatoba.core.errors import PortError
 from hatoba.core.secret import Secret
+from hatoba.proxy.signin.words import Secrets, Signer, SignIn
 
 Kind = Literal["http", "network"]
 Protocol = Literal["HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP"]
@@ -118,6 +119,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     action: Action
     host: Substitution | None = None  # what becomes of the Host header
     url: Substitution | None = None  # of path and query
+    sign_in: SignIn | None = None  # first of all
 
 
 # --- what is wanted -----------------------------------------------------------------------------------------------
@@ -163,6 +165,7 @@ class Listener(msgspec.Struct, frozen=True, kw_only=True):
     tls: Tls | None = None  # of HTTPS and TLS
     idle_timeout: float = 350.0  # of TCP and TLS: seconds without a byte on either side
     headers: Headers = Headers()
+    sign_in: SignIn | None = None  # where no rule holds
 
 
 class BalancerAttributes(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,6 +193,7 @@ class Balancer(msgspec.Struct, frozen=True, kw_only=True):
     attributes: BalancerAttributes = BalancerAttributes()
     access_log: str = ""  # by which name requests are noted (`delivery`); "": not at all
     connection_log: str = ""  # likewise connections
+    signer: Signer | None = None  # of one with rules that want users to sign in
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -263,6 +267,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     balancers: tuple[Balancer, ...] = ()
     groups: tuple[TargetGroup, ...] = ()
     certificates: tuple[Certificate, ...] = ()
+    secrets: tuple[Secrets, ...] = ()  # of balancers with a signer
 
 
 # --- what became of it --------------------------------------------------------------------------------------------

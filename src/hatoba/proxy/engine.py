@@ -29,6 +29,8 @@ from hatoba.proxy.handover import PARTING
 from hatoba.proxy.process import EnvoyProcess
 from hatoba.proxy.resource import Snapshot
 from hatoba.proxy.server import ConfigServer
+from hatoba.proxy.signin.process import SignInProcess
+from hatoba.proxy.signin.telling import told
 from hatoba.proxy.snapshot import checked, endpoints_of, left_out, replaced, snapshot
 
 log = logging.getLogger(__name__)
@@ -54,8 +56,10 @@ class EnvoyProxy:
         timeout: float = 10.0,
         logs: Path | None = None,
         parting: float = PARTING,
+        resolver: str = "",
     ) -> None:
-        """`logs`: the folder for access logs; without one there are none."""
+        """`logs`: the folder for access logs; without one there are none. `resolver`: the address that says what names
+        mean, "" for the machine's own way."""
         self.process = EnvoyProcess(
             node=name,
             directory=directory,
@@ -65,6 +69,7 @@ class EnvoyProxy:
             parting=parting,
         )
         self.process.on_change = self._lead
+        self.sign_in = SignInProcess(directory=directory, netns=netns, resolver=resolver)
         self._name = name
         self._netns = netns
         self._server = server
@@ -109,7 +114,8 @@ class EnvoyProxy:
             restored,
         )
         self._told = {key: health for key, health in self._told.items() if key in self.checker}
-        self._snapshot = snapshot(wanted, self.checker.by_group)
+        unserved = await self._follow(wanted)
+        self._snapshot = snapshot(wanted, self.checker.by_group, str(self.sign_in.socket))
         self._stale.clear()
         offer = self._offer(self._snapshot, again=True)
         try:
@@ -120,11 +126,23 @@ class EnvoyProxy:
             raise PortError("Timeout", f"{error.message} It said last: {self.process.last_words()}") from None
         self._tell_until(offer)
         self._end(dropped)
+        await self.sign_in.rest()
         if self.process.outdated and not self._renewing:
             self._renewing = True
             self._tasks.start(self._renew(), "renew")
+        if unserved is not None:
+            raise unserved
         if (why := left_out(wanted)) is not None:
             raise PortError("Unsupported", why)
+
+    async def _follow(self, wanted: Wanted) -> PortError | None:
+        """The service that users sign in with. Where it cannot be had all others are served, and those rules answer
+        500."""
+        try:
+            await self.sign_in.follow(told(wanted))
+        except PortError as error:
+            return error
+        return None
 
     def _lead(self) -> None:
         self._server.lead(self._name, self.process.number)
@@ -184,10 +202,12 @@ class EnvoyProxy:
 
     async def release(self) -> None:
         await self._close()
+        await self.sign_in.release()
         await self.process.release()
 
     async def stop(self) -> None:
         await self._close()
+        await self.sign_in.stop()
         await self.process.stop()
         self._server.forget(self._name)
 

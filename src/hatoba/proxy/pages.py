@@ -31,12 +31,14 @@ SERVER = "awselb/2.0"
 
 REASONS = {
     400: "Bad Request",
+    401: "Authorization Required",
     408: "Request Time-out",
     413: "Request Entity Too Large",
     500: "Internal Server Error",
     502: "Bad Gateway",
     503: "Service Temporarily Unavailable",
     504: "Gateway Time-out",
+    561: "Authentication Failed",
 }
 
 # Why Envoy answers by itself (an expression over its response flags and details) → the status that clients see.

@@ -28,13 +28,16 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.wrappers_pb2 import UInt32Value
 
 from hatoba.proxy import names, rewrites, sticky
-from hatoba.proxy.accesslog import route_name
+from hatoba.proxy.accesslog import RETURNED, route_name
 from hatoba.proxy.base import Action, Balancer, FixedResponse, Forward, Listener, Redirect, Share
 from hatoba.proxy.clusters import duration, in_zone
 from hatoba.proxy.conditions import came_in_at, matchers
 from hatoba.proxy.flows import sockets
 from hatoba.proxy.pages import header, html, signature
 from hatoba.proxy.resource import Resource, packed, remembered, resource
+from hatoba.proxy.signin import tokens
+from hatoba.proxy.signin.envoy import FILTER, wakes
+from hatoba.proxy.signin.words import CALLBACK, SignIn
 from hatoba.proxy.sticky import Known
 
 # Envoy adds these for mesh neighbours; a target behind a balancer must not see them.
@@ -55,11 +58,19 @@ def routes(balancer: Balancer, listener: Listener, groups: frozenset[Known]) -> 
     rules = sorted(listener.rules, key=lambda rule: rule.priority)
     made = _Routes(balancer, listener, by_id)
     listed = [
-        _named(route, rule.priority, rule.action)
+        _named(route, rule.priority, rule.action, rule.sign_in)
         for rule in rules
-        for route in made.of(rule.action, matchers(rule.conditions), rewrites.of_rule(rule))
+        for route in made.of(rule.action, matchers(rule.conditions), made.first(rule.sign_in), rewrites.of_rule(rule))
     ]
-    rest = [_named(route, 0, listener.default) for route in made.of(listener.default, matchers(()), {})]
+    rest = [
+        _named(route, 0, listener.default, listener.sign_in)
+        for route in made.of(listener.default, matchers(()), made.first(listener.sign_in), {})
+    ]
+    if signs_in(listener):
+        listed.insert(0, made.returned())
+        for route in (*listed, *rest):
+            if FILTER not in route.typed_per_filter_config:
+                route.request_headers_to_remove.extend(tokens.HEADERS)  # only who has signed in has these
     message = RouteConfiguration(
         name=name,
         virtual_hosts=[
@@ -81,9 +92,9 @@ def routes(balancer: Balancer, listener: Listener, groups: frozenset[Known]) -> 
     return resource("routes", name, message)
 
 
-def _named(route: Any, priority: int, action: Action) -> Any:
+def _named(route: Any, priority: int, action: Action, sign_in: SignIn | None) -> Any:
     """Access logs tell a route by its name."""
-    route.name = route_name(priority, action)
+    route.name = route_name(priority, action, signs_in=sign_in is not None)
     return route
 
 
@@ -121,17 +132,38 @@ def _retry_where_safe() -> Any:
     )
 
 
+def signs_in(listener: Listener) -> bool:
+    """Users have to, for some of it."""
+    return listener.sign_in is not None or any(rule.sign_in is not None for rule in listener.rules)
+
+
 class _Routes(NamedTuple):
-    """Makes the routes of one listener. `when` are members of a RouteMatch, `settings` those of filters."""
+    """Makes the routes of one listener. `when` are members of a RouteMatch, `first` and `settings` those of filters:
+    what comes before any action, and what a forward needs."""
 
     balancer: Balancer
     listener: Listener
     groups: Mapping[str, Known]
 
-    def of(self, action: Action, when: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Any]:
+    def first(self, sign_in: SignIn | None) -> Mapping[str, Any]:
+        return wakes(self.balancer.id, self.listener.id, sign_in.id) if sign_in is not None else {}
+
+    def returned(self) -> Any:
+        """Who comes back from a provider: the service answers, and nothing is behind it."""
+        return Route(
+            name=RETURNED,
+            match=RouteMatch(path=CALLBACK),
+            direct_response=DirectResponseAction(status=500),
+            typed_per_filter_config=wakes(self.balancer.id, self.listener.id, ""),
+        )
+
+    def of(
+        self, action: Action, when: Mapping[str, Any], first: Mapping[str, Any], settings: Mapping[str, Any]
+    ) -> Iterator[Any]:
         """One route; of a forward that is not to cross zones, one for each of the balancer's addresses."""
+        settings = {**first, **settings}
         if not isinstance(action, Forward):
-            yield self._answered(action, RouteMatch(**when))
+            yield self._answered(action, RouteMatch(**when), first)
         elif all(self.groups[share.group].across_zones for share in _usable(action, self.groups)):
             yield from self._forwarded(action, when, settings, None)
         else:
@@ -156,22 +188,31 @@ class _Routes(NamedTuple):
         seconds = action.sticky_seconds
         return [] if seconds is None else sticky.group_cookies(group, seconds, self.listener)
 
-    def _answered(self, action: Redirect | FixedResponse, match: Any) -> Any:
+    def _answered(self, action: Redirect | FixedResponse, match: Any, first: Mapping[str, Any]) -> Any:
         if isinstance(action, FixedResponse):
-            headers = _fixed_headers(action, self.listener)
-            return Route(match=match, direct_response=_fixed(action), response_headers_to_add=headers)
+            return Route(
+                match=match,
+                direct_response=_fixed(action),
+                response_headers_to_add=_fixed_headers(action, self.listener),
+                typed_per_filter_config=first,
+            )
         if rewrites.mixed(action):
             return Route(
                 match=match,
                 direct_response=DirectResponseAction(status=action.status),
-                typed_per_filter_config=rewrites.redirect(action, self.listener),
+                typed_per_filter_config={**first, **rewrites.redirect(action, self.listener)},
             )
-        return Route(match=match, redirect=_redirect(action), response_headers_to_add=signature(self.listener))
+        return Route(
+            match=match,
+            redirect=_redirect(action),
+            response_headers_to_add=signature(self.listener),
+            typed_per_filter_config=first,
+        )
 
     def _forward(self, action: Forward, match: Any, settings: Mapping[str, Any], zone: str | None) -> Any:
         shares = _usable(action, self.groups)
         if not shares:
-            return _nobody(match, self.listener)
+            return _nobody(match, self.listener, settings)
         # The stream's idle timeout bounds the wait for an answer; a route has no bound of its own.
         forwarded = RouteAction(timeout=Duration())
         if len(shares) > 1:
@@ -200,9 +241,15 @@ def _usable(action: Forward, groups: Mapping[str, Known]) -> list[Share]:
     return [share for share in action.shares if share.group in groups and (share.weight or len(action.shares) == 1)]
 
 
-def _nobody(match: Any, listener: Listener) -> Any:
+def _nobody(match: Any, listener: Listener, settings: Mapping[str, Any]) -> Any:
     page = FixedResponse(status=503, content_type="text/html", body=html(503))
-    return Route(match=match, direct_response=_fixed(page), response_headers_to_add=_fixed_headers(page, listener))
+    first = {FILTER: settings[FILTER]} if FILTER in settings else {}
+    return Route(
+        match=match,
+        direct_response=_fixed(page),
+        response_headers_to_add=_fixed_headers(page, listener),
+        typed_per_filter_config=first,
+    )
 
 
 def _fixed(action: FixedResponse) -> Any:

@@ -13,12 +13,14 @@ from msgspec.structs import replace
 from hatoba.proxy import clusters, flows, listeners, names, routes, streams, tls
 from hatoba.proxy.base import Action, Balancer, Forward, Health, Listener, TargetGroup, Wanted
 from hatoba.proxy.resource import Resource, Snapshot, snapshot_of
+from hatoba.proxy.signin import envoy
 from hatoba.proxy.sticky import known
 
 
-def snapshot(wanted: Wanted, health: Mapping[str, Mapping[str, Health]]) -> Snapshot:
-    """`health` is by group id, then target id; a target that is not in it gets no requests yet."""
-    return snapshot_of(_resources(wanted, health))
+def snapshot(wanted: Wanted, health: Mapping[str, Mapping[str, Health]], sign_in: str = "") -> Snapshot:
+    """`health` is by group id, then target id; a target that is not in it gets no requests yet. `sign_in`: the socket
+    of the service that is asked where users must sign in."""
+    return snapshot_of(_resources(wanted, health, sign_in))
 
 
 def replaced(before: Snapshot, endpoints: Iterable[Resource]) -> Snapshot:
@@ -38,8 +40,10 @@ def endpoints_of(wanted: Wanted, changed: Set[str], health: Mapping[str, Mapping
             yield clusters.endpoints(groups[id_], health.get(id_, {}), balancer.zones)
 
 
-def _resources(wanted: Wanted, health: Mapping[str, Mapping[str, Health]]) -> Iterator[Resource]:
+def _resources(wanted: Wanted, health: Mapping[str, Mapping[str, Health]], sign_in: str) -> Iterator[Resource]:
     groups = {group.id: group for group in wanted.groups}
+    if any(balancer.signer is not None for balancer in wanted.balancers):
+        yield envoy.cluster(sign_in)
     for balancer in wanted.balancers:
         if balancer.kind == "network":
             yield from _network(balancer, groups, health)

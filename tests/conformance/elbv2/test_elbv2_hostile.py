@@ -250,7 +250,7 @@ class Room:
             self.answered[operation] += 1
         await w.settle()
         for record in w.store.all(load_balancers):
-            wanted = wanted_of(w.store, record)
+            wanted, _ = wanted_of(w.store, record)
             assert left_out(wanted) is None
             snapshot(wanted, {})
 

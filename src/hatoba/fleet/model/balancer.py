@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from hatoba.core.records import Record
+from hatoba.core.secret import Secret
 from hatoba.store import Index, Table
 
 
@@ -22,6 +25,7 @@ class Balancer(Record, frozen=True, kw_only=True):
     certificates: tuple[str, ...] = ()  # ids of those that `spec` names: the node gets them with it
     spec: bytes = b""
     open: bool = False  # no security group guards its interfaces
+    secrets: dict[str, Secret] = msgspec.field(default_factory=dict)  # what `spec` speaks of and must not say
 
 
 class BalancerStatus(Record, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """One small request and its whole answer.
 
-`post`: over plain HTTP, for what a node asks of the control plane's endpoint. `get`: over HTTPS, for what other servers
-publish. No redirects are followed, and an answer has bounds in time and size.
+`post`: over plain HTTP, for what a node asks of the control plane's endpoint. `ask` and `get`: over HTTPS, for what other
+servers answer and publish. No redirects are followed, and an answer has bounds in time and size.
 """
 
 from __future__ import annotations
@@ -61,17 +61,36 @@ async def post(endpoint: str, headers: Mapping[str, str], body: bytes, *, patien
 
 
 async def get(url: str, address: str, tls: ssl.SSLContext, *, patience: float) -> Answer:
-    """From `address`, which is what the name in `url` (https) means: whoever asks has looked at where it leads.
+    """As `ask`."""
+    return await ask("GET", url, address, tls, patience=patience)
 
-    Raises `ssl.SSLCertVerificationError` where the server's certificate is not trusted, for this name.
+
+async def ask(
+    method: str,
+    url: str,
+    address: str,
+    tls: ssl.SSLContext,
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+    source: str | None = None,
+    patience: float,
+) -> Answer:
+    """At `address`, which is what the name in `url` (https) means: whoever asks has looked at where it leads. From
+    `source`, an address of this machine, if it matters.
+
+    Raises `Unanswered`; `ssl.SSLCertVerificationError` where the server's certificate is not trusted, for this name.
     """
     where = urlsplit(url)
     target = f"{where.path or '/'}?{where.query}" if where.query else where.path or "/"
-    lines = (f"GET {target} HTTP/1.1", f"host: {where.netloc}", "accept: application/json", "connection: close")
+    told = {"host": where.netloc, "accept": "application/json", **(headers or {}), "connection": "close"}
+    if body:
+        told["content-length"] = str(len(body))
+    lines = (f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in told.items()))
     try:
-        request = ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+        request = ("\r\n".join(lines) + "\r\n\r\n").encode("ascii") + body
         async with asyncio.timeout(patience):
-            return await _exchange(address, where.port or 443, request, tls, where.hostname)
+            return await _exchange(address, where.port or 443, request, tls, where.hostname, source)
     except ssl.SSLCertVerificationError:
         raise
     except (OSError, EOFError, ValueError, TimeoutError, httptools.HttpParserError) as error:
@@ -79,9 +98,15 @@ async def get(url: str, address: str, tls: ssl.SSLContext, *, patience: float) -
 
 
 async def _exchange(
-    host: str, port: int, request: bytes, tls: ssl.SSLContext | None = None, name: str | None = None
+    host: str,
+    port: int,
+    request: bytes,
+    tls: ssl.SSLContext | None = None,
+    name: str | None = None,
+    source: str | None = None,
 ) -> Answer:
-    reader, writer = await asyncio.open_connection(host, port, ssl=tls, server_hostname=name)
+    here = (source, 0) if source is not None else None
+    reader, writer = await asyncio.open_connection(host, port, ssl=tls, server_hostname=name, local_addr=here)
     try:
         writer.write(request)
         heard = _Heard()

@@ -9,8 +9,11 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from hatoba.core.secret import Secret
 from hatoba.fleet import model as fleet
 from hatoba.proxy.base import Wanted
+from hatoba.proxy.signin.words import CLIENT, SESSION_KEY, SIGNING_KEY
+from hatoba.services.elbv2.model.authentication import signers
 from hatoba.services.elbv2.model.balancer import LoadBalancer, by_arn
 from hatoba.services.elbv2.model.group import Target, TargetGroup, group_by_arn, target_groups, targets, targets_of
 from hatoba.services.elbv2.model.instance import instance_named
@@ -23,9 +26,16 @@ from hatoba.store import Tx
 from hatoba.store.store import View
 
 
-def wanted_of(view: View, balancer: LoadBalancer) -> Wanted:
+def wanted_of(view: View, balancer: LoadBalancer) -> tuple[Wanted, dict[str, Secret]]:
+    """And what it speaks of and must not say."""
     serving = _serving(view, balancer)
-    return wanted(balancer, serving, [_source(view, group) for group in _groups(view, serving)])
+    sources = [_source(view, group) for group in _groups(view, serving)]
+    clients = {CLIENT + id_: each.client_secret for one in serving for id_, each in one.authentications}
+    signer = view.find(signers, balancer.scope, balancer.id) if clients else None
+    if signer is None:
+        return wanted(balancer, serving, sources), {}
+    own = {SESSION_KEY: signer.session, SIGNING_KEY: signer.signing}
+    return wanted(balancer, serving, sources, signer.kid), {**own, **clients}
 
 
 def _source(view: View, group: TargetGroup) -> Source:
@@ -82,7 +92,7 @@ def publish(tx: Tx, balancer: LoadBalancer, *, node: str | None = None) -> None:
     before = tx.get(fleet.balancers, key)
     if (before is None and node is None) or balancer.kind == "gateway":
         return  # not provisioned yet: the controller will find what is wanted then
-    carried = wanted_of(tx, balancer)
+    carried, secrets = wanted_of(tx, balancer)
     after = fleet.Balancer(
         key=key,
         version=before.version if before is not None else 0,
@@ -94,6 +104,7 @@ def publish(tx: Tx, balancer: LoadBalancer, *, node: str | None = None) -> None:
         targets=tuple(dict.fromkeys(_nodes(carried))),
         certificates=tuple(dict.fromkeys(_certificates(carried))),
         spec=msgspec.msgpack.encode(carried),
+        secrets=secrets,
     )
     if after != before:
         tx.put(fleet.balancers, after)

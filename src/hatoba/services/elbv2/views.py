@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import cast
 
 from hatoba.aws.shapes import elbv2 as t
+from hatoba.services.elbv2.model.authentication import Authentication
 from hatoba.services.elbv2.model.balancer import LoadBalancer, Place
 from hatoba.services.elbv2.model.group import Target, TargetGroup
 from hatoba.services.elbv2.model.listener import Action, Listener, Mutual, Rule
@@ -154,7 +155,7 @@ def listener(record: Listener, balancer: LoadBalancer) -> t.Listener:
     shape: t.Listener = {
         "ListenerArn": record.arn,
         "LoadBalancerArn": balancer.arn,
-        "DefaultActions": [_action(record.default)],
+        "DefaultActions": _actions(record.authentication, record.default),
     }
     if record.protocol != "GENEVE":
         shape["Port"] = record.port
@@ -188,7 +189,7 @@ def rule(record: Rule) -> t.Rule:
         "RuleArn": record.arn,
         "Priority": str(record.priority),
         "Conditions": [cast(t.RuleCondition, condition) for condition in record.conditions],
-        "Actions": [_action(record.action)],
+        "Actions": _actions(record.authentication, record.action),
         "IsDefault": False,
     }
     if record.transforms:
@@ -201,13 +202,32 @@ def default_rule(of: Listener) -> t.Rule:
         "RuleArn": of.default_rule_arn,
         "Priority": "default",
         "Conditions": [],
-        "Actions": [_action(of.default)],
+        "Actions": _actions(of.authentication, of.default),
         "IsDefault": True,
     }
 
 
-def _action(action: Action) -> t.Action:
-    return cast(t.Action, action)
+def _actions(first: Authentication | None, action: Action) -> list[t.Action]:
+    shown = cast(t.Action, action)
+    return [shown] if first is None else [_authenticates(first), shown]
+
+
+def _authenticates(first: Authentication) -> t.Action:
+    """Everything but the client's secret."""
+    config: t.AuthenticateOidcActionConfig = {
+        "Issuer": first.issuer,
+        "AuthorizationEndpoint": first.authorization_endpoint,
+        "TokenEndpoint": first.token_endpoint,
+        "UserInfoEndpoint": first.user_info_endpoint,
+        "ClientId": first.client_id,
+        "SessionCookieName": first.cookie,
+        "Scope": first.scope,
+        "SessionTimeout": first.timeout,
+        "OnUnauthenticatedRequest": first.otherwise,
+    }
+    if first.extra:
+        config["AuthenticationRequestExtraParams"] = first.extra
+    return {"Type": "authenticate-oidc", "AuthenticateOidcConfig": config, "Order": first.order}
 
 
 def balancer_attributes(given: Mapping[str, str]) -> list[t.LoadBalancerAttribute]:

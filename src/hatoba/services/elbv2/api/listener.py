@@ -8,7 +8,7 @@ from hatoba.aws.shapes import elbv2 as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import tags_of
-from hatoba.services.elbv2 import views
+from hatoba.services.elbv2 import signing, views
 from hatoba.services.elbv2.api.certificate import check_there
 from hatoba.services.elbv2.api.room import (
     checked_tags,
@@ -31,9 +31,10 @@ from hatoba.services.elbv2.model.listener import (
     groups_of,
     listeners,
     listeners_of,
+    rules_of,
     users_of,
 )
-from hatoba.services.elbv2.plan import actions, kinds, security
+from hatoba.services.elbv2.plan import actions, authentication, kinds, security
 from hatoba.services.elbv2.plan.errors import invalid
 from hatoba.store.store import View
 
@@ -84,7 +85,9 @@ async def create_listener(req: t.CreateListenerInput, call: Call) -> t.CreateLis
         raise invalid("A listener must have a protocol and a port")
     port = req.get("Port", 0)
     wanted = security.checked(balancer, dict(req))
-    action = actions.checked(req["DefaultActions"])
+    first, rest = authentication.split(req["DefaultActions"])
+    action = actions.checked(rest)
+    authentication.check_protocol(first, wanted.protocol)
     ids = await check_there(call, wanted.certificates)
     with call.tx() as tx:
         balancer = the_balancer(tx, call, req["LoadBalancerArn"])
@@ -103,12 +106,15 @@ async def create_listener(req: t.CreateListenerInput, call: Call) -> t.CreateLis
                 default=action,
                 default_rule=call.ids.hex(16),
                 ids=ids,
+                authentication=first,
                 **wanted._asdict(),
             )
             record = tx.put(listeners, new)
+            if first is not None:
+                signing.ensure(tx, balancer)
             tag(tx, call, record.arn, tags)
             publish(tx, balancer)
-        elif (record.default, security.of(record)) != (action, wanted) or (
+        elif (record.default, record.authentication, security.of(record)) != (action, first, wanted) or (
             tags and tags != tags_of(tx, call.scope, record.arn)
         ):
             raise t.DuplicateListenerException(
@@ -151,7 +157,6 @@ def _all_of(found: Iterable[Listener | None]) -> list[Listener]:
 
 @elbv2.operation
 async def modify_listener(req: t.ModifyListenerInput, call: Call) -> t.ModifyListenerOutput:
-    action = actions.checked(req["DefaultActions"]) if "DefaultActions" in req else None
     before = the_listener(call.store, call, req["ListenerArn"])
     wanted = security.checked(balancer_of(call.store, before), dict(req), security.of(before))
     ids = await check_there(call, wanted.certificates if "Certificates" in req else ())
@@ -163,10 +168,18 @@ async def modify_listener(req: t.ModifyListenerInput, call: Call) -> t.ModifyLis
         if any(other.port == port and other.id != record.id for other in listeners_of(tx, balancer)):
             raise invalid(f"Listener port '{port}' is already in use")
         _check_trust(tx, call, wanted)
-        _check_action(tx, call, action or record.default, balancer, wanted.protocol)
+        first, action = record.authentication, record.default
+        if "DefaultActions" in req:
+            first, rest = authentication.split(req["DefaultActions"], record.authentication)
+            action = actions.checked(rest)
+        for wants in (first, *(rule.authentication for rule in rules_of(tx, record))):
+            authentication.check_protocol(wants, wanted.protocol)
+        _check_action(tx, call, action, balancer, wanted.protocol)
         ids = {arn: id_ for arn, id_ in {**record.ids, **ids}.items() if arn in wanted.certificates}
-        changed = replace(record, port=port, default=action or record.default, ids=ids, **wanted._asdict())
+        changed = replace(record, port=port, default=action, authentication=first, ids=ids, **wanted._asdict())
         record = tx.put(listeners, changed)
+        if first is not None:
+            signing.ensure(tx, balancer)
         publish(tx, balancer)
     return {"Listeners": [views.listener(record, balancer)]}
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from hatoba.aws.shapes import elbv2 as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
-from hatoba.services.elbv2 import views
+from hatoba.services.elbv2 import signing, views
 from hatoba.services.elbv2.api.listener import check_forward
 from hatoba.services.elbv2.api.room import checked_tags, elbv2, page, tag, the_listener, the_rule
 from hatoba.services.elbv2.carried import publish, publish_all
@@ -20,7 +20,7 @@ from hatoba.services.elbv2.model.listener import (
     rules,
     rules_of,
 )
-from hatoba.services.elbv2.plan import actions, conditions, kinds, transforms
+from hatoba.services.elbv2.plan import actions, authentication, conditions, kinds, transforms
 from hatoba.services.elbv2.plan.errors import invalid
 from hatoba.store import Tx
 
@@ -52,12 +52,14 @@ def _in_use(priority: int) -> t.PriorityInUseException:
 async def create_rule(req: t.CreateRuleInput, call: Call) -> t.CreateRuleOutput:
     tags = checked_tags(req.get("Tags"))
     wanted = conditions.checked(req["Conditions"])
-    action = actions.checked(req["Actions"])
+    first, rest = authentication.split(req["Actions"])
+    action = actions.checked(rest)
     changed = transforms.checked(req.get("Transforms") or ())
     with call.tx() as tx:
         listener = the_listener(tx, call, req["ListenerArn"])
         balancer = balancer_of(tx, listener)
         kinds.check_rules(balancer)
+        authentication.check_protocol(first, listener.protocol)
         check_forward(tx, call, action, balancer, listener.protocol)
         others = rules_of(tx, listener)
         if any(other.priority == req["Priority"] for other in others):
@@ -71,8 +73,11 @@ async def create_rule(req: t.CreateRuleInput, call: Call) -> t.CreateRuleOutput:
             conditions=wanted,
             action=action,
             transforms=changed,
+            authentication=first,
         )
         record = tx.put(rules, record)
+        if first is not None:
+            signing.ensure(tx, balancer)
         tag(tx, call, record.arn, tags)
         publish(tx, balancer)
     return {"Rules": [views.rule(record)]}
@@ -109,21 +114,27 @@ async def modify_rule(req: t.ModifyRuleInput, call: Call) -> t.ModifyRuleOutput:
     if req.get("Transforms") and req.get("ResetTransforms"):
         raise invalid("You cannot specify both Transforms and ResetTransforms")
     wanted = conditions.checked(req["Conditions"]) if "Conditions" in req else None
-    action = actions.checked(req["Actions"]) if "Actions" in req else None
     changed = transforms.checked(req.get("Transforms") or ())
     with call.tx() as tx:
         record = _not_default(the_rule(tx, call, req["RuleArn"]), "modified")
         listener = _listener_of(tx, record)
         balancer = balancer_of(tx, listener)
-        if action is not None:
+        first, action = record.authentication, record.action
+        if "Actions" in req:
+            first, rest = authentication.split(req["Actions"], record.authentication)
+            action = actions.checked(rest)
+            authentication.check_protocol(first, listener.protocol)
             check_forward(tx, call, action, balancer, listener.protocol)
         kept = () if req.get("ResetTransforms") else record.transforms
         record = replace(
             record,
             conditions=wanted or record.conditions,
-            action=action or record.action,
+            action=action,
             transforms=changed or kept,
+            authentication=first,
         )
+        if first is not None:
+            signing.ensure(tx, balancer)
         record = tx.put(rules, record)
         publish(tx, balancer)
     return {"Rules": [views.rule(record)]}

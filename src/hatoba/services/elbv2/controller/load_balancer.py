@@ -18,6 +18,7 @@ from hatoba.gateway.tags import forget_tags
 from hatoba.reconcile import Wake
 from hatoba.services.elbv2.carried import carrier, name, publish, publish_fronts, said, withdraw
 from hatoba.services.elbv2.controller import interfaces
+from hatoba.services.elbv2.model.authentication import signers
 from hatoba.services.elbv2.model.balancer import LoadBalancer, State, load_balancers
 from hatoba.services.elbv2.model.group import TargetGroup, group_by_arn, target_groups
 from hatoba.services.elbv2.model.listener import users_of
@@ -137,6 +138,8 @@ class LoadBalancerController:
         await interfaces.remove(self._platform.door(record.scope, "elbv2"), record)
         with self._store.tx() as tx:
             forget_tags(tx, record.scope, record.arn)
+            if (signer := tx.find(signers, record.scope, record.id)) is not None:
+                tx.forget(signers, signer.key)
             tx.forget(load_balancers, record.key)
 
 

@@ -13,6 +13,7 @@ import msgspec
 from hatoba.core.records import Record
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.elbv2.model import arns
+from hatoba.services.elbv2.model.authentication import Authentication
 from hatoba.services.elbv2.model.balancer import LoadBalancer, load_balancers
 from hatoba.services.elbv2.model.group import TargetGroup
 from hatoba.store import Index, Table, Tx
@@ -50,6 +51,7 @@ class Listener(Record, frozen=True, kw_only=True):
     alpn: str = ""  # of TLS: the policy's name
     mutual: Mutual = Mutual()  # of HTTPS
     attributes: dict[str, str] = msgspec.field(default_factory=dict)  # those that were set
+    authentication: Authentication | None = None  # before the default action
 
     @property
     def arn(self) -> str:
@@ -66,6 +68,7 @@ class Rule(Record, frozen=True, kw_only=True):
     conditions: tuple[Condition, ...]
     action: Action
     transforms: tuple[Transform, ...] = ()
+    authentication: Authentication | None = None  # before the action
 
     @property
     def arn(self) -> str:

@@ -12,13 +12,15 @@ from typing import Any
 import msgspec
 
 from hatoba.proxy import base as proxy
+from hatoba.proxy.signin.words import Signer
 from hatoba.services.elbv2.model import arns
+from hatoba.services.elbv2.model.authentication import Authentication
 from hatoba.services.elbv2.model.balancer import LoadBalancer
 from hatoba.services.elbv2.model.group import TRAFFIC_PORT, HealthCheck, Target, TargetGroup
 from hatoba.services.elbv2.model.listener import Listener, Rule
 from hatoba.services.elbv2.model.trust import TrustStore
 from hatoba.services.elbv2.plan import attributes as keys
-from hatoba.services.elbv2.plan import flow_spec, header_attributes, kinds, tls, transforms, trust
+from hatoba.services.elbv2.plan import authentication, flow_spec, header_attributes, kinds, tls, transforms, trust
 from hatoba.services.elbv2.plan.conditions import proxied
 from hatoba.services.elbv2.plan.health_check import ranges
 
@@ -29,6 +31,16 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     listener: Listener
     rules: tuple[Rule, ...] = ()
     trust_store: TrustStore | None = None
+
+    @property
+    def authentications(self) -> Iterator[tuple[str, Authentication]]:
+        """By the last part of the rule's ARN."""
+        for id_, each in (
+            (self.listener.default_rule, self.listener.authentication),
+            *((arns.last(rule.id), rule.authentication) for rule in self.rules),
+        ):
+            if each is not None:
+                yield id_, each
 
     @property
     def actions(self) -> Iterator[dict[str, Any]]:
@@ -49,7 +61,10 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         return self.places.get(target.address, target.address)
 
 
-def wanted(balancer: LoadBalancer, serving: Sequence[Serving], sources: Sequence[Source]) -> proxy.Wanted:
+def wanted(
+    balancer: LoadBalancer, serving: Sequence[Serving], sources: Sequence[Source], key: str = ""
+) -> proxy.Wanted:
+    """`key`: the id of that with which it signs, of one whose users sign in."""
     listeners = tuple(_listener(each) for each in serving)
     if balancer.kind == "network":
         carried = flow_spec.balancer(balancer, listeners)
@@ -62,6 +77,7 @@ def wanted(balancer: LoadBalancer, serving: Sequence[Serving], sources: Sequence
             attributes=_balancer_attributes(keys.of_balancer(balancer)),
             access_log=_log_name(balancer, keys.ACCESS_LOGS),
             connection_log=_log_name(balancer, keys.CONNECTION_LOGS),
+            signer=Signer(name=balancer.arn, key=key) if key else None,
         )
     groups = tuple(_group(source, balancer) for source in sources)
     return proxy.Wanted(balancers=(carried,), groups=groups)
@@ -90,6 +106,7 @@ def _listener(serving: Serving) -> proxy.Listener:
         headers=header_attributes.proxied(listener.attributes),
         tls=_tls(serving),
         default=_action(listener.default, listener),
+        sign_in=authentication.proxied(listener.authentication, listener.default_rule),
         rules=tuple(
             proxy.Rule(
                 id=arns.last(rule.id),
@@ -98,6 +115,7 @@ def _listener(serving: Serving) -> proxy.Listener:
                 action=_action(rule.action, listener),
                 host=transforms.proxied(rule.transforms, "host-header-rewrite"),
                 url=transforms.proxied(rule.transforms, "url-rewrite"),
+                sign_in=authentication.proxied(rule.authentication, arns.last(rule.id)),
             )
             for rule in serving.rules
         ),
