@@ -48,7 +48,9 @@ BEHIND = {
     "cryptography": (
         "services/acm/x509.py",
         "services/ec2/sshkeys.py",
+        "proxy/signin/",
         "services/elbv2/plan/x509.py",
+        "services/elbv2/signing.py",
         "core/secret.py",
         "fleet/enrol.py",
         "node/session.py",
@@ -57,7 +59,7 @@ BEHIND = {
         "services/kms/crypto/",
         "services/sts/plan/jwt.py",
     ),
-    "dns": ("dns/",),
+    "dns": ("dns/", "proxy/signin/names.py"),
     "envoy": ("proxy/",),
     "grpc": ("proxy/", "runtime/"),
     "httptools": ("gateway/http/", "runtime/distribution/"),

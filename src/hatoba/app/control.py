@@ -52,7 +52,7 @@ from hatoba.services.cloudtrail.recorder import Recorder
 from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.ecr.naming import Naming
 from hatoba.services.ecr.registry import Registry, open_registry
-from hatoba.services.elbv2 import handed
+from hatoba.services.elbv2 import handed, signing
 from hatoba.services.elbv2.metrics import collector as load_balancers
 from hatoba.services.iam.authorizer import PolicyAuthorizer
 from hatoba.services.iam.factors import Devices
@@ -193,7 +193,11 @@ class Control:
             version=hatoba.__version__,
             components=self._components,
             reset=self._reset if settings.auth == "off" else None,
-            pages={PAGES: stories(self.store, plane.visitors), handed.PAGES: handed.files(plane)},
+            pages={
+                PAGES: stories(self.store, plane.visitors),
+                handed.PAGES: handed.files(plane),
+                signing.PAGES: signing.public_keys(plane),
+            },
         )
         self._channels = self._data_channels(plane)
         handler = front(

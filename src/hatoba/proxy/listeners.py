@@ -28,7 +28,7 @@ from hatoba.proxy.conditions import noted_ends
 from hatoba.proxy.headers import as_written, trace_filter
 from hatoba.proxy.pages import SERVER, own_answers
 from hatoba.proxy.resource import Resource, packed, remembered, resource
-from hatoba.proxy.signin.envoy import sign_in_filter
+from hatoba.proxy.signin.envoy import sign_in_filters
 from hatoba.proxy.sticky import cookie_filter, session_filter
 
 _YES = BoolValue(value=True)
@@ -102,7 +102,7 @@ def _http(balancer: Balancer, listener: Listener, name: str) -> Any:
             trace_filter(),
             *screening.filters(balancer, listener),
             *mutual.filters(listener),
-            sign_in_filter(),
+            *sign_in_filters(listener),
             *rewrites.filters(listener),
             cookie_filter(),
             session_filter(),

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.real
 SITE, IDP = f"https://shop.example:{PORT}", "https://localhost:9443"
 KEY = ec.generate_private_key(ec.SECP256R1())
 SECRETS = {
-    SESSION_KEY: Secret(base64.b64encode(b"k" * 32).decode()),
+    SESSION_KEY: Secret((b"k" * 32).hex()),
     SIGNING_KEY: Secret(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()),
 }
 WANTS = SignIn(
@@ -125,7 +125,7 @@ async def test_a_user_signs_in_and_targets_are_told_who_it_is(real: RealRig, tmp
         assert path == "/authorize"
         assert (said["client_id"], said["scope"], said["prompt"]) == ("shop", "openid email", "login")
         assert (said["response_type"], said["redirect_uri"]) == ("code", f"{SITE}/oauth2/idpresponse")
-        assert sorted(user.cookies["shop.example"]) == ["AWSELBAuthSessionCookie-0"], "the nonce is gone"
+        assert sorted(user.cookies["shop.example"]) == ["AWSALBAuthNonce", "AWSELBAuthSessionCookie-0"]
         header, body, signature = told(backend)["x-amzn-oidc-data"].split(".")
         assert told(backend)["x-amzn-oidc-identity"] == "alice"
         assert told(backend)["x-amzn-oidc-accesstoken"].startswith("access-")

@@ -12,6 +12,7 @@ from envoy.config.listener.v3.listener_pb2 import Listener as ListenerMessage
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret as SecretMessage
 from google.protobuf import text_format
+from msgspec.structs import replace
 
 from hatoba.core.secret import Secret
 from hatoba.proxy.base import (
@@ -39,6 +40,7 @@ from hatoba.proxy.base import (
 from hatoba.proxy.bootstrap import Bootstrap, render
 from hatoba.proxy.health import CHECKING, HEALTHY, TimedOut, unhealthy
 from hatoba.proxy.resource import KINDS, Snapshot
+from hatoba.proxy.signin.words import Signer, SignIn
 from hatoba.proxy.snapshot import snapshot
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -49,6 +51,17 @@ MESSAGES = {
     "routes": RouteConfiguration,
     "secret": SecretMessage,
 }
+SIGN_IN = SignIn(
+    id="d1",
+    issuer="https://idp.example",
+    authorization="https://idp.example/authorize",
+    token="https://idp.example/token",
+    user_info="https://idp.example/userinfo",
+    client="shop",
+    cookie="AWSELBAuthSessionCookie",
+    scope="openid",
+    timeout=3600,
+)
 SICK = unhealthy(TimedOut())
 
 
@@ -157,6 +170,44 @@ CASES: dict[str, tuple[Wanted, dict[str, dict[str, Health]]]] = {
         ),
         {},
     ),
+    "sign-in": (
+        Wanted(
+            balancers=(
+                Balancer(
+                    id="app/web/50dc6c495c0c9188",
+                    addresses=("10.0.0.5",),
+                    listeners=(
+                        Listener(
+                            id="f2f7dc8efc522ab2",
+                            port=443,
+                            protocol="HTTPS",
+                            default=to("web"),
+                            rules=(
+                                Rule(
+                                    id="r1",
+                                    priority=1,
+                                    conditions=(PathIs(values=("/public/*",)),),
+                                    action=FixedResponse(status=200),
+                                ),
+                                Rule(
+                                    id="r2",
+                                    priority=2,
+                                    conditions=(PathIs(values=("/old/*",)),),
+                                    action=Redirect(path="/new"),
+                                    sign_in=replace(SIGN_IN, id="r2"),
+                                ),
+                            ),
+                            tls=Tls(certificates=("one",)),
+                            sign_in=SIGN_IN,
+                        ),
+                    ),
+                    signer=Signer(name="arn:…:loadbalancer/app/web/50dc6c495c0c9188", key="k1"),
+                ),
+            ),
+            groups=(TargetGroup(id="web", targets=targets("a")),),
+        ),
+        {"web": {"a": HEALTHY}},
+    ),
     "group-is-missing": (Wanted(balancers=(balancer(to("gone")),)), {}),
 }
 
@@ -206,6 +257,16 @@ def test_a_changed_default_action_leaves_the_listener_and_its_sockets_alone() ->
     fixed = Wanted(balancers=(balancer(FixedResponse(status=503)),), groups=wanted.groups)
     assert snapshot(wanted, health)["listener"] == snapshot(fixed, health)["listener"]
     assert snapshot(wanted, health)["routes"] != snapshot(fixed, health)["routes"]
+
+
+def test_a_rule_that_wants_users_to_sign_in_leaves_the_listener_and_its_sockets_alone() -> None:
+    wanted, health = CASES["sign-in"]
+    (known,) = wanted.balancers
+    (listener,) = known.listeners
+    free = replace(known, listeners=(replace(listener, rules=(), sign_in=None),), signer=None)
+    before = snapshot(replace(wanted, balancers=(free,)), health)
+    after = snapshot(wanted, health, "/run/signin.sock")
+    assert {kind for kind in KINDS if before[kind] != after[kind]} == {"cluster", "routes"}
 
 
 def test_the_same_wish_gives_the_same_versions() -> None:

@@ -1,7 +1,7 @@
 """One small request and its whole answer.
 
-`post`: over plain HTTP, for what a node asks of the control plane's endpoint. `ask` and `get`: over HTTPS, for what other
-servers answer and publish. No redirects are followed, and an answer has bounds in time and size.
+`post`: over plain HTTP, for what a node asks of the control plane's endpoint. `ask` and `get`: over HTTPS, for what
+other servers answer and publish. No redirects are followed, and an answer has bounds in time and size.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What Envoy must know: whom it asks, about which requests, and how the answer is put. Pure.
 
-The filter is on every listener, and asleep but on the routes that wake it, so that a rule which wants its users to sign
-in never opens a socket again. Where nobody answers, nobody gets in: 500.
+The filter is on every HTTPS listener, and asleep but on the routes that wake it, so that a rule which wants its users
+to sign in never opens a socket again. Where nobody answers, nobody gets in: 500.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.wrappers_pb2 import UInt32Value
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # it brings no stubs
 
+from hatoba.proxy.base import Listener
 from hatoba.proxy.clusters import duration, no_limits
 from hatoba.proxy.pages import html
 from hatoba.proxy.resource import Resource, packed, resource
@@ -64,7 +65,10 @@ def cluster(socket: str) -> Resource:
     return resource("cluster", CLUSTER, message)
 
 
-def sign_in_filter() -> Any:
+def sign_in_filters(listener: Listener) -> list[Any]:
+    """One on each listener where users could sign in."""
+    if listener.tls is None:
+        return []
     again = RetryPolicy(
         retry_on="connect-failure,refused-stream,reset-before-request",
         num_retries=UInt32Value(value=_TRIES),
@@ -80,7 +84,7 @@ def sign_in_filter() -> Any:
         allowed_headers=ListStringMatcher(patterns=[StringMatcher(exact="cookie")]),
         stat_prefix=FILTER,
     )
-    return HttpFilter(name=FILTER, typed_config=packed(config), disabled=True)
+    return [HttpFilter(name=FILTER, typed_config=packed(config), disabled=True)]
 
 
 def wakes(balancer: str, listener: str, rule: str) -> Mapping[str, Any]:

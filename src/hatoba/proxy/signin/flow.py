@@ -199,8 +199,7 @@ class Balancer:
     # --- back from the provider
 
     async def _returned(self, asked: Asked) -> Answered:
-        query = parse_qs(asked.path.partition("?")[2], max_num_fields=50)
-        given = {name: values[0] for name, values in query.items()}
+        given = _query(asked.path)
         cookies = sealing.read(asked.cookies)
         found = self._state(asked, given.get("state", ""), cookies)
         if isinstance(found, str):
@@ -217,10 +216,8 @@ class Balancer:
             return Answered(status=failed.status, reason=failed.reason, rule=rule)
         except TooLong:
             return Answered(status=500, reason="AuthUserinfoResponseSizeExceeded", rule=rule)
-        gone = f"{NONCE_COOKIE}=; Max-Age=0; Path=/; Secure; HttpOnly"
-        return Answered(
-            status=302, location=f"https://{state.host}{state.path}", cookies=(*set_cookies, gone), rule=rule
-        )
+        # The nonce stays: another tab may be signing in by it.
+        return Answered(status=302, location=f"https://{state.host}{state.path}", cookies=set_cookies, rule=rule)
 
     def _state(self, asked: Asked, text: str, cookies: Mapping[str, str]) -> tuple[State, Rule] | str:
         """What was asked for, or in the words of access logs why it is not to be believed."""
@@ -229,7 +226,7 @@ class Balancer:
         now = self._now()
         state = self._box.opened(text, _of_state(asked.listener), State)
         rule = self._rules.get(state.rule) if state is not None else None
-        if state is None or rule is None or rule.listener != asked.listener or now >= state.until:
+        if state is None or rule is None or now >= state.until:
             return "AuthInvalidStateParam"
         if asked.host.lower() != state.host:
             return "AuthInvalidStateParam"
@@ -324,6 +321,15 @@ def _of_session(rule: Rule) -> tuple[str, ...]:
 
 def _of_state(listener: str) -> tuple[str, ...]:
     return ("state", listener)
+
+
+def _query(path: str) -> dict[str, str]:
+    """Of several with one name the first; nothing where there are more than any provider sends."""
+    try:
+        found = parse_qs(path.partition("?")[2], max_num_fields=50)
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in found.items()}
 
 
 def _callback(host: str) -> str:

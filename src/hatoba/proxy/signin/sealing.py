@@ -33,7 +33,7 @@ class Box:
     """One balancer's key."""
 
     def __init__(self, key: str) -> None:
-        self._cipher = AESGCM(base64.b64decode(key))
+        self._cipher = AESGCM(bytes.fromhex(key))
 
     def seal(self, value: msgspec.Struct, bound: tuple[str, ...], nonce: bytes) -> str:
         """`nonce`: 12 bytes by chance. Letters that need no quoting in a cookie or a URL."""

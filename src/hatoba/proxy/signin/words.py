@@ -42,7 +42,7 @@ class Signer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Secrets(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one balancer: its keys (`session`: 32 bytes as base64, `signing`: PEM) and its clients' secrets."""
+    """Of one balancer: its keys (`session`: 32 bytes in hexadecimal, `signing`: PEM) and its clients' secrets."""
 
     balancer: str
     values: Mapping[str, Secret]

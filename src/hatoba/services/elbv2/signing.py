@@ -6,16 +6,13 @@ what AWS has at `https://public-keys.auth.elb.<region>.amazonaws.com/<key id>`.
 
 from __future__ import annotations
 
-import base64
-import os
-import uuid
-
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from hatoba.core.ids import Ids
 from hatoba.core.keys import Key
 from hatoba.core.secret import Secret
-from hatoba.gateway.call import Platform
+from hatoba.gateway.call import Call, Platform
 from hatoba.gateway.http import Handler, Request, Response
 from hatoba.gateway.own import PREFIX
 from hatoba.services.elbv2.model.authentication import Signer, signers
@@ -25,23 +22,23 @@ from hatoba.store import Tx
 PAGES = "elb-public-keys/"
 
 
-def ensure(tx: Tx, balancer: LoadBalancer) -> None:
+def ensure(tx: Tx, call: Call, balancer: LoadBalancer) -> None:
     """Its keys are there."""
     where = signers.key(balancer.scope, balancer.id)
     if tx.get(signers, where) is None:
-        tx.put(signers, _made(where))
+        tx.put(signers, _made(where, call.ids))
 
 
-def _made(where: Key) -> Signer:
+def _made(where: Key, ids: Ids) -> Signer:
     key = ec.generate_private_key(ec.SECP256R1())
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     return Signer(
         key=where,
-        kid=str(uuid.uuid4()),
+        kid=ids.uuid(),
         public=public.decode(),
         signing=Secret(private.decode()),
-        session=Secret(base64.b64encode(os.urandom(32)).decode()),
+        session=Secret(ids.hex(64)),
     )
 
 

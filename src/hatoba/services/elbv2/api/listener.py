@@ -111,7 +111,7 @@ async def create_listener(req: t.CreateListenerInput, call: Call) -> t.CreateLis
             )
             record = tx.put(listeners, new)
             if first is not None:
-                signing.ensure(tx, balancer)
+                signing.ensure(tx, call, balancer)
             tag(tx, call, record.arn, tags)
             publish(tx, balancer)
         elif (record.default, record.authentication, security.of(record)) != (action, first, wanted) or (
@@ -179,7 +179,7 @@ async def modify_listener(req: t.ModifyListenerInput, call: Call) -> t.ModifyLis
         changed = replace(record, port=port, default=action, authentication=first, ids=ids, **wanted._asdict())
         record = tx.put(listeners, changed)
         if first is not None:
-            signing.ensure(tx, balancer)
+            signing.ensure(tx, call, balancer)
         publish(tx, balancer)
     return {"Listeners": [views.listener(record, balancer)]}
 

@@ -77,7 +77,7 @@ async def create_rule(req: t.CreateRuleInput, call: Call) -> t.CreateRuleOutput:
         )
         record = tx.put(rules, record)
         if first is not None:
-            signing.ensure(tx, balancer)
+            signing.ensure(tx, call, balancer)
         tag(tx, call, record.arn, tags)
         publish(tx, balancer)
     return {"Rules": [views.rule(record)]}
@@ -134,7 +134,7 @@ async def modify_rule(req: t.ModifyRuleInput, call: Call) -> t.ModifyRuleOutput:
             authentication=first,
         )
         if first is not None:
-            signing.ensure(tx, balancer)
+            signing.ensure(tx, call, balancer)
         record = tx.put(rules, record)
         publish(tx, balancer)
     return {"Rules": [views.rule(record)]}

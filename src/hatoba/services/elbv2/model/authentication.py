@@ -36,7 +36,7 @@ class Signer(Record, frozen=True, kw_only=True):
     kid: str
     public: str  # PEM
     signing: Secret  # PEM: P-256
-    session: Secret  # 32 bytes as base64, for cookies
+    session: Secret  # 32 bytes in hexadecimal, for cookies
 
 
 signers = Table("elbv2.signers", Signer, indexes=(Index("kid", lambda signer: signer.kid),))

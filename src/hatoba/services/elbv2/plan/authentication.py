@@ -88,15 +88,21 @@ def _checked(config: Mapping[str, Any] | None, order: int, before: Authenticatio
 
 
 def _check_url(member: str, url: str) -> None:
-    where = urlsplit(url) if _VISIBLE.fullmatch(url) and " " not in url and len(url) <= _LONGEST_URL else None
-    if where is None or where.scheme != "https" or not where.hostname or "@" in where.netloc or where.fragment:
+    if not _is_url(url):
         raise invalid(
             f"{member} '{url[:256]}' must be a full URL, including the HTTPS protocol, the domain, and the path"
         )
+
+
+def _is_url(url: str) -> bool:
+    if len(url) > _LONGEST_URL or " " in url or not _VISIBLE.fullmatch(url):
+        return False
     try:
+        where = urlsplit(url)
         _ = where.port
     except ValueError:
-        raise invalid(f"{member} '{url[:256]}' has a port that is not valid") from None
+        return False
+    return where.scheme == "https" and bool(where.hostname) and "@" not in where.netloc and not where.fragment
 
 
 def _secret(config: Mapping[str, Any], before: Authentication | None) -> Secret:
