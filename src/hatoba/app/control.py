@@ -38,7 +38,7 @@ from hatoba.fleet.enrol import Authority, Enrolments, transits
 from hatoba.fleet.reports import StatusSweeper
 from hatoba.fleet.session import Sessions
 from hatoba.gateway import access, http
-from hatoba.gateway.access import Authorizer, EverythingPasses, Identities, KnownKeys, SecondFactors
+from hatoba.gateway.access import Authorizer, EverythingPasses, Identities, KnownKeys, SamlKeys, SecondFactors
 from hatoba.gateway.front import front
 from hatoba.gateway.idempotency import forget_expired
 from hatoba.gateway.own import Own
@@ -57,6 +57,7 @@ from hatoba.services.elbv2.metrics import collector as load_balancers
 from hatoba.services.iam.authorizer import PolicyAuthorizer
 from hatoba.services.iam.factors import Devices
 from hatoba.services.iam.identities import UserKeys
+from hatoba.services.iam.unwrapping import Unwrapping
 from hatoba.services.iam.usage import Usage
 from hatoba.services.organizations.identities import OfOpenAccounts
 from hatoba.services.organizations.places import AccountPlaces
@@ -139,6 +140,7 @@ class Control:
         plane.provide(PublicPool, pool)
         plane.provide(Identities, self._identities)  # type: ignore[type-abstract]
         plane.provide(SecondFactors, Devices(self.store, self._clock))  # type: ignore[type-abstract]
+        plane.provide(SamlKeys, Unwrapping(self.store))  # type: ignore[type-abstract]
         plane.provide(Verdicts, self._verdicts)
         plane.provide(Keys, Keys(self._clock, loopback=settings.oidc_loopback == "on"))
         return plane

@@ -7,7 +7,7 @@ operation, from outside or between rooms, whether its needs (`needs`) are allowe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -40,6 +40,18 @@ class SecondFactors(Protocol):
 
     def shown(self, scope: Scope, user: str, serial: str, code: str) -> bool:
         """Whether `code` is what the user's device shows now. `user`: an ARN. A code counts once."""
+        ...
+
+
+# A key that came wrapped → what it may be: one for each private key that opens it. `digest`, `mask`: OAEP's hashes.
+Unwrap = Callable[[bytes, str, str], list[bytes]]
+
+
+class SamlKeys(Protocol):
+    """What opens encrypted assertions; the iam room implements it, and its private keys stay there."""
+
+    def of(self, provider: str) -> Unwrap:
+        """Of a SAML provider, by its ARN. What is returned needs nothing of the store, and may run in a thread."""
         ...
 
 

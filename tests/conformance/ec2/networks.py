@@ -47,6 +47,7 @@ from hatoba.services.iam.api import iam
 from hatoba.services.iam.authorizer import PolicyAuthorizer
 from hatoba.services.iam.factors import Devices
 from hatoba.services.iam.identities import UserKeys
+from hatoba.services.iam.unwrapping import Unwrapping
 from hatoba.services.iam.usage import Usage
 from hatoba.services.sts import model as sts_model
 from hatoba.services.sts.api import sts
@@ -120,6 +121,7 @@ class Platform:
         self.plane.provide(PublicPool, pool)
         self.plane.provide(access.Identities, identities)  # type: ignore[type-abstract]
         self.plane.provide(access.SecondFactors, Devices(self.store, self.clock))  # type: ignore[type-abstract]
+        self.plane.provide(access.SamlKeys, Unwrapping(self.store))  # type: ignore[type-abstract]
         self.plane.provide(Verdicts, verdicts)
         self.plane.provide(Keys, Keys(self.clock, loopback=True))
         self.plane.provide(Recorder, recorder)

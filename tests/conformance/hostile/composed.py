@@ -25,7 +25,7 @@ from hatoba.core.pages import Pager
 from hatoba.core.secret import Sealer
 from hatoba.core.verdicts import Verdicts
 from hatoba.gateway import access
-from hatoba.gateway.access import Authorizer, Identities, KnownKeys, SecondFactors
+from hatoba.gateway.access import Authorizer, Identities, KnownKeys, SamlKeys, SecondFactors
 from hatoba.gateway.front import front
 from hatoba.gateway.http import Server
 from hatoba.gateway.own import Own
@@ -39,6 +39,7 @@ from hatoba.services.ecr.registry import Registry, open_registry
 from hatoba.services.ecs import Settings as EcsSettings
 from hatoba.services.iam.authorizer import PolicyAuthorizer
 from hatoba.services.iam.factors import Devices
+from hatoba.services.iam.unwrapping import Unwrapping
 from hatoba.services.sts.oidc import Keys
 from hatoba.store import Store
 from hatoba.store.memory import MemoryDisk, MemoryJournal
@@ -358,6 +359,7 @@ def composed(folder: Path, authorizer: Callable[[Store], Authorizer] | None = No
         plane.provide(EcsSettings, EcsSettings(registry_hosts=("localhost:4566",), stopped_tasks_kept=3600.0))
         plane.provide(Identities, identities)  # type: ignore[type-abstract]
         plane.provide(SecondFactors, Devices(store, clock))  # type: ignore[type-abstract]
+        plane.provide(SamlKeys, Unwrapping(store))  # type: ignore[type-abstract]
         plane.provide(Verdicts, Verdicts(sealer))
         plane.provide(Keys, Keys(clock))
         plane.provide(PublicPool, PublicPool(network="100.64.0.0/16", transit="100.64.0.0/18"))

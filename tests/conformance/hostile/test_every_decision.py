@@ -33,7 +33,7 @@ LIMITED = Principal(kind="user", account=SCOPE.account, arn=f"arn:aws:iam::{SCOP
 MOST = 20  # things that one request needs
 SEVERAL = 4  # resources of one action
 # What AWS answers to anybody, and what decides only once it has looked further.
-FREE = {"GetCallerIdentity", "GetSessionToken", "AssumeRoleWithWebIdentity"}
+FREE = {"GetCallerIdentity", "GetSessionToken", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"}
 BY_ITSELF = {"AssumeRole"}
 CODES = {"ec2": "UnauthorizedOperation", "query": "AccessDenied"}
 SERVICES = sorted(room.service.name for room in ROOMS)

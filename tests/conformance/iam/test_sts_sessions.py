@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from hatoba.core.keys import Scope
 from hatoba.core.verdicts import Verdicts
@@ -217,12 +216,6 @@ def test_why_somebody_was_refused(platform: Platform, sts: Any, account: str) ->
     for ask, said in ((other, text), (sts, text[:-3]), (sts, "x")):
         words = refused("InvalidAuthorizationMessageException", ask.decode_authorization_message, EncodedMessage=said)
         assert words == "Message is not valid"
-
-
-def test_saml_is_refused_by_name(sts: Any, role: str, account: str) -> None:
-    saml = f"arn:aws:iam::{account}:saml-provider/corp"
-    with pytest.raises(ClientError, match="AssumeRoleWithSAML"):
-        sts.assume_role_with_saml(RoleArn=role, PrincipalArn=saml, SAMLAssertion="PHNhbWw+")
 
 
 # --- tasks

@@ -19,7 +19,8 @@ ACCESS = Access(
     "sts",
     {
         "AssumeRole": inside,  # the role's trust policy decides with the caller's own, and has to be asked for
-        "AssumeRoleWithWebIdentity": anyone,  # unsigned
+        "AssumeRoleWithSAML": anyone,  # unsigned: the assertion says who asks, the role's trust policy decides
+        "AssumeRoleWithWebIdentity": anyone,  # likewise
         "DecodeAuthorizationMessage": on(),
         "GetAccessKeyInfo": on(),
         "GetCallerIdentity": anyone,

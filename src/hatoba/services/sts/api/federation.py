@@ -1,4 +1,4 @@
-"""Sessions for identities that others vouch for: OpenID providers."""
+"""Sessions for identities that OpenID providers vouch for."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hatoba.aws.shapes import sts as t
 from hatoba.core import arn as arns
 from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
-from hatoba.services.sts.api.room import HOUR, Role, check_duration, context, find_role, issue, moment, session_of, sts
+from hatoba.services.sts.api.room import HOUR, check_duration, context, find_role, issue, session_of, sts, vouched
 from hatoba.services.sts.oidc import Keys, Unreachable
-from hatoba.services.sts.plan import jwt, trust
+from hatoba.services.sts.plan import jwt
 from hatoba.services.sts.plan.limits import Wish, invalid, packed, wish
 
 ACTION = "sts:AssumeRoleWithWebIdentity"
@@ -41,7 +41,7 @@ async def assume_role_with_web_identity(
     size = packed(wished)
     role = await find_role(call, req["RoleArn"])
     claims = _claims(token, issuer, subject, audience)
-    if role is None or not _trusted(req, call, role, provider, claims, wished):
+    if role is None or not vouched(call, role, ACTION, provider, req["RoleSessionName"], claims, wished):
         raise AwsError(f"Not authorized to perform {ACTION}", code="AccessDenied", status=403)
     seconds = req.get("DurationSeconds", HOUR)
     check_duration(call, seconds, role)
@@ -142,28 +142,3 @@ def _wish(req: t.AssumeRoleWithWebIdentityRequest, token: jwt.Token) -> Wish:
 def _only(value: object) -> object:
     """Tags' values come as lists of one."""
     return value[0] if isinstance(value, list) and value else value
-
-
-def _trusted(
-    req: t.AssumeRoleWithWebIdentityRequest,
-    call: Call,
-    role: Role,
-    provider: str,
-    claims: dict[str, str],
-    wished: Wish,
-) -> bool:
-    actions = [ACTION]
-    if wished.tags:
-        actions.append("sts:TagSession")
-    if wished.source_identity is not None:
-        actions.append("sts:SetSourceIdentity")
-    known: dict[str, str | Sequence[str] | None] = {
-        **claims,
-        **{f"aws:RequestTag/{key}": value for key, value in wished.tags},
-        "aws:TagKeys": [key for key, _ in wished.tags] or None,
-        **moment(call),
-        "aws:FederatedProvider": provider,
-        "sts:RoleSessionName": req["RoleSessionName"],
-        "sts:SourceIdentity": wished.source_identity,
-    }
-    return all(trust.allows_federated(role.trust, action, provider, known) for action in actions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
@@ -22,9 +22,11 @@ from hatoba.gateway.call import Call, Principal, SessionContext
 from hatoba.gateway.room import Service
 from hatoba.services.sts.access import ACCESS
 from hatoba.services.sts.model import EVERYWHERE, Session, forget_expired, sessions
+from hatoba.services.sts.plan import trust
 from hatoba.services.sts.plan.limits import Wish, invalid
 
 sts = Service("sts", access=ACCESS)
+Claim = str | Sequence[str] | None
 
 HOUR = 3600  # seconds: how long sessions last unless asked otherwise, and those of a role that assumes another at most
 
@@ -101,6 +103,28 @@ def moment(call: Call) -> dict[str, str | None]:
         "aws:SourceIp": call.address or None,
         "aws:UserAgent": call.user_agent or None,
     }
+
+
+def vouched(
+    call: Call, role: Role, action: str, provider: str, name: str, claims: Mapping[str, Claim], wished: Wish
+) -> bool:
+    """Whether a role trusts whom a provider (an ARN) vouches for, for all that is asked. `claims`: what the provider
+    says, by condition key; None for what it does not say."""
+    actions = [action]
+    if wished.tags:
+        actions.append("sts:TagSession")
+    if wished.source_identity is not None:
+        actions.append("sts:SetSourceIdentity")
+    known: dict[str, Claim] = {
+        **claims,
+        **{f"aws:RequestTag/{key}": value for key, value in wished.tags},
+        "aws:TagKeys": [key for key, _ in wished.tags] or None,
+        **moment(call),
+        "aws:FederatedProvider": provider,
+        "sts:RoleSessionName": name,
+        "sts:SourceIdentity": wished.source_identity,
+    }
+    return all(trust.allows_federated(role.trust, each, provider, known) for each in actions)
 
 
 def show_factor(call: Call, req: Mapping[str, Any]) -> bool:
