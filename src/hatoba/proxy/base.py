@@ -314,10 +314,12 @@ class GroupTraffic(msgspec.Struct, frozen=True, kw_only=True):
     """Counters of one balancer's use of one group, since its proxy started."""
 
     requests: int = 0
-    codes: Mapping[str, int] = {}  # by class: {"2xx": 10}
+    codes: Mapping[str, int] = {}  # by class: {"2xx": 10}; the proxy's own answers in a target's place are among them
     connect_failures: int = 0
     active_requests: int = 0
+    connections: int = 0
     active_connections: int = 0
+    tls_failures: int = 0  # handshakes with targets that came to nothing
     response_seconds: Mapping[str, float] = {}  # from the last byte sent to the first one back: {"0.5": 0.003}
 
 
@@ -336,8 +338,15 @@ class BalancerTraffic(msgspec.Struct, frozen=True, kw_only=True):
 
     requests: int = 0
     codes: Mapping[str, int] = {}  # what clients got, by class
+    rule_answers: int = 0  # redirects and fixed responses
     connections: int = 0
     active_connections: int = 0
+    rejected_connections: int = 0  # as the proxy had too many
+    received: int = 0  # bytes, from clients (of network balancers: see `flows`)
+    sent: int = 0  # bytes, to clients
+    tls_failures: int = 0  # handshakes of clients that came to nothing
+    target_tls_failures: int = 0  # of a network balancer: handshakes with targets
+    port_failures: int = 0  # of a network balancer: connections to targets for which there was no port left
     groups: Mapping[str, GroupTraffic] = {}
     flows: Mapping[str, FlowTraffic] = {}  # of a network balancer, by protocol: TCP, TLS, UDP
 

@@ -11,11 +11,12 @@ import msgspec
 
 # Only what `stats` reads and what tells about Envoy's own state: a counter costs memory in every cluster.
 _STATISTICS = (
-    r"http\..*\.downstream_(rq_total|rq_[1-5]xx|cx_total|cx_active)",
+    r"http\..*\.(rq_direct_response|downstream_(rq_total|rq_[1-5]xx|cx_total|cx_active|cx_rx_bytes_total"
+    r"|cx_tx_bytes_total))",
     r"cluster\..*\.(upstream_rq_total|upstream_rq_[1-5]xx|upstream_rq_active|upstream_cx_active|upstream_cx_connect_fail"
-    r"|upstream_cx_connect_timeout|upstream_rq_time)",
+    r"|upstream_cx_connect_timeout|upstream_rq_time|upstream_cx_total|bind_errors|ssl\.connection_error)",
     r"tcp\.flows/.*\.downstream_cx_(total|rx_bytes_total|tx_bytes_total)",
-    r"listener\.flows/.*\.(downstream_cx_active|ssl\.connection_error)",
+    r"listener\.(flows|http)/.*\.(downstream_cx_active|downstream_global_cx_overflow|ssl\.connection_error)",
     r"udp\.flows/.*\.downstream_sess_(total|active|rx_bytes|tx_bytes)",
     r"(listener_manager|cluster_manager|control_plane|server)\..*",
 )

@@ -57,6 +57,7 @@ def listener(balancer: Balancer, listener: Listener) -> Resource:
     first, *others = (_address(address, listener.port) for address in balancer.addresses)
     message = Message(
         name=name,
+        stat_prefix=names.listening_stat(balancer.id),
         address=first,
         additional_addresses=[AdditionalAddress(address=other) for other in others],
         # The interface may come up after the listener.

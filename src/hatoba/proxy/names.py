@@ -30,6 +30,11 @@ def flow_stat(balancer: str, protocol: str) -> str:
     return stat(f"flows/{balancer}/{protocol}")
 
 
+def listening_stat(balancer: str) -> str:
+    """Under which an application balancer's connections are counted, as far as they are no requests."""
+    return stat(f"http/{balancer}")
+
+
 def certificate(id_: str) -> str:
     return f"certificate|{id_}"
 

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 
 from hatoba.proxy import names
 from hatoba.proxy.base import Balancer, BalancerTraffic, FlowTraffic, GroupTraffic, Wanted
+from hatoba.proxy.flows import sockets
 from hatoba.proxy.snapshot import groups_of
 
 QUERY = "/stats?usedonly&filter=^(http|cluster|tcp|udp|listener)%5C."
 
 _QUANTILES = {"50": "0.5", "90": "0.9", "99": "0.99"}
 _RANK = re.compile(r"P([0-9.]+)\([^,]*,([0-9.]+)\)")
+_TLS_FAILED, _REJECTED = "ssl.connection_error", "downstream_global_cx_overflow"
 _CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
 
@@ -30,19 +32,31 @@ def traffic(text: str, wanted: Wanted) -> dict[str, BalancerTraffic]:
 
 
 def _http(values: Mapping[str, int], times: Mapping[str, Mapping[str, float]], balancer: Balancer) -> BalancerTraffic:
-    groups = {
-        id_: _group(values, times, f"cluster.{_cluster(balancer.id, id_)}.upstream_") for id_ in groups_of(balancer)
-    }
-    return _balancer(values, f"http.{names.stat(balancer.id)}.downstream_", groups)
+    groups = {id_: _group(values, times, f"cluster.{_cluster(balancer.id, id_)}.") for id_ in groups_of(balancer)}
+    return _balancer(values, balancer.id, groups)
 
 
 def _network(values: Mapping[str, int], balancer: Balancer) -> BalancerTraffic:
-    flows = {protocol: _flows(values, balancer.id, protocol) for protocol in ("TCP", "TLS", "UDP")}
+    known = {protocol: _flows(values, balancer.id, protocol) for protocol in ("TCP", "TLS", "UDP")}
+    listening = (f"listener.{names.flow_stat(balancer.id, protocol)}." for protocol in known)
     return BalancerTraffic(
-        connections=sum(each.new for each in flows.values()),
-        active_connections=sum(each.active for each in flows.values()),
-        flows={protocol: each for protocol, each in flows.items() if each != FlowTraffic()},
+        connections=sum(each.new for each in known.values()),
+        active_connections=sum(each.active for each in known.values()),
+        rejected_connections=sum(values.get(f"{each}{_REJECTED}", 0) for each in listening),
+        target_tls_failures=_of_clusters(values, balancer, _TLS_FAILED),
+        port_failures=_of_clusters(values, balancer, "bind_errors"),
+        flows={protocol: each for protocol, each in known.items() if each != FlowTraffic()},
     )
+
+
+def _of_clusters(values: Mapping[str, int], balancer: Balancer, what: str) -> int:
+    """The sum over a network balancer's sockets, each of which has a cluster of its own."""
+    clusters = (
+        names.stat(names.flows(balancer.id, listener.id, address))
+        for listener in balancer.listeners
+        for address, _ in sockets(balancer)
+    )
+    return sum(values.get(f"cluster.{cluster}.{what}", 0) for cluster in clusters)
 
 
 def _flows(values: Mapping[str, int], balancer: str, protocol: str) -> FlowTraffic:
@@ -61,7 +75,7 @@ def _flows(values: Mapping[str, int], balancer: str, protocol: str) -> FlowTraff
         active=values.get(f"listener.{name}.downstream_cx_active", 0),
         received=values.get(f"{proxied}rx_bytes_total", 0),
         sent=values.get(f"{proxied}tx_bytes_total", 0),
-        tls_failures=values.get(f"listener.{name}.ssl.connection_error", 0),
+        tls_failures=values.get(f"listener.{name}.{_TLS_FAILED}", 0),
     )
 
 
@@ -95,18 +109,28 @@ def _codes(values: Mapping[str, int], prefix: str) -> dict[str, int]:
     return {each: count for each, count in counted.items() if count}
 
 
-def _balancer(values: Mapping[str, int], prefix: str, groups: Mapping[str, GroupTraffic]) -> BalancerTraffic:
+def _balancer(values: Mapping[str, int], id_: str, groups: Mapping[str, GroupTraffic]) -> BalancerTraffic:
+    own, listening = f"http.{names.stat(id_)}.", f"listener.{names.listening_stat(id_)}."
+    prefix = f"{own}downstream_"
     return BalancerTraffic(
         requests=values.get(f"{prefix}rq_total", 0),
         codes=_codes(values, prefix),
         connections=values.get(f"{prefix}cx_total", 0),
+        rule_answers=values.get(f"{own}rq_direct_response", 0),
         active_connections=values.get(f"{prefix}cx_active", 0),
+        rejected_connections=values.get(f"{listening}{_REJECTED}", 0),
+        received=values.get(f"{prefix}cx_rx_bytes_total", 0),
+        sent=values.get(f"{prefix}cx_tx_bytes_total", 0),
+        tls_failures=values.get(f"{listening}{_TLS_FAILED}", 0),
         groups=groups,
     )
 
 
-def _group(values: Mapping[str, int], times: Mapping[str, Mapping[str, float]], prefix: str) -> GroupTraffic:
+def _group(values: Mapping[str, int], times: Mapping[str, Mapping[str, float]], own: str) -> GroupTraffic:
+    prefix = f"{own}upstream_"
     return GroupTraffic(
+        connections=values.get(f"{prefix}cx_total", 0),
+        tls_failures=values.get(f"{own}{_TLS_FAILED}", 0),
         requests=values.get(f"{prefix}rq_total", 0),
         codes=_codes(values, prefix),
         connect_failures=values.get(f"{prefix}cx_connect_fail", 0),

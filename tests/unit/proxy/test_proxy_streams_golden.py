@@ -131,6 +131,12 @@ udp.flows/{ID}/UDP.downstream_sess_total: 4
 udp.flows/{ID}/UDP.downstream_sess_active: 1
 udp.flows/{ID}/UDP.downstream_sess_rx_bytes: 5
 udp.flows/{ID}/UDP.downstream_sess_tx_bytes: 6
+listener.flows/{ID}/TCP.downstream_global_cx_overflow: 1
+listener.flows/{ID}/TLS.downstream_global_cx_overflow: 2
+cluster.{ID}_secure_10_0_0_5.ssl.connection_error: 8
+cluster.{ID}_secure_10_0_1_5.ssl.connection_error: 9
+cluster.{ID}_names_10_0_0_5.bind_errors: 10
+cluster.other_names_10_0_0_5.bind_errors: 11
 """
 
 
@@ -142,3 +148,4 @@ def test_flows_are_counted_by_protocol() -> None:
         "UDP": FlowTraffic(new=4, active=1, received=5, sent=6),
     }
     assert (told.connections, told.active_connections) == (11, 3)
+    assert (told.rejected_connections, told.target_tls_failures, told.port_failures) == (3, 17, 10)

@@ -1,5 +1,5 @@
-"""Traffic and health as Prometheus text, under the names that CloudWatch's AWS/ApplicationELB and AWS/NetworkELB have
-for them in words.
+"""Traffic and health as Prometheus text: of what CloudWatch has in AWS/ApplicationELB and AWS/NetworkELB all that the
+proxies count. Which is which, and what is left out, says the room's README.
 
 Counters are the proxies' own, since their start: who reads them takes differences.
 """
@@ -19,16 +19,25 @@ _decode = msgspec.msgpack.Decoder(BalancerTraffic).decode
 _HELP = {
     "requests_total": ("counter", "Requests that a load balancer got."),
     "responses_total": ("counter", "Answers that clients got, by class of status code."),
+    "rule_answers_total": ("counter", "Redirects and fixed responses."),
     "connections_total": ("counter", "Connections that clients opened."),
     "active_connections": ("gauge", "Connections of clients now."),
+    "rejected_connections_total": ("counter", "Connections that were refused, as there were too many."),
     "target_requests_total": ("counter", "Requests that a target group got."),
-    "target_responses_total": ("counter", "Answers of targets, by class of status code."),
+    "target_responses_total": (
+        "counter",
+        "Answers of targets, by class of status code; 5xx are also what was answered in place of a target.",
+    ),
+    "target_connections_total": ("counter", "Connections that were opened to targets."),
+    "target_active_connections": ("gauge", "Connections to targets now."),
     "target_connection_errors_total": ("counter", "Connections to targets that failed."),
     "target_response_seconds": ("summary", "Until a target began to answer, since the proxy started."),
     "new_flows_total": ("counter", "Flows (connections, and what stands for them in UDP) that clients began."),
     "active_flows": ("gauge", "Flows of clients now."),
     "processed_bytes_total": ("counter", "Bytes that passed, in both directions."),
     "tls_negotiation_errors_total": ("counter", "TLS handshakes of clients that came to nothing."),
+    "target_tls_negotiation_errors_total": ("counter", "TLS handshakes with targets that came to nothing."),
+    "port_allocation_errors_total": ("counter", "Connections to targets for which there was no port left."),
     "targets": ("gauge", "Targets, by their health."),
 }
 
@@ -62,12 +71,19 @@ def _of_balancer(id_: str, traffic: BalancerTraffic) -> Iterator[tuple[str, str,
     yield "requests_total", own, traffic.requests
     yield "connections_total", own, traffic.connections
     yield "active_connections", own, traffic.active_connections
+    yield "rejected_connections_total", own, traffic.rejected_connections
+    yield "rule_answers_total", own, traffic.rule_answers
+    yield "processed_bytes_total", own, traffic.received + traffic.sent
+    yield "tls_negotiation_errors_total", own, traffic.tls_failures
     for code, count in sorted(traffic.codes.items()):
         yield "responses_total", f'{own},code="{code}"', count
     for arn, group in sorted(traffic.groups.items()):
         labels = f'{own},target_group="{_short(arn)}"'
         yield "target_requests_total", labels, group.requests
+        yield "target_connections_total", labels, group.connections
+        yield "target_active_connections", labels, group.active_connections
         yield "target_connection_errors_total", labels, group.connect_failures
+        yield "target_tls_negotiation_errors_total", labels, group.tls_failures
         for code, count in sorted(group.codes.items()):
             yield "target_responses_total", f'{labels},code="{code}"', count
         for quantile, seconds in sorted(group.response_seconds.items()):
@@ -75,6 +91,9 @@ def _of_balancer(id_: str, traffic: BalancerTraffic) -> Iterator[tuple[str, str,
 
 
 def _of_flows(own: str, traffic: BalancerTraffic) -> Iterator[tuple[str, str, float]]:
+    yield "rejected_connections_total", own, traffic.rejected_connections
+    yield "target_tls_negotiation_errors_total", own, traffic.target_tls_failures
+    yield "port_allocation_errors_total", own, traffic.port_failures
     for protocol, flows in sorted(traffic.flows.items()):
         labels = f'{own},protocol="{protocol}"'
         yield "new_flows_total", labels, flows.new

@@ -17,9 +17,20 @@ TRAFFIC = BalancerTraffic(
     codes={"2xx": 40, "5xx": 3},
     connections=9,
     active_connections=4,
+    rule_answers=1,
+    rejected_connections=5,
+    received=300,
+    sent=12,
+    tls_failures=6,
     groups={
         GROUP: GroupTraffic(
-            requests=42, codes={"2xx": 40}, connect_failures=2, response_seconds={"0.5": 0.0015, "0.99": 0.0125}
+            requests=42,
+            codes={"2xx": 40},
+            connections=8,
+            active_connections=7,
+            connect_failures=2,
+            tls_failures=11,
+            response_seconds={"0.5": 0.0015, "0.99": 0.0125},
         )
     },
 )
@@ -31,19 +42,32 @@ hatoba_elb_requests_total{load_balancer="app/web/50dc"} 43
 # TYPE hatoba_elb_responses_total counter
 hatoba_elb_responses_total{load_balancer="app/web/50dc",code="2xx"} 40
 hatoba_elb_responses_total{load_balancer="app/web/50dc",code="5xx"} 3
+# HELP hatoba_elb_rule_answers_total Redirects and fixed responses.
+# TYPE hatoba_elb_rule_answers_total counter
+hatoba_elb_rule_answers_total{load_balancer="app/web/50dc"} 1
 # HELP hatoba_elb_connections_total Connections that clients opened.
 # TYPE hatoba_elb_connections_total counter
 hatoba_elb_connections_total{load_balancer="app/web/50dc"} 9
 # HELP hatoba_elb_active_connections Connections of clients now.
 # TYPE hatoba_elb_active_connections gauge
 hatoba_elb_active_connections{load_balancer="app/web/50dc"} 4
+# HELP hatoba_elb_rejected_connections_total Connections that were refused, as there were too many.
+# TYPE hatoba_elb_rejected_connections_total counter
+hatoba_elb_rejected_connections_total{load_balancer="app/web/50dc"} 5
 # HELP hatoba_elb_target_requests_total Requests that a target group got.
 # TYPE hatoba_elb_target_requests_total counter
 hatoba_elb_target_requests_total{load_balancer="app/web/50dc",target_group="targetgroup/web/73e2"} 42
-# HELP hatoba_elb_target_responses_total Answers of targets, by class of status code.
+# HELP hatoba_elb_target_responses_total Answers of targets, by class of status code; 5xx are also what was answered \
+in place of a target.
 # TYPE hatoba_elb_target_responses_total counter
 hatoba_elb_target_responses_total{load_balancer="app/web/50dc",target_group="targetgroup/web/73e2",\
 code="2xx"} 40
+# HELP hatoba_elb_target_connections_total Connections that were opened to targets.
+# TYPE hatoba_elb_target_connections_total counter
+hatoba_elb_target_connections_total{load_balancer="app/web/50dc",target_group="targetgroup/web/73e2"} 8
+# HELP hatoba_elb_target_active_connections Connections to targets now.
+# TYPE hatoba_elb_target_active_connections gauge
+hatoba_elb_target_active_connections{load_balancer="app/web/50dc",target_group="targetgroup/web/73e2"} 7
 # HELP hatoba_elb_target_connection_errors_total Connections to targets that failed.
 # TYPE hatoba_elb_target_connection_errors_total counter
 hatoba_elb_target_connection_errors_total{load_balancer="app/web/50dc",target_group="targetgroup/web/73e2"} 2
@@ -53,6 +77,15 @@ hatoba_elb_target_response_seconds{load_balancer="app/web/50dc",target_group="ta
 quantile="0.5"} 0.0015
 hatoba_elb_target_response_seconds{load_balancer="app/web/50dc",target_group="targetgroup/web/73e2",\
 quantile="0.99"} 0.0125
+# HELP hatoba_elb_processed_bytes_total Bytes that passed, in both directions.
+# TYPE hatoba_elb_processed_bytes_total counter
+hatoba_elb_processed_bytes_total{load_balancer="app/web/50dc"} 312
+# HELP hatoba_elb_tls_negotiation_errors_total TLS handshakes of clients that came to nothing.
+# TYPE hatoba_elb_tls_negotiation_errors_total counter
+hatoba_elb_tls_negotiation_errors_total{load_balancer="app/web/50dc"} 6
+# HELP hatoba_elb_target_tls_negotiation_errors_total TLS handshakes with targets that came to nothing.
+# TYPE hatoba_elb_target_tls_negotiation_errors_total counter
+hatoba_elb_target_tls_negotiation_errors_total{load_balancer="app/web/50dc",target_group="targetgroup/web/73e2"} 11
 # HELP hatoba_elb_targets Targets, by their health.
 # TYPE hatoba_elb_targets gauge
 hatoba_elb_targets{target_group="targetgroup/web/73e2",state="healthy"} 2
@@ -76,6 +109,9 @@ async def test_what_nodes_sampled_is_told_once_it_is_asked_for() -> None:
 
 
 FLOWS = """\
+# HELP hatoba_elb_rejected_connections_total Connections that were refused, as there were too many.
+# TYPE hatoba_elb_rejected_connections_total counter
+hatoba_elb_rejected_connections_total{load_balancer="net/flows/50dc"} 4
 # HELP hatoba_elb_new_flows_total Flows (connections, and what stands for them in UDP) that clients began.
 # TYPE hatoba_elb_new_flows_total counter
 hatoba_elb_new_flows_total{load_balancer="net/flows/50dc",protocol="TLS"} 7
@@ -87,14 +123,21 @@ hatoba_elb_active_flows{load_balancer="net/flows/50dc",protocol="TLS"} 2
 hatoba_elb_processed_bytes_total{load_balancer="net/flows/50dc",protocol="TLS"} 110
 # HELP hatoba_elb_tls_negotiation_errors_total TLS handshakes of clients that came to nothing.
 # TYPE hatoba_elb_tls_negotiation_errors_total counter
-hatoba_elb_tls_negotiation_errors_total{load_balancer="net/flows/50dc",protocol="TLS"} 3"""
+hatoba_elb_tls_negotiation_errors_total{load_balancer="net/flows/50dc",protocol="TLS"} 3
+# HELP hatoba_elb_target_tls_negotiation_errors_total TLS handshakes with targets that came to nothing.
+# TYPE hatoba_elb_target_tls_negotiation_errors_total counter
+hatoba_elb_target_tls_negotiation_errors_total{load_balancer="net/flows/50dc"} 5
+# HELP hatoba_elb_port_allocation_errors_total Connections to targets for which there was no port left.
+# TYPE hatoba_elb_port_allocation_errors_total counter
+hatoba_elb_port_allocation_errors_total{load_balancer="net/flows/50dc"} 6"""
 
 
 async def test_flows_of_network_load_balancers_as_text() -> None:
     store = Store(MemoryJournal(MemoryDisk()), fleet.TABLES, Sealer(b"k" * 32))
     store.open()
     flows = FlowTraffic(new=7, active=2, received=10, sent=100, tls_failures=3)
-    told = {"net/flows/50dc": msgspec.msgpack.encode(BalancerTraffic(flows={"TLS": flows}))}
+    counted = BalancerTraffic(flows={"TLS": flows}, rejected_connections=4, target_tls_failures=5, port_failures=6)
+    told = {"net/flows/50dc": msgspec.msgpack.encode(counted)}
     assert "\n".join(collector(store, told)()) == FLOWS
     await store.durable()
     store.close()
