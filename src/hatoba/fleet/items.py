@@ -65,7 +65,7 @@ class NetworkItem(m.Part, frozen=True, kw_only=True):
 
 class InterfaceItem(m.Part, frozen=True, kw_only=True):
     """`balancer`: the address belongs to the router, for a proxy to listen on; else it is a workload's own. `open`:
-    whatever its groups say, everything passes."""
+    whatever its groups say, everything passes. `address`, `gateway`, `prefix` are "" where it has IPv6 only."""
 
     network: str
     address: str
@@ -79,6 +79,9 @@ class InterfaceItem(m.Part, frozen=True, kw_only=True):
     open: bool = False
     further: tuple[str, ...] = ()  # secondary addresses, and blocks
     publics: tuple[tuple[str, str], ...] = ()  # (private, public)
+    address6: str | None = None
+    prefix6: str | None = None
+    egress6: m.Egress6 = "none"
 
 
 class PolicyItem(m.Part, frozen=True, kw_only=True):
@@ -95,6 +98,7 @@ class PeerItem(m.Part, frozen=True, kw_only=True):
     node: str
     groups: tuple[str, ...]
     further: tuple[str, ...] = ()
+    address6: str | None = None
 
 
 class PublicItem(m.Part, frozen=True, kw_only=True):
@@ -256,6 +260,9 @@ def _interface(view: View, node: str, ref: Ref) -> InterfaceItem | None:
         open=holder[1] == "balancer" and any(each.open for each in view.index(m.balancers, "interface", ref.id)),
         further=(*record.further, *record.blocks),
         publics=record.publics,
+        address6=record.address6,
+        prefix6=record.prefix6,
+        egress6=record.egress6,
     )
 
 
@@ -304,7 +311,14 @@ def _peer(view: View, node: str, ref: Ref) -> PeerItem | None:
     if not where:
         return None
     besides = (*record.further, *record.blocks)
-    return PeerItem(network=record.network, address=record.address, node=where, groups=record.groups, further=besides)
+    return PeerItem(
+        network=record.network,
+        address=record.address,
+        node=where,
+        groups=record.groups,
+        further=besides,
+        address6=record.address6,
+    )
 
 
 def _public(view: View, node: str, ref: Ref) -> PublicItem | None:

@@ -103,20 +103,29 @@ class Peering(Record, frozen=True, kw_only=True):
     networks: tuple[str, str]
 
 
+Egress6 = Literal["none", "out", "both"]  # as in the network engine: "out" has answers only
+
+
 class Interface(Record, frozen=True, kw_only=True):
-    """A network interface. Writer: the `ec2` room, which also allocates addresses."""
+    """A network interface. Writer: the `ec2` room, which also allocates addresses.
+
+    `address`, `gateway` and `prefix` (the subnet's block) are "" where its subnet has IPv6 only.
+    """
 
     network: str
     subnet: str
     address: str
     mac: str
     gateway: str
-    prefix: str  # the subnet's block
+    prefix: str
     groups: tuple[str, ...] = ()
     public: str | None = None  # of the instance's pool
     egress: bool = False  # its subnet's routes lead outside
-    further: tuple[str, ...] = ()  # secondary addresses
-    blocks: tuple[str, ...] = ()  # delegated prefixes
+    address6: str | None = None  # the first of its IPv6 addresses
+    prefix6: str | None = None  # the subnet's IPv6 block
+    egress6: Egress6 = "none"  # IPv6 is routed as it is: whether the outside is reached, and reaches it
+    further: tuple[str, ...] = ()  # secondary addresses, and what IPv6 addresses it has besides
+    blocks: tuple[str, ...] = ()  # delegated prefixes: /28, /80
     publics: tuple[
         tuple[str, str], ...
     ] = ()  # of secondary addresses: (private, public), while its routes lead outside
@@ -124,7 +133,8 @@ class Interface(Record, frozen=True, kw_only=True):
     @property
     def held(self) -> tuple[str, ...]:
         """All of its addresses and blocks."""
-        return (self.address, *self.further, *self.blocks)
+        own = (self.address, self.address6)
+        return (*(address for address in own if address), *self.further, *self.blocks)
 
     @property
     def all_public(self) -> tuple[str, ...]:
