@@ -35,7 +35,7 @@ async def end_node(places: Places) -> None:
     identity = Identity(places.node / "identity")
     if identity.exists:
         pool, transit = identity.addresses
-        await KernelFabric(network_settings(places, pool, transit)).teardown()
+        await KernelFabric(network_settings(places, pool, transit, pool6=identity.pool6)).teardown()
     await asyncio.to_thread(shutil.rmtree, places.node / "tasks", True)
 
 

@@ -12,7 +12,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TypeVar
 
@@ -115,6 +115,7 @@ class Node:
                 places,
                 pool,
                 transit,
+                pool6=self._identity.pool6,
                 address=self._settings.address,
                 endpoint_port=self._settings.endpoint_port,
                 bridge=self._settings.bridge,
@@ -215,6 +216,7 @@ class Node:
             this_platform(),
             agent.emit,
             self._task_endpoint(),
+            self._task_endpoint6(),
             told_by_file=self._settings.metadata_file,
         )
         agent.bind(self.worker, self.wiring, self.session)
@@ -226,6 +228,14 @@ class Node:
         if not self._settings.local:
             return REGISTRY
         return f"http://{self._here}:{self._settings.endpoint_port}"
+
+    def _task_endpoint6(self) -> str:
+        """Likewise for tasks that have IPv6 only; other machines' nodes know no such way."""
+        pool, transit = self._identity.addresses
+        there = host_address6(pool, transit, self._identity.pool6)
+        if not self._settings.task_endpoint or not self._settings.local or there is None:
+            return ""
+        return f"http://[{there}]:{self._settings.endpoint_port}"
 
     @property
     def _here(self) -> str:
@@ -292,6 +302,7 @@ def network_settings(
     pool: str,
     transit: str,
     *,
+    pool6: str = "",
     address: str = "",
     endpoint_port: int = 4566,
     bridge: str = "172.17.0.0/16",
@@ -302,10 +313,21 @@ def network_settings(
         host_address=str(first_address(IPv4Network(transit))),
         transit=transit,
         pool=pool,
+        pool6=pool6 or None,
+        host_address6=host_address6(pool, transit, pool6),
         host_services=(HostService(port=endpoint_port),),
         underlay=address or None,
         bridge=bridge,
     )
+
+
+def host_address6(pool: str, transit: str, pool6: str) -> str | None:
+    """The host's: in the first /56, which no VPC is given, at the number that its node's part of the pool has there."""
+    if not pool6:
+        return None
+    part = IPv4Network(transit)
+    number = (int(part.network_address) - int(IPv4Network(pool).network_address)) // part.num_addresses
+    return str(IPv6Network(pool6)[number + 1])
 
 
 def runtime_settings(places: Places) -> RuntimeSettings:

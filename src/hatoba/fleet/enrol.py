@@ -204,13 +204,21 @@ class Enrolments:
     """The tokens that are out."""
 
     def __init__(
-        self, store: Store, authority: Authority, clock: Clock, ids: Ids, pool: str, admit: Admit | None = None
+        self,
+        store: Store,
+        authority: Authority,
+        clock: Clock,
+        ids: Ids,
+        pool: str,
+        admit: Admit | None = None,
+        pool6: str = "",
     ) -> None:
         self._store = store
         self._authority = authority
         self._clock = clock
         self._ids = ids
         self._pool = pool
+        self._pool6 = pool6
         self._admit = admit
         self.where = ("", 0)  # host and port that nodes connect to
 
@@ -259,7 +267,12 @@ class Enrolments:
             tx.put(m.nodes, new)
         await self._store.durable()
         return Joined(
-            node=node, certificate=certificate, authority=self._authority.pem, pool=self._pool, transit=transit
+            node=node,
+            certificate=certificate,
+            authority=self._authority.pem,
+            pool=self._pool,
+            transit=transit,
+            pool6=self._pool6,
         )
 
     def _use_up(self, tx: Tx, token: str) -> None:

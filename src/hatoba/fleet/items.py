@@ -310,13 +310,12 @@ def _peer(view: View, node: str, ref: Ref) -> PeerItem | None:
     where = _address(view, holder[0])
     if not where:
         return None
-    besides = (*record.further, *record.blocks)
     return PeerItem(
         network=record.network,
         address=record.address,
         node=where,
         groups=record.groups,
-        further=besides,
+        further=(*record.further, *record.blocks),
         address6=record.address6,
     )
 

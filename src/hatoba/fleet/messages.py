@@ -94,6 +94,7 @@ class Joined(Part, frozen=True, kw_only=True, tag="joined"):
     authority: str
     pool: str
     transit: str
+    pool6: str = ""
 
 
 class Told(Part, frozen=True, kw_only=True, tag="told"):

@@ -16,8 +16,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import ip_network
 
-from hatoba.network import groups, ruleset
+from hatoba.network import grouprules, groups
 from hatoba.network.base import Acl, AclRule, Border
+from hatoba.network.grouprules import Elements
 
 _WAYS = (("out", "daddr"), ("in", "saddr"))
 
@@ -36,10 +37,10 @@ def chains(acl: Acl) -> dict[str, list[str]]:
 
 def _rules(rule: AclRule, far: str) -> list[str]:
     verdict = "return" if rule.allow else "drop"
-    return [f"{end} {ruleset.protocol(rule)}{verdict}" for end in ruleset.far_ends(rule, far)]
+    return [f"{end} {grouprules.protocol(rule)}{verdict}" for end in grouprules.far_ends(rule, far)]
 
 
-def elements(acls: Iterable[Acl]) -> ruleset.Elements:
+def elements(acls: Iterable[Acl]) -> Elements:
     """What leads to the subnets' chains."""
     return {
         (f"acl-{way}{ip_network(cidr).version}", cidr): f"jump acl-{way}-{border.subnet}"

@@ -9,7 +9,8 @@ by the interfaces, addresses and peers themselves, and by *guests*: those of a p
 Beside the VPCs a node has one *bridge*: a router too, of which nobody outside of this node knows. A *seat* on it is a
 container's namespace with an address of the bridge; ports of the host may lead there.
 
-IPv6 stays within the VPC: between its interfaces, on one node or several, not to the host or the outside.
+IPv6 is never translated: what an interface has by it is reached from the host and from outside as it is, if it says
+so (`Egress6`) and lies in `Settings.pool6`, the blocks that are led to this instance. All others stay within their VPC.
 
 Every `ensure_*` and `set_*` states what is wanted and may be repeated: it changes what differs, nothing else, and
 completes whatever a crash left half made. Addresses and networks are text ("10.0.0.5", "10.0.0.0/16"), as records and
@@ -29,6 +30,7 @@ from hatoba.network.beyond import Front, Guest, Instance, Routing
 from hatoba.network.further import Further
 
 Transport = Literal["tcp", "udp"]
+Egress6 = Literal["none", "out", "both"]  # by IPv6: only within the VPC; also out, and answers back; in from there too
 
 BRIDGE = "bridge"  # no VPC's id
 
@@ -53,6 +55,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host_address: str = "100.64.0.1"  # the host's end of every uplink: where tasks reach `host_services`
     transit: str = "100.64.0.0/22"  # this node's routers take their uplink addresses from here
     pool: str = "100.64.0.0/16"  # all public addresses (and `transit`), of all nodes
+    pool6: str | None = None  # all IPv6 blocks of VPCs that are reached from outside of these; None: there are no such
+    host_address6: str | None = None  # of `pool6`: the host's, where tasks reach `host_services` by IPv6
     host_services: tuple[HostService, ...] = ()
     outside: tuple[str, ...] | None = None  # devices that lead outside or to other nodes; None: found by routes
     underlay: str | None = None  # this node's address for the other nodes; None: it has none, and no vxlan is made
@@ -64,7 +68,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 class RouterService(msgspec.Struct, frozen=True, kw_only=True):
     """An address and port on which the router itself serves every task of its VPC, whatever the security groups say.
 
-    For the resolver and the metadata endpoint. The sockets come from `open_socket`.
+    For the resolver and the metadata endpoint. The sockets come from `open_socket`. An interface without IPv4 reaches
+    those at 169.254.0.0/16 as well: see `Attachment.local`.
     """
 
     address: str
@@ -93,12 +98,13 @@ class InterfaceSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     vpc: str
-    address: str
+    address: str | None  # None: it has IPv6 only
     mac: str
-    gateway: str  # e.g. the subnet's base + 1; answered by the router
+    gateway: str | None  # e.g. the subnet's base + 1; answered by the router
     groups: tuple[str, ...] = ()
     address6: str | None = None
     gateway6: str = "fe80::1"
+    egress6: Egress6 = "none"  # of all its IPv6 addresses and blocks
     public: str | None = None  # of `Settings.pool`; routed from the host, translated by the router
     egress: bool = False  # may go outside the VPC (to public addresses, and to the outside through the host)
     ports: tuple[Publish, ...] = ()  # of a seat, as they were given out
@@ -106,7 +112,9 @@ class InterfaceSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def networks(self) -> tuple[str, ...]:
-        return tuple(each.network for each in self.further)
+        """All that it holds besides its own IPv4 address, and that may come and go while it stands."""
+        own = () if self.address6 is None else (self.address6,)
+        return (*own, *(each.network for each in self.further))
 
 
 class SeatSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,9 +155,10 @@ class AddressSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     vpc: str
-    address: str
+    address: str | None
     groups: tuple[str, ...] = ()
     address6: str | None = None
+    egress6: Egress6 = "none"
     public: str | None = None
     egress: bool = False
     open: bool = False
@@ -158,11 +167,16 @@ class AddressSpec(msgspec.Struct, frozen=True, kw_only=True):
 class Peer(msgspec.Struct, frozen=True, kw_only=True):
     """An interface or address of the VPC that another node holds."""
 
-    address: str
+    address: str | None
     node: str  # that node's underlay address
     groups: tuple[str, ...] = ()
     address6: str | None = None
     further: tuple[str, ...] = ()  # addresses and blocks, as of `InterfaceSpec`
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """As of `InterfaceSpec`."""
+        return (*((self.address6,) if self.address6 is not None else ()), *self.further)
 
 
 class RemotePublic(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,10 +238,14 @@ class Acl(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an interface is: a container runtime joins the namespace by this path."""
+    """Where an interface is: a container runtime joins the namespace by this path.
+
+    `local`: the link-local IPv4 address by which what the router serves sees an interface that has IPv6 only.
+    """
 
     netns: Path
     device: str = "eth0"
+    local: str | None = None
 
 
 class Blackhole(msgspec.Struct, frozen=True, kw_only=True):
@@ -356,8 +374,8 @@ class Fabric(Protocol):
         ...
 
     async def ensure_interface(self, spec: InterfaceSpec) -> Attachment:
-        """Groups, public and further addresses and egress of a standing interface change in place, and only the
-        connections of what it has lost end; another address of its own makes it anew."""
+        """Groups, public, IPv6 and further addresses and egress of a standing interface change in place, and only the
+        connections of what it has lost end; another IPv4 address of its own makes it anew."""
         ...
 
     async def remove_interface(self, vpc: str, interface: str) -> None: ...

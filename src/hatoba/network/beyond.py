@@ -13,7 +13,7 @@ HTTP = 80  # also a port of endpoints
 class Guest(msgspec.Struct, frozen=True, kw_only=True):
     """An interface or address of a peered VPC, as far as it is a member of groups that rules here name."""
 
-    address: str
+    address: str | None
     groups: tuple[str, ...]
     address6: str | None = None
     further: tuple[str, ...] = ()  # addresses and blocks, as of an interface

@@ -6,6 +6,7 @@ The ACLs themselves are chains of their own (`acls`); here is what leads to them
 from __future__ import annotations
 
 from hatoba.network import endpoints
+from hatoba.network.grouprules import NEIGHBOURS
 
 KINDS = {
     f"acl-{way}{number}": f"map {{name}} {{{{ type ipv{number}_addr : verdict; flags interval; }}}}"
@@ -21,19 +22,24 @@ def asked(number: str) -> list[str]:
 
 
 def chains(*, with_endpoints: bool = False) -> dict[str, list[str]]:
-    """Which network ACLs a packet has to pass, before anything else and whatever its connection: see `acls`."""
+    """Which network ACLs a packet has to pass, before anything else and whatever its connection: see `acls`.
+    Neighbours find each other whatever they say."""
     crossed = [rule for pair in zip(asked("4"), asked("6"), strict=True) for rule in pair]
     open_ = [endpoints.PASSES] if with_endpoints else []
     return {
         "forward-acls": ["type filter hook forward priority -10; policy accept;", *open_, *crossed],
         "input-acls": [
             "type filter hook input priority -10; policy accept;",
+            NEIGHBOURS,
             "ip daddr . meta l4proto . th dport @services accept",
+            "ip6 daddr . meta l4proto . th dport @services6 accept",
             *crossed,
         ],
         "output-acls": [
             "type filter hook output priority -10; policy accept;",
+            NEIGHBOURS,
             "ip saddr . meta l4proto . th sport @services accept",
+            "ip6 saddr . meta l4proto . th sport @services6 accept",
             *crossed,
         ],
     }

@@ -5,7 +5,7 @@ Why a router and no bridge device: the decision record 0016.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -37,7 +37,8 @@ def interface(seat: str, cidr: str, address: str, ports: tuple[Publish, ...]) ->
 
 
 class Addresses:
-    """Which seat has which address. A released one rests as long as it can: they are given out going round."""
+    """Which seat has which address; also which interface has which link-local one. A released one rests as long as it
+    can: they are given out going round."""
 
     def __init__(self, cidr: str) -> None:
         self._network = IPv4Network(cidr)
@@ -45,19 +46,23 @@ class Addresses:
         self._taken: set[IPv4Address] = set()
         self._last: IPv4Address | None = None
 
-    def keep(self, seats: Iterable[InterfaceSpec]) -> None:
+    def keep(self, given: Mapping[str, str]) -> None:
         """Those given out before, by whom ever."""
-        for seat in seats:
-            self._put(seat.id, IPv4Address(seat.address))
+        for seat, address in given.items():
+            self._put(seat, IPv4Address(address))
 
     def give(self, seat: str) -> str:
         """The seat's own, or a free one. Raises `PortError` when all are taken."""
         if seat not in self._seats:
             found = addresses.next_free(self._network, self._taken, self._last)
             if found is None:
-                raise PortError("kernel", f"All addresses of the bridge {self._network} are taken.")
+                raise PortError("kernel", f"All addresses of {self._network} are taken.")
             self._put(seat, found)
         return str(self._seats[seat])
+
+    @property
+    def given(self) -> dict[str, str]:
+        return {seat: str(address) for seat, address in self._seats.items()}
 
     def release(self, seat: str) -> None:
         self._taken.discard(self._seats.pop(seat, _NOBODY))
@@ -76,7 +81,11 @@ def answers(wanted: SeatSpec, given: InterfaceSpec) -> bool:
 
 
 def seat(given: InterfaceSpec, netns: Path) -> Seat:
-    return Seat(netns=netns, address=given.address, ports=given.ports)
+    return Seat(netns=netns, address=given.address or "", ports=given.ports)
+
+
+def addresses_of(seats: Iterable[InterfaceSpec]) -> dict[str, str]:
+    return {seat.id: seat.address for seat in seats if seat.address is not None}
 
 
 def published(ports: Iterable[Publish]) -> Iterable[tuple[str, int, int]]:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from hatoba.network import acls as filters
-from hatoba.network import further, names, ruleset
+from hatoba.network import further, grouprules, names
 from hatoba.network.base import (
     Acl,
     AddressSpec,
@@ -37,6 +37,8 @@ def settings(given: Settings) -> None:
     if given.underlay is not None:
         IPv4Address(given.underlay)
     IPv4Network(given.bridge)
+    if given.pool6 is not None and IPv6Address(given.host_address6 or "::") not in IPv6Network(given.pool6):
+        raise ValueError(f"{given.host_address6} has to lie within the pool {given.pool6}.")
 
 
 def vpc(spec: VpcSpec) -> None:
@@ -44,16 +46,16 @@ def vpc(spec: VpcSpec) -> None:
     for cidr in spec.cidrs:
         ip_network(cidr)
     for service in spec.services:
-        IPv4Address(service.address)
+        ip_address(service.address)
     if not 0 < spec.vni < 1 << 24:
         raise ValueError(f"The VPC's number {spec.vni} is not between 1 and 16777215.")
 
 
 def policies(given: Iterable[PolicySet]) -> None:
     for policy in given:
-        for group in (policy.id, *ruleset.references(policy)):
+        for group in (policy.id, *grouprules.references(policy)):
             names.checked(group)
-        ruleset.group_chains(policy)  # raises for what cannot be written as rules
+        grouprules.group_chains(policy)  # raises for what cannot be written as rules
 
 
 def acls(given: Iterable[Acl]) -> None:
@@ -68,22 +70,32 @@ def acls(given: Iterable[Acl]) -> None:
 def holder(spec: InterfaceSpec | AddressSpec, given: Settings) -> None:
     for identifier in (spec.id, spec.vpc, *spec.groups):
         names.checked(identifier)
-    IPv4Address(spec.address)
-    if spec.address6 is not None:
-        IPv6Address(spec.address6)
+    _addresses(spec.address, spec.address6)
+    if spec.address is None and spec.public is not None:
+        raise ValueError(f"{spec.id} has no IPv4 address that {spec.public} could stand for.")
     if spec.public is not None:
         public(spec.public, given)
     if isinstance(spec, InterfaceSpec):
-        IPv4Address(spec.gateway)
+        if (spec.gateway is None) != (spec.address is None):
+            raise ValueError(f"{spec.id} has an IPv4 address and a gateway, or neither.")
+        IPv4Address(spec.gateway or "0.0.0.0")
         IPv6Address(spec.gateway6)
         if not _MAC.fullmatch(spec.mac):
             raise ValueError(f"{spec.mac!r} is no hardware address: six lower-case pairs with colons are expected.")
         for each in spec.further:
-            one = further.checked(each.network).num_addresses == 1
+            network = further.checked(each.network)
+            if spec.address is None and network.version == 4:
+                raise ValueError(f"{spec.id} has IPv6 only: {each.network} is no address for it.")
             if each.public is not None:
                 public(each.public, given)
-                if not one:
-                    raise ValueError(f"{each.network} is a block: it has no public address.")
+                if network.version == 6 or network.num_addresses > 1:
+                    raise ValueError(f"{each.network} is no IPv4 address: nothing stands for it in public.")
+
+
+def _addresses(four: str | None, six: str | None) -> None:
+    IPv4Address(four or "0.0.0.0")
+    if six is not None and str(IPv6Address(six)) != six:
+        raise ValueError(f"{six} is written {IPv6Address(six)}.")
 
 
 def seat(spec: SeatSpec) -> None:
@@ -96,10 +108,8 @@ def seat(spec: SeatSpec) -> None:
 
 def peers(given: Iterable[Peer]) -> None:
     for peer in given:
-        ip_address(peer.address)
+        _addresses(peer.address, peer.address6)
         IPv4Address(peer.node)
-        if peer.address6 is not None:
-            IPv6Address(peer.address6)
         for network in peer.further:
             further.checked(network)
         for group in peer.groups:
@@ -127,9 +137,7 @@ def routing(given: Routing, configured: Settings) -> None:
 
 def guests(given: Iterable[Guest]) -> None:
     for guest in given:
-        IPv4Address(guest.address)
-        if guest.address6 is not None:
-            IPv6Address(guest.address6)
+        _addresses(guest.address, guest.address6)
         for network in guest.further:
             further.checked(network)
         for group in guest.groups:

@@ -79,7 +79,7 @@ class KernelFabric:
         vpcs = [record.spec.id for record in standing]
         nodes = {vpc: frozenset(peer.node for peer in records.peers(vpc)) for vpc in vpcs}
         seats = records.interfaces(BRIDGE)
-        self._seats.keep(seats)
+        self._seats.keep(bridge.addresses_of(seats))
         transit = next((record.transit for record in standing if record.spec.id == BRIDGE), "")
         host.prepare(nodes, seats if transit else (), transit, {vpc: records.instances(vpc) for vpc in vpcs})
         local = {public: (vpc, holder) for vpc in vpcs for public, holder in records.publics(vpc).items()}
@@ -139,7 +139,7 @@ class KernelFabric:
         if self._settings.underlay is not None and spec.vni and not await router.namespace.run(router.has_tunnel):
             await host.namespace.run(host.make_tunnel, spec, path)
         await router.namespace.run(router.converge, spec)
-        await host.namespace.run(host.settle_uplink, spec.id)
+        await host.namespace.run(host.settle_uplink, spec)
         await host.namespace.run(host.admit, spec.id, frozenset(peer.node for peer in router.peers))
         here: list[InterfaceSpec | AddressSpec | Gateway] = [*router.interfaces.values(), *router.addresses.values()]
         for holder in (*here, *router.gateways):
@@ -225,7 +225,7 @@ class KernelFabric:
     async def ensure_interface(self, spec: InterfaceSpec) -> Attachment:
         checks.holder(spec, self._settings)
         await self._in_order(spec.vpc, self._ensure_interface(spec))
-        return Attachment(netns=self._path(spec.id))
+        return Attachment(netns=self._path(spec.id), local=self._router(spec.vpc).local(spec.id))
 
     async def _ensure_interface(self, spec: InterfaceSpec) -> None:
         router = self._router(spec.vpc)

@@ -2,11 +2,12 @@
 
 What is touched on the host, and nothing else:
 
-    devices     one `hat…` veth per VPC, with forwarding on, redirects and IPv6 off (its own settings only)
+    devices     one `hat…` veth per VPC, with forwarding on, redirects off, and IPv6 off unless the VPC has it (its own
+                settings only)
     ports       those published for seats on the bridge are bound (`hostports`)
     rules       one nftables table of our own name (`hostrules`)
     routes      marked with origin 72: the pool as unreachable (the claim), public addresses by uplinks or other nodes;
-                to loopback for an address that is redirected, where the machine knows no way to it
+                to loopback for an address that is redirected, where the machine knows no way to it; IPv6: `host6`
     forwarding  of the devices that lead outside, if it was off (`forwarding`); put back by `teardown`
 
 All functions but `__init__` and `transit_of` are jobs for the host's namespace thread.
@@ -21,7 +22,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from hatoba.core.errors import PortError, Refused
-from hatoba.network import addresses, bridge, hostrules, messages, names, syscalls, tracking
+from hatoba.network import addresses, bridge, host6, hostrules, messages, names, syscalls, tracking
 from hatoba.network.base import HostRedirect, InterfaceSpec, Publish, RemotePublic, Settings, VpcSpec
 from hatoba.network.beyond import Instance
 from hatoba.network.forwarding import Forwarding
@@ -59,6 +60,7 @@ class Host:
                     f"The address pool {pool} collides with the host's route to {network}{by}: "
                     "choose another one within 100.64.0.0/10."
                 )
+        host6.refuse_collisions(self.namespace.netlink, self._settings, claimed)
 
     def prepare(
         self,
@@ -76,6 +78,7 @@ class Host:
             self.ports.keep(seat.id, seat.ports)
         netlink = self.namespace.netlink
         netlink.apply(messages.unreachable(self._settings.pool, origin=messages.OURS))
+        host6.claim(netlink, self._settings)
         outside = self._settings.outside
         if outside is None:
             outside = tuple(sorted(ways_outside(netlink, self._settings.underlay)))
@@ -132,11 +135,12 @@ class Host:
             messages.mark(link, vpc),
         )
 
-    def settle_uplink(self, vpc: str) -> None:
-        """Once the router's end is up: until this one sends packets."""
-        link = index(names.host_uplink(self._settings.instance, vpc))
+    def settle_uplink(self, spec: VpcSpec) -> None:
+        """Once the router's end is up: until this one sends packets, IPv6 too."""
+        link = index(names.host_uplink(self._settings.instance, spec.id))
         if link is not None:
             settle(self.namespace.netlink, link)
+            host6.lead(self.namespace.netlink, self._settings, spec)
 
     def make_tunnel(self, spec: VpcSpec, path: Path) -> None:
         """In the router's namespace, its outer end here. Must not stand yet."""
@@ -321,7 +325,10 @@ class Host:
         return [
             route
             for route in routes_of(self.namespace.netlink)
-            if route.origin == messages.OURS and route.network.prefixlen == 32 and route.network.subnet_of(pool)
+            if route.origin == messages.OURS
+            and isinstance(route.network, IPv4Network)
+            and route.network.prefixlen == 32
+            and route.network.subnet_of(pool)
         ]
 
     def _redirected(self) -> list[HostRoute]:
@@ -336,6 +343,7 @@ class Host:
         netlink.apply(*(messages.unlink(link["index"]) for name, link in links if name.startswith(prefix)))
         ours = [str(route.network) for route in (*self._own_routes(), *self._redirected())]
         netlink.apply(*(messages.no_route(n, origin=messages.OURS) for n in (*ours, self._settings.pool)))
+        host6.release(netlink, self._settings)
         self.namespace.rules(hostrules.removal(self._settings.instance))
         self._forwarding.restore()
 

@@ -1,11 +1,11 @@
-"""The host's own routes, read: where the address pool may lie, what is ours, which devices lead outside.
+"""The host's own routes, read: where the address pools may lie, what is ours, which devices lead outside.
 
 Works in the thread of the host's namespace.
 """
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
 
 from hatoba.network import messages
@@ -16,7 +16,7 @@ _MAIN_TABLE, _LOCAL_TABLE = 254, 255
 
 
 class HostRoute(NamedTuple):
-    network: IPv4Network
+    network: IPv4Network | IPv6Network
     device: str  # "" for none
     gateway: str | None
     origin: int
@@ -24,19 +24,19 @@ class HostRoute(NamedTuple):
 
 def occupied(netlink: Netlink) -> list[IPv4Network]:
     """All networks that the host has routes to, for choosing a pool."""
-    return [route.network for route in routes_of(netlink)]
+    return [route.network for route in routes_of(netlink) if isinstance(route.network, IPv4Network)]
 
 
-def routes_of(netlink: Netlink) -> list[HostRoute]:
-    """The IPv4 routes that lead to something definite."""
+def routes_of(netlink: Netlink, family: int = 2) -> list[HostRoute]:
+    """The routes of one family (2, 10) that lead to something definite."""
     return [
         HostRoute(
-            IPv4Network((route.get_attr("RTA_DST"), route["dst_len"])),
+            ip_network(f"{route.get_attr('RTA_DST')}/{route['dst_len']}"),
             device,
             route.get_attr("RTA_GATEWAY"),
             route["proto"],
         )
-        for route, device in _dump(netlink)
+        for route, device in _dump(netlink, family)
         if route["type"] in (_UNICAST, _LOCAL, _UNREACHABLE)
         and route["dst_len"]
         and route["table"] in (_MAIN_TABLE, _LOCAL_TABLE)
@@ -52,9 +52,9 @@ def ways_outside(netlink: Netlink, underlay: str | None) -> set[str]:
     }
 
 
-def _dump(netlink: Netlink) -> list[tuple[Message, str]]:
+def _dump(netlink: Netlink, family: int = 2) -> list[tuple[Message, str]]:
     devices = {link["index"]: name for name, link in netlink.links().items()}
     return [
         (route, devices.get(route.get_attr("RTA_OIF") or 0, ""))
-        for route in netlink.dump(GETROUTE, messages.any_route(2))
+        for route in netlink.dump(GETROUTE, messages.any_route(family))
     ]

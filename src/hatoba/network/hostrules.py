@@ -63,6 +63,11 @@ def document(
         "",
         "ct state established,related accept",
         *([f"ip daddr {settings.host_address} meta l4proto . th dport {{ {services} }} accept"] if services else []),
+        *(
+            [f"ip6 daddr {settings.host_address6} meta l4proto . th dport {{ {services} }} accept"]
+            if services and settings.host_address6 is not None
+            else []
+        ),
         f"ip daddr {settings.host_address} iifname . meta l4proto . th dport @instances accept",
         "drop",
     )
@@ -80,7 +85,7 @@ def document(
     chain(
         "forward",
         "type filter hook forward priority -10; policy accept;",
-        f"iifname {uplinks} meta nfproto ipv6 drop",
+        f"iifname {uplinks} " + (f"ip6 saddr != {settings.pool6} drop" if settings.pool6 else "meta nfproto ipv6 drop"),
         f"iifname {uplinks} ip saddr != {{ {own} }} drop",
         *([forged] if settings.underlay else []),
         *([guards] if guarded else []),

@@ -2,6 +2,9 @@
 
 `build` makes the namespace with a complete `eth0`; `connect` opens the router's end, once the rules know the address.
 The owner's mark on the router's end is the last step: a device without it is half made and is built again.
+
+IPv6 addresses come and go while an interface stands, so none is its own: each is a way by a neighbour that nobody is.
+Where there is no IPv4, a link-local address (`local`) leads to what the router serves, and nowhere else.
 """
 
 from __future__ import annotations
@@ -17,11 +20,12 @@ from hatoba.network.namespace import Namespace, sysctl
 from hatoba.network.netlink import GETROUTE, Message, Netlink, Request, index, settle
 
 _LOOPBACK_INDEX = 1
-_IPV4 = 2
+_FAMILIES = {4: 2, 6: 10}
 _MAIN_TABLE = 254
+_EVERYTHING6 = "::/0"
 
 
-def build(router: Namespace, spec: InterfaceSpec, netns: Path, mtu: int) -> None:
+def build(router: Namespace, spec: InterfaceSpec, netns: Path, mtu: int, local: str | None) -> None:
     """From nothing, whatever an interrupted attempt has left."""
     clear(router, spec.id, netns)
     inner, descriptor = router.spawn(netns, _open)
@@ -37,9 +41,11 @@ def build(router: Namespace, spec: InterfaceSpec, netns: Path, mtu: int) -> None
                 peer_netns=descriptor,
             )
         )
+        if _has_blocks(spec):
+            router.visit(netns, lambda: _let_bind(spec))
         # This end first: the one that comes up last sends at once, and here `connect` waits for the other.
         router.netlink.apply(messages.up(_port(spec.id)))
-        inner.apply(*_inside(spec))
+        inner.apply(*_inside(spec, local))
     finally:
         inner.close()
         os.close(descriptor)
@@ -48,36 +54,52 @@ def build(router: Namespace, spec: InterfaceSpec, netns: Path, mtu: int) -> None
 def _open() -> tuple[Netlink, int]:
     # No address of its own making: the interface has those of its subnet, and no router advertisements are awaited.
     sysctl("net/ipv6/conf/default/addr_gen_mode", "1")
+    sysctl("net/ipv6/conf/all/disable_ipv6", "0")
     return Netlink(), syscalls.own_namespace()
 
 
-def _inside(spec: InterfaceSpec) -> list[Request]:
+def _inside(spec: InterfaceSpec, local: str | None) -> list[Request]:
     device = messages.INTERFACE_INDEX
-    requests = [
-        messages.up(_LOOPBACK_INDEX),
-        messages.address(device, spec.address),
-        messages.up(device),
-        messages.neighbour(device, spec.gateway, names.ROUTER_MAC),
-        messages.route("0.0.0.0/0", device, via=spec.gateway),
-    ]
-    if spec.address6 is not None:
-        requests += [
-            messages.address(device, spec.address6),
-            messages.neighbour(device, spec.gateway6, names.ROUTER_MAC),
-            messages.route("::/0", device, via=spec.gateway6),
-        ]
-    return requests + _held(spec.networks)
+    requests = [messages.up(_LOOPBACK_INDEX)]
+    requests += [messages.address(device, address) for address in (spec.address, local) if address is not None]
+    requests.append(messages.up(device))
+    if spec.gateway is not None:
+        requests += _gateway(spec.gateway, "0.0.0.0/0")
+    elif local is not None:
+        requests += _gateway(names.LOCAL_GATEWAY, names.LOCAL_SERVICES)
+    return requests + _held(spec)
 
 
-def _held(networks: Iterable[str]) -> list[Request]:
+def _gateway(address: str, to: str) -> list[Request]:
+    device = messages.INTERFACE_INDEX
+    return [messages.neighbour(device, address, names.ROUTER_MAC), messages.route(to, device, via=address)]
+
+
+def _held(spec: InterfaceSpec) -> list[Request]:
     """Further addresses stand on the device, blocks are the namespace's own: whoever listens on all addresses is
     reached at these, and whoever binds one sends from it. A container could not see to that itself."""
-    return [
+    requests = [
         messages.local(network, _LOOPBACK_INDEX)
         if "/" in network
         else messages.address(messages.INTERFACE_INDEX, network)
-        for network in networks
+        for network in spec.networks
     ]
+    if _has_ipv6(spec):
+        return requests + _gateway(spec.gateway6, _EVERYTHING6)
+    return [*requests, messages.no_route(_EVERYTHING6, index=messages.INTERFACE_INDEX)]
+
+
+def _has_blocks(spec: InterfaceSpec) -> bool:
+    return any(":" in network and "/" in network for network in spec.networks)
+
+
+def _let_bind(spec: InterfaceSpec) -> None:
+    """Addresses of an IPv6 block can be bound by everybody, or none can: the kernel knows them by their way only."""
+    sysctl("net/ipv6/ip_nonlocal_bind", "1" if _has_blocks(spec) else "0")
+
+
+def _has_ipv6(spec: InterfaceSpec) -> bool:
+    return any(":" in network for network in spec.networks)
 
 
 def _let_go(networks: Iterable[str]) -> list[Request]:
@@ -89,35 +111,35 @@ def _let_go(networks: Iterable[str]) -> list[Request]:
     ]
 
 
-def connect(router: Namespace, spec: InterfaceSpec) -> None:
+def connect(router: Namespace, spec: InterfaceSpec, local: str | None) -> None:
     port = _port(spec.id)
     settle(router.netlink, port)
-    requests = [
-        messages.neighbour(port, spec.address, spec.mac),
-        messages.route(f"{spec.address}/32", port),
-    ]
-    if spec.address6 is not None:
-        requests += [
-            messages.neighbour(port, spec.address6, spec.mac),
-            messages.route(f"{spec.address6}/128", port),
-        ]
+    requests: list[Request] = []
+    for address in (spec.address, local):
+        if address is not None:
+            requests += [messages.neighbour(port, address, spec.mac), messages.route(f"{address}/32", port)]
     router.netlink.apply(*requests, *_ways(spec, port), messages.mark(port, spec.id))
 
 
 def _ways(spec: InterfaceSpec, port: int) -> list[Request]:
-    """By the interface's own address, which is a neighbour: so none has to be known for the others."""
-    return [messages.route(further.block(network), port, via=spec.address) for network in spec.networks]
+    """By a neighbour, the interface's own IPv4 address or what stands for it: so none has to be known for the rest."""
+    known = [messages.neighbour(port, names.HOLDER6, spec.mac)] if _has_ipv6(spec) else []
+    return known + [
+        messages.route(further.block(network), port, via=names.HOLDER6 if ":" in network else spec.address)
+        for network in spec.networks
+    ]
 
 
 def change(router: Namespace, spec: InterfaceSpec, netns: Path, gone: Collection[str]) -> None:
-    """Gives a standing interface the further addresses of `spec`, and takes those from it that are `gone`.
+    """Gives a standing interface the IPv6 and further addresses of `spec`, and takes those from it that are `gone`.
 
     The way there is the last step: where it differs from what is wanted, the namespace may, too (`ways`).
     """
 
     def inside() -> None:
+        _let_bind(spec)
         with Netlink() as netlink:
-            netlink.apply(*_let_go(gone), *_held(spec.networks))
+            netlink.apply(*_let_go(gone), *_held(spec))
 
     router.visit(netns, inside)
     port = _port(spec.id)
@@ -127,12 +149,16 @@ def change(router: Namespace, spec: InterfaceSpec, netns: Path, gone: Collection
 
 
 def ways(netlink: Netlink) -> dict[int, set[str]]:
-    """Port → the IPv4 networks that lead there by an interface's own address: those that it holds besides."""
+    """Port → the networks that lead there by a neighbour: those that an interface holds besides its IPv4 address."""
     found: dict[int, set[str]] = {}
-    for route in netlink.dump(GETROUTE, messages.any_route(family=_IPV4)):
-        if route["table"] == _MAIN_TABLE and route.get_attr("RTA_GATEWAY") and route["dst_len"] >= further.LARGEST:
-            network = f"{route.get_attr('RTA_DST')}/{route['dst_len']}".removesuffix("/32")
-            found.setdefault(route.get_attr("RTA_OIF"), set()).add(network)
+    for version, family in _FAMILIES.items():
+        for route in netlink.dump(GETROUTE, messages.any_route(family)):
+            length = route["dst_len"]
+            of_holder = route["table"] == _MAIN_TABLE and route.get_attr("RTA_GATEWAY")
+            if of_holder and further.is_route(version, length):
+                single = length == (32 if version == 4 else 128)
+                network = route.get_attr("RTA_DST") if single else f"{route.get_attr('RTA_DST')}/{length}"
+                found.setdefault(route.get_attr("RTA_OIF"), set()).add(network)
     return found
 
 
@@ -143,7 +169,7 @@ def _port(interface: str) -> int:
     return port
 
 
-def remove(router: Namespace, spec: InterfaceSpec, netns: Path) -> None:
+def remove(router: Namespace, spec: InterfaceSpec, netns: Path, local: str | None) -> None:
     """Takes the way and the namespace's file. The devices go with the namespace, as soon as no process is in it.
 
     The kernel does that in the background, many at a time; asked for at once it takes 30 ms, and everybody waits.
@@ -151,10 +177,9 @@ def remove(router: Namespace, spec: InterfaceSpec, netns: Path) -> None:
     port = index(names.port(spec.id))
     if port is not None:
         # The mark goes first: a port without its ways must not be taken for a complete one after a crash.
-        requests = [messages.mark(port, ""), messages.no_route(f"{spec.address}/32", index=port)]
+        own = (address for address in (spec.address, local) if address is not None)
+        requests = [messages.mark(port, ""), *(messages.no_route(f"{address}/32", index=port) for address in own)]
         requests += [messages.no_route(further.block(network), index=port) for network in spec.networks]
-        if spec.address6 is not None:
-            requests.append(messages.no_route(f"{spec.address6}/128", index=port))
         router.netlink.apply(*requests)
     syscalls.unpin(netns)
 
@@ -173,7 +198,5 @@ def is_complete(links: dict[str, Message], interface: str, netns: Path) -> bool:
 
 
 def same_wire(one: InterfaceSpec, other: InterfaceSpec) -> bool:
-    """Whether they differ in nothing but further addresses, and what rules and translation say."""
-    return all(
-        getattr(one, field) == getattr(other, field) for field in ("address", "address6", "mac", "gateway", "gateway6")
-    )
+    """Whether they differ in nothing but IPv6 and further addresses, and what rules and translation say."""
+    return all(getattr(one, field) == getattr(other, field) for field in ("address", "mac", "gateway", "gateway6"))

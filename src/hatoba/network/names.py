@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 
 UPLINK = "uplink"  # a router's way to the host
 TUNNEL = "vxlan"  # a router's way to the other nodes
@@ -19,6 +19,16 @@ LINK_PREFIX = "p-"  # a router's end of its way to a peered VPC's
 
 ROUTER_ADDRESS = "169.254.0.1"  # of every router, within its namespace: what its error messages come from
 LINK_ADDRESS, LINK_ADDRESS6 = "169.254.0.2", "fe80::2"  # the far end of a way to another router, whoever that is
+
+# What IPv6 packets are handed to; the two ends know each other's hardware address, nobody has these addresses.
+HOST6 = "fe80::3"  # the host, by a router's uplink
+UPLINK6 = "fe80::4"  # a router, by the host's end of that
+HOLDER6 = "fe80::5"  # an interface, by its router's end
+
+# An interface without an IPv4 address has one of these towards its router, for what is served at 169.254.0.0/16 only.
+LOCALS = "169.254.172.0/22"
+LOCAL_GATEWAY = "169.254.172.1"
+LOCAL_SERVICES = "169.254.0.0/16"
 
 # Every point-to-point link has a segment of its own, so one address serves for all ends of a kind. Locally
 # administered, and known to both sides from the start: nobody ever waits for ARP.
@@ -64,6 +74,16 @@ def port(interface: str) -> str:
 def link(vpc: str) -> str:
     """A router's way to the router of another VPC."""
     return LINK_PREFIX + _short(vpc, 13)
+
+
+def router6(pool6: str, transit: str) -> str:
+    """The address that a router's own messages come from: of the pool's first /56, which no VPC is given."""
+    return str(IPv6Network(pool6)[(1 << 32) + int(IPv4Address(transit))])
+
+
+def node6(underlay: str) -> str:
+    """What IPv6 packets for a node are handed to, in its tunnels."""
+    return str(IPv6Address((0xFE80 << 112) + int(IPv4Address(underlay))))
 
 
 def node_mac(underlay: str) -> str:

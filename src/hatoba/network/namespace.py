@@ -124,10 +124,15 @@ def _context() -> Nftables:
         raise Refused(f"libnftables cannot be loaded ({error}): install the package libnftables1.") from error
 
 
+def has_ipv6() -> bool:
+    """Whether the kernel has it at all: a machine may be started without."""
+    return os.path.isdir("/proc/sys/net/ipv6")
+
+
 def sysctl(name: str, value: str) -> None:
     """Writes a setting of the calling thread's namespace: `net/ipv4/conf/all/forwarding`."""
-    if name.startswith("net/ipv6/") and not os.path.isdir("/proc/sys/net/ipv6"):
-        return  # the machine was started without IPv6: nothing to set
+    if name.startswith("net/ipv6/") and not has_ipv6():
+        return
     try:
         Path("/proc/sys", name).write_text(value)
     except OSError as error:

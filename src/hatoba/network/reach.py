@@ -40,8 +40,8 @@ class Vpc:
         self.acls: tuple[Acl, ...] = ()
         self.holders: dict[str, Holder] = {}  # standing ones
         self.wanted: dict[str, Holder] = {}  # also those whose making failed
-        self.peers: dict[str, Peer] = {}
-        self.guests: dict[str, Guest] = {}
+        self.peers: tuple[Peer, ...] = ()
+        self.guests: tuple[Guest, ...] = ()
         self.instances: tuple[Instance, ...] = ()
         self.fronts: tuple[Front, ...] = ()
         self.routing = Routing()
@@ -64,11 +64,10 @@ class Vpc:
         return next((endpoint for endpoint in self.routing.endpoints if endpoint.address == address), None)
 
     def peer_at(self, address: str) -> Peer | None:
-        return next((peer for peer in self.peers.values() if _holds(peer, address)), None)
+        return next((peer for peer in self.peers if _holds(peer, address)), None)
 
     def groups_of(self, address: str) -> tuple[str, ...]:
-        known: Iterator[Holder | Peer | Guest] = iter((*self.holders.values(), *self.peers.values()))
-        for far in (*known, *self.guests.values()):
+        for far in (*self.holders.values(), *self.peers, *self.guests):
             if _holds(far, address):
                 return far.groups
         endpoint = self.endpoint_at(address)
@@ -93,22 +92,25 @@ class Reach:
 
     def asked(self, source: str | None, address: str, port: int, protocol: str, own: str | None) -> bool:
         if source is None:
+            if ":" in address:
+                own6 = self._settings.host_address6
+                return own6 is not None and self._from_outside6(own6, address, port, protocol)
             return self._from_host(self._settings.host_address, address, port, protocol)
         for vpc in self._node.vpcs.values():
             holder = vpc.holders.get(source)
             if holder is not None:
-                return self._from_holder(vpc, holder, address, port, protocol, own or _of_version(holder, address))
+                sender = own or _of_version(vpc, holder, address)
+                return sender is not None and self._from_holder(vpc, holder, address, port, protocol, sender)
         return False
 
     def _from_holder(self, vpc: Vpc, holder: Holder, address: str, port: int, protocol: str, own: str) -> bool:
-        if not (_holds(holder, own) or _speaks_for(vpc, holder, address, port, protocol)):
-            return False
-        begun = own if _holds(holder, own) else holder.address
         if vpc.swallows(holder, "egress", address, port, protocol):
             return False
-        served = {(service.address, service.port, service.protocol) for service in vpc.spec.services}
-        if isinstance(holder, InterfaceSpec) and (address, port, protocol) in served:
+        if isinstance(holder, InterfaceSpec) and (address, port, protocol) in _served(vpc):
             return True
+        if not own or not (_holds(holder, own) or _speaks_for(vpc, holder, address, port, protocol)):
+            return False
+        begun = own if _holds(holder, own) else holder.address or ""
         here = End(address=own, groups=holder.groups)
         there = End(address=address, groups=vpc.groups_of(address))
         if not _open(holder) and not groups.lets_out(here, there, vpc.policies, protocol, port):
@@ -125,15 +127,15 @@ class Reach:
                 return False  # the router keeps tasks off what the host would let it to
         if any(within(address, cidr) for cidr in vpc.spec.cidrs):
             return self._inside(vpc, here.address, address, port, protocol, begun)
-        if address == self._settings.host_address and self._is_service(port, protocol):
-            may = isinstance(holder, InterfaceSpec) or holder.egress
+        if address in (self._settings.host_address, self._settings.host_address6) and self._is_service(port, protocol):
+            may = isinstance(holder, InterfaceSpec) or _leaves(holder, own)
             return may and self._finds_platform(vpc, here.address, address)
         route = routing.way(vpc.routing, here.address, address)
         match route.kind if route is not None else "closed":
             case "outside":
-                public = dict(_publics(holder)).get(own)
-                leaves = holder.egress if own == holder.address else public is not None
-                return leaves and self._outside(public, address, port, protocol)
+                return _leaves(holder, own) and self._outside(
+                    dict(_publics(holder)).get(own), own, address, port, protocol
+                )
             case "nat":
                 return route is not None and self._translated(vpc, route, address, port, protocol)
             case "peering":
@@ -180,11 +182,14 @@ class Reach:
         gateway = routing.gateway_of(vpc.routing, route) if route is not None else None
         return route is not None and (route.kind == "outside" or gateway is not None)
 
-    def _outside(self, public: str | None, address: str, port: int, protocol: str) -> bool:
+    def _outside(self, public: str | None, source: str, address: str, port: int, protocol: str) -> bool:
         if address in (self._settings.host_address, self._settings.underlay):
             return self._is_published(port, protocol)
         if ":" in address:
-            return False
+            pool6 = self._settings.pool6
+            if pool6 is None or address == self._settings.host_address6:
+                return False
+            return self._from_outside6(source, address, port, protocol) if within(address, pool6) else True
         if within(address, self._settings.pool):
             # Without a public address of its own it is seen as one of the host's; no group knows either.
             return self._from_host(public or self._settings.host_address, address, port, protocol)
@@ -209,7 +214,8 @@ class Reach:
         onward = routing.longest(routing.onward_routes(vpc.routing, gateway), ip_network(address))
         match onward.kind if onward is not None else "closed":
             case "outside":
-                return gateway.public is not None and self._outside(gateway.public, address, port, protocol)
+                public = gateway.public
+                return public is not None and self._outside(public, gateway.address, address, port, protocol)
             case "peering":
                 return onward is not None and self._peered(vpc, onward, gateway.address, address, port, protocol)
         return False
@@ -240,6 +246,17 @@ class Reach:
             if isinstance(seat, InterfaceSpec)
             for theirs, host, _ in bridge.published(seat.ports)
         )
+
+    def _from_outside6(self, source: str, address: str, port: int, protocol: str) -> bool:
+        """To an IPv6 address of this node: it is routed there as it is."""
+        pool6 = self._settings.pool6
+        for vpc in self._node.vpcs.values():
+            holder = vpc.at(address)
+            if holder is None or holder.egress6 != "both" or pool6 is None or not _is_led(vpc, address, pool6):
+                continue
+            answers = source == self._settings.host_address6 or _answers(vpc, address, source)
+            return answers and self._lets_in(vpc, source, address, port, protocol)
+        return False
 
     def _from_host(self, source: str, address: str, port: int, protocol: str) -> bool:
         """To a public address, of this node or of another one, or to a published port."""
@@ -272,15 +289,43 @@ def _leads(vpc: Vpc, source: str, target: str, to: str) -> bool:
     return route is not None and (route.kind, route.target) == ("peering", to)
 
 
-def _of_version(holder: Holder, address: str) -> str:
-    return holder.address6 if ":" in address and holder.address6 is not None else holder.address
+def _served(vpc: Vpc) -> set[tuple[str, int, str]]:
+    return {(service.address, service.port, service.protocol) for service in vpc.spec.services}
+
+
+def _leaves(holder: Holder, own: str) -> bool:
+    """May what it sends from this address of its go outside?"""
+    if ":" in own:
+        return holder.egress6 != "none"
+    return holder.egress if own == holder.address else dict(_publics(holder)).get(own) is not None
+
+
+def _is_led(vpc: Vpc, address: str, pool6: str) -> bool:
+    """The host leads what is in the VPC's blocks to it, as far as they are the instance's own."""
+    return within(address, pool6) and any(within(address, cidr) for cidr in vpc.spec.cidrs)
+
+
+def _answers(vpc: Vpc, address: str, source: str) -> bool:
+    """What an address inside answers finds its way out."""
+    route = routing.way(vpc.routing, address, source)
+    return route is not None and route.kind == "outside"
+
+
+def _of_version(vpc: Vpc, holder: Holder, address: str) -> str | None:
+    """What the kernel sends from. Without IPv4 there is still a link-local address for what is served there."""
+    if ":" not in address:
+        return holder.address or ("" if any(address == served for served, _, _ in _served(vpc)) else None)
+    if holder.address6 is not None:
+        return holder.address6
+    besides = holder.networks if isinstance(holder, InterfaceSpec) else ()
+    return next((network for network in besides if ":" in network and "/" not in network), None)
 
 
 def _holds(far: Holder | Peer | Guest, address: str) -> bool:
     match far:
-        case InterfaceSpec():
+        case InterfaceSpec() | Peer():
             besides = far.networks
-        case Peer() | Guest():
+        case Guest():
             besides = far.further
         case _:
             besides = ()
@@ -297,7 +342,8 @@ def _speaks_for(vpc: Vpc, holder: Holder, address: str, port: int, protocol: str
 
 def _publics(holder: Holder) -> Iterator[tuple[str, str | None]]:
     """Each private address that may have a public one, with that."""
-    yield holder.address, holder.public
+    if holder.address is not None:
+        yield holder.address, holder.public
     if isinstance(holder, InterfaceSpec):
         yield from ((each.network, each.public) for each in holder.further)
 

@@ -1,7 +1,7 @@
 """What the fabric was asked for, on a tmpfs of its own beside the namespaces: intent first, then the act.
 
     RUN_DIR/vpcs/<vpc>/vpc.json, policies.json, acls.json, peers.json, routing.json, guests.json, instances.json,
-                       interfaces/<id>.json, addresses/<id>.json
+                       locals.json, interfaces/<id>.json, addresses/<id>.json
     RUN_DIR/claim.json            the pool claimed on the host
     RUN_DIR/publics.json          public addresses on other nodes
     RUN_DIR/netns/<id>            the namespaces, of routers and of interfaces
@@ -144,6 +144,13 @@ class Records:
 
     def fronts(self, vpc: str) -> tuple[Front, ...]:
         return _read(self._vpc(vpc) / "fronts.json", tuple[Front, ...]) or ()
+
+    def put_locals(self, vpc: str, given: dict[str, str]) -> None:
+        """Interface → its link-local address towards the router."""
+        _write(self._vpc(vpc) / "locals.json", given)
+
+    def locals(self, vpc: str) -> dict[str, str]:
+        return _read(self._vpc(vpc) / "locals.json", dict[str, str]) or {}
 
     def put_interface(self, spec: InterfaceSpec) -> None:
         _write(self._vpc(spec.vpc) / "interfaces" / f"{checked(spec.id)}.json", spec)

@@ -10,16 +10,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import ip_network
 
-from hatoba.core.errors import PortError
-from hatoba.network import further, interfaces, messages, names, returning, routing, tracking, tunnel, ways
+from hatoba.core.errors import PortError, Refused
+from hatoba.network import (
+    bridge,
+    further,
+    holders,
+    interfaces,
+    messages,
+    names,
+    returning,
+    routing,
+    tracking,
+    tunnel,
+    ways,
+)
 from hatoba.network.base import BRIDGE, Acl, AddressSpec, InterfaceSpec, Peer, PolicySet, Settings, VpcSpec
 from hatoba.network.beyond import Front, Gateway, Guest, Instance, Routing
-from hatoba.network.further import Further
-from hatoba.network.namespace import Namespace, sysctl
+from hatoba.network.namespace import Namespace, has_ipv6, sysctl
 from hatoba.network.netlink import GETADDR, GETROUTE, index, settle
 from hatoba.network.records import Records, RouterRecord
 from hatoba.network.rulebook import RuleBook
-from hatoba.network.ruleset import Frame, Member
+from hatoba.network.ruleset import Frame
 
 _LOOPBACK = 1
 _LINK_SCOPE = 253
@@ -27,6 +38,8 @@ _BLACKHOLE = 6
 _MAIN_TABLE = 254
 _SETTINGS = {
     "net/ipv4/conf/all/forwarding": "1",
+    "net/ipv6/conf/all/disable_ipv6": "0",  # whatever the machine's own settings begin with
+    "net/ipv6/conf/default/disable_ipv6": "0",
     "net/ipv6/conf/all/forwarding": "1",
     "net/ipv4/conf/all/send_redirects": "0",
     # Balancers speak under addresses of tasks, whose own connections begin at other ports than these.
@@ -37,6 +50,7 @@ _SETTINGS = {
     "net/ipv4/conf/default/proxy_arp": "1",
     "net/ipv4/conf/default/rp_filter": "1",
     "net/ipv6/conf/default/addr_gen_mode": "1",
+    "net/ipv6/conf/default/accept_ra": "0",
 }
 
 
@@ -59,7 +73,8 @@ class Router:
         self.instances: tuple[Instance, ...] = ()
         self.fronts: tuple[Front, ...] = ()
         self.routing = Routing()
-        self.gone: list[str] = []  # addresses whose connections are to be forgotten
+        self.gone: list[str] = []  # addresses and IPv6 blocks whose connections are to be forgotten
+        self._locals = bridge.Addresses(names.LOCALS)
         self._unsure: dict[str, set[str]] = {}  # interface → what a change that failed may have left it besides its own
         self._ways = ways.NOTHING
         self.converged = False  # the last `converge` came to its end
@@ -70,6 +85,7 @@ class Router:
     def _frame(self) -> Frame:
         return Frame(
             host_address=self._settings.host_address,
+            host_address6=self._settings.host_address6,
             transit=self.transit,
             host_services=self._settings.host_services,
             services=self.spec.services,
@@ -81,7 +97,10 @@ class Router:
         self.spec = spec
         self.converged = False
         vpc = spec.id
+        if not has_ipv6() and any(":" in cidr for cidr in spec.cidrs):
+            raise Refused(f"{vpc} has an IPv6 block, and this machine's kernel was started without IPv6.")
         prepare()
+        self._locals.keep(self._records.locals(vpc))
         self._adopt_interfaces(self._records.interfaces(vpc))
         self.addresses = {address.id: address for address in self._records.addresses(vpc)}
         self.peers = self._records.peers(vpc)
@@ -93,15 +112,15 @@ class Router:
         self._book.set_policies(self._records.policies(vpc))
         self.acls = self._records.acls(vpc)
         self._book.set_acls(self.acls)
-        self._book.put((interface.id, _interface(interface)) for interface in self.interfaces.values())
-        self._book.put((address.id, _address(address)) for address in self.addresses.values())
-        self._book.put((_key(peer), _far(peer)) for peer in self.peers)
-        self._book.put((_key(guest), _far(guest)) for guest in self.guests)
+        self._book.put((interface.id, holders.of_interface(interface)) for interface in self.interfaces.values())
+        self._book.put((address.id, holders.of_address(address)) for address in self.addresses.values())
+        self._book.put((holders.key(peer), holders.of_far(peer)) for peer in self.peers)
+        self._book.put((holders.key(guest), holders.of_far(guest)) for guest in self.guests)
         self._book.set_gateways(self.gateways)
         self._book.set_endpoints(self.routing.endpoints)
         self._book.set_instances(self.instances)
         self._book.set_fronts(self.fronts)
-        self._book.set_nodes(_nodes(self.peers))
+        self._book.set_nodes(holders.nodes(self.peers))
         # Rules before ways: nothing passes a router whose table is not there yet.
         self.namespace.rules(self._book.document())
         self._converge_loopback()
@@ -112,7 +131,7 @@ class Router:
         if self.has_tunnel():
             # What a peered VPC answers may come from another node than what it was asked went to.
             sysctl(f"net/ipv4/conf/{names.TUNNEL}/rp_filter", "0")
-        returning.converge(self.namespace.netlink, _nodes(self.peers))
+        returning.converge(self.namespace.netlink, holders.nodes(self.peers))
         self._ways = ways.converge(self.namespace.netlink, self._wanted_ways())
         self.namespace.netlink.apply(messages.no_route("0.0.0.0/0"))  # where an earlier version had it
         self.converged = True
@@ -169,6 +188,9 @@ class Router:
         # The transit address is translated to and routed, but nobody's: what comes back from a public address of the
         # same VPC would otherwise be taken for the router's own.
         self.namespace.netlink.apply(messages.up(device), messages.neighbour(device, host, names.HOST_MAC))
+        if self._settings.pool6 is not None and has_ipv6():
+            # What it says of itself (a packet is too large) has to have a sender that the host lets pass.
+            self.namespace.netlink.apply(messages.address(device, names.router6(self._settings.pool6, self.transit)))
 
     def _converge_further(self) -> None:
         """Standing interfaces, which a crash may have left in the middle of a change."""
@@ -189,15 +211,27 @@ class Router:
         netns = self._records.namespace(spec.id)
         present = self.interfaces.get(spec.id)
         if present is not None and interfaces.same_wire(present, spec):
-            self._rules(lambda book: book.put([(spec.id, _interface(spec))]))
+            self._rules(lambda book: book.put([(spec.id, holders.of_interface(spec))]))
             self._change_further(present, spec)
         else:
             if present is not None:
                 self._disconnect(present)
-            interfaces.build(self.namespace, spec, netns, self._settings.mtu)
-            self._rules(lambda book: book.put([(spec.id, _interface(spec))]))
-            interfaces.connect(self.namespace, spec)
+            local = self._give_local(spec)
+            interfaces.build(self.namespace, spec, netns, self._settings.mtu, local)
+            self._rules(lambda book: book.put([(spec.id, holders.of_interface(spec))]))
+            interfaces.connect(self.namespace, spec, local)
         self.interfaces[spec.id] = spec
+
+    def _give_local(self, spec: InterfaceSpec) -> str | None:
+        if spec.address is not None:
+            return None
+        local = self._locals.give(spec.id)
+        self._records.put_locals(self.spec.id, self._locals.given)
+        return local
+
+    def local(self, interface: str) -> str | None:
+        """The link-local address of an interface that has no other one of IPv4. From any thread."""
+        return self._locals.given.get(interface)
 
     def _change_further(self, present: InterfaceSpec, spec: InterfaceSpec) -> None:
         before = {*present.networks, *self._unsure.get(spec.id, ())}
@@ -223,32 +257,37 @@ class Router:
         self.interfaces.pop(spec.id, None)
         self._unsure.pop(spec.id, None)
         self._rules(lambda book: book.drop([spec.id]))
-        interfaces.remove(self.namespace, spec, self._records.namespace(spec.id))
-        self.gone += _own(spec)
+        local = self.local(spec.id)
+        interfaces.remove(self.namespace, spec, self._records.namespace(spec.id), local)
+        self.gone += holders.own(spec)
+        if local is not None:
+            self.gone.append(local)
+            self._locals.release(spec.id)
+            self._records.put_locals(self.spec.id, self._locals.given)
 
     def ensure_address(self, spec: AddressSpec) -> None:
         self._records.put_address(spec)
         old = self.addresses.get(spec.id)
-        self._rules(lambda book: book.put([(spec.id, _address(spec))]))
+        self._rules(lambda book: book.put([(spec.id, holders.of_address(spec))]))
         self.addresses[spec.id] = spec
-        gone = _own(old) - self._own_addresses() if old is not None else set()
+        gone = holders.own(old) - self._own_addresses() if old is not None else set()
         self.namespace.netlink.apply(
             *(messages.no_address(_LOOPBACK, address) for address in gone),
-            *(messages.address(_LOOPBACK, address) for address in _own(spec)),
+            *(messages.address(_LOOPBACK, address) for address in holders.own(spec)),
         )
 
     def remove_address(self, address_id: str) -> None:
         old = self.addresses.pop(address_id, None)
         self._rules(lambda book: book.drop([address_id]))
         if old is not None:
-            gone = _own(old) - self._own_addresses()
+            gone = holders.own(old) - self._own_addresses()
             self.gone += gone
             self.namespace.netlink.apply(*(messages.no_address(_LOOPBACK, address) for address in gone))
         self._records.forget_address(self.spec.id, address_id)
 
     def _own_addresses(self) -> set[str]:
         served = {service.address for service in self.spec.services}
-        return served.union({names.ROUTER_ADDRESS}, *(_own(address) for address in self.addresses.values()))
+        return served.union({names.ROUTER_ADDRESS}, *(holders.own(address) for address in self.addresses.values()))
 
     def set_policies(self, policies: tuple[PolicySet, ...]) -> None:
         self._records.put_policies(self.spec.id, policies)
@@ -261,18 +300,22 @@ class Router:
 
     def set_peers(self, peers: tuple[Peer, ...]) -> None:
         self._records.put_peers(self.spec.id, peers)
-        gone = {_key(peer) for peer in self.peers} - {_key(peer) for peer in peers}
-        self._rules(lambda book: book.drop(gone) + book.put((_key(peer), _far(peer)) for peer in peers))
+        gone = {holders.key(peer) for peer in self.peers} - {holders.key(peer) for peer in peers}
+        self._rules(
+            lambda book: book.drop(gone) + book.put((holders.key(peer), holders.of_far(peer)) for peer in peers)
+        )
         tunnel.change(self.namespace.netlink, self.peers, peers, self._settings.underlay)
-        returning.change(self.namespace.netlink, _nodes(self.peers), _nodes(peers))
-        self._rules(lambda book: book.set_nodes(_nodes(peers)))
-        self.gone += set[str]().union(*map(_own, self.peers)).difference(*map(_own, peers))
+        returning.change(self.namespace.netlink, holders.nodes(self.peers), holders.nodes(peers))
+        self._rules(lambda book: book.set_nodes(holders.nodes(peers)))
+        self.gone += set[str]().union(*map(holders.own, self.peers)).difference(*map(holders.own, peers))
         self.peers = peers
 
     def set_guests(self, guests: tuple[Guest, ...]) -> None:
         self._records.put_guests(self.spec.id, guests)
-        gone = {_key(guest) for guest in self.guests} - {_key(guest) for guest in guests}
-        self._rules(lambda book: book.drop(gone) + book.put((_key(guest), _far(guest)) for guest in guests))
+        gone = {holders.key(guest) for guest in self.guests} - {holders.key(guest) for guest in guests}
+        self._rules(
+            lambda book: book.drop(gone) + book.put((holders.key(guest), holders.of_far(guest)) for guest in guests)
+        )
         self.guests = guests
 
     def set_instances(self, instances: tuple[Instance, ...]) -> None:
@@ -303,7 +346,8 @@ class Router:
         self._ways = ways.change(self.namespace.netlink, self._ways, self._wanted_ways())
 
     def _wanted_ways(self) -> routing.Ways:
-        return routing.ways(self.routing, self._settings.host_address, self.instances)
+        host = routing.Host(self._settings.host_address, self._settings.host_address6)
+        return routing.ways(self.routing, host, self.instances)
 
     def is_linked(self, vpc: str) -> bool:
         return index(names.link(vpc)) is not None
@@ -340,51 +384,3 @@ class Router:
         except PortError:
             # The kernel's table is not what the book thought: state it whole. A rule that is wrong fails again, loudly.
             self.namespace.rules(self._book.document())
-
-
-def _own(address: AddressSpec | InterfaceSpec | Peer) -> set[str]:
-    own = {value for value in (address.address, address.address6) if value is not None}
-    match address:
-        case InterfaceSpec():
-            own.update(further.addresses(address.networks))
-        case Peer():
-            own.update(further.addresses(address.further))
-    return own
-
-
-def _interface(spec: InterfaceSpec) -> Member:
-    return Member(
-        address=spec.address,
-        address6=spec.address6,
-        groups=spec.groups,
-        device=names.port(spec.id),
-        public=spec.public,
-        egress=spec.egress,
-        ports=spec.ports,
-        further=spec.further,
-    )
-
-
-def _address(spec: AddressSpec) -> Member:
-    return Member(
-        open=spec.open,
-        address=spec.address,
-        address6=spec.address6,
-        groups=spec.groups,
-        public=spec.public,
-        egress=spec.egress,
-    )
-
-
-def _far(far: Peer | Guest) -> Member:
-    besides = tuple(Further(network=network) for network in far.further)
-    return Member(address=far.address, address6=far.address6, groups=far.groups, here=False, further=besides)
-
-
-def _nodes(peers: tuple[Peer, ...]) -> frozenset[str]:
-    return frozenset(peer.node for peer in peers)
-
-
-def _key(far: Peer | Guest) -> str:
-    """Cannot be an interface's id: those have no "@"."""
-    return f"@{far.address}" if isinstance(far, Peer) else f"@@{far.address}"

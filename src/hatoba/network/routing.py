@@ -26,6 +26,24 @@ INSTANCES = 2  # that of what the router itself sends, asked first: the nodes th
 _EVERYTHING = ("0.0.0.0/0", "::/0")
 
 
+class Host(NamedTuple):
+    """The host's addresses for its routers. IPv6 goes there only where it has one."""
+
+    address: str
+    address6: str | None = None
+
+    def hop(self, version: int) -> Hop:
+        if version == 4:
+            return Hop(names.UPLINK, self.address)
+        return NOWHERE if self.address6 is None else Hop(names.UPLINK, names.HOST6)
+
+    @property
+    def networks(self) -> Iterator[Network]:
+        yield ip_network(self.address)
+        if self.address6 is not None:
+            yield ip_network(self.address6)
+
+
 class Hop(NamedTuple):
     """A device and who is asked there; none: dropped."""
 
@@ -52,13 +70,14 @@ def table_of(block: str) -> int:
     return int(network.network_address) >> 64 & 0x7FFFFFFF | 0x80000000
 
 
-def ways(routing: Routing, host_address: str, instances: Iterable[Instance] = ()) -> Ways:
+def ways(routing: Routing, host: Host, instances: Iterable[Instance] = ()) -> Ways:
     blocks: dict[str, int] = {}
-    up = Hop(names.UPLINK, host_address)
-    hops: dict[tuple[int, str], Hop] = {(OUTSIDE, "0.0.0.0/0"): up}
-    hops |= {(INSTANCES, f"{each.address}/32"): up for each in instances}
+    hops: dict[tuple[int, str], Hop] = {(OUTSIDE, "0.0.0.0/0"): host.hop(4)}
+    if host.address6 is not None:
+        hops[OUTSIDE, "::/0"] = host.hop(6)
+    hops |= {(INSTANCES, f"{each.address}/32"): host.hop(4) for each in instances}
     for subnet in routing.subnets:
-        found = _hops(routing, subnet, host_address)
+        found = _hops(routing, subnet, host)
         for text in subnet.blocks:
             block = ip_network(text)
             table = blocks[str(block)] = table_of(text)
@@ -66,22 +85,22 @@ def ways(routing: Routing, host_address: str, instances: Iterable[Instance] = ()
     return Ways(blocks=blocks, hops=hops)
 
 
-def _hops(routing: Routing, subnet: Subnet, host_address: str) -> dict[Network, Hop]:
+def _hops(routing: Routing, subnet: Subnet, host: Host) -> dict[Network, Hop]:
     found: dict[Network, Hop] = {ip_network(everything): NOWHERE for everything in _EVERYTHING}
     for route in subnet.routes:
-        for to, hop in _expanded(routing, subnet, route, host_address):
+        for to, hop in _expanded(routing, subnet, route, host):
             found[to] = hop
     if subnet.platform:
-        found[ip_network(host_address)] = Hop(names.UPLINK, host_address)
+        found |= {network: host.hop(network.version) for network in host.networks}
     return found
 
 
-def _expanded(routing: Routing, subnet: Subnet, route: Route, host_address: str) -> Iterator[tuple[Network, Hop]]:
+def _expanded(routing: Routing, subnet: Subnet, route: Route, host: Host) -> Iterator[tuple[Network, Hop]]:
     """One route; one to a NAT gateway is as many as the gateway's own subnet has for that network."""
     to = ip_network(route.to)
     gateway = gateway_of(routing, route)
     if gateway is None:
-        yield to, _hop(route, host_address)
+        yield to, _hop(route, host)
         return
     if gateway.node:
         yield to, Hop(names.TUNNEL, gateway.address)
@@ -93,10 +112,10 @@ def _expanded(routing: Routing, subnet: Subnet, route: Route, host_address: str)
             yield part, _through(gateway, following) if following is not None else NOWHERE
 
 
-def _hop(route: Route, host_address: str) -> Hop:
+def _hop(route: Route, host: Host) -> Hop:
     match route.kind:
-        case "outside" if ":" not in route.to:
-            return Hop(names.UPLINK, host_address)
+        case "outside":
+            return host.hop(6 if ":" in route.to else 4)
         case "peering":
             return Hop(names.link(route.target), names.LINK_ADDRESS6 if ":" in route.to else names.LINK_ADDRESS)
     return NOWHERE

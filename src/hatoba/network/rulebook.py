@@ -10,10 +10,11 @@ from collections.abc import Iterable
 
 from hatoba.network import acls as filters
 from hatoba.network import fronts as speaking
-from hatoba.network import ruleset
+from hatoba.network import grouprules, ruleset
 from hatoba.network.base import Acl, PolicySet
 from hatoba.network.beyond import Endpoint, Front, Gateway, Instance
-from hatoba.network.ruleset import Elements, Frame, Member
+from hatoba.network.grouprules import Elements
+from hatoba.network.ruleset import Frame, Member
 
 _STALE = 32  # unused groups that may stay in the table before it is written anew without them
 
@@ -33,6 +34,7 @@ class RuleBook:
         self._content: dict[tuple[str, str], dict[str, str]] = {}  # element → holder → value, the latest holder last
         self._groups: set[str] = set()  # declared in the table
         self._combinations: set[tuple[str, ...]] = set()  # declared in the table
+        self._blocks = False  # the table knows IPv6 blocks
 
     @property
     def declared(self) -> frozenset[str]:
@@ -43,11 +45,12 @@ class RuleBook:
         """The whole table; forgets what nobody uses any more."""
         self._groups = self._used()
         self._combinations = {tuple(sorted(set(member.groups))) for member in self._members.values() if member.here}
+        self._blocks = any(member.has_blocks for member in self._members.values())
         chains: dict[str, list[str]] = {}
         for policy in self._policies.values():
-            chains |= ruleset.group_chains(policy)
+            chains |= grouprules.group_chains(policy, with_blocks=self._blocks)
         for groups in self._combinations:
-            chains |= ruleset.combination(groups)
+            chains |= grouprules.combination(groups)
         for acl in self._acls.values():
             chains |= filters.chains(acl)
         content = filters.elements(self._acls.values())
@@ -61,6 +64,7 @@ class RuleBook:
             bordered=bool(self._acls),
             with_endpoints=endpoints,
             returning=self._returning,
+            with_blocks=self._blocks,
         )
 
     def put(self, holders: Iterable[tuple[str, Member]]) -> str:
@@ -68,6 +72,7 @@ class RuleBook:
         declarations: list[str] = []
         changes: list[str] = []
         own = False
+        blocks = False
         for key, member in holders:
             old = self._members.get(key)
             if old == member:
@@ -77,8 +82,10 @@ class RuleBook:
                 declarations += self._combine(member.groups)
             self._members[key] = member
             own = self._notes(key, member) or own
+            blocks = blocks or member.has_blocks
             changes += self._change(key, ruleset.elements(old) if old else {}, ruleset.elements(member))
-        return _text(declarations + changes + (self._front_changes() if own else []))
+        changes += self._front_changes() if own else []
+        return self.document() if blocks and not self._blocks else _text(declarations + changes)
 
     def drop(self, keys: Iterable[str]) -> str:
         lines: list[str] = []
@@ -138,7 +145,7 @@ class RuleBook:
         """After a change of fronts, or of the groups of those who stand behind them."""
         if not self._fronts and not self._fronted:
             return []
-        own = {member.address: ruleset.lets_out(member) for member in self._own.values()}
+        own = {m.address: ruleset.lets_out(m) for m in self._own.values() if m.address is not None}
         wanted = speaking.front_elements(self._fronts, own)
         before, self._fronted = self._fronted, wanted
         return self._change("fronts", before, wanted)
@@ -171,11 +178,11 @@ class RuleBook:
         lines: list[str] = []
         changed = [policy for policy in wanted.values() if before.get(policy.id) != policy]
         for policy in changed:
-            lines += self._declare((policy.id, *ruleset.references(policy)))
+            lines += self._declare((policy.id, *grouprules.references(policy)))
         # A group that is not among the policies any more allows nothing; its members stay its members.
         emptied = [PolicySet(id=group) for group in before if group not in wanted]
         for policy in (*changed, *emptied):
-            for name, rules in ruleset.group_chains(policy).items():
+            for name, rules in grouprules.group_chains(policy, with_blocks=self._blocks).items():
                 lines += ruleset.fill(name, rules)
         return _text(lines)
 
@@ -197,7 +204,7 @@ class RuleBook:
     def _used(self) -> set[str]:
         used = set(self._policies)
         for policy in self._policies.values():
-            used |= ruleset.references(policy)
+            used |= grouprules.references(policy)
         for member in self._members.values():
             used.update(member.groups)
         return used
@@ -206,7 +213,7 @@ class RuleBook:
         lines: list[str] = []
         for group in sorted(set(groups) - self._groups):
             self._groups.add(group)
-            lines += ruleset.declare(group)
+            lines += ruleset.declare(group, with_blocks=self._blocks)
         return lines
 
     def _combine(self, groups: tuple[str, ...]) -> list[str]:
@@ -214,7 +221,7 @@ class RuleBook:
         if members in self._combinations:
             return []
         self._combinations.add(members)
-        return [line for name, rules in ruleset.combination(members).items() for line in ruleset.fill(name, rules)]
+        return [line for name, rules in grouprules.combination(members).items() for line in ruleset.fill(name, rules)]
 
 
 def _last(holders: dict[str, str]) -> str:

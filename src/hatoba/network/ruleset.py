@@ -9,38 +9,43 @@ input: to the router's own addresses; output: from them):
 Where a packet leaves the VPC has been decided by then (`routing`): one that goes on through a NAT gateway has that as
 its next hop, and takes the address of it; one that goes to a peered VPC is asked again by that VPC's router.
 
+IPv6 is not translated: what comes from the host passes as far as its target is reached from there (`inward6`), what
+goes there as far as its source may leave (`outward6`). Neighbours are never kept from finding each other.
+
 The members of a group are a set, each holder of an address is one element of a verdict map that leads to the rules of
 its groups. So one more interface is a few elements, and a changed rule is one chain, however many others there are.
+IPv6 blocks have sets and maps of their own, which are asked by the first 80 bits of an address, where there are any.
 Answers of standing connections pass first. What no rule accepts is dropped without a word, as security groups do.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from typing import NamedTuple
 
 import msgspec
 
 from hatoba.network import borders, bridge, endpoints, fronts, names
 from hatoba.network import further as held
-from hatoba.network.base import HostService, PolicySet, Publish, RouterService, Rule
+from hatoba.network.base import Egress6, HostService, Publish, RouterService
 from hatoba.network.beyond import Gateway, Instance
 from hatoba.network.further import Further
+from hatoba.network.grouprules import NEIGHBOURS, Elements, chain, verdict
 
 TABLE = "inet hatoba"
 
-Elements = dict[tuple[str, str], str]  # (set or map, key) → value; "" in a set
-
-_LONGEST_NAME = 120
 _TO_INSTANCE = "ip daddr . meta l4proto . th dport @instances"
-_NEIGHBOURS = "icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } accept"
+_STANDING = "ct state established,related accept"
+_LINKS = f'"{names.LINK_PREFIX}*"'  # the routers at their other ends have asked, or ask
 
 _KINDS = {
     "services": "set {name} {{ type ipv4_addr . inet_proto . inet_service; }}",
+    "services6": "set {name} {{ type ipv6_addr . inet_proto . inet_service; }}",
     "host-services": "set {name} {{ type inet_proto . inet_service; }}",
     "instances": "set {name} {{ type ipv4_addr . inet_proto . inet_service; }}",
     "outward": "set {name} {{ type ipv4_addr; }}",
+    "outward6": "set {name} {{ type ipv6_addr; }}",
+    "inward6": "set {name} {{ type ipv6_addr; }}",
     "egress4": "map {name} {{ type ifname . ipv4_addr : verdict; }}",
     "egress6": "map {name} {{ type ifname . ipv6_addr : verdict; }}",
     "router-egress4": "map {name} {{ type ipv4_addr : verdict; }}",
@@ -54,6 +59,12 @@ _KINDS = {
     "nat-out": "map {name} {{ type ipv4_addr : ipv4_addr; }}",
     "nat-over": "map {name} {{ type ipv4_addr : ipv4_addr; }}",
 }
+_BLOCK_KINDS = {
+    "outward80": "set {name} {{ type ipv6_addr; }}",
+    "inward80": "set {name} {{ type ipv6_addr; }}",
+    "egress80": "map {name} {{ type ifname . ipv6_addr : verdict; }}",
+    "ingress80": "map {name} {{ type ipv6_addr : verdict; }}",
+}
 _BRIDGE_KINDS = {"published": "map {name} {{ type inet_proto . inet_service : ipv4_addr . inet_service; }}"}
 
 
@@ -61,6 +72,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     """What does not change while the router stands."""
 
     host_address: str
+    host_address6: str | None = None
     transit: str
     host_services: tuple[HostService, ...] = ()
     services: tuple[RouterService, ...] = ()
@@ -70,24 +82,34 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 class Member(msgspec.Struct, frozen=True, kw_only=True):
     """A holder of an address: an interface here (it has a device), the router itself (it has none), or a peer."""
 
-    address: str
+    address: str | None
     groups: tuple[str, ...]
     address6: str | None = None
     device: str | None = None
     here: bool = True
     public: str | None = None
     egress: bool = False
+    egress6: Egress6 = "none"
     open: bool = False
     endpoint: bool = False  # of the platform: nobody here has the address
     ports: tuple[Publish, ...] = ()
     further: tuple[Further, ...] = ()
 
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """All its addresses, and its IPv6 blocks, as sets and maps have them."""
+        own = (address for address in (self.address, self.address6) if address is not None)
+        return held.places((*own, *(each.network for each in self.further)))
+
+    @property
+    def has_blocks(self) -> bool:
+        return any(kind == "80" for kind, _ in self.places)
+
 
 def elements(member: Member) -> Elements:
     """All that one holder adds to the sets and maps."""
     found: Elements = {}
-    own = [("4", member.address)] + ([("6", member.address6)] if member.address6 is not None else [])
-    for family, address in (*own, *(("4", a) for a in held.addresses(each.network for each in member.further))):
+    for family, address in member.places:
         for group in member.groups:
             found[f"members{family}-{group}", address] = ""
         if not member.here:
@@ -99,10 +121,16 @@ def elements(member: Member) -> Elements:
         else:
             found[f"router-egress{family}", address] = lets_out(member)
         found[f"ingress{family}", address] = "accept" if member.open else verdict("in", member.groups)
+        if family != "4" and member.egress6 != "none":
+            found[f"outward{family}", address] = ""
+            if member.egress6 == "both":
+                found[f"inward{family}", address] = ""
     if member.here:
-        found |= _outside(member.address, member.public, member.egress)
+        if member.address is not None:
+            found |= _outside(member.address, member.public, member.egress)
         for each in member.further:
-            found |= _outside(each.network, each.public, each.public is not None)
+            if ":" not in each.network:
+                found |= _outside(each.network, each.public, each.public is not None)
     for protocol, host, port in bridge.published(member.ports):
         found["published", f"{protocol} . {host}"] = f"{member.address} . {port}"
     return found
@@ -135,144 +163,117 @@ def lets_out(member: Member) -> str:
     return "accept" if member.open else verdict("out", member.groups, by="goto")
 
 
-def verdict(direction: str, groups: tuple[str, ...], by: str = "jump") -> str:
-    return f"{by} {chain(direction, groups)}" if groups else "drop"
+class _Questions(NamedTuple):
+    """What the chains at several hooks ask: rules each."""
+
+    from_task: list[str]  # is it who it claims to be, and do its groups let it out?
+    to_member: list[str]  # do the groups of the target let it in?
+    served: list[str]  # by the router itself
+    untranslated: list[str]  # what comes from the host without having been meant for whom it may reach
+    outward: list[str]  # may it leave the VPC this way?
 
 
-def chain(direction: str, groups: Iterable[str]) -> str:
-    """The chain that asks all the groups; for one group, its own."""
-    name = ".".join(sorted(set(groups)))
-    if len(name) > _LONGEST_NAME:
-        name = hashlib.blake2b(name.encode(), digest_size=12).hexdigest()
-    return f"{direction}-{name}"
-
-
-def combination(groups: tuple[str, ...]) -> dict[str, list[str]]:
-    """The chains for holders of several groups: name → rules. Empty for one group: its own chains serve."""
-    members = sorted(set(groups))
-    if len(members) < 2:
-        return {}
-    return {chain(way, members): [f"jump {chain(way, [group])}" for group in members] for way in ("in", "out")}
-
-
-def group_chains(policy: PolicySet) -> dict[str, list[str]]:
-    """One group's rules: name of the chain → rules."""
-    return {
-        chain("in", [policy.id]): [text for rule in policy.ingress for text in _rules(rule, "saddr")],
-        chain("out", [policy.id]): [text for rule in policy.egress for text in _rules(rule, "daddr")],
-    }
-
-
-def references(policy: PolicySet) -> set[str]:
-    """The groups whose members the policy's rules ask for."""
-    return {group for rule in (*policy.ingress, *policy.egress) for group in rule.groups}
-
-
-def _rules(rule: Rule, far: str) -> list[str]:
-    """One line for each kind of far end that the rule names."""
-    said = protocol(rule)
-    return [f"{source} {said}accept" for source in far_ends(rule, far)]
-
-
-def far_ends(rule: Rule, far: str) -> list[str]:
-    networks = [ip_network(cidr) for cidr in rule.cidrs]
-    # Overlapping networks are refused within one set, and mean nothing more.
-    four = [str(n) for n in collapse_addresses(n for n in networks if isinstance(n, IPv4Network))]
-    six = [str(n) for n in collapse_addresses(n for n in networks if isinstance(n, IPv6Network))]
-    ends = []
-    if four:
-        ends.append("meta nfproto ipv4" if "0.0.0.0/0" in four else f"ip {far} {{ {', '.join(four)} }}")
-    if six:
-        ends.append("meta nfproto ipv6" if "::/0" in six else f"ip6 {far} {{ {', '.join(six)} }}")
-    for group in rule.groups:
-        ends += [f"ip {far} @members4-{group}", f"ip6 {far} @members6-{group}"]
-    return ends
-
-
-def protocol(rule: Rule) -> str:
-    match rule.protocol:
-        case "any":
-            return ""
-        case "tcp" | "udp" if rule.from_port is not None:
-            last = rule.from_port if rule.to_port is None else rule.to_port
-            ports = str(rule.from_port) if last == rule.from_port else f"{rule.from_port}-{last}"
-            return f"{rule.protocol} dport {ports} "
-        case "icmp" | "icmpv6" if rule.from_port is not None:
-            code = "" if rule.to_port is None else f"{rule.protocol} code {rule.to_port} "
-            return f"{rule.protocol} type {rule.from_port} {code}"
-        case "tcp" | "udp" | "icmp":
-            return f"meta l4proto {rule.protocol} "
-        case "icmpv6":
-            return "meta l4proto ipv6-icmp "
-        case number if number.isdecimal() and int(number) < 256:
-            return f"meta l4proto {int(number)} "
-    raise ValueError(
-        f"{rule.protocol!r} is no protocol: any, tcp, udp, icmp, icmpv6 or a number below 256 is expected."
+def _questions(with_blocks: bool) -> _Questions:
+    ports, up, block = f'iifname "{names.PORT_PREFIX}*"', f'"{names.UPLINK}"', held.MASK6
+    from_task = ["iifname . ip saddr vmap @egress4", "iifname . ip6 saddr vmap @egress6"]
+    to_member = ["ip daddr vmap @ingress4", "ip6 daddr vmap @ingress6"]
+    outward = [
+        f'oifname {{ "{names.TUNNEL}", {_LINKS} }} accept',
+        f"oifname {up} rt ip nexthop @nats accept",
+        f"oifname {up} ip saddr @outward accept",
+        f"oifname {up} ip6 saddr @outward6 accept",
+    ]
+    if with_blocks:
+        from_task.append(f"iifname . ip6 saddr & {block} vmap @egress80")
+        to_member.append(f"ip6 daddr & {block} vmap @ingress80")
+        outward.append(f"oifname {up} ip6 saddr & {block} @outward80 accept")
+    inward = f"ip6 daddr & {block} != @inward80 " if with_blocks else ""
+    return _Questions(
+        from_task=from_task,
+        to_member=to_member,
+        # The kernel looks at the sources of IPv4 packets by itself (rp_filter).
+        served=[
+            f"{ports} ip daddr . meta l4proto . th dport @services accept",
+            f"{ports} meta nfproto ipv6 fib saddr . iif oif missing drop",
+            f"{ports} ip6 daddr . meta l4proto . th dport @services6 accept",
+        ],
+        # Only what was addressed to a public address may come from the host: private ones cannot be reached from there.
+        untranslated=[
+            f"iifname {up} meta nfproto ipv4 ct status ! dnat drop",
+            f"iifname {up} ip6 daddr != @inward6 {inward}drop",
+        ],
+        outward=outward,
     )
 
 
-def base_chains(frame: Frame, *, with_endpoints: bool = False, returning: bool = False) -> dict[str, list[str]]:
+def base_chains(
+    frame: Frame, *, with_endpoints: bool = False, with_blocks: bool = False, returning: bool = False
+) -> dict[str, list[str]]:
     """The chains at the hooks: the same for every router, but for the addresses towards the host."""
-    asked = [endpoints.PASSES] if with_endpoints else []
-    standing = "ct state established,related accept"
-    ports, up, tunnel = f'iifname "{names.PORT_PREFIX}*"', f'"{names.UPLINK}"', f'"{names.TUNNEL}"'
-    links = f'"{names.LINK_PREFIX}*"'  # the routers at their other ends have asked, or ask
-    from_task = ["iifname . ip saddr vmap @egress4", "iifname . ip6 saddr vmap @egress6"]
-    to_member = ["ip daddr vmap @ingress4", "ip6 daddr vmap @ingress6"]
-    served = f"{ports} ip daddr . meta l4proto . th dport @services accept"
-    # Only what was addressed to a public address may come from the host: private ones cannot be reached from there.
-    untranslated = f"iifname {up} ct status ! dnat drop"
-    outward = [
-        f"oifname {{ {tunnel}, {links} }} accept",
-        f"oifname {up} rt ip nexthop @nats accept",
-        f"oifname {up} ip saddr @outward accept",
-    ]
+    asked = _questions(with_blocks)
     return {
-        "forward-egress": [
-            "type filter hook forward priority 0; policy drop;",
-            standing,
-            f"iifname {{ {up}, {tunnel}, {links} }} accept",
-            *asked,
-            *from_task,
-        ],
-        "forward-ingress": [
-            "type filter hook forward priority 10; policy drop;",
-            standing,
-            untranslated,
-            *to_member,
-            f"oifname {up} ip daddr {frame.host_address} meta l4proto . th dport @host-services accept",
-            f"oifname {up} ip daddr {frame.host_address} {_TO_INSTANCE} drop",  # the host lets the router in
-            *outward,
-        ],
-        "input-egress": [
-            "type filter hook input priority 0; policy drop;",
-            standing,
-            f'iifname {{ "lo", {up}, {tunnel}, {links} }} accept',
-            _NEIGHBOURS,
-            served,
-            *from_task,
-        ],
-        "input-ingress": [
-            "type filter hook input priority 10; policy drop;",
-            standing,
-            'iifname "lo" accept',
-            _NEIGHBOURS,
-            served,
-            untranslated,
-            *to_member,
-        ],
-        **_output(up, to_member, outward, returning=returning),
+        **_forwarding(frame, asked, [endpoints.PASSES] if with_endpoints else []),
+        **_input(asked),
+        **_output(asked, [fronts.leaving()] if returning else []),
         **_translations(frame, with_endpoints),
     }
 
 
-def _output(up: str, to_member: list[str], outward: list[str], *, returning: bool) -> dict[str, list[str]]:
-    """What the router itself sends."""
+def _forwarding(frame: Frame, asked: _Questions, passes: list[str]) -> dict[str, list[str]]:
+    up = f'"{names.UPLINK}"'
+    hosts = [f"ip daddr {frame.host_address}"]
+    hosts += [f"ip6 daddr {frame.host_address6}"] if frame.host_address6 is not None else []
+    return {
+        "forward-egress": [
+            "type filter hook forward priority 0; policy drop;",
+            _STANDING,
+            f'iifname {{ {up}, "{names.TUNNEL}", {_LINKS} }} accept',
+            *passes,
+            *asked.from_task,
+        ],
+        "forward-ingress": [
+            "type filter hook forward priority 10; policy drop;",
+            _STANDING,
+            *asked.untranslated,
+            *asked.to_member,
+            *(f"oifname {up} {host} meta l4proto . th dport @host-services accept" for host in hosts),
+            f"oifname {up} {hosts[0]} {_TO_INSTANCE} drop",  # the host lets the router in
+            *asked.outward,
+        ],
+    }
+
+
+def _input(asked: _Questions) -> dict[str, list[str]]:
+    """What the router itself is sent."""
+    up = f'"{names.UPLINK}"'
+    return {
+        "input-egress": [
+            "type filter hook input priority 0; policy drop;",
+            _STANDING,
+            f'iifname {{ "lo", {up}, "{names.TUNNEL}", {_LINKS} }} accept',
+            NEIGHBOURS,
+            *asked.served,
+            *asked.from_task,
+        ],
+        "input-ingress": [
+            "type filter hook input priority 10; policy drop;",
+            _STANDING,
+            'iifname "lo" accept',
+            NEIGHBOURS,
+            *asked.served,
+            *asked.untranslated,
+            *asked.to_member,
+        ],
+    }
+
+
+def _output(asked: _Questions, others: list[str]) -> dict[str, list[str]]:
+    """What the router itself sends, under its own addresses and `others`."""
     begins = [
-        "ct state established,related accept",
+        _STANDING,
         'oifname "lo" ip daddr 127.0.0.0/8 accept',
         'oifname "lo" ip6 daddr ::1 accept',
-        _NEIGHBOURS,
+        NEIGHBOURS,
     ]
     return {
         "output-egress": [
@@ -280,14 +281,14 @@ def _output(up: str, to_member: list[str], outward: list[str], *, returning: boo
             *begins,
             "ip saddr vmap @router-egress4",
             "ip6 saddr vmap @router-egress6",
-            *([fronts.leaving()] if returning else []),
+            *others,
         ],
         "output-ingress": [
             "type filter hook output priority 10; policy drop;",
             *begins,
-            f"oifname {up} {_TO_INSTANCE} accept",
-            *to_member,
-            *outward,
+            f'oifname "{names.UPLINK}" {_TO_INSTANCE} accept',
+            *asked.to_member,
+            *asked.outward,
         ],
     }
 
@@ -312,15 +313,19 @@ def _translations(frame: Frame, with_endpoints: bool) -> dict[str, list[str]]:
 
 
 def frame_elements(frame: Frame) -> Elements:
-    served: Elements = {("services", f"{s.address} . {s.protocol} . {s.port}"): "" for s in frame.services}
+    served: Elements = {
+        ("services6" if ":" in s.address else "services", f"{s.address} . {s.protocol} . {s.port}"): ""
+        for s in frame.services
+    }
     return served | {("host-services", f"{s.protocol} . {s.port}"): "" for s in frame.host_services}
 
 
-def declare(group: str) -> list[str]:
+def declare(group: str, *, with_blocks: bool = False) -> list[str]:
     """A group's own sets and chains, empty. May be repeated."""
     return [
         f"add set {TABLE} members4-{group} {{ type ipv4_addr; }}",
         f"add set {TABLE} members6-{group} {{ type ipv6_addr; }}",
+        *([f"add set {TABLE} members80-{group} {{ type ipv6_addr; }}"] if with_blocks else []),
         *(f"add chain {TABLE} {chain(way, [group])}" for way in ("in", "out")),
     ]
 
@@ -357,21 +362,23 @@ def document(
     *,
     bordered: bool = False,
     with_endpoints: bool = False,
+    with_blocks: bool = False,
     returning: bool = False,
 ) -> str:
     """The whole table, replacing at once whatever stood there: no packet meets an empty one.
 
-    `bordered`: there are network ACLs; `with_endpoints`: of the platform; `returning`: answers that have to go back
-    where their connections began (`fronts`). Who has none does not pay for them.
+    `bordered`: there are network ACLs; `with_endpoints`: of the platform; `with_blocks`: of IPv6, delegated;
+    `returning`: answers that have to go back where their connections began (`fronts`). Who has none does not pay.
     """
     lines = [f"add table {TABLE}", f"delete table {TABLE}", f"add table {TABLE}"]
     kinds = _KINDS | (_BRIDGE_KINDS if frame.bridge else {}) | (borders.KINDS if bordered else {})
     kinds |= fronts.KINDS if returning else {}
+    kinds |= _BLOCK_KINDS if with_blocks else {}
     # Chains before maps: nftables looks for those that a map of networks leads to when the map is made.
     lines += [f"add chain {TABLE} {name}" for name in sorted(chains)]
     lines += [f"add {kind.format(name=f'{TABLE} {name}')}" for name, kind in kinds.items()]
     for group in sorted(groups):
-        lines += declare(group)
+        lines += declare(group, with_blocks=with_blocks)
     for name in sorted(chains):
         lines += [f"add rule {TABLE} {name} {rule}" for rule in chains[name]]
     by_set: dict[str, list[str]] = {}
@@ -381,7 +388,7 @@ def document(
     hooked = borders.chains(with_endpoints=with_endpoints) if bordered else {}
     hooked |= endpoints.chains(borders.asked("4") if bordered else []) if with_endpoints else {}
     hooked |= fronts.chains() if returning else {}
-    hooked |= base_chains(frame, with_endpoints=with_endpoints, returning=returning)
+    hooked |= base_chains(frame, with_endpoints=with_endpoints, with_blocks=with_blocks, returning=returning)
     for name, (hook, *rules) in hooked.items():
         lines.append(f"add chain {TABLE} {name} {{ {hook} }}")
         lines += [f"add rule {TABLE} {name} {rule}" for rule in rules]

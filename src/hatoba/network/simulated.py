@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hatoba.core.errors import HatobaError, PortError
 from hatoba.core.records import replace
-from hatoba.network import bridge, checks
+from hatoba.network import bridge, checks, names
 from hatoba.network.base import (
     BRIDGE,
     Acl,
@@ -57,6 +57,7 @@ class SimulatedFabric:
         self.remote: dict[str, str] = {}  # public address → the node that has it
         self.redirected: HostRedirect | None = None
         self._seats = bridge.Addresses(settings.bridge)
+        self._locals = bridge.Addresses(names.LOCALS)
         self.failures: dict[str, list[HatobaError]] = {}  # operation → errors of its next calls
         self.delays: dict[str, float] = {}  # operation → seconds
         self.calls: list[tuple[str, str]] = []  # operation and id, in order
@@ -107,10 +108,12 @@ class SimulatedFabric:
     async def ensure_interface(self, spec: InterfaceSpec) -> Attachment:
         await self._takes_its_time("ensure_interface")
         self._ensure("ensure_interface", spec)
-        return Attachment(netns=self._path(spec.id))
+        local = self._locals.give(spec.id) if spec.address is None else None
+        return Attachment(netns=self._path(spec.id), local=local)
 
     async def remove_interface(self, vpc: str, interface: str) -> None:
         self._remove("remove_interface", vpc, interface)
+        self._locals.release(interface)
 
     async def ensure_address(self, spec: AddressSpec) -> None:
         await self._takes_its_time("ensure_address")
@@ -139,7 +142,7 @@ class SimulatedFabric:
         self._called("set_peers", vpc)
         if peers and self.settings.underlay is None:
             raise PortError("kernel", "This node cannot reach peers on other nodes: it has no underlay address.")
-        self._vpc(vpc).peers = {peer.address: peer for peer in peers}
+        self._vpc(vpc).peers = peers
 
     async def set_routing(self, vpc: str, routing: Routing) -> None:
         checks.routing(routing, self.settings)
@@ -149,7 +152,7 @@ class SimulatedFabric:
     async def set_guests(self, vpc: str, guests: tuple[Guest, ...]) -> None:
         checks.guests(guests)
         self._called("set_guests", vpc)
-        self._vpc(vpc).guests = {guest.address: guest for guest in guests}
+        self._vpc(vpc).guests = guests
 
     async def set_instances(self, vpc: str, instances: tuple[Instance, ...]) -> None:
         checks.instances(instances)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
+from ipaddress import IPv6Address, IPv6Network
 
 from hatoba.core.errors import PortError
 
@@ -31,12 +32,18 @@ _PATIENCE = 10.0
 
 
 def forget(address: str) -> int:
-    """Ends all that was sent to the address, also by translation, and all that it began. How many there were."""
+    """Ends all that was sent to the address, also by translation, and all that it began. How many there were.
+
+    For an IPv6 block ("fd00:0:0:0:1::/80"), whatever has an end in it.
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETFILTER) as asked:
         asked.settimeout(_PATIENCE)
         try:
-            found = {*_with(asked, family, address, _REPLY), *_with(asked, family, address, _ORIGINAL)}
+            if "/" in address:
+                found = set(_within(asked, IPv6Network(address)))
+            else:
+                found = {*_with(asked, family, address, _REPLY), *_with(asked, family, address, _ORIGINAL)}
             for connection in found:
                 asked.send(_message(family, _DELETE, _REQUEST | _ACK, connection))
                 asked.recv(4096)  # that it has ended by itself is as good
@@ -54,13 +61,38 @@ def _with(asked: socket.socket, family: socket.AddressFamily, address: str, dire
         for way, kind in ((_ORIGINAL, _FLAGS_ORIGINAL), (_REPLY, _FLAGS_REPLY))
     )
     wanted = _attribute(direction | _NESTED, _attribute(_IP | _NESTED, source)) + _attribute(_FILTER | _NESTED, flags)
+    for connection in _dump(asked, family, wanted):
+        yield _name(connection)
+
+
+def _within(asked: socket.socket, block: IPv6Network) -> Iterator[bytes]:
+    """All connections are looked through: the kernel chooses by whole addresses only."""
+    for connection in _dump(asked, socket.AF_INET6, b""):
+        ends = (_sources(part) for type_, part in connection if type_ in (_ORIGINAL, _REPLY))
+        if any(source in block for sources in ends for source in sources):
+            yield _name(connection)
+
+
+def _sources(tuple_: bytes) -> Iterator[IPv6Address]:
+    """Of one direction of a connection: who sends. The other direction's is who is sent to."""
+    for type_, ip in _attributes(tuple_[_ATTRIBUTE.size :]):
+        for kind, value in _attributes(ip[_ATTRIBUTE.size :]) if type_ == _IP else ():
+            if kind == _SOURCE6:
+                yield IPv6Address(value[_ATTRIBUTE.size :][:16])
+
+
+def _dump(asked: socket.socket, family: socket.AddressFamily, wanted: bytes) -> Iterator[list[tuple[int, bytes]]]:
+    """The attributes of each connection."""
     asked.send(_message(family, _GET, _REQUEST | _DUMP, wanted))
     while True:
         for kind, body in _messages(asked.recv(262144)):
             if kind in (_DONE, _ERROR):
                 return
-            named = [part for type_, part in _attributes(body[_GENERAL.size :]) if type_ in (_ORIGINAL, _ID)]
-            yield b"".join(named)
+            yield list(_attributes(body[_GENERAL.size :]))
+
+
+def _name(connection: list[tuple[int, bytes]]) -> bytes:
+    return b"".join(part for type_, part in connection if type_ in (_ORIGINAL, _ID))
 
 
 def _message(family: socket.AddressFamily, kind: int, flags: int, attributes: bytes) -> bytes:

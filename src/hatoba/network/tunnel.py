@@ -1,8 +1,8 @@
 """The router's way to the other nodes: a vxlan whose every entry is written, none learned.
 
 A peer is a route and a neighbour (its node's hardware address, known from the underlay address), and a route by that
-neighbour for each further address or block; a node is one forwarding entry. The device itself is made by `host`, with
-its outer end in the host's namespace.
+neighbour for each further address or block; a node is one forwarding entry, and one neighbour, by which all IPv6
+addresses go. The device itself is made by `host`, with its outer end in the host's namespace.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _IPV6 = 10
 
 
 class _Way(NamedTuple):
-    """To a peer's node; `via` the peer's own address, for what it holds besides."""
+    """To a peer's node; `via` the peer's own IPv4 address, or the node's neighbour, for what it holds besides."""
 
     node: str
     via: str | None = None
@@ -34,8 +34,9 @@ def converge(netlink: Netlink, peers: tuple[Peer, ...], underlay: str | None) ->
     wanted = _ways(peers)
     strays = []
     for route in netlink.dump(GETROUTE, messages.any_route()):
-        longest = 128 if route["family"] == _IPV6 else 32
-        of_peer = route["dst_len"] >= (longest if longest == 128 else further.LARGEST) and route["table"] == _MAIN_TABLE
+        of_peer = route["table"] == _MAIN_TABLE and further.is_route(
+            6 if route["family"] == _IPV6 else 4, route["dst_len"]
+        )
         network = f"{route.get_attr('RTA_DST')}/{route['dst_len']}"
         if of_peer and route.get_attr("RTA_OIF") == device and network not in wanted:
             strays += _forget(device, network, _Way("", route.get_attr("RTA_GATEWAY")))
@@ -55,8 +56,13 @@ def change(netlink: Netlink, old: tuple[Peer, ...], new: tuple[Peer, ...], under
     requests: list[Request] = []
     for network in before.keys() - after.keys():
         requests += _forget(device, network, before[network])
-    requests += [messages.no_forwarding(device, node) for node in nodes_before - nodes_after]
-    requests += [messages.forwarding(device, node) for node in nodes_after - nodes_before]
+    for node in nodes_before - nodes_after:
+        requests += [messages.no_forwarding(device, node), messages.no_neighbour(device, names.node6(node))]
+    for node in nodes_after - nodes_before:
+        requests.append(messages.forwarding(device, node))
+    met = {way.node for network, way in after.items() if ":" in network}
+    met -= {way.node for network, way in before.items() if ":" in network}
+    requests += [messages.neighbour(device, names.node6(node), names.node_mac(node)) for node in met]
     for network, way in after.items():
         if before.get(network) != way:
             requests += _remember(device, network, way)
@@ -88,7 +94,9 @@ def _first(network: str) -> str:
 def _ways(peers: tuple[Peer, ...]) -> dict[str, _Way]:
     found: dict[str, _Way] = {}
     for peer in peers:
-        own = (peer.address, peer.address6)
-        found |= {f"{each}/{128 if ':' in each else 32}": _Way(peer.node) for each in own if each is not None}
-        found |= {further.block(network): _Way(peer.node, peer.address) for network in peer.further}
+        if peer.address is not None:
+            found[f"{peer.address}/32"] = _Way(peer.node)
+        for network in peer.networks:
+            via = names.node6(peer.node) if ":" in network else peer.address
+            found[further.block(network)] = _Way(peer.node, via)
     return found

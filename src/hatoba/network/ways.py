@@ -48,6 +48,8 @@ def converge(netlink: Netlink, new: Ways) -> Ways:
     """From whatever is there."""
     old = _read(netlink)
     netlink.apply(messages.rule(None, OUTSIDE, _LAST), messages.rule(None, INSTANCES, _ROUTER, own=True))
+    if any(":" in to for table, to in new.hops if table == OUTSIDE):
+        netlink.apply(messages.rule(None, OUTSIDE, _LAST, family=_FAMILIES[1]))
     return change(netlink, old, new)
 
 

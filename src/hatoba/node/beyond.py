@@ -43,13 +43,13 @@ def guests_of(
     """
     named = {group for policy in policies for rule in (*policy.ingress, *policy.egress) for group in rule.groups}
     found = {
-        member.address: (tuple(group for group in member.groups if group in named), member.further)
+        (member.address, member.address6 or ""): (tuple(g for g in member.groups if g in named), member.further)
         for member in members
         if member.network in peerings
     }
     return tuple(
-        Guest(address=address, groups=groups, further=further)
-        for address, (groups, further) in sorted(found.items())
+        Guest(address=address or None, address6=address6 or None, groups=groups, further=further)
+        for (address, address6), (groups, further) in sorted(found.items())
         if groups
     )
 
@@ -62,5 +62,8 @@ def reaches(item: NetworkItem, interface: InterfaceItem, address: str) -> bool:
     target = ip_address(address)
     if target.is_loopback or not item.subnets or any(target in ip_network(cidr) for cidr in item.cidrs):
         return True
-    public = interface.public is not None and interface.egress
-    return routing.leads_outside(routing_of(item), interface.address, address, public=public)
+    if target.version == 6:
+        goes, own = interface.egress6 != "none", interface.address6
+    else:
+        goes, own = interface.public is not None and interface.egress, interface.address or None
+    return own is not None and routing.leads_outside(routing_of(item), own, address, public=goes)

@@ -38,8 +38,8 @@ def _read(path: str) -> str:
 
 def _hosts(workload: Workload, container: ContainerWanted, name: str, place: Place) -> list[str]:
     lines = place.host.hosts.splitlines() if place.host is not None else list(_LOCAL)
-    if not container.offline and (address := place.address_of(container.name)):
-        lines.append(f"{address} {name}")
+    if not container.offline:
+        lines += [f"{address} {name}" for address in place.addresses_of(container.name)]
     lines += [line for link in container.links if (line := _link(workload, link, place))]
     return lines + [f"{address} {host}" for host, address in container.extra_hosts.items()]
 

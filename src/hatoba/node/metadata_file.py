@@ -41,15 +41,19 @@ def text(
     *,
     container_id: str,
     digest: str,
-    address: str,
+    addresses: tuple[str, ...],
     bindings: tuple[PortBinding, ...] = (),
 ) -> bytes:
-    """`address`: the container's own, "" on the node's network. `bindings`: of its ports, on the node's bridge."""
+    """`addresses`: the container's own, none on the node's network. `bindings`: of its ports, on the node's bridge."""
     meta = workload.metadata
     family, revision = meta.get("Family", ""), meta.get("Revision", "")
     network: dict[str, Any] = {"NetworkMode": workload.network_mode or ("awsvpc" if workload.interface else "host")}
-    if address:
-        network["IPv4Addresses"] = [address]
+    for name, own in (
+        ("IPv4Addresses", [address for address in addresses if ":" not in address]),
+        ("IPv6Addresses", [address for address in addresses if ":" in address]),
+    ):
+        if own:
+            network[name] = own
     told = {
         "Cluster": meta.get("Cluster", "").rpartition("/")[2],
         "ContainerInstanceARN": meta.get("ContainerInstanceARN", ""),

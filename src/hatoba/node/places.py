@@ -14,7 +14,7 @@ from hatoba.network.base import BRIDGE
 from hatoba.node.bridge import seated
 from hatoba.node.etc import host_files
 from hatoba.node.events import Seated
-from hatoba.node.services import RESOLVERS
+from hatoba.node.services import RESOLVERS, RESOLVERS6
 from hatoba.node.translate import Place, Seat
 from hatoba.node.wiring import Wiring
 
@@ -22,9 +22,10 @@ REGISTRY = "registry"  # tasks reach the platform where nodes reach its registry
 
 
 class Places:
-    def __init__(self, wiring: Wiring, folder: Path, endpoint: str, *, told_by_file: bool) -> None:
+    def __init__(self, wiring: Wiring, folder: Path, endpoint: str, *, endpoint6: str, told_by_file: bool) -> None:
         """`endpoint`: the URL of the platform for tasks, "registry" where it is where the registry is; "": untold.
-        `told_by_file`: containers on instances find a file about themselves."""
+        `endpoint6`: likewise, for tasks that have IPv6 only. `told_by_file`: containers on instances find a file about
+        themselves."""
         self._wiring = wiring
         self._folder = folder
         self._told_by_file = told_by_file
@@ -32,6 +33,7 @@ class Places:
         self._seats: dict[str, tuple[Seated, ...]] = {}  # of workloads on the bridge
         self._addresses: dict[tuple[str, str], str] = {}  # (network, address) → workload
         self.endpoint = endpoint
+        self._endpoint6 = endpoint6
         self.registry = ""  # "host:port" of the platform's own registry, from the control plane's welcome
 
     async def of(self, workload: Workload) -> Place:
@@ -62,13 +64,19 @@ class Places:
         return replace(plain, netns="host", host=host_files(), endpoint=beside)
 
     async def _attached(self, interface: str, workload: Workload, plain: Place) -> Place:
-        item, network, netns = await self._wiring.attach(interface)
-        self._addresses[item.network, item.address] = workload.id
+        item, network, there = await self._wiring.attach(interface)
+        known = item.address or there.local or ""
+        self._addresses[item.network, known] = workload.id
+        untold = not item.address and network.servers is None
         return replace(
             plain,
-            netns=str(netns),
+            netns=str(there.netns),
             address=item.address,
-            servers=network.nameservers,
+            local=there.local or "",
+            address6=item.address6 or "",
+            prefix6=item.prefix6 or "",
+            endpoint=plain.endpoint if item.address else self._endpoint6 if plain.endpoint else "",
+            servers=(RESOLVERS6,) if untold and network.dns else network.nameservers,
             domain=network.domain,
             mac=item.mac,
             gateway=item.gateway,
@@ -105,7 +113,7 @@ class Places:
         if place is None:
             return
         addresses = [(BRIDGE, seat.address) for seat in place.seats.values()]
-        for where in (*addresses, (workload.network or "", place.address)):
+        for where in (*addresses, (workload.network or "", place.address or place.local)):
             if self._addresses.get(where) == workload.id:  # else the address is somebody else's by now
                 del self._addresses[where]
 

@@ -1,4 +1,4 @@
-"""The resolver that tasks see: at their VPC's base + 2 and at 169.254.169.253, inside the VPC's router.
+"""The resolver that tasks see: at their VPC's base + 2, 169.254.169.253 and fd00:ec2::253, inside the VPC's router.
 
 It knows the names of the network's own zones, those that everybody sees, and the private names of the VPC's addresses;
 for the rest it asks the host's resolvers. Names are taken over when somebody asks, not when they change: a burst of
@@ -21,7 +21,7 @@ from hatoba.dns.zone import Zone, first
 from hatoba.fleet.items import NetworkItem, ZoneItem
 from hatoba.network.base import Fabric
 from hatoba.node.private_names import private_names
-from hatoba.node.services import RESOLVERS
+from hatoba.node.services import resolvers
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ class _Served:
         self.names = names
         self.desk = desk
         self.server = server
+        self.addresses: set[str] = set()  # a network may be given IPv6 while it stands
 
 
 class Resolver:
@@ -73,19 +74,24 @@ class Resolver:
 
     async def open(self, network: str, netns: Path) -> None:
         item = self._wanted(network)
-        if item is None or network in self._served:
+        if item is None:
             return
-        names = _Names(lambda: self._names_of(network))
-        desk = Desk(names.find, self._upstream)
-        server = Server(desk, self._clock)
+        served = self._served.get(network)
+        if served is None:
+            names = _Names(lambda: self._names_of(network))
+            desk = Desk(names.find, self._upstream)
+            served = _Served(names, desk, Server(desk, self._clock))
         try:
-            for address in dict.fromkeys((item.resolver, RESOLVERS)):
-                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-                    await server.serve(await self._bound(network, kind, address))
+            for address in resolvers(item):
+                if address not in served.addresses:
+                    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                        await served.server.serve(await self._bound(network, kind, address))
+                    served.addresses.add(address)
         except PortError:
-            await server.close()
+            self._served.pop(network, None)
+            await served.server.close()
             raise
-        self._served[network] = _Served(names, desk, server)
+        self._served[network] = served
 
     def _wanted(self, network: str) -> NetworkItem | None:
         """None: it does without a resolver, or it has gone while it was seen to."""
@@ -93,7 +99,8 @@ class Resolver:
         return item if item is not None and item.dns else None
 
     async def _bound(self, network: str, kind: socket.SocketKind, address: str) -> socket.socket:
-        opened = await self._fabric.open_socket(network, socket.AF_INET, kind)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        opened = await self._fabric.open_socket(network, family, kind)
         try:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, kind == socket.SOCK_STREAM)
             opened.bind((address, PORT))

@@ -9,7 +9,7 @@ from hatoba.fleet.items import NetworkItem
 from hatoba.network import base as net
 from hatoba.node.translate import METADATA
 
-RESOLVERS = "169.254.169.253"
+RESOLVERS, RESOLVERS6 = "169.254.169.253", "fd00:ec2::253"
 _TRANSPORTS: tuple[net.Transport, ...] = ("udp", "tcp")
 
 
@@ -27,12 +27,18 @@ class NetworkServices(Protocol):
     async def close(self, network: str) -> None: ...
 
 
+def resolvers(item: NetworkItem) -> tuple[str, ...]:
+    """The addresses of a network's resolver; by IPv6 where it has any."""
+    six = (RESOLVERS6,) if any(":" in cidr for cidr in item.cidrs) else ()
+    return tuple(dict.fromkeys((item.resolver, RESOLVERS, *six)))
+
+
 def router_services(item: NetworkItem) -> tuple[net.RouterService, ...]:
     if not item.dns:
         return (net.RouterService(address=METADATA, port=80),)
     names = tuple(
         net.RouterService(address=address, port=53, protocol=protocol)
-        for address in dict.fromkeys((item.resolver, RESOLVERS))
+        for address in resolvers(item)
         for protocol in _TRANSPORTS
     )
     return (net.RouterService(address=METADATA, port=80), *names)

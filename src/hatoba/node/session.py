@@ -298,8 +298,13 @@ class Identity:
     @property
     def addresses(self) -> tuple[str, str]:
         """The instance's address pool, and this node's own part of it."""
-        pool, transit = (self._folder / "addresses").read_text().split()
+        pool, transit, *_ = (self._folder / "addresses").read_text().split()
         return pool, transit
+
+    @property
+    def pool6(self) -> str:
+        """The instance's IPv6 blocks; "" when the node joined before there were any."""
+        return "".join((self._folder / "addresses").read_text().split()[2:])
 
     def context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -325,7 +330,7 @@ class Identity:
 
     def keep(self, joined: msg.Joined) -> None:
         (self._folder / "authority.pem").write_text(joined.authority)
-        (self._folder / "addresses").write_text(f"{joined.pool}\n{joined.transit}\n")
+        (self._folder / "addresses").write_text(f"{joined.pool}\n{joined.transit}\n{joined.pool6}\n")
         (self._folder / "node.pem").write_text(joined.certificate)  # last: its presence means that we have joined
 
 

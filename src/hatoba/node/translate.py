@@ -57,7 +57,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where this node put what a container needs."""
 
     netns: str  # of all containers; those that have a seat are there
-    address: str  # of its interface; "" on the host's network
+    address: str  # of its interface; "" on the host's network, and where it has IPv6 only
     files: Path  # the workload's folder: hosts, resolv.conf
     registry: str  # "host:port" of the platform's own registry
     endpoint: str = ""  # URL under which SDKs reach the platform; "": they are not told
@@ -66,6 +66,9 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     mac: str = ""
     gateway: str = ""
     prefix: str = ""  # the block of its interface's subnet
+    address6: str = ""
+    prefix6: str = ""
+    local: str = ""  # without an IPv4 address: what its node's services know it by
     told_by_file: bool = False  # containers on instances find a file about themselves
     seats: Mapping[str, Seat] = msgspec.field(default_factory=dict)  # by container
     host: Host | None = None  # on the host's network
@@ -76,9 +79,11 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         seat = self.seats.get(container.name)
         return seat.netns if seat is not None else self.netns
 
-    def address_of(self, container: str) -> str:
-        """ "" where it is the host's, or none."""
-        return self.seats[container].address if container in self.seats else self.address
+    def addresses_of(self, container: str) -> tuple[str, ...]:
+        """None where it is the host's, or none."""
+        if container in self.seats:
+            return (self.seats[container].address,)
+        return tuple(address for address in (self.address, self.address6) if address)
 
 
 def container_id(workload: str, container: str) -> str:

@@ -220,7 +220,13 @@ class Wiring:
     def _peers(self, network: str) -> tuple[net.Peer, ...]:
         peers = self.items("peer", i.PeerItem).values()
         return tuple(
-            net.Peer(address=peer.address, node=peer.node, groups=peer.groups, further=peer.further)
+            net.Peer(
+                address=peer.address or None,
+                address6=peer.address6,
+                node=peer.node,
+                groups=peer.groups,
+                further=peer.further,
+            )
             for peer in peers
             if peer.network == network
         )
@@ -251,8 +257,8 @@ class Wiring:
 
     # --- for the worker
 
-    async def attach(self, interface: str) -> tuple[i.InterfaceItem, i.NetworkItem, Path]:
-        """Makes a workload's interface; its namespace. Raises `PortError`."""
+    async def attach(self, interface: str) -> tuple[i.InterfaceItem, i.NetworkItem, net.Attachment]:
+        """Makes a workload's interface; where it is. Raises `PortError`."""
         item, network = self._wanted(interface)
         try:
             async with asyncio.timeout(SETTLE_TIMEOUT):
@@ -262,7 +268,7 @@ class Wiring:
         item, network = self._wanted(interface)  # it may be gone, or another, by now
         self._detached.discard(interface)
         attachment = await self._fabric.ensure_interface(interface_spec(interface, item))
-        return item, network, attachment.netns
+        return item, network, attachment
 
     def _wanted(self, interface: str) -> tuple[i.InterfaceItem, i.NetworkItem]:
         item = self._bodies.get(("interface", interface))
@@ -354,10 +360,12 @@ def interface_spec(id_: str, item: i.InterfaceItem) -> net.InterfaceSpec:
     return net.InterfaceSpec(
         id=id_,
         vpc=item.network,
-        address=item.address,
+        address=item.address or None,
         mac=item.mac,
-        gateway=item.gateway,
+        gateway=item.gateway or None,
         groups=item.groups,
+        address6=item.address6,
+        egress6=item.egress6,
         public=item.public,
         egress=item.egress,
         further=tuple(Further(network=each, public=publics.get(each)) for each in item.further),
@@ -368,9 +376,11 @@ def _address_spec(id_: str, item: i.InterfaceItem) -> net.AddressSpec:
     return net.AddressSpec(
         id=id_,
         vpc=item.network,
-        address=item.address,
+        address=item.address or None,
+        address6=item.address6,
         groups=item.groups,
         public=item.public,
         egress=item.egress,
+        egress6=item.egress6,
         open=item.open,
     )

@@ -63,10 +63,11 @@ class Worker:
         platform: Platform,
         emit: Emit,
         endpoint: str = "",
+        endpoint6: str = "",
         *,
         told_by_file: bool = False,
     ) -> None:
-        """`endpoint`, `told_by_file`: see `Places`."""
+        """`endpoint`, `endpoint6`, `told_by_file`: see `Places`."""
         self._runtime = runtime
         self._wiring = wiring
         self._output = output
@@ -74,7 +75,7 @@ class Worker:
         self._clock = clock
         self._platform = platform
         self._emit = emit
-        self.places = Places(wiring, folder, endpoint, told_by_file=told_by_file)
+        self.places = Places(wiring, folder, endpoint, endpoint6=endpoint6, told_by_file=told_by_file)
         self._images: dict[str, ImageConfig] = {}  # by digest
         self._launching = asyncio.Semaphore(LAUNCHES)
         self._tasks = TaskGroup("worker")
@@ -262,7 +263,7 @@ class Worker:
             wanted,
             container_id=translate.container_id(workload.id, wanted.name),
             digest=digest,
-            address=place.address_of(wanted.name),
+            addresses=place.addresses_of(wanted.name),
             bindings=seat.bindings if seat is not None else (),
         )
         (folder / metadata_file.NAME).write_bytes(told)

@@ -1,10 +1,11 @@
 """Where the contract is tried: two nodes, the world outside of them, and a way to ask who reaches whom.
 
 The real lab is made of namespaces of its own: nothing of the machine's own network is touched. A bridge stands for the
-network between the nodes; it leads to the world, which knows no address of ours: only translated packets come back.
+network between the nodes; it leads to the world, which knows no IPv4 address of ours: only translated packets come
+back. Our IPv6 blocks it takes to the first node, whose host forwards IPv6; the second one's does not.
 
-    world 198.51.100.1 ─── bridge ─┬─ node 0 198.51.100.10
-                                   └─ node 1 198.51.100.11
+    world 198.51.100.1, 2001:db8::1 ─── bridge ─┬─ node 0 198.51.100.10, 2001:db8::10
+                                                └─ node 1 198.51.100.11, 2001:db8::11
 """
 
 from __future__ import annotations
@@ -29,9 +30,12 @@ from hatoba.network.simulated import SimulatedFabric, Underlay
 
 T = TypeVar("T")
 
-WORLD = "198.51.100.1"
+WORLD, WORLD6 = "198.51.100.1", "2001:db8::1"
 NODES = ("198.51.100.10", "198.51.100.11")
+NODES6 = ("2001:db8::10", "2001:db8::11")
+POOL6 = "fd68:6174:6f00::/40"
 ENDPOINT = 4566  # the host service that tasks may reach
+_MACS = ("02:00:00:00:ff:10", "02:00:00:00:ff:11", "02:00:00:00:ff:01")  # of the nodes, and of the world
 _PATIENCE = 0.4  # a dropped packet is known by nothing but silence; an answer takes well under a millisecond
 
 
@@ -43,6 +47,8 @@ def settings(folder: Path, node: int, instance: str) -> Settings:
         pool="100.80.0.0/16",
         transit=f"100.80.{4 * node}.0/22",
         host_address=f"100.80.{4 * node}.1",
+        pool6=POOL6,
+        host_address6=f"fd68:6174:6f00::{node + 1}",
         host_services=(HostService(port=ENDPOINT),),
         underlay=NODES[node],
     )
@@ -121,20 +127,32 @@ class RealLab:
         for path in (self.world, *self.hosts):
             self._make(path)
         run(self.world, "ip link set lo up")
-        run(self.world, "ip link add br0 type bridge")
+        run(self.world, f"ip link add br0 address {_MACS[-1]} type bridge")
         run(self.world, f"ip address add {WORLD}/24 dev br0")
         run(self.world, "ip link set br0 up")
         for node, path in enumerate(self.hosts):
-            run(self.world, f"ip link add n{node} type veth peer name eth0 netns {path}")
+            run(self.world, f"ip link add n{node} type veth peer name eth0 address {_MACS[node]} netns {path}")
             run(self.world, f"ip link set n{node} master br0 up")
             run(path, "ip link set lo up")
             run(path, f"ip address add {NODES[node]}/24 dev eth0")
-            run(path, "ip link set eth0 up")
+            run(path, "ip link set eth0 addrgenmode none up")
             run(path, f"ip route add default via {WORLD}")
+        self._connect_ipv6()
+        inside(self.hosts[0], lambda: Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1"))
         self.before = [self.state(node) for node in range(2)]
         self.fabrics: list[Fabric] = [
             KernelFabric(given, home) for given, home in zip(self.settings, self.hosts, strict=True)
         ]
+
+    def _connect_ipv6(self) -> None:
+        """Neighbours are written down: until they have found each other by multicast, a second may pass."""
+        run(self.world, f"ip address add {WORLD6}/64 dev br0 nodad")
+        for node, path in enumerate(self.hosts):
+            run(self.world, f"ip neighbour add {NODES6[node]} lladdr {_MACS[node]} dev br0")
+            run(path, f"ip address add {NODES6[node]}/64 dev eth0 nodad")
+            run(path, f"ip neighbour add {WORLD6} lladdr {_MACS[-1]} dev eth0")
+            run(path, f"ip route add default via {WORLD6}")
+        run(self.world, f"ip route add {POOL6} via {NODES6[0]}")
 
     def _make(self, path: Path) -> None:
         def work() -> None:
@@ -209,8 +227,9 @@ class RealLab:
         flags = inside(path, _interface_settings)
         return {
             "links": run(path, "ip -o link"),
-            "addresses": run(path, "ip -o -4 address"),
+            "addresses": run(path, "ip -o -4 address") + run(path, "ip -o -6 address"),
             "routes": run(path, "ip -4 route show table all"),
+            "routes6": run(path, "ip -6 route show table all"),
             "rules": rules(path),
             "settings": flags,
         }
@@ -239,9 +258,13 @@ def _is_connected(opened: socket.socket) -> bool:
 
 
 def _interface_settings() -> str:
-    root = Path("/proc/sys/net/ipv4")
-    files = [root / "ip_forward", *sorted((root / "conf").glob("*/*"))]
-    return "\n".join(f"{file}={file.read_text().strip()}" for file in files if os.access(file, os.R_OK))
+    root, root6 = Path("/proc/sys/net/ipv4"), Path("/proc/sys/net/ipv6")
+    files = [root / "ip_forward", *sorted((root / "conf").glob("*/*")), *sorted((root6 / "conf").glob("*/*"))]
+    return "\n".join(
+        f"{file}={file.read_text().strip()}"
+        for file in files
+        if os.access(file, os.R_OK) and file.name != "stable_secret"  # which is none, and cannot be read then
+    )
 
 
 Lab = SimulatedLab | RealLab

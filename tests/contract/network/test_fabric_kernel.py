@@ -212,6 +212,8 @@ async def test_two_instances_share_a_host(real: RealLab, tmp_path: Path) -> None
         pool="100.81.0.0/16",
         transit="100.81.0.0/22",
         host_address="100.81.0.1",
+        pool6="fd68:6174:7000::/40",
+        host_address6="fd68:6174:7000::1",
         underlay=None,
     )
     second = KernelFabric(other, real.hosts[0])

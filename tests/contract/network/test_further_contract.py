@@ -157,7 +157,9 @@ async def test_a_guests_further_addresses_are_members_too(lab: Lab) -> None:
     [
         (Further(network="10.0.0.0/27"),),
         (Further(network="10.0.0.65/28"),),
-        (Further(network="fd00::9"),),
+        (Further(network="fd00::/64"),),
+        (Further(network="fd00:0:0:0:1::9"),),
+        (Further(network="fd00::9", public="100.80.8.9"),),
         (Further(network=BLOCK, public="100.80.8.2"),),
         (Further(network=MORE, public="192.0.2.1"),),
     ],

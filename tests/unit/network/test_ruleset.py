@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hatoba.network import bridge, hostrules, ruleset
+from hatoba.network import bridge, grouprules, hostrules
 from hatoba.network.base import (
     Acl,
     AclRule,
@@ -56,6 +56,7 @@ WEB = PolicySet(
 TASK = Member(address="10.0.1.5", groups=("sg-default",), device="e-task", public="100.64.4.1", egress=True)
 BOTH = Member(address="10.0.1.6", address6="fd00::6", groups=("sg-web", "sg-default"), device="e-both")
 BALANCER = Member(address="10.0.1.7", groups=("sg-web",), public="100.64.4.2")
+BLOCK6 = "fd68:6174:6f00:100:5::/80"
 PEER = Member(address="10.0.2.5", groups=("sg-default",), here=False)
 
 
@@ -91,6 +92,23 @@ def test_an_interface_with_further_addresses() -> None:
     taken = made.put([("task", TASK)])
     assert sorted(taken.replace("delete", "add").splitlines()) == sorted(_keys(given))
     assert made.document() == book().document()
+
+
+def test_a_router_with_ipv6_beyond_its_vpc_and_blocks() -> None:
+    """Who holds a block brings the sets and the questions for it; a platform that is reached by IPv6 stands there."""
+    made = RuleBook(msgspec.structs.replace(FRAME, host_address6="fd68:6174:6f00::1"))
+    made.set_policies((DEFAULT,))
+    six = Member(address=None, address6="fd68:6174:6f00:100::6", groups=("sg-default",), device="e-six", egress6="out")
+    made.put([("six", six)])
+    before = made.document()
+    assert "80" not in before.replace("dport 80", "").replace(":80", "").replace(". 80 ", "")
+    given = made.put([("six", msgspec.structs.replace(six, egress6="both", further=(Further(network=BLOCK6),)))])
+    assert given == made.document(), "the table is stated whole, once"
+    golden("ipv6.nft", given)
+    more = Member(
+        address=None, groups=("sg-default",), here=False, further=(Further(network="fd68:6174:6f00:100:6::/80"),)
+    )
+    assert made.put([("more", more)]) == ("add element inet hatoba members80-sg-default { fd68:6174:6f00:100:6:: }\n")
 
 
 def _keys(commands: str) -> list[str]:
@@ -308,17 +326,17 @@ def test_unused_groups_do_not_pile_up() -> None:
 
 
 def test_a_holder_without_groups_reaches_nobody() -> None:
-    assert ruleset.verdict("in", ()) == "drop"
+    assert grouprules.verdict("in", ()) == "drop"
 
 
 def test_many_groups_still_make_a_name_that_the_kernel_takes() -> None:
     groups = [f"sg-{number:017d}" for number in range(16)]
-    assert len(ruleset.chain("in", groups)) < 128
-    assert ruleset.chain("in", groups) == ruleset.chain("in", reversed(groups))
+    assert len(grouprules.chain("in", groups)) < 128
+    assert grouprules.chain("in", groups) == grouprules.chain("in", reversed(groups))
 
 
 @pytest.mark.parametrize("protocol", ["-1", "256", "sctp ; accept", ""])
 def test_a_protocol_that_cannot_be_written_is_refused(protocol: str) -> None:
     policy = PolicySet(id="sg", ingress=(Rule(protocol=protocol, cidrs=("0.0.0.0/0",)),))
     with pytest.raises(ValueError, match="protocol"):
-        ruleset.group_chains(policy)
+        grouprules.group_chains(policy)

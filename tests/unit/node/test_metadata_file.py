@@ -33,7 +33,7 @@ def told(**fields: Any) -> dict[str, Any]:
         wanted,
         container_id="t1-web",
         digest="sha256:1",
-        address="10.0.0.7",
+        addresses=("10.0.0.7",),
     )
     found: dict[str, Any] = msgspec.json.decode(text)
     return found
@@ -65,7 +65,7 @@ def test_on_the_bridge_its_ports_are_those_that_the_node_chose() -> None:
         wanted,
         container_id="t1-web",
         digest="sha256:1",
-        address="172.17.0.2",
+        addresses=("172.17.0.2",),
         bindings=(PortBinding(container=80, host=32768), PortBinding(container=9000, host=40000, count=2)),
     )
     found = msgspec.json.decode(text)

@@ -263,14 +263,18 @@ def _networks(about: About, status: ContainerStatus, version: int) -> list[dict[
     mode = about.held.workload.network_mode or ("awsvpc" if about.held.workload.interface else "host")
     network: dict[str, Any] = {"NetworkMode": mode}
     address = status.address or (place.address if place is not None else "")
-    if place is None or not address:
+    if place is None or not (address or place.address6):
         return [network]
-    network["IPv4Addresses"] = [address]
+    if address:
+        network["IPv4Addresses"] = [address]
+    if place.address6:
+        network["IPv6Addresses"] = [place.address6]
     if version >= 4 and mode == "awsvpc":
         network |= _known(
             AttachmentIndex=0,
             MACAddress=place.mac or meta.get("MAC"),
             IPv4SubnetCIDRBlock=place.prefix,
+            IPv6SubnetCIDRBlock=place.prefix6,
             DomainNameServers=list(place.servers) or None,
             DomainNameSearchList=[place.domain] if place.domain else None,
             PrivateDNSName=meta.get("PrivateDNSName"),
