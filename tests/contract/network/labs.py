@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +26,7 @@ from nftables import Nftables
 from hatoba.network import syscalls
 from hatoba.network.base import Fabric, HostService, Settings
 from hatoba.network.fabric import KernelFabric
+from hatoba.network.netlink import Netlink, index, settle
 from hatoba.network.simulated import SimulatedFabric, Underlay
 
 T = TypeVar("T")
@@ -138,6 +139,8 @@ class RealLab:
             run(path, "ip link set eth0 addrgenmode none up")
             run(path, f"ip route add default via {WORLD}")
         self._connect_ipv6()
+        for path, devices in ((self.world, ("n0", "n1", "br0")), *((path, ("eth0",)) for path in self.hosts)):
+            inside(path, lambda devices=devices: _settle(devices))
         inside(self.hosts[0], lambda: Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1"))
         self.before = [self.state(node) for node in range(2)]
         self.fabrics: list[Fabric] = [
@@ -247,6 +250,15 @@ class RealLab:
         finally:
             for path in (*self.hosts, self.world):
                 syscalls.unpin(path)
+
+
+def _settle(devices: Iterable[str]) -> None:
+    """Until each of them sends packets itself."""
+    with Netlink() as netlink:
+        for device in devices:
+            number = index(device)
+            assert number is not None
+            settle(netlink, number)
 
 
 def _is_connected(opened: socket.socket) -> bool:
