@@ -9,4 +9,5 @@ fronts      answers to balancers' clients    returning  the ways back for them
 bridge      the node's own network           hostports  ports of the host that lead to it
 host        the host's side                  hostroutes its routes, read
 host6       the same, of IPv6                grouprules a group's rules, as nftables text
+trouble     faults, as words of the port     faults     the same, as nftables text
 """

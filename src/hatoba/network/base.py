@@ -28,6 +28,7 @@ import msgspec
 
 from hatoba.network.beyond import Front, Guest, Instance, Routing
 from hatoba.network.further import Further
+from hatoba.network.trouble import Fault
 
 Transport = Literal["tcp", "udp"]
 Egress6 = Literal["none", "out", "both"]  # by IPv6: only within the VPC; also out, and answers back; in from there too
@@ -246,49 +247,6 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     netns: Path
     device: str = "eth0"
     local: str | None = None
-
-
-class Blackhole(msgspec.Struct, frozen=True, kw_only=True):
-    """A fault: what comes in to a port of the interface's own ("ingress"), or goes out to one, is dropped."""
-
-    port: int
-    protocol: Transport
-    direction: Literal["ingress", "egress"]
-    spared: tuple[str, ...] = ()  # far addresses and networks that are let through
-
-    @property
-    def name(self) -> str:
-        return f"{self.direction}-{self.protocol}-{self.port}"
-
-
-class Loss(msgspec.Struct, frozen=True, kw_only=True):
-    """A fault: a part of what is sent to these networks does not arrive."""
-
-    percent: int
-    targets: tuple[str, ...]
-    spared: tuple[str, ...] = ()
-    flows: int = 100  # percent of the flows that are concerned
-
-    @property
-    def name(self) -> str:
-        return "loss"
-
-
-class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """A fault: what is sent to these networks is late, by milliseconds."""
-
-    delay: int
-    jitter: int
-    targets: tuple[str, ...]
-    spared: tuple[str, ...] = ()
-    flows: int = 100
-
-    @property
-    def name(self) -> str:
-        return "latency"
-
-
-Fault = Blackhole | Loss | Latency
 
 
 class Traffic(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,10 +14,7 @@ from hatoba.network import further, grouprules, names
 from hatoba.network.base import (
     Acl,
     AddressSpec,
-    Blackhole,
-    Fault,
     InterfaceSpec,
-    Loss,
     Peer,
     PolicySet,
     RemotePublic,
@@ -26,6 +23,7 @@ from hatoba.network.base import (
     VpcSpec,
 )
 from hatoba.network.beyond import Front, Guest, Instance, Routing
+from hatoba.network.trouble import Blackhole, Fault, Loss
 
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 

@@ -21,7 +21,6 @@ from hatoba.network.base import (
     Acl,
     AddressSpec,
     Attachment,
-    Fault,
     HostRedirect,
     InterfaceSpec,
     Inventory,
@@ -43,6 +42,7 @@ from hatoba.network.namespace import Namespace
 from hatoba.network.netlink import Netlink
 from hatoba.network.records import Records, RouterRecord, public_addresses
 from hatoba.network.router import Router, prepare
+from hatoba.network.trouble import Fault
 
 _OWN_NAMESPACE = Path("/proc/thread-self/ns/net")
 

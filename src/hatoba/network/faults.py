@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from ipaddress import ip_network
 from typing import Any
 
-from hatoba.network.base import Blackhole, Fault, Latency, Loss
 from hatoba.network.netlink import CREATE, Request
+from hatoba.network.trouble import Blackhole, Fault, Latency, Loss
 
 LOSS, LATENCY = "loss", "latency"
 TABLE = "faults"

@@ -11,9 +11,10 @@ import msgspec
 
 from hatoba.core.errors import PortError
 from hatoba.network import faults, messages, names
-from hatoba.network.base import Fault, Latency, Traffic
+from hatoba.network.base import Traffic
 from hatoba.network.namespace import Namespace, one_off_rules
 from hatoba.network.netlink import Netlink
+from hatoba.network.trouble import Fault, Latency
 
 NOT_HERE = "unsupported"  # `PortError.code`: the kernel lacks what the fault needs
 

@@ -11,20 +11,10 @@ from ipaddress import ip_network
 from typing import Protocol
 
 from hatoba.network import acls, bridge, endpoints, further, groups, routing
-from hatoba.network.base import (
-    BRIDGE,
-    Acl,
-    AddressSpec,
-    Blackhole,
-    Fault,
-    InterfaceSpec,
-    Peer,
-    PolicySet,
-    Settings,
-    VpcSpec,
-)
+from hatoba.network.base import BRIDGE, Acl, AddressSpec, InterfaceSpec, Peer, PolicySet, Settings, VpcSpec
 from hatoba.network.beyond import HTTP, Endpoint, Front, Gateway, Guest, Instance, Route, Routing
 from hatoba.network.groups import End, within
+from hatoba.network.trouble import Blackhole, Fault
 
 Holder = InterfaceSpec | AddressSpec
 

@@ -19,7 +19,6 @@ from hatoba.network.base import (
     Acl,
     AddressSpec,
     Attachment,
-    Fault,
     HostRedirect,
     InterfaceSpec,
     Inventory,
@@ -36,6 +35,7 @@ from hatoba.network.base import (
 )
 from hatoba.network.beyond import Front, Guest, Instance, Routing
 from hatoba.network.reach import Holder, Reach, Vpc
+from hatoba.network.trouble import Fault
 
 _EPHEMERAL = (32768, 61000)  # what Linux gives out by itself
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hatoba.core.errors import PortError
-from hatoba.network.base import Blackhole, Latency, Loss
+from hatoba.network.trouble import Blackhole, Latency, Loss
 from tests.contract.network.labs import Lab, RealLab
 from tests.contract.network.specs import OPEN, task, vpc
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hatoba.network import faults
-from hatoba.network.base import Blackhole, Fault, Latency, Loss
 from hatoba.network.netlink import Request
+from hatoba.network.trouble import Blackhole, Fault, Latency, Loss
 
 GOLDEN = Path(__file__).parent / "golden"
 FAULTS: dict[str, Fault] = {

@@ -20,8 +20,9 @@ import msgspec
 
 from hatoba.core.clock import Clock
 from hatoba.core.errors import PortError
-from hatoba.network.base import Blackhole, Fabric, Fault, Latency, Loss
+from hatoba.network.base import Fabric
 from hatoba.network.injection import NOT_HERE
+from hatoba.network.trouble import Blackhole, Fault, Latency, Loss
 from hatoba.node.advance import Held
 from hatoba.node.metadata.refusal import NotThere
 
