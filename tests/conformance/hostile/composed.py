@@ -175,6 +175,7 @@ class Composed:
         made = {"taskDefinition": "web", "desiredCount": 0, "launchType": "FARGATE", "networkConfiguration": network}
         await ecs.create_service(serviceName="web", **made)
         organization = await self._organization(door.organizations)
+        replica = await self._replica(door)
         role = f"arn:aws:iam::{SCOPE.account}:role/role"
         container = {"containerPort": 80, "containerName": "web", "targetGroupArn": group}
         self.known = {
@@ -290,8 +291,19 @@ class Composed:
             "Names": ["/app/parameter"],
             "Path": "/app/",
             "resourceArn": f"arn:aws:ecs:{SCOPE.region}:{SCOPE.account}:cluster/default",
+            "CrossAccountReplicaARN": replica,
             **organization,
         }
+
+    async def _replica(self, door: Any) -> str:
+        """In the member's account, of the secret."""
+        there: Any = self.plane.door(SCOPE._replace(account=MEMBER), "ecs", access.root("aws", MEMBER))
+        shared = {"Effect": "Allow", "Principal": {"AWS": [MEMBER, SCOPE.account]}, "Action": "kms:*", "Resource": "*"}
+        key = await there.kms.create_key(Policy=json.dumps({"Statement": [shared]}))
+        made = {"Name": "copy", "KmsKeyId": key["KeyMetadata"]["Arn"]}
+        secret = (await door.secretsmanager.describe_secret(SecretId="secret"))["ARN"]
+        arn: str = (await there.secretsmanager.create_secret(CrossAccountPrimaryARN=secret, **made))["ARN"]
+        return arn
 
     async def _organization(self, door: Any) -> dict[str, Any]:
         """One with a member, a unit, a policy, an invitation and an account that is about to be made."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ from hatoba.services.secretsmanager.controller import controllers as secrets_con
 from hatoba.services.sts import model as sts_model
 from hatoba.services.sts.api import sts
 from hatoba.services.sts.identities import Sessions
-from hatoba.store import Store
+from hatoba.store import Store, Table
 from hatoba.store.sqlite import SqliteJournal
 from tests.conformance.ec2.networks import SECRET, RootOfAnyAccount, fresh_account
 
@@ -136,24 +136,31 @@ class World:
         return Somebody(self, number, (f"AKIA{number}", SECRET, None))
 
     def wait(self, made: Any) -> Any:
-        """A status of CreateAccount, until it is no longer IN_PROGRESS. Woken by the store, not by the time."""
+        """A status of CreateAccount, until nothing is IN_PROGRESS any more."""
+        creations = room.model.creations
+        self.until(creations, lambda: all(one.state != "IN_PROGRESS" for one in self.store.all(creations)))
+        return made
 
-        def under_way() -> bool:
-            return any(one.state == "IN_PROGRESS" for one in self.store.all(room.model.creations))
+    def replicated(self) -> None:
+        """Until every replica in another account has been tried."""
+        secrets = secretsmanager_model.secrets
+        self.until(secrets, lambda: not self.store.index(secrets, "waits", "lent"))
 
-        async def ended() -> None:
+    def until(self, table: Table[Any], holds: Callable[[], bool]) -> None:
+        """Woken by the store, not by the time."""
+
+        async def wait() -> None:
             changed = asyncio.Event()
-            stop = self.store.feed.subscribe(room.model.creations, lambda change: changed.set())
+            stop = self.store.feed.subscribe(table, lambda change: changed.set())
             try:
-                while under_way():
+                while not holds():
                     changed.clear()
                     async with asyncio.timeout(20):
                         await changed.wait()
             finally:
                 stop()
 
-        asyncio.run_coroutine_threadsafe(ended(), self.loop).result(30)
-        return made
+        asyncio.run_coroutine_threadsafe(wait(), self.loop).result(30)
 
 
 class Somebody:

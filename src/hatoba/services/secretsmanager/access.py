@@ -20,12 +20,14 @@ from hatoba.gateway.needs import (
     Keys,
     Need,
     Params,
+    Passed,
     Rule,
     Values,
     acting,
     all_of,
     member,
     on,
+    pass_role,
     tag_keys,
     untagged,
     when,
@@ -161,7 +163,21 @@ def function(action: str, req: Params, call: Call) -> Iterator[Need]:
         yield Need(action="lambda:InvokeFunction", resource=resource)
 
 
+def passing(action: str, req: Params, call: Call) -> Iterator[Need]:
+    return pass_role(req, Passed(member="ReplicationRoleARN", to="secretsmanager.amazonaws.com"))
+
+
+def standing_alone(action: str, req: Params, call: Call) -> Iterator[Need]:
+    """A replica of another account's secret loses the policy that lets that account in."""
+    resource, secret = _known(call, str(req.get("SecretId") or ""))
+    if secret is not None and secret.origin is not None:
+        yield Need(action="secretsmanager:DeleteResourcePolicy", resource=resource, keys=_of_secret(call, secret))
+
+
 SECRET = on_secret()
+LENDING = when(
+    lambda req: req.get("CrossAccountPrimaryARN"), on_secret(by="Name", action="secretsmanager:PutResourcePolicy")
+)
 NEW = on_secret(by="Name", keys=of_new)
 TAGGING = when(lambda req: req.get("Tags"), on_secret(by="Name", action="secretsmanager:TagResource", keys=given))
 REPLICATING = when(
@@ -173,13 +189,20 @@ LISTING = when(lambda req: req.get("Filters"), acting("secretsmanager:ListSecret
 ACCESS = Access(
     "secretsmanager",
     {
+        "AssociateCrossAccountReplica": all_of(
+            SECRET,
+            on_secret(action="secretsmanager:GetSecretValue"),
+            on_secret(by="CrossAccountReplicaARN", action="secretsmanager:AcceptCrossAccountReplication"),
+            passing,
+        ),
         # Each secret is asked for on its own (`api/value`): those that are not allowed are errors in the answer.
         "BatchGetSecretValue": all_of(on(), LISTING),
         "CancelRotateSecret": SECRET,
-        "CreateSecret": all_of(NEW, TAGGING, REPLICATING),
+        "CreateSecret": all_of(NEW, TAGGING, REPLICATING, LENDING),
         "DeleteResourcePolicy": SECRET,
         "DeleteSecret": SECRET,
         "DescribeSecret": SECRET,
+        "DisassociateCrossAccountReplica": SECRET,
         "GetRandomPassword": on(),
         "GetResourcePolicy": SECRET,
         "GetSecretValue": on_secret(keys=of_value),
@@ -192,7 +215,7 @@ ACCESS = Access(
         "ReplicateSecretToRegions": on_secret(keys=of_regions),
         "RestoreSecret": SECRET,
         "RotateSecret": all_of(on_secret(keys=of_rotation), function),
-        "StopReplicationToReplica": SECRET,
+        "StopReplicationToReplica": all_of(SECRET, standing_alone),
         "TagResource": on_secret(keys=given),
         "UntagResource": on_secret(keys=untagged("TagKeys")),
         "UpdateSecret": on_secret(keys=of_key),

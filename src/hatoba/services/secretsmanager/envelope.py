@@ -53,6 +53,39 @@ async def decrypted(aws: Door, secret: StoredSecret, version: Version) -> Value:
     return plain if version.binary else plain.decode()
 
 
+async def handed(here: Door, there: Door, secret: StoredSecret, copy: StoredSecret, version: Version) -> Version:
+    """The version for a replica in another account: its data key as it is, now under the replica's key. So what is
+    needed is to decrypt with the one key and to encrypt with the other. Raises DecryptionFailure, EncryptionFailure,
+    AccessDeniedException."""
+    try:
+        opened = await here.kms.decrypt(
+            CiphertextBlob=version.data_key, EncryptionContext=_context(secret, version.name)
+        )
+        value = Sealer(opened["Plaintext"]).unseal(version.sealed, _bound(secret, version.name))
+    except Refused as error:
+        raise t.DecryptionFailure("The protected secret text is damaged.") from error
+    except AwsError as error:
+        raise _worded(error, t.DecryptionFailure, "decrypt") from error
+    try:
+        answer = await there.kms.encrypt(
+            KeyId=copy.kms_key or DEFAULT_KEY,
+            Plaintext=opened["Plaintext"],
+            EncryptionContext=_context(copy, version.name),
+        )
+    except AwsError as error:
+        raise _worded(error, t.EncryptionFailure, "encrypt") from error
+    return Version(
+        key=model.versions.key(copy.scope, f"{copy.id}:{version.name}"),
+        secret=copy.id,
+        name=version.name,
+        created=version.created,
+        data_key=answer["CiphertextBlob"],
+        sealed=Sealer(opened["Plaintext"]).seal(value, _bound(copy, version.name)),
+        binary=version.binary,
+        kms_key=answer["KeyId"],
+    )
+
+
 def asking(call: Call, secret: StoredSecret) -> Door:
     """The door to KMS where the secret is, which may be in another account than the caller."""
     return call.as_caller_in(secret.scope)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from hatoba.core.records import Record, replace
+from hatoba.gateway.call import Principal
 from hatoba.gateway.tags import forget_tags
 from hatoba.reconcile import Published
 from hatoba.services.secretsmanager.plan.names import Named, secret_arn
@@ -48,6 +49,25 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
     message: str | None = None
 
 
+class Lent(msgspec.Struct, frozen=True, kw_only=True):
+    """The replica in another account."""
+
+    arn: str
+    role: str | None = None  # which the service assumes to write it
+    by: Principal | None = None  # who changed the secret last: without a role it is written with their permissions
+    via: tuple[str, ...] = ()  # the services through which they did
+    status: Literal["InSync", "Failed", "InProgress", "Detached"] = "InProgress"  # the controller too
+    message: str | None = None  # the controller only
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a replica of another account's secret: that secret. Status and message: its controller too."""
+
+    arn: str
+    status: Literal["Pending", "InSync", "Failed", "InProgress", "Detached"] = "Pending"
+    message: str | None = None
+
+
 class StoredSecret(Record, frozen=True, kw_only=True):
     """The id is the name."""
 
@@ -62,6 +82,8 @@ class StoredSecret(Record, frozen=True, kw_only=True):
     rotation: Rotation | None = None
     replicas: tuple[Replica, ...] = ()
     primary: str | None = None  # of a replica: the region of its primary
+    lent: Lent | None = None
+    origin: Origin | None = None
 
     @property
     def arn(self) -> str:
@@ -88,8 +110,13 @@ class Version(Record, frozen=True, kw_only=True):
 
 def _waits(secret: StoredSecret) -> list[str]:
     """What controllers do with it."""
-    what = {"deletion": secret.deletion is not None, "rotation": secret.rotation is not None}
-    return [name for name, holds in {**what, "replicas": bool(secret.replicas)}.items() if holds]
+    what = {
+        "deletion": secret.deletion is not None,
+        "rotation": secret.rotation is not None,
+        "replicas": bool(secret.replicas),
+        "lent": secret.lent is not None and secret.lent.status == "InProgress",
+    }
+    return [name for name, holds in what.items() if holds]
 
 
 secrets = Table("secretsmanager.secrets", StoredSecret, indexes=(Index[StoredSecret]("waits", _waits, many=True),))

@@ -7,7 +7,7 @@ from typing import Any
 
 from hatoba.aws.shapes import secretsmanager as t
 from hatoba.services.secretsmanager.envelope import Value
-from hatoba.services.secretsmanager.model import Replica, Rotation, StoredSecret, Version
+from hatoba.services.secretsmanager.model import Lent, Replica, Rotation, StoredSecret, Version
 
 
 def described(secret: StoredSecret, versions: Sequence[Version], tags: Mapping[str, str]) -> t.DescribeSecretResponse:
@@ -17,6 +17,25 @@ def described(secret: StoredSecret, versions: Sequence[Version], tags: Mapping[s
         shown["VersionIdsToStages"] = staged
     if secret.replicas:
         shown["ReplicationStatus"] = replication(secret)
+    if secret.lent is not None:
+        shown["CrossAccountReplicas"] = [_lent(secret.lent)]
+    if secret.origin is not None:
+        origin: t.CrossAccountPrimaryType = {
+            "PrimarySecretARN": secret.origin.arn,
+            "ReplicationStatus": secret.origin.status,
+        }
+        if secret.origin.message is not None:
+            origin["StatusMessage"] = secret.origin.message
+        shown["CrossAccountPrimary"] = origin
+    return shown
+
+
+def _lent(lent: Lent) -> t.CrossAccountReplicaEntry:
+    shown: t.CrossAccountReplicaEntry = {"ReplicaSecretARN": lent.arn, "ReplicationStatus": lent.status}
+    if lent.role is not None:
+        shown["ReplicationRoleARN"] = lent.role
+    if lent.message is not None:
+        shown["StatusMessage"] = lent.message
     return shown
 
 

@@ -122,8 +122,9 @@ _SSM_HERE = _linked(
 )
 _SECRETS = _linked(
     "HatobaSecretsManagerServiceRolePolicy",
-    "Keys of replicas, and the functions that rotate.",
+    "Keys of replicas, roles that write those in other accounts, and the functions that rotate.",
     allow("kms: Decrypt GenerateDataKey DescribeKey"),
+    allow("sts: AssumeRole", "organizations: DescribeOrganization"),
     allow("lambda: GetFunction InvokeFunction"),
 )
 _STS = _linked(

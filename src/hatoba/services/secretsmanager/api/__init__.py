@@ -2,6 +2,7 @@
 
 from hatoba.services.secretsmanager.api import (
     deletion,
+    lending,
     listing,
     password,
     policy,
@@ -16,6 +17,7 @@ from hatoba.services.secretsmanager.api.room import secretsmanager
 
 __all__ = [
     "deletion",
+    "lending",
     "listing",
     "password",
     "policy",

@@ -42,6 +42,15 @@ async def delete_secret(req: t.DeleteSecretRequest, call: Call) -> t.DeleteSecre
 
 
 def _check(secret: StoredSecret, *, force: bool) -> None:
+    if secret.origin is not None:
+        raise t.InvalidRequestException(
+            f"You can't delete cross-account replica secret {secret.id}: stop its replication first."
+        )
+    if secret.lent is not None and secret.lent.status != "Detached":
+        raise t.InvalidRequestException(
+            f"You can't delete secret {secret.id} that still has the cross-account replica {secret.lent.arn}: "
+            "disassociate it first."
+        )
     if secret.primary is not None:
         raise t.InvalidRequestException(
             "Operation not permitted on a replica secret. Call must be made in primary secret's region."

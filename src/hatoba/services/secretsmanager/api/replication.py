@@ -8,7 +8,7 @@ from hatoba.aws.shapes import secretsmanager as t
 from hatoba.core.keys import Scope
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
-from hatoba.services.secretsmanager import model, views
+from hatoba.services.secretsmanager import lending, model, views
 from hatoba.services.secretsmanager.api.room import changeable, living, secretsmanager
 from hatoba.services.secretsmanager.model import Replica, StoredSecret
 from hatoba.store import Tx
@@ -68,6 +68,8 @@ async def stop_replication_to_replica(
 ) -> t.StopReplicationToReplicaResponse:
     with call.tx() as tx:
         copy = living(tx, call, req["SecretId"])
+        if copy.origin is not None:
+            return {"ARN": _stand_alone(tx, copy).arn}
         if copy.primary is None:
             raise t.InvalidRequestException("Operation not permitted: the secret is not a replica.")
         there = Scope(copy.key.partition, copy.key.account, copy.primary)
@@ -77,6 +79,15 @@ async def stop_replication_to_replica(
             tx.put(model.secrets, replace(primary, replicas=left))
         copy = tx.put(model.secrets, replace(copy, primary=None))
     return {"ARN": copy.arn}
+
+
+def _stand_alone(tx: Tx, copy: StoredSecret) -> StoredSecret:
+    """A replica of another account's secret is one of its own; that account is told, and may not write it any more."""
+    primary = lending.find_primary(tx, copy)
+    if primary is not None and primary.lent is not None:
+        lent = replace(primary.lent, status="Detached", message=None, by=None, via=())
+        tx.put(model.secrets, replace(primary, lent=lent))
+    return tx.put(model.secrets, replace(copy, origin=None, policy=lending.policy_without(copy.policy)))
 
 
 def _copy(tx: Tx, secret: StoredSecret, region: str) -> StoredSecret | None:

@@ -52,6 +52,10 @@ def living(view: View, call: Call, text: str) -> StoredSecret:
 def changeable(view: View, call: Call, text: str) -> StoredSecret:
     """Replicas are changed by their primaries alone."""
     secret = living(view, call, text)
+    if secret.origin is not None:
+        raise t.InvalidRequestException(
+            "Operation not permitted on a replica secret. Call must be made in primary secret's account."
+        )
     if secret.primary is not None:
         raise t.InvalidRequestException(
             "Operation not permitted on a replica secret. Call must be made in primary secret's region."

@@ -6,7 +6,8 @@ from hatoba.aws.shapes import secretsmanager as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import set_tags, tags_of
-from hatoba.services.secretsmanager import envelope, model, rotating, views, writing
+from hatoba.services.secretsmanager import envelope, lending, model, rotating, views, writing
+from hatoba.services.secretsmanager.api.lending import origin_of
 from hatoba.services.secretsmanager.api.replication import wanted
 from hatoba.services.secretsmanager.api.room import changeable, find, secretsmanager, still, value_in
 from hatoba.services.secretsmanager.api.tag import checked as checked_tags
@@ -18,8 +19,9 @@ from hatoba.services.secretsmanager.plan.stages import CURRENT
 @secretsmanager.operation
 async def create_secret(req: t.CreateSecretRequest, call: Call) -> t.CreateSecretResponse:
     name, value = checked_name(req["Name"]), value_in(req)
-    if "Type" in req or "CrossAccountPrimaryARN" in req:
-        raise t.InvalidRequestException("External secrets and replicas of other accounts' secrets are not available.")
+    origin = origin_of(req, call)
+    if "Type" in req:
+        raise t.InvalidRequestException("External secrets are not available.")
     tags = checked_tags({}, req.get("Tags", []))
     force = req.get("ForceOverwriteReplicaSecret", False)
     replicas = wanted(call.scope.region, req.get("AddReplicaRegions", []), force=force)
@@ -35,6 +37,8 @@ async def create_secret(req: t.CreateSecretRequest, call: Call) -> t.CreateSecre
         description=req.get("Description"),
         kms_key=req.get("KmsKeyId") or None,
         replicas=replicas,
+        origin=origin,
+        policy=lending.policy(origin) if origin is not None else None,
     )
     version = None if value is None else await _encrypted(call, secret, token, value)
     with call.tx() as tx:
@@ -91,7 +95,7 @@ async def update_secret(req: t.UpdateSecretRequest, call: Call) -> t.UpdateSecre
     again = await writing.encrypted_again(call, new) if key != secret.kms_key else []
     version = None if value is None else await _encrypted(call, new, token, value)
     with call.tx() as tx:
-        new = replace(still(tx, call, secret), changed=call.now, **told)
+        new = lending.due(replace(still(tx, call, secret), changed=call.now, **told), call)
         new = tx.put(model.secrets, new if version is None else rotating.put_off(new, call.now))
         for each in again:
             tx.put(model.versions, each)

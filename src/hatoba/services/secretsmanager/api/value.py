@@ -6,7 +6,7 @@ from hatoba.aws.shapes import secretsmanager as t
 from hatoba.core.errors import AwsError
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
-from hatoba.services.secretsmanager import envelope, model, rotating, views, writing
+from hatoba.services.secretsmanager import envelope, lending, model, rotating, views, writing
 from hatoba.services.secretsmanager.access import ACCESS
 from hatoba.services.secretsmanager.api.listing import matching
 from hatoba.services.secretsmanager.api.room import bad_token, changeable, living, secretsmanager, still, value_in
@@ -34,7 +34,7 @@ async def put_secret_value(req: t.PutSecretValueRequest, call: Call) -> t.PutSec
             secret = still(tx, call, secret)
             if CURRENT in labels:
                 secret = rotating.put_off(secret, call.now)
-            secret = writing.changed(tx, secret, call.now)
+            secret = writing.changed(tx, lending.due(secret, call), call.now)
             version = writing.put_version(tx, secret, made, labels)
     return {
         "ARN": secret.arn,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hatoba.aws.shapes import secretsmanager as t
 from hatoba.gateway.call import Call
-from hatoba.services.secretsmanager import model, views, writing
+from hatoba.services.secretsmanager import lending, model, views, writing
 from hatoba.services.secretsmanager.api.room import bad_token, changeable, find, secretsmanager
 from hatoba.services.secretsmanager.plan import stages
 
@@ -22,7 +22,7 @@ async def update_secret_version_stage(
             before, req["VersionStage"], to=req.get("MoveToVersionId"), from_=req.get("RemoveFromVersionId")
         )
         if after != before:
-            secret = writing.changed(tx, secret, call.now)
+            secret = writing.changed(tx, lending.due(secret, call), call.now)
             model.set_stages(tx, secret, after)
     return {"ARN": secret.arn, "Name": secret.id}
 
