@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tools.images import busybox_files
@@ -16,6 +17,7 @@ class Web:
 
     mode = "awsvpc"
     port = 80  # the container's
+    pages: Mapping[str, str] = {}  # more of what is served
 
     @property
     def launch_type(self) -> str:
@@ -56,7 +58,7 @@ class Web:
         """
         image = self.hatoba.push(
             self.name,
-            busybox_files({"www/index.html": f"{version}\n"}),
+            busybox_files({"www/index.html": f"{version}\n", **self.pages}),
             tag=version,
             command=["httpd", "-f", "-p", str(self.port), "-h", "/www"],
             ports=[self.port],
