@@ -10,8 +10,9 @@ import asyncio
 import functools
 import logging
 import socket
-from collections.abc import Mapping
-from ipaddress import IPv4Network
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 
 import hatoba
 from hatoba.app import admin, output, process, questions
@@ -94,7 +95,8 @@ class Control:
         self._authority = Authority(places.control / "authority")
         self._tasks = TaskGroup("control")
         admit = functools.partial(activating.admit, self._clock, self._ids)
-        self._enrolments = Enrolments(self.store, self._authority, self._clock, self._ids, self._pool, admit)
+        pools = (self._pool, self._pool6)
+        self._enrolments = Enrolments(self.store, self._authority, self._clock, self._ids, pools, admit)
 
     # --- assembling
 
@@ -218,7 +220,8 @@ class Control:
         if settings.endpoint_for_nodes != settings.host:
             await self._server.listen(settings.endpoint_for_nodes, settings.port)
         if settings.auth == "on":
-            await self._server.serve(self._for_tasks())
+            for listener in self._for_tasks():
+                await self._server.serve(listener)
 
     def _data_channels(self, plane: ControlPlane) -> DataChannels:
         settings = self._settings
@@ -275,14 +278,20 @@ class Control:
             host = "127.0.0.1" if self._settings.node_host == "0.0.0.0" else self._settings.node_host
             write(self._places.local_token, await self._enrolments.token(host, port, LOCAL_TOKEN_SECONDS))
 
-    def _for_tasks(self) -> socket.socket:
-        """The endpoint as tasks on this machine reach it: an address of the pool that appears with the first VPC."""
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
-        listener.setblocking(False)
-        listener.bind((str(first_address(transits_of_first(self._pool))), self._settings.port))
-        return listener
+    def _for_tasks(self) -> Iterator[socket.socket]:
+        """The endpoint as tasks on this machine reach it: at addresses of the pools that appear with the first VPC that
+        has such ones. On a machine without IPv6 there is one."""
+        addresses = [str(first_address(transits_of_first(self._pool)))]
+        if Path("/proc/sys/net/ipv6").is_dir():
+            addresses.append(str(IPv6Network(self._pool6)[1]))
+        for address in addresses:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            listener = socket.socket(family, socket.SOCK_STREAM)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+            listener.setblocking(False)
+            listener.bind((address, self._settings.port))
+            yield listener
 
     def _components(self) -> Mapping[str, str]:
         failing = {name: r["failing"] for name, r in self.runner.report().items() if r["failing"]}

@@ -209,16 +209,15 @@ class Enrolments:
         authority: Authority,
         clock: Clock,
         ids: Ids,
-        pool: str,
+        pools: tuple[str, str],
         admit: Admit | None = None,
-        pool6: str = "",
     ) -> None:
+        """`pools`: the instance's addresses, of IPv4 and of IPv6 ("": none)."""
         self._store = store
         self._authority = authority
         self._clock = clock
         self._ids = ids
-        self._pool = pool
-        self._pool6 = pool6
+        self._pool, self._pool6 = pools
         self._admit = admit
         self.where = ("", 0)  # host and port that nodes connect to
 

@@ -50,8 +50,10 @@ def next_prefix(subnet: IPv6Network, taken: Container[object], before: IPv6Netwo
 def next_part(
     pool: IPv6Network, prefix: int, taken: Container[object], after: IPv6Network | None = None
 ) -> IPv6Network | None:
-    """The next free part of a pool, of this length, after `after`, going round."""
-    size, first = 1 << (128 - prefix), int(pool.network_address)
+    """The next free part of a pool, of this length, after `after`, going round. Never the first one: hosts and routers
+    have their own addresses there (`names.router6`)."""
+    size = 1 << (128 - prefix)
+    first = int(pool.network_address) + size
     starts = range(first, int(pool.broadcast_address) + 1, size)
     begin = int(after.network_address) + size if after and int(after.network_address) in starts else first
     numbers = chain(range(begin, starts.stop, size), range(first, begin, size))

@@ -25,7 +25,7 @@ from hatoba.store import Store
 from hatoba.store.memory import MemoryDisk, MemoryJournal
 
 HERE = Scope("aws", "123456789012", "us-east-1")
-POOL = "100.64.0.0/16"
+POOL, POOL6 = "100.64.0.0/16", "fd68:6174:6f00::/40"
 
 
 async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
@@ -52,7 +52,7 @@ class Control:
     async def start(self) -> None:
         self.store = Store(MemoryJournal(self.disk), m.TABLES, Sealer(b"k" * 32))
         self.store.open()
-        self.enrolments = Enrolments(self.store, self.authority, SystemClock(), RandomIds(), POOL, self.admit)
+        self.enrolments = Enrolments(self.store, self.authority, SystemClock(), RandomIds(), (POOL, POOL6), self.admit)
         self.sessions = Sessions(
             self.store,
             SystemClock(),

@@ -13,7 +13,7 @@ from hatoba.fleet import messages as msg
 from hatoba.fleet import model as m
 from hatoba.fleet.enrol import Authority, Token, transit_of
 from hatoba.node.session import Identity, join
-from tests.unit.fleet.connected import POOL, Control, fleet
+from tests.unit.fleet.connected import POOL, POOL6, Control, fleet
 
 
 @pytest.fixture
@@ -40,6 +40,9 @@ async def test_a_token_is_good_once(control: Control, tmp_path: Path) -> None:
     (node,) = control.store.all(m.nodes)
     assert (node.id, node.name, node.state, node.number) == (identity.node, "first", "lost", 0)
     assert identity.addresses == (POOL, transit_of(POOL, 0))
+    assert identity.pool6 == POOL6
+    (tmp_path / "one" / "addresses").write_text(f"{POOL}\n{transit_of(POOL, 0)}\n")
+    assert identity.pool6 == "", "it joined before there was one"
     await refused(control, token, tmp_path / "two", "unknown, used up or expired")
     await control.stop()
 

@@ -63,7 +63,7 @@ class Control:
         )
         admit = functools.partial(activating.admit, self.clock, RandomIds())
         self.authority = Authority(folder / "authority")
-        self.enrolments = Enrolments(self.store, self.authority, self.clock, RandomIds(), POOL, admit)
+        self.enrolments = Enrolments(self.store, self.authority, self.clock, RandomIds(), (POOL, ""), admit)
         self.nodes: list[Node] = []
 
     async def start(self) -> None:
