@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import re
 from collections.abc import Iterator
@@ -94,6 +95,22 @@ def test_promised_commands_exist(line: str) -> None:
     module, _, function = parser().parse_args(line.split()).run.partition(".")
     found = [node.name for node in tree(PACKAGE / "cli" / f"{module}.py").body if isinstance(node, ast.FunctionDef)]
     assert function in found
+
+
+def test_all_of_the_command_line_is_documented() -> None:
+    page = text(DOCS / "commands.md")
+    (commands,) = [action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    shown = {choice.dest for choice in commands._choices_actions}
+    assert set(re.findall(r"`hatoba (\w+)", page)) == shown
+    for command in shown:
+        rows = "".join(re.findall(rf"`hatoba {command}[ `].*", page))
+        options = {
+            option
+            for action in commands.choices[command]._actions
+            for option in action.option_strings[-1:]
+            if action.help != argparse.SUPPRESS and option not in ("--help", "--data")
+        }
+        assert {option for option in options if option not in rows} == set(), command
 
 
 @pytest.mark.parametrize("target", ["demo", "test", "setup", "check", "quick", "bench", "down"])

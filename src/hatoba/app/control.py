@@ -27,6 +27,7 @@ from hatoba.app.reset import reset
 from hatoba.app.rooms import ROOMS, tables
 from hatoba.app.settings import Settings
 from hatoba.app.stories import PAGES, stories
+from hatoba.app.tls import EndpointTls
 from hatoba.core.clock import SystemClock
 from hatoba.core.errors import Refused
 from hatoba.core.ids import RandomIds
@@ -219,9 +220,18 @@ class Control:
         await self._server.listen(settings.host, settings.port)
         if settings.endpoint_for_nodes != settings.host:
             await self._server.listen(settings.endpoint_for_nodes, settings.port)
+        if settings.tls_port:
+            await self._serve_by_tls()
         if settings.auth == "on":
             for listener in self._for_tasks():
                 await self._server.serve(listener)
+
+    async def _serve_by_tls(self) -> None:
+        settings = self._settings
+        tls = EndpointTls(settings, self._places, self._authority, self._clock)
+        tls.load()
+        await self._server.listen(settings.tls_host, settings.tls_port, tls.context)
+        self._tasks.start(tls.keep(), "the endpoint's certificate")
 
     def _data_channels(self, plane: ControlPlane) -> DataChannels:
         settings = self._settings

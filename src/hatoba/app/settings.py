@@ -27,6 +27,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data: Path = DEFAULT_DATA
     host: str = "127.0.0.1"  # address of the endpoint; tasks reach it in any case
     port: int = 4566  # port of the endpoint
+    tls_port: int = 0  # port on which the endpoint answers by TLS, too; 0: none
+    tls_host: str = "127.0.0.1"  # address of that port
+    tls_certificate: str = ""  # file with its certificate and those above it; "": one of the platform's own authority
+    tls_key: str = ""  # file with the certificate's key; "": it is in the same file
     auth: Literal["on", "off"] = "on"  # off: any access key is root; only on a loopback address
     account: str = "123456789012"  # the default account
     region: str = "us-east-1"  # the default region
@@ -81,9 +85,21 @@ def load(data: Path | None, given: Mapping[str, Any], environ: Mapping[str, str]
         IPv4Network(settings.bridge)
     except ValueError:
         raise Refused(f"The bridge {settings.bridge} is not a block of addresses.") from None
-    if settings.auth == "off" and not (settings.host in LOOPBACK and settings.node_host in LOOPBACK):
-        raise Refused(f"--auth off lets everybody in, so it works on a loopback address only, not on {settings.host}.")
+    if settings.auth == "off":
+        for host in (settings.host, settings.node_host, settings.tls_host):
+            if host not in LOOPBACK:
+                raise Refused(f"--auth off lets everybody in, so it works on a loopback address only, not on {host}.")
+    _check_tls(settings)
     return settings
+
+
+def _check_tls(settings: Settings) -> None:
+    if settings.tls_key and not settings.tls_certificate:
+        raise Refused("tls_key is the key of a certificate: say which, with tls_certificate.")
+    if settings.tls_certificate and not settings.tls_port:
+        raise Refused("tls_certificate is shown on tls_port: say which.")
+    if settings.tls_port == settings.port:
+        raise Refused(f"Port {settings.port} is the endpoint's own: tls_port has to be another one.")
 
 
 def _path(type_: type, value: Any) -> Any:

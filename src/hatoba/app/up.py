@@ -113,6 +113,8 @@ class Supervisor:
         stopped = asyncio.create_task(self._stop.wait())
         await asyncio.wait([waiting, stopped], return_when=asyncio.FIRST_COMPLETED)
         if waiting.done() and waiting.result():
+            if self._settings.tls_port:
+                self._say(f"tls    https://{self._settings.tls_host}:{self._settings.tls_port}")
             self._say(f"ready  http://{self._settings.host}:{self._settings.port}")
             ready()
             await stopped

@@ -88,6 +88,8 @@ def _supervise(settings: Settings, places: place.Places, *, keep_tasks: bool) ->
     try:
         app.stop_processes(places, ("control", "node"))  # of a supervisor that was killed; tasks run on
         ports.refuse_taken(settings.host, settings.port)
+        if settings.tls_port:
+            ports.refuse_taken(settings.tls_host, settings.tls_port)
         ended = asyncio.run(app.Supervisor(settings, places, _say).run(lambda: None))
     finally:
         pidfile.let_go(places.pid_file("up"), held)

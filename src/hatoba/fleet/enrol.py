@@ -17,7 +17,7 @@ import hmac
 import ipaddress
 import itertools
 import ssl
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import NamedTuple
@@ -118,6 +118,13 @@ def _name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
 
+def _called(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
 class Authority:
     """The instance's own certificate authority, in a folder of its own (mode 700)."""
 
@@ -159,7 +166,22 @@ class Authority:
         served = x509.load_pem_x509_certificate((self._folder / "control.pem").read_bytes())
         return served.fingerprint(hashes.SHA256())
 
-    def _sign(self, request: x509.CertificateSigningRequest, name: str, *, server: bool = False) -> bytes:
+    def endpoint(self, names: Sequence[str], now: float, seconds: float) -> tuple[bytes, bytes]:
+        """A certificate for these names and addresses, and its key: for who asks the endpoint by TLS. No node's."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        request = x509.CertificateSigningRequestBuilder().subject_name(_name(names[0])).sign(key, hashes.SHA256())
+        ends = datetime.datetime.fromtimestamp(now + seconds, datetime.UTC)
+        return self._sign(request, names[0], server=True, others=names[1:], ends=ends), _pem(key)
+
+    def _sign(
+        self,
+        request: x509.CertificateSigningRequest,
+        name: str,
+        *,
+        server: bool = False,
+        others: Sequence[str] = ("127.0.0.1",),
+        ends: datetime.datetime | None = None,
+    ) -> bytes:
         if not request.is_signature_valid:
             raise Refused("The certificate request is not signed with its own key.")
         now = datetime.datetime.now(datetime.UTC)
@@ -172,12 +194,9 @@ class Authority:
             .public_key(request.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + _YEARS)
+            .not_valid_after(ends or now + _YEARS)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=True)
-            .add_extension(
-                x509.SubjectAlternativeName([x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
-                critical=False,
-            )
+            .add_extension(x509.SubjectAlternativeName([_called(each) for each in (name, *others)]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         return certificate.public_bytes(serialization.Encoding.PEM)

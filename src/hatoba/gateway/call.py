@@ -122,6 +122,7 @@ class Call:
         "principal",
         "request_id",
         "scope",
+        "secure",
         "service",
         "source",
         "source_ip",
@@ -141,14 +142,16 @@ class Call:
         source_ip: str = "",
         user_agent: str = "",
         host: str = "",
+        secure: bool = False,
         by: str = "",
         via: tuple[str, ...] = (),
         source: str = "",
     ) -> None:
-        """`host`: the name and port by which the client reached us; "" between rooms. Of calls between rooms, by
-        botocore's names: `by`, the service that asks; `via`, where it has the permissions of its own caller only, the
-        services through which it came to that, the last of them `by`; `source`, the ARN of the resource for which it
-        asks as the service that it is, and not as a role."""
+        """`host`: the name and port by which the client reached us; "" between rooms. `secure`: by TLS.
+
+        Of calls between rooms, by botocore's names: `by`, the service that asks; `via`, where it has the permissions of
+        its own caller only, the services through which it came to that, the last of them `by`; `source`, the ARN of the
+        resource for which it asks as the service that it is, and not as a role."""
         self.platform = platform
         self.scope = scope
         self.service = service  # botocore's name
@@ -158,6 +161,7 @@ class Call:
         self.source_ip = source_ip
         self.user_agent = user_agent
         self.host = host
+        self.secure = secure
         self.by = by
         self.via = via
         self.source = source

@@ -211,6 +211,7 @@ class Path:
             source_ip=request.peer,
             user_agent=request.headers.get("user-agent", ""),
             host=_host(request.headers.get("host", "")),
+            secure=request.secure,
         )
 
     def _region(self, route: routing.Route) -> str:

@@ -47,6 +47,7 @@ class Visitors:
             request_id=self._platform.ids.uuid(),
             source_ip=request.peer,
             user_agent=request.headers.get("user-agent", ""),
+            secure=request.secure,
         )
         return await self._operations.perform(bound, params, call)
 

@@ -100,6 +100,7 @@ class Engine:
                 host=headers.get("host", ""),
                 address=request.peer,
                 agent=headers.get("user-agent", ""),
+                secure=request.secure,
             ),
             repositories=self.repositories,
             name=route.name,

@@ -19,6 +19,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     body: AsyncIterator[bytes]
     peer: str = ""  # the client's address
+    secure: bool = False  # came by TLS
 
 
 class FileSlice(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ def mount(engine: Engine) -> http.Handler:
                 headers=request.headers,
                 body=request.body,
                 peer=request.peer,
+                secure=request.secure,
             )
         )
         return http.Response(status=response.status, headers=response.headers, body=_body(response.body))

@@ -45,6 +45,7 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     host: str  # the name by which they reached us
     address: str = ""
     agent: str = ""
+    secure: bool = False  # by TLS
 
 
 class Errand(msgspec.Struct, frozen=True, kw_only=True):

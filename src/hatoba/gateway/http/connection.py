@@ -87,6 +87,7 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self._peer: str = peer[0] if isinstance(peer, tuple) else ""
         self._peer_port: int = peer[1] if isinstance(peer, tuple) else 0
+        self._secure = transport.get_extra_info("ssl_object") is not None
         self._sender = Sender(self._transport, self._limits.write_seconds, self._server.date.line)
         self._server.connections.add(self)
         self._deadline.set("idle", self._limits.idle_seconds)
@@ -123,7 +124,7 @@ class Connection(asyncio.Protocol):
         self._eof = True
         if self._body is not None:
             self._body.fail(BodyCut("The request's body ended before its declared length."))
-        return self._task is not None and not self._sender.streaming
+        return self._task is not None and not self._sender.streaming and not self._secure  # TLS ends in both directions
 
     def connection_lost(self, error: Exception | None) -> None:
         self._deaf = True
@@ -205,6 +206,7 @@ class Connection(asyncio.Protocol):
             peer=self._peer,
             peer_port=self._peer_port,
             http10=http10,
+            secure=self._secure,
         )
         self._requests.append((request, parser.should_keep_alive()))
         if len(self._requests) == PIPELINED:
@@ -352,7 +354,8 @@ class Connection(asyncio.Protocol):
             return
         if linger and not self._eof:
             self._transport.resume_reading()
-            self._transport.write_eof()
+            if not self._secure:
+                self._transport.write_eof()
             self._deadline.set("close", LINGER)
         else:
             self._transport.close()

@@ -23,6 +23,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False, eq=False):
     peer: str  # the client's address, without its port
     peer_port: int = 0
     http10: bool = False
+    secure: bool = False  # came by TLS
 
     @property
     def path(self) -> str:

@@ -18,6 +18,7 @@ from hatoba.gateway.http.messages import FileSlice, Response
 
 _AT_ONCE = 64 * 1024  # a body up to this size goes out in one piece with its head
 _SLICE = 8 * 1024 * 1024  # the most that one sendfile is asked for
+_PIECE = 256 * 1024  # of a file that goes out by TLS
 _STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 _BODILESS = frozenset((101, 204, 304))
 
@@ -155,6 +156,23 @@ class Sender:
         return left
 
     async def _send_file(self, part: FileSlice) -> None:
+        if self._transport.get_extra_info("ssl_object") is None:
+            await self._lend_file(part)
+        else:
+            await self._read_file(part)
+
+    async def _read_file(self, part: FileSlice) -> None:
+        """Piece by piece, for TLS. The disk is waited for in a thread."""
+        source, offset, end = part.file.fileno(), part.offset, part.offset + part.length
+        while offset < end:
+            piece = await self._loop.run_in_executor(None, os.pread, source, min(end - offset, _PIECE), offset)
+            if not piece:
+                raise ValueError(f"a file ended {end - offset} bytes before its declared length")
+            self._transport.write(piece)
+            await self._room()
+            offset += len(piece)
+
+    async def _lend_file(self, part: FileSlice) -> None:
         """From the page cache to the socket, past this process. The disk is waited for in a thread."""
         await self._flushed()
         # uvloop has no sendfile and does not lend its own descriptor: a second one of the same socket is waited on.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Iterator
 
 import msgspec
@@ -45,11 +46,14 @@ class Server:
         self._listeners: list[asyncio.Server] = []
         self._empty: asyncio.Future[None] | None = None
 
-    async def listen(self, host: str, port: int) -> int:
+    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """The port listened on (a free one for port 0). Raises `Refused` with the reason and the remedy."""
         loop = asyncio.get_running_loop()
+        patience = self.limits.head_seconds if tls is not None else None
         try:
-            listener = await loop.create_server(lambda: Connection(self), host, port, backlog=BACKLOG)
+            listener = await loop.create_server(
+                lambda: Connection(self), host, port, backlog=BACKLOG, ssl=tls, ssl_handshake_timeout=patience
+            )
         except OSError as error:
             raise refused(host, port, error) from error
         self._listeners.append(listener)

@@ -101,6 +101,7 @@ class Permits:
             request_id=self._platform.ids.uuid(),
             source_ip=guest.address,
             user_agent=guest.agent,
+            secure=guest.secure,
         )
         call.needs = tuple(ACCESS.needs(operation, asked, call))
         return call

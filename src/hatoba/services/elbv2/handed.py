@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, quote, unquote
 
 from hatoba.core.errors import AwsError
 from hatoba.core.pages import BadToken
-from hatoba.gateway.call import Platform
+from hatoba.gateway.call import Call, Platform
 from hatoba.gateway.http import Handler, Request, Response
 from hatoba.gateway.own import PREFIX
 from hatoba.services.elbv2.model import arns
@@ -31,12 +31,12 @@ def revocation(number: int) -> str:
     return f"revocations/{number}"
 
 
-def location(platform: Platform, host: str, store: TrustStore, file: str) -> str:
+def location(call: Call, store: TrustStore, file: str) -> str:
     """Its URL, at the endpoint that the client has reached."""
-    until = str(platform.clock.now() + VALID)
-    token = platform.pager.token(store.scope, _SEALED_FOR, (store.arn, file), until)
+    until = str(call.now + VALID)
+    token = call.platform.pager.token(store.scope, _SEALED_FOR, (store.arn, file), until)
     place = f"{PREFIX}{PAGES}{quote(store.arn, safe=':/')}/{file}"
-    return f"http://{host or 'localhost'}{place}?token={quote(token, safe='')}"
+    return f"{'https' if call.secure else 'http'}://{call.host or 'localhost'}{place}?token={quote(token, safe='')}"
 
 
 def files(platform: Platform) -> Handler:

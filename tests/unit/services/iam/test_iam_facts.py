@@ -184,7 +184,8 @@ def test_addresses_are_of_who_asks_directly(lab: Lab) -> None:
     assert lab.holds(bob, "IpAddress", "aws:SourceIp", "203.0.113.0/24")
     assert not lab.holds(bob, "IpAddress", "aws:SourceIp", "198.51.100.0/24")
     assert not lab.holds(bob, "IpAddress", "aws:SourceIp", "0.0.0.0/0", by="ssm", via=("ssm",))
-    assert lab.holds(bob, "Bool", "aws:SecureTransport", "true", source_ip="127.0.0.1")
+    for secure in ({"source_ip": "127.0.0.1"}, {"source_ip": "203.0.113.7", "secure": True}):
+        assert lab.holds(bob, "Bool", "aws:SecureTransport", "true", **secure)
 
 
 def test_tags_that_differ_in_case_only_are_no_answer(lab: Lab) -> None:

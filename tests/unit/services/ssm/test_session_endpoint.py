@@ -47,6 +47,12 @@ async def test_tokens_are_for_one_session_once_and_soon() -> None:
         assert 'hatoba_sessions_total{outcome="refused"} 4' in "\n".join(world.channels.collect())
 
 
+async def test_who_starts_a_session_by_tls_is_led_to_it_by_tls() -> None:
+    async with talking() as world:
+        assert world.channels.url("s", "here:1").startswith("ws://here:1/v1/data-channel/s?")
+        assert world.channels.url("s", "here:2", secure=True).startswith("wss://here:2/v1/data-channel/s?")
+
+
 async def test_two_that_come_at_once_do_not_both_get_in() -> None:
     async with talking() as world:
         session = world.session()

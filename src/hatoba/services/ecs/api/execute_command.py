@@ -47,7 +47,7 @@ async def execute_command(req: t.ExecuteCommandRequest, call: Call) -> t.Execute
         "taskArn": task.arn,
         "session": {
             "sessionId": started["SessionId"],
-            "streamUrl": _reached(started["StreamUrl"], call.host),
+            "streamUrl": _reached(started["StreamUrl"], call),
             "tokenValue": started["TokenValue"],
         },
     }
@@ -63,7 +63,7 @@ def _checked(command: str) -> str:
     return command
 
 
-def _reached(url: str, host: str) -> str:
-    """The stream, by the name under which the caller has reached us."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{host}/{rest.partition('/')[2]}" if host else url
+def _reached(url: str, call: Call) -> str:
+    """The stream, by the name and the way by which the caller has reached us."""
+    _, _, rest = url.partition("://")
+    return f"{'wss' if call.secure else 'ws'}://{call.host}/{rest.partition('/')[2]}" if call.host else url

@@ -189,7 +189,7 @@ async def get_trust_store_ca_certificates_bundle(
     req: t.GetTrustStoreCaCertificatesBundleInput, call: Call
 ) -> t.GetTrustStoreCaCertificatesBundleOutput:
     record = the_trust_store(call.store, call, req["TrustStoreArn"])
-    return {"Location": handed.location(call.platform, call.host, record, handed.BUNDLE)}
+    return {"Location": handed.location(call, record, handed.BUNDLE)}
 
 
 @elbv2.operation
@@ -198,7 +198,7 @@ async def get_trust_store_revocation_content(
 ) -> t.GetTrustStoreRevocationContentOutput:
     record = the_trust_store(call.store, call, req["TrustStoreArn"])
     (found,) = _numbered(record, [req["RevocationId"]])
-    return {"Location": handed.location(call.platform, call.host, record, handed.revocation(found.id))}
+    return {"Location": handed.location(call, record, handed.revocation(found.id))}
 
 
 # --- revocations

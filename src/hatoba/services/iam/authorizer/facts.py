@@ -163,9 +163,9 @@ def _source_ip(facts: Facts) -> Values | None:
 
 
 def _secure(facts: Facts) -> Values:
-    """Whether nobody can listen in: there is no TLS, but what comes over loopback leaves the machine as little as
-    what one room asks of another."""
-    return _flag(facts.call.by or facts.call.source_ip.startswith(_LOOPBACK))
+    """Whether nobody can listen in: what comes over loopback leaves the machine as little as what one room asks of
+    another."""
+    return _flag(facts.call.secure or facts.call.by or facts.call.source_ip.startswith(_LOOPBACK))
 
 
 def _resource_account(facts: Facts) -> Values:

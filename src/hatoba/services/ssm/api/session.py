@@ -55,7 +55,11 @@ async def start_session(req: t.StartSessionRequest, call: Call) -> t.StartSessio
                 started=call.now,
             ),
         )
-    return {"SessionId": id_, "TokenValue": token, "StreamUrl": call.get(DataChannels).url(id_, call.host)}
+    return {
+        "SessionId": id_,
+        "TokenValue": token,
+        "StreamUrl": call.get(DataChannels).url(id_, call.host, secure=call.secure),
+    }
 
 
 def target(call: Call, text: str) -> tuple[fleet.Workload, str] | None:

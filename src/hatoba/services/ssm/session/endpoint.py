@@ -88,8 +88,8 @@ class DataChannels:
         yield f'hatoba_sessions_total{{outcome="opened"}} {self.opened}'
         yield f'hatoba_sessions_total{{outcome="refused"}} {self.refused}'
 
-    def url(self, session: str, host: str = "") -> str:
-        return f"ws://{host or self._endpoint}{PREFIX}{session}?role=publish_subscribe"
+    def url(self, session: str, host: str = "", *, secure: bool = False) -> str:
+        return f"{'wss' if secure else 'ws'}://{host or self._endpoint}{PREFIX}{session}?role=publish_subscribe"
 
     # --- one request
 
