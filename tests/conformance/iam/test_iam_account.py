@@ -62,6 +62,15 @@ def test_a_roles_description(iam: Any) -> None:
     refused("UnmodifiableEntity", iam.put_role_permissions_boundary, RoleName=name, PermissionsBoundary=READ)
 
 
+def test_which_tokens_the_global_endpoint_gives(iam: Any) -> None:
+    """aws_iam_security_token_service_preferences."""
+    assert iam.get_account_summary()["SummaryMap"]["GlobalEndpointTokenVersion"] == 1
+    for version in (2, 1, 2):
+        iam.set_security_token_service_preferences(GlobalEndpointTokenVersion=f"v{version}Token")
+        assert iam.get_account_summary()["SummaryMap"]["GlobalEndpointTokenVersion"] == version
+    refused("ValidationError", iam.set_security_token_service_preferences, GlobalEndpointTokenVersion="v3Token")
+
+
 # --- passwords
 
 

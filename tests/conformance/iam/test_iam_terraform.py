@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.conformance.ec2.networks import refused
+from cryptography.hazmat.primitives import serialization
+
+from hatoba.services.acm import x509
+from tests.conformance.ec2.networks import Platform, refused
+from tests.conformance.iam.assertions import metadata, pair
 
 ALLOW = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": [ALLOW]})
@@ -104,3 +108,56 @@ def test_a_user_is_destroyed_by_force(iam: Any) -> None:
     iam.delete_user(**name)
     refused("NoSuchEntity", iam.list_ssh_public_keys, **name)
     assert iam.list_server_certificates()["ServerCertificateMetadataList"] == []
+
+
+def test_a_user_with_everything_destroyed_by_force(platform: Platform, iam: Any) -> None:
+    """aws_iam_user, aws_iam_user_ssh_key, aws_iam_signing_certificate, aws_iam_service_specific_credential."""
+    name, now = {"UserName": "app"}, platform.clock.now()
+    iam.create_user(**name)
+    ssh = pair("idp")[0].public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    key = iam.upload_ssh_public_key(**name, SSHPublicKeyBody=ssh.decode())["SSHPublicKey"]
+    read = iam.get_ssh_public_key(**name, SSHPublicKeyId=key["SSHPublicKeyId"], Encoding="SSH")["SSHPublicKey"]
+    assert (read["SSHPublicKeyBody"], read["Status"]) == (ssh.decode(), "Active")
+    body = x509.issue(x509.authority("a", now), ("a.example",), "EC_prime256v1", now, 86400.0).leaf
+    made = iam.upload_signing_certificate(**name, CertificateBody=body)["Certificate"]
+    (read,) = iam.list_signing_certificates(**name)["Certificates"]
+    assert (read["CertificateId"], read["CertificateBody"]) == (made["CertificateId"], body)
+    git = {"ServiceName": "codecommit.amazonaws.com"}
+    given = iam.create_service_specific_credential(**name, **git)["ServiceSpecificCredential"]
+    (read,) = iam.list_service_specific_credentials(**name, **git)["ServiceSpecificCredentials"]
+    assert {key: value for key, value in given.items() if key != "ServicePassword"} == read
+
+    # force_destroy
+    for ssh_key in iam.list_ssh_public_keys(**name)["SSHPublicKeys"]:
+        iam.delete_ssh_public_key(**name, SSHPublicKeyId=ssh_key["SSHPublicKeyId"])
+    for certificate in iam.list_signing_certificates(**name)["Certificates"]:
+        iam.delete_signing_certificate(**name, CertificateId=certificate["CertificateId"])
+    for credential in iam.list_service_specific_credentials(**name)["ServiceSpecificCredentials"]:
+        id_ = credential["ServiceSpecificCredentialId"]
+        iam.delete_service_specific_credential(**name, ServiceSpecificCredentialId=id_)
+    iam.delete_user(**name)
+    refused("NoSuchEntity", iam.get_user, **name)
+
+
+def test_a_server_certificate_and_a_saml_provider(platform: Platform, iam: Any) -> None:
+    """aws_iam_server_certificate, aws_iam_saml_provider."""
+    now, name = platform.clock.now(), {"ServerCertificateName": "app"}
+    root = x509.authority("a", now)
+    made = x509.issue(root, ("a.example",), "EC_prime256v1", now, 86400.0)
+    iam.upload_server_certificate(
+        **name, CertificateBody=made.leaf, PrivateKey=made.key, CertificateChain=root.leaf, Path="/", Tags=tags(a="b")
+    )
+    read = iam.get_server_certificate(**name)["ServerCertificate"]
+    assert (read["CertificateBody"], read["CertificateChain"], read["Tags"]) == (made.leaf, root.leaf, tags(a="b"))
+    iam.update_server_certificate(**name, NewServerCertificateName="new", NewPath="/web/")
+    iam.delete_server_certificate(ServerCertificateName="new")
+    refused("NoSuchEntity", iam.get_server_certificate, ServerCertificateName="new")
+
+    arn = iam.create_saml_provider(Name="app", SAMLMetadataDocument=metadata(), Tags=tags(a="b"))["SAMLProviderArn"]
+    named = {"SAMLProviderArn": arn}
+    got = iam.get_saml_provider(**named)
+    assert (got["SAMLMetadataDocument"], got["Tags"]) == (metadata(), tags(a="b"))
+    iam.update_saml_provider(**named, SAMLMetadataDocument=metadata("https://other.test"))
+    assert "https://other.test" in iam.get_saml_provider(**named)["SAMLMetadataDocument"]
+    iam.delete_saml_provider(**named)
+    refused("NoSuchEntity", iam.get_saml_provider, **named)

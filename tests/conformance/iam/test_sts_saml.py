@@ -276,6 +276,14 @@ def test_how_long_it_lasts(world: World) -> None:
     assert words == "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
 
 
+def test_a_provider_has_ten_certificates_at_most(world: World) -> None:
+    """Each of them may have to be tried, for whoever sends something."""
+    many = metadata("https://id.test", *["idp"] * 11)
+    words = refused("LimitExceeded", world.iam.create_saml_provider, Name="corp", SAMLMetadataDocument=many)
+    assert words == "Cannot exceed quota for KeysPerSAMLProvider: 10"
+    world.register(metadata("https://id.test", *["idp"] * 10))
+
+
 # --- private keys and what is encrypted
 
 
@@ -312,8 +320,7 @@ def test_private_keys_come_are_changed_and_go(world: World) -> None:
     assert "PRIVATE KEY" not in str(answer)
 
 
-@pytest.mark.parametrize("sign", ["assertion", "response"])
-@pytest.mark.parametrize(("gcm", "digest"), [(True, "sha256"), (False, "sha1")])
+@pytest.mark.parametrize(("sign", "gcm", "digest"), [("assertion", True, "sha256"), ("response", False, "sha1")])
 def test_an_encrypted_assertion(world: World, sign: Any, gcm: bool, digest: str) -> None:
     uuid = world.register(AddPrivateKey=private_pem("one"), AssertionEncryptionMode="Required")
     world.trust(Condition={})

@@ -190,6 +190,7 @@ ACCOUNT = {
     "GetServiceLastAccessedDetailsWithEntities": on(),
     "ListAccountAliases": on(),
     "ListPoliciesGrantingServiceAccess": at(said("Arn")),
+    "SetSecurityTokenServicePreferences": on(),
     "UpdateAccountPasswordPolicy": on(),
 }
 POLICIES = {

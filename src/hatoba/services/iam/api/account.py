@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hatoba.aws.shapes import iam as t
+from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.iam.api import attachment, group, inline, policy, role, signing
 from hatoba.services.iam.api.access_key import LIMIT as KEYS
@@ -20,15 +21,31 @@ from hatoba.services.iam.model import (
     USER,
     Alias,
     Kind,
+    Preferences,
     aliases,
     mfa_devices,
     oidc_providers,
+    preferences,
     roles,
 )
+from hatoba.store.store import View
 
 
 def _quota(kind: Kind[Any]) -> int:
     return kind.quota[1] if kind.quota is not None else 0
+
+
+def _preferences(view: View, call: Call) -> Preferences:
+    scope = call.scope.everywhere()
+    return view.find(preferences, scope, "account") or Preferences(key=preferences.key(scope, "account"))
+
+
+@iam.operation
+async def set_security_token_service_preferences(req: t.SetSecurityTokenServicePreferencesRequest, call: Call) -> None:
+    """Kept and told. Sessions are good in every region, whichever it is: there are none to be enabled."""
+    with call.tx() as tx:
+        tokens = int(req["GlobalEndpointTokenVersion"][1])  # v1Token, v2Token
+        tx.put(preferences, replace(_preferences(tx, call), tokens=tokens))
 
 
 @iam.operation
@@ -45,6 +62,7 @@ async def get_account_summary(req: object, call: Call) -> t.GetAccountSummaryRes
             "AttachedPoliciesPerGroupQuota": attachment.LIMIT,
             "AttachedPoliciesPerRoleQuota": attachment.LIMIT,
             "AttachedPoliciesPerUserQuota": attachment.LIMIT,
+            "GlobalEndpointTokenVersion": _preferences(view, call).tokens,
             "GroupPolicySizeQuota": inline.SIZES["group"],
             "Groups": GROUP.held(view, scope),
             "GroupsPerUserQuota": group.LIMIT,

@@ -11,7 +11,7 @@ from hatoba.core.secret import Secret
 from hatoba.gateway.call import Call
 from hatoba.services.iam import views
 from hatoba.services.iam.api.room import forget, iam, new, own_tags, put_new
-from hatoba.services.iam.model import SAML, SamlKey, SamlProvider, saml_providers, unique_id
+from hatoba.services.iam.model import SAML, SamlKey, SamlProvider, exceeded, saml_providers, unique_id
 from hatoba.services.iam.plan import saml, samlkeys
 from hatoba.store.store import View
 
@@ -35,6 +35,8 @@ def _ends(document: str) -> float | None:
         return saml.ends(document)
     except saml.Unreadable as error:
         raise t.InvalidInputException(f"Could not parse metadata: {error}") from error
+    except saml.TooManyKeys:
+        raise exceeded("KeysPerSAMLProvider", saml.MOST_KEYS) from None
 
 
 async def _new_key(req: t.CreateSAMLProviderRequest | t.UpdateSAMLProviderRequest, call: Call) -> tuple[SamlKey, ...]:

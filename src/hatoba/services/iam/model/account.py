@@ -22,6 +22,12 @@ class PasswordRules(Record, frozen=True, kw_only=True):
     hard_expiry: bool | None = None
 
 
+class Preferences(Record, frozen=True, kw_only=True):
+    """What an account chose; the id is always `account`."""
+
+    tokens: int = 1  # the version of the global endpoint's
+
+
 class Used(msgspec.Struct, frozen=True):
     at: float
     region: str
@@ -62,6 +68,7 @@ class Alias(Record, frozen=True, kw_only=True):
 
 
 password_rules = Table("iam.password_rules", PasswordRules)
+preferences = Table("iam.preferences", Preferences)
 uses = Table("iam.uses", Uses)
 credential_reports = Table("iam.credential_reports", CredentialReport)
 access_jobs = Table("iam.access_jobs", AccessJob)

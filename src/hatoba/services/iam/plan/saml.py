@@ -1,6 +1,7 @@
 """A SAML provider's metadata, as far as IAM looks at it before it keeps it. Pure.
 
-Source: the IAM user guide, "Create a SAML identity provider in IAM"; SAML 2.0 Metadata, 2.3.2.
+Sources: the IAM user guide, "Create a SAML identity provider in IAM" and "IAM and AWS STS quotas"; SAML 2.0
+Metadata, 2.3.2.
 """
 
 from __future__ import annotations
@@ -9,15 +10,22 @@ import datetime
 from xml.etree import ElementTree
 
 _NAMESPACE = "{urn:oasis:names:tc:SAML:2.0:metadata}"
-_SIGNATURES = "{http://www.w3.org/2000/09/xmldsig#}"
+_CERTIFICATE = "{http://www.w3.org/2000/09/xmldsig#}X509Certificate"
+
+
+MOST_KEYS = 10  # of a provider: each may have to be tried for an assertion, which anybody can send
 
 
 class Unreadable(ValueError):
     """No metadata of an identity provider."""
 
 
+class TooManyKeys(ValueError):
+    """More certificates than a provider may have."""
+
+
 def ends(text: str) -> float | None:
-    """Until when it is valid, where it says so (seconds since the epoch). Raises `Unreadable`."""
+    """Until when it is valid, where it says so (seconds since the epoch). Raises `Unreadable`, `TooManyKeys`."""
     if "<!DOCTYPE" in text.upper() or "<!ENTITY" in text.upper():
         raise Unreadable("it declares entities")  # with which a few letters can become gigabytes
     try:
@@ -29,8 +37,10 @@ def ends(text: str) -> float | None:
     described = root.find(f"{_NAMESPACE}IDPSSODescriptor")
     if described is None:
         raise Unreadable("it describes no identity provider")
-    if not any(each.text and each.text.strip() for each in described.iter(f"{_SIGNATURES}X509Certificate")):
+    if not any(each.text and each.text.strip() for each in described.iter(_CERTIFICATE)):
         raise Unreadable("it has no certificate")
+    if sum(1 for _ in root.iter(_CERTIFICATE)) > MOST_KEYS:
+        raise TooManyKeys
     until = root.get("validUntil")
     try:
         return None if until is None else _time(until)

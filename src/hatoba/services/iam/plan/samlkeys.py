@@ -44,7 +44,8 @@ def unwrapped(keys: Iterable[str], wrapped: bytes, digest: str, mask: str) -> li
     if digest not in _HASHES or mask not in _HASHES:
         return found
     for text in keys:
-        key = load_pem_private_key(text.encode(), None)
+        # It was checked when it came: to check it each time would take longer than all the rest.
+        key = load_pem_private_key(text.encode(), None, unsafe_skip_rsa_key_validation=True)
         assert isinstance(key, rsa.RSAPrivateKey)
         try:
             oaep = padding.OAEP(padding.MGF1(_HASHES[mask]), _HASHES[digest], None)
