@@ -3,8 +3,9 @@
     python -m bench.authorise [--requests N]
 
 A user with an access key and 20 attached policies of 30 statements each asks for DescribeClusters on one cluster, of
-which every statement speaks ("worst") or one in ten ("usual"). In process, on one core: the median of several rounds,
-in microseconds, warm; and what the first request costs after a policy was changed.
+which every statement speaks ("worst") or one in ten ("usual"); the same in an account three levels below the root of
+an organisation, each with ten service control policies. In process, on one core: the median of several rounds, in
+microseconds, warm; and what the first request costs after a policy was changed.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ from hatoba.services.iam import model
 from hatoba.services.iam.authorizer import PolicyAuthorizer
 from hatoba.services.iam.identities import UserKeys
 from hatoba.services.iam.model import POLICY, AccessKey, Policy, PolicyVersion, User
+from hatoba.services.organizations import model as organizations
+from hatoba.services.organizations.identities import OfOpenAccounts
+from hatoba.services.organizations.places import AccountPlaces
 from hatoba.store import Store, Table
 from hatoba.store.memory import MemoryDisk, MemoryJournal
 
@@ -74,9 +78,9 @@ def document(number: int, *, worst: bool) -> str:
 class World:
     """Opened in a loop."""
 
-    def __init__(self, *, worst: bool) -> None:
+    def __init__(self, *, worst: bool, organized: bool = False) -> None:
         sealer, everywhere = Sealer(bytes(32)), HERE.everywhere()
-        self.store = Store(MemoryJournal(MemoryDisk()), [*model.TABLES, tags], sealer)
+        self.store = Store(MemoryJournal(MemoryDisk()), [*model.TABLES, *organizations.TABLES, tags], sealer)
         self.store.open()
         arns = []
         for number in range(POLICIES):
@@ -96,7 +100,11 @@ class World:
         key = model.access_keys.key(everywhere, KEY)
         self.put(model.access_keys, AccessKey(key=key, user="dev", secret=Secret(SECRET), created=0.0))
         self.put(tags, Tags(key=tags.key(HERE, CLUSTER), tags={"team": "a"}))
-        self.keys, self.authorizer = UserKeys(self.store), PolicyAuthorizer(self.store)
+        if organized:
+            self._organize()
+        keys = UserKeys(self.store)
+        self.keys = OfOpenAccounts(self.store, keys)
+        self.authorizer = PolicyAuthorizer(self.store, memberships=AccountPlaces(self.store))
         self._platform = ControlPlane(
             store=self.store,
             clock=SystemClock(),
@@ -115,6 +123,32 @@ class World:
         wire = WireRequest(method="POST", path="/", headers=headers, body=body)
         signed = sigv4.sign(wire, Credential(access_key_id=KEY, secret=SECRET), "us-east-1", "ecs", time.time())
         self._wire = WireRequest(method="POST", path="/", headers=signed, body=body)
+
+    def _organize(self) -> None:
+        """Root, two units and the account, with as many policies as each can have."""
+        boss = Scope("aws", "210987654321", "")
+        held = ("p-FullAWSAccess", *(f"p-{number}" for number in range(9)))
+        for number in range(9):
+            services = SERVICES[number % len(SERVICES)]
+            outside = {"StringNotEquals": {"aws:RequestedRegion": ["us-east-1", "eu-west-1"]}}
+            spared = {"ArnNotLike": {"aws:PrincipalArn": f"arn:aws:iam::*:role/keeper-{number}"}}
+            statements = [
+                {"Effect": "Deny", "Action": f"{services}:*", "Resource": "*", "Condition": outside},
+                {"Effect": "Deny", "Action": "ecs:Describe*", "Resource": "*", "Condition": {**outside, **spared}},
+            ]
+            key = organizations.policies.key(boss, f"p-{number}")
+            text = json.dumps({"Version": "2012-10-17", "Statement": statements})
+            made = {"organization": "o-1", "type": "SERVICE_CONTROL_POLICY", "description": "", "content": text}
+            self.put(organizations.policies, organizations.Policy(key=key, name=str(number), **made))
+        key = organizations.organizations.key(boss, "o-1")
+        enabled = {"features": "ALL", "enabled": ("SERVICE_CONTROL_POLICY",), "policies": held}
+        self.put(organizations.organizations, organizations.Organization(key=key, root="r-1", **enabled))
+        for id_, parent in (("ou-1", "r-1"), ("ou-2", "ou-1")):
+            where = {"organization": "o-1", "parent": parent, "policies": held}
+            self.put(organizations.units, organizations.Unit(key=organizations.units.key(boss, id_), name=id_, **where))
+        where = {"organization": "o-1", "management": boss.account, "parent": "ou-2", "policies": held}
+        key = organizations.accounts.key(HERE.everywhere(), HERE.account)
+        self.put(organizations.accounts, organizations.Account(key=key, name="dev", email="dev@bench.test", **where))
 
     def put(self, table: Table[Any], record: Any) -> None:
         with self.store.tx() as tx:
@@ -158,11 +192,11 @@ def median(what: Callable[[], object], requests: int, rounds: int = 7) -> float:
     return statistics.median(found) * 1e6
 
 
-async def measure(requests: int, *, worst: bool) -> None:
-    world = World(worst=worst)
+async def measure(requests: int, *, worst: bool, organized: bool) -> None:
+    world = World(worst=worst, organized=organized)
     who = world.verify()
     world.decide(who)
-    name = "worst" if worst else "usual"
+    name = ("worst" if worst else "usual") + (", in an organisation" if organized else "")
     print(f"signature {median(world.verify, requests):.1f} µs", flush=True)
     print(f"authorisation, {name} {median(lambda: world.decide(who), requests):.1f} µs", flush=True)
     both = median(lambda: world.decide(world.verify()), requests)
@@ -178,8 +212,9 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--requests", type=int, default=2000)
     requests = arguments.parse_args().requests
-    for worst in (False, True):
-        asyncio.run(measure(requests, worst=worst))
+    for organized in (False, True):
+        for worst in (False, True):
+            asyncio.run(measure(requests, worst=worst, organized=organized))
 
 
 if __name__ == "__main__":

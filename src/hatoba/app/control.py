@@ -43,6 +43,7 @@ from hatoba.gateway import access, http
 from hatoba.gateway.access import Authorizer, EverythingPasses, Identities, KnownKeys, SamlKeys, SecondFactors
 from hatoba.gateway.front import front
 from hatoba.gateway.idempotency import forget_expired
+from hatoba.gateway.membership import Memberships
 from hatoba.gateway.own import Own
 from hatoba.gateway.path import Settings as PathSettings
 from hatoba.gateway.plane import ControlPlane
@@ -94,6 +95,7 @@ class Control:
         self._pool6 = ensure_pool6(places, settings.pool6)
         self.store = Store(journal, tables(), self._sealer)
         self._authority = Authority(places.control / "authority")
+        self._memberships = AccountPlaces(self.store)
         self._tasks = TaskGroup("control")
         admit = functools.partial(activating.admit, self._clock, self._ids)
         pools = (self._pool, self._pool6)
@@ -114,7 +116,7 @@ class Control:
     def _authorizer(self) -> Authorizer:
         if self._settings.auth == "off":
             return EverythingPasses()
-        return PolicyAuthorizer(self.store, self._verdicts.encode, AccountPlaces(self.store))
+        return PolicyAuthorizer(self.store, self._verdicts.encode, self._memberships)
 
     def _plane(self) -> ControlPlane:
         settings = self._settings
@@ -145,6 +147,7 @@ class Control:
         plane.provide(SecondFactors, Devices(self.store, self._clock))  # type: ignore[type-abstract]
         plane.provide(SamlKeys, Unwrapping(self.store))  # type: ignore[type-abstract]
         plane.provide(Verdicts, self._verdicts)
+        plane.provide(Memberships, self._memberships)  # type: ignore[type-abstract]
         plane.provide(Keys, Keys(self._clock, loopback=settings.oidc_loopback == "on"))
         return plane
 

@@ -20,6 +20,7 @@ from hatoba.gateway.access import Authorizer, Identities
 from hatoba.gateway.audit import Auditor, NothingKept, Witness
 from hatoba.gateway.call import Call, Door, Principal
 from hatoba.gateway.door import LocalDoor
+from hatoba.gateway.membership import ALONE, Memberships
 from hatoba.gateway.metrics import Metrics
 from hatoba.gateway.needs import Need
 from hatoba.gateway.operations import Operations
@@ -57,7 +58,7 @@ class ControlPlane:
         settings = settings or Settings()
         self.path = Path(self, self.operations, identities, self.metrics, settings)
         self.visitors = Visitors(self, self.operations, identities, settings)
-        self._provided: dict[type, object] = {}
+        self._provided: dict[type, object] = {Memberships: ALONE}
 
     def provide(self, kind: type[T], thing: T) -> None:
         """An engine or a setting, for `get`."""

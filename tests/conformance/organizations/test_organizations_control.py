@@ -9,9 +9,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from hatoba.core.errors import AwsError
 from hatoba.core.keys import Scope
+from hatoba.gateway.access import anonymous
+from hatoba.gateway.call import Call
+from hatoba.services.sts.api.room import Role, vouched
+from hatoba.services.sts.plan.limits import Wish
 from tests.conformance.ec2.networks import refused
-from tests.conformance.organizations.world import Company, Somebody, World, allow, deny
+from tests.conformance.organizations.world import Company, Somebody, World, allow, deny, document
 
 DENIED = "with an explicit deny in a service control policy"
 FULL = "p-FullAWSAccess"
@@ -117,6 +122,16 @@ def test_a_condition_decides_like_anywhere(company: Company) -> None:
     assert not may(member.user("ann", allow("*")))
 
 
+def test_the_simulator_knows_them(company: Company) -> None:
+    member = company.member("dev")
+    company.policy(deny("ec2:*"), on=member.account)
+    arn = f"arn:aws:iam::{member.account}:role/OrganizationAccountAccessRole"
+    asked = {"PolicySourceArn": arn, "ActionNames": ["ec2:RunInstances", "ecs:RunTask"]}
+    results = member("iam").simulate_principal_policy(**asked)["EvaluationResults"]
+    found = [(one["EvalDecision"], one["OrganizationsDecisionDetail"]["AllowedByOrganizations"]) for one in results]
+    assert found == [("explicitDeny", False), ("allowed", True)]
+
+
 # --- resources
 
 
@@ -147,7 +162,54 @@ def _open(account: str) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": [own, {**allow("kms:Decrypt"), "Principal": {"AWS": "*"}}]}
 
 
+def test_they_guard_roles_against_whom_a_provider_vouches_for(world: World) -> None:
+    """Nobody of any account, so no authorizer sees them: STS does."""
+    company = Company(world, "RESOURCE_CONTROL_POLICY")
+    member = company.member("dev")
+    role = Role(
+        arn=f"arn:aws:iam::{member.account}:role/deploy",
+        name="deploy",
+        unique="AROA",
+        trust=document({**allow("sts:AssumeRoleWithWebIdentity"), "Principal": {"Federated": "provider"}}),
+        longest=3600,
+        account=member.account,
+        partition="aws",
+    )
+    call = Call(
+        world.plane,
+        scope=Scope("aws", member.account, "us-east-1"),
+        service="sts",
+        operation="AssumeRoleWithWebIdentity",
+        principal=anonymous(member.account),
+        request_id="r",
+    )
+
+    def trusted() -> bool:
+        return vouched(call, role, "sts:AssumeRoleWithWebIdentity", "provider", "me", {"id.test:sub": "x"}, Wish())
+
+    assert trusted()
+    condition = {"StringNotEquals": {"id.test:sub": "y"}, "StringEquals": {"aws:ResourceOrgID": company.id}}
+    perimeter = deny("sts:AssumeRoleWithWebIdentity", Principal="*", Condition=condition)
+    company.policy(perimeter, on=member.account, type_="RESOURCE_CONTROL_POLICY")
+    assert not trusted()
+
+
 # --- condition keys of organisations
+
+
+def test_a_role_may_trust_a_service_for_an_organisation(world: World, company: Company) -> None:
+    member, stranger = company.member("dev"), world.alone()
+    trust = {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust["Condition"] = {"StringEquals": {"aws:SourceOrgID": company.id}}
+    for who, taken in ((member, True), (stranger, False)):
+        arn = who("iam").create_role(RoleName="task", AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
+        ask = world.door(Scope("aws", who.account, "us-east-1"), "ecs")
+        try:
+            ask("sts", "assume_role", RoleArn=arn, RoleSessionName="task")
+        except AwsError:
+            assert not taken
+        else:
+            assert taken
 
 
 @pytest.mark.parametrize(
@@ -166,9 +228,8 @@ def test_a_role_may_trust_an_organisation(world: World, company: Company, key: s
     operator = "ForAnyValue:StringLike" if key.endswith("Paths") else "StringEquals"
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
     trust["Condition"] = {operator: {key: wanted}}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     owner = world.alone()
-    owner("iam").create_role(RoleName="shared", AssumeRolePolicyDocument=document)
+    owner("iam").create_role(RoleName="shared", AssumeRolePolicyDocument=document(trust))
     asked = {"RoleArn": f"arn:aws:iam::{owner.account}:role/shared", "RoleSessionName": "me"}
     assert may(member, "sts", "assume_role", **asked)
     assert not may(world.alone(), "sts", "assume_role", **asked)

@@ -29,6 +29,7 @@ from hatoba.gateway import access
 from hatoba.gateway.call import idempotent
 from hatoba.gateway.front import front
 from hatoba.gateway.http import Request, Response, Server
+from hatoba.gateway.membership import Memberships
 from hatoba.gateway.own import Own
 from hatoba.gateway.path import Settings
 from hatoba.gateway.plane import ControlPlane
@@ -80,7 +81,7 @@ class World:
         self.store = Store(SqliteJournal(folder / "journal.db", "NORMAL"), TABLES, sealer)
         self.store.open()
         known = AnyOf(RootOfAnyAccount(), Sessions(self.store), UserKeys(self.store))
-        identities = OfOpenAccounts(self.store, known)
+        identities, places = OfOpenAccounts(self.store, known), AccountPlaces(self.store)
         self.plane = ControlPlane(
             store=self.store,
             clock=self.clock,
@@ -88,11 +89,12 @@ class World:
             pager=Pager(sealer),
             rooms=[ec2, iam, sts, kms, secretsmanager, room.organizations],
             identities=identities,
-            authorizer=PolicyAuthorizer(self.store, memberships=AccountPlaces(self.store)),
+            authorizer=PolicyAuthorizer(self.store, memberships=places),
             settings=Settings(auth=True),
             strict=True,
         )
         self.plane.provide(PublicPool, PublicPool())
+        self.plane.provide(Memberships, places)  # type: ignore[type-abstract]
         self.plane.provide(access.Identities, identities)  # type: ignore[type-abstract]
         self.plane.provide(access.SecondFactors, Devices(self.store, self.clock))  # type: ignore[type-abstract]
         keepers = (room.Openings(self.plane), *secrets_controllers(self.plane))

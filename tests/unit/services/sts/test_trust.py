@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hatoba.core.keys import Scope
 from hatoba.gateway.access import anonymous, root, service_role
 from hatoba.gateway.call import Principal
-from hatoba.services.sts.plan.trust import allows
+from hatoba.services.sts.plan.trust import allows, guarded
 
 ACCOUNT, OTHER = "123456789012", "210987654321"
 ROOT = root("aws", ACCOUNT)
@@ -220,3 +220,32 @@ def test_what_is_not_known_never_lets_anybody_in(statements: list[dict[str, Any]
     if ask(*statements, principal=principal, aws_a="x"):
         for value in ("x", "true", "other", None):
             assert ask(*statements, principal=principal, aws_a="x", aws_b=value)
+
+
+# --- what guards the roles of an organisation
+
+
+def test_every_level_above_a_role_has_to_let_a_stranger_take_it() -> None:
+    """Whoever a provider vouches for is decided here alone: no authorizer sees them."""
+    action, role = "sts:AssumeRoleWithWebIdentity", "arn:aws:iam::123456789012:role/deploy"
+    everything = _policy(Effect="Allow", Principal="*", Action="*", Resource="*")
+    sub = {"StringNotLike": {"id.test:sub": "repo:ours/*"}}
+    ours = _policy(Effect="Deny", Principal="*", Action="sts:*", Resource="*", Condition=sub)
+    elsewhere = _policy(Effect="Deny", Principal="*", Action="sts:*", Resource="arn:aws:iam::123456789012:role/other")
+
+    def may(*texts: str, subject: str = "repo:theirs/x") -> bool:
+        levels = [(("full", everything), *((text, text) for text in texts))]
+        return guarded(
+            levels, action, role, "arn:aws:iam::123456789012:oidc-provider/id.test", {"id.test:sub": subject}
+        )
+
+    assert may()
+    assert not may(ours)
+    assert may(ours, subject="repo:ours/x")
+    assert may(elsewhere)
+    assert guarded((), action, role, "p", {}), "outside of any organisation"
+    assert not guarded([(("nothing", ours),)], action, role, "p", {"id.test:sub": "repo:ours/x"})
+
+
+def _policy(**statement: object) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statement})

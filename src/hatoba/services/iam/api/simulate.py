@@ -1,8 +1,9 @@
 """What if somebody asked? Policies tried out on made-up requests, and the condition keys that they ask for.
 
 Somebody's own policies (a user's with those of the groups), less those that the request leaves out, and further ones
-of the request; the caller's ARN gives condition keys of its own, which the request's entries go before. Decided by
-`plan.simulation`, which is the engine that decides real requests.
+of the request; within the control policies of the account's organisation, or in their place the request's. The caller's
+ARN gives condition keys of its own, which the request's entries go before. Decided by `plan.simulation`, which is the
+engine that decides real requests.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from hatoba.core import arn as arns
 from hatoba.core.errors import AwsError
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
+from hatoba.gateway.membership import Level, Memberships
 from hatoba.policy.document import Malformed, parse
 from hatoba.policy.principals import Caller
 from hatoba.policy.request import Values
@@ -119,10 +121,17 @@ def _boundary(call: Call, entity: User | Group | Role | None, req: Mapping[str, 
     return (Source(id=own[0].rpartition("/")[2], kind=_managed(own[0]), text=own[1]),)
 
 
-def _levels(req: Mapping[str, Any]) -> list[tuple[Source, ...]]:
-    """Of an organisation, from its root on."""
-    found = [level.get("ServiceControlPolicyInputList") for level in req.get("OrderedOrganizationPolicyInputList", ())]
+def _levels(call: Call, req: Mapping[str, Any], entity: User | Group | Role | None) -> list[tuple[Source, ...]]:
+    """Of an organisation, from its root on: the request's, in place of those above the entity's account."""
+    if "OrderedOrganizationPolicyInputList" not in req:
+        place = call.get(Memberships).of(call.scope.partition, call.scope.account)  # type: ignore[type-abstract]
+        return [] if place is None or entity is None else [_control(level) for level in place.service_control]
+    found = [level.get("ServiceControlPolicyInputList") for level in req["OrderedOrganizationPolicyInputList"]]
     return [_given(level, f"ServiceControlPolicyInputList.{number}") for number, level in enumerate(found, 1)]
+
+
+def _control(level: Level) -> tuple[Source, ...]:
+    return tuple(Source(id=arn.rpartition("/")[2], kind="none", text=text) for arn, text in level)
 
 
 # --- who asks, and what is known
@@ -164,7 +173,7 @@ def _simulate(
     if policy is not None and source is None:
         raise _invalid("CallerArn is required with a ResourcePolicy.")
     caller, keys = _caller(call, source)
-    boundary, levels = _boundary(call, entity, req), _levels(req)
+    boundary, levels = _boundary(call, entity, req), _levels(call, req, entity)
     resource = _given([policy] if policy is not None else (), "ResourcePolicy")
     resource = tuple(replace(one, id="ResourcePolicy", kind="resource") for one in resource)
     texts = [one.text for one in (*identity, *resource, *(boundary or ()))]

@@ -34,23 +34,26 @@ _LOOPBACK = ("127.", "::1")
 class Facts:
     """Implements `policy.request.Context` for one need of a call."""
 
-    __slots__ = ("_memberships", "_said", "_view", "call", "need", "standing")
+    __slots__ = ("_found", "_memberships", "_view", "call", "need", "standing")
 
     def __init__(self, view: View, memberships: Memberships, call: Call, standing: Standing, need: Need) -> None:
         self._view = view
         self._memberships = memberships
-        self._said: dict[str, Values] | None = None
+        self._found: dict[str, Values | None] | None = None
         self.call = call
         self.standing = standing
         self.need = need
 
     def get(self, key: str) -> Values | None:
-        said = self._said
-        if said is None:
-            said = self._said = {name.lower(): _values(value) for name, value in self.need.keys.items()}
-        found = said.get(key)
-        if found is not None:
-            return found
+        # Many statements ask for the same few keys.
+        found = self._found
+        if found is None:
+            found = self._found = {name.lower(): _values(value) for name, value in self.need.keys.items()}
+        if key not in found:
+            found[key] = self._find(key)
+        return found[key]
+
+    def _find(self, key: str) -> Values | None:
         kind, slash, name = key.partition("/")
         if not slash:
             find = _GLOBAL.get(key)

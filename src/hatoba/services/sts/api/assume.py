@@ -12,6 +12,7 @@ from hatoba.core.errors import AwsError
 from hatoba.core.keys import Key
 from hatoba.fleet.model import workloads
 from hatoba.gateway.call import Call
+from hatoba.gateway.membership import Memberships
 from hatoba.gateway.needs import Need, Values, tag_keys
 from hatoba.services.sts.api.room import (
     HOUR,
@@ -109,6 +110,7 @@ def _context(req: t.AssumeRoleRequest, call: Call, factor: bool) -> dict[str, st
     asks, service = call.principal, call.principal.kind == "service"
     shown = factor or (asks.session is not None and asks.session.mfa_at is not None)
     at = call.now if factor else asks.session.mfa_at if asks.session is not None else None
+    source = call.get(Memberships).of(call.scope.partition, asks.account) if service else None  # type: ignore[type-abstract]
     own = {f"aws:PrincipalTag/{key}": value for key, value in asks.session.tags} if asks.session is not None else {}
     return {
         "sts:ExternalId": req.get("ExternalId"),
@@ -121,10 +123,13 @@ def _context(req: t.AssumeRoleRequest, call: Call, factor: bool) -> dict[str, st
         "aws:PrincipalArn": None if service else asks.role or asks.arn,
         "aws:PrincipalIsAWSService": str(service).lower(),
         "aws:PrincipalOrgID": None,
+        "aws:PrincipalOrgPaths": None,
         "aws:PrincipalType": {"root": "Account", "user": "User", "role": "AssumedRole"}.get(asks.kind),
         "aws:RequestedRegion": call.scope.region,
         "aws:SourceAccount": asks.account if service else None,
         "aws:SourceArn": call.source or None,
+        "aws:SourceOrgID": None if source is None else source.organization,
+        "aws:SourceOrgPaths": None if source is None else (source.path,),
         "aws:userid": asks.id,
         "sts:TransitiveTagKeys": req.get("TransitiveTagKeys") or None,
         "aws:TagKeys": None,

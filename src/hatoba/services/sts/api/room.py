@@ -19,6 +19,7 @@ from hatoba.core.records import replace
 from hatoba.core.secret import Secret
 from hatoba.gateway.access import SecondFactors
 from hatoba.gateway.call import Call, Principal, SessionContext
+from hatoba.gateway.membership import Membership, Memberships
 from hatoba.gateway.room import Service
 from hatoba.services.sts.access import ACCESS
 from hatoba.services.sts.model import EVERYWHERE, Session, forget_expired, sessions
@@ -124,7 +125,27 @@ def vouched(
         "sts:RoleSessionName": name,
         "sts:SourceIdentity": wished.source_identity,
     }
-    return all(trust.allows_federated(role.trust, each, provider, known) for each in actions)
+    place = call.get(Memberships).of(role.partition, role.account)  # type: ignore[type-abstract]
+    known |= _places(call, role, place)
+    guard = () if place is None else place.resource_control
+    return all(
+        trust.allows_federated(role.trust, each, provider, known)
+        and trust.guarded(guard, each, role.arn, provider, known)
+        for each in actions
+    )
+
+
+def _places(call: Call, role: Role, place: Membership | None) -> dict[str, Claim]:
+    """Of whoever is nobody of an account, and of the role."""
+    return {
+        "aws:PrincipalIsAWSService": "false",
+        "aws:PrincipalOrgID": None,
+        "aws:PrincipalOrgPaths": None,
+        "aws:RequestedRegion": call.scope.region,
+        "aws:ResourceAccount": role.account,
+        "aws:ResourceOrgID": None if place is None else place.organization,
+        "aws:ResourceOrgPaths": None if place is None else (place.path,),
+    }
 
 
 def show_factor(call: Call, req: Mapping[str, Any]) -> bool:

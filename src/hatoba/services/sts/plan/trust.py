@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from hatoba.gateway.call import Principal
+from hatoba.gateway.membership import Level
 from hatoba.policy.document import read
 from hatoba.policy.principals import Caller
 from hatoba.policy.request import UNKNOWN, Request, Values
@@ -45,6 +46,14 @@ def allows_federated(document: str, action: str, provider: str, context: Context
     return _decide(document, action, Caller(provider=provider), context)
 
 
+def guarded(levels: Iterable[Level], action: str, role: str, provider: str, context: Context) -> bool:
+    """Whether the organisation of the role's account lets it be taken: each level has to allow, and any may deny. Where
+    somebody of an account asks, the authorizer sees to it."""
+    request = Request(action, role, Caller(provider=provider), _Known(context))
+    bundles = [_level(level) for level in levels]
+    return all(bundle.deny(request) is None and bundle.allow(request) is not None for bundle in bundles)
+
+
 class _Known:
     """Implements `policy.request.Context`."""
 
@@ -64,6 +73,11 @@ def _decide(document: str, action: str, caller: Caller, context: Context) -> boo
     trust = _compiled(document)
     request = Request(action, "*", caller, _Known(context))
     return trust.deny(request) is None and trust.grant(request)[1] is not None
+
+
+@lru_cache(_REMEMBERED)
+def _level(level: Level) -> Bundle:
+    return Bundle([(name, compile_document(read(text))) for name, text in level])
 
 
 @lru_cache(_REMEMBERED)
