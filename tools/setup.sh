@@ -20,8 +20,6 @@ PACKAGES=(
     buildah:buildah                # builds images
     mmdebstrap:mmdebstrap          # root file systems from Debian packages
     awscli:/usr/share/doc/awscli   # the stock AWS CLI, for the demo and the tests
-    gcc:gcc                        # compiles the module that writes trace headers inside Envoy
-    libc6-dev:/usr/include/stdlib.h   # what it is compiled against
     iproute2:ip
     curl:curl
     strace:strace                  # what a process writes, for the tests of power cuts
@@ -62,4 +60,3 @@ if ! cmp -s requirements-dev.lock .venv/.installed.lock; then
     cp requirements-dev.lock .venv/.installed.lock
 fi
 .venv/bin/python tools/compile_protos.py
-.venv/bin/python tools/compile_module.py

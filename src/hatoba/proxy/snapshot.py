@@ -17,13 +17,10 @@ from hatoba.proxy.signin import envoy
 from hatoba.proxy.sticky import known
 
 
-def snapshot(
-    wanted: Wanted, health: Mapping[str, Mapping[str, Health]], *, sign_in: str = "", tracer: str = ""
-) -> Snapshot:
+def snapshot(wanted: Wanted, health: Mapping[str, Mapping[str, Health]], sign_in: str = "") -> Snapshot:
     """`health` is by group id, then target id; a target that is not in it gets no requests yet. `sign_in`: the socket
-    of the service that is asked where users must sign in. `tracer`: the module that writes the trace header, "" where
-    there is none."""
-    return snapshot_of(_resources(wanted, health, sign_in, tracer))
+    of the service that is asked where users must sign in."""
+    return snapshot_of(_resources(wanted, health, sign_in))
 
 
 def replaced(before: Snapshot, endpoints: Iterable[Resource]) -> Snapshot:
@@ -43,9 +40,7 @@ def endpoints_of(wanted: Wanted, changed: Set[str], health: Mapping[str, Mapping
             yield clusters.endpoints(groups[id_], health.get(id_, {}), balancer.zones)
 
 
-def _resources(
-    wanted: Wanted, health: Mapping[str, Mapping[str, Health]], sign_in: str, tracer: str
-) -> Iterator[Resource]:
+def _resources(wanted: Wanted, health: Mapping[str, Mapping[str, Health]], sign_in: str) -> Iterator[Resource]:
     groups = {group.id: group for group in wanted.groups}
     if any(balancer.signer is not None for balancer in wanted.balancers):
         yield envoy.cluster(sign_in)
@@ -55,11 +50,10 @@ def _resources(
             continue
         named = groups_of(balancer)
         for listener in _carried_out(balancer):
-            yield listeners.listener(balancer, listener, tracer)
+            yield listeners.listener(balancer, listener)
             if listener.tls is not None and listener.tls.clients is not None:
                 yield tls.verification(names.clients(balancer.id, listener.id), listener.tls.clients)
-            there = frozenset(known(groups[id_]) for id_ in named if id_ in groups)
-            yield routes.routes(balancer, listener, there, tracer)
+            yield routes.routes(balancer, listener, frozenset(known(groups[id_]) for id_ in named if id_ in groups))
         for id_ in named:
             if id_ in groups:
                 yield clusters.cluster(balancer, groups[id_])

@@ -18,7 +18,6 @@ def test_one_attribute_at_a_time_and_none_that_there_is_not(ec2: Any, subnet: st
     refused("InvalidParameterCombination", modify, NetworkInterfaceId=id_)
     for what in (
         {"EnaSrdSpecification": {"EnaSrdEnabled": True}},
-        {"EnablePrimaryIpv6": True},
         {"ConnectionTrackingSpecification": {"UdpTimeout": 30}},
         {"AssociatedSubnetIds": [subnet]},
     ):

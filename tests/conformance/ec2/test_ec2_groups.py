@@ -203,6 +203,7 @@ def test_a_rule_is_there_once(ec2: Any, group: str, policies: Any) -> None:
         (tcp(1, IpRanges=["10.0.0.1"]), "InvalidParameterValue", "CIDR block 10.0.0.1 is malformed"),
         (tcp(1, IpRanges=["10.0.0.0/33"]), "InvalidParameterValue", "CIDR block 10.0.0.0/33 is malformed"),
         (tcp(1, Ipv6Ranges=["10.0.0.0/8"]), "InvalidParameterValue", "CIDR block 10.0.0.0/8 is malformed"),
+        (tcp(1, Ipv6Ranges=["fe80::%eth0/64"]), "InvalidParameterValue", "CIDR block fe80::%eth0/64 is malformed"),
         (
             tcp(1, UserIdGroupPairs=["sg-0123456789abcdef0"]),
             "InvalidGroup.NotFound",

@@ -107,8 +107,7 @@ def test_an_address_may_be_asked_for(ec2: Any, subnet: str) -> None:
 @pytest.mark.parametrize(
     "asked",
     [
-        {"Ipv6AddressCount": 1},
-        {"Ipv6Prefixes": [{"Ipv6Prefix": "fd00::/80"}]},
+        {"ConnectionTrackingSpecification": {"UdpTimeout": 30}},
         {"InterfaceType": "efa"},
     ],
 )

@@ -220,7 +220,9 @@ def test_a_block_of_a_subnet_comes_later_and_goes(ec2: Any, platform: Platform, 
     associate(SubnetId=other, Ipv6CidrBlock=inside)
 
 
-@pytest.mark.parametrize("wrong", ["fd68::/64", "{}:1::/62", "{}::1/64", "{}::", "10.0.3.0/24", "six", "{}::/68"])
+@pytest.mark.parametrize(
+    "wrong", ["fd68::/64", "{}:1::/62", "{}::1/64", "{}::", "10.0.3.0/24", "six", "{}::/68", "{}::%1/64"]
+)
 def test_what_no_subnet_may_have(ec2: Any, dual: str, vpc: str, wrong: str) -> None:
     prefix = str(block(ec2, dual)).removesuffix("::/56")
     text = wrong.format(prefix)
@@ -326,6 +328,7 @@ def test_what_no_route_of_ipv6_may_be(ec2: Any, dual: str, vpc: str, gateways: t
     wrong("InvalidParameterCombination", GatewayId=igw, EgressOnlyInternetGatewayId=eigw, **EVERYTHING)
     wrong("InvalidParameterValue", EgressOnlyInternetGatewayId=eigw, DestinationCidrBlock="0.0.0.0/0")
     wrong("InvalidParameterValue", GatewayId=igw, DestinationIpv6CidrBlock="0.0.0.0/0")
+    wrong("InvalidParameterValue", GatewayId=igw, DestinationIpv6CidrBlock="2001:db8::%eth0/32")
     wrong("InvalidParameterValue", GatewayId=igw, DestinationIpv6CidrBlock=part(ec2, dual, 2))
     wrong("InvalidEgressOnlyInternetGatewayId.NotFound", EgressOnlyInternetGatewayId="eigw-0", **EVERYTHING)
     wrong("InvalidEgressOnlyInternetGatewayId.Malformed", EgressOnlyInternetGatewayId="igw-0", **EVERYTHING)

@@ -305,14 +305,9 @@ def test_a_subnet_lies_in_its_vpc_and_meets_no_other(ec2: Any, vpc: str, region:
 def test_a_subnets_attributes(ec2: Any, subnet: str) -> None:
     ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": True})
     assert ec2.describe_subnets(SubnetIds=[subnet])["Subnets"][0]["MapPublicIpOnLaunch"] is True
-    ec2.modify_subnet_attribute(SubnetId=subnet, AssignIpv6AddressOnCreation={"Value": False})  # it is
-    words = refused(
-        "UnsupportedOperation",
-        ec2.modify_subnet_attribute,
-        SubnetId=subnet,
-        AssignIpv6AddressOnCreation={"Value": True},
-    )
-    assert words == "AssignIpv6AddressOnCreation is not supported here yet."
+    ec2.modify_subnet_attribute(SubnetId=subnet, EnableDns64={"Value": False})  # it is
+    words = refused("UnsupportedOperation", ec2.modify_subnet_attribute, SubnetId=subnet, EnableDns64={"Value": True})
+    assert words == "EnableDns64 is not supported here yet."
 
 
 def test_a_subnet_in_use_stays_and_its_table_forgets_it(ec2: Any, vpc: str, subnet: str) -> None:

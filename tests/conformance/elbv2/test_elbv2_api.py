@@ -43,7 +43,7 @@ async def test_where_a_load_balancer_may_be(tmp_path: Path) -> None:
         await refused("ValidationError", "must specify subnets", w.balancer(Subnets=[]))
         await refused("ValidationError", "more than once", w.balancer(Subnets=[subnets[0]] * 2))
         await refused("SubnetNotFound", "does not exist", w.balancer(Subnets=[subnets[0], "subnet-0"]))
-        await refused("ValidationError", "dualstack", w.balancer(IpAddressType="dualstack"))
+        await refused("ValidationError", "associated IPv6", w.balancer(IpAddressType="dualstack"))
         await refused("InvalidSecurityGroup", "invalid", w.balancer(SecurityGroups=["sg-0"]))
         vpc = (await w.ec2.create_vpc(CidrBlock="10.1.0.0/16"))["Vpc"]["VpcId"]
         far = [

@@ -97,7 +97,7 @@ async def test_one_subnet_is_enough_and_addresses_may_be_given(tmp_path: Path) -
                 {"SubnetMappings": [{"SubnetId": first, "PrivateIPv4Address": "10.9.9.9"}], "Scheme": "internal"},
             ),
             ("not found", {"SubnetMappings": [{"SubnetId": first, "AllocationId": "eipalloc-0123456789abcdef0"}]}),
-            ("not implemented", {"SubnetMappings": [{"SubnetId": first, "IPv6Address": "2001:db8::1"}]}),
+            ("IP address type 'ipv4'", {"SubnetMappings": [{"SubnetId": first, "IPv6Address": "2001:db8::1"}]}),
         ):
             with pytest.raises(AwsError, match=why):
                 await w.balancer("other", Type="network", Subnets=[], **params)

@@ -52,6 +52,7 @@ TYPED: dict[str, tuple[str, ...] | None] = {
     "ec2": (
         "AcceptVpcPeeringConnection",
         "AllocateAddress",
+        "AssignIpv6Addresses",
         "AssignPrivateIpAddresses",
         "AssociateAddress",
         "AssociateDhcpOptions",
@@ -197,6 +198,7 @@ TYPED: dict[str, tuple[str, ...] | None] = {
         "RestoreManagedPrefixListVersion",
         "RevokeSecurityGroupEgress",
         "RevokeSecurityGroupIngress",
+        "UnassignIpv6Addresses",
         "UnassignPrivateIpAddresses",
         "UpdateSecurityGroupRuleDescriptionsEgress",
         "UpdateSecurityGroupRuleDescriptionsIngress",

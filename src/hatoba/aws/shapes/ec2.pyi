@@ -86,6 +86,16 @@ class ApplicationStatusSummary(_t.TypedDict, total=False):
     ImpairedSince: float
 ArchitectureType = _t.Literal["i386", "x86_64", "arm64", "x86_64_mac", "arm64_mac"]
 ArchitectureValues = _t.Literal["i386", "x86_64", "arm64", "x86_64_mac", "arm64_mac"]
+class AssignIpv6AddressesRequest(_t.TypedDict, total=False):
+    Ipv6PrefixCount: int
+    Ipv6Prefixes: list[str]
+    NetworkInterfaceId: _t.Required[str]
+    Ipv6Addresses: list[str]
+    Ipv6AddressCount: int
+class AssignIpv6AddressesResult(_t.TypedDict, total=False):
+    AssignedIpv6Addresses: list[str]
+    AssignedIpv6Prefixes: list[str]
+    NetworkInterfaceId: str
 class AssignPrivateIpAddressesRequest(_t.TypedDict, total=False):
     Ipv4Prefixes: list[str]
     Ipv4PrefixCount: int
@@ -3215,6 +3225,14 @@ class TunnelOption(_t.TypedDict, total=False):
     EnableTunnelLifecycleControl: bool
     Phase1AdditionalKeyExchanges: list[VpnAdditionalKeyExchange]
     Phase2AdditionalKeyExchanges: list[VpnAdditionalKeyExchange]
+class UnassignIpv6AddressesRequest(_t.TypedDict, total=False):
+    Ipv6Prefixes: list[str]
+    NetworkInterfaceId: _t.Required[str]
+    Ipv6Addresses: list[str]
+class UnassignIpv6AddressesResult(_t.TypedDict, total=False):
+    NetworkInterfaceId: str
+    UnassignedIpv6Addresses: list[str]
+    UnassignedIpv6Prefixes: list[str]
 class UnassignPrivateIpAddressesRequest(_t.TypedDict, total=False):
     Ipv4Prefixes: list[str]
     NetworkInterfaceId: _t.Required[str]

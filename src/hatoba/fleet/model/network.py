@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv6Network
 from typing import Literal
 
 from hatoba.core.records import Record
@@ -142,6 +143,12 @@ class Interface(Record, frozen=True, kw_only=True):
         return (*own, *(public for _, public in self.publics))
 
 
+def _blocks6(interface: Interface) -> set[tuple[str, str]]:
+    """The /80 of each of its IPv6 addresses and prefixes, within its subnet."""
+    sixes = [held for held in interface.held if ":" in held]
+    return {(interface.subnet, str(IPv6Network((held.partition("/")[0], 80), strict=False))) for held in sixes}
+
+
 class PolicySet(Record, frozen=True, kw_only=True):
     """A security group's rules. Writer: the `ec2` room."""
 
@@ -177,6 +184,7 @@ interfaces = Table(
             lambda i: [(i.key.partition, i.key.account, i.key.region, i.network, h) for h in i.held],
             many=True,
         ),
+        Index("block6", _blocks6, many=True),
     ),
 )
 policy_sets = Table(

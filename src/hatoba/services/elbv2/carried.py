@@ -132,18 +132,19 @@ def publish_all(tx: Tx, balancers: Iterable[LoadBalancer]) -> None:
 
 
 def name(tx: Tx, balancer: LoadBalancer) -> None:
-    """Its DNS name: public addresses when it faces the internet, private ones else; whoever asks gets them. Zones that
-    have too few healthy targets, and may not use others', are left out."""
+    """Its DNS name: public addresses when it faces the internet, private ones else; whoever asks gets them. Those of
+    IPv6 are what they are. Zones that have too few healthy targets, and may not use others', are left out."""
     key = fleet.zones.key(balancer.scope, balancer.dns_name.lower())
     before = tx.get(fleet.zones, key)
-    public = balancer.scheme == "internet-facing"
     fit = failover.fit(balancer.zones, _seen(tx, balancer))
     subnets = {place.subnet for place in balancer.places if place.zone in fit}
-    addresses = tuple(one.public if public else one.address for one in balancer.attached if one.subnet in subnets)
+    there = [one for one in balancer.attached if one.subnet in subnets]
+    four = [one.address if balancer.scheme == "internal" else one.public for one in there]
+    six = [one.address6 for one in there]
     after = fleet.Zone(
         key=key,
         version=before.version if before is not None else 0,
-        addresses=tuple(address for address in addresses if address is not None),
+        addresses=tuple(address for address in (*four, *six) if address is not None),
     )
     if after != before:
         tx.put(fleet.zones, after)

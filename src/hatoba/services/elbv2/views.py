@@ -69,7 +69,7 @@ def load_balancer(record: LoadBalancer) -> t.LoadBalancer:
         "State": state,
         "Type": record.kind,
         "AvailabilityZones": zones(record),
-        "IpAddressType": "ipv4",
+        "IpAddressType": record.ip_type,
     }
     if record.kind != "gateway":
         hosted = _HOSTED_ZONES if record.kind == "application" else _NETWORK_ZONES
@@ -92,15 +92,17 @@ def zones(record: LoadBalancer) -> list[t.AvailabilityZone]:
 
 
 def _addresses(record: LoadBalancer, place: Place) -> list[t.LoadBalancerAddress]:
+    told: t.LoadBalancerAddress = {}
     if place.address:
-        return [{"PrivateIPv4Address": place.address}]
-    if not place.allocation:
-        return []
-    public = next((one.public for one in record.interfaces if one.subnet == place.subnet), None)
-    told: t.LoadBalancerAddress = {"AllocationId": place.allocation}
-    if public is not None:
-        told["IpAddress"] = public
-    return [told]
+        told["PrivateIPv4Address"] = place.address
+    if place.allocation:
+        told["AllocationId"] = place.allocation
+        public = next((one.public for one in record.interfaces if one.subnet == place.subnet), None)
+        if public is not None:
+            told["IpAddress"] = public
+    if place.address6 and record.dual:
+        told["IPv6Address"] = place.address6
+    return [told] if told else []
 
 
 def target_group(record: TargetGroup, balancers: Iterable[LoadBalancer]) -> t.TargetGroup:
@@ -120,7 +122,7 @@ def target_group(record: TargetGroup, balancers: Iterable[LoadBalancer]) -> t.Ta
         "UnhealthyThresholdCount": check.unhealthy,
         "LoadBalancerArns": [balancer.arn for balancer in balancers],
         "TargetType": record.kind,
-        "IpAddressType": "ipv4",
+        "IpAddressType": record.ip_type,
     }
     if record.protocol in ("HTTP", "HTTPS"):
         shape["ProtocolVersion"] = record.speaks

@@ -143,6 +143,8 @@ NAMED: list[tuple[str, dict[str, Any], list[str]]] = [
      {"GroupId": "sg-1", "SecurityGroupRules": [
          {"SecurityGroupRuleId": "sgr-1", "SecurityGroupRule": {"IpProtocol": "-1", "PrefixListId": "pl-1"}}]},
      ["security-group/sg-1", "security-group-rule/sgr-1", "prefix-list/pl-1"]),
+    ("AssignIpv6Addresses", {"NetworkInterfaceId": "eni-1"}, ["network-interface/eni-1"]),
+    ("UnassignIpv6Addresses", {"NetworkInterfaceId": "eni-1"}, ["network-interface/eni-1"]),
     ("AssignPrivateIpAddresses", {"NetworkInterfaceId": "eni-1"}, ["network-interface/eni-1"]),
     ("UnassignPrivateIpAddresses", {"NetworkInterfaceId": "eni-1"}, ["network-interface/eni-1"]),
     ("CreateNetworkInterface", {"SubnetId": "subnet-1", "Groups": ["sg-1", "sg-2"]},

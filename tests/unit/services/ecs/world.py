@@ -62,6 +62,8 @@ class FakeEc2:
         self.error: AwsError | None = None
         self.gate: asyncio.Event | None = None
         self.zones: dict[str, str] = {}  # by subnet; none: it is not said where they are
+        self.with_ipv6: set[str] = set()  # subnets
+        self.only_ipv6: set[str] = set()
         self.room = Service("ec2")
         for handler in (
             self.create_network_interface,
@@ -91,6 +93,10 @@ class FakeEc2:
                 "AvailabilityZone": "us-east-1a",
                 "Description": req["Description"],
             }
+            if req.get("Ipv6AddressCount"):
+                self.interfaces[known]["Ipv6Addresses"] = [{"Ipv6Address": f"fd68::{self.made:x}"}]
+            if req["SubnetId"] in self.only_ipv6:
+                del self.interfaces[known]["PrivateIpAddress"], self.interfaces[known]["PrivateDnsName"]
         return {"NetworkInterface": self.interfaces[known]}
 
     async def delete_network_interface(self, req: Any, call: Call) -> Any:
@@ -111,7 +117,12 @@ class FakeEc2:
                 raise AwsError(f"The subnet ID '{subnet}' does not exist", code="InvalidSubnetID.NotFound")
         zones = [{"AvailabilityZone": self.zones[s]} if s in self.zones else {} for s in req["SubnetIds"]]
         pairs = zip(req["SubnetIds"], zones, strict=True)
-        return {"Subnets": [{"SubnetId": subnet, "VpcId": "vpc-1", **zone} for subnet, zone in pairs]}
+        return {"Subnets": [{"SubnetId": s, "VpcId": "vpc-1", **zone, **self._ipv6(s)} for s, zone in pairs]}
+
+    def _ipv6(self, subnet: str) -> dict[str, Any]:
+        association = {"AssociationId": "subnet-cidr-assoc-1", "Ipv6CidrBlock": "fd68::/64"}
+        known = subnet in self.with_ipv6 | self.only_ipv6
+        return {"Ipv6CidrBlockAssociationSet": [association] if known else [], "Ipv6Native": subnet in self.only_ipv6}
 
     async def describe_security_groups(self, req: Any, call: Call) -> Any:
         vpc = {"sg-far": "vpc-2"}

@@ -103,6 +103,7 @@ GROUPS: dict[str, Rule] = {
 
 INTERFACES: dict[str, Rule] = {
     "AllocateAddress": on(made("elastic-ip")),
+    "AssignIpv6Addresses": on(INTERFACE),
     "AssignPrivateIpAddresses": on(INTERFACE),
     "AssociateAddress": on(r.elastic, r.holder),
     "AttachNetworkInterface": on(INTERFACE, of("instance", "InstanceId")),
@@ -113,6 +114,7 @@ INTERFACES: dict[str, Rule] = {
     "ModifyNetworkInterfaceAttribute": on(INTERFACE, of("security-group", "Groups"), changing=("NetworkInterfaceId",)),
     "ResetNetworkInterfaceAttribute": on(INTERFACE),
     "ReleaseAddress": on(r.elastic),
+    "UnassignIpv6Addresses": on(INTERFACE),
     "UnassignPrivateIpAddresses": on(INTERFACE),
 }
 

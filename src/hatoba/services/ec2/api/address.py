@@ -23,7 +23,8 @@ from hatoba.services.ec2.model.address import (
 )
 from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import invalid, missing, not_found
-from hatoba.services.ec2.model.interface import Eni, PublicPool, enis, of_fleet, the_eni, users_own
+from hatoba.services.ec2.model.interface import Eni, PublicPool, enis, of_fleet, only_ipv6, the_eni, users_own
+from hatoba.services.ec2.model.network import the_subnet
 from hatoba.store import Tx
 from hatoba.store.store import View
 
@@ -88,6 +89,8 @@ async def associate_address(req: t.AssociateAddressRequest, call: Call) -> t.Ass
 def _private(view: View, eni: Eni, req: t.AssociateAddressRequest) -> str | None:
     """The secondary address that is meant; None: the interface's own."""
     interface = of_fleet(view, eni)
+    if not interface.address:
+        raise only_ipv6(the_subnet(view, eni.scope, eni.subnet))
     wanted = req.get("PrivateIpAddress", interface.address)
     if wanted == interface.address:
         return None

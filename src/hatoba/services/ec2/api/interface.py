@@ -1,8 +1,8 @@
 """Network interfaces: made by users, and by the platform's services for tasks and load balancers.
 
-What an interface has besides its own IPv4 address is in `further`. Creating one twice with the same client token finds
-the first. Those that a service made for itself show who asked for them; one that is in use cannot
-be deleted.
+What an interface has besides its own IPv4 address is in `further` and `further6`. Creating one twice with the same
+client token finds the first. Those that a service made for itself show who asked for them; one that is in use cannot be
+deleted.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.further import of_new
+from hatoba.services.ec2.api.further6 import make_primary, of_new6
 from hatoba.services.ec2.api.room import described, dry_run, ec2, made_once, one_attribute, own_tags, refuse_unknown
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.filters import Values, flag
@@ -25,6 +26,7 @@ from hatoba.services.ec2.model.address import give_public, take_public
 from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import invalid, missing, not_found
 from hatoba.services.ec2.model.further import assign
+from hatoba.services.ec2.model.further6 import addresses_of, assign6
 from hatoba.services.ec2.model.group import groups
 from hatoba.services.ec2.model.interface import (
     Eni,
@@ -36,6 +38,7 @@ from hatoba.services.ec2.model.interface import (
     groups_for,
     in_use,
     of_fleet,
+    only_ipv6,
     the_eni,
     users_own,
 )
@@ -76,7 +79,8 @@ async def create_network_interface(req: t.CreateNetworkInterfaceRequest, call: C
             now=call.now,
         )
         assign(tx, eni, besides)
-        return eni
+        assign6(tx, eni, of_new6(req, subnet))
+        return make_primary(tx, eni, req.get("EnablePrimaryIpv6", False))
 
     eni = made_once(call, req, the_eni, create)
     answer: t.CreateNetworkInterfaceResult = {"NetworkInterface": _view(call, eni)}
@@ -85,16 +89,8 @@ async def create_network_interface(req: t.CreateNetworkInterfaceRequest, call: C
     return answer
 
 
-# What would give an interface addresses that are not there yet, or make another thing of it.
-_UNKNOWN = (
-    "ConnectionTrackingSpecification",
-    "EnablePrimaryIpv6",
-    "Ipv6AddressCount",
-    "Ipv6Addresses",
-    "Ipv6PrefixCount",
-    "Ipv6Prefixes",
-    "Operator",
-)
+# What would make another thing of it.
+_UNKNOWN = ("ConnectionTrackingSpecification", "Operator")
 
 
 def _address(wanted: str | None) -> str | None:
@@ -141,14 +137,14 @@ async def describe_network_interfaces(
             "operator.managed": lambda eni: flag(False),
             "operator.principal": lambda eni: (),
             "attachment.status": lambda eni: ("attached" if in_use(call.store, eni) else None,),
-            "ipv6-addresses.ipv6-address": lambda eni: (),
+            "ipv6-addresses.ipv6-address": of(lambda interface: tuple(addresses_of(interface))),
             "group-name": lambda eni: _group_names(call, eni).values(),
             "group-id": of(lambda interface: interface.groups),
             "mac-address": of(lambda interface: (interface.mac,)),
             "private-ip-address": of(_private),
             "addresses.private-ip-address": of(_private),
-            "addresses.primary": of(lambda interface: ("true", "false") if interface.further else ("true",)),
-            "private-dns-name": of(lambda interface: (views.private_name(interface.address, call.scope.region),)),
+            "addresses.primary": of(lambda interface: ("true", "false")[: len(_private(interface))]),
+            "private-dns-name": of(_names(call.scope.region)),
             **{f"association.{name}": _public(read, own=True) for name, read in _PUBLIC.items()},
             **{f"addresses.association.{name}": _public(read) for name, read in _PUBLIC.items()},
         },
@@ -182,7 +178,12 @@ def _public(read: Callable[[Eni, Translation], str | None], *, own: bool = False
 
 
 def _private(interface: fleet.Interface) -> tuple[str, ...]:
-    return (interface.address, *interface.further)
+    """Of IPv4."""
+    return tuple(held for held in (interface.address, *interface.further) if held and ":" not in held)
+
+
+def _names(region: str) -> Callable[[fleet.Interface], tuple[str, ...]]:
+    return lambda interface: (views.private_name(interface.address, region),) if interface.address else ()
 
 
 @ec2.operation
@@ -197,7 +198,7 @@ async def delete_network_interface(req: t.DeleteNetworkInterfaceRequest, call: C
 
 
 # What no interface has here.
-_UNCHANGED = ("AssociatedSubnetIds", "ConnectionTrackingSpecification", "EnaSrdSpecification", "EnablePrimaryIpv6")
+_UNCHANGED = ("AssociatedSubnetIds", "ConnectionTrackingSpecification", "EnaSrdSpecification")
 
 
 @ec2.operation
@@ -219,7 +220,11 @@ async def modify_network_interface_attribute(req: t.ModifyNetworkInterfaceAttrib
             if not req["Groups"]:
                 raise invalid("You must specify at least one security group.", "MissingParameter")
             tx.put(fleet.interfaces, replace(of_fleet(tx, eni), groups=groups_for(tx, subnet, req["Groups"])))
+        if "EnablePrimaryIpv6" in req:
+            make_primary(tx, eni, req["EnablePrimaryIpv6"])
         if req.get("AssociatePublicIpAddress") is True:
+            if not of_fleet(tx, eni).address:
+                raise only_ipv6(the_subnet(tx, call.scope, eni.subnet))
             give_public(tx, call.ids, eni, call.get(PublicPool))
         elif req.get("AssociatePublicIpAddress") is False:
             take_public(tx, eni)

@@ -21,7 +21,7 @@ from hatoba.services.ec2.api.room import described, dry_run, ec2, made_once, own
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.model.address import Elastic, associate, disassociate, holder, the_elastic
 from hatoba.services.ec2.model.errors import invalid, missing, not_found
-from hatoba.services.ec2.model.interface import create_eni, enis, forget_eni, of_fleet
+from hatoba.services.ec2.model.interface import create_eni, enis, forget_eni, of_fleet, only_ipv6
 from hatoba.services.ec2.model.nat import NatGateway, carried, nat_gateways, the_nat_gateway
 from hatoba.services.ec2.model.network import Subnet, the_subnet
 from hatoba.services.ec2.model.routes import internet_gateways
@@ -56,6 +56,8 @@ async def create_nat_gateway(req: t.CreateNatGatewayRequest, call: Call) -> t.Cr
 
 def _create(tx: Tx, call: Call, req: t.CreateNatGatewayRequest) -> NatGateway:
     subnet = the_subnet(tx, call.scope, req.get("SubnetId", ""))
+    if subnet.only6:
+        raise only_ipv6(subnet)
     gateway = NatGateway(
         key=nat_gateways.key(call.scope, resource_id(call.ids, "nat")),
         vpc=subnet.vpc,

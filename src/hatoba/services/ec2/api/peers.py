@@ -20,9 +20,7 @@ def cidr4(text: str) -> str:
 def network6(text: str, parameter: str) -> ipaddress.IPv6Network:
     """Raises InvalidParameterValue."""
     try:
-        if "/" not in text:
-            raise ValueError(text)
-        return ipaddress.IPv6Network(text, strict=False)
+        return _network6(text)
     except ValueError:
         raise invalid(f"Value ({text}) for parameter {parameter} is invalid. This is not a valid CIDR block.") from None
 
@@ -30,8 +28,13 @@ def network6(text: str, parameter: str) -> ipaddress.IPv6Network:
 def cidr6(text: str) -> str:
     """Raises InvalidParameterValue."""
     try:
-        if "/" not in text:
-            raise ValueError(text)
-        return str(ipaddress.IPv6Network(text, strict=False))
+        return str(_network6(text))
     except ValueError:
         raise invalid(f"CIDR block {text} is malformed") from None
+
+
+def _network6(text: str) -> ipaddress.IPv6Network:
+    """Python takes the name of a device (`fd00::%eth0/64`) for a part of an address. Raises ValueError."""
+    if "/" not in text or "%" in text:
+        raise ValueError(text)
+    return ipaddress.IPv6Network(text, strict=False)

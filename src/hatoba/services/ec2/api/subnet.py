@@ -34,7 +34,7 @@ from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.blocks6 import new_block, subnet_block
 from hatoba.services.ec2.model.errors import dependency, invalid, missing
 from hatoba.services.ec2.model.interface import enis
-from hatoba.services.ec2.model.network import Subnet, available, subnets, the_subnet, the_vpc
+from hatoba.services.ec2.model.network import Subnet, Vpc, available, subnets, the_subnet, the_vpc
 from hatoba.services.ec2.model.routes import route_tables
 from hatoba.services.ec2.model.ways import refresh_ways
 from hatoba.store.store import View
@@ -60,28 +60,51 @@ def _overlaps(view: View, vpc: str, cidr: IPv4Network) -> bool:
     return any(other.cidr and cidr.overlaps(other.network) for other in view.index(subnets, "vpc", vpc))
 
 
+def _only6(req: t.CreateSubnetRequest) -> bool:
+    """Raises MissingParameter, InvalidParameterCombination."""
+    if not req.get("Ipv6Native"):
+        if "CidrBlock" not in req:
+            raise missing("cidrBlock")
+        return False
+    if "CidrBlock" in req:
+        raise invalid(
+            "The parameter cidrBlock cannot be used with the parameter ipv6Native", "InvalidParameterCombination"
+        )
+    if "Ipv6CidrBlock" not in req:
+        raise missing("ipv6CidrBlock")
+    return True
+
+
+def _cidr(view: View, vpc: Vpc, req: t.CreateSubnetRequest) -> str:
+    """Raises InvalidSubnet.Range, InvalidSubnet.Conflict."""
+    cidr = sized_block(req.get("CidrBlock", ""), "Subnet")
+    if not any(cidr.subnet_of(IPv4Network(block)) for block in vpc.cidrs):
+        raise invalid(f"The CIDR '{cidr}' is invalid.", "InvalidSubnet.Range")
+    if _overlaps(view, vpc.id, cidr):
+        raise invalid(f"The CIDR '{cidr}' conflicts with another subnet", "InvalidSubnet.Conflict")
+    return str(cidr)
+
+
 @ec2.operation
 async def create_subnet(req: t.CreateSubnetRequest, call: Call) -> t.CreateSubnetResult:
     dry_run(req)
-    refuse_unknown(req, *OF_POOLS, "Ipv6Native", "OutpostArn")
-    if "CidrBlock" not in req:
-        raise missing("cidrBlock")
+    refuse_unknown(req, *OF_POOLS, "OutpostArn")
+    only6 = _only6(req)
     ensure_default(call)
-    cidr = sized_block(req["CidrBlock"], "Subnet")
     with call.tx() as tx:
         vpc = the_vpc(tx, call.scope, req["VpcId"])
-        if not any(cidr.subnet_of(IPv4Network(block)) for block in vpc.cidrs):
-            raise invalid(f"The CIDR '{cidr}' is invalid.", "InvalidSubnet.Range")
-        if _overlaps(tx, vpc.id, cidr):
-            raise invalid(f"The CIDR '{cidr}' conflicts with another subnet", "InvalidSubnet.Conflict")
+        cidr = None if only6 else _cidr(tx, vpc, req)
         block6 = subnet_block(tx, vpc, req["Ipv6CidrBlock"]) if "Ipv6CidrBlock" in req else None
         subnet = tx.put(
             subnets,
             Subnet(
                 key=subnets.key(call.scope, resource_id(call.ids, "subnet")),
                 vpc=vpc.id,
-                cidr=str(cidr),
+                cidr=cidr,
                 zone=_zone(req, call),
+                assign6=only6,
+                hostname_type="resource-name" if only6 else "ip-name",
+                dns_aaaa=only6,
                 block6=new_block(call.ids, block6) if block6 is not None else None,
             ),
         )
@@ -195,19 +218,41 @@ async def delete_subnet(req: t.DeleteSubnetRequest, call: Call) -> None:
 @ec2.operation
 async def modify_subnet_attribute(req: t.ModifySubnetAttributeRequest, call: Call) -> None:
     one_attribute(req, "SubnetId")
-    refuse_turned_on(req, "AssignIpv6AddressOnCreation", "EnableDns64", "MapCustomerOwnedIpOnLaunch")
+    refuse_turned_on(req, "EnableDns64", "MapCustomerOwnedIpOnLaunch")
     refuse_unknown(req, "CustomerOwnedIpv4Pool", "EnableLniAtDeviceIndex", "DisableLniAtDeviceIndex")
     with call.tx() as tx:
         subnet = the_subnet(tx, call.scope, req["SubnetId"])
         if "MapPublicIpOnLaunch" in req:
-            subnet = replace(subnet, map_public=req["MapPublicIpOnLaunch"].get("Value", False))
+            wanted = req["MapPublicIpOnLaunch"].get("Value", False)
+            _refuse_in_only6(subnet, wanted, "map-public-ip-on-launch", "true")
+            subnet = replace(subnet, map_public=wanted)
+        if "AssignIpv6AddressOnCreation" in req:
+            subnet = _assigning(subnet, req["AssignIpv6AddressOnCreation"].get("Value", False))
         if "PrivateDnsHostnameTypeOnLaunch" in req:
-            subnet = replace(subnet, hostname_type=req["PrivateDnsHostnameTypeOnLaunch"])
+            kind = req["PrivateDnsHostnameTypeOnLaunch"]
+            _refuse_in_only6(subnet, kind == "ip-name", "private-dns-hostname-type-on-launch", kind)
+            subnet = replace(subnet, hostname_type=kind)
         if "EnableResourceNameDnsARecordOnLaunch" in req:
             subnet = replace(subnet, dns_a=req["EnableResourceNameDnsARecordOnLaunch"].get("Value", False))
         if "EnableResourceNameDnsAAAARecordOnLaunch" in req:
             subnet = replace(subnet, dns_aaaa=req["EnableResourceNameDnsAAAARecordOnLaunch"].get("Value", False))
         tx.put(subnets, subnet)
+
+
+def _refuse_in_only6(subnet: Subnet, wrong: bool, attribute: str, value: str) -> None:
+    if wrong and subnet.only6:
+        raise invalid(f"Invalid value '{value}' for {attribute}. The subnet ({subnet.id}) is IPv6-only.")
+
+
+def _assigning(subnet: Subnet, wanted: bool) -> Subnet:
+    """New interfaces get an IPv6 address, or do not: those of an IPv6-only subnet always do."""
+    _refuse_in_only6(subnet, not wanted, "assign-ipv6-address-on-creation", "false")
+    if wanted and subnet.block6 is None:
+        raise invalid(
+            "Invalid value 'true' for assign-ipv6-address-on-creation. Cannot set assign-ipv6-address-on-creation to "
+            f"true unless the subnet ({subnet.id}) has an IPv6 CIDR block associated with it."
+        )
+    return replace(subnet, assign6=wanted)
 
 
 @ec2.operation

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from hatoba.aws.shapes import ec2 as t
+from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.room import OF_POOLS, ec2, refuse_unknown
 from hatoba.services.ec2.model.blocks6 import new_block, put_block, subnet_block
 from hatoba.services.ec2.model.errors import invalid, missing, not_found
+from hatoba.services.ec2.model.further6 import holds6
 from hatoba.services.ec2.model.network import Subnet, subnets, the_subnet, the_vpc
 from hatoba.store import Tx
 
@@ -35,11 +37,20 @@ async def associate_subnet_cidr_block(
 async def disassociate_subnet_cidr_block(
     req: t.DisassociateSubnetCidrBlockRequest, call: Call
 ) -> t.DisassociateSubnetCidrBlockResult:
+    """New interfaces get no IPv6 address from then on."""
     with call.tx() as tx:
         subnet = _associated(tx, call, req["AssociationId"])
         block = subnet.block6
         assert block is not None
-        put_block(tx, subnet, None)
+        if subnet.only6:
+            raise invalid(
+                f"The subnet CIDR block with association ID {block.id} may not be disassociated. It is the only block "
+                f"of the IPv6-only subnet {subnet.id}",
+                "OperationNotPermitted",
+            )
+        if holds6(tx, subnet):
+            raise invalid(f"The subnet CIDR block with association ID {block.id} is in use.", "InvalidCidrBlock.InUse")
+        put_block(tx, replace(subnet, assign6=False), None)
     return {"SubnetId": subnet.id, "Ipv6CidrBlockAssociation": views.subnet_association(block, "disassociating")}
 
 

@@ -98,7 +98,7 @@ def subnet_block(view: View, vpc: Vpc, text: str) -> IPv6Network:
     """
     try:
         block = IPv6Network(text)
-        if "/" not in text or block.prefixlen not in OF_SUBNET:
+        if "/" not in text or "%" in text or block.prefixlen not in OF_SUBNET:
             raise ValueError(text)
     except ValueError:
         raise invalid(f"invalid value for parameter ipv6-cidr-block: {text}") from None

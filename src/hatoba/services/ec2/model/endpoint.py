@@ -20,7 +20,7 @@ from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.endpointservice import EndpointService, Kind, the_service
 from hatoba.services.ec2.model.errors import invalid, not_found
-from hatoba.services.ec2.model.interface import Eni, create_eni, enis, forget_eni, of_fleet, the_eni
+from hatoba.services.ec2.model.interface import Eni, create_eni, enis, forget_eni, of_fleet, only_ipv6, the_eni
 from hatoba.services.ec2.model.network import Subnet
 from hatoba.services.ec2.model.prefixlist import PrefixList
 from hatoba.services.ec2.model.routes import ENDPOINT, Route, RouteTable, route_tables
@@ -102,6 +102,8 @@ def add_interface(
     """In one more subnet. Raises InvalidParameter, DuplicateSubnetsInSameZone, and what `create_eni` raises."""
     if subnet.vpc != endpoint.vpc:
         raise invalid(f"Subnet {subnet.id} and VPC {endpoint.vpc} belong to different networks.", "InvalidParameter")
+    if subnet.only6:
+        raise only_ipv6(subnet)
     if any(eni.zone == subnet.zone for eni in interfaces_of(tx, endpoint)):
         raise invalid(
             f"Found another VPC endpoint subnet in the availability zone of {subnet.id}", "DuplicateSubnetsInSameZone"
@@ -148,9 +150,10 @@ def names_of(view: View, endpoint: VpcEndpoint) -> Iterator[tuple[str, tuple[str
     """The endpoint's own names with their addresses: all of them first, then those of each zone."""
     service, found = service_of(endpoint), interfaces_of(view, endpoint)
     label = f"{endpoint.id}-{hashlib.blake2b(endpoint.id.encode(), digest_size=4).hexdigest()}"
-    yield f"{label}.{service.base}", tuple(of_fleet(view, eni).address for eni in found)
-    for eni in found:
-        yield f"{label}-{eni.zone}.{service.base}", (of_fleet(view, eni).address,)
+    addresses = [of_fleet(view, eni).address for eni in found]
+    yield f"{label}.{service.base}", tuple(addresses)
+    for eni, address in zip(found, addresses, strict=True):
+        yield f"{label}-{eni.zone}.{service.base}", (address,)
 
 
 def refresh_endpoints(tx: Tx, scope: Scope, vpc: str) -> None:

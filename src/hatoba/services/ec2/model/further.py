@@ -18,11 +18,11 @@ from hatoba.fleet import model as fleet
 from hatoba.network import addresses
 from hatoba.services.ec2.model.address import disassociate
 from hatoba.services.ec2.model.errors import invalid
-from hatoba.services.ec2.model.interface import Eni, of_fleet, put_eni, the_eni, users_own
+from hatoba.services.ec2.model.interface import Eni, of_fleet, only_ipv6, put_eni, the_eni, users_own
 from hatoba.services.ec2.model.network import DELEGATED, Subnet, TakenAddresses, holder_of, subnets, the_subnet
 from hatoba.store import Tx
 
-LIMIT = 50  # of an interface, as of AWS's largest machines: its own address counts, and a prefix counts as one
+LIMIT = 50  # of each family, as of AWS's largest machines: its own address counts, and a prefix counts as one
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +56,11 @@ def assign(tx: Tx, eni: Eni, wish: Wish, *, move: bool = False) -> Given:
     InsufficientFreeAddressesInSubnet, InsufficientCidrBlocks, InvalidIPAddress.InUse, Resource.AlreadyAssigned,
     InvalidParameterValue.
     """
+    if not wish:
+        return Given(addresses=(), prefixes=())
     before, subnet = of_fleet(tx, eni), the_subnet(tx, eni.scope, eni.subnet)
+    if subnet.only6:
+        raise only_ipv6(subnet)
     asked, blocks = dict.fromkeys(map(_address, wish.addresses)), dict.fromkeys(map(_prefix, wish.prefixes))
     wanted = [address for address in asked if address not in before.further]
     prefixes = [prefix for prefix in blocks if prefix not in before.blocks]
@@ -91,7 +95,7 @@ def unassign(tx: Tx, eni: Eni, gone: Iterable[str], prefixes: Iterable[str]) -> 
 
 
 def _refuse_over_limit(interface: fleet.Interface, more: int) -> None:
-    if len(interface.held) + more > LIMIT:
+    if sum(":" not in held for held in interface.held) + more > LIMIT:
         raise invalid("Number of private addresses will exceed limit.", "PrivateIpAddressLimitExceeded")
 
 

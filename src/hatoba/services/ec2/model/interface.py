@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from hatoba.core.errors import AwsError
 from hatoba.core.ids import Ids, resource_id
 from hatoba.core.keys import Scope
 from hatoba.core.records import Record, replace
@@ -21,8 +22,8 @@ from hatoba.network import addresses
 from hatoba.services.ec2.model.errors import invalid, not_found
 from hatoba.services.ec2.model.group import SecurityGroup, default_group, the_group
 from hatoba.services.ec2.model.nat import nat_gateways
-from hatoba.services.ec2.model.network import Subnet, TakenAddresses, Vpc, subnets, the_vpc
-from hatoba.services.ec2.model.routes import leads_outside
+from hatoba.services.ec2.model.network import Subnet, TakenAddresses, Vpc, subnets, the_subnet, the_vpc
+from hatoba.services.ec2.model.routes import leads_outside, leads_outside6
 from hatoba.store import Index, Table, Tx
 from hatoba.store.store import View
 
@@ -64,6 +65,7 @@ class Eni(Record, frozen=True, kw_only=True):
     association: str | None = None  # id of the association with it
     allocation: str | None = None  # of an elastic address; None: the public address lives as long as the interface
     further: tuple[Translation, ...] = ()  # of its secondary addresses
+    primary6: bool = False  # its first IPv6 address is its primary one: it stays for as long as the interface
 
     @property
     def translations(self) -> tuple[Translation, ...]:
@@ -147,10 +149,48 @@ def create_eni(
     requester: str | None,
     now: float,
 ) -> Eni:
-    """Allocates an address and writes both records.
+    """Allocates an address of IPv4, unless the subnet has none, and writes both records. Those of IPv6 are for
+    `further6` to give.
 
-    Raises InsufficientFreeAddressesInSubnet, InvalidIPAddress.InUse.
+    Raises InsufficientFreeAddressesInSubnet, InvalidIPAddress.InUse, InvalidParameterValue.
     """
+    id_ = resource_id(ids, "eni")
+    if subnet.only6 and address is not None:
+        raise only_ipv6(subnet)
+    free = None if subnet.only6 else _allocated(tx, subnet, address)
+    interface = fleet.Interface(
+        key=fleet.interfaces.key(subnet.scope, id_),
+        network=subnet.vpc,
+        subnet=subnet.id,
+        address=str(free) if free is not None else "",
+        mac=addresses.mac(free or IPv4Address(zlib.crc32(id_.encode())), zlib.crc32(subnet.vpc.encode())),
+        gateway=str(addresses.router(subnet.network)) if free is not None else "",
+        prefix=subnet.cidr or "",
+        groups=groups,
+        prefix6=subnet.block6.cidr if subnet.block6 is not None else None,
+        egress6=leads_outside6(tx, subnet.scope, subnet.id) if subnet.block6 is not None else "none",
+    )
+    tx.put(fleet.interfaces, interface)
+    return tx.put(
+        enis,
+        Eni(
+            key=enis.key(subnet.scope, id_),
+            vpc=subnet.vpc,
+            subnet=subnet.id,
+            zone=subnet.zone,
+            description=description,
+            requester=requester,
+            created=now,
+        ),
+    )
+
+
+def only_ipv6(subnet: Subnet) -> AwsError:
+    """What is said of IPv4 addresses for interfaces of an IPv6-only subnet."""
+    return invalid(f"The subnet '{subnet.id}' is IPv6-only: interfaces in it have no private IPv4 address.")
+
+
+def _allocated(tx: Tx, subnet: Subnet, address: str | None) -> IPv4Address:
     network, taken = subnet.network, TakenAddresses(tx, subnet)
     if address is None:
         after = IPv4Address(subnet.cursor) if subnet.cursor else None
@@ -168,30 +208,7 @@ def create_eni(
             raise invalid("Address does not fall within the subnet's address range")
         if free in taken:
             raise invalid(f"Address {free} is in use.", "InvalidIPAddress.InUse")
-    id_ = resource_id(ids, "eni")
-    interface = fleet.Interface(
-        key=fleet.interfaces.key(subnet.scope, id_),
-        network=subnet.vpc,
-        subnet=subnet.id,
-        address=str(free),
-        mac=addresses.mac(free, zlib.crc32(subnet.vpc.encode())),
-        gateway=str(addresses.router(network)),
-        prefix=str(network),
-        groups=groups,
-    )
-    tx.put(fleet.interfaces, interface)
-    return tx.put(
-        enis,
-        Eni(
-            key=enis.key(subnet.scope, id_),
-            vpc=subnet.vpc,
-            subnet=subnet.id,
-            zone=subnet.zone,
-            description=description,
-            requester=requester,
-            created=now,
-        ),
-    )
+    return free
 
 
 def put_eni(tx: Tx, eni: Eni) -> Eni:
@@ -209,10 +226,21 @@ def _show(tx: Tx, eni: Eni, outside: bool) -> None:
 
 
 def refresh_egress(tx: Tx, scope: Scope, subnet: str) -> None:
-    """After a change of routes: who may leave the VPC, and be reached from outside."""
+    """After a change of routes, or of the subnet's blocks: who may leave the VPC, and be reached from outside."""
     outside = leads_outside(tx, scope, subnet)
     for eni in tx.index(enis, "public_in", subnet):
         _show(tx, eni, outside)
+    _refresh6(tx, the_subnet(tx, scope, subnet))
+
+
+def _refresh6(tx: Tx, subnet: Subnet) -> None:
+    """All of a subnet's interfaces have the same way out: if the first one knows of it, so do the others."""
+    inside = tx.index(fleet.interfaces, "subnet", subnet.id)
+    prefix = subnet.block6.cidr if subnet.block6 is not None else None
+    egress = leads_outside6(tx, subnet.scope, subnet.id) if prefix is not None else "none"
+    if inside and (inside[0].prefix6, inside[0].egress6) != (prefix, egress):
+        for interface in inside:
+            tx.put(fleet.interfaces, replace(interface, prefix6=prefix, egress6=egress))
 
 
 def in_use(view: View, eni: Eni) -> bool:

@@ -6,7 +6,7 @@ written by `ways` and `acl`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import Literal
 
@@ -164,12 +164,16 @@ DELEGATED = 28  # the length of a delegated prefix
 
 
 def taken_in(view: View, subnet: Subnet) -> int:
-    """How many addresses of a subnet are taken: interfaces' own, secondary ones, and all of delegated prefixes."""
+    """How many IPv4 addresses are taken: interfaces' own, secondary ones, and all of delegated prefixes."""
     besides = (
-        len(interface.further) + len(interface.blocks) * (1 << (32 - DELEGATED))
+        _of_ipv4(interface.further) + _of_ipv4(interface.blocks) * (1 << (32 - DELEGATED))
         for interface in view.index(fleet.interfaces, "holds_more", subnet.id)
     )
     return view.count(fleet.interfaces, "subnet", subnet.id) + sum(besides)
+
+
+def _of_ipv4(networks: Iterable[str]) -> int:
+    return sum(":" not in network for network in networks)
 
 
 def available(view: View, subnet: Subnet) -> int:
@@ -185,7 +189,7 @@ def holder_of(view: View, subnet: Subnet, held: str) -> fleet.Interface | None:
 
 
 class TakenAddresses:
-    """The addresses of a VPC that are in use, without gathering them: asked one by one."""
+    """The IPv4 addresses of a VPC that are in use, without gathering them: asked one by one."""
 
     def __init__(self, view: View, subnet: Subnet) -> None:
         self._view = view
@@ -203,5 +207,6 @@ class TakenAddresses:
             address
             for interface in self._view.index(fleet.interfaces, "subnet", self._subnet.id)
             for held in interface.held
+            if ":" not in held
             for address in IPv4Network(held)
         )

@@ -274,7 +274,10 @@ def address(record: Elastic, eni: Eni | None, translation: Translation | None, p
 def network_interface(
     record: Eni, interface: fleet.Interface, in_use: bool, group_names: Mapping[str, str], own: Tags
 ) -> t.NetworkInterface:
-    held = [_held(record, interface, private) for private in (interface.address, *interface.further)]
+    four = [held for held in (interface.address, *interface.further) if held and ":" not in held]
+    held = [_held(record, interface, private) for private in four]
+    first6 = interface.address6
+    six = [first6, *(held for held in interface.further if ":" in held)] if first6 is not None else []
     shown: t.NetworkInterface = {
         "NetworkInterfaceId": record.id,
         "VpcId": record.vpc,
@@ -284,11 +287,11 @@ def network_interface(
         "Description": record.description,
         "Groups": [{"GroupId": id_, "GroupName": group_names.get(id_, "")} for id_ in interface.groups],
         "InterfaceType": record.kind,
-        "Ipv6Addresses": [],
+        "Ipv6Addresses": [
+            {"Ipv6Address": address, "IsPrimaryIpv6": record.primary6 and address == first6} for address in six
+        ],
         "MacAddress": interface.mac,
         "OwnerId": record.key.account,
-        "PrivateDnsName": private_name(interface.address, record.key.region),
-        "PrivateIpAddress": interface.address,
         "PrivateIpAddresses": held,
         "RequesterManaged": record.requester is not None,
         "SourceDestCheck": record.source_check,
@@ -297,9 +300,18 @@ def network_interface(
     }
     if record.requester is not None:
         shown["RequesterId"] = record.requester
-    if interface.blocks:
-        shown["Ipv4Prefixes"] = [{"Ipv4Prefix": block} for block in interface.blocks]
-    if "Association" in held[0]:
+    if not interface.address:
+        shown["Ipv6Native"] = True
+    else:
+        shown["PrivateDnsName"] = private_name(interface.address, record.key.region)
+        shown["PrivateIpAddress"] = interface.address
+    if first6 is not None:
+        shown["Ipv6Address"] = first6
+    if blocks := [block for block in interface.blocks if ":" not in block]:
+        shown["Ipv4Prefixes"] = [{"Ipv4Prefix": block} for block in blocks]
+    if blocks6 := [block for block in interface.blocks if ":" in block]:
+        shown["Ipv6Prefixes"] = [{"Ipv6Prefix": block} for block in blocks6]
+    if held and "Association" in held[0]:
         shown["Association"] = held[0]["Association"]
     if in_use:
         shown["Attachment"] = {

@@ -47,6 +47,10 @@ async def check(call: Call, network: Network) -> None:
     vpcs = {subnet["VpcId"] for subnet in found}
     if len(vpcs) != 1:
         raise t.InvalidParameterException("The subnets of a network configuration must all belong to the same VPC.")
+    if network.public and (only6 := [subnet["SubnetId"] for subnet in found if subnet.get("Ipv6Native")]):
+        raise t.InvalidParameterException(
+            f"assignPublicIp cannot be ENABLED in subnets that have IPv6 only: [{', '.join(only6)}]"
+        )
     if not network.groups:
         return
     try:

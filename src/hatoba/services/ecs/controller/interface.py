@@ -19,11 +19,14 @@ def _description(task: Task) -> str:
 
 
 async def create(aws: Door, task: Task) -> Eni:
+    """In a subnet with an IPv6 block it has an IPv6 address as well; in one of IPv6 only it has no other."""
     assert task.network is not None
+    (subnet,) = (await aws.ec2.describe_subnets(SubnetIds=[task.subnet]))["Subnets"]
     found = await aws.ec2.create_network_interface(
         SubnetId=task.subnet,
         Description=_description(task),
         ClientToken=task.attachment,
+        **({"Ipv6AddressCount": 1} if subnet.get("Ipv6CidrBlockAssociationSet") else {}),
         **({"Groups": list(task.network.groups)} if task.network.groups else {}),
     )
     interface = found["NetworkInterface"]
@@ -32,7 +35,7 @@ async def create(aws: Door, task: Task) -> Eni:
         id=interface["NetworkInterfaceId"],
         subnet=interface["SubnetId"],
         vpc=interface["VpcId"],
-        address=interface["PrivateIpAddress"],
+        address=interface.get("PrivateIpAddress") or "",
         mac=interface["MacAddress"],
         dns=interface.get("PrivateDnsName") or "",
         zone=interface.get("AvailabilityZone") or "",

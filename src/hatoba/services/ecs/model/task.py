@@ -91,7 +91,7 @@ class Eni(Part, frozen=True, kw_only=True):
     id: str
     subnet: str
     vpc: str
-    address: str
+    address: str  # "": it has IPv6 only
     mac: str
     dns: str = ""
     zone: str = ""

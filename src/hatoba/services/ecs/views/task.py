@@ -161,7 +161,9 @@ def _agents(record: Task, container: Container) -> list[dict[str, Any]]:
 def _interfaces(record: Task) -> list[t.NetworkInterface]:
     if record.eni is None:
         return []
-    shape: t.NetworkInterface = {"attachmentId": record.attachment, "privateIpv4Address": record.eni.address}
+    shape: t.NetworkInterface = {"attachmentId": record.attachment}
+    if record.eni.address:
+        shape["privateIpv4Address"] = record.eni.address
     if record.eni.address6:
         shape["ipv6Address"] = record.eni.address6
     return [shape]

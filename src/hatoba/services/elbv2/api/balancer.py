@@ -1,4 +1,7 @@
-"""Load balancers. An operation writes what is wanted; the controller gives it interfaces and a node."""
+"""Load balancers. An operation writes what is wanted; the controller gives it interfaces and a node.
+
+What changes while one stands (subnets, groups, the type of its addresses) is wanted in the same way.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,17 @@ from hatoba.gateway.call import Call
 from hatoba.gateway.tags import tags_of
 from hatoba.services.elbv2 import views
 from hatoba.services.elbv2.api.room import checked_tags, elbv2, find_balancer, page, tag, the_balancer
-from hatoba.services.elbv2.api.subnets import Where, check_gateway, checked_groups, checked_subnets
+from hatoba.services.elbv2.api.subnets import (
+    Where,
+    check_blocks,
+    check_gateway,
+    checked_groups,
+    checked_subnets,
+    checked_type,
+)
 from hatoba.services.elbv2.carried import publish
-from hatoba.services.elbv2.model.balancer import Kind, LoadBalancer, Place, Scheme, load_balancers, named
+from hatoba.services.elbv2.families import check_families
+from hatoba.services.elbv2.model.balancer import IpType, Kind, LoadBalancer, Place, Scheme, load_balancers, named
 from hatoba.services.elbv2.model.group import targets
 from hatoba.services.elbv2.model.listener import forget_listener, listeners_of
 from hatoba.services.elbv2.plan import attributes
@@ -35,7 +46,8 @@ async def create_load_balancer(req: t.CreateLoadBalancerInput, call: Call) -> t.
             if req.get(member):
                 raise invalid(f"{member} cannot be specified for load balancers with type 'gateway'")
     scheme: Scheme = "internal" if kind == "gateway" else req.get("Scheme", "internet-facing")
-    where = await checked_subnets(call, dict(req), kind, scheme)
+    ip_type = checked_type(req.get("IpAddressType", "ipv4"), kind, scheme)
+    where = await checked_subnets(call, dict(req), kind, scheme, ip_type)
     groups = await checked_groups(call, where.vpc, req.get("SecurityGroups") or (), kind)
     if scheme == "internet-facing":
         await check_gateway(call, where.vpc)
@@ -50,6 +62,7 @@ async def create_load_balancer(req: t.CreateLoadBalancerInput, call: Call) -> t.
                 kind=kind,
                 number=own if kind == "network" else number,
                 scheme=scheme,
+                ip_type=ip_type,
                 vpc=where.vpc,
                 places=where.places,
                 groups=groups,
@@ -57,23 +70,23 @@ async def create_load_balancer(req: t.CreateLoadBalancerInput, call: Call) -> t.
             )
             known = tx.put(load_balancers, record)
             tag(tx, call, known.arn, tags)
-        elif not _same(known, kind, scheme, where, groups) or (tags and tags != tags_of(tx, call.scope, known.arn)):
+        elif not _same(known, kind, scheme, ip_type, where, groups) or (
+            tags and tags != tags_of(tx, call.scope, known.arn)
+        ):
             raise t.DuplicateLoadBalancerNameException(
                 f"A load balancer with the same name '{req['Name']}' exists, but with different settings"
             )
     return {"LoadBalancers": [views.load_balancer(known)]}
 
 
-def _same(known: LoadBalancer, kind: Kind, scheme: Scheme, where: Where, groups: Iterable[str]) -> bool:
-    def shown(places: Iterable[Place]) -> set[tuple[str, str, str]]:
-        return {(place.subnet, place.address, place.allocation) for place in places}
+def _same(
+    known: LoadBalancer, kind: Kind, scheme: Scheme, ip_type: IpType, where: Where, groups: Iterable[str]
+) -> bool:
+    def shown(places: Iterable[Place]) -> set[tuple[str, ...]]:
+        return {(place.subnet, place.address, place.allocation, place.address6) for place in places}
 
-    return (known.kind, known.scheme, shown(known.places), set(known.groups)) == (
-        kind,
-        scheme,
-        shown(where.places),
-        set(groups),
-    )
+    before = (known.kind, known.scheme, known.ip_type, shown(known.places), set(known.groups))
+    return before == (kind, scheme, ip_type, shown(where.places), set(groups))
 
 
 @elbv2.operation
@@ -145,24 +158,31 @@ async def set_security_groups(req: t.SetSecurityGroupsInput, call: Call) -> t.Se
 @elbv2.operation
 async def set_subnets(req: t.SetSubnetsInput, call: Call) -> t.SetSubnetsOutput:
     before = the_balancer(call.store, call, req["LoadBalancerArn"])
-    where = await checked_subnets(call, dict(req), before.kind, before.scheme)
+    ip_type = checked_type(req.get("IpAddressType", before.ip_type), before.kind, before.scheme)
+    where = await checked_subnets(call, dict(req), before.kind, before.scheme, ip_type)
     with call.tx() as tx:
         record = the_balancer(tx, call, req["LoadBalancerArn"])
         if where.vpc != record.vpc:
             raise t.InvalidConfigurationRequestException(
                 f"The subnets of the load balancer must belong to its VPC '{record.vpc}'"
             )
+        check_families(tx, record, ip_type)
         kept = {place.subnet: place for place in record.places}
         places = tuple(kept.get(place.subnet, place) for place in where.places)
-        record = tx.put(load_balancers, replace(record, places=places))
+        record = tx.put(load_balancers, replace(record, places=places, ip_type=ip_type))
         if record.complete:
             publish(tx, record)
-    return {"AvailabilityZones": views.zones(record), "IpAddressType": "ipv4"}
+    return {"AvailabilityZones": views.zones(record), "IpAddressType": record.ip_type}
 
 
 @elbv2.operation
 async def set_ip_address_type(req: t.SetIpAddressTypeInput, call: Call) -> t.SetIpAddressTypeOutput:
-    the_balancer(call.store, call, req["LoadBalancerArn"])
-    if req["IpAddressType"] != "ipv4":
-        raise not_here(f"The IP address type '{req['IpAddressType']}' is")
-    return {"IpAddressType": "ipv4"}
+    """The controller gives its interfaces what they need for it, or takes it."""
+    before = the_balancer(call.store, call, req["LoadBalancerArn"])
+    ip_type = checked_type(req["IpAddressType"], before.kind, before.scheme)
+    await check_blocks(call, [place.subnet for place in before.places], ip_type)
+    with call.tx() as tx:
+        record = the_balancer(tx, call, req["LoadBalancerArn"])
+        check_families(tx, record, ip_type)
+        tx.put(load_balancers, replace(record, ip_type=ip_type))
+    return {"IpAddressType": ip_type}

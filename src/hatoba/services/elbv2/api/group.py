@@ -67,8 +67,11 @@ def _wanted(req: t.CreateTargetGroupInput, call: Call) -> TargetGroup:
         raise invalid("A port must be specified")
     if "VpcId" not in req:
         raise invalid("A VPC ID must be specified")
-    if req.get("IpAddressType", "ipv4") != "ipv4":
-        raise not_here(f"The IP address type '{req['IpAddressType']}' is")
+    ip_type = req.get("IpAddressType", "ipv4")
+    if ip_type == "ipv6" and kind != "ip":
+        raise not_here("Target groups of IPv6 whose target type is not 'ip' are")
+    if ip_type == "ipv6" and protocol in ("UDP", "TCP_UDP", "GENEVE"):
+        raise invalid(f"Target groups with the protocol '{protocol}' cannot have the IP address type 'ipv6'")
     if "TargetControlPort" in req:
         raise not_here("TargetControlPort is")
     version = req.get("ProtocolVersion") or "HTTP1"
@@ -81,6 +84,7 @@ def _wanted(req: t.CreateTargetGroupInput, call: Call) -> TargetGroup:
         kind=kind,
         protocol=protocol,
         speaks=known_version,
+        ip_type=ip_type,
         port=req["Port"],
         vpc=req["VpcId"],
         check=_checked(protocol, kind, known_version, dict(req)),
@@ -115,7 +119,7 @@ async def create_target_group(req: t.CreateTargetGroupInput, call: Call) -> t.Cr
 
 
 def _settings(group: TargetGroup) -> tuple[object, ...]:
-    return group.kind, group.protocol, group.speaks, group.port, group.vpc, group.check
+    return group.kind, group.protocol, group.speaks, group.ip_type, group.port, group.vpc, group.check
 
 
 async def _check_vpc(call: Call, vpc: str) -> None:

@@ -22,6 +22,7 @@ from hatoba.services.elbv2.api.room import (
     the_trust_store,
 )
 from hatoba.services.elbv2.carried import publish
+from hatoba.services.elbv2.families import check_group, check_protocol
 from hatoba.services.elbv2.model.balancer import LoadBalancer
 from hatoba.services.elbv2.model.listener import (
     Action,
@@ -47,6 +48,7 @@ def check_forward(view: View, call: Call, action: Action, balancer: LoadBalancer
     for arn in groups_of(action):
         group = the_group(view, call, arn)
         kinds.check_behind(protocol, group)
+        check_group(balancer, group, balancer.ip_type)
         if group.vpc != balancer.vpc:
             raise invalid(f"Target group '{arn}' is not in the load balancer's VPC '{balancer.vpc}'")
         if protocol == "HTTP" and group.speaks == "GRPC":
@@ -60,7 +62,8 @@ def check_forward(view: View, call: Call, action: Action, balancer: LoadBalancer
 
 
 def _check_action(view: View, call: Call, action: Action, balancer: LoadBalancer, protocol: str) -> None:
-    """What a listener does goes with the kind of its load balancer."""
+    """What a listener does goes with the kind of its load balancer, and with its addresses."""
+    check_protocol(protocol, balancer.ip_type)
     if balancer.kind != "application" and action["Type"] != "forward":
         raise t.InvalidLoadBalancerActionException(
             f"Actions of type '{action['Type']}' are not supported for {kinds.NOUNS[balancer.kind]}"

@@ -1,4 +1,7 @@
-"""Where a load balancer is to be, and who may reach it: EC2 is asked."""
+"""Where a load balancer is to be, and who may reach it: EC2 is asked.
+
+Subnets have to have what its addresses need, of each family; addresses that somebody wishes for have to be of theirs.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import msgspec
 from hatoba.aws.shapes import elbv2 as t
 from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
-from hatoba.services.elbv2.model.balancer import Kind, Place, Scheme
+from hatoba.services.elbv2.model.balancer import IpType, Kind, Place, Scheme
 from hatoba.services.elbv2.plan.errors import invalid, not_here
 
 _MOST_GROUPS = 5
@@ -33,9 +36,8 @@ def _wanted(req: Mapping[str, Any], kind: Kind) -> dict[str, t.SubnetMapping]:
             raise t.InvalidConfigurationRequestException(
                 f"Addresses in subnet mappings are not supported for load balancers with type '{kind}'"
             )
-        for member in ("IPv6Address", "SourceNatIpv6Prefix"):
-            if member in mapping:
-                raise not_here(f"{member} in subnet mappings is")
+        if "SourceNatIpv6Prefix" in mapping:
+            raise not_here("SourceNatIpv6Prefix in subnet mappings is")
     given: Sequence[t.SubnetMapping] = mappings or [{"SubnetId": subnet} for subnet in subnets]
     wanted = {mapping.get("SubnetId") or "": mapping for mapping in given}
     if len(wanted) < len(given):
@@ -43,10 +45,29 @@ def _wanted(req: Mapping[str, Any], kind: Kind) -> dict[str, t.SubnetMapping]:
     return wanted
 
 
-async def checked_subnets(call: Call, req: Mapping[str, Any], kind: Kind, scheme: Scheme) -> Where:
-    """Raises ValidationError, SubnetNotFound, InvalidConfigurationRequest, AllocationIdNotFound."""
-    if req.get("IpAddressType", "ipv4") != "ipv4":
-        raise not_here(f"The IP address type '{req['IpAddressType']}' is")
+def checked_type(wanted: IpType, kind: Kind, scheme: Scheme) -> IpType:
+    """Raises InvalidConfigurationRequest. Source: the model's words of `IpAddressType`."""
+    fitting = kind == "gateway" or wanted == "ipv4" or scheme == "internet-facing"
+    if not fitting or (wanted == "dualstack-without-public-ipv4" and kind != "application"):
+        which = f"type '{kind}'" if fitting else "scheme 'internal', which must use 'ipv4'"
+        raise t.InvalidConfigurationRequestException(
+            f"The IP address type '{wanted}' is not supported for load balancers with {which}"
+        )
+    return wanted
+
+
+async def check_blocks(call: Call, subnets: Sequence[str], ip_type: IpType) -> None:
+    """That subnets have what the addresses need. Raises ValidationError."""
+    _check_blocks((await call.aws.ec2.describe_subnets(SubnetIds=list(subnets)))["Subnets"], ip_type)
+
+
+def _check_blocks(found: Sequence[Mapping[str, Any]], ip_type: IpType) -> None:
+    if ip_type != "ipv4" and not all(subnet.get("Ipv6CidrBlockAssociationSet") for subnet in found):
+        raise invalid("You must specify subnets with an associated IPv6 CIDR block.")
+
+
+async def checked_subnets(call: Call, req: Mapping[str, Any], kind: Kind, scheme: Scheme, ip_type: IpType) -> Where:
+    """Raises ValidationError, SubnetNotFound, InvalidSubnet, InvalidConfigurationRequest, AllocationIdNotFound."""
     mappings = _wanted(req, kind)
     wanted = list(mappings)
     if not wanted:
@@ -56,6 +77,9 @@ async def checked_subnets(call: Call, req: Mapping[str, Any], kind: Kind, scheme
     except AwsError as error:
         raise _no_subnet(wanted, error) from error
     by_id = {subnet["SubnetId"]: subnet for subnet in found}
+    if only6 := [subnet["SubnetId"] for subnet in found if subnet.get("Ipv6Native")]:
+        raise t.InvalidSubnetException(f"The subnets [{', '.join(only6)}] have IPv6 only")
+    _check_blocks(found, ip_type)
     if len({subnet["VpcId"] for subnet in found}) > 1:
         raise t.InvalidConfigurationRequestException("The subnets of a load balancer must belong to the same VPC")
     places = tuple(
@@ -65,6 +89,7 @@ async def checked_subnets(call: Call, req: Mapping[str, Any], kind: Kind, scheme
             token=call.ids.hex(32),
             address=mappings[id_].get("PrivateIPv4Address") or "",
             allocation=mappings[id_].get("AllocationId") or "",
+            address6=_canonical(mappings[id_].get("IPv6Address") or ""),
         )
         for id_ in sorted(wanted)
     )
@@ -74,6 +99,7 @@ async def checked_subnets(call: Call, req: Mapping[str, Any], kind: Kind, scheme
             "A load balancer cannot be attached to multiple subnets in the same Availability Zone"
         )
     await _check_addresses(call, places, by_id, scheme)
+    _check_addresses6(places, by_id, ip_type)
     if len(zones) < 2 and kind == "application":
         raise invalid("At least two subnets in two different Availability Zones must be specified")
     return Where(vpc=found[0]["VpcId"], places=places)
@@ -109,9 +135,30 @@ async def _check_addresses(
         raise t.ResourceInUseException(f"The allocation IDs [{', '.join(used)}] are in use")
 
 
+def _check_addresses6(places: Sequence[Place], subnets: Mapping[str, Mapping[str, Any]], ip_type: IpType) -> None:
+    for place in places:
+        if place.address6 and ip_type == "ipv4":
+            raise t.InvalidConfigurationRequestException(
+                "IPv6 addresses are not supported for load balancers with the IP address type 'ipv4'"
+            )
+        blocks = [each["Ipv6CidrBlock"] for each in subnets[place.subnet].get("Ipv6CidrBlockAssociationSet") or ()]
+        if place.address6 and not any(_within(place.address6, block) for block in blocks):
+            raise t.InvalidConfigurationRequestException(
+                f"The IPv6 address '{place.address6}' is not within the block {blocks} of its subnet"
+            )
+
+
+def _canonical(address: str) -> str:
+    """As EC2 writes it; what is no address stays as it is."""
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return address
+
+
 def _within(address: str, block: str) -> bool:
     try:
-        return ip_address(address) in ip_network(block)
+        return "%" not in address and ip_address(address) in ip_network(block)
     except ValueError:
         return False
 

@@ -1,9 +1,12 @@
-"""Targets: registering, deregistering, and how they are."""
+"""Targets: registering, deregistering, and how they are.
+
+A target of the type `ip` is an address of its group's family, and in the zone of the subnet that it lies in.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network, ip_address
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from hatoba.aws.shapes import elbv2 as t
@@ -23,8 +26,13 @@ from hatoba.store.store import View
 
 _MOST_TARGETS = 1000
 
+Network = IPv4Network | IPv6Network
+Zones = Sequence[tuple[Network, str]]
+
 # Outside of the VPC a target must be in one of these. Source: "Target type" in the load balancers' user guide.
-_PRIVATE = tuple(IPv4Network(block) for block in ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"))
+_PRIVATE: tuple[Network, ...] = tuple(
+    IPv4Network(block) for block in ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
+)
 
 
 @elbv2.operation
@@ -61,9 +69,7 @@ async def register_targets(req: t.RegisterTargetsInput, call: Call) -> t.Registe
     return {}
 
 
-def _place(
-    view: View, call: Call, given: t.TargetDescription, group: TargetGroup, zones: Sequence[tuple[IPv4Network, str]]
-) -> str:
+def _place(view: View, call: Call, given: t.TargetDescription, group: TargetGroup, zones: Zones) -> str:
     """Its zone. Raises when it is no target for the group."""
     match group.kind:
         case "alb":
@@ -87,21 +93,28 @@ def _instances_zone(view: View, call: Call, given: t.TargetDescription) -> str:
     return node.zone(call.scope.region)
 
 
-def _address(target: t.TargetDescription) -> IPv4Address:
+def _address(target: t.TargetDescription, group: TargetGroup) -> IPv4Address | IPv6Address:
+    """Of the group's family, in the one form that stands for it."""
+    family, version = ("IPv6", 6) if group.ip_type == "ipv6" else ("IPv4", 4)
     try:
         address = ip_address(target["Id"])
     except ValueError:
         address = None
-    if not isinstance(address, IPv4Address) or str(address) != target["Id"]:
-        raise invalid(f"The IP address '{target['Id']}' is not a valid IPv4 address")
+    if address is None or address.version != version or str(address) != target["Id"] or "%" in target["Id"]:
+        raise invalid(f"The IP address '{target['Id']}' is not a valid {family} address")
     return address
 
 
-async def _zones(call: Call, vpc: str) -> list[tuple[IPv4Network, str]]:
-    """The VPC's subnets and their zones."""
+async def _zones(call: Call, vpc: str) -> Zones:
+    """The blocks of the VPC's subnets and their zones."""
     filters = [{"Name": "vpc-id", "Values": [vpc]}]
     found: list[dict[str, Any]] = (await call.aws.ec2.describe_subnets(Filters=filters)).get("Subnets") or []
-    return [(IPv4Network(subnet["CidrBlock"]), subnet["AvailabilityZone"]) for subnet in found]
+    return [(ip_network(block), subnet["AvailabilityZone"]) for subnet in found for block in _blocks(subnet)]
+
+
+def _blocks(subnet: Mapping[str, Any]) -> list[str]:
+    six = [each["Ipv6CidrBlock"] for each in subnet.get("Ipv6CidrBlockAssociationSet") or ()]
+    return [subnet["CidrBlock"], *six] if "CidrBlock" in subnet else six
 
 
 def _balancers_zone(view: View, call: Call, given: t.TargetDescription, group: TargetGroup) -> str:
@@ -121,8 +134,8 @@ def _balancers_zone(view: View, call: Call, given: t.TargetDescription, group: T
     return ANYWHERE
 
 
-def _zone(given: t.TargetDescription, zones: Sequence[tuple[IPv4Network, str]], group: TargetGroup) -> str:
-    address = _address(given)
+def _zone(given: t.TargetDescription, zones: Zones, group: TargetGroup) -> str:
+    address = _address(given, group)
     asked = given.get("AvailabilityZone")
     zone = next((zone for network, zone in zones if address in network), None)
     if zone is not None:

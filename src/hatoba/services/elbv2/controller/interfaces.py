@@ -19,9 +19,10 @@ _GONE = "InvalidNetworkInterfaceID.NotFound"
 
 def fitting(balancer: LoadBalancer) -> bool:
     """All interfaces are there and as they should be."""
-    public = balancer.scheme == "internet-facing"
     return balancer.complete and all(
-        interface.groups == balancer.groups and (interface.public is not None) == public
+        interface.groups == balancer.groups
+        and (interface.public is not None) == balancer.public4
+        and (interface.address6 is not None) == balancer.dual
         for interface in balancer.attached
     )
 
@@ -34,28 +35,50 @@ async def provide(aws: Door, balancer: LoadBalancer) -> tuple[Interface, ...]:
 
 async def _provide(aws: Door, balancer: LoadBalancer, place: Place, found: Mapping[str, Any] | None) -> Interface:
     if found is None:
-        given = {"PrivateIpAddress": place.address} if place.address else {}
+        given: dict[str, Any] = {"PrivateIpAddress": place.address} if place.address else {}
         made = await aws.ec2.create_network_interface(
             SubnetId=place.subnet,
             Description=balancer.description,
             Groups=list(balancer.groups),  # none: EC2 gives it the default one, which does not count then
             ClientToken=place.token,
+            Ipv6AddressCount=0,  # whatever the subnet gives by itself
             **given,
         )
         found = made["NetworkInterface"]
     interface = _read(found)
     if balancer.groups and set(interface.groups) != set(balancer.groups):
         await aws.ec2.modify_network_interface_attribute(NetworkInterfaceId=interface.id, Groups=list(balancer.groups))
-    if balancer.scheme == "internet-facing" and interface.public is None:
-        if place.allocation:
-            await aws.ec2.associate_address(AllocationId=place.allocation, NetworkInterfaceId=interface.id)
-        else:
-            await aws.ec2.modify_network_interface_attribute(
-                NetworkInterfaceId=interface.id, AssociatePublicIpAddress=True
-            )
+    changed = await _provide_ipv4(aws, balancer, place, interface)
+    changed = await _provide_ipv6(aws, balancer, place, interface) or changed
+    if changed:
         described = await aws.ec2.describe_network_interfaces(NetworkInterfaceIds=[interface.id])
         interface = _read(described["NetworkInterfaces"][0])
     return replace(interface, groups=balancer.groups)
+
+
+async def _provide_ipv4(aws: Door, balancer: LoadBalancer, place: Place, interface: Interface) -> bool:
+    """Its public address. Whether anything has changed."""
+    if (interface.public is not None) == balancer.public4:
+        return False
+    if balancer.public4 and place.allocation:
+        await aws.ec2.associate_address(AllocationId=place.allocation, NetworkInterfaceId=interface.id)
+    else:
+        await aws.ec2.modify_network_interface_attribute(
+            NetworkInterfaceId=interface.id, AssociatePublicIpAddress=balancer.public4
+        )
+    return True
+
+
+async def _provide_ipv6(aws: Door, balancer: LoadBalancer, place: Place, interface: Interface) -> bool:
+    """Its IPv6 address. Whether anything has changed."""
+    if (interface.address6 is not None) == balancer.dual:
+        return False
+    if not balancer.dual:
+        await aws.ec2.unassign_ipv6_addresses(NetworkInterfaceId=interface.id, Ipv6Addresses=[interface.address6 or ""])
+    else:
+        wanted: dict[str, Any] = {"Ipv6Addresses": [place.address6]} if place.address6 else {"Ipv6AddressCount": 1}
+        await aws.ec2.assign_ipv6_addresses(NetworkInterfaceId=interface.id, **wanted)
+    return True
 
 
 def _read(interface: Mapping[str, Any]) -> Interface:
@@ -65,6 +88,7 @@ def _read(interface: Mapping[str, Any]) -> Interface:
         address=interface["PrivateIpAddress"],
         public=interface.get("Association", {}).get("PublicIp"),
         groups=tuple(group["GroupId"] for group in interface.get("Groups") or ()),
+        address6=interface.get("Ipv6Address"),
     )
 
 

@@ -15,17 +15,19 @@ from hatoba.store.store import View
 Kind = Literal["application", "network", "gateway"]
 State = Literal["provisioning", "active", "active_impaired", "failed"]
 Scheme = Literal["internet-facing", "internal"]
+IpType = Literal["ipv4", "dualstack", "dualstack-without-public-ipv4"]
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """A subnet that the load balancer is to have an interface in. `token` makes creating that interface repeatable.
-    A network load balancer may be given its addresses: the private one, or an elastic one's allocation."""
+    A network load balancer may be given its addresses: the private one or an elastic one's allocation; one of IPv6."""
 
     subnet: str
     zone: str
     token: str
     address: str = ""
     allocation: str = ""
+    address6: str = ""
 
 
 class Interface(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +38,7 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     public: str | None = None
     groups: tuple[str, ...] = ()
+    address6: str | None = None
 
 
 class LoadBalancer(Record, frozen=True, kw_only=True):
@@ -45,6 +48,7 @@ class LoadBalancer(Record, frozen=True, kw_only=True):
     kind: Kind = "application"
     number: str  # in its DNS name
     scheme: Scheme
+    ip_type: IpType = "ipv4"
     vpc: str
     places: tuple[Place, ...]
     groups: tuple[str, ...]  # security groups; a network load balancer may have none: then it is open to all
@@ -86,6 +90,23 @@ class LoadBalancer(Record, frozen=True, kw_only=True):
     @property
     def zones(self) -> frozenset[str]:
         return frozenset(place.zone for place in self.places)
+
+    @property
+    def dual(self) -> bool:
+        """It has addresses of both families."""
+        return self.ip_type != "ipv4"
+
+    @property
+    def public4(self) -> bool:
+        """It has public IPv4 addresses."""
+        return self.scheme == "internet-facing" and self.ip_type != "dualstack-without-public-ipv4"
+
+    @property
+    def addresses(self) -> tuple[tuple[str, str], ...]:
+        """At which it listens, each with its zone: those of IPv4 first."""
+        zoned = tuple(zip(self.attached, self.attached_zones, strict=True))
+        six = tuple((one.address6, zone) for one, zone in zoned if one.address6 is not None)
+        return (*((one.address, zone) for one, zone in zoned), *six)
 
     @property
     def complete(self) -> bool:

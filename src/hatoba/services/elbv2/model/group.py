@@ -41,6 +41,7 @@ class TargetGroup(Record, frozen=True, kw_only=True):
     kind: TargetKind = "ip"
     protocol: Protocol
     speaks: Version = "HTTP1"
+    ip_type: Literal["ipv4", "ipv6"] = "ipv4"
     port: int
     vpc: str
     check: HealthCheck

@@ -119,6 +119,7 @@ _LISTENER = {**flow_attributes.LISTENER, **header_attributes.TABLES}
 # Other values than these have no effect that could be shown, so they are refused.
 _FIXED = {
     "health_check_logs.s3.enabled": "false",
+    "ipv6.deny_all_igw_traffic": "false",
     "zonal_shift.config.enabled": "false",
 }
 
@@ -192,6 +193,8 @@ def _check_flows(record: TargetGroup, changed: Mapping[str, str]) -> None:
         raise not_here("Proxy protocol for target groups with the protocols UDP and TCP_UDP is")
     if changed.get(flow_attributes.PRESERVE) == "true" and record.kind == "instance":
         raise not_here("Client IP preservation for target groups with target type 'instance' is")
+    if changed.get(flow_attributes.PRESERVE) == "true" and record.ip_type == "ipv6":
+        raise not_here("Client IP preservation for target groups of IPv6 is")
     if changed.get(STICKY) == "true" and record.protocol == "TLS":
         raise invalid("Stickiness is not supported for target groups with the protocol 'TLS'")
 

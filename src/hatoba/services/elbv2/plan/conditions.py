@@ -108,6 +108,8 @@ def _named(complete: Condition, name: str, config: Mapping[str, Any]) -> Conditi
 def _block(value: str) -> str:
     """A CIDR block as it was written, which is only looked at."""
     try:
+        if "%" in value:  # Python takes the name of a device for a part of an address
+            raise ValueError(value)
         ip_network(value)
     except ValueError:
         raise invalid(f"Condition value '{value}' is not a valid CIDR block") from None

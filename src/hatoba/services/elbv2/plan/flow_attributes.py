@@ -91,6 +91,7 @@ LISTENER: Mapping[str, Table] = {
 # Other values than these have no effect that could be shown, so they are refused.
 FIXED: Mapping[str, str] = {
     "access_logs.s3.enabled": "false",
+    "ipv6.deny_all_igw_traffic": "false",
     _ROUTING: "any_availability_zone",
     _MORE_ADDRESSES: "0",
     _DRAINING: "0",
@@ -114,7 +115,7 @@ def of_group(group: TargetGroup) -> Table:
 def _preserve(group: TargetGroup, datagrams: bool) -> tuple[str, Test]:
     """Of datagrams it cannot be changed. On AWS instances see their clients by default; here they are nodes, which are
     in no VPC and see the node that asks: "false" tells that."""
-    if group.kind == "instance":
+    if group.kind == "instance" or group.ip_type == "ipv6":
         return "false", BOOLEAN
     if datagrams:
         return "true", one_of("true")

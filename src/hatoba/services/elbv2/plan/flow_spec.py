@@ -19,8 +19,8 @@ def balancer(record: LoadBalancer, listeners: tuple[proxy.Listener, ...]) -> pro
     return proxy.Balancer(
         id=record.id,
         kind="network",
-        addresses=tuple(interface.address for interface in record.attached),
-        zones=record.attached_zones,
+        addresses=tuple(address for address, _ in record.addresses),
+        zones=tuple(zone for _, zone in record.addresses),
         listeners=listeners,
     )
 

@@ -71,8 +71,8 @@ def wanted(
     else:
         carried = proxy.Balancer(
             id=balancer.id,
-            addresses=tuple(interface.address for interface in balancer.attached),
-            zones=balancer.attached_zones,
+            addresses=tuple(address for address, _ in balancer.addresses),
+            zones=tuple(zone for _, zone in balancer.addresses),
             listeners=listeners,
             attributes=_balancer_attributes(keys.of_balancer(balancer)),
             access_log=_log_name(balancer, keys.ACCESS_LOGS),

@@ -83,7 +83,7 @@ def where(task: Task, target: Target) -> tuple[str, int]:
     On the bridge it is the port that the node leads to the container's, on the host's network the container's own.
     """
     if task.eni is not None or task.network is not None:
-        return task.eni.address if task.eni else "", target.port
+        return (task.eni.address or task.eni.address6) if task.eni else "", target.port
     container = next((one for one in task.containers if one.name == target.container), None)
     for each in container.bindings if container is not None else ():
         if each.protocol == "tcp" and each.container <= target.port < each.container + each.count:
