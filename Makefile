@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 setup: $(VENV)/.ready  ## install what is missing, nothing else
 
-$(VENV)/.ready: requirements-dev.lock pyproject.toml tools/setup.sh tools/compile_protos.py
+$(VENV)/.ready: requirements-dev.lock pyproject.toml tools/setup.sh tools/compile_protos.py tools/compile_module.py src/hatoba/proxy/trace.c
 	@tools/setup.sh
 	@touch $@
 

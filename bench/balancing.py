@@ -26,7 +26,7 @@ from typing import NamedTuple
 from bench.process import cpu_seconds
 from bench.rows import report
 from hatoba.core.clock import SystemClock
-from hatoba.proxy import admin
+from hatoba.proxy import admin, tracer
 from hatoba.proxy.base import (
     Balancer,
     FixedResponse,
@@ -133,7 +133,13 @@ def namespace() -> Iterator[str]:
 @asynccontextmanager
 async def proxy(name: str, folder: Path, server: ConfigServer, netns: str | None) -> AsyncIterator[EnvoyProxy]:
     made = EnvoyProxy(
-        name=name, directory=folder / name, server=server, clock=SystemClock(), on_health=ignore, netns=netns
+        name=name,
+        directory=folder / name,
+        server=server,
+        clock=SystemClock(),
+        on_health=ignore,
+        netns=netns,
+        tracer=tracer.module(),
     )
     try:
         await made.start()

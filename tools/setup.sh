@@ -20,6 +20,8 @@ PACKAGES=(
     buildah:buildah                # builds images
     mmdebstrap:mmdebstrap          # root file systems from Debian packages
     awscli:/usr/share/doc/awscli   # the stock AWS CLI, for the demo and the tests
+    gcc:gcc                        # compiles the module that writes trace headers inside Envoy
+    libc6-dev:/usr/include/stdlib.h   # what it is compiled against
     iproute2:ip
     curl:curl
     strace:strace                  # what a process writes, for the tests of power cuts
@@ -60,3 +62,4 @@ if ! cmp -s requirements-dev.lock .venv/.installed.lock; then
     cp requirements-dev.lock .venv/.installed.lock
 fi
 .venv/bin/python tools/compile_protos.py
+.venv/bin/python tools/compile_module.py

@@ -47,6 +47,7 @@ from hatoba.node.services import RESOLVERS
 from hatoba.node.session import Identity, Session, join, parse_pass
 from hatoba.node.wiring import Wiring
 from hatoba.node.worker import Worker
+from hatoba.proxy import tracer
 from hatoba.proxy.base import OnHealth
 from hatoba.proxy.engine import EnvoyProxy
 from hatoba.proxy.server import ConfigServer
@@ -133,6 +134,8 @@ class Node:
         await self.worker.start()
         await self.agent.start()
         await self._serve_host()
+        if without := tracer.missing():
+            log.warning("a script writes the trace headers of load balancers, which costs: %s", without)
         for container in self.logs.containers:
             if self.agent.workload_of(container) is None:  # nobody will ask for it any more
                 self._tasks.start(self.logs.drain(container), f"drain {container}")
@@ -257,6 +260,7 @@ class Node:
             opener=functools.partial(self._open_socket, network),
             logs=self._places.node / "elb" / network,
             resolver=RESOLVERS,
+            tracer=tracer.module(),
         )
 
     async def _open_socket(self, network: str, family: socket.AddressFamily) -> socket.socket:

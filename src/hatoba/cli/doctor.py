@@ -8,6 +8,8 @@ import platform
 import shutil
 from pathlib import Path
 
+from hatoba.proxy import tracer
+
 _TOOLS = {
     "containerd": "containerd",
     "crun": "crun",
@@ -50,6 +52,7 @@ def _facts() -> list[tuple[str, str]]:
         ("cgroups", layout),
         ("user", "root" if os.geteuid() == 0 else "not root: `hatoba up` needs sudo"),
         ("python", platform.python_version()),
+        ("trace headers", f"by a script, which costs: {without}" if (without := tracer.missing()) else "by a module"),
         ("loop devices", "there" if Path("/dev/loop-control").exists() else "none: storage of tasks is not limited"),
         *((tool, shutil.which(tool) or "missing") for tool in _TOOLS),
     ]

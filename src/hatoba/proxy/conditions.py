@@ -24,6 +24,7 @@ from envoy.type.matcher.v3.string_pb2 import StringMatcher
 from google.protobuf.wrappers_pb2 import UInt32Value
 from xds.core.v3.cidr_pb2 import CidrRange
 
+from hatoba.proxy import trace
 from hatoba.proxy.base import Condition, HeaderIs, HostIs, MethodIs, PathIs, QueryHas, SourceIn
 from hatoba.proxy.resource import packed
 
@@ -53,8 +54,9 @@ def came_in_at(address: str) -> Any:
     return _address(_OWN, (address,))
 
 
-def matchers(conditions: Iterable[Condition]) -> dict[str, Any]:
-    """Members of a RouteMatch, the path's among them: one condition of a rule can be on the path."""
+def matchers(conditions: Iterable[Condition], tracer: str) -> dict[str, Any]:
+    """Members of a RouteMatch, the path's among them: one condition of a rule can be on the path. `tracer`: as for the
+    listener."""
     found: dict[str, Any] = {"headers": [], "filter_state": []}
     for condition in conditions:
         match condition:
@@ -64,7 +66,7 @@ def matchers(conditions: Iterable[Condition]) -> dict[str, Any]:
                 pattern = "|".join((*_globs(values), *(_anywhere(each) for each in expressions)))
                 found["safe_regex"] = RegexMatcher(regex=pattern)  # Envoy leaves the query out
             case _:
-                found["headers"].append(_matcher(condition))
+                found["headers"].append(_matcher(condition, tracer))
     return found if "safe_regex" in found else {**found, "prefix": "/"}
 
 
@@ -77,14 +79,15 @@ def _address(key: str, blocks: Iterable[str]) -> Any:
     return FilterStateMatcher(key=key, address_match=AddressMatcher(ranges=ranges))
 
 
-def _matcher(condition: HostIs | HeaderIs | MethodIs | QueryHas) -> Any:
+def _matcher(condition: HostIs | HeaderIs | MethodIs | QueryHas, tracer: str) -> Any:
     match condition:
         case HostIs(values=values, expressions=expressions):
             found = "|".join((*_globs(values), *(_anywhere(before_port(each)) for each in expressions)))
             return _header(":authority", f"(?i)(?:{found}){_PORT}")
         case HeaderIs(name=name, values=values, expressions=expressions):
             plain = [f"(?i:{each})" for each in _globs(values)]
-            return _header(name.lower(), "|".join((*plain, *(_anywhere(each) for each in expressions))))
+            pattern = "|".join((*plain, *(_anywhere(each) for each in expressions)))
+            return _header(name.lower(), trace.as_sent(name.lower(), pattern, tracer))
         case MethodIs(values=values):
             return _header(":method", "|".join(re.escape(value) for value in values))
         case QueryHas(values=pairs):

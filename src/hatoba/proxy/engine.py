@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from hatoba.core.clock import Clock
 from hatoba.core.errors import PortError
 from hatoba.core.tasks import TaskGroup
-from hatoba.proxy import admin, delivery, ending, memory, stats
+from hatoba.proxy import admin, delivery, ending, memory, stats, trace
 from hatoba.proxy.ask import OpenSocket, ask, open_socket
 from hatoba.proxy.base import Balancer, BalancerTraffic, Health, HealthFact, OnHealth, TargetKey, Wanted
 from hatoba.proxy.checker import Checker
@@ -57,9 +57,11 @@ class EnvoyProxy:
         logs: Path | None = None,
         parting: float = PARTING,
         resolver: str = "",
+        tracer: str = "",
     ) -> None:
         """`logs`: the folder for access logs; without one there are none. `resolver`: the address that says what names
-        mean, "" for the machine's own way."""
+        mean, "" for the machine's own way. `tracer`: the module that writes the trace header, "" where there is none.
+        """
         self.process = EnvoyProcess(
             node=name,
             directory=directory,
@@ -77,6 +79,8 @@ class EnvoyProxy:
         self._timeout = timeout
         self._logs = logs
         self._clock = clock
+        self._tracer = tracer
+        self._traced = tracer  # "" too where the Envoy that serves does not take it
         self._health_file = directory / "health.json"
         self.checker = Checker(ask=functools.partial(ask, opener=opener), clock=clock, on_health=self._learned)
         self._memory = memory.Memory(self._health_file, self.checker.health)
@@ -115,16 +119,7 @@ class EnvoyProxy:
         )
         self._told = {key: health for key, health in self._told.items() if key in self.checker}
         unserved = await self._follow(wanted)
-        self._snapshot = snapshot(wanted, self.checker.by_group, str(self.sign_in.socket))
-        self._stale.clear()
-        offer = self._offer(self._snapshot, again=True)
-        try:
-            await self._server.settled(self._name, self._timeout)
-        except PortError as error:
-            if error.code != "Timeout":
-                raise
-            raise PortError("Timeout", f"{error.message} It said last: {self.process.last_words()}") from None
-        self._tell_until(offer)
+        self._tell_until(await self._in_force())
         self._end(dropped)
         await self.sign_in.rest()
         if self.process.outdated and not self._renewing:
@@ -144,8 +139,38 @@ class EnvoyProxy:
             return error
         return None
 
+    async def _in_force(self) -> int:
+        """Offers everything and waits for Envoy's word; the offer. Raises as `apply` does."""
+        self._snapshot = snapshot(
+            self._wanted, self.checker.by_group, sign_in=str(self.sign_in.socket), tracer=self._traced
+        )
+        self._stale.clear()
+        offer = self._offer(self._snapshot, again=True)
+        try:
+            await self._server.settled(self._name, self._timeout)
+        except PortError as error:
+            if error.code == "Timeout":
+                raise PortError("Timeout", f"{error.message} It said last: {self.process.last_words()}") from None
+            blamed = next((each for each in self._server.refusals(self._name) if trace.blamed(each.message)), None)
+            if blamed is None or not self._traced:
+                raise
+            log.warning("%s; a script writes the trace headers of %s", str(blamed).strip(), self._name)
+            self._traced = ""
+            return await self._in_force()
+        return offer
+
     def _lead(self) -> None:
         self._server.lead(self._name, self.process.number)
+        if self._traced != self._tracer:
+            self._traced = self._tracer  # another Envoy may take it
+            if self._snapshot is not None:
+                self._tasks.start(self._again(), "again")
+
+    async def _again(self) -> None:
+        try:
+            self._tell_until(await self._in_force())
+        except PortError as error:
+            log.warning("%s", error)  # what is not in force is told with the next change
 
     async def renew(self) -> None:
         """Hands over to a new Envoy, which has everything before it begins to serve. Raises `PortError` where it comes

@@ -1,4 +1,4 @@
-"""Header mechanics that several resources share: spelling on the wire, and the trace header.
+"""Header mechanics that several resources share: spelling on the wire, and scripts.
 
 Header names travel as they were written, and Envoy's own in Proper-Case, since HTTP/1 applications exist that care.
 """
@@ -12,35 +12,12 @@ from envoy.config.core.v3.base_pb2 import DataSource
 from envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from envoy.config.core.v3.protocol_pb2 import Http1ProtocolOptions
 from envoy.extensions.filters.http.lua.v3.lua_pb2 import Lua
-from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 from envoy.extensions.http.header_formatters.preserve_case.v3.preserve_case_pb2 import PreserveCaseFormatterConfig
 from google.protobuf.wrappers_pb2 import BoolValue
 
 from hatoba.proxy.resource import packed
 
 _NO = BoolValue(value=False)
-
-# A request without the header gets a root; one that has it gets this hop's own mark in front, as the public
-# documentation "Request tracing for your Application Load Balancer" describes. The generator is seeded from the
-# system, once for each worker. Costs about 5 µs of a request's 35; Envoy's formatters cannot write hexadecimal time.
-_TRACE = """\
-local source = assert(io.open("/dev/urandom", "rb"))
-local seed = 0
-for _, byte in ipairs({source:read(6):byte(1, 6)}) do seed = seed * 256 + byte end
-source:close()
-math.randomseed(seed)
-local random, format, time = math.random, string.format, os.time
-function envoy_on_request(handle)
-  local headers = handle:headers()
-  local id = format("1-%08x-%012x%012x", time(), random(0, 0xffffffffffff), random(0, 0xffffffffffff))
-  local trace = headers:get("x-amzn-trace-id")
-  if trace == nil then
-    headers:add("x-amzn-trace-id", "Root=" .. id)
-  else
-    headers:replace("x-amzn-trace-id", "Self=" .. id .. ";" .. trace)
-  end
-end
-"""
 
 
 def as_written() -> Any:
@@ -67,7 +44,3 @@ def scripts(name: str, codes: Mapping[str, str]) -> Any:
     """Scripts for the routes that wake them, by name."""
     sources = {each: DataSource(inline_string=code) for each, code in codes.items()}
     return packed(Lua(source_codes=sources, stat_prefix=name, clear_route_cache=_NO))
-
-
-def trace_filter() -> Any:
-    return HttpFilter(name="trace", typed_config=script("trace", _TRACE))

@@ -21,11 +21,11 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
 )
 from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
-from hatoba.proxy import accesslog, connectionlog, mutual, names, rewrites, screening, tls
+from hatoba.proxy import accesslog, connectionlog, mutual, names, rewrites, screening, tls, trace
 from hatoba.proxy.base import Balancer, Listener, PathIs
 from hatoba.proxy.clusters import duration, from_ads
 from hatoba.proxy.conditions import noted_ends
-from hatoba.proxy.headers import as_written, trace_filter
+from hatoba.proxy.headers import as_written
 from hatoba.proxy.pages import SERVER, own_answers
 from hatoba.proxy.resource import Resource, packed, remembered, resource
 from hatoba.proxy.signin.envoy import sign_in_filters
@@ -52,7 +52,8 @@ def unsupported(listener: Listener) -> str | None:
 
 
 @remembered
-def listener(balancer: Balancer, listener: Listener) -> Resource:
+def listener(balancer: Balancer, listener: Listener, tracer: str) -> Resource:
+    """`tracer`: the module that writes the trace header, "" where there is none."""
     name = names.listener(balancer.id, listener.id)
     first, *others = (_address(address, listener.port) for address in balancer.addresses)
     message = Message(
@@ -68,7 +69,10 @@ def listener(balancer: Balancer, listener: Listener) -> Resource:
         listener_filters=accesslog.name_finders(balancer, listener),
         filter_chains=[
             FilterChain(
-                filters=[noted_ends(), Filter(name="http", typed_config=packed(_http(balancer, listener, name)))],
+                filters=[
+                    noted_ends(),
+                    Filter(name="http", typed_config=packed(_http(balancer, listener, name, tracer))),
+                ],
                 transport_socket=_secured(balancer, listener) if listener.tls is not None else None,
             )
         ],
@@ -93,14 +97,14 @@ def _address(address: str, port: int) -> Any:
     return Address(socket_address=SocketAddress(address=address, port_value=port))
 
 
-def _http(balancer: Balancer, listener: Listener, name: str) -> Any:
+def _http(balancer: Balancer, listener: Listener, name: str, tracer: str) -> Any:
     attributes = balancer.attributes
     return HttpConnectionManager(
         stat_prefix=names.stat(balancer.id),
         codec_type=HttpConnectionManager.AUTO if attributes.http2 else HttpConnectionManager.HTTP1,
         rds=Rds(config_source=from_ads(), route_config_name=name),
         http_filters=[
-            trace_filter(),
+            *trace.filters(tracer),
             *screening.filters(balancer, listener),
             *mutual.filters(listener),
             *sign_in_filters(listener),
@@ -109,6 +113,7 @@ def _http(balancer: Balancer, listener: Listener, name: str) -> Any:
             session_filter(),
             HttpFilter(name="router", typed_config=packed(Router(suppress_envoy_headers=True))),
         ],
+        early_header_mutation_extensions=trace.mutations(tracer),
         access_log=accesslog.loggers(balancer, listener),
         local_reply_config=own_answers(listener),
         server_name=SERVER,

@@ -51,8 +51,8 @@ _TLS_HEADERS = (
 
 
 @remembered
-def routes(balancer: Balancer, listener: Listener, groups: frozenset[Known]) -> Resource:
-    """`groups`: those that exist; a share of one that does not is left out."""
+def routes(balancer: Balancer, listener: Listener, groups: frozenset[Known], tracer: str) -> Resource:
+    """`groups`: those that exist; a share of one that does not is left out. `tracer`: as for the listener."""
     by_id = {group.id: group for group in groups}
     name = names.listener(balancer.id, listener.id)
     rules = sorted(listener.rules, key=lambda rule: rule.priority)
@@ -60,11 +60,13 @@ def routes(balancer: Balancer, listener: Listener, groups: frozenset[Known]) -> 
     listed = [
         _named(route, rule.priority, rule.action, rule.sign_in)
         for rule in rules
-        for route in made.of(rule.action, matchers(rule.conditions), made.first(rule.sign_in), rewrites.of_rule(rule))
+        for route in made.of(
+            rule.action, matchers(rule.conditions, tracer), made.first(rule.sign_in), rewrites.of_rule(rule)
+        )
     ]
     rest = [
         _named(route, 0, listener.default, listener.sign_in)
-        for route in made.of(listener.default, matchers(()), made.first(listener.sign_in), {})
+        for route in made.of(listener.default, matchers((), tracer), made.first(listener.sign_in), {})
     ]
     if signs_in(listener):
         listed.insert(0, made.returned())

@@ -140,9 +140,13 @@ class ConfigServer:
         except TimeoutError:
             known = "does not acknowledge" if self.connected(node) else "is not connected"
             raise PortError("Timeout", f"Envoy {node} {known} within {timeout:g} s.") from None
-        for session in envoy.counting:
-            for (kind, name), words in session.refusals.items():
-                raise Rejected(f"{kind} {name}", words)
+        for refusal in self.refusals(node):
+            raise refusal
+
+    def refusals(self, node: str) -> list[Rejected]:
+        """What the Envoy refuses of what was last offered."""
+        sessions = self._envoy(node).counting
+        return [Rejected(f"{kind} {name}", why) for each in sessions for (kind, name), why in each.refusals.items()]
 
     def _envoy(self, node: str) -> _Envoy:
         return self._envoys.setdefault(node, _Envoy())

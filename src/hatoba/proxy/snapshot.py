@@ -17,10 +17,13 @@ from hatoba.proxy.signin import envoy
 from hatoba.proxy.sticky import known
 
 
-def snapshot(wanted: Wanted, health: Mapping[str, Mapping[str, Health]], sign_in: str = "") -> Snapshot:
+def snapshot(
+    wanted: Wanted, health: Mapping[str, Mapping[str, Health]], *, sign_in: str = "", tracer: str = ""
+) -> Snapshot:
     """`health` is by group id, then target id; a target that is not in it gets no requests yet. `sign_in`: the socket
-    of the service that is asked where users must sign in."""
-    return snapshot_of(_resources(wanted, health, sign_in))
+    of the service that is asked where users must sign in. `tracer`: the module that writes the trace header, "" where
+    there is none."""
+    return snapshot_of(_resources(wanted, health, sign_in, tracer))
 
 
 def replaced(before: Snapshot, endpoints: Iterable[Resource]) -> Snapshot:
@@ -40,7 +43,9 @@ def endpoints_of(wanted: Wanted, changed: Set[str], health: Mapping[str, Mapping
             yield clusters.endpoints(groups[id_], health.get(id_, {}), balancer.zones)
 
 
-def _resources(wanted: Wanted, health: Mapping[str, Mapping[str, Health]], sign_in: str) -> Iterator[Resource]:
+def _resources(
+    wanted: Wanted, health: Mapping[str, Mapping[str, Health]], sign_in: str, tracer: str
+) -> Iterator[Resource]:
     groups = {group.id: group for group in wanted.groups}
     if any(balancer.signer is not None for balancer in wanted.balancers):
         yield envoy.cluster(sign_in)
@@ -50,10 +55,11 @@ def _resources(wanted: Wanted, health: Mapping[str, Mapping[str, Health]], sign_
             continue
         named = groups_of(balancer)
         for listener in _carried_out(balancer):
-            yield listeners.listener(balancer, listener)
+            yield listeners.listener(balancer, listener, tracer)
             if listener.tls is not None and listener.tls.clients is not None:
                 yield tls.verification(names.clients(balancer.id, listener.id), listener.tls.clients)
-            yield routes.routes(balancer, listener, frozenset(known(groups[id_]) for id_ in named if id_ in groups))
+            there = frozenset(known(groups[id_]) for id_ in named if id_ in groups)
+            yield routes.routes(balancer, listener, there, tracer)
         for id_ in named:
             if id_ in groups:
                 yield clusters.cluster(balancer, groups[id_])

@@ -6,7 +6,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from hatoba.proxy import tracer
 from tests.contract.proxy.proxy_rigs import RealRig, Rig, real_rig, simulated_rig
+from tools import compile_module
+
+
+@pytest.fixture(scope="session", autouse=True)
+def module() -> None:
+    """As after a setup, also where the source has changed since."""
+    compile_module.main()
+    tracer.module.cache_clear()
 
 
 @pytest.fixture

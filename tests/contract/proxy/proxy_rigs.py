@@ -23,6 +23,7 @@ import msgspec
 
 from hatoba.core.clock import LoopClock, SystemClock
 from hatoba.core.ids import SeededIds
+from hatoba.proxy import tracer
 from hatoba.proxy.base import (
     Action,
     Balancer,
@@ -243,6 +244,8 @@ class RealRig:
         self.namespace = namespace
         self.facts = Facts()
         self.parting = PARTING
+        self.concurrency = 1
+        self.tracer = tracer.module()
         self.server = ConfigServer(directory / "xds.sock")
         self.proxy = self.make()
         self.release = asyncio.Event()  # lets /wait go on
@@ -262,6 +265,8 @@ class RealRig:
             opener=self.namespace.opener,
             logs=self.directory / "logs",
             parting=self.parting,
+            tracer=self.tracer,
+            concurrency=self.concurrency,
         )
 
     async def start(self) -> None:

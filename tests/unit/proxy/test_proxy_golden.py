@@ -234,6 +234,14 @@ def test_envoys_resources_are_as_reviewed(case: str) -> None:
     same(f"{case}.txt", rendered(snapshot(wanted, health)))
 
 
+def test_with_a_module_for_trace_headers_it_is_as_reviewed() -> None:
+    own = HeaderIs(name="X-Amzn-Trace-Id", values=("Root=1-*",))
+    wanted, health = CASES["one-group"]
+    here = balancer(to("web"), Rule(id="traced", priority=1, conditions=(own,), action=to("web")))
+    found = snapshot(Wanted(balancers=(here,), groups=wanted.groups), health, tracer="/opt/hatoba/trace.so")
+    same("traced.txt", rendered({**found, "cluster": {}, "endpoints": {}}))
+
+
 def test_the_bootstrap_is_as_reviewed() -> None:
     same(
         "bootstrap.json",
@@ -265,7 +273,7 @@ def test_a_rule_that_wants_users_to_sign_in_leaves_the_listener_and_its_sockets_
     (listener,) = known.listeners
     free = replace(known, listeners=(replace(listener, rules=(), sign_in=None),), signer=None)
     before = snapshot(replace(wanted, balancers=(free,)), health)
-    after = snapshot(wanted, health, "/run/signin.sock")
+    after = snapshot(wanted, health, sign_in="/run/signin.sock")
     assert {kind for kind in KINDS if before[kind] != after[kind]} == {"cluster", "routes"}
 
 

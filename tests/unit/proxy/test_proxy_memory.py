@@ -147,8 +147,9 @@ async def test_an_agent_killed_as_it_tells_of_a_target_leaves_it_in_service(
     await before.proxy.start()
     await before.proxy.apply(wanted("10.0.0.1"))
     await before.proxy.apply(wanted("10.0.0.1", "10.0.0.2"))
-    while (fact := await before.told.get()) and (fact.target, fact.health) != ("10.0.0.2", HEALTHY):
-        pass
+    async with asyncio.timeout(5):
+        while (fact := await before.told.get()) and (fact.target, fact.health) != ("10.0.0.2", HEALTHY):
+            pass
     shutil.copytree(tmp_path / "before", tmp_path / "after")  # that is all that a killed one leaves
     after = Agent(tmp_path / "after", monkeypatch, answering=False)
     await after.proxy.start()
