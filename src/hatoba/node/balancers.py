@@ -51,6 +51,7 @@ class _Carried:
         self.proxy: StartableProxy | None = None
         self.task: asyncio.Task[None] | None = None
         self.opened: Openings | None = None  # what the network lets it do; None: not known
+        self.parsed: dict[str, tuple[BalancerItem, Wanted]] = {}  # by balancer
         self.told: dict[str, tuple[int, str]] = {}  # by balancer: the version that is in force, or what is wrong
 
 
@@ -160,7 +161,9 @@ class Balancers:
             proxy = self._make(network, netns, self._learned)
             await proxy.start()
             carried.proxy = proxy
-        parts = [self._parse(id_, item) for id_, item in items.items()]
+        before = carried.parsed
+        carried.parsed = {id_: (item, self._parsed(id_, item, before.get(id_))) for id_, item in items.items()}
+        parts = [part for _, part in carried.parsed.values()]
         wanted = Wanted(
             balancers=tuple(balancer for part in parts for balancer in part.balancers),
             groups=tuple({group.id: group for part in parts for group in part.groups}.values()),
@@ -179,6 +182,10 @@ class Balancers:
         if carried.opened != wanted:
             await self._open(network, wanted)
             carried.opened = wanted
+
+    def _parsed(self, id_: str, item: BalancerItem, before: tuple[BalancerItem, Wanted] | None) -> Wanted:
+        """Once for each item: what did not change stays the very same, which is cheap to see."""
+        return before[1] if before is not None and before[0] is item else self._parse(id_, item)
 
     def _parse(self, id_: str, item: BalancerItem) -> Wanted:
         try:

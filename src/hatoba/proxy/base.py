@@ -154,7 +154,7 @@ class Headers(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[tuple[str, str], ...] = ()  # (usual name, name): of what targets are told about TLS
 
 
-class Listener(msgspec.Struct, frozen=True, kw_only=True):
+class Listener(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """A network balancer's has no rules, and forwards."""
 
     id: str
@@ -180,7 +180,7 @@ class BalancerAttributes(msgspec.Struct, frozen=True, kw_only=True):
     tls_headers: bool = False  # targets are told version and cipher that were agreed upon with the client
 
 
-class Balancer(msgspec.Struct, frozen=True, kw_only=True):
+class Balancer(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """`addresses` are those of the balancer's interfaces in this network namespace: it listens on each, and connects
     to its targets from the first of the target's address family. `zones` are those of the addresses: where a group is
     not to be reached across zones, what comes in at an address stays in its zone."""
@@ -244,7 +244,7 @@ class GroupAttributes(msgspec.Struct, frozen=True, kw_only=True):
     end_unhealthy: bool = False  # …and when it is found unhealthy
 
 
-class TargetGroup(msgspec.Struct, frozen=True, kw_only=True):
+class TargetGroup(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     id: str
     protocol: Protocol = "HTTP"
     protocol_version: ProtocolVersion = "HTTP1"

@@ -69,6 +69,7 @@ class Checker:
         self._ask = ask
         self._clock = clock
         self._on_health = on_health
+        self._groups: dict[str, tuple[TargetGroup, SourceFor]] = {}
         self._watched: dict[TargetKey, _Watched] = {}
         self._by_group: dict[str, dict[str, Health]] = {}  # what is known, as it is asked for
         self._tasks = TaskGroup("health")
@@ -93,19 +94,27 @@ class Checker:
         self,
         groups: Mapping[str, tuple[TargetGroup, SourceFor]],
         restored: Mapping[TargetKey, Health] | None = None,
-    ) -> None:
+    ) -> frozenset[TargetKey]:
         """Each group with what gives the source address for a target's address. New targets are asked at once; those
-        in `restored` begin with the health that they had, and are asked within their interval."""
-        present: set[TargetKey] = set()
-        for group, source_for in groups.values():
+        in `restored` begin with the health that they had, and are asked within their interval. Those that are no longer
+        asked. A group that is what it was costs nothing, whatever it has of targets."""
+        before, self._groups = self._groups, dict(groups)
+        gone = [key for id_ in before.keys() - groups.keys() for key in self._keys(id_)]
+        for id_, (group, source_for) in groups.items():
+            if before.get(id_) == (group, source_for):
+                continue
+            there = {target.id for target in group.targets}
+            gone += [key for key in self._keys(id_) if key.target not in there]
             for target in group.targets:
-                key = TargetKey(group.id, target.id)
-                present.add(key)
-                source = source_for(target.address)
-                self._set(key, target, group.health_check, source, (restored or {}).get(key))
-        for key in self._watched.keys() - present:
+                key = TargetKey(id_, target.id)
+                self._set(key, target, group.health_check, source_for(target.address), (restored or {}).get(key))
+        for key in gone:
             self._watched.pop(key).cancel()
             self._forget(key)
+        return frozenset(gone)
+
+    def _keys(self, group: str) -> list[TargetKey]:
+        return [TargetKey(group, target) for target in self._by_group.get(group, ())]
 
     def _forget(self, key: TargetKey) -> None:
         known = self._by_group[key.group]
@@ -181,6 +190,7 @@ class Checker:
     async def close(self) -> None:
         for watched in self._watched.values():
             watched.cancel()
+        self._groups.clear()
         self._watched.clear()
         self._by_group.clear()
         await self._tasks.close()

@@ -189,6 +189,12 @@ def unverified_tls() -> Any:
 def endpoints(group: TargetGroup, health: Mapping[str, Health], zones: tuple[str, ...] = ()) -> Resource:
     """The group's targets, those fit for requests marked healthy. `health` is by target id, `zones` are the
     balancer's."""
+    return _weighed(group, tuple([health.get(target.id) for target in group.targets]), zones)
+
+
+@remembered
+def _weighed(group: TargetGroup, known: tuple[Health | None, ...], zones: tuple[str, ...]) -> Resource:
+    health = {target.id: each for target, each in zip(group.targets, known, strict=True) if each is not None}
     if group.attributes.across_zones:
         return _endpoints(group, in_service(group, health), ())
     near = [{each.id for each in group.targets if each.zone in ("", zone)} for zone in zones]

@@ -23,11 +23,11 @@ from hatoba.core.tasks import TaskGroup
 from hatoba.proxy import admin, delivery, ending, memory, stats, trace
 from hatoba.proxy.ask import OpenSocket, ask, open_socket
 from hatoba.proxy.base import Balancer, BalancerTraffic, Health, HealthFact, OnHealth, TargetKey, Wanted
-from hatoba.proxy.checker import Checker
+from hatoba.proxy.checker import Checker, SourceFor
 from hatoba.proxy.ending import Place
 from hatoba.proxy.handover import PARTING
 from hatoba.proxy.process import EnvoyProcess
-from hatoba.proxy.resource import Snapshot
+from hatoba.proxy.resource import Snapshot, remembered
 from hatoba.proxy.server import ConfigServer
 from hatoba.proxy.signin.process import SignInProcess
 from hatoba.proxy.signin.telling import told
@@ -113,11 +113,9 @@ class EnvoyProxy:
         dropped = ending.dropped(self._wanted, wanted)
         self._wanted = wanted
         restored, self._restored = self._restored, None
-        self.checker.set_groups(
-            {id_: (group, functools.partial(_source, balancer)) for id_, (group, balancer) in checked(wanted).items()},
-            restored,
-        )
-        self._told = {key: health for key, health in self._told.items() if key in self.checker}
+        asked = {id_: (group, _sources(each.addresses)) for id_, (group, each) in checked(wanted).items()}
+        for gone in self.checker.set_groups(asked, restored):
+            self._told.pop(gone, None)
         unserved = await self._follow(wanted)
         self._tell_until(await self._in_force())
         self._end(dropped)
@@ -198,12 +196,14 @@ class EnvoyProxy:
         return stats.traffic(await admin.ask(self.process.admin_socket, "GET", stats.QUERY), self._wanted)
 
     def _noting(self, wanted: Wanted) -> Wanted:
-        """With files in the place of names for logs."""
-        noted = (
-            replace(each, access_log=self._file(each.access_log), connection_log=self._file(each.connection_log))
-            for each in wanted.balancers
-        )
-        return replace(wanted, balancers=tuple(noted))
+        """With files in the place of names for logs. What has no logs stays the very same."""
+        return replace(wanted, balancers=tuple(self._noted(each) for each in wanted.balancers))
+
+    def _noted(self, balancer: Balancer) -> Balancer:
+        if not balancer.access_log and not balancer.connection_log:
+            return balancer
+        files = {"access_log": self._file(balancer.access_log), "connection_log": self._file(balancer.connection_log)}
+        return replace(balancer, **files)
 
     def _file(self, name: str) -> str:
         file = delivery.place(self._logs, name) if self._logs is not None and name else None
@@ -291,7 +291,12 @@ class EnvoyProxy:
             self._tasks.start(ending.end(places, self._netns), "end")
 
 
-def _source(balancer: Balancer, target: str) -> str | None:
-    """The balancer's first address of the target's family. Asked for each target at each change: nothing is parsed."""
+@remembered
+def _sources(addresses: tuple[str, ...]) -> SourceFor:
+    return functools.partial(_source, addresses)
+
+
+def _source(addresses: tuple[str, ...], target: str) -> str | None:
+    """The balancer's first address of the target's family. Nothing is parsed."""
     six = ":" in target
-    return next((each for each in balancer.addresses if (":" in each) == six), None)
+    return next((each for each in addresses if (":" in each) == six), None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, ParamSpec
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import msgspec
 from google.protobuf.any_pb2 import Any as Packed
@@ -43,6 +43,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
 Snapshot = Mapping[Kind, Mapping[str, Resource]]
 
 _Wish = ParamSpec("_Wish")
+_Built = TypeVar("_Built")
 _REMEMBERED = 4096
 
 EMPTY: Snapshot = {kind: {} for kind in KINDS}
@@ -63,8 +64,9 @@ def snapshot_of(resources: Iterable[Resource]) -> Snapshot:
     return snapshot
 
 
-def remembered(build: Callable[_Wish, Resource]) -> Callable[_Wish, Resource]:
-    """Builds once for equal arguments; the least used are forgotten."""
+def remembered(build: Callable[_Wish, _Built]) -> Callable[_Wish, _Built]:
+    """Builds once for equal arguments; the least used are forgotten. For the very same arguments it costs next to
+    nothing, however much there is to a balancer or a group: these remember their hashes."""
     return functools.lru_cache(maxsize=_REMEMBERED)(build)  # type: ignore[return-value]  # it does not keep the signature
 
 

@@ -52,8 +52,8 @@ class _Channel:
             self.known[name] = _ABSENT
 
 
-def _held(channel: _Channel, name: str) -> bool:
-    return name in channel.known and name not in channel.refused
+def _held(channel: _Channel) -> set[str]:
+    return channel.known.keys() - channel.refused.keys()
 
 
 class Session:
@@ -145,7 +145,10 @@ class Session:
     def _due(self, channel: _Channel) -> tuple[Resource, ...]:
         """What Envoy lacks or has in another version."""
         assert self._offered is not None
-        due = [each for name, each in self._offered[channel.kind].items() if self._lacks(channel, name, each)]
+        known, stale, offered = channel.known, channel.stale, self._offered[channel.kind]
+        # Of nearly all Envoy has that very version: they are passed over without a call.
+        others = [each for name, each in offered.items() if known.get(name) != each.version or name in stale]
+        due = [each for each in others if self._lacks(channel, each.name, each)]
         singles = [each for each in due if each.name in channel.alone]
         return tuple(singles[:1] if singles else due)
 
@@ -177,7 +180,7 @@ class Session:
         """Nothing of the kind is under way or to be said, and Envoy has asked for all that it will need."""
         if channel.nonce or self._due(channel) or self._gone_with(channel):
             return False
-        return all(name in channel.subscribed for name in self._needed(channel.kind))
+        return channel.subscribed.issuperset(self._needed(channel.kind))
 
     def _needed(self, kind: Kind) -> Iterable[str]:
         """Names that Envoy will ask for, as it has accepted what builds upon them."""
@@ -186,7 +189,7 @@ class Session:
         if kind not in above:
             return ()
         channel = self._channels[above[kind]]
-        parents = [each for each in self._offered[above[kind]].values() if _held(channel, each.name)]
+        parents = [self._offered[channel.kind][name] for name in _held(channel) if name in self._offered[channel.kind]]
         return {need for parent in parents for need in (parent.secrets if kind == "secret" else parent.needs)}
 
     def _message(self, channel: _Channel, due: Iterable[Resource], gone: Iterable[str]) -> Any:

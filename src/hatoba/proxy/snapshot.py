@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from hatoba.proxy import clusters, flows, listeners, names, routes, streams, tls
 from hatoba.proxy.base import Action, Balancer, Forward, Health, Listener, TargetGroup, Wanted
-from hatoba.proxy.resource import Resource, Snapshot, snapshot_of
+from hatoba.proxy.resource import Resource, Snapshot, remembered, snapshot_of
 from hatoba.proxy.signin import envoy
 from hatoba.proxy.sticky import known
 
@@ -85,10 +85,19 @@ def _asked_by_name(wanted: Wanted) -> dict[str, Balancer]:
     return {id_: each for each in wanted.balancers if each.kind == "http" for id_ in groups_of(each)}
 
 
+@remembered
 def _carried_out(balancer: Balancer) -> tuple[Listener, ...]:
     """None where the balancer has no address here."""
     usable = (each for each in balancer.listeners if _unsupported(balancer, each) is None)
     return tuple(usable) if balancer.addresses else ()
+
+
+@remembered
+def _left_out(balancer: Balancer) -> str | None:
+    for listener in balancer.listeners:
+        if (why := _unsupported(balancer, listener)) is not None:
+            return f"listener {listener.id} of {balancer.id}: {why}"
+    return None
 
 
 def _unsupported(balancer: Balancer, listener: Listener) -> str | None:
@@ -101,11 +110,7 @@ def _certificates(listener: Listener) -> tuple[str, ...]:
 
 def left_out(wanted: Wanted) -> str | None:
     """Why something of what is wanted is not in the snapshot."""
-    for balancer in wanted.balancers:
-        for listener in balancer.listeners:
-            if (why := _unsupported(balancer, listener)) is not None:
-                return f"listener {listener.id} of {balancer.id}: {why}"
-    return None
+    return next((why for balancer in wanted.balancers if (why := _left_out(balancer)) is not None), None)
 
 
 def users(wanted: Wanted) -> dict[str, Balancer]:
@@ -117,6 +122,7 @@ def users(wanted: Wanted) -> dict[str, Balancer]:
     return found
 
 
+@remembered
 def groups_of(balancer: Balancer) -> tuple[str, ...]:
     """Ids of the groups that the balancer's listeners forward to, each once, in a stable order."""
     return tuple(sorted({id_ for listener in _carried_out(balancer) for id_ in _named(listener)}))
@@ -144,6 +150,7 @@ def checked(wanted: Wanted) -> dict[str, tuple[TargetGroup, Balancer]]:
     return {group.id: (_askable(group), using[group.id]) for group in wanted.groups if group.id in using}
 
 
+@remembered
 def _askable(group: TargetGroup) -> TargetGroup:
     """Targets are asked in the way in which they get requests."""
     return replace(group, health_check=replace(group.health_check, version=group.protocol_version))
