@@ -39,7 +39,7 @@ class IdentityProvider:
         self.lasts: int | None = 3600  # seconds, of access tokens
         self.refreshes = False
         self.wrong: dict[str, tuple[int, bytes]] = {}  # by path: what is answered instead
-        self.silent: set[str] = set()  # paths at which nothing is answered
+        self.slow: dict[str, float] = {}  # seconds, by path
         self.asked: list[tuple[str, dict[str, str]]] = []  # path, and what was said
         self._now = now
         self._codes: dict[str, dict[str, str]] = {}
@@ -62,8 +62,7 @@ class IdentityProvider:
             body = (await reader.readexactly(int(length[1]))).decode() if length else ""
             target = head.split(" ", 2)[1]
             where = urlsplit(target)
-            if where.path in self.silent:
-                await reader.read()
+            await asyncio.sleep(self.slow.get(where.path, 0.0))
             status, content, more = self._answer(
                 where.path, head, {k: v[0] for k, v in parse_qs(where.query or body).items()}
             )

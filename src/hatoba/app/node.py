@@ -42,8 +42,7 @@ from hatoba.node.metadata.endpoint import MetadataEndpoint
 from hatoba.node.metadata.hostside import HostEndpoint
 from hatoba.node.output import ShippedOutput, sender
 from hatoba.node.places import REGISTRY
-from hatoba.node.resolver import Resolver
-from hatoba.node.services import RESOLVERS
+from hatoba.node.resolver import OF_ROUTER, Resolver
 from hatoba.node.session import Identity, Session, join, parse_pass
 from hatoba.node.wiring import Wiring
 from hatoba.node.worker import Worker
@@ -259,7 +258,7 @@ class Node:
             netns=str(netns),
             opener=functools.partial(self._open_socket, network),
             logs=self._places.node / "elb" / network,
-            resolver=RESOLVERS,
+            resolver=OF_ROUTER,
             tracer=tracer.module(),
         )
 

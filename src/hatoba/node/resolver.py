@@ -19,7 +19,7 @@ from hatoba.dns.desk import Desk
 from hatoba.dns.server import Server
 from hatoba.dns.zone import Zone, first
 from hatoba.fleet.items import NetworkItem, ZoneItem
-from hatoba.network.base import Fabric
+from hatoba.network.base import BRIDGE, Fabric
 from hatoba.node.private_names import private_names
 from hatoba.node.services import resolvers
 
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 PORT = 53
 ENDPOINT_TTL = 60
+OF_ROUTER = "127.0.0.1"  # for what of ours runs in the router: its packet rules let it speak to its own loopback
 EVERYBODY = ""  # the network of names that all of them see
 
 Networks = Callable[[], Mapping[str, NetworkItem]]
@@ -82,7 +83,7 @@ class Resolver:
             desk = Desk(names.find, self._upstream)
             served = _Served(names, desk, Server(desk, self._clock))
         try:
-            for address in resolvers(item):
+            for address in (*resolvers(item), *(() if network == BRIDGE else (OF_ROUTER,))):
                 if address not in served.addresses:
                     for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
                         await served.server.serve(await self._bound(network, kind, address))

@@ -171,6 +171,17 @@ async def test_who_may_not_is_refused_and_errors_have_their_statuses(real: RealR
         assert backend.seen == []
 
 
+async def test_a_provider_may_take_its_time_but_not_for_ever(real: RealRig, tmp_path: Path) -> None:
+    async with provider(real, tmp_path) as idp:
+        await started(real)
+        idp.slow = {"/token": 1.0, "/userinfo": 0.5}
+        assert (await browser(real, tmp_path).get(f"{SITE}/")).status == 200
+        idp.slow = {"/token": 20.0}
+        asked = len(idp.asked)
+        assert (await browser(real, tmp_path).get(f"{SITE}/")).status == 500
+        assert len(idp.asked) == asked + 1, "it is asked once"
+
+
 async def test_a_provider_that_nobody_vouches_for_is_not_asked(real: RealRig, tmp_path: Path) -> None:
     async with provider(real, tmp_path, x509.authority("somebody", NOW)) as idp:
         await started(real)

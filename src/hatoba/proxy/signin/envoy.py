@@ -40,7 +40,7 @@ SERVICE = "envoy.service.auth.v3.Authorization"
 CLUSTER = FILTER = "signin"
 _PATIENCE = 15.0  # seconds: the provider is asked twice
 _CONNECT = 1.0
-_TRIES = 40  # for a service that was killed, and is there again in a moment
+_TRIES = 10  # for a service that was killed, and is there again in a moment
 _PERMISSION_DENIED = 7
 
 
@@ -70,9 +70,10 @@ def sign_in_filters(listener: Listener) -> list[Any]:
     if listener.tls is None:
         return []
     again = RetryPolicy(
-        retry_on="connect-failure,refused-stream,reset-before-request",
+        retry_on="connect-failure,refused-stream,reset",
         num_retries=UInt32Value(value=_TRIES),
-        retry_back_off=BackoffStrategy(base_interval=duration(0.05), max_interval=duration(0.25)),
+        # Envoy takes the longest pause for the patience of each try, too.
+        retry_back_off=BackoffStrategy(base_interval=duration(0.05), max_interval=duration(_PATIENCE)),
     )
     asked = GrpcService(
         envoy_grpc=GrpcService.EnvoyGrpc(cluster_name=CLUSTER), timeout=duration(_PATIENCE), retry_policy=again
