@@ -5,6 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+unexport PYTHONDONTWRITEBYTECODE  # each module is compiled once, not by every process that a test starts
 
 .PHONY: demo test setup check quick bench soak down lock format parity
 
