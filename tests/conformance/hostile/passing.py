@@ -169,7 +169,7 @@ def organization(known: dict[str, Any]) -> dict[str, dict[str, Any]]:
         },
         "ListHandshakesForAccount": {"Filter": {"ActionType": "INVITE"}},
         "ListHandshakesForOrganization": {"Filter": {"ActionType": "INVITE"}},
-        "ListPolicies": {"Filter": "SERVICE_CONTROL_POLICY"},
+        "organizations.ListPolicies": {"Filter": "SERVICE_CONTROL_POLICY"},
         "ListPoliciesForTarget": {"TargetId": known["TargetId"], "Filter": "SERVICE_CONTROL_POLICY"},
     }
 
