@@ -9,6 +9,7 @@ import pytest
 
 from hatoba.core.virtual import run
 from hatoba.fleet import model as fleet
+from tests.simulation.seeds import first
 from tests.simulation.story import Story, tell
 from tests.simulation.world import World
 
@@ -20,7 +21,7 @@ MODES = {
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", first(3, of=8))
 def test_a_story_ends_well(tmp_path: Path, seed: int, mode: str) -> None:
     tell(tmp_path, seed, **MODES[mode])
 
@@ -33,7 +34,7 @@ def test_many_stories_end_well(tmp_path: Path, block: int, mode: str) -> None:
         tell(tmp_path / str(seed), seed, chapters=20, **MODES[mode])
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", first(1, of=3))
 def test_the_same_seed_is_the_same_story(tmp_path: Path, seed: int) -> None:
     one, two = (tell(tmp_path / name, seed) for name in ("one", "two"))
     assert one.told == two.told
@@ -41,7 +42,7 @@ def test_the_same_seed_is_the_same_story(tmp_path: Path, seed: int) -> None:
     assert [node.starts for node in one.world.nodes] == [node.starts for node in two.world.nodes]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", first(1, of=3))
 def test_rolling_updates_fail_no_request(tmp_path: Path, seed: int) -> None:
     """Twenty requests a second through the balancer while three revisions roll out."""
 

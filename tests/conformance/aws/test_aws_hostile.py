@@ -76,6 +76,7 @@ def test_random_bytes(service: str, name: str) -> None:
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("service", "name"), CASES)
 def test_true_requests_cut_and_changed(service: str, name: str) -> None:
     values = Values(service, output=False)
@@ -122,6 +123,7 @@ def _elements(value: Any) -> str:
     return "".join(f"<{name}>{_elements(item)}</{name}>" for name, item in value.items() if name.isidentifier())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("service", "name"), CASES)
 def test_wrong_types_anywhere(service: str, name: str) -> None:
     values = Values(service, output=False)

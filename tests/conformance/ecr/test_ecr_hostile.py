@@ -154,6 +154,7 @@ def declared() -> list[str]:
     return sorted(name for name in model_.operations if ecr.handler(name) is not None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", declared())
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
@@ -169,6 +170,7 @@ def test_every_operation_answers_or_refuses(room: Room, operation: str, data: st
     room.run(room.ask(operation, params))
 
 
+@pytest.mark.slow
 def test_both_happened(room: Room) -> None:
     """Or the test before would be about nothing."""
     if sum(room.answered.values()):  # it may be run alone

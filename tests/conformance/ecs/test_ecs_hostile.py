@@ -154,6 +154,7 @@ def likely(data: st.DataObject, params: dict[str, Any], required: Any) -> None:
             params[name] = data.draw(LIKELY[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", declared())
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
@@ -175,6 +176,7 @@ def test_every_operation_answers_or_refuses(room: Room, operation: str, data: st
         room.run(room.ask("RunTask", PASSING["RunTask"]))
 
 
+@pytest.mark.slow
 def test_both_happened(room: Room) -> None:
     """Or the test before would be about nothing."""
     if sum(room.answered.values()):  # it may be run alone

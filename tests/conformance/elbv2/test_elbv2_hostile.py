@@ -274,6 +274,7 @@ def declared() -> list[str]:
     return sorted(name for name in model.operations if elbv2.handler(name) is not None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", declared())
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
@@ -297,6 +298,7 @@ def test_every_operation_answers_or_refuses(room: Room, operation: str, data: st
     room.run(operation, room.resolved(params))
 
 
+@pytest.mark.slow
 def test_both_happened(room: Room) -> None:
     """Or the test before would be about nothing."""
     if room.tried >= set(declared()):  # it may be run alone, and the others in several processes

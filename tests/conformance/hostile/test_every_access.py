@@ -49,6 +49,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
         yield platform
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("service", SERVICES)
 def test_needs_of_any_request(platform: Composed, service: str) -> None:
     room = next(room.service for room in ROOMS if room.service.name == service)

@@ -102,6 +102,7 @@ def ask(platform: Composed, wire: http.client.HTTPConnection, operation: Operati
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("service", "name"), operations())
 def test_a_body_cut_short_is_refused_and_changes_nothing(platform: Composed, service: str, name: str) -> None:
     operation = found(service, name)

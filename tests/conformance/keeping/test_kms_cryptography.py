@@ -139,7 +139,7 @@ def test_rotation_is_switched(kms: Any, key: str) -> None:
 
 # --- pairs
 
-RSA = ("RSA_2048", "RSA_3072", "RSA_4096")
+RSA = ("RSA_2048", *(pytest.param(spec, marks=pytest.mark.slow) for spec in ("RSA_3072", "RSA_4096")))
 CURVES = ("ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521", "ECC_SECG_P256K1")
 
 

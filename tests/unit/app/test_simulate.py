@@ -49,6 +49,7 @@ def test_what_has_room_runs() -> None:
     assert sum(machine.tasks for machine in result.machines) == 300
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_run_and_another_one_another() -> None:
     assert played(plain(20, 300, 1)) == played(plain(20, 300, 1))
     assert played(plain(20, 300, 1)) != played(plain(20, 300, 2))
@@ -99,6 +100,7 @@ def test_a_broken_image_is_rolled_back_by_the_circuit_breaker() -> None:
     assert last.failed == ()
 
 
+@pytest.mark.slow
 def test_many_that_fall_together_are_one_reason_to_wait() -> None:
     """Sixty tasks of a broken release end in the same second: that is one wave, not an hour of growing pauses."""
     broken = {**DEFINITION, "containerDefinitions": [{**DEFINITION["containerDefinitions"][0], "image": "web:2"}]}

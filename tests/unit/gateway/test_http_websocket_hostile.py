@@ -70,6 +70,7 @@ def test_no_noise_makes_it_fail(noise: bytes) -> None:
 
 
 @on_uvloop
+@pytest.mark.slow
 async def test_empty_fragments_and_pings_without_end_cost_no_memory() -> None:
     """A message that never ends, in pieces of nothing; and pings of one who does not read the answers."""
     async with talking(limits=SocketLimits(message_bytes=1000)) as (wire, server):

@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,6 +32,7 @@ VALUES = st.recursive(
 BODIES = st.binary(max_size=40) | VALUES.map(lambda value: repr(value).replace("'", '"').encode())
 
 
+@pytest.mark.slow
 @given(PATHS, st.sampled_from(["GET", "PUT", "POST", "DELETE", "HEAD", ""]), BODIES, st.booleans())
 @settings(max_examples=300, deadline=None)
 def test_nothing_breaks_it_and_nothing_leaks(path: str, method: str, body: bytes, failing: bool) -> None:

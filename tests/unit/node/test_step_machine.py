@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -292,5 +293,10 @@ class Node(RuleBasedStateMachine):
         assert (self.running, self.ended) == (set(), {})
 
 
-Node.TestCase.settings = settings(max_examples=300, stateful_step_count=30, deadline=None)
-TestStepMachine = Node.TestCase
+class TestStepMachine(Node.TestCase):  # type: ignore[misc, name-defined]
+    settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+
+
+@pytest.mark.slow
+class TestStepMachineAtLength(Node.TestCase):  # type: ignore[misc, name-defined]
+    settings = settings(max_examples=500, stateful_step_count=40, deadline=None)

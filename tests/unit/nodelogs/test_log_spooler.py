@@ -228,6 +228,7 @@ async def test_a_spool_is_freed_as_it_is_shipped(logs: NodeLogs, plane: ControlP
     assert (plane.lines("c1/stdout"), plane.lines("c1/stderr")) == printed(50_000, 1000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("new_event", [None, r"^\d \d*[05] "], ids=["lines", "groups"])
 async def test_kills_of_spooler_and_agent_at_any_moment_lose_and_repeat_nothing(
     tmp_path: Path, plane: ControlPlane, new_event: str | None

@@ -147,6 +147,7 @@ async def test_stop_task_of_a_service_drains_first(tmp_path: Path) -> None:
         assert live(w) == {("1", "RUNNING"): 2, ("1", "DEACTIVATING"): 1}
 
 
+@pytest.mark.slow
 async def test_crashes_in_the_middle_of_a_deployment(tmp_path: Path) -> None:
     for moment in range(0, 24, 2):
         (tmp_path / str(moment)).mkdir()
