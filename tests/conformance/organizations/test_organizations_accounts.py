@@ -17,6 +17,8 @@ from hatoba.services.organizations.model import Creation, creations
 from tests.conformance.ec2.networks import fresh_account, refused
 from tests.conformance.organizations.world import ROLE, Company, World, allow
 
+pytestmark = pytest.mark.slow
+
 
 def test_an_account_comes_to_be_and_is_entered_by_its_role(world: World, company: Company) -> None:
     made = company.org.create_account(
@@ -202,7 +204,6 @@ def test_a_crash_in_between_makes_one_account(world: World, company: Company) ->
 
 
 @pytest.mark.skipif(shutil.which("aws", path="/usr/bin") is None, reason="needs Debian's awscli")
-@pytest.mark.slow
 def test_the_cli_makes_an_account_and_enters_it(world: World, company: Company, tmp_path: Path) -> None:
     key = {"AWS_ACCESS_KEY_ID": company.boss.key[0], "AWS_SECRET_ACCESS_KEY": company.boss.key[1]}
     env = {"PATH": os.defpath, "HOME": str(tmp_path), "AWS_DEFAULT_REGION": "us-east-1", **key}

@@ -13,6 +13,8 @@ from tests.conformance.ec2.networks import refused
 from tests.conformance.organizations.test_organizations_sharing import key_for
 from tests.conformance.organizations.world import Company, Somebody, World, allow, document
 
+pytestmark = pytest.mark.slow
+
 
 class Pair:
     """A secret, and what is to be its replica in another account of the organisation."""

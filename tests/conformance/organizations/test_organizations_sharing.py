@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from tests.conformance.ec2.networks import refused
 from tests.conformance.organizations.world import Company, Somebody, World, allow, deny, document
 
+pytestmark = pytest.mark.slow
 NO_POLICY = "because no resource-based policy allows the kms:{} action"
 
 

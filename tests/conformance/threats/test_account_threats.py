@@ -17,6 +17,8 @@ from hatoba.core.keys import Scope
 from tests.conformance.organizations.world import Company, Somebody, World, allow, deny, document, served
 from tests.conformance.threats.disarm import without
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
