@@ -3,6 +3,7 @@
     input        from our uplinks only answers and the ports given as host services, and by each the ports of the host
                  that load balancers behind it have for targets (the router there lets only those through); everything
                  else of the host, whatever address of it is meant, stays closed. Tunnel packets only from known nodes.
+                 The host's IPv6 address for its tasks is nobody's who is not behind an uplink, or the host itself.
     forward      from our uplinks only our own addresses, and no tunnel packets. From devices whose forwarding we had
                  to turn on, only towards uplinks (and what somebody else's translation or standing connection asks
                  for), as if it were off.
@@ -73,12 +74,15 @@ def document(
     )
     # A task that may go outside must not send what another node would take for a tunnel packet of this one.
     forged = f"iifname {uplinks} udp dport {settings.vxlan_port} drop"
+    # The network outside may lead the whole pool here; what the host serves its tasks is nobody else's.
+    abroad = f'iifname != "lo" iifname != {uplinks} ip6 daddr {settings.host_address6} drop'
     tunnels = f"udp dport {settings.vxlan_port} ip saddr != @nodes drop"
     chain(
         "input",
         "type filter hook input priority -10; policy accept;",
         f"iifname {uplinks} jump from-routers",
         *([tunnels] if settings.underlay else []),
+        *([abroad] if settings.host_address6 is not None else []),
     )
     closed = ", ".join(f'"{device}"' for device in guarded)
     guards = f"iifname {{ {closed} }} oifname != {_ALL_INSTANCES} ct state new ct status ! dnat drop"

@@ -64,7 +64,8 @@ def resources(
     """Cluster and endpoints of each of the listener's sockets."""
     sticky = any(group.attributes.sticky_source for group, _ in shares(listener, groups))
     for address, _ in sockets(balancer):
-        yield cluster(names.flows(balancer.id, listener.id, address), address, sticky)
+        own = (address, *(each for each in balancer.addresses if each != address))
+        yield cluster(names.flows(balancer.id, listener.id, address), own, sticky)
     yield from endpoints(balancer, listener, groups, health)
 
 
@@ -92,7 +93,8 @@ def _reached(group: TargetGroup, target: Target, zone: str) -> bool:
 
 
 @remembered
-def cluster(name: str, address: str, sticky: bool) -> Resource:
+def cluster(name: str, own: tuple[str, ...], sticky: bool) -> Resource:
+    """`own`: the balancer's addresses, that of the socket first: targets of its family are spoken to from there."""
     message = Cluster(
         name=name,
         alt_stat_name=names.stat(name),
@@ -109,7 +111,7 @@ def cluster(name: str, address: str, sticky: bool) -> Resource:
         ignore_health_on_host_removal=True,
         circuit_breakers=no_limits(),
         outlier_detection=outliers(),
-        upstream_bind_config=source((address,)),
+        upstream_bind_config=source(own),
         transport_socket_matches=[_match(tls, proxy) for tls in (False, True) for proxy in (False, True)],
     )
     return resource("cluster", name, message, needs=(name,))

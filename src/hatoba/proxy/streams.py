@@ -50,10 +50,12 @@ def listeners(balancer: Balancer, listener: Listener, groups: Mapping[str, Targe
     preserved = preserving.by_connections(forwarded)
     for address, _ in flows.sockets(balancer):
         name = names.flows(balancer.id, listener.id, address)
-        if listener.protocol in ("UDP", "TCP_UDP"):
+        # By IPv6 there are no datagrams, and nobody is spoken to under a client's address.
+        six = ":" in address
+        if listener.protocol in ("UDP", "TCP_UDP") and not six:
             yield _udp(balancer.id, name, address, listener.port)
         if listener.protocol != "UDP":
-            yield _tcp(balancer.id, name, address, _plain(listener), preserved)
+            yield _tcp(balancer.id, name, address, _plain(listener), preserved and not six)
 
 
 def _plain(listener: Listener) -> Listener:

@@ -2,7 +2,8 @@
 
 The real lab is made of namespaces of its own: nothing of the machine's own network is touched. A bridge stands for the
 network between the nodes; it leads to the world, which knows no IPv4 address of ours: only translated packets come
-back. Our IPv6 blocks it takes to the first node, whose host forwards IPv6; the second one's does not.
+back. Our IPv6 blocks it takes to the first node, unless it is told that an address is at the second one. Both hosts
+forward IPv6.
 
     world 198.51.100.1, 2001:db8::1 ─── bridge ─┬─ node 0 198.51.100.10, 2001:db8::10
                                                 └─ node 1 198.51.100.11, 2001:db8::11
@@ -141,7 +142,8 @@ class RealLab:
         self._connect_ipv6()
         for path, devices in ((self.world, ("n0", "n1", "br0")), *((path, ("eth0",)) for path in self.hosts)):
             inside(path, lambda devices=devices: _settle(devices))
-        inside(self.hosts[0], lambda: Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1"))
+        for path in self.hosts:
+            inside(path, lambda: Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1"))
         self.before = [self.state(node) for node in range(2)]
         self.fabrics: list[Fabric] = [
             KernelFabric(given, home) for given, home in zip(self.settings, self.hosts, strict=True)
@@ -156,6 +158,10 @@ class RealLab:
             run(path, f"ip neighbour add {WORLD6} lladdr {_MACS[-1]} dev eth0")
             run(path, f"ip route add default via {WORLD6}")
         run(self.world, f"ip route add {POOL6} via {NODES6[0]}")
+
+    def tell_world(self, address6: str, node: int) -> None:
+        """At which node it is: IPv6 is routed, and nobody translates it."""
+        run(self.world, f"ip route replace {address6}/128 via {NODES6[node]}")
 
     def _make(self, path: Path) -> None:
         def work() -> None:

@@ -130,6 +130,7 @@ async def test_the_host_serves_what_is_meant_for_tasks_and_nothing_else(lab: Lab
     for source in ("a", "b"):
         assert await lab.reaches(0, source, there, ENDPOINT), "also without a way outside"
         assert not await lab.reaches(0, source, there, 9000)
+    assert not await lab.reaches(0, "world", there, ENDPOINT)
 
 
 async def test_routes_of_subnets_say_what_leaves(lab: Lab) -> None:

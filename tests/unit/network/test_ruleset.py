@@ -217,6 +217,16 @@ def test_the_hosts_own_table() -> None:
     )
     published = {("tcp", 32768): "100.64.0.2", ("udp", 53): "100.64.0.2"}
     golden("host.nft", hostrules.document(settings, ("eth0",), published=published))
+    six = msgspec.structs.replace(settings, pool6="fd68:6174:6f00::/40", host_address6="fd68:6174:6f00::1")
+    before, after = (hostrules.document(each, ("eth0",)).splitlines() for each in (settings, six))
+    assert [line.split(" ", 4)[4] for line in after if line not in before] == [
+        "from-routers ip6 daddr fd68:6174:6f00::1 meta l4proto . th dport { tcp . 4566, udp . 53 } accept",
+        'input iifname != "lo" iifname != "hatklqevu*" ip6 daddr fd68:6174:6f00::1 drop',
+        'forward iifname "hatklqevu*" ip6 saddr != fd68:6174:6f00::/40 drop',
+    ]
+    assert [line.split(" ", 4)[4] for line in before if line not in after] == [
+        'forward iifname "hatklqevu*" meta nfproto ipv6 drop'
+    ]
 
 
 @pytest.mark.parametrize(

@@ -149,3 +149,17 @@ def test_flows_are_counted_by_protocol() -> None:
     }
     assert (told.connections, told.active_connections) == (11, 3)
     assert (told.rejected_connections, told.target_tls_failures, told.port_failures) == (3, 17, 10)
+
+
+def test_by_ipv6_there_are_connections_only_under_the_balancers_own_address() -> None:
+    dual = replace(balancer(), addresses=("10.0.0.5", "fd00::5"), zones=("a", "a"))
+    groups = {NEAR.id: NEAR, WIDE.id: WIDE}
+    datagrams = Listener(id="udp", port=53, protocol="TCP_UDP", default=to(("near", 1)))
+    found = [made.name.rpartition("|") for made in streams.listeners(dual, datagrams, groups)]
+    assert [(name.endswith("fd00::5"), kind) for name, _, kind in found] == [
+        (False, "udp"),
+        (False, "tcp"),
+        (True, "tcp"),
+    ]
+    preserving = Listener(id="tcp", port=80, protocol="TCP", default=to(("wide", 1)))
+    assert [b"original_src" in made.body for made in streams.listeners(dual, preserving, groups)] == [True, False]
