@@ -7,12 +7,16 @@ the `ecs` room does, and listens on a port of its own.
     one   10.0.0.0/16   public 10.0.0.0/24 · private 10.0.1.0/24, out by a NAT gateway · isolated 10.0.2.0/24
     twin  10.0.0.0/16   the same block
     far   10.2.0.0/16   peered with one, once that is accepted
+
+All have an IPv6 block too, which is nobody else's. By it public leads to an internet gateway, and private to an
+egress-only one; in one there is also `six`, public, without IPv4.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from ipaddress import IPv6Network
 from typing import Any, NamedTuple
 
 from hatoba.core.clock import SystemClock
@@ -33,15 +37,24 @@ from hatoba.services.ec2.model import TABLES as EC2
 from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.store import Change, Store
 from hatoba.store.memory import MemoryDisk, MemoryJournal
-from tests.contract.network.labs import ENDPOINT, NODES, WORLD, Lab
+from tests.contract.network.labs import ENDPOINT, NODES, WORLD, WORLD6, Lab, RealLab
 from tests.unit.gateway.roles_pass import RolesPass
 
 SCOPE = Scope("aws", "123456789012", "eu-west-1")
-EVERYWHERE = "0.0.0.0/0"
+EVERYWHERE, EVERYWHERE6 = "0.0.0.0/0", "::/0"
 PRIVATE = 9000  # a port that a process of the host has open, and that is meant for nobody
 
 
-_OF_THE_HOST = ("world", "aws", "port", "loop", "under")  # what the host itself asks there is no concern of ours
+_OF_THE_HOST = (
+    "world",
+    "aws",
+    "port",
+    "loop",
+    "under",
+    "world6",
+    "aws6",
+    "port6",
+)  # what the host itself asks there is no concern of ours
 
 
 class Nobody:
@@ -131,27 +144,35 @@ class Land:
         await task("deaf", 1, "private", "deaf", port=80)
         await task("twin", 0, "twin", "twins", port=81, address=self.places["in"].address)
         await task("far", 1, "far", "fars", port=80)
+        await task("six", 0, "six", "web", port=80)
         await self._balancer()
         self.places["nat*"] = Place(0, made["nat public"], 80)
-        self.places["world"] = Place(0, WORLD, 80)
-        await self.lab.listen(0, "world", WORLD, 80)
+        for name, address in (("world", WORLD), ("world6", WORLD6)):
+            self.places[name] = Place(0, address, 80)
+            await self.lab.listen(0, "world", address, 80)
         for node in range(len(NODES)):
             for port in (ENDPOINT, PRIVATE):
-                await self.lab.listen(node, None, "0.0.0.0", port)
+                await self.lab.listen(node, None, "::", port)
             await self.lab.listen(node, None, "127.0.0.1", PRIVATE + 1)
 
     async def _networks(self) -> None:
         ask, made = self.ec2, self.made
         for name, block in (("one", "10.0.0.0/16"), ("twin vpc", "10.0.0.0/16"), ("far vpc", "10.2.0.0/16")):
-            made[name] = (await ask.create_vpc(CidrBlock=block))["Vpc"]["VpcId"]
-        for name, vpc, block in (
-            ("public", "one", "10.0.0.0/24"),
-            ("private", "one", "10.0.1.0/24"),
-            ("isolated", "one", "10.0.2.0/24"),
-            ("twin", "twin vpc", "10.0.1.0/24"),
-            ("far", "far vpc", "10.2.0.0/24"),
+            vpc = (await ask.create_vpc(CidrBlock=block, AmazonProvidedIpv6CidrBlock=True))["Vpc"]
+            made[name], made[f"{name} block6"] = vpc["VpcId"], vpc["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"]
+        for number, (name, vpc, block) in enumerate(
+            (
+                ("public", "one", "10.0.0.0/24"),
+                ("private", "one", "10.0.1.0/24"),
+                ("isolated", "one", "10.0.2.0/24"),
+                ("twin", "twin vpc", "10.0.1.0/24"),
+                ("far", "far vpc", "10.2.0.0/24"),
+                ("six", "one", ""),
+            )
         ):
-            made[name] = (await ask.create_subnet(VpcId=made[vpc], CidrBlock=block))["Subnet"]["SubnetId"]
+            given: dict[str, Any] = {"CidrBlock": block} if block else {"Ipv6Native": True}
+            given["Ipv6CidrBlock"] = str(list(IPv6Network(made[f"{vpc} block6"]).subnets(new_prefix=64))[number])
+            made[name] = (await ask.create_subnet(VpcId=made[vpc], **given))["Subnet"]["SubnetId"]
         made["igw"] = (await ask.create_internet_gateway())["InternetGateway"]["InternetGatewayId"]
         await ask.attach_internet_gateway(InternetGatewayId=made["igw"], VpcId=made["one"])
         for subnet in ("public", "private", "far"):
@@ -159,6 +180,8 @@ class Land:
             table = (await ask.create_route_table(VpcId=made[vpc]))["RouteTable"]["RouteTableId"]
             await ask.associate_route_table(RouteTableId=table, SubnetId=made[subnet])
             made[f"{subnet} table"] = table
+        await ask.associate_route_table(RouteTableId=made["public table"], SubnetId=made["six"])
+        await self._lead6()
         await ask.create_route(
             RouteTableId=made["public table"], DestinationCidrBlock=EVERYWHERE, GatewayId=made["igw"]
         )
@@ -170,6 +193,13 @@ class Land:
         asked = await ask.create_vpc_peering_connection(VpcId=made["one"], PeerVpcId=made["far vpc"])
         made["peering"] = asked["VpcPeeringConnection"]["VpcPeeringConnectionId"]
 
+    async def _lead6(self) -> None:
+        """Out of the public subnets and into them, and out of the private one."""
+        only = await self.ec2.create_egress_only_internet_gateway(VpcId=self.made["one"])
+        self.made["eigw"] = only["EgressOnlyInternetGateway"]["EgressOnlyInternetGatewayId"]
+        await self.leads("public", EVERYWHERE6, GatewayId=self.made["igw"])
+        await self.leads("private", EVERYWHERE6, EgressOnlyInternetGatewayId=self.made["eigw"])
+
     async def _groups(self) -> None:
         """web: from everywhere · app: from members of web, and of itself · mute: says nothing · deaf: hears nothing."""
         for name, vpc in (
@@ -180,17 +210,21 @@ class Land:
             group = await self.ec2.create_security_group(GroupName=name, Description=name, VpcId=self.made[vpc])
             self.made[name] = group["GroupId"]
         for name in ("web", "mute", "twins"):
-            await self.opens(name, cidr=EVERYWHERE)
+            for everywhere in (EVERYWHERE, EVERYWHERE6):
+                await self.opens(name, cidr=everywhere)
         await self.opens("app", members="web")
         await self.opens("app", members="app")
-        await self.opens("fars", cidr="10.2.0.0/16")
-        everything = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": EVERYWHERE}]}]
+        for block in ("10.2.0.0/16", self.made["far vpc block6"]):
+            await self.opens("fars", cidr=block)
+        everything = [
+            {"IpProtocol": "-1", "IpRanges": [{"CidrIp": EVERYWHERE}], "Ipv6Ranges": [{"CidrIpv6": EVERYWHERE6}]}
+        ]
         await self.ec2.revoke_security_group_egress(GroupId=self.made["mute"], IpPermissions=everything)
 
     async def _task(
         self, name: str, node: int, subnet: str, group: str, *, port: int, public: bool = False, address: str = ""
     ) -> str:
-        eni, address = await self._interface(subnet, group, address)
+        eni, address, address6 = await self._interface(subnet, group, address)
         vpc = self._network(eni)
         if public:
             self.places[f"{name}*"] = Place(node, await self._public(eni), port)
@@ -201,12 +235,15 @@ class Land:
             )
         await self.told()
         await self.wirings[node].attach(eni)
-        await self.lab.listen(node, eni, "0.0.0.0", port)
-        self.places[name] = Place(node, address, port, holder=eni)
+        await self.lab.listen(node, eni, "::", port)
+        self.places[name] = Place(node, address or address6, port, holder=eni)
+        self.places[f"{name}6"] = Place(node, address6, port, holder=eni)
+        if isinstance(self.lab, RealLab):
+            self.lab.tell_world(address6, node)
         return eni
 
     async def _balancer(self) -> None:
-        eni, address = await self._interface("public", "web", "")
+        eni, address, address6 = await self._interface("public", "web", "")
         vpc = self._network(eni)
         public = await self._public(eni)
         with self.store.tx() as tx:
@@ -216,16 +253,19 @@ class Land:
         async with asyncio.timeout(10):
             while not any(held.id == eni for held in (await self.lab.fabrics[0].inventory()).addresses):  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
-        await self.lab.listen(0, vpc, address, 80)
-        self.places["lb"] = Place(0, address, 80, holder=eni, vpc=vpc, router=True)
+        for name, own in (("lb", address), ("lb6", address6)):
+            await self.lab.listen(0, vpc, own, 80)
+            self.places[name] = Place(0, own, 80, holder=eni, vpc=vpc, router=True)
         self.places["lb*"] = Place(0, public, 80)
 
-    async def _interface(self, subnet: str, group: str, address: str) -> tuple[str, str]:
-        asked: dict[str, Any] = {"SubnetId": self.made[subnet], "Groups": [self.made[group]]}
+    async def _interface(self, subnet: str, group: str, address: str) -> tuple[str, str, str]:
+        """Its id and addresses; of IPv4 "" where there is none."""
+        asked: dict[str, Any] = {"SubnetId": self.made[subnet], "Groups": [self.made[group]], "Ipv6AddressCount": 1}
         if address:
             asked["PrivateIpAddress"] = address
         found = (await self.ec2.create_network_interface(**asked))["NetworkInterface"]
-        return found["NetworkInterfaceId"], found["PrivateIpAddress"]
+        address6: str = found["Ipv6Addresses"][0]["Ipv6Address"]
+        return found["NetworkInterfaceId"], found.get("PrivateIpAddress", ""), address6
 
     def _network(self, eni: str) -> str:
         record = self.store.find(fleet.interfaces, SCOPE, eni)
@@ -252,11 +292,21 @@ class Land:
         )
 
     async def leads(self, subnet: str, to: str, **target: str) -> None:
-        table = self.made[f"{subnet} table"]
-        await self.ec2.create_route(RouteTableId=table, DestinationCidrBlock=to, **target)
+        await self.ec2.create_route(**self._route(subnet, to), **target)
+
+    async def leads_otherwise(self, subnet: str, to: str, **target: str) -> None:
+        await self.ec2.replace_route(**self._route(subnet, to), **target)
 
     async def leads_no_more(self, subnet: str, to: str) -> None:
-        await self.ec2.delete_route(RouteTableId=self.made[f"{subnet} table"], DestinationCidrBlock=to)
+        await self.ec2.delete_route(**self._route(subnet, to))
+
+    def _route(self, subnet: str, to: str) -> dict[str, str]:
+        destination = "DestinationIpv6CidrBlock" if ":" in to else "DestinationCidrBlock"
+        return {"RouteTableId": self.made[f"{subnet} table"], destination: to}
+
+    async def loses_ipv6(self, name: str) -> None:
+        place = self.places[f"{name}6"]
+        await self.ec2.unassign_ipv6_addresses(NetworkInterfaceId=place.holder, Ipv6Addresses=[place.address])
 
     async def opens(self, group: str, **far: str) -> None:
         permission = [_permission(self.made, **far)]
@@ -285,15 +335,19 @@ class Land:
             case "aws" | "port" | "loop":
                 port = {"aws": ENDPOINT, "port": PRIVATE, "loop": PRIVATE + 1}[target]
                 asked = Place(node, self.lab.settings[node].host_address, port)
+            case "aws6" | "port6":
+                asked = Place(
+                    node, self.lab.settings[node].host_address6 or "", ENDPOINT if target == "aws6" else PRIVATE
+                )
             case "under":
                 asked = Place(node, NODES[node], PRIVATE)
             case _:
                 asked = self.places[target]
-        if target.rstrip("*") == source or (asks is None and target in _OF_THE_HOST):
+        if target.rstrip("*6") == source or (asks is None and target in _OF_THE_HOST):
             return "="
         holder, own = None if asks is None else asks.holder, None
         if asks is not None and asks.router and self.lab.real:
-            holder, own = asks.vpc, asks.address
+            holder, own = asks.vpc, self.places[f"{source}6" if ":" in asked.address else source].address
         try:
             reached = await self.lab.reaches(node, holder, asked.address, asked.port, own=own)
         except AssertionError:
@@ -305,4 +359,4 @@ def _permission(made: dict[str, str], *, cidr: str = "", members: str = "") -> d
     ports = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 81}
     if members:
         return {**ports, "UserIdGroupPairs": [{"GroupId": made[members]}]}
-    return {**ports, "IpRanges": [{"CidrIp": cidr}]}
+    return {**ports, "Ipv6Ranges": [{"CidrIpv6": cidr}]} if ":" in cidr else {**ports, "IpRanges": [{"CidrIp": cidr}]}
