@@ -105,10 +105,11 @@ def _of_interface(view: View, scope: Scope, interface: str, network: str) -> Ite
 
 
 def _same_place(change: Change[Any]) -> bool:
-    """The record's node, network and interfaces are what they were: only its own item changed."""
+    """The record's node, network and interfaces, and what is known of these, are what they were: only its own item
+    changed."""
     before, after = change.before, change.after
     if before is None or after is None or before.node != after.node or before.network != after.network:
         return False
     if isinstance(after, m.Workload):
         return bool(before.interface == after.interface)
-    return bool((before.interfaces, before.open) == (after.interfaces, after.open))
+    return bool((before.interfaces, before.open, before.fronting) == (after.interfaces, after.open, after.fronting))

@@ -99,6 +99,7 @@ class PeerItem(m.Part, frozen=True, kw_only=True):
     groups: tuple[str, ...]
     further: tuple[str, ...] = ()
     address6: str | None = None
+    fronting: bool = False  # a load balancer's, which speaks to targets under its clients' addresses
 
 
 class PublicItem(m.Part, frozen=True, kw_only=True):
@@ -317,6 +318,7 @@ def _peer(view: View, node: str, ref: Ref) -> PeerItem | None:
         groups=record.groups,
         further=(*record.further, *record.blocks),
         address6=record.address6,
+        fronting=any(balancer.fronting for balancer in view.index(m.balancers, "interface", ref.id)),
     )
 
 

@@ -173,6 +173,7 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[str, ...] = ()
     address6: str | None = None
     further: tuple[str, ...] = ()  # addresses and blocks, as of `InterfaceSpec`
+    fronting: bool = False  # a balancer that speaks to targets under its clients' addresses
 
     @property
     def networks(self) -> tuple[str, ...]:

@@ -38,10 +38,15 @@ def combination(groups: tuple[str, ...]) -> dict[str, list[str]]:
     return {chain(way, members): [f"jump {chain(way, [group])}" for group in members] for way in ("in", "out")}
 
 
-def group_chains(policy: PolicySet, *, with_blocks: bool = False) -> dict[str, list[str]]:
-    """One group's rules: name of the chain → rules. `with_blocks`: some members have IPv6 blocks."""
+def group_chains(policy: PolicySet, *, with_blocks: bool = False, with_speakers: bool = False) -> dict[str, list[str]]:
+    """One group's rules: name of the chain → rules. `with_blocks`: some members have IPv6 blocks; `with_speakers`: some
+    speak under others' addresses (`fronts`)."""
     return {
-        chain("in", [policy.id]): [text for rule in policy.ingress for text in _rules(rule, "saddr", with_blocks)],
+        chain("in", [policy.id]): [
+            text
+            for rule in policy.ingress
+            for text in (*_rules(rule, "saddr", with_blocks), *(_of_speakers(rule) if with_speakers else ()))
+        ],
         chain("out", [policy.id]): [text for rule in policy.egress for text in _rules(rule, "daddr", with_blocks)],
     }
 
@@ -55,6 +60,10 @@ def _rules(rule: Rule, far: str, with_blocks: bool) -> list[str]:
     """One line for each kind of far end that the rule names."""
     said = protocol(rule)
     return [f"{source} {said}accept" for source in far_ends(rule, far, with_blocks=with_blocks)]
+
+
+def _of_speakers(rule: Rule) -> list[str]:
+    return [f"ct mark @speakers-{group} {protocol(rule)}accept" for group in rule.groups]
 
 
 def far_ends(rule: Rule, far: str, *, with_blocks: bool = False) -> list[str]:

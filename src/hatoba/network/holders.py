@@ -43,7 +43,14 @@ def of_address(spec: AddressSpec) -> Member:
 
 def of_far(far: Peer | Guest) -> Member:
     besides = tuple(Further(network=network) for network in far.further)
-    return Member(address=far.address, address6=far.address6, groups=far.groups, here=False, further=besides)
+    return Member(
+        address=far.address,
+        address6=far.address6,
+        groups=far.groups,
+        here=False,
+        further=besides,
+        fronting=isinstance(far, Peer) and far.fronting,
+    )
 
 
 def nodes(peers: tuple[Peer, ...]) -> frozenset[str]:

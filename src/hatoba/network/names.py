@@ -86,6 +86,11 @@ def node6(underlay: str) -> str:
     return str(IPv6Address((0xFE80 << 112) + int(IPv4Address(underlay))))
 
 
+def balancer_mac(address: str) -> str:
+    """Under which a balancer's packets come to other nodes, where they have its clients' addresses."""
+    return "02:6a:" + ":".join(f"{byte:02x}" for byte in IPv4Address(address).packed)
+
+
 def node_mac(underlay: str) -> str:
     """The hardware address of a node's tunnels, known to all nodes from its underlay address."""
     return "02:69:" + ":".join(f"{byte:02x}" for byte in IPv4Address(underlay).packed)

@@ -116,7 +116,8 @@ class Reach:
             if address == self._settings.host_address and not self._is_service(port, protocol):
                 return False  # the router keeps tasks off what the host would let it to
         if any(within(address, cidr) for cidr in vpc.spec.cidrs):
-            return self._inside(vpc, here.address, address, port, protocol, begun)
+            speaks = () if begun == own else holder.groups
+            return self._inside(vpc, here.address, address, port, protocol, begun, speaks)
         if address in (self._settings.host_address, self._settings.host_address6) and self._is_service(port, protocol):
             may = isinstance(holder, InterfaceSpec) or _leaves(holder, own)
             return may and self._finds_platform(vpc, here.address, address)
@@ -132,17 +133,21 @@ class Reach:
                 return route is not None and self._peered(vpc, route, here.address, address, port, protocol)
         return False
 
-    def _inside(self, vpc: Vpc, source: str, address: str, port: int, protocol: str, begun: str) -> bool:
-        """Within one VPC, on this node or another one; or nobody has the address. `begun`: where answers go back to."""
+    def _inside(
+        self, vpc: Vpc, source: str, address: str, port: int, protocol: str, begun: str, speaks: tuple[str, ...]
+    ) -> bool:
+        """Within one VPC, on this node or another one; or nobody has the address. `begun`: where answers go back to;
+        `speaks`: the groups of a balancer there that speaks for the source."""
         if vpc.at(address) is not None:
-            return self._lets_in(vpc, source, address, port, protocol)
+            return self._lets_in(vpc, source, address, port, protocol, speaks)
         far = self._beside(vpc, address)
         if far is None:
             return False
         theirs = far._node.vpcs[vpc.spec.id]
         back = theirs.peer_at(begun)  # the other node must know the way back
         known = back is not None and back.node == self._settings.underlay
-        return known and far._lets_in(theirs, source, address, port, protocol)
+        speaks = back.groups if back is not None and back.fronting and begun != source else ()
+        return known and far._lets_in(theirs, source, address, port, protocol, speaks)
 
     def _beside(self, vpc: Vpc, address: str) -> Reach | None:
         """The other node that has an address of the VPC."""
@@ -260,13 +265,16 @@ class Reach:
         node = self._node.underlay.get(self._node.remote.get(address, ""))
         return node is not None and node is not self._node and Reach(node)._from_host(source, address, port, protocol)
 
-    def _lets_in(self, vpc: Vpc, source: str, address: str, port: int, protocol: str) -> bool:
+    def _lets_in(
+        self, vpc: Vpc, source: str, address: str, port: int, protocol: str, speaks: tuple[str, ...] = ()
+    ) -> bool:
         holder = vpc.at(address)
         if holder is None or vpc.swallows(holder, "ingress", source, port, protocol):
             return False
         if not vpc.borders_let_pass(source, address, protocol, port):
             return False
-        near, far = End(address=source, groups=vpc.groups_of(source)), End(address=address, groups=holder.groups)
+        near = End(address=source, groups=(*vpc.groups_of(source), *speaks))
+        far = End(address=address, groups=holder.groups)
         return _open(holder) or groups.lets_in(near, far, vpc.policies, protocol, port)
 
 

@@ -1,7 +1,7 @@
 """The ways by which answers go back to where their connection began: see `fronts`.
 
-A rule for each mark, a table for each rule, and in it the only way: to the router itself, or to the node with that
-number. Works in the network namespace of the router's thread.
+A rule for each mark leads to a table: that of the router itself, or that of a node, in which is the only way. Works in
+the network namespace of the router's thread.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from hatoba.network import messages, names
-from hatoba.network.fronts import HERE, OWN_TABLE, hop, numbers
+from hatoba.network.fronts import OWN_TABLE, Backs, hop
 from hatoba.network.netlink import GETRULE, Netlink, Request, index
 
 _PRIORITY = 31000  # before everything that looks at addresses only
@@ -17,47 +17,42 @@ _LOOPBACK = 1
 _EVERYTHING = "0.0.0.0/0"
 
 
-def converge(netlink: Netlink, nodes: Iterable[str]) -> None:
+def converge(netlink: Netlink, wanted: Backs) -> None:
     """From whatever is there."""
     there = {
-        rule.get_attr("FRA_TABLE")
+        rule.get_attr("FRA_FWMARK"): rule.get_attr("FRA_TABLE")
         for rule in netlink.dump(GETRULE, messages.any_rule())
         if rule.get_attr("FRA_PRIORITY") == _PRIORITY
     }
-    wanted = numbers(nodes)
-    strays = there - {OWN_TABLE, *wanted.values()}
-    netlink.apply(
-        messages.local(_EVERYTHING, _LOOPBACK, table=OWN_TABLE),
-        messages.rule_for_mark(HERE, OWN_TABLE, _PRIORITY),
-        *(request for number in sorted(strays) for request in _forget(number)),
-    )
-    _remember(netlink, wanted)
+    netlink.apply(messages.local(_EVERYTHING, _LOOPBACK, table=OWN_TABLE))
+    _remember(netlink, wanted.rules, wanted.nodes)
+    _forget(netlink, there.items() - wanted.rules.items(), {*there.values()} - {OWN_TABLE, *wanted.nodes.values()})
 
 
-def change(netlink: Netlink, old: Iterable[str], new: Iterable[str]) -> None:
-    before, after = numbers(old), numbers(new)
-    if before == after:
+def change(netlink: Netlink, old: Backs, new: Backs) -> None:
+    if old == new:
         return
-    kept = set(after.values())
-    netlink.apply(*(request for n in before.values() if n not in kept for request in _forget(n)))
-    _remember(netlink, {node: n for node, n in after.items() if before.get(node) != n})
+    _remember(netlink, dict(new.rules.items() - old.rules.items()), dict(new.nodes.items() - old.nodes.items()))
+    gone = {*old.nodes.values()} - {*new.nodes.values()}
+    _forget(netlink, old.rules.items() - new.rules.items(), gone)
 
 
-def _remember(netlink: Netlink, wanted: Mapping[str, int]) -> None:
+def _remember(netlink: Netlink, rules: Mapping[int, int], nodes: Mapping[str, int]) -> None:
+    """Ways first: what a mark leads to is there."""
     device = index(names.TUNNEL)
-    if device is None:
-        return
     requests: list[Request] = []
-    for node, number in wanted.items():
-        requests += [
-            messages.neighbour(device, hop(number), names.node_mac(node)),
-            messages.route(_EVERYTHING, device, via=hop(number), table=number),
-            messages.rule_for_mark(number, number, _PRIORITY),
-        ]
+    if device is not None:
+        for node, number in nodes.items():
+            requests.append(messages.neighbour(device, hop(number), names.node_mac(node)))
+            requests.append(messages.route(_EVERYTHING, device, via=hop(number), table=number))
+    requests += [messages.rule_for_mark(mark, table, _PRIORITY) for mark, table in rules.items()]
     netlink.apply(*requests)
 
 
-def _forget(number: int) -> list[Request]:
+def _forget(netlink: Netlink, rules: Iterable[tuple[int, int]], numbers: Iterable[int]) -> None:
     device = index(names.TUNNEL)
-    requests = [messages.no_rule_for_mark(number, number, _PRIORITY), messages.no_route(_EVERYTHING, table=number)]
-    return requests + ([messages.no_neighbour(device, hop(number))] if device is not None else [])
+    requests = [messages.no_rule_for_mark(mark, table, _PRIORITY) for mark, table in rules]
+    for number in numbers:
+        requests.append(messages.no_route(_EVERYTHING, table=number))
+        requests += [messages.no_neighbour(device, hop(number))] if device is not None else []
+    netlink.apply(*requests)

@@ -13,6 +13,7 @@ from ipaddress import ip_network
 from hatoba.core.errors import PortError, Refused
 from hatoba.network import (
     bridge,
+    fronts,
     further,
     holders,
     interfaces,
@@ -26,6 +27,7 @@ from hatoba.network import (
 )
 from hatoba.network.base import BRIDGE, Acl, AddressSpec, InterfaceSpec, Peer, PolicySet, Settings, VpcSpec
 from hatoba.network.beyond import Front, Gateway, Guest, Instance, Routing
+from hatoba.network.fronts import Backs
 from hatoba.network.namespace import Namespace, has_ipv6, sysctl
 from hatoba.network.netlink import GETADDR, GETROUTE, index, settle
 from hatoba.network.records import Records, RouterRecord
@@ -77,6 +79,7 @@ class Router:
         self._locals = bridge.Addresses(names.LOCALS)
         self._unsure: dict[str, set[str]] = {}  # interface → what a change that failed may have left it besides its own
         self._ways = ways.NOTHING
+        self._backs = fronts.NO_BACKS
         self.converged = False  # the last `converge` came to its end
         self._settings = settings
         self._records = records
@@ -131,7 +134,8 @@ class Router:
         if self.has_tunnel():
             # What a peered VPC answers may come from another node than what it was asked went to.
             sysctl(f"net/ipv4/conf/{names.TUNNEL}/rp_filter", "0")
-        returning.converge(self.namespace.netlink, holders.nodes(self.peers))
+        self._backs = self._wanted_backs(self.fronts, self.peers)
+        returning.converge(self.namespace.netlink, self._backs)
         self._ways = ways.converge(self.namespace.netlink, self._wanted_ways())
         self.namespace.netlink.apply(messages.no_route("0.0.0.0/0"))  # where an earlier version had it
         self.converged = True
@@ -275,6 +279,7 @@ class Router:
             *(messages.no_address(_LOOPBACK, address) for address in gone),
             *(messages.address(_LOOPBACK, address) for address in holders.own(spec)),
         )
+        self._renew_backs(self.fronts, self.peers)
 
     def remove_address(self, address_id: str) -> None:
         old = self.addresses.pop(address_id, None)
@@ -283,6 +288,7 @@ class Router:
             gone = holders.own(old) - self._own_addresses()
             self.gone += gone
             self.namespace.netlink.apply(*(messages.no_address(_LOOPBACK, address) for address in gone))
+            self._renew_backs(self.fronts, self.peers)
         self._records.forget_address(self.spec.id, address_id)
 
     def _own_addresses(self) -> set[str]:
@@ -305,7 +311,7 @@ class Router:
             lambda book: book.drop(gone) + book.put((holders.key(peer), holders.of_far(peer)) for peer in peers)
         )
         tunnel.change(self.namespace.netlink, self.peers, peers, self._settings.underlay)
-        returning.change(self.namespace.netlink, holders.nodes(self.peers), holders.nodes(peers))
+        self._renew_backs(self.fronts, peers)
         self._rules(lambda book: book.set_nodes(holders.nodes(peers)))
         self.gone += set[str]().union(*map(holders.own, self.peers)).difference(*map(holders.own, peers))
         self.peers = peers
@@ -324,10 +330,18 @@ class Router:
         self._rules(lambda book: book.set_instances(instances))
         self.renew_ways()
 
-    def set_fronts(self, fronts: tuple[Front, ...]) -> None:
-        self._records.put_fronts(self.spec.id, fronts)
-        self._rules(lambda book: book.set_fronts(fronts))
-        self.fronts = fronts
+    def set_fronts(self, wanted: tuple[Front, ...]) -> None:
+        self._records.put_fronts(self.spec.id, wanted)
+        self._renew_backs(wanted, self.peers)
+        self._rules(lambda book: book.set_fronts(wanted))
+        self.fronts = wanted
+
+    def _renew_backs(self, speaks: tuple[Front, ...], peers: tuple[Peer, ...]) -> None:
+        before, self._backs = self._backs, self._wanted_backs(speaks, peers)
+        returning.change(self.namespace.netlink, before, self._backs)
+
+    def _wanted_backs(self, speaks: tuple[Front, ...], peers: tuple[Peer, ...]) -> Backs:
+        return fronts.backs(speaks, (address.address for address in self.addresses.values()), peers)
 
     @property
     def gateways(self) -> list[Gateway]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hatoba.network import acls as filters
-from hatoba.network import fronts as speaking
-from hatoba.network import grouprules, ruleset
+from hatoba.network import fronts, grouprules, ruleset
 from hatoba.network.base import Acl, PolicySet
 from hatoba.network.beyond import Endpoint, Front, Gateway, Instance
+from hatoba.network.fronts import Speaker, Speakers
 from hatoba.network.grouprules import Elements
 from hatoba.network.ruleset import Frame, Member
 
@@ -28,9 +28,12 @@ class RuleBook:
         self._gateways: dict[str, Elements] = {}
         self._instances: Elements = {}
         self._fronts: tuple[Front, ...] = ()
-        self._fronted: Elements = {}
-        self._own: dict[str, Member] = {}  # of the members: the router itself
+        self._speaking: dict[str, Member] = {}  # of the members: balancers that may speak for clients
+        self._speakers: Speakers = {}  # those that do
+        self._spoken: Elements = {}
         self._nodes: Elements = {}
+        self._away: list[str] = []  # the table of what leaves for other nodes
+        self._form = (False, False)  # what the table has besides: ways back, rules about speakers
         self._content: dict[tuple[str, str], dict[str, str]] = {}  # element → holder → value, the latest holder last
         self._groups: set[str] = set()  # declared in the table
         self._combinations: set[tuple[str, ...]] = set()  # declared in the table
@@ -46,9 +49,11 @@ class RuleBook:
         self._groups = self._used()
         self._combinations = {tuple(sorted(set(member.groups))) for member in self._members.values() if member.here}
         self._blocks = any(member.has_blocks for member in self._members.values())
+        self._form = self._wanted_form
+        returning, with_speakers = self._form
         chains: dict[str, list[str]] = {}
         for policy in self._policies.values():
-            chains |= grouprules.group_chains(policy, with_blocks=self._blocks)
+            chains |= self._chains(policy)
         for groups in self._combinations:
             chains |= grouprules.combination(groups)
         for acl in self._acls.values():
@@ -56,22 +61,25 @@ class RuleBook:
         content = filters.elements(self._acls.values())
         content |= {element: _last(holders) for element, holders in self._content.items()}
         endpoints = any(member.endpoint for member in self._members.values())
-        return ruleset.document(
+        whole = ruleset.document(
             self._frame,
             self._groups,
             chains,
             content,
             bordered=bool(self._acls),
             with_endpoints=endpoints,
-            returning=self._returning,
+            returning=returning,
             with_blocks=self._blocks,
+            with_speakers=with_speakers,
         )
+        before, self._away = self._away, self._wanted_away
+        return whole + _text(fronts.anew(self._away) if before or self._away else [])
 
     def put(self, holders: Iterable[tuple[str, Member]]) -> str:
         """These holders, new or changed."""
         declarations: list[str] = []
         changes: list[str] = []
-        own = False
+        speaking = False
         blocks = False
         for key, member in holders:
             old = self._members.get(key)
@@ -81,11 +89,11 @@ class RuleBook:
             if member.here:
                 declarations += self._combine(member.groups)
             self._members[key] = member
-            own = self._notes(key, member) or own
+            speaking = self._notes(key, member) or speaking
             blocks = blocks or member.has_blocks
             changes += self._change(key, ruleset.elements(old) if old else {}, ruleset.elements(member))
-        changes += self._front_changes() if own else []
-        return self.document() if blocks and not self._blocks else _text(declarations + changes)
+        changes += self._speakers_changes() if speaking else []
+        return self.document() if blocks and not self._blocks else self._after(declarations + changes)
 
     def drop(self, keys: Iterable[str]) -> str:
         lines: list[str] = []
@@ -93,15 +101,15 @@ class RuleBook:
             if (old := self._members.pop(key, None)) is not None:
                 lines += self._change(key, ruleset.elements(old), {})
                 if self._notes(key, None):
-                    lines += self._front_changes()
-        return _text(lines)
+                    lines += self._speakers_changes()
+        return self._after(lines)
 
     def _notes(self, key: str, member: Member | None) -> bool:
-        """Whether it is, or was, an address of the router itself."""
-        was = self._own.pop(key, None) is not None
-        if member is not None and member.here and member.device is None and not member.endpoint:
-            self._own[key] = member
-        return was or key in self._own
+        """Whether it is, or was, a balancer that may speak for clients: of the router itself, or of another node."""
+        was = self._speaking.pop(key, None) is not None
+        if member is not None and (member.fronting or (member.here and not member.device and not member.endpoint)):
+            self._speaking[key] = member
+        return was or key in self._speaking
 
     def set_gateways(self, gateways: Iterable[Gateway]) -> str:
         """All NAT gateways of this node."""
@@ -124,31 +132,42 @@ class RuleBook:
         before, self._instances = self._instances, ruleset.instance_elements(instances)
         return _text(self._change("instances", before, self._instances))
 
-    def set_fronts(self, fronts: Iterable[Front]) -> str:
+    def set_fronts(self, wanted: Iterable[Front]) -> str:
         """All targets that balancers here speak to under their clients' addresses."""
-        before, self._fronts = self._returning, tuple(fronts)
-        changes = self._front_changes()
-        return _text(changes) if before == self._returning else self.document()
+        self._fronts = tuple(wanted)
+        return self._after(self._speakers_changes())
 
     def set_nodes(self, nodes: Iterable[str]) -> str:
         """All other nodes that something comes from."""
-        before, had = self._returning, self._nodes
-        self._nodes = speaking.node_elements(nodes)
-        changes = self._change("nodes", had, self._nodes)
-        return _text(changes) if before == self._returning else self.document()
+        before, self._nodes = self._nodes, fronts.node_elements(nodes)
+        return self._after(self._change("nodes", before, self._nodes))
 
     @property
-    def _returning(self) -> bool:
-        return bool(self._fronts) or bool(self._nodes)
+    def _wanted_form(self) -> tuple[bool, bool]:
+        return bool(self._nodes) or bool(self._speakers), bool(self._speakers)
 
-    def _front_changes(self) -> list[str]:
-        """After a change of fronts, or of the groups of those who stand behind them."""
-        if not self._fronts and not self._fronted:
-            return []
-        own = {m.address: ruleset.lets_out(m) for m in self._own.values() if m.address is not None}
-        wanted = speaking.front_elements(self._fronts, own)
-        before, self._fronted = self._fronted, wanted
-        return self._change("fronts", before, wanted)
+    def _after(self, lines: list[str]) -> str:
+        """These changes, or the whole table where it has to have other rules from now on."""
+        if self._form != self._wanted_form:
+            return self.document()
+        before, self._away = self._away, self._wanted_away
+        return _text(lines + (fronts.anew(self._away) if before != self._away else []))
+
+    def _speakers_changes(self) -> list[str]:
+        """After a change of fronts, or of those who may stand behind them."""
+        here = {front.balancer for front in self._fronts}
+        self._speakers = {
+            m.address: Speaker(m.groups, "" if m.fronting else ruleset.lets_out(m))
+            for m in self._speaking.values()
+            if m.address is not None and (m.fronting or m.address in here)
+        }
+        before, self._spoken = self._spoken, fronts.elements(self._fronts, self._speakers)
+        return self._change("speakers", before, self._spoken)
+
+    @property
+    def _wanted_away(self) -> list[str]:
+        """There is a tunnel where there are nodes."""
+        return fronts.away(self._speakers) if self._nodes else []
 
     def _change(self, key: str, old: Elements, new: Elements) -> list[str]:
         """One holder's elements, and what that means for the table, where another may hold the same one.
@@ -182,7 +201,7 @@ class RuleBook:
         # A group that is not among the policies any more allows nothing; its members stay its members.
         emptied = [PolicySet(id=group) for group in before if group not in wanted]
         for policy in (*changed, *emptied):
-            for name, rules in grouprules.group_chains(policy, with_blocks=self._blocks).items():
+            for name, rules in self._chains(policy).items():
                 lines += ruleset.fill(name, rules)
         return _text(lines)
 
@@ -201,6 +220,9 @@ class RuleBook:
         lines += [f"{verb} chain {ruleset.TABLE} {name}" for verb in ("flush", "delete") for name in gone]
         return _text(lines)
 
+    def _chains(self, policy: PolicySet) -> dict[str, list[str]]:
+        return grouprules.group_chains(policy, with_blocks=self._blocks, with_speakers=self._form[1])
+
     def _used(self) -> set[str]:
         used = set(self._policies)
         for policy in self._policies.values():
@@ -213,7 +235,7 @@ class RuleBook:
         lines: list[str] = []
         for group in sorted(set(groups) - self._groups):
             self._groups.add(group)
-            lines += ruleset.declare(group, with_blocks=self._blocks)
+            lines += ruleset.declare(group, with_blocks=self._blocks, with_speakers=self._form[1])
         return lines
 
     def _combine(self, groups: tuple[str, ...]) -> list[str]:

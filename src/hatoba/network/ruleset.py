@@ -92,6 +92,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     egress6: Egress6 = "none"
     open: bool = False
     endpoint: bool = False  # of the platform: nobody here has the address
+    fronting: bool = False  # another node's balancer, which speaks under its clients' addresses
     ports: tuple[Publish, ...] = ()
     further: tuple[Further, ...] = ()
 
@@ -214,7 +215,7 @@ def base_chains(
     return {
         **_forwarding(frame, asked, [endpoints.PASSES] if with_endpoints else []),
         **_input(asked),
-        **_output(asked, [fronts.leaving()] if returning else []),
+        **_output(asked, fronts.leaving() if returning else []),
         **_translations(frame, with_endpoints),
     }
 
@@ -320,12 +321,13 @@ def frame_elements(frame: Frame) -> Elements:
     return served | {("host-services", f"{s.protocol} . {s.port}"): "" for s in frame.host_services}
 
 
-def declare(group: str, *, with_blocks: bool = False) -> list[str]:
+def declare(group: str, *, with_blocks: bool = False, with_speakers: bool = False) -> list[str]:
     """A group's own sets and chains, empty. May be repeated."""
     return [
         f"add set {TABLE} members4-{group} {{ type ipv4_addr; }}",
         f"add set {TABLE} members6-{group} {{ type ipv6_addr; }}",
         *([f"add set {TABLE} members80-{group} {{ type ipv6_addr; }}"] if with_blocks else []),
+        *([f"add set {TABLE} speakers-{group} {{ type mark; }}"] if with_speakers else []),
         *(f"add chain {TABLE} {chain(way, [group])}" for way in ("in", "out")),
     ]
 
@@ -363,12 +365,14 @@ def document(
     bordered: bool = False,
     with_endpoints: bool = False,
     with_blocks: bool = False,
+    with_speakers: bool = False,
     returning: bool = False,
 ) -> str:
     """The whole table, replacing at once whatever stood there: no packet meets an empty one.
 
     `bordered`: there are network ACLs; `with_endpoints`: of the platform; `with_blocks`: of IPv6, delegated;
-    `returning`: answers that have to go back where their connections began (`fronts`). Who has none does not pay.
+    `with_speakers`: under others' addresses; `returning`: answers that have to go back where their connections began
+    (both: `fronts`). Who has none does not pay.
     """
     lines = [f"add table {TABLE}", f"delete table {TABLE}", f"add table {TABLE}"]
     kinds = _KINDS | (_BRIDGE_KINDS if frame.bridge else {}) | (borders.KINDS if bordered else {})
@@ -378,7 +382,7 @@ def document(
     lines += [f"add chain {TABLE} {name}" for name in sorted(chains)]
     lines += [f"add {kind.format(name=f'{TABLE} {name}')}" for name, kind in kinds.items()]
     for group in sorted(groups):
-        lines += declare(group, with_blocks=with_blocks)
+        lines += declare(group, with_blocks=with_blocks, with_speakers=with_speakers)
     for name in sorted(chains):
         lines += [f"add rule {TABLE} {name} {rule}" for rule in chains[name]]
     by_set: dict[str, list[str]] = {}

@@ -226,6 +226,7 @@ class Wiring:
                 node=peer.node,
                 groups=peer.groups,
                 further=peer.further,
+                fronting=peer.fronting,
             )
             for peer in peers
             if peer.network == network

@@ -47,17 +47,25 @@ def fronted(wanted: Wanted) -> frozenset[Fronted]:
     )
 
 
+def speaks(wanted: Wanted) -> bool:
+    """Whether there is anything of it, targets or not."""
+    groups = {group.id: group for group in wanted.groups}
+    listeners = (each for balancer in wanted.balancers if balancer.kind == "network" for each in balancer.listeners)
+    return any(_protocols(listener, shares(listener, groups)) for listener in listeners)
+
+
 def _of(balancer: Balancer, listener: Listener, groups: Mapping[str, TargetGroup]) -> Iterator[Fronted]:
     own = next((address for address in balancer.addresses if ":" not in address), None)
     forwarded = shares(listener, groups)
-    protocols: list[Literal["tcp", "udp"]] = []
-    if listener.protocol in ("UDP", "TCP_UDP"):
-        protocols.append("udp")
-    if listener.protocol != "UDP" and by_connections(forwarded):
-        protocols.append("tcp")
     if own is None:
         return
     for group, _ in forwarded:
         for target in group.targets:
             if ":" not in target.address:
-                yield from (Fronted(target.address, target.port, protocol, own) for protocol in protocols)
+                for protocol in _protocols(listener, forwarded):
+                    yield Fronted(target.address, target.port, protocol, own)
+
+
+def _protocols(listener: Listener, forwarded: tuple[tuple[TargetGroup, int], ...]) -> tuple[Literal["tcp", "udp"], ...]:
+    preserved = listener.protocol != "UDP" and by_connections(forwarded)
+    return (*(("udp",) if listener.protocol in ("UDP", "TCP_UDP") else ()), *(("tcp",) if preserved else ()))

@@ -167,6 +167,10 @@ async def test_its_attributes_and_those_of_its_groups(tmp_path: Path) -> None:
         across = [{"Key": "load_balancing.cross_zone.enabled", "Value": "true"}]
         await w.elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=across)
         assert w.wanted().groups[0].attributes.across_zones
+        for preserved in (False, True, False):
+            wish_ = [{"Key": "preserve_client_ip.enabled", "Value": str(preserved).lower()}]
+            await w.elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=wish_)
+            assert (w.carried()[0].fronting, w.wanted().groups[0].attributes.preserve_source) == (preserved, preserved)
         set_ = {
             "deregistration_delay.connection_termination.enabled": "true",
             "proxy_protocol_v2.enabled": "true",
@@ -312,6 +316,7 @@ async def test_datagrams(tmp_path: Path) -> None:
         idle = [{"Key": "tcp.idle_timeout.seconds", "Value": "60"}]
         await w.elb.modify_listener_attributes(ListenerArn=listener, Attributes=idle)
         assert w.wanted().balancers[0].listeners[0].idle_timeout == 60.0
+        assert w.carried()[0].fronting
         await refused(
             "DuplicateListener",
             "already exists",

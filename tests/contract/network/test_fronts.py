@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hatoba.core.records import replace
 from hatoba.network.base import PolicySet
 from hatoba.network.beyond import Front
 from tests.contract.network.labs import NODES, WORLD, Lab, RealLab, inside, rules, run
@@ -20,6 +21,8 @@ BESIDE, BEYOND = "10.0.0.30", "10.0.0.31"  # clients: likewise
 CLIENTS = (BESIDE, BEYOND, WORLD)
 PORT = 80
 IP_TRANSPARENT = 19
+BY_LB = PolicySet(id="sg-by-lb", ingress=(rule(PORT, groups=("sg-lb",)),), egress=OPEN.egress)
+LBS = PolicySet(id="sg-lb", egress=OPEN.egress)
 ONLY = PolicySet(id="sg-only", ingress=(rule(PORT, cidrs=(f"{BEYOND}/32",)),), egress=OPEN.egress)
 
 
@@ -31,17 +34,21 @@ class Land:
     async def build(self, group: str = "sg-open", target: str = "sg-open") -> None:
         for fabric in self.lab.fabrics:
             await fabric.ensure_vpc(vpc())
-            await fabric.set_policies("vpc-1", (OPEN, CLOSED, ONLY))
+            await fabric.set_policies("vpc-1", (OPEN, CLOSED, ONLY, BY_LB, LBS))
         await self.fabric.ensure_address(balancer("lb", LB, group))
         await self.fabric.ensure_interface(task("near", NEAR, target))
         await self.fabric.ensure_interface(task("beside", BESIDE, "sg-open"))
         await self.other.ensure_interface(task("far", FAR, target))
         await self.other.ensure_interface(task("beyond", BEYOND, "sg-open"))
-        here = (peer(LB, NODES[0], group), peer(NEAR, NODES[0], target), peer(BESIDE, NODES[0], "sg-open"))
         there = (peer(FAR, NODES[1], target), peer(BEYOND, NODES[1], "sg-open"))
         await self.fabric.set_peers("vpc-1", there)
-        await self.other.set_peers("vpc-1", here)
+        await self.tell(group, target)
         self.servers = [await self.lab.listen(node, name, "0.0.0.0", PORT) for node, name in enumerate(("near", "far"))]
+
+    async def tell(self, group: str, target: str = "sg-open", *, fronting: bool = True) -> None:
+        """The other node who is on the balancer's."""
+        known = (peer(NEAR, NODES[0], target), peer(BESIDE, NODES[0], "sg-open"))
+        await self.other.set_peers("vpc-1", (replace(peer(LB, NODES[0], group), fronting=fronting), *known))
 
     async def name(self, *targets: str, protocol: str = "tcp", own: str = LB) -> None:
         named = (Front(address=address, port=PORT, protocol=protocol, balancer=own) for address in targets)  # type: ignore[arg-type]
@@ -110,6 +117,38 @@ async def test_the_targets_groups_are_asked_about_the_client(lab: Lab) -> None:
         assert await land.speaks(BEYOND, target)
         assert not await land.speaks(BESIDE, target)
         assert not await land.speaks(WORLD, target)
+
+
+async def test_a_rule_that_names_the_balancers_group_lets_its_clients_in_and_nobody_else(lab: Lab) -> None:
+    land = Land(lab)
+    await land.build(group="sg-lb", target="sg-by-lb")
+    await land.name(NEAR, FAR)
+    for client in CLIENTS:
+        for target in (NEAR, FAR):
+            assert await land.speaks(client, target), (client, target)
+    for node, name in enumerate(("beside", "beyond")):
+        for target in (NEAR, FAR):
+            assert not await lab.reaches(node, name, target, PORT), (name, target)
+    # Another group: from then on it is nobody whom the rule names, here and there.
+    await land.fabric.ensure_address(balancer("lb", LB, "sg-open"))
+    await land.tell("sg-open", "sg-by-lb")
+    for target in (NEAR, FAR):
+        assert not await land.speaks(BEYOND, target)
+    await land.fabric.ensure_address(balancer("lb", LB, "sg-lb"))
+    await land.tell("sg-lb", "sg-by-lb")
+    for target in (NEAR, FAR):
+        assert await land.speaks(BESIDE, target)
+    await land.tell("sg-lb", "sg-by-lb", fronting=False)
+    assert not await land.speaks(BESIDE, FAR), "another node believes it of those only of whom it was told"
+
+
+async def test_a_balancer_that_speaks_for_itself_is_asked_by_its_address(lab: Lab) -> None:
+    land = Land(lab)
+    await land.build(group="sg-lb", target="sg-by-lb")
+    await land.name(FAR)
+    source = "vpc-1" if lab.real else "lb"
+    for target in (NEAR, FAR):
+        assert await lab.reaches(0, source, target, PORT, own=LB)
 
 
 async def test_the_balancers_groups_have_to_let_it_out(lab: Lab) -> None:

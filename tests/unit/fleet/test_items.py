@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from hatoba.core.secret import Sealer, Secret
 from hatoba.fleet import model as m
 from hatoba.fleet.assemble import Holding, NodeItems
 from hatoba.fleet.changes import Touched, touched
-from hatoba.fleet.items import BalancerItem, NetworkItem, Ref, needed
+from hatoba.fleet.items import BalancerItem, NetworkItem, PeerItem, Ref, needed
 from hatoba.fleet.messages import decoder
 from hatoba.store import Store
 from hatoba.store.memory import MemoryDisk, MemoryJournal
@@ -47,6 +48,7 @@ def balancer(number: int, pick: Any) -> m.Balancer:
         interfaces=tuple(f"f{number + 2 * n}" for n in range(pick % 3)),
         spec=b"%d" % (pick % 2),
         open=pick % 4 == 0,
+        fronting=pick % 3 == 0,
     )
 
 
@@ -230,6 +232,37 @@ async def test_what_the_interfaces_of_a_balancer_say_follows_it() -> None:
     delta = items.delta()
     assert delta is not None
     assert {item.kind for item in delta.put} == {"balancer", "interface"}
+    store.close()
+
+
+async def test_other_nodes_know_who_speaks_for_its_clients() -> None:
+    store = Store(MemoryJournal(MemoryDisk()), m.TABLES, Sealer(b"k" * 32))
+    store.open()
+    key = m.balancers.key(HERE, "b0")
+    with store.tx() as tx:
+        for name in ("network", "balancer's interface"):
+            table, make = MAKE[name]
+            tx.put(table, make(0, 0))
+        for number, node in enumerate(("n1", "n2")):
+            here = m.nodes.key(m.FLEET, node)
+            tx.put(
+                m.nodes, m.Node(key=here, name=node, number=number, address=f"192.0.2.{number + 1}", cpu=1, memory=1)
+            )
+        tx.put(m.balancers, m.Balancer(key=key, node="n1", network="v1", interfaces=("f0",)))
+        table, make = MAKE["workload"]
+        tx.put(table, replace(make(0, 1), node="n2", network="v1"))
+    items = NodeItems(store, "n2", 1)
+    items.snapshot()
+    store.feed.subscribe(m.balancers, lambda change: items.touch(touched(store, change)))
+    with store.tx() as tx:
+        balancer = tx.get(m.balancers, key)
+        assert balancer is not None
+        tx.put(m.balancers, replace(balancer, fronting=True))
+    await store.durable()
+    delta = items.delta()
+    assert delta is not None
+    (told,) = (item for item in delta.put if item.kind == "peer")
+    assert msgspec.msgpack.decode(told.body, type=PeerItem).fronting
     store.close()
 
 

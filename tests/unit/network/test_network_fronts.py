@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hatoba.network.base import Peer
 from hatoba.network.beyond import Front
-from hatoba.network.fronts import HERE, OWN_TABLE, TABLES, hop, numbers
+from hatoba.network.fronts import NO_BACKS, OWN_TABLE, TABLES, backs, hop, marks, numbers
 from hatoba.network.routing import INSTANCES, OUTSIDE, table_of
 from hatoba.network.ruleset import Member
 from tests.unit.network.test_ruleset import BALANCER, book, golden
@@ -25,7 +26,7 @@ def test_nodes_have_numbers_of_their_own_that_nothing_else_has(nodes: set[str]) 
     assert found.keys() == nodes
     assert len({*found.values()}) == len(nodes)
     assert all(number in TABLES for number in found.values())
-    assert not {HERE, OWN_TABLE, OUTSIDE, INSTANCES} & set(found.values())
+    assert not {OWN_TABLE, OUTSIDE, INSTANCES} & set(found.values())
     assert len({hop(number) for number in found.values()}) == len(nodes)
 
 
@@ -37,15 +38,36 @@ def test_two_nodes_that_would_share_a_number_do_not() -> None:
     assert sorted(numbers(["10.1.2.3", "192.1.2.3"]).values()) == [0x010203, 0x010204]
 
 
+@given(st.sets(st.ip_addresses(v=4).map(str), max_size=20), st.sets(st.ip_addresses(v=4).map(str), max_size=20))
+def test_no_balancer_has_the_mark_of_a_node_or_of_another(balancers: set[str], nodes: set[str]) -> None:
+    found = marks(balancers)
+    assert len({*found.values()} | {*numbers(nodes).values()}) == len(balancers) + len(nodes)
+    assert all(mark < 1 << 32 for mark in found.values())
+
+
+def test_a_mark_leads_to_the_router_itself_or_to_the_balancers_node() -> None:
+    own, far = BALANCER.address or "", "10.0.1.98"
+    peers = (Peer(address=far, node=NODE, fronting=True), Peer(address="10.0.1.96", node=NODE))
+    found = backs(FRONTS, [own, "10.0.1.97", None], peers)
+    number, both = numbers([NODE])[NODE], marks([own, far])
+    assert found.rules == {number: number, both[own]: OWN_TABLE, both[far]: number}
+    assert found.nodes == {NODE: number}
+    assert backs((), [own], ()) == NO_BACKS
+
+
 def test_no_subnet_has_a_table_of_ours() -> None:
     assert table_of("1.0.0.0/8") not in TABLES
     assert table_of("fd00::/64") not in TABLES
+
+
+FAR = Member(address="10.0.2.9", groups=("sg-default",), here=False, fronting=True)
 
 
 def test_a_router_that_has_answers_to_lead_back() -> None:
     made = book()
     made.set_fronts(FRONTS)
     made.set_nodes([NODE])
+    made.put([("far", FAR)])
     golden("fronts.nft", made.document())
 
 
@@ -54,15 +76,25 @@ def test_who_has_none_does_not_pay_for_it() -> None:
     before = made.document()
     made.set_fronts(FRONTS)
     made.set_nodes([NODE])
-    made.set_fronts(())
+    assert "delete table netdev hatoba" in made.set_fronts(())
     assert made.set_nodes(()) == before == made.document()
 
 
-def test_a_further_target_is_one_element() -> None:
+def test_one_that_is_not_here_is_no_reason_to_pay() -> None:
+    made = book()
+    before = made.document()
+    assert made.set_fronts(FRONTS[2:]) == ""
+    assert made.document() == before
+
+
+def test_a_further_target_is_two_elements() -> None:
     made = book()
     made.set_nodes([NODE])
     made.set_fronts(FRONTS[:1])
-    assert made.set_fronts(FRONTS[:2]) == ("add element inet hatoba fronts { 10.0.9.9 . tcp . 80 : goto out-sg-web }\n")
+    assert made.set_fronts(FRONTS[:2]) == (
+        "add element inet hatoba fronts { 10.0.9.9 . tcp . 80 : goto out-sg-web }\n"
+        "add element inet hatoba fronts-by { 10.0.9.9 . tcp . 80 : 16777479 }\n"
+    )
     assert made.set_nodes([NODE, "192.0.2.8"]) == "add element inet hatoba came-by { 02:69:c0:00:02:08 : 520 }\n"
 
 
@@ -70,8 +102,21 @@ def test_other_groups_of_a_balancer_count_for_its_fronts() -> None:
     made = book()
     made.set_fronts(FRONTS)
     other = Member(address=BALANCER.address, groups=("sg-default",))
-    assert "fronts { 10.0.9.9 . tcp . 80 : goto out-sg-default }" in made.put([("balancer", other)])
+    said = made.put([("balancer", other)])
+    assert "fronts { 10.0.9.9 . tcp . 80 : goto out-sg-default }" in said
+    assert "delete element inet hatoba speakers-sg-web { 16777479 }" in said
+    assert "add element inet hatoba speakers-sg-default { 16777479 }" in said
     assert "10.0.9.9 . tcp . 81 : drop" in made.put([("late", Member(address="10.0.1.99", groups=()))])
     assert "delete element inet hatoba fronts { 10.0.9.9 . tcp . 81 }" in made.drop(["late"])
     task = Member(address="10.0.1.50", groups=("sg-web",), device="e-x")
     assert "fronts" not in made.put([("task", task)])
+
+
+def test_another_nodes_balancer_is_known_by_its_hardware_address() -> None:
+    made = book()
+    made.set_nodes([NODE])
+    assert "ct mark @speakers-sg-default accept" in made.put([("far", FAR)]), "the whole table, with rules about it"
+    second = Member(address="10.0.2.8", groups=("sg-web",), here=False, fronting=True)
+    assert "add element inet hatoba came-by { 02:6a:0a:00:02:08 : " in made.put([("second", second)])
+    made.drop(["far"])
+    assert "speakers" not in made.drop(["second"])

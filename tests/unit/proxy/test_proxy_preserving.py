@@ -16,7 +16,7 @@ from hatoba.proxy.base import (
     TargetGroup,
     Wanted,
 )
-from hatoba.proxy.preserving import fronted
+from hatoba.proxy.preserving import fronted, speaks
 
 OWN = "10.0.0.5"
 
@@ -33,6 +33,7 @@ def places(protocol: Protocol, *groups: TargetGroup, weights: tuple[int, ...] = 
     listener = Listener(id="l", port=53, protocol=protocol, default=Forward(shares=shares))
     balancer = Balancer(id="net/x", kind="network", addresses=("fd00::5", OWN), listeners=(listener,))
     found = fronted(Wanted(balancers=(balancer,), groups=groups))
+    assert speaks(Wanted(balancers=(balancer,), groups=groups)) == bool(found)
     assert all((each.port, each.balancer) == (53, OWN) for each in found)
     return {(each.address, each.protocol) for each in found}
 

@@ -12,6 +12,7 @@ import msgspec
 from hatoba.core.secret import Secret
 from hatoba.fleet import model as fleet
 from hatoba.proxy.base import Wanted
+from hatoba.proxy.preserving import speaks
 from hatoba.proxy.signin.words import CLIENT, SESSION_KEY, SIGNING_KEY
 from hatoba.services.elbv2.model.authentication import signers
 from hatoba.services.elbv2.model.balancer import LoadBalancer, by_arn
@@ -100,6 +101,7 @@ def publish(tx: Tx, balancer: LoadBalancer, *, node: str | None = None) -> None:
         network=balancer.vpc,
         interfaces=tuple(interface.id for interface in balancer.attached),
         open=not balancer.groups,
+        fronting=speaks(carried),
         groups=tuple(group.id for group in carried.groups),
         targets=tuple(dict.fromkeys(_nodes(carried))),
         certificates=tuple(dict.fromkeys(_certificates(carried))),
