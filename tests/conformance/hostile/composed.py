@@ -46,6 +46,7 @@ from hatoba.store.memory import MemoryDisk, MemoryJournal
 from hatoba.streams.engine import DiskStreams
 from hatoba.streams.port import Streams
 from hatoba.trail.disk import DiskTrail
+from tests.conformance.hostile.vouching import vouchers
 
 T = TypeVar("T")
 SCOPE = Scope("aws", "123456789012", "us-east-1")
@@ -293,6 +294,7 @@ class Composed:
             "resourceArn": f"arn:aws:ecs:{SCOPE.region}:{SCOPE.account}:cluster/default",
             "CrossAccountReplicaARN": replica,
             **organization,
+            **await vouchers(iam, self.plane.clock.now()),
         }
 
     async def _replica(self, door: Any) -> str:
@@ -307,7 +309,7 @@ class Composed:
 
     async def _organization(self, door: Any) -> dict[str, Any]:
         """One with a member, a unit, a policy, an invitation and an account that is about to be made."""
-        await door.create_organization()
+        id_ = (await door.create_organization())["Organization"]["Id"]
         root = (await door.list_roots())["Roots"][0]["Id"]
         await door.enable_policy_type(RootId=root, PolicyType="SERVICE_CONTROL_POLICY")
         unit = (await door.create_organizational_unit(ParentId=root, Name="unit"))["OrganizationalUnit"]["Id"]
@@ -321,6 +323,7 @@ class Composed:
         await door.register_delegated_administrator(AccountId=MEMBER, ServicePrincipal="ecs.amazonaws.com")
         asked = await door.create_account(Email="new@example.test", AccountName="new")
         return {
+            "EntityPath": f"{id_}/{root}",
             "RootId": root,
             "ParentId": root,
             "SourceParentId": root,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.conformance.hostile.vouching import vouching
+
 UUID = "11111111-1111-4111-8111-111111111111"
 CONFIG = {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 2, "digest": "sha256:" + "0" * 64}
 MANIFEST = {
@@ -127,6 +129,7 @@ def passing(known: dict[str, Any]) -> dict[str, dict[str, Any]]:
         **keeping(known),
         **certificates(known),
         **organization(known),
+        **vouching(known),
         "CompleteLayerUpload": {"repositoryName": "app", "uploadId": UUID, "layerDigests": [CONFIG["digest"]]},
         "GetDownloadUrlForLayer": {"repositoryName": "app", "layerDigest": CONFIG["digest"]},
         "UploadLayerPart": {

@@ -148,6 +148,14 @@ _ORGANIZATIONS_HERE = _linked(
         when={"ArnLike": {"iam:PolicyARN": "arn:*:iam::aws:policy/AdministratorAccess"}},
     ),
 )
+_IAM = _linked(
+    "HatobaIAMServiceRolePolicy",
+    "What an organisation looks like, for reports on who used what.",
+    allow(
+        "organizations: DescribeOrganization DescribePolicy ListAccountsForParent ListOrganizationalUnitsForParent "
+        "ListParents ListPoliciesForTarget ListRoots ListTargetsForPolicy"
+    ),
+)
 _NOTHING = _linked("HatobaServiceRolePolicy", "Its own business: calls nobody.", allow("sts: GetCallerIdentity"))
 _REPLICATION = _linked(
     "ECRReplicationServiceRolePolicy",
@@ -241,7 +249,7 @@ ROLES: dict[str, tuple[Managed, ...]] = {
     "AWSServiceRoleForCloudWatchLogs": (_NOTHING,),
     "AWSServiceRoleForEC2": (_NOTHING,),
     "AWSServiceRoleForECR": (_NOTHING,),
-    "AWSServiceRoleForIAM": (_NOTHING,),
+    "AWSServiceRoleForIAM": (_IAM,),
     "AWSServiceRoleForKMS": (_NOTHING,),
     "AWSServiceRoleForECRReplication": (_REPLICATION,),
     "AWSServiceRoleForECRPullThroughCache": (_ECR_CACHE,),

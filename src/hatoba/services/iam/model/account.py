@@ -63,6 +63,23 @@ class AccessJob(Record, frozen=True, kw_only=True):
     visits: tuple[Visit, ...]
 
 
+class Reach(msgspec.Struct, frozen=True, kw_only=True):
+    """Who of an organisation used a service last."""
+
+    at: float
+    region: str
+    path: str  # of the account
+    accounts: int  # that used it at all
+
+
+class OrganizationJob(Record, frozen=True, kw_only=True):
+    """Which services control policies leave to a part of an organisation, and who used them last."""
+
+    made: float
+    services: tuple[str, ...]  # namespaces
+    used: dict[str, Reach]
+
+
 class Alias(Record, frozen=True, kw_only=True):
     """An account's other name; the id is that."""
 
@@ -72,4 +89,5 @@ preferences = Table("iam.preferences", Preferences)
 uses = Table("iam.uses", Uses)
 credential_reports = Table("iam.credential_reports", CredentialReport)
 access_jobs = Table("iam.access_jobs", AccessJob)
+organization_jobs = Table("iam.organization_jobs", OrganizationJob)
 aliases = Table("iam.account_aliases", Alias, indexes=(Index("id", lambda alias: alias.id),))

@@ -1,10 +1,11 @@
 """Which services a policy lets somebody use, whatever of them and wherever. Pure.
 
-Source: the reference of ListPoliciesGrantingServiceAccess.
+Sources: the references of ListPoliciesGrantingServiceAccess and GenerateOrganizationsAccessReport.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import cache
 
@@ -28,6 +29,29 @@ def grants(document: str, namespace: str) -> bool:
         else any(_some_of(action, namespace) for action in statement.actions)
         for statement in read(document).statements
         if statement.effect == "Allow"
+    )
+
+
+def closes(document: str, namespace: str) -> bool:
+    """Whether a statement denies all of a service, to everybody and everywhere."""
+    return any(
+        not any(_some_of(action, namespace) for action in statement.actions)
+        if statement.not_actions
+        else any(_all_of(action, namespace) for action in statement.actions)
+        for statement in read(document).statements
+        if statement.effect == "Deny" and statement.resources == ("*",) and not statement.not_resources
+        if not statement.conditions
+    )
+
+
+def reachable(levels: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """The services that control policies leave: each level's have to allow one, and none may close it."""
+    found = [tuple(level) for level in levels]
+    return tuple(
+        name
+        for name in sorted(namespaces())
+        if all(any(grants(text, name) for text in level) for level in found)
+        and not any(closes(text, name) for level in found for text in level)
     )
 
 
