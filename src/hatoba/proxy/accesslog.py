@@ -54,7 +54,7 @@ _COMMANDS = {
     "route": "%ROUTE_NAME%",
     "location": "%RESP(LOCATION)%",
     "connection": "%CONNECTION_ID%",
-    "reason": "%DYNAMIC_METADATA(signin:reason)%",
+    "reason": "%DYNAMIC_METADATA(envoy.filters.http.ext_authz:reason)%",
 }
 
 

@@ -27,6 +27,7 @@ from hatoba.proxy.base import Balancer, Listener, PathIs, Rule, Tls, Wanted
 from hatoba.proxy.signin.words import CLIENT, SESSION_KEY, SIGNING_KEY, Secrets, Signer, SignIn
 from hatoba.services.acm import x509
 from tests.contract.proxy.proxy_rigs import ADDRESS, Backend, RealRig, forward, group, until
+from tests.contract.proxy.test_proxy_accesslog import NAME, delivered, noted
 from tests.contract.proxy.test_proxy_tls import NOW, PORT, ROOT, SHOP, trusting
 from tools.identity import Browser, IdentityProvider
 
@@ -191,6 +192,27 @@ async def test_a_provider_that_nobody_vouches_for_is_not_asked(real: RealRig, tm
         assert state is not None
         assert (await user.get(f"{SITE}/oauth2/idpresponse?code=1&state={state[1]}")).status == 500
         assert idp.asked == []
+
+
+async def test_access_logs_tell_what_became_of_it(real: RealRig, tmp_path: Path) -> None:
+    async with provider(real, tmp_path):
+        backend = await real.backend("a")
+        wanted = signing_in(backend)
+        noting = replace(wanted, balancers=(replace(wanted.balancers[0], access_log=NAME),))
+        await real.proxy.apply(noting)
+        await real.facts.until(real.proxy, "web", {"a": "healthy"})
+        user = browser(real, tmp_path)
+        for path, status in (("/", 200), ("/open", 200), ("/oauth2/idpresponse?code=1", 401)):
+            assert (await user.get(f"{SITE}{path}")).status == status
+        await until(lambda: noted(real) == 5)
+        found = [(each["status"], each["actions"], each["error"], each["priority"]) for each in await delivered(real)]
+        assert found == [
+            ("302", "authenticate", "-", "0"),
+            ("302", "authenticate", "-", "0"),
+            ("200", "authenticate,forward", "-", "0"),
+            ("200", "forward", "-", "1"),
+            ("401", "authenticate", "AuthMissingStateParam", "0"),
+        ]
 
 
 async def test_sessions_outlive_the_agent_and_a_killed_service(real: RealRig, tmp_path: Path) -> None:

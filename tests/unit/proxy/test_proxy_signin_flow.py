@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from hatoba.proxy.signin import sealing, tokens
 from hatoba.proxy.signin.flow import Answered, Passed
 from hatoba.proxy.signin.memory import Fading
-from hatoba.proxy.signin.provider import Failed, may_be_asked
+from hatoba.proxy.signin.provider import MOST_ASKED, Failed, OverTls, may_be_asked
 from hatoba.proxy.signin.sealing import Box, TooLong, joined, pieces
 from hatoba.proxy.signin.words import Rule, SignIn
-from tests.unit.proxy.signin_flow import BASIC, HOST, IDP, WANTS, Users, passes
+from tests.unit.proxy.signin_flow import BASIC, HOST, IDP, WANTS, Users, passes, site
 from tools.identity import unsigned
 
 
@@ -236,6 +236,31 @@ def test_nothing_of_this_machine_is_asked() -> None:
         assert not may_be_asked(address, loopback=False)
     assert may_be_asked("10.0.0.7", loopback=False)
     assert may_be_asked("127.0.0.1", loopback=True)
+
+
+async def test_no_more_is_asked_at_a_time_than_we_bear() -> None:
+    hold, waiting = asyncio.Event(), asyncio.Event()
+    asked = 0
+
+    async def resolve(name: str) -> str:
+        nonlocal asked
+        asked += 1
+        if asked == MOST_ASKED:
+            waiting.set()
+        await hold.wait()
+        raise OSError("nobody is there")
+
+    provider = OverTls(resolve)
+    many = [asyncio.create_task(provider.user_info(site(), BASIC, "a")) for _ in range(MOST_ASKED)]
+    await waiting.wait()
+    with pytest.raises(Failed):
+        await provider.user_info(site(), BASIC, "a")
+    assert asked == MOST_ASKED
+    hold.set()
+    await asyncio.gather(*many, return_exceptions=True)
+    with pytest.raises(Failed):
+        await provider.user_info(site(), BASIC, "a")
+    assert asked == MOST_ASKED + 1
 
 
 def test_what_is_remembered_has_an_end_and_a_bound() -> None:

@@ -23,6 +23,7 @@ from hatoba.gateway.http import client
 from hatoba.proxy.signin.words import Rule, Site
 
 PATIENCE = 5.0  # seconds for one answer
+MOST_ASKED = 256  # at a time: strangers choose when a provider is asked, but not how much of it we bear
 
 Resolve = Callable[[str], Awaitable[str]]  # a host's address; raises `OSError`
 _FORM = "application/x-www-form-urlencoded"
@@ -60,6 +61,7 @@ class OverTls:
     def __init__(self, resolve: Resolve, *, loopback: bool = False) -> None:
         self._resolve = resolve
         self._loopback = loopback
+        self._asking = 0
 
     async def redeem(self, site: Site, rule: Rule, code: str, callback: str) -> Granted:
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": callback}
@@ -89,6 +91,9 @@ class OverTls:
         self, site: Site, method: str, url: str, headers: Mapping[str, str], body: bytes, silent: str
     ) -> client.Answer:
         where = urlsplit(url)
+        if self._asking >= MOST_ASKED:
+            raise Failed(500, silent)
+        self._asking += 1
         try:
             address = await self._resolve(where.hostname or "")
             if not may_be_asked(address, loopback=self._loopback):
@@ -99,6 +104,8 @@ class OverTls:
             )  # fmt: skip
         except (client.Unanswered, OSError, TimeoutError, ValueError):
             raise Failed(500, silent) from None
+        finally:
+            self._asking -= 1
 
 
 def may_be_asked(address: str, *, loopback: bool) -> bool:
