@@ -17,7 +17,7 @@ import msgspec
 
 from hatoba.core.errors import PortError
 from hatoba.core.secret import Secret
-from hatoba.proxy.signin.words import Secrets, Signer, SignIn
+from hatoba.proxy.signin.words import Secrets, Signer, SignIn, SignIns
 
 Kind = Literal["http", "network"]
 Protocol = Literal["HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP"]
@@ -348,6 +348,7 @@ class BalancerTraffic(msgspec.Struct, frozen=True, kw_only=True):
     target_tls_failures: int = 0  # of a network balancer: handshakes with targets
     port_failures: int = 0  # of a network balancer: connections to targets for which there was no port left
     groups: Mapping[str, GroupTraffic] = {}
+    sign_ins: SignIns | None = None  # of one whose users sign in
     flows: Mapping[str, FlowTraffic] = {}  # of a network balancer, by protocol: TCP, TLS, UDP
 
 

@@ -193,7 +193,11 @@ class EnvoyProxy:
         return {key: self._told.get(key, health) for key, health in self.checker.health().items()}
 
     async def traffic(self) -> Mapping[str, BalancerTraffic]:
-        return stats.traffic(await admin.ask(self.process.admin_socket, "GET", stats.QUERY), self._wanted)
+        found = stats.traffic(await admin.ask(self.process.admin_socket, "GET", stats.QUERY), self._wanted)
+        for id_, sign_ins in (await self.sign_in.counted()).items():
+            if id_ in found:
+                found[id_] = replace(found[id_], sign_ins=sign_ins)
+        return found
 
     def _noting(self, wanted: Wanted) -> Wanted:
         """With files in the place of names for logs. What has no logs stays the very same."""

@@ -149,6 +149,10 @@ async def test_a_user_signs_in_and_targets_are_told_who_it_is(real: RealRig, tmp
         assert len(idp.asked) == asked, "a session asks nobody"
         assert (await user.get(f"{SITE}/open", **SPOOFED)).status == 200
         assert told(backend) == {}, "only who has signed in has these headers"
+        counted = (await real.proxy.traffic())["web"].sign_ins
+        assert counted is not None
+        assert (counted.success, counted.failure, counted.error) == (1, 0, 0)
+        assert 0 < counted.seconds < 10
         stranger = browser(real, tmp_path)
         assert (await stranger.get(f"{SITE}/maybe", **SPOOFED)).status == 200
         assert told(backend) == {}

@@ -16,7 +16,7 @@ from hatoba.proxy.signin.flow import Answered, Passed
 from hatoba.proxy.signin.memory import Fading
 from hatoba.proxy.signin.provider import MOST_ASKED, Failed, OverTls, may_be_asked
 from hatoba.proxy.signin.sealing import Box, TooLong, joined, pieces
-from hatoba.proxy.signin.words import Rule, SignIn
+from hatoba.proxy.signin.words import Rule, SignIn, SignIns
 from tests.unit.proxy.signin_flow import BASIC, HOST, IDP, WANTS, Users, passes, site
 from tools.identity import unsigned
 
@@ -144,6 +144,23 @@ async def test_what_fails_has_its_status_and_reason(case: str) -> None:
     found = await users.sign_in()
     assert (found.status, found.reason) == (status, reason)
     assert "Session-0" not in users.jar
+
+
+async def test_what_came_of_it_is_counted() -> None:
+    users = await refreshing()
+    await passes(users)
+    assert users.balancer.counted == SignIns(success=1, refreshed=1)
+    users.jar = {}
+    for failed in (Failed(561, "AuthInvalidGrantError"), Failed(500, "AuthTokenEpRequestTimeout")):
+        users.provider.fails = {"redeem": failed}
+        await users.sign_in()
+    users.provider.fails = {}
+    users.provider.claims = {"sub": "alice", "x": "x" * 12_000}
+    await users.sign_in()
+    await users.ask("/oauth2/idpresponse", "")
+    state = (await users.sent_away())["state"]
+    await users.ask(f"/oauth2/idpresponse?error=access_denied&state={state}", "")
+    assert users.balancer.counted == SignIns(success=1, refreshed=1, failure=3, error=2, too_long=1)
 
 
 async def test_what_comes_back_without_what_was_asked_for_is_refused() -> None:

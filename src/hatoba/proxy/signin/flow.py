@@ -31,7 +31,7 @@ from hatoba.proxy.signin import sealing, tokens
 from hatoba.proxy.signin.memory import Fading
 from hatoba.proxy.signin.provider import Failed, Granted, Provider
 from hatoba.proxy.signin.sealing import Box, TooLong
-from hatoba.proxy.signin.words import CALLBACK, NONCE_COOKIE, Rule, Site
+from hatoba.proxy.signin.words import CALLBACK, NONCE_COOKIE, Rule, SignIns, Site
 
 LOGIN_SECONDS = 900  # within which a client must have signed in
 COOKIE_SECONDS = 604_800  # that browsers keep a session's cookies, however long the session is
@@ -93,10 +93,37 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     until: float
 
 
+# Source: "Access log entries", which of the reasons counts as a failure; of the others, which metric.
+_FAILURES = frozenset(
+    {
+        "AuthInvalidCookie",
+        "AuthInvalidGrantError",
+        "AuthInvalidIdToken",
+        "AuthInvalidStateParam",
+        "AuthInvalidTokenResponse",
+        "AuthInvalidUserinfoResponse",
+        "AuthMissingCodeParam",
+        "AuthMissingStateParam",
+        "AuthInvalidAWSALBAuthNonce",
+        "AuthMissingAWSALBAuthNonce",
+    }
+)
+_TOO_LONG = "AuthUserinfoResponseSizeExceeded"
+
+
 class Balancer:
     """One balancer's: its rules and keys, and what is remembered to be quick."""
 
-    def __init__(self, site: Site, provider: Provider, now: Callable[[], float], chance: Chance) -> None:
+    def __init__(
+        self,
+        site: Site,
+        provider: Provider,
+        now: Callable[[], float],
+        chance: Chance,
+        before: SignIns = SignIns(),  # noqa: B008  frozen
+    ) -> None:
+        """`before`: what came of it so far."""
+        self.counted = before
         key = load_pem_private_key(site.signing.encode(), None)
         assert isinstance(key, ec.EllipticCurvePrivateKey), "the room makes no other"
         self._key = key
@@ -115,6 +142,24 @@ class Balancer:
         return self._rules.get(rule)
 
     async def check(self, asked: Asked) -> Passed | Answered:
+        found = await self._check(asked)
+        if isinstance(found, Answered):
+            self._count(found, asked)
+        return found
+
+    def _count(self, found: Answered, asked: Asked) -> None:
+        if found.reason == _TOO_LONG:
+            self._add(error=1, too_long=1)
+        elif found.reason in _FAILURES or (asked.rule == "" and found.status != 302 and not found.reason):
+            self._add(failure=1)
+        elif found.reason:
+            self._add(error=1)
+
+    def _add(self, **more: float) -> None:
+        changed = {name: getattr(self.counted, name) + value for name, value in more.items()}
+        self.counted = msgspec.structs.replace(self.counted, **changed)
+
+    async def _check(self, asked: Asked) -> Passed | Answered:
         if asked.rule == "":
             return await self._returned(asked)
         rule = self._rules.get(asked.rule)
@@ -147,7 +192,7 @@ class Balancer:
             try:
                 set_cookies = self._session_cookies(rule, renewed, cookies)
             except TooLong:
-                return Answered(status=500, reason="AuthUserinfoResponseSizeExceeded", rule=rule)
+                return Answered(status=500, reason=_TOO_LONG, rule=rule)
             session = renewed
         passed = Passed(headers=self._told(rule, session), cookies=set_cookies)
         if not set_cookies:
@@ -209,13 +254,15 @@ class Balancer:
             return Answered(status=401 if given["error"] == "access_denied" else 561, rule=rule)
         if not given.get("code"):
             return Answered(status=401, reason="AuthMissingCodeParam", rule=rule)
+        began = self._now()
         try:
             session = await self._signed_in(rule, state, given["code"])
             set_cookies = self._session_cookies(rule, session, cookies)
         except Failed as failed:
             return Answered(status=failed.status, reason=failed.reason, rule=rule)
         except TooLong:
-            return Answered(status=500, reason="AuthUserinfoResponseSizeExceeded", rule=rule)
+            return Answered(status=500, reason=_TOO_LONG, rule=rule)
+        self._add(success=1, seconds=max(0.0, self._now() - began))
         # The nonce stays: another tab may be signing in by it.
         return Answered(status=302, location=f"https://{state.host}{state.path}", cookies=set_cookies, rule=rule)
 
@@ -259,7 +306,7 @@ class Balancer:
         if not tokens.fits_in_header(subject) or not tokens.fits_in_header(granted.access):
             raise Failed(561, "AuthInvalidUserinfoResponse")
         if len(msgspec.json.encode(claims)) + len(granted.access) > MOST_CLAIMS:
-            raise Failed(500, "AuthUserinfoResponseSizeExceeded")
+            raise Failed(500, _TOO_LONG)
         return Session(
             subject=subject,
             claims=claims,
@@ -291,6 +338,7 @@ class Balancer:
             renewed = await self._session(rule, granted, session.subject, session.until)
         except Failed:
             return None
+        self._add(refreshed=1)
         now = self._now()
         self._refreshed.put(which, renewed, now + REFRESHED_FOR, now)
         return renewed

@@ -16,6 +16,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import grpc
@@ -28,11 +29,12 @@ from hatoba.core.tasks import TaskGroup
 from hatoba.proxy import launches
 from hatoba.proxy.launches import Running
 from hatoba.proxy.server import LONGEST_SOCKET_PATH
-from hatoba.proxy.signin.service import CONTROL, NOTE, SOCKET, TELL
-from hatoba.proxy.signin.words import Told
+from hatoba.proxy.signin.service import CONTROL, COUNT, NOTE, SOCKET, TELL
+from hatoba.proxy.signin.words import SignIns, Told
 
 log = logging.getLogger(__name__)
 
+_counted = msgspec.msgpack.Decoder(dict[str, SignIns]).decode
 _PATIENCE = 30.0  # seconds until it listens, on a busy machine
 _TELLING = 5.0
 _KEPT_ENVIRONMENT = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")  # whom OpenSSL trusts is the machine's business
@@ -161,13 +163,26 @@ class SignInProcess:
             child.stdin.close()
         return child
 
+    async def counted(self) -> Mapping[str, SignIns]:
+        """What came of it, by balancer; nothing where nobody is there to be asked."""
+        if self._running is None:
+            return {}
+        try:
+            return _counted(await self._ask(COUNT, b""))
+        except PortError:
+            return {}  # it is just being started again
+
     async def _tell(self) -> None:
+        await self._ask(TELL, msgspec.msgpack.encode(self._told))
+
+    async def _ask(self, what: str, body: bytes) -> bytes:
         async with grpc.aio.insecure_channel(f"unix:{self.socket}") as channel:
-            tell = channel.unary_unary(f"/{CONTROL}/{TELL}", bytes, bytes)
+            ask = channel.unary_unary(f"/{CONTROL}/{what}", bytes, bytes)
             try:
-                await tell(msgspec.msgpack.encode(self._told), timeout=_TELLING)
+                answer: bytes = await ask(body, timeout=_TELLING)
             except grpc.aio.AioRpcError as error:
                 raise PortError("Timeout", f"The sign-in service does not listen: {error.details()}") from error
+        return answer
 
     async def _keep(self) -> None:
         """Starts it again when it ends; more slowly when it keeps ending."""

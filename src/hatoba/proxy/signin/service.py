@@ -28,10 +28,10 @@ from hatoba.proxy import launches
 from hatoba.proxy.signin import envoy, names
 from hatoba.proxy.signin.flow import Answered, Asked, Balancer
 from hatoba.proxy.signin.provider import OverTls, Provider
-from hatoba.proxy.signin.words import Rule, Told
+from hatoba.proxy.signin.words import Rule, SignIns, Told
 
 SOCKET, NOTE = "signin.sock", "signin.pid"
-CONTROL, TELL = "hatoba.SignIn", "Tell"
+CONTROL, TELL, COUNT = "hatoba.SignIn", "Tell", "Count"
 _PARTING = 15.0  # seconds that requests under way have when it is to end
 
 Decode = msgspec.msgpack.Decoder(Told).decode
@@ -50,10 +50,17 @@ class Service:
         before = {site.balancer: site for site in self._told.sites}
         made = {}
         for site in told.sites:
-            known = self._balancers.get(site.balancer) if before.get(site.balancer) == site else None
-            made[site.balancer] = known or Balancer(site, self._provider, self._now, os.urandom)
+            known = self._balancers.get(site.balancer)
+            if known is None or before[site.balancer] != site:
+                counted = known.counted if known is not None else SignIns()
+                known = Balancer(site, self._provider, self._now, os.urandom, counted)
+            made[site.balancer] = known
         self._told, self._balancers = told, made
         self._any = {(site.balancer, rule.listener): rule for site in told.sites for rule in site.rules}
+
+    def counted(self) -> dict[str, SignIns]:
+        """By balancer."""
+        return {id_: balancer.counted for id_, balancer in self._balancers.items()}
 
     async def check(self, request: Any) -> Any:
         where, asked = envoy.asked(request)
@@ -82,11 +89,16 @@ async def _serve(folder: Path, form: str, resolver: str, ready: int, first: Told
         service.tell(Decode(request))
         return b""
 
+    async def count(_: bytes, __: Any) -> bytes:
+        return msgspec.msgpack.encode(service.counted())
+
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     server.add_generic_rpc_handlers(
         (
-            _handler(envoy.SERVICE, "Check", check, CheckRequest.FromString, CheckResponse.SerializeToString),
-            _handler(CONTROL, TELL, tell, None, None),
+            grpc.method_handlers_generic_handler(
+                envoy.SERVICE, {"Check": _act(check, CheckRequest.FromString, CheckResponse.SerializeToString)}
+            ),
+            grpc.method_handlers_generic_handler(CONTROL, {TELL: _act(tell), COUNT: _act(count)}),
         )
     )
     own = folder / f"signin-{os.getpid()}.sock"
@@ -104,15 +116,12 @@ async def _serve(folder: Path, form: str, resolver: str, ready: int, first: Told
     await server.stop(grace=_PARTING)
 
 
-def _handler(
-    service: str,
-    method: str,
+def _act(
     act: Callable[[Any, Any], Awaitable[Any]],
-    read: Callable[[bytes], Any] | None,
-    write: Callable[[Any], bytes] | None,
+    read: Callable[[bytes], Any] | None = None,
+    write: Callable[[Any], bytes] | None = None,
 ) -> Any:
-    made = grpc.unary_unary_rpc_method_handler(act, request_deserializer=read, response_serializer=write)
-    return grpc.method_handlers_generic_handler(service, {method: made})
+    return grpc.unary_unary_rpc_method_handler(act, request_deserializer=read, response_serializer=write)
 
 
 def main(folder: str, form: str, resolver: str, ready: str) -> int:

@@ -48,6 +48,17 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
     values: Mapping[str, Secret]
 
 
+class SignIns(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one balancer's users, since its service started: what came of it, in the words of CloudWatch's metrics."""
+
+    success: int = 0
+    failure: int = 0  # the provider denied it, or what came back was not to be believed
+    error: int = 0  # the provider could not be asked, or a rule does not fit it
+    refreshed: int = 0
+    too_long: int = 0  # claims; errors, too
+    seconds: float = 0.0  # that providers took, of all successes
+
+
 # --- what the service is told (secrets in clear: over a socket that nobody else can open) ---------------------------
 
 

@@ -38,6 +38,8 @@ _HELP = {
     "tls_negotiation_errors_total": ("counter", "TLS handshakes of clients that came to nothing."),
     "target_tls_negotiation_errors_total": ("counter", "TLS handshakes with targets that came to nothing."),
     "port_allocation_errors_total": ("counter", "Connections to targets for which there was no port left."),
+    "sign_ins_total": ("counter", "Users who came back from an identity provider, by what came of it."),
+    "sign_in_seconds_total": ("counter", "That identity providers took for those who signed in."),
     "targets": ("gauge", "Targets, by their health."),
 }
 
@@ -75,6 +77,10 @@ def _of_balancer(id_: str, traffic: BalancerTraffic) -> Iterator[tuple[str, str,
     yield "rule_answers_total", own, traffic.rule_answers
     yield "processed_bytes_total", own, traffic.received + traffic.sent
     yield "tls_negotiation_errors_total", own, traffic.tls_failures
+    if (signed := traffic.sign_ins) is not None:
+        for outcome in ("success", "failure", "error", "refreshed", "too_long"):
+            yield "sign_ins_total", f'{own},outcome="{outcome}"', getattr(signed, outcome)
+        yield "sign_in_seconds_total", own, signed.seconds
     for code, count in sorted(traffic.codes.items()):
         yield "responses_total", f'{own},code="{code}"', count
     for arn, group in sorted(traffic.groups.items()):

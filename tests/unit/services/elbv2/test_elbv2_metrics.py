@@ -7,6 +7,7 @@ import msgspec
 from hatoba.core.secret import Sealer
 from hatoba.fleet import model as fleet
 from hatoba.proxy.base import BalancerTraffic, FlowTraffic, GroupTraffic
+from hatoba.proxy.signin.words import SignIns
 from hatoba.services.elbv2.metrics import collector
 from hatoba.store import Store
 from hatoba.store.memory import MemoryDisk, MemoryJournal
@@ -22,6 +23,7 @@ TRAFFIC = BalancerTraffic(
     received=300,
     sent=12,
     tls_failures=6,
+    sign_ins=SignIns(success=21, failure=2, error=3, refreshed=4, too_long=1, seconds=1.5),
     groups={
         GROUP: GroupTraffic(
             requests=42,
@@ -86,6 +88,16 @@ hatoba_elb_tls_negotiation_errors_total{load_balancer="app/web/50dc"} 6
 # HELP hatoba_elb_target_tls_negotiation_errors_total TLS handshakes with targets that came to nothing.
 # TYPE hatoba_elb_target_tls_negotiation_errors_total counter
 hatoba_elb_target_tls_negotiation_errors_total{load_balancer="app/web/50dc",target_group="targetgroup/web/73e2"} 11
+# HELP hatoba_elb_sign_ins_total Users who came back from an identity provider, by what came of it.
+# TYPE hatoba_elb_sign_ins_total counter
+hatoba_elb_sign_ins_total{load_balancer="app/web/50dc",outcome="success"} 21
+hatoba_elb_sign_ins_total{load_balancer="app/web/50dc",outcome="failure"} 2
+hatoba_elb_sign_ins_total{load_balancer="app/web/50dc",outcome="error"} 3
+hatoba_elb_sign_ins_total{load_balancer="app/web/50dc",outcome="refreshed"} 4
+hatoba_elb_sign_ins_total{load_balancer="app/web/50dc",outcome="too_long"} 1
+# HELP hatoba_elb_sign_in_seconds_total That identity providers took for those who signed in.
+# TYPE hatoba_elb_sign_in_seconds_total counter
+hatoba_elb_sign_in_seconds_total{load_balancer="app/web/50dc"} 1.5
 # HELP hatoba_elb_targets Targets, by their health.
 # TYPE hatoba_elb_targets gauge
 hatoba_elb_targets{target_group="targetgroup/web/73e2",state="healthy"} 2
