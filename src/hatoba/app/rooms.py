@@ -84,7 +84,7 @@ ROOMS: tuple[Room, ...] = (
     Room(
         service=organizations_room.organizations,
         tables=organizations_room.TABLES,
-        controllers=lambda platform: (organizations_room.Openings(platform),),
+        controllers=organizations_room.controllers,
     ),
     Room(service=cloudtrail, tables=cloudtrail_model.TABLES),
     Room(

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from hatoba.core.keys import Scope
-from hatoba.services.organizations.controller import trust
+from hatoba.services.organizations.controller.openings import trust
 from hatoba.services.organizations.model import Creation, creations
 from tests.conformance.ec2.networks import fresh_account, refused
 from tests.conformance.organizations.world import ROLE, Company, World, allow

@@ -97,7 +97,7 @@ class World:
         self.plane.provide(Memberships, places)  # type: ignore[type-abstract]
         self.plane.provide(access.Identities, identities)  # type: ignore[type-abstract]
         self.plane.provide(access.SecondFactors, Devices(self.store, self.clock))  # type: ignore[type-abstract]
-        keepers = (room.Openings(self.plane), *secrets_controllers(self.plane))
+        keepers = (*room.controllers(self.plane), *secrets_controllers(self.plane))
         self.runner = Runner(self.store, self.clock, keepers)
         self.runner.start()
         self.loop = asyncio.get_running_loop()

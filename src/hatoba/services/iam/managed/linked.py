@@ -140,8 +140,9 @@ _ORGANIZATIONS = _linked(
 )
 _ORGANIZATIONS_HERE = _linked(
     "HatobaOrganizationsServiceRolePolicy",
-    "The administrator's role of a new account.",
+    "The administrator's role of a new account, and what still runs in a closed one.",
     allow("iam: CreateRole", on=role("*")),
+    allow("ecs: ListClusters ListServices DeleteService ListTasks StopTask"),
     allow(
         "iam: AttachRolePolicy",
         on=role("*"),

@@ -71,7 +71,7 @@ def _is_parent(tx: Tx, org: Organization, id_: str) -> bool:
 
 @organizations.operation
 async def close_account(req: t.CloseAccountRequest, call: Call) -> None:
-    """At once: from the next request on its keys do not work. What runs in it goes on until somebody stops it."""
+    """At once: from the next request on its keys do not work. The controller stops what runs in it."""
     with call.tx() as tx:
         org = managed(tx, call)
         account = the_account(tx, org, req["AccountId"])

@@ -27,7 +27,7 @@ from hatoba.services.organizations.api.room import (
     page,
     seen,
 )
-from hatoba.services.organizations.controller import defaults
+from hatoba.services.organizations.controller.openings import defaults
 from hatoba.services.organizations.model import Handshake, Organization
 from hatoba.store import Tx
 from hatoba.store.store import View

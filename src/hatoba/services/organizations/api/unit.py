@@ -19,7 +19,7 @@ from hatoba.services.organizations.api.room import (
     the_parent,
     violation,
 )
-from hatoba.services.organizations.controller import defaults
+from hatoba.services.organizations.controller.openings import defaults
 from hatoba.services.organizations.model import Organization, Unit
 from hatoba.store.store import View
 
