@@ -18,7 +18,7 @@ from hatoba.network.simulated import SimulatedFabric
 from hatoba.node.etc import etc_files
 from hatoba.node.metadata import views
 from hatoba.node.places import Places
-from hatoba.node.resolver import Resolver
+from hatoba.node.resolver import OF_ROUTER, Resolver
 from hatoba.node.services import RESOLVERS6
 from hatoba.node.translate import Place, environment
 from hatoba.node.wiring import Wiring
@@ -144,12 +144,12 @@ async def test_a_network_that_is_given_ipv6_while_it_stands_is_served_by_it(tmp_
 
     resolver._bound = opened  # type: ignore[method-assign]
     await resolver.open("v1", tmp_path)
-    assert {address for address, _ in bound} == {"10.0.0.2", "169.254.169.253"}
+    assert {address for address, _ in bound} == {"10.0.0.2", "169.254.169.253", OF_ROUTER}
     networks["v1"] = NETWORK
     await resolver.refresh("v1", tmp_path)
     await resolver.refresh("v1", tmp_path)
     assert [address for address, _ in bound].count(RESOLVERS6) == 2, "by UDP and TCP, once"
-    assert len(bound) == 6
+    assert len(bound) == 8
     await resolver.close_all()
 
 
