@@ -5,6 +5,7 @@ The same for the real and the simulated fabric, so that a wrong value is found b
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -105,13 +106,19 @@ def seat(spec: SeatSpec) -> None:
 
 
 def peers(given: Iterable[Peer]) -> None:
-    for peer in given:
-        _addresses(peer.address, peer.address6)
-        IPv4Address(peer.node)
-        for network in peer.further:
-            further.checked(network)
-        for group in peer.groups:
-            names.checked(group)
+    for each in given:
+        _peer(each)
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _peer(peer: Peer) -> None:
+    """Once: all of a network's come again with every change of one."""
+    _addresses(peer.address, peer.address6)
+    IPv4Address(peer.node)
+    for network in peer.further:
+        further.checked(network)
+    for group in peer.groups:
+        names.checked(group)
 
 
 def routing(given: Routing, configured: Settings) -> None:

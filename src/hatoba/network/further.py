@@ -54,6 +54,8 @@ def places(networks: Iterable[str]) -> list[tuple[str, str]]:
         if ":" in network:
             first, _, prefix = network.partition("/")
             found.append(("80" if prefix == str(BLOCK6) else "6", first))
+        elif "/" not in network:
+            found.append(("4", network))  # nearly all are: nothing is parsed for them
         else:
             found += [("4", str(address)) for address in IPv4Network(network)]
     return found
