@@ -32,11 +32,12 @@ class Names(Web):
     def __init__(self, hatoba: Instance) -> None:
         self.hatoba, self.name, self.count = hatoba, "names", 1
         elb, ec2 = hatoba.client("elbv2"), hatoba.client("ec2")
-        self.group = hatoba.allow(80)
-        ec2.authorize_security_group_ingress(
-            GroupId=self.group, IpProtocol="udp", FromPort=80, ToPort=80, CidrIp="0.0.0.0/0"
+        self.group, self.front = hatoba.allow(80), hatoba.allow(80)
+        for group in (self.group, self.front):
+            ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[allowed("udp", "0.0.0.0/0")])
+        made = elb.create_load_balancer(
+            Name=self.name, Type="network", Subnets=hatoba.subnets()[:1], SecurityGroups=[self.front]
         )
-        made = elb.create_load_balancer(Name=self.name, Type="network", Subnets=hatoba.subnets()[:1])
         self.balancer = made["LoadBalancers"][0]["LoadBalancerArn"]
         cross = {"Key": "load_balancing.cross_zone.enabled", "Value": "true"}
         elb.modify_load_balancer_attributes(LoadBalancerArn=self.balancer, Attributes=[cross])
@@ -57,11 +58,25 @@ class Names(Web):
 
     @property
     def private(self) -> str:
-        """Its address in the VPC."""
-        filters = [{"Name": "description", "Values": [f"ELB {self.balancer.partition('loadbalancer/')[2]}"]}]
-        (interface,) = self.hatoba.client("ec2").describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
-        address: str = interface["PrivateIpAddress"]
-        return address
+        return addresses(self.hatoba, self.balancer)[0]
+
+
+def addresses(hatoba: Instance, balancer: str) -> tuple[str, str]:
+    """Of a load balancer, in its first subnet: in the VPC, and outside ("" as long as there is none)."""
+    filters = [{"Name": "description", "Values": [f"ELB {balancer.partition('loadbalancer/')[2]}"]}]
+    found = hatoba.client("ec2").describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
+    first = found[0] if found else {}
+    return first.get("PrivateIpAddress", ""), first.get("Association", {}).get("PublicIp", "")
+
+
+def allowed(protocol: str, *blocks: str, group: str = "") -> dict[str, Any]:
+    return {
+        "IpProtocol": protocol,
+        "FromPort": 80,
+        "ToPort": 80,
+        "IpRanges": [{"CidrIp": block} for block in blocks],
+        "UserIdGroupPairs": [{"GroupId": group}] if group else [],
+    }
 
 
 def within(hatoba: Instance, task: dict[str, Any]) -> tuple[Path, str]:
@@ -138,30 +153,72 @@ def names(hatoba: Instance) -> Iterator[Names]:
 def test_the_task_sees_who_asks_and_its_group_decides(names: Names) -> None:
     hatoba, ec2 = names.hatoba, names.hatoba.client("ec2")
     (arn,) = hatoba.client("ecs").list_tasks(serviceName=names.name)["taskArns"]
-    namespace, _ = within(hatoba, hatoba.task(arn))
+    namespace, target = within(hatoba, hatoba.task(arn))
     client = hatoba.client("ecs").run_task(
         taskDefinition=names.name, launchType="FARGATE", networkConfiguration=hatoba.network(groups=[names.group])
     )["tasks"][0]["taskArn"]
     beside, own = within(hatoba, hatoba.wait_task(client, "RUNNING"))
+
+    def lets(group: str = "", *blocks: str) -> None:
+        """The task's group, from now on."""
+        (known,) = ec2.describe_security_groups(GroupIds=[names.group])["SecurityGroups"]
+        ec2.revoke_security_group_ingress(GroupId=names.group, IpPermissions=known["IpPermissions"])
+        wanted = [allowed(protocol, *blocks, group=group) for protocol in ("tcp", "udp")]
+        ec2.authorize_security_group_ingress(GroupId=names.group, IpPermissions=wanted)
+
     with answering(namespace):
         host = eventually(lambda: asked(names.address), 20)
         assert host.startswith("100."), "the host's end of its way into the VPC"
         assert eventually(lambda: told(names.address), 10) == host
         for ask in (asked, told):
             assert eventually(lambda ask=ask: inside(beside, lambda: ask(names.private)), 10) == own  # type: ignore[misc]
-        # Whoever is not the client next door, and not the load balancer itself that checks, is kept out.
-        everybody = [
-            {"IpProtocol": p, "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
-            for p in ("tcp", "udp")
-        ]
-        only = [
-            {**each, "IpRanges": [{"CidrIp": f"{address}/32"} for address in (own, names.private)]}
-            for each in everybody
-        ]
-        ec2.authorize_security_group_ingress(GroupId=names.group, IpPermissions=only)
-        ec2.revoke_security_group_ingress(GroupId=names.group, IpPermissions=everybody)
+        # The client next door, and the load balancer itself, which checks; nobody else.
+        lets("", f"{own}/32", f"{names.private}/32")
         eventually(lambda: not asked(names.address) and not told(names.address), 10)
         for ask in (asked, told):
             assert inside(beside, lambda ask=ask: ask(names.private)) == own  # type: ignore[misc]
+        # Whoever comes by the load balancer, whose group is named.
+        lets(names.front)
+        for ask in (asked, told):
+            assert eventually(lambda ask=ask: ask(names.address), 10) == host  # type: ignore[misc]
+        assert not inside(beside, lambda: asked(target)), "it would be asked directly"
         assert names.targets() == ["healthy"]
     hatoba.client("ecs").stop_task(task=client)
+
+
+def test_an_application_load_balancer_behind_it_sees_them_too(hatoba: Instance) -> None:
+    elb = hatoba.client("elbv2")
+    vpc = hatoba.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+    inner = elb.create_load_balancer(
+        Name="inner", Subnets=hatoba.subnets()[:2], SecurityGroups=[hatoba.allow(80)], Scheme="internal"
+    )["LoadBalancers"][0]["LoadBalancerArn"]
+    known = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200", "MessageBody": "the host"}}
+    other = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200", "MessageBody": "somebody"}}
+    listener = elb.create_listener(LoadBalancerArn=inner, Protocol="HTTP", Port=80, DefaultActions=[other])
+    elb.create_rule(
+        ListenerArn=listener["Listeners"][0]["ListenerArn"],
+        Priority=1,
+        Conditions=[{"Field": "source-ip", "SourceIpConfig": {"Values": ["100.64.0.0/10"]}}],
+        Actions=[known],
+    )
+    group = elb.create_target_group(
+        Name="to-inner", Protocol="TCP", Port=80, VpcId=vpc, TargetType="alb", HealthCheckIntervalSeconds=5
+    )["TargetGroups"][0]["TargetGroupArn"]
+    outer = elb.create_load_balancer(Name="outer", Type="network", Subnets=hatoba.subnets()[:2])["LoadBalancers"][0]
+    forward = [{"Type": "forward", "TargetGroupArn": group}]
+    elb.create_listener(LoadBalancerArn=outer["LoadBalancerArn"], Protocol="TCP", Port=80, DefaultActions=forward)
+    elb.register_targets(TargetGroupArn=group, Targets=[{"Id": inner}])
+    address = eventually(lambda: addresses(hatoba, outer["LoadBalancerArn"])[1], 20)
+    assert eventually(lambda: asked(address), 30) == "the host"
+    elb.delete_load_balancer(LoadBalancerArn=outer["LoadBalancerArn"])
+    elb.deregister_targets(TargetGroupArn=group, Targets=[{"Id": inner}])
+    eventually(lambda: deleted(elb, inner), 20)
+    elb.delete_target_group(TargetGroupArn=group)
+
+
+def deleted(elb: Any, balancer: str) -> bool:
+    try:
+        elb.delete_load_balancer(LoadBalancerArn=balancer)
+    except elb.exceptions.ResourceInUseException:
+        return False
+    return True

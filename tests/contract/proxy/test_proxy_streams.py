@@ -213,6 +213,24 @@ async def test_targets_see_the_clients_address_where_it_is_preserved(real: RealR
         assert a.peers == [CLIENT]
 
 
+async def test_a_connection_ends_when_neither_side_has_said_anything_for_its_time(real: RealRig) -> None:
+    async with serving(real, "a") as (a,):
+        await healthy(real, wanted(group("g", targets(a)), idle_timeout=0.5))
+        (busy, talks), (idle, silent) = await connect(real), await connect(real)
+        await busy.readline()
+        await idle.readline()
+        ended = asyncio.create_task(idle.read())
+        while not ended.done():
+            talks.write(b"x")
+            assert await busy.readexactly(1) == b"x"
+            await asyncio.sleep(0.05)
+        assert await ended == b""
+        talks.write(b"y")
+        assert await busy.readexactly(1) == b"y"
+        for each in (talks, silent):
+            each.close()
+
+
 async def test_tls_ends_here(real: RealRig) -> None:
     shown = certificate("one", "flows.example")
     tls = Tls(certificates=("one",), speaks=("h2", "http/1.1"))
