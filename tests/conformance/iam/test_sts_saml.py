@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hatoba.services.acm import x509
 from hatoba.services.sts.model import EVERYWHERE, sessions
-from tests.conformance.ec2.networks import Platform, fresh_account, refused
+from tests.conformance.ec2.networks import Platform, fresh_account, refused, served
 from tests.conformance.iam.assertions import OURS, PLACE, assertion, metadata, private_pem, response
 
 PERSON = "urn:oid:1.3.6.1.4.1.5923.1.1.1"
@@ -336,3 +339,29 @@ def test_an_encrypted_assertion(world: World, sign: Any, gcm: bool, digest: str)
     assert world.refused("InvalidIdentityToken", response(inside, sign=sign)) == "The assertion must be encrypted."
     unsigned = response(inside, sign="nothing", seal={"key": "one"})
     assert world.refused("InvalidIdentityToken", unsigned) == "Response signature invalid"
+
+
+def test_private_keys_survive_a_restart_and_nothing_of_them_is_in_clear(tmp_path: Path) -> None:
+    """Of SAML providers, of server certificates, and what was told once of credentials for a service."""
+    account = fresh_account()
+    with served(tmp_path) as first:
+        world, now = World(first, account), first.clock.now()
+        world.register(AddPrivateKey=private_pem("one"), AssertionEncryptionMode="Required")
+        world.trust()
+        made = x509.issue(x509.authority("a", now), ("a.example",), "EC_prime256v1", now, 86400.0)
+        world.iam.upload_server_certificate(
+            ServerCertificateName="shown", CertificateBody=made.leaf, PrivateKey=made.key
+        )
+        world.iam.create_user(UserName="ann")
+        git = {"UserName": "ann", "ServiceName": "codecommit.amazonaws.com"}
+        told = world.iam.create_service_specific_credential(**git)["ServiceSpecificCredential"]
+    on_disk = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    with sqlite3.connect(tmp_path / "journal.db") as journal:
+        tables = [name for (name,) in journal.execute("select name from sqlite_master where type = 'table'")]
+        rows = b"".join(repr(row).encode() for table in tables for row in journal.execute(f"select * from {table}"))
+    lines = [*private_pem("one").splitlines()[1:-1], *made.key.splitlines()[1:-1], told["ServicePassword"]]
+    assert told["ServiceUserName"].encode() in rows
+    assert [line for line in lines if line.encode() in on_disk or line.encode() in rows] == []
+    with served(tmp_path) as second:
+        world = World(second, account)
+        assert world.ask(response(world.inside(), seal={"key": "one"}))["Subject"] == "ann@corp.test"
