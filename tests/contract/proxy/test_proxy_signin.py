@@ -236,6 +236,16 @@ async def test_sessions_outlive_the_agent_and_a_killed_service(real: RealRig, tm
         await real.proxy.apply(signing_in(backend, timeout=60))
         assert real.proxy.sign_in.pid == again, "it was found again"
         assert (await user.get(f"{SITE}/")).status == 200
+        # A newer version of it takes its place.
+        await real.agent_dies()
+        assert await real.agent_returns()
+        real.proxy.sign_in.__dict__["_form"] = "another"
+        await real.proxy.apply(signing_in(backend, timeout=60))
+        assert real.proxy.sign_in.pid != again
+        assert (await user.get(f"{SITE}/")).status == 200
+        assert again is not None
+        await until(lambda: launches.started_at(again) is None, 20)
+        again = real.proxy.sign_in.pid
         folder = real.directory / "e"
         assert not [f for f in folder.rglob("*") if f.is_file() and b"s3cr" in f.read_bytes()], "no secret is in a file"
         await real.proxy.apply(Wanted())
