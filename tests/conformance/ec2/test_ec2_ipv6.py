@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from ipaddress import IPv6Network
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hatoba.fleet import model as fleet
-from tests.conformance.ec2.networks import Platform, by, fresh_account, fresh_region, refused
+from hatoba.services.ec2.model.interface import PublicPool
+from tests.conformance.ec2.networks import Platform, by, fresh_account, fresh_region, refused, served
 
 POOL = IPv6Network("fd68:6174:6f00::/40")
 EVERYTHING = {"DestinationIpv6CidrBlock": "::/0"}
@@ -416,3 +418,17 @@ def test_an_acl_that_was_changed_lets_no_ipv6_pass_by_itself(ec2: Any, platform:
     for egress in (True, False):
         ec2.create_network_acl_entry(RuleNumber=101, Egress=egress, **six)
     assert network(platform, vpc).acls == ()
+
+
+def test_a_pool_that_is_used_up_gives_what_comes_back(tmp_path: Path) -> None:
+    with served(tmp_path, PublicPool(network6="fd00::/54")) as platform:  # three blocks, and the platform's
+        ec2 = platform.client("ec2")
+        give = {"CidrBlock": "10.0.0.0/16", "AmazonProvidedIpv6CidrBlock": True}
+        vpcs = [ec2.create_vpc(**give)["Vpc"]["VpcId"] for _ in range(3)]
+        assert len({block(ec2, vpc) for vpc in vpcs}) == 3
+        back = block(ec2, vpcs[0])
+        words = refused("InsufficientAddressCapacity", ec2.create_vpc, **give)
+        assert words == "There are no free IPv6 blocks left in the pool fd00::/54."
+        assert len(ec2.describe_vpcs(Filters=by("is-default", "false"))["Vpcs"]) == 3, "nothing is half made"
+        ec2.delete_vpc(VpcId=vpcs[0])
+        assert block(ec2, ec2.create_vpc(**give)["Vpc"]["VpcId"]) == back

@@ -115,7 +115,7 @@ def of_group(group: TargetGroup) -> Table:
 def _preserve(group: TargetGroup, datagrams: bool) -> tuple[str, Test]:
     """Of datagrams it cannot be changed. On AWS instances see their clients by default; here they are nodes, which are
     in no VPC and see the node that asks: "false" tells that."""
-    if group.kind == "instance" or group.ip_type == "ipv6":
+    if group.kind == "instance":
         return "false", BOOLEAN
     if datagrams:
         return "true", one_of("true")
