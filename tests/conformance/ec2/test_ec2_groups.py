@@ -248,6 +248,19 @@ def test_sixty_rules_each_way(ec2: Any, group: str) -> None:
         IpPermissions=one_more,
     )
     ec2.authorize_security_group_egress(GroupId=group, IpPermissions=one_more)
+    allow(ec2, group, *(tcp(port, Ipv6Ranges=["2001:db8::/32"]) for port in range(59)))  # of IPv6 as many
+    of_both = [tcp(60, UserIdGroupPairs=[group])]
+    refused(
+        "RulesPerSecurityGroupLimitExceeded", ec2.authorize_security_group_ingress, GroupId=group, IpPermissions=of_both
+    )
+    allow(ec2, group, tcp(60, Ipv6Ranges=["2001:db8::/32"]))
+    one_more = [tcp(61, Ipv6Ranges=["2001:db8::/32"])]
+    refused(
+        "RulesPerSecurityGroupLimitExceeded",
+        ec2.authorize_security_group_ingress,
+        GroupId=group,
+        IpPermissions=one_more,
+    )
 
 
 def test_revoking_by_peer_by_id_and_what_is_not_there(ec2: Any, group: str, policies: Any) -> None:

@@ -254,6 +254,8 @@ def test_egress_only_gateways(ec2: Any, dual: str) -> None:
     assert id_.startswith("eigw-")
     assert create(**asked)["EgressOnlyInternetGateway"] == gateway
     refused("IdempotentParameterMismatch", create, VpcId=dual, ClientToken="t")
+    words = refused("InvalidParameterValue", create, VpcId=dual)
+    assert words == f"Network {dual} already has an egress-only internet gateway attached"
     describe = ec2.describe_egress_only_internet_gateways
     assert describe(EgressOnlyInternetGatewayIds=[id_])["EgressOnlyInternetGateways"] == [gateway]
     assert describe(Filters=by("tag:Name", "out"))["EgressOnlyInternetGateways"] == [gateway]

@@ -1,4 +1,7 @@
-"""Egress-only internet gateways: for IPv6, out and answers only. One is made for a VPC and stays there."""
+"""Egress-only internet gateways: for IPv6, out and answers only.
+
+One is made for a VPC and stays there; a VPC has one at most. Source: the VPC user guide, "Amazon VPC quotas".
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2.api.room import described, ec2, made_once, own_tags
 from hatoba.services.ec2.model.arns import arn
+from hatoba.services.ec2.model.errors import invalid
 from hatoba.services.ec2.model.network import the_vpc
 from hatoba.services.ec2.model.routes import EgressOnlyGateway, egress_gateways, the_egress_gateway
 from hatoba.services.ec2.model.ways import refresh_ways
@@ -29,6 +33,8 @@ async def create_egress_only_internet_gateway(
 
 def _create(tx: Tx, call: Call, req: t.CreateEgressOnlyInternetGatewayRequest) -> EgressOnlyGateway:
     vpc = the_vpc(tx, call.scope, req["VpcId"])
+    if tx.count(egress_gateways, "vpc", vpc.id):
+        raise invalid(f"Network {vpc.id} already has an egress-only internet gateway attached")
     key = egress_gateways.key(call.scope, resource_id(call.ids, "eigw"))
     return tx.put(egress_gateways, EgressOnlyGateway(key=key, vpc=vpc.id))
 

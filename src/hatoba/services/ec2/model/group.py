@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import msgspec
 
@@ -17,7 +18,7 @@ from hatoba.services.ec2.model.prefixlist import prefix_lists
 from hatoba.store import Index, Table, Tx
 from hatoba.store.store import View
 
-RULES = 60  # of a group, in each direction
+RULES = 60  # of a group, in each direction and of each family
 PROTOCOL_NAMES = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6"}
 
 
@@ -137,18 +138,28 @@ def add_rules(tx: Tx, group: SecurityGroup, new: Sequence[GroupRule]) -> Securit
 
 
 def within_limits(view: View, group: SecurityGroup) -> SecurityGroup:
-    """A rule that names a prefix list counts as often as that has room for entries."""
-    for egress in (False, True):
-        if sum(_weight(view, group.scope, rule) for rule in group.rules if rule.egress == egress) > RULES:
+    """Each family has room for its own. A rule that names a prefix list counts as often as that has room for entries.
+
+    Source: the VPC user guide, "Amazon VPC quotas".
+    """
+    for egress, version in product((False, True), (4, 6)):
+        rules = (rule for rule in group.rules if rule.egress == egress)
+        if sum(_weight(view, group.scope, rule, version) for rule in rules) > RULES:
             raise invalid(
                 "The maximum number of rules per security group has been reached.", "RulesPerSecurityGroupLimitExceeded"
             )
     return group
 
 
-def _weight(view: View, scope: Scope, rule: GroupRule) -> int:
-    listed = view.find(prefix_lists, scope, rule.prefix_list) if rule.prefix_list else None
-    return listed.max_entries if listed is not None else 1
+def _weight(view: View, scope: Scope, rule: GroupRule, version: int) -> int:
+    """How much a rule takes of the room for a family: one that names a group, of both."""
+    if rule.prefix_list is None:
+        other = rule.cidr6 if version == 4 else rule.cidr
+        return 0 if other is not None else 1
+    listed = view.find(prefix_lists, scope, rule.prefix_list)
+    if listed is None:  # one of AWS's, whose networks are of IPv4
+        return int(version == 4)
+    return listed.max_entries if listed.family == f"IPv{version}" else 0
 
 
 def duplicate(rule: GroupRule) -> AwsError:
