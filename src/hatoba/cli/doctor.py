@@ -53,9 +53,22 @@ def _facts() -> list[tuple[str, str]]:
         ("user", "root" if os.geteuid() == 0 else "not root: `hatoba up` needs sudo"),
         ("python", platform.python_version()),
         ("trace headers", f"by a script, which costs: {without}" if (without := tracer.missing()) else "by a module"),
+        ("ipv6", _ipv6()),
         ("loop devices", "there" if Path("/dev/loop-control").exists() else "none: storage of tasks is not limited"),
         *((tool, shutil.which(tool) or "missing") for tool in _TOOLS),
     ]
+
+
+def _ipv6() -> str:
+    """What becomes of tasks' IPv6 on this machine: its settings are its owner's."""
+    there = Path("/proc/sys/net/ipv6/conf/all")
+    if not there.is_dir():
+        return "none: networks cannot have IPv6 blocks"
+    if (there / "disable_ipv6").read_text().strip() == "1":
+        return "turned off: it stays within the networks of tasks"
+    if (there / "forwarding").read_text().strip() == "0":
+        return "not forwarded: it leads from tasks to this machine, not beyond (net.ipv6.conf.all.forwarding)"
+    return "there"
 
 
 def doctor(given: argparse.Namespace) -> int:

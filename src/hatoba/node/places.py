@@ -67,7 +67,9 @@ class Places:
         item, network, there = await self._wiring.attach(interface)
         known = item.address or there.local or ""
         self._addresses[item.network, known] = workload.id
-        untold = not item.address and network.servers is None
+        servers = network.nameservers
+        if not item.address:
+            servers = tuple(RESOLVERS6 if server == network.resolver else server for server in servers)
         return replace(
             plain,
             netns=str(there.netns),
@@ -76,7 +78,7 @@ class Places:
             address6=item.address6 or "",
             prefix6=item.prefix6 or "",
             endpoint=plain.endpoint if item.address else self._endpoint6 if plain.endpoint else "",
-            servers=(RESOLVERS6,) if untold and network.dns else network.nameservers,
+            servers=servers,
             domain=network.domain,
             mac=item.mac,
             gateway=item.gateway,

@@ -99,10 +99,9 @@ async def test_a_task_with_both(tmp_path: Path) -> None:
 
 
 async def test_other_name_servers_are_whom_the_network_says(tmp_path: Path) -> None:
-    others = msgspec.structs.replace(NETWORK, servers=("2001:db8::53",))
-    assert (await Somewhere(tmp_path, ONLY6, others).place(workload("t1", container("web")))).servers == (
-        "2001:db8::53",
-    )
+    others = msgspec.structs.replace(NETWORK, servers=(NETWORK.resolver, "2001:db8::53"))
+    found = (await Somewhere(tmp_path, ONLY6, others).place(workload("t1", container("web")))).servers
+    assert found == (RESOLVERS6, "2001:db8::53"), "its resolver stands where it is reached"
 
 
 def _network(place: Place, version: int) -> dict[str, Any]:
