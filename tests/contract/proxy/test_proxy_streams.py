@@ -288,6 +288,89 @@ async def test_datagrams_are_answered_and_stay_with_their_target(real: RealRig) 
         transport.close()
 
 
+def bound(rig: RealRig, address: str, port: int) -> socket.socket:
+    made = rig.namespace.socket(kind=socket.SOCK_DGRAM)
+    made.bind((address, port))
+    return made
+
+
+@asynccontextmanager
+async def naming(rig: RealRig, *servers: Server) -> AsyncIterator[None]:
+    """Beside each server one that answers datagrams by its name."""
+    loop = asyncio.get_running_loop()
+
+    async def answer(opened: socket.socket, name: str) -> None:
+        while True:
+            _, peer = await loop.sock_recvfrom(opened, 100)
+            await loop.sock_sendto(opened, name.encode(), peer)
+
+    sockets = [bound(rig, "127.0.0.1", each.port) for each in servers]
+    tasks = [asyncio.create_task(answer(s, each.name)) for s, each in zip(sockets, servers, strict=True)]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for opened in sockets:
+            opened.close()
+
+
+async def asked(rig: RealRig, client: socket.socket, to: str = NEAR) -> str:
+    """Who answers a datagram."""
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendto(client, b"who?", (to, PORT))
+    return (await asyncio.wait_for(loop.sock_recv(client, 100), 5)).decode()
+
+
+async def test_a_flow_of_datagrams_goes_on_elsewhere_when_its_target_has_gone(real: RealRig) -> None:
+    async with serving(real, "a", "b") as (a, b), naming(real, a, b):
+        await healthy(real, wanted(group("g", targets(a), protocol="UDP"), protocol="UDP"))
+        with bound(real, CLIENT, 0) as client:
+            assert [await asked(real, client) for _ in range(3)] == ["a"] * 3
+            await healthy(real, wanted(group("g", targets(a, b), protocol="UDP"), protocol="UDP"))
+            assert [await asked(real, client) for _ in range(3)] == ["a"] * 3, "it stays with its target"
+            await real.proxy.apply(wanted(group("g", targets(b), protocol="UDP"), protocol="UDP"))
+            assert [await asked(real, client) for _ in range(3)] == ["b"] * 3
+
+
+async def test_a_flow_of_datagrams_leaves_a_target_that_is_found_unhealthy(real: RealRig) -> None:
+    quick = HealthCheck(protocol="TCP", interval=0.3, timeout=0.2, healthy_threshold=2, unhealthy_threshold=2)
+    async with serving(real, "b") as (b,):
+        a = Server("a", 8200)
+        listener = real.namespace.socket()
+        listener.bind(("127.0.0.1", a.port))
+        checked = await asyncio.start_server(a.serve, sock=listener)
+        async with naming(real, a, b):
+            alone = replace(group("g", targets(a), protocol="UDP"), health_check=quick)
+            await healthy(real, wanted(alone, protocol="UDP"))
+            with bound(real, CLIENT, 0) as client:
+                assert await asked(real, client) == "a"
+                both = replace(group("g", targets(a, b), protocol="UDP"), health_check=quick)
+                await healthy(real, wanted(both, protocol="UDP"))
+                assert await asked(real, client) == "a"
+                checked.close()
+                await real.facts.until(real.proxy, "g", {"a": "unhealthy", "b": "healthy"})
+                assert await asked(real, client) == "b"
+
+
+async def test_datagrams_stay_in_their_zone_and_with_their_clients_target(real: RealRig) -> None:
+    async with serving(real, "a", "b", "c") as servers, naming(real, *servers):
+        near = group("g", targets(*servers, zones="aab"), protocol="UDP", across_zones=False)
+        await healthy(real, wanted(near, protocol="UDP"))
+        seen: dict[str, set[str]] = {NEAR: set(), FAR: set()}
+        for _ in range(20):
+            for to in seen:
+                with bound(real, CLIENT, 0) as client:
+                    seen[to].add(await asked(real, client, to))
+        assert seen == {NEAR: {"a", "b"}, FAR: {"c"}}
+        await healthy(real, wanted(group("g", targets(*servers), protocol="UDP", sticky_source=True), protocol="UDP"))
+        stuck = set()
+        for _ in range(20):
+            with bound(real, CLIENT, 0) as client:
+                stuck.add(await asked(real, client))
+        assert len(stuck) == 1
+
+
 @pytest.mark.parametrize("ends", [True, False])
 async def test_connections_to_a_dropped_target_end_if_that_is_wanted(real: RealRig, ends: bool) -> None:
     async with serving(real, "a", "b") as (a, b):
