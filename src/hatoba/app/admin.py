@@ -33,11 +33,12 @@ async def serve(path: Path, acts: Mapping[str, Act]) -> Server:
             return Response(status=409, body=str(refused).encode())
 
     server = Server(handle)
-    await server.serve(_listener(path))
+    await server.serve(owners_only(path))
     return server
 
 
-def _listener(path: Path) -> socket.socket:
+def owners_only(path: Path) -> socket.socket:
+    """A socket of this machine that nobody else may open, bound."""
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)

@@ -17,6 +17,7 @@ from pathlib import Path
 import hatoba
 from hatoba.app import admin, output, process, questions
 from hatoba.app.credentials import AnyOf, ensure_root
+from hatoba.app.entrances import Entrances
 from hatoba.app.lines import lines
 from hatoba.app.masterkey import open_sealer
 from hatoba.app.names import HostNames
@@ -41,6 +42,7 @@ from hatoba.fleet.reports import StatusSweeper
 from hatoba.fleet.session import Sessions
 from hatoba.gateway import access, http
 from hatoba.gateway.access import Authorizer, EverythingPasses, Identities, KnownKeys, SamlKeys, SecondFactors
+from hatoba.gateway.entrance import entrance
 from hatoba.gateway.front import front
 from hatoba.gateway.idempotency import forget_expired
 from hatoba.gateway.membership import Memberships
@@ -52,6 +54,7 @@ from hatoba.reconcile import Runner
 from hatoba.registry.mount import mount
 from hatoba.services import ecs as ecs_room
 from hatoba.services.cloudtrail.recorder import Recorder
+from hatoba.services.ec2.entrances import endpoint_at
 from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.ecr.naming import Naming
 from hatoba.services.ecr.registry import Registry, open_registry
@@ -228,6 +231,10 @@ class Control:
         if settings.auth == "on":
             for listener in self._for_tasks():
                 await self._server.serve(listener)
+            find = functools.partial(endpoint_at, self.store)
+            through = functools.partial(entrance, find=find, aws=plane.path, registry=mount(self._registry.engine))
+            self._entrances = Entrances(self._places.entrances, through, self._clock)
+            self._entrances.start()
 
     async def _serve_by_tls(self) -> None:
         settings = self._settings
@@ -317,6 +324,8 @@ class Control:
     async def close(self) -> None:
         self.own.status = "stopping"
         await self._channels.close()
+        if self._settings.auth == "on":
+            await self._entrances.close()
         await self._server.close(grace=5.0)
         await self._admin.close(grace=0.0)
         await self._tasks.close()

@@ -35,6 +35,7 @@ from hatoba.network.fabric import KernelFabric
 from hatoba.node import bridge
 from hatoba.node.agent import Agent
 from hatoba.node.balancers import Balancers, opening
+from hatoba.node.entrances import Entrances
 from hatoba.node.executions import Executions
 from hatoba.node.logs.node_logs import NodeLogs
 from hatoba.node.memory import Memory
@@ -82,6 +83,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     local: bool = False  # the control plane is on this machine, in the same data directory
     endpoint_port: int = 4566
     task_endpoint: bool = True  # tasks find the endpoint in their environment
+    entrances: bool = False  # VPC endpoints are served: by a control plane on this machine that asks who calls
     bridge: str = "172.17.0.0/16"
     metadata_file: bool = False  # containers on instances find a file about themselves
     log_level: str = "INFO"
@@ -205,7 +207,12 @@ class Node:
             clock,
         )
         self.balancers.start(self.session.traffic)
-        self.wiring = Wiring(self.fabric, (self.metadata, self.resolver, self.balancers))
+        self.entrances = Entrances(self.fabric, self._settings.endpoint_port, places.entrances)
+        serving = (self.metadata, self.resolver, self.balancers)
+        if self._settings.entrances:
+            self.wiring = Wiring(self.fabric, (*serving, self.entrances), self._settings.endpoint_port)
+        else:
+            self.wiring = Wiring(self.fabric, serving)
         self.logs = NodeLogs(
             places.node / "output", sender(lambda: self.session, agent.workload_of), places.node / "state.key"
         )
@@ -290,6 +297,7 @@ class Node:
         await self.agent.close()
         await self.logs.close()
         await self.metadata.close_all()
+        await self.entrances.close_all()
         await self.host_metadata.close()
         await self.resolver.close_all()
         await self._forwarder.close()

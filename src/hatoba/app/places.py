@@ -59,6 +59,11 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
     def admin_socket(self) -> Path:
         return self.run / "admin.sock"
 
+    @property
+    def entrances(self) -> Path:
+        """Where the node hands over the listeners of VPC endpoints."""
+        return self.run / "entrances.sock"
+
     def pid_file(self, process: str) -> Path:
         return self.run / f"{process}.pid"
 

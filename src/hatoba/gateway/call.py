@@ -19,6 +19,7 @@ from hatoba.core.pages import BadToken, Pager
 from hatoba.gateway import idempotency
 from hatoba.gateway.idempotency import idempotent
 from hatoba.gateway.needs import Need
+from hatoba.gateway.way import Way
 from hatoba.store import Store, Tx
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class Call:
         "source_ip",
         "user_agent",
         "via",
+        "way",
     )
 
     def __init__(
@@ -146,8 +148,10 @@ class Call:
         by: str = "",
         via: tuple[str, ...] = (),
         source: str = "",
+        way: Way | None = None,
     ) -> None:
-        """`host`: the name and port by which the client reached us; "" between rooms. `secure`: by TLS.
+        """`host`: the name and port by which the client reached us; "" between rooms. `secure`: by TLS. `way`: the VPC
+        endpoint through which it came; then `source_ip` is its address in the VPC.
 
         Of calls between rooms, by botocore's names: `by`, the service that asks; `via`, where it has the permissions of
         its own caller only, the services through which it came to that, the last of them `by`; `source`, the ARN of the
@@ -165,6 +169,7 @@ class Call:
         self.by = by
         self.via = via
         self.source = source
+        self.way = way
         self.closing: Callable[[Tx], None] | None = None  # what each of its transactions writes at its end
         self.needs: tuple[Need, ...] = ()  # none before the request was found valid: nobody knows what it is about
 

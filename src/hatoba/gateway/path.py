@@ -104,6 +104,7 @@ class Path:
 
     async def _carry_out(self, passing: _Passing) -> Response:
         await self._route(passing)
+        _check_way(passing)
         principal = self._identify(passing)
         bound = self._operation(passing)
         call = self._call(passing, bound, principal)
@@ -163,11 +164,7 @@ class Path:
         old = passing.protocol.name in protocols.OLD
         verified = sigv4.verify(passing.wire, self._identities.find, self._platform.clock.now(), old=old)
         if verified.service != passing.model.signing_name:
-            raise AwsError(
-                f"Credential should be scoped to correct service: '{passing.model.signing_name}'. ",
-                code="SignatureDoesNotMatch" if old else "InvalidSignatureException",
-                status=403,
-            )
+            raise _another_service(passing.model.signing_name, old=old)
         if not isinstance(passing.wire.body, bytes):
             passing.wire = replace(passing.wire, body=chunks.content(passing.wire, verified))
         return cast(Principal, verified.credential.principal)
@@ -212,6 +209,7 @@ class Path:
             user_agent=request.headers.get("user-agent", ""),
             host=_host(request.headers.get("host", "")),
             secure=request.secure,
+            way=request.way,
         )
 
     def _region(self, route: routing.Route) -> str:
@@ -227,6 +225,22 @@ class Path:
         query_mode = headers.get("x-amzn-query-mode") == "true"
         rendered = passing.protocol.render_error(passing.model, error, passing.request_id, query_mode=query_mode)
         return _answer(rendered, passing.request_id)
+
+
+def _check_way(passing: _Passing) -> None:
+    """Whose endpoint a request has come through takes none for another service, as each service's own does."""
+    way = passing.request.way
+    if way is not None and not way.leads_to(passing.model.endpoint_prefix):
+        assert passing.protocol is not None
+        raise _another_service(way.service.partition(".")[0], old=passing.protocol.name in protocols.OLD)
+
+
+def _another_service(wanted: str, *, old: bool) -> AwsError:
+    return AwsError(
+        f"Credential should be scoped to correct service: '{wanted}'. ",
+        code="SignatureDoesNotMatch" if old else "InvalidSignatureException",
+        status=403,
+    )
 
 
 def _answer(wire: WireResponse, request_id: str) -> Response:

@@ -76,6 +76,7 @@ class RouterService(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     port: int
     protocol: Transport = "tcp"
+    endpoints: bool = False  # endpoints of the VPC lead here, instead of to the host's service
 
 
 class VpcSpec(msgspec.Struct, frozen=True, kw_only=True):

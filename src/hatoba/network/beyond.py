@@ -76,8 +76,8 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """An address of the VPC at which its tasks reach the platform, as far as the address's own groups let them in.
 
-    Every router has all of its VPC's: what is sent there becomes, on the node that it comes from, the first of the
-    host's services, also at the port of plain HTTP.
+    Every router has all of its VPC's: what is sent there becomes, on the node that it comes from, the router's own
+    service for endpoints, else the first of the host's services; also at the port of plain HTTP.
     """
 
     address: str

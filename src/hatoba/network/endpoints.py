@@ -2,8 +2,8 @@
 
 What a task sends to the address of one is asked the questions of all connections (`ruleset`: network ACLs, who sends it
 and may it, does a group of the address let it in) while it still bears that address. Then the address is translated to
-the host's service, and from there on the connection passes as it is. What is answered is asked by network ACLs again
-once it has been translated back: they remember nothing.
+that of a service (`target`), and from there on the connection passes as it is. What is answered is asked by network
+ACLs again once it has been translated back: they remember nothing.
 
 Only tasks of this router are served: what comes by a tunnel or from a peered VPC matches no device of a task. A router
 without endpoints has none of these chains, and its packets do not pay for them.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hatoba.network.base import HostService
+from hatoba.network.base import HostService, RouterService
 from hatoba.network.beyond import HTTP
 
 PASSES = "ct original ip daddr @endpoints accept"
@@ -53,14 +53,21 @@ def chains(borders: list[str]) -> dict[str, list[str]]:
     }
 
 
-def translation(host_address: str, services: Iterable[HostService]) -> list[str]:
-    """To the first of the host's services that speaks TCP."""
-    port = served(services)
-    return [] if port is None else [f"ip daddr @endpoints tcp dport {_ports(port)} dnat ip to {host_address}:{port}"]
+def translation(own: Iterable[RouterService], host_address: str, services: Iterable[HostService]) -> list[str]:
+    found = target(own, host_address, services)
+    if found is None:
+        return []
+    address, port = found
+    return [f"ip daddr @endpoints tcp dport {_ports(port)} dnat ip to {address}:{port}"]
 
 
-def served(services: Iterable[HostService]) -> int | None:
-    return next((service.port for service in services if service.protocol == "tcp"), None)
+def target(own: Iterable[RouterService], host_address: str, services: Iterable[HostService]) -> tuple[str, int] | None:
+    """Where they lead: to the router's own service for them, whose server sees who asks which of them; else to the
+    first of the host's services that speaks TCP."""
+    for service in own:
+        if service.endpoints:
+            return service.address, service.port
+    return next(((host_address, service.port) for service in services if service.protocol == "tcp"), None)
 
 
 def _ports(port: int) -> str:

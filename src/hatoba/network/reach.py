@@ -161,13 +161,13 @@ class Reach:
         return (port, protocol) in {(service.port, service.protocol) for service in self._settings.host_services}
 
     def _by_endpoint(self, vpc: Vpc, endpoint: Endpoint, source: End, port: int, protocol: str) -> bool:
-        served = endpoints.served(self._settings.host_services)
-        if served is None or protocol != "tcp" or port not in (HTTP, served):
+        target = endpoints.target(vpc.spec.services, self._settings.host_address, self._settings.host_services)
+        if target is None or protocol != "tcp" or port not in (HTTP, target[1]):
             return False
         there = End(address=endpoint.address, groups=endpoint.groups)
-        return groups.lets_in(source, there, vpc.policies, protocol, port) and self._finds_platform(
-            vpc, source.address, self._settings.host_address
-        )
+        if not groups.lets_in(source, there, vpc.policies, protocol, port):
+            return False
+        return target[0] != self._settings.host_address or self._finds_platform(vpc, source.address, target[0])
 
     def _finds_platform(self, vpc: Vpc, source: str, address: str) -> bool:
         subnet = routing.subnet_of(vpc.routing, source)

@@ -301,7 +301,7 @@ def _translations(frame: Frame, with_endpoints: bool) -> dict[str, list[str]]:
             "type nat hook prerouting priority dstnat; policy accept;",
             f"iifname {up} dnat ip to ip daddr map @public-in",
             *([f"iifname {up} dnat ip to meta l4proto . th dport map @published"] if frame.bridge else []),
-            *(endpoints.translation(frame.host_address, frame.host_services) if with_endpoints else []),
+            *(endpoints.translation(frame.services, frame.host_address, frame.host_services) if with_endpoints else []),
         ],
         "postrouting": [
             "type nat hook postrouting priority srcnat; policy accept;",

@@ -33,12 +33,14 @@ def resolvers(item: NetworkItem) -> tuple[str, ...]:
     return tuple(dict.fromkeys((item.resolver, RESOLVERS, *six)))
 
 
-def router_services(item: NetworkItem) -> tuple[net.RouterService, ...]:
+def router_services(item: NetworkItem, endpoints: int = 0) -> tuple[net.RouterService, ...]:
+    """`endpoints`: the port at which VPC endpoints are served; 0: nowhere on this node."""
+    entrance = (net.RouterService(address=METADATA, port=endpoints, endpoints=True),) if endpoints else ()
     if not item.dns:
-        return (net.RouterService(address=METADATA, port=80),)
+        return (net.RouterService(address=METADATA, port=80), *entrance)
     names = tuple(
         net.RouterService(address=address, port=53, protocol=protocol)
         for address in resolvers(item)
         for protocol in _TRANSPORTS
     )
-    return (net.RouterService(address=METADATA, port=80), *names)
+    return (net.RouterService(address=METADATA, port=80), *entrance, *names)

@@ -60,8 +60,10 @@ class _Vpc:
 
 
 class Wiring:
-    def __init__(self, fabric: net.Fabric, services: Iterable[NetworkServices]) -> None:
+    def __init__(self, fabric: net.Fabric, services: Iterable[NetworkServices], entrance: int = 0) -> None:
+        """`entrance`: the port at which one of `services` serves VPC endpoints; 0: none does."""
         self._fabric = fabric
+        self._entrance = entrance
         self._services = tuple(services)
         self.bridge = Bridge(fabric, self._services)
         self._bodies: dict[tuple[Kind, str], msgspec.Struct] = {}
@@ -186,7 +188,9 @@ class Wiring:
             return False
         fresh = not vpc.served
         if fresh or "network" in parts:
-            spec = net.VpcSpec(id=network, cidrs=item.cidrs, vni=item.vni, services=router_services(item))
+            spec = net.VpcSpec(
+                id=network, cidrs=item.cidrs, vni=item.vni, services=router_services(item, self._entrance)
+            )
             vpc.netns = await self._fabric.ensure_vpc(spec)
             await self._fabric.set_acls(network, acls_of(item))
         assert vpc.netns is not None

@@ -30,6 +30,7 @@ Kind = Literal[
     "identity-based policy",
     "permissions boundary",
     "session policy",
+    "VPC endpoint policy",
 ]
 _ARTICLES = {"identity-based policy": "an"}
 
@@ -43,6 +44,7 @@ class Applicable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     resource: Bundle | None = None
     control: tuple[Bundle, ...] = ()  # service control policies, level by level
     resource_control: tuple[Bundle, ...] = ()
+    endpoint: Bundle | None = None  # of the VPC endpoint through which the request came
     same_account: bool = True  # the resource's and the caller's
     trusts_account: bool = True  # False: the resource's policy has to name the account, or the caller
 
@@ -105,14 +107,18 @@ def _all(policies: Applicable) -> Iterator[tuple[Kind, Bundle]]:
         yield "permissions boundary", policies.boundary
     if policies.session is not None:
         yield "session policy", policies.session
+    if policies.endpoint is not None:
+        yield "VPC endpoint policy", policies.endpoint
 
 
 def _limits(request: Request, policies: Applicable) -> Decision | None:
-    """Every level of an organisation has to allow."""
+    """Every level of an organisation has to allow, and the endpoint, whoever asks."""
     if not all(bundle.allow(request) for bundle in policies.resource_control):
         return _missing("resource control policy")
     if not all(bundle.allow(request) for bundle in policies.control):
         return _missing("service control policy")
+    if policies.endpoint is not None and policies.endpoint.grant(request)[0] is Named.NOT:
+        return _missing("VPC endpoint policy")
     return None
 
 

@@ -101,6 +101,7 @@ class Engine:
                 address=request.peer,
                 agent=headers.get("user-agent", ""),
                 secure=request.secure,
+                way=request.way,
             ),
             repositories=self.repositories,
             name=route.name,

@@ -20,6 +20,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     body: AsyncIterator[bytes]
     peer: str = ""  # the client's address
     secure: bool = False  # came by TLS
+    way: object | None = None  # how else it came: the room's own word
 
 
 class FileSlice(msgspec.Struct, frozen=True, kw_only=True):

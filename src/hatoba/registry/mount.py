@@ -20,6 +20,7 @@ def mount(engine: Engine) -> http.Handler:
                 body=request.body,
                 peer=request.peer,
                 secure=request.secure,
+                way=request.way,
             )
         )
         return http.Response(status=response.status, headers=response.headers, body=_body(response.body))

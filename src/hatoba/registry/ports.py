@@ -46,6 +46,7 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""
     agent: str = ""
     secure: bool = False  # by TLS
+    way: object | None = None
 
 
 class Errand(msgspec.Struct, frozen=True, kw_only=True):

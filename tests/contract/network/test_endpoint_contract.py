@@ -5,12 +5,16 @@ vpc-1   10.0.0.0/24 public · 10.0.1.0/24 private, without routes · an endpoint
 
 from __future__ import annotations
 
+import socket
+
+import msgspec
 import pytest
 
-from hatoba.network.base import Acl, AclRule, Border, PolicySet, Rule
+from hatoba.gateway.http.reached import meant
+from hatoba.network.base import Acl, AclRule, Border, PolicySet, RouterService, Rule
 from hatoba.network.beyond import HTTP, Endpoint, Routing, Subnet
 from tests.contract.network.labs import ENDPOINT, Lab, RealLab
-from tests.contract.network.specs import ALL, OPEN, peer, rule, task, vpc
+from tests.contract.network.specs import ALL, METADATA, OPEN, peer, rule, task, vpc
 
 NEAR, FAR = "10.0.1.8", "10.0.0.8"
 PLAIN = Routing(subnets=(Subnet(blocks=("10.0.0.0/24",)), Subnet(blocks=("10.0.1.0/24",))))
@@ -42,6 +46,29 @@ async def test_it_leads_to_the_platform_and_nowhere_else(lab: Lab) -> None:
         assert not await lab.reaches(0, "in", address, 22)
     assert not await lab.reaches(0, "in", "10.0.1.9", ENDPOINT), "an address of nobody's"
     assert not await lab.reaches(0, None, NEAR, ENDPOINT), "the host is not in the VPC"
+
+
+async def test_the_routers_own_service_for_them_sees_who_asks_for_which(lab: Lab) -> None:
+    await a_vpc(lab, with_endpoints())
+    fabric, spec = lab.fabrics[0], vpc()
+    own = RouterService(address=METADATA, port=ENDPOINT, endpoints=True)
+    await fabric.ensure_vpc(msgspec.structs.replace(spec, services=(*spec.services, own)))
+    listener = await fabric.open_socket("vpc-1", socket.AF_INET, socket.SOCK_STREAM)
+    with listener:
+        if lab.real:
+            listener.bind((METADATA, ENDPOINT))
+            listener.listen()
+        for address, port in ((NEAR, HTTP), (FAR, ENDPOINT)):
+            assert await lab.reaches(0, "in", address, port)
+            if lab.real:
+                taken, who = listener.accept()
+                with taken:
+                    assert (who[0], meant(taken)) == ("10.0.1.10", address)
+        assert not await lab.reaches(0, "in", NEAR, 22)
+        closed = tuple(msgspec.structs.replace(subnet, platform=False) for subnet in PLAIN.subnets)
+        await fabric.set_routing("vpc-1", msgspec.structs.replace(with_endpoints(), subnets=closed))
+        assert await lab.reaches(0, "in", NEAR, HTTP), "whatever the routes say: it does not leave the router"
+        assert not await lab.reaches(0, "in", lab.settings[0].host_address, ENDPOINT)
 
 
 async def test_its_groups_say_who_comes_in(lab: Lab) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hatoba.network import bridge, grouprules, hostrules
+from hatoba.network import bridge, endpoints, grouprules, hostrules
 from hatoba.network.base import (
     Acl,
     AclRule,
@@ -189,6 +189,21 @@ def test_a_router_with_endpoints() -> None:
     made = book()
     made.set_endpoints((WAY_IN,))
     golden("endpoints.nft", made.document())
+
+
+def test_endpoints_lead_to_the_routers_own_service_for_them_where_there_is_one() -> None:
+    own = (
+        RouterService(address="169.254.170.2", port=80),
+        RouterService(address="169.254.170.2", port=1, endpoints=True),
+    )
+    host = (HostService(port=53, protocol="udp"), HostService(port=4566))
+    assert endpoints.target(own, "100.64.0.1", host) == ("169.254.170.2", 1)
+    assert endpoints.target(own[:1], "100.64.0.1", host) == ("100.64.0.1", 4566)
+    assert endpoints.target((), "100.64.0.1", host[:1]) is None
+    assert endpoints.translation(own, "100.64.0.1", host) == [
+        "ip daddr @endpoints tcp dport { 1, 80 } dnat ip to 169.254.170.2:1"
+    ]
+    assert endpoints.translation((), "100.64.0.1", host[:1]) == []
 
 
 def test_endpoints_behind_network_acls_are_seen_by_them_at_their_own_address() -> None:

@@ -29,6 +29,7 @@ from hatoba.gateway.http import head, upgrade
 from hatoba.gateway.http.body import Body, BodyCut, BodyTooLarge
 from hatoba.gateway.http.deadline import Deadline
 from hatoba.gateway.http.messages import Request, Response, Switch
+from hatoba.gateway.http.reached import meant
 from hatoba.gateway.http.sending import Gone, Sender, plain
 from hatoba.gateway.http.websocket import FAILED, SocketClosed, WebSocket
 
@@ -88,6 +89,7 @@ class Connection(asyncio.Protocol):
         self._peer: str = peer[0] if isinstance(peer, tuple) else ""
         self._peer_port: int = peer[1] if isinstance(peer, tuple) else 0
         self._secure = transport.get_extra_info("ssl_object") is not None
+        self._meant = meant(transport.get_extra_info("socket")) if self._server.translated else ""
         self._sender = Sender(self._transport, self._limits.write_seconds, self._server.date.line)
         self._server.connections.add(self)
         self._deadline.set("idle", self._limits.idle_seconds)
@@ -207,6 +209,7 @@ class Connection(asyncio.Protocol):
             peer_port=self._peer_port,
             http10=http10,
             secure=self._secure,
+            meant=self._meant,
         )
         self._requests.append((request, parser.should_keep_alive()))
         if len(self._requests) == PIPELINED:

@@ -13,6 +13,7 @@ import msgspec
 
 from hatoba.gateway.http.body import Body
 from hatoba.gateway.http.websocket import SocketLimits, WebSocket
+from hatoba.gateway.way import Way
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False, eq=False):
@@ -24,6 +25,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False, eq=False):
     peer_port: int = 0
     http10: bool = False
     secure: bool = False  # came by TLS
+    meant: str = ""  # the address that it was for, where the server takes connections that are translated
+    way: Way | None = None
 
     @property
     def path(self) -> str:

@@ -35,8 +35,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Server:
     """One handler, any number of addresses."""
 
-    def __init__(self, handler: Handler, *, limits: Limits | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self, handler: Handler, *, limits: Limits | None = None, clock: Clock | None = None, translated: bool = False
+    ) -> None:
+        """`translated`: what comes was for other addresses, which requests tell (`Request.meant`)."""
         self.handler = handler
+        self.translated = translated
         self.limits = limits or Limits()
         self.date = Date(clock or SystemClock())
         self.connections: set[Connection] = set()

@@ -15,6 +15,7 @@ from hatoba.core.errors import AwsError
 from hatoba.core.keys import Scope
 from hatoba.gateway.audit import Witness
 from hatoba.gateway.call import Call, Platform, Principal
+from hatoba.gateway.way import Way
 from hatoba.registry.ports import Action, Errand, Guest, Noting
 from hatoba.registry.problems import Problem
 from hatoba.services.ecr.access import ACCESS
@@ -102,6 +103,7 @@ class Permits:
             source_ip=guest.address,
             user_agent=guest.agent,
             secure=guest.secure,
+            way=guest.way if isinstance(guest.way, Way) else None,
         )
         call.needs = tuple(ACCESS.needs(operation, asked, call))
         return call

@@ -9,6 +9,7 @@ import pytest
 
 from hatoba.gateway.access import root, service_role
 from hatoba.gateway.call import SessionContext
+from hatoba.gateway.way import Way
 from tests.unit.services.asked import SCOPE
 from tests.unit.services.iam.authorising import ACCOUNT, TASK, Lab, allow, attached, deny
 from tests.unit.services.iam.authorising import lab as opened
@@ -57,6 +58,11 @@ HAD = [  # who, key, value
     ("user", "aws:SecureTransport", "false"),
     ("user", "aws:ViaAWSService", "false"),
     ("user", "aws:PrincipalIsAWSService", "false"),
+    ("endpoint", "aws:SourceVpce", "vpce-1"),
+    ("endpoint", "aws:SourceVpc", "vpc-1"),
+    ("endpoint", "aws:VpceAccount", ACCOUNT),
+    ("endpoint", "aws:VpcSourceIp", "203.0.113.7"),
+    ("endpoint", "aws:SecureTransport", "false"),
     # Between rooms: a linked role, a service for a resource of its user's, a role it has assumed, its caller's own.
     ("linked", "aws:PrincipalArn", LINKED),
     ("linked", "aws:PrincipalIsAWSService", "false"),
@@ -101,6 +107,9 @@ NOT_HAD = [
     ("user", "aws:SourceArn"),
     ("role", "aws:SourceArn"),
     ("user", "aws:CalledVia"),
+    ("endpoint", "aws:SourceIp"),
+    *(("user", f"aws:{key}") for key in ("SourceVpce", "SourceVpc", "VpceAccount", "VpcSourceIp")),
+    *(("linked", f"aws:{key}") for key in ("SourceVpce", "VpcSourceIp")),
     ("linked", "aws:SourceIp"),
     ("linked", "aws:SourceArn"),
     ("linked", "aws:SourceAccount"),
@@ -123,7 +132,7 @@ NOT_HAD = [
 
 def who(lab: Lab, name: str) -> Any:
     match name:
-        case "user" | "via":
+        case "user" | "via" | "endpoint":
             lab.tag(f"arn:aws:iam::{ACCOUNT}:user/bob", Team="red")
             return lab.user("bob")
         case "role" | "assumed":
@@ -139,6 +148,7 @@ def who(lab: Lab, name: str) -> Any:
 def how(name: str) -> dict[str, Any]:
     """How somebody asks: a client, unless rooms ask each other."""
     between: dict[str, dict[str, Any]] = {
+        "endpoint": {"way": Way(endpoint="vpce-1", vpc="vpc-1", account=ACCOUNT, service="ecs")},
         "linked": {"by": "ecs"},
         "service": {"by": "ecs", "source": TASK},
         "assumed": {"by": "ecs"},

@@ -48,6 +48,8 @@ def event(
         "recipientAccountId": call.scope.account,
         "eventCategory": "Management",
     }
+    if call.way is not None:
+        made["vpcEndpointId"], made["vpcEndpointAccountId"] = call.way.endpoint, call.way.account
     if error is not None:
         made["errorCode"], made["errorMessage"] = error
     if seconds is not None:

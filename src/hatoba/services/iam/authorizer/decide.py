@@ -60,13 +60,15 @@ class PolicyAuthorizer:
     def _applicable(self, call: Call, standing: Standing, need: Need) -> Applicable:
         holder = owner(call, need.resource)
         same, guard = holder == call.principal.account, self._guard(call, need, holder)
-        if same and need.policy is None and need.trusts_account and not guard:
+        way = call.way.policy if call.way is not None else None
+        if same and need.policy is None and need.trusts_account and not guard and way is None:
             return standing.policies
         resource = None if need.policy is None else self._compiler.bundle((need.resource, need.policy))
         return msgspec.structs.replace(
             standing.policies,
             resource=resource,
             resource_control=tuple(self._compiler.bundle(*level) for level in guard),
+            endpoint=None if way is None else self._compiler.bundle(("VPC endpoint", way)),
             same_account=same,
             trusts_account=need.trusts_account,
         )

@@ -162,7 +162,24 @@ def _last(facts: Facts) -> Values | None:
 
 
 def _source_ip(facts: Facts) -> Values | None:
-    return (facts.call.address,) if facts.call.address else None
+    """A public one: who comes through an endpoint of a VPC has an address there."""
+    return (facts.call.address,) if facts.call.address and facts.call.way is None else None
+
+
+def _vpc_source_ip(facts: Facts) -> Values | None:
+    return (facts.call.address,) if facts.call.address and facts.call.way is not None else None
+
+
+def _source_endpoint(facts: Facts) -> Values | None:
+    return (facts.call.way.endpoint,) if facts.call.way is not None else None
+
+
+def _source_vpc(facts: Facts) -> Values | None:
+    return (facts.call.way.vpc,) if facts.call.way is not None else None
+
+
+def _endpoint_account(facts: Facts) -> Values | None:
+    return (facts.call.way.account,) if facts.call.way is not None else None
 
 
 def _secure(facts: Facts) -> Values:
@@ -279,9 +296,13 @@ _GLOBAL: dict[str, Callable[[Facts], Values | None]] = {
     "aws:sourceorgid": lambda facts: _organization(_source_place(facts)),
     "aws:sourceorgpaths": lambda facts: _path(_source_place(facts)),
     "aws:sourceip": _source_ip,
+    "aws:sourcevpc": _source_vpc,
+    "aws:sourcevpce": _source_endpoint,
     "aws:tokenissuetime": _issued,
     "aws:useragent": _agent,
     "aws:userid": lambda facts: (facts.call.principal.id,),
     "aws:username": _username,
+    "aws:vpceaccount": _endpoint_account,
+    "aws:vpcsourceip": _vpc_source_ip,
     "aws:viaawsservice": lambda facts: _flag(facts.call.via),
 }

@@ -1,4 +1,8 @@
-"""The room itself, and what its operations share: roles, second factors, new sessions."""
+"""The room itself, and what its operations share: roles, second factors, new sessions.
+
+What trust policies are told of the moment is told here (`moment`): IAM's authorizer is asked of keys and identities of
+the account, and whom a provider vouches for is nobody of it.
+"""
 
 from __future__ import annotations
 
@@ -98,10 +102,14 @@ def context(call: Call, wished: Wish, **rest: Any) -> SessionContext:
 
 def moment(call: Call) -> dict[str, str | None]:
     """The condition keys that say when and from where."""
+    way = call.way
     return {
         "aws:CurrentTime": datetime.fromtimestamp(int(call.now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "aws:EpochTime": str(int(call.now)),
-        "aws:SourceIp": call.address or None,
+        "aws:SourceIp": call.address if call.address and way is None else None,
+        "aws:VpcSourceIp": call.address if way is not None else None,
+        "aws:SourceVpc": way.vpc if way is not None else None,
+        "aws:SourceVpce": way.endpoint if way is not None else None,
         "aws:UserAgent": call.user_agent or None,
     }
 

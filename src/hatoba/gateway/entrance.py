@@ -1,0 +1,30 @@
+"""The way in through interface endpoints: each leads to its own service, and to nothing else of the platform.
+
+Which endpoint it is stands in the address that the client has asked for, in its VPC (`Request.meant`). It is looked up
+for every request: one that is gone refuses what still comes by connections that stand, and a changed policy counts.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from hatoba.gateway.http import Handler, Request, Response
+from hatoba.gateway.way import Find
+
+_REGISTRY, _DISTRIBUTION = "ecr.dkr", "/v2"
+
+
+def entrance(network: str, find: Find, *, aws: Handler, registry: Handler) -> Handler:
+    """For connections from the VPC `network`."""
+
+    async def answer(request: Request) -> Response:
+        way = find(network, request.meant)
+        if way is None:
+            return Response(status=403, body=b"There is no VPC endpoint at this address.\n", close=True)
+        request = replace(request, way=way)
+        path = request.path
+        if way.service == _REGISTRY and (path == _DISTRIBUTION or path.startswith(f"{_DISTRIBUTION}/")):
+            return await registry(request)
+        return await aws(request)  # which refuses what is another service's
+
+    return answer

@@ -1,0 +1,116 @@
+"""A task behind an interface endpoint: who comes from where is known, its policy decides, it leads to its service."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
+import pytest
+
+from tools.images import busybox_files
+from tools.instance import Instance, eventually
+
+pytestmark = [pytest.mark.real, pytest.mark.slow]
+
+REGION = "us-east-1"
+
+
+def signed(hatoba: Instance, service: str, version: str, action: str) -> str:
+    """A request that a program without an SDK can send: all of it in the URL."""
+    given = hatoba.environment
+    url = f"http://{service}.{REGION}.amazonaws.com/?Action={action}&Version={version}"
+    request = botocore.awsrequest.AWSRequest("GET", url)
+    keys = botocore.credentials.Credentials(given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"])
+    botocore.auth.SigV4QueryAuth(keys, service, REGION, expires=600).add_auth(request)
+    return str(request.url)
+
+
+def policy(*actions: str) -> str:
+    allow = {"Effect": "Allow", "Principal": "*", "Action": list(actions), "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+
+
+class Inside:
+    """A task that asks."""
+
+    def __init__(self, hatoba: Instance) -> None:
+        self.hatoba = hatoba
+        image = hatoba.push("asks", busybox_files({"bin/wget": "-> busybox"}))
+        ecs = hatoba.client("ecs")
+        sleeps = {"name": "asks", "image": image, "command": ["sh", "-c", "trap exit TERM; while :; do sleep 1; done"]}
+        ecs.register_task_definition(
+            family="asks",
+            networkMode="awsvpc",
+            requiresCompatibilities=["FARGATE"],
+            cpu="256",
+            memory="512",
+            executionRoleArn=hatoba.task_role("housekeeping"),
+            containerDefinitions=[sleeps],
+        )
+        self.network = hatoba.network()
+        started = ecs.run_task(
+            taskDefinition="asks", launchType="FARGATE", networkConfiguration=self.network, enableExecuteCommand=True
+        )
+        self.arn: str = started["tasks"][0]["taskArn"]
+        hatoba.wait_task(self.arn, "RUNNING")
+        (shown,) = ecs.describe_tasks(tasks=[self.arn])["tasks"]
+        details = {each["name"]: each["value"] for each in shown["attachments"][0]["details"]}
+        self.address, self.subnet = details["privateIPv4Address"], details["subnetId"]
+
+    def asks(self, url: str, host: str = "") -> str:
+        """What it is answered, or the status."""
+        named = ["--header", f"Host: {host}"] if host else []
+        return self.hatoba.hatoba("exec", self.arn, "--", "wget", "-q", "-O", "-", *named, url, check=False)
+
+
+@pytest.fixture(scope="module")
+def inside(hatoba: Instance) -> Inside:
+    return Inside(hatoba)
+
+
+def test_its_policy_decides_and_it_leads_to_its_service_alone(hatoba: Instance, inside: Inside) -> None:
+    ec2, trail = hatoba.client("ec2"), hatoba.client("cloudtrail")
+    (subnet,) = ec2.describe_subnets(SubnetIds=[inside.subnet])["Subnets"]
+    group = ec2.create_security_group(GroupName="endpoint", Description="open", VpcId=subnet["VpcId"])["GroupId"]
+    ec2.authorize_security_group_ingress(GroupId=group, IpProtocol="tcp", FromPort=80, ToPort=80, CidrIp="0.0.0.0/0")
+    made = ec2.create_vpc_endpoint(
+        VpcId=subnet["VpcId"],
+        ServiceName=f"com.amazonaws.{REGION}.ec2",
+        VpcEndpointType="Interface",
+        SubnetIds=[inside.subnet],
+        SecurityGroupIds=[group],
+        PolicyDocument=policy("ec2:DescribeVpcs"),
+    )["VpcEndpoint"]
+    id_ = made["VpcEndpointId"]
+    (eni,) = ec2.describe_network_interfaces(NetworkInterfaceIds=made["NetworkInterfaceIds"])["NetworkInterfaces"]
+
+    def event(name: str, **more: Any) -> dict[str, Any]:
+        found = trail.lookup_events(LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}])["Events"]
+        told: dict[str, Any] = next(
+            event for each in found if (event := json.loads(each["CloudTrailEvent"])).get("vpcEndpointId") == id_
+        )
+        return told
+
+    vpcs, regions = (signed(hatoba, "ec2", "2016-11-15", action) for action in ("DescribeVpcs", "DescribeRegions"))
+    assert eventually(lambda: subnet["VpcId"] in inside.asks(vpcs), pause=0.5)
+    allowed = event("DescribeVpcs")
+    assert (allowed["sourceIPAddress"], allowed["vpcEndpointAccountId"]) == (inside.address, "123456789012")
+    assert inside.asks(regions) == ""
+    assert event("DescribeRegions")["errorMessage"].endswith(
+        "because no VPC endpoint policy allows the ec2:DescribeRegions action"
+    )
+    ec2.modify_vpc_endpoint(VpcEndpointId=id_, PolicyDocument=policy("ec2:Describe*"))
+    assert REGION in inside.asks(regions), "the next request"
+    # STS has endpoints of its own; this one takes nothing for it.
+    sts = signed(hatoba, "sts", "2011-06-15", "GetCallerIdentity")
+    address = eni["PrivateIpAddress"]
+    elsewhere = sts.replace(f"sts.{REGION}.amazonaws.com", address)
+    assert inside.asks(elsewhere, f"sts.{REGION}.amazonaws.com") == ""
+    assert inside.asks(f"http://{address}/_hatoba/metrics") == ""
+    # Whoever serves it may be killed.
+    for process in ("node", "control"):
+        hatoba.kill(process)
+        assert eventually(lambda: REGION in inside.asks(regions), pause=0.5)
