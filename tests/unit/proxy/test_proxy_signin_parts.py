@@ -29,7 +29,10 @@ LISTENER = Listener(
     ),
 )  # fmt: skip
 BALANCER = Balancer(
-    id="web", addresses=("10.0.0.5", "10.0.1.5"), listeners=(LISTENER,), signer=Signer(name="arn", key="k")
+    id="web",
+    addresses=("2001:db8::5", "10.0.0.5", "10.0.1.5"),
+    listeners=(LISTENER,),
+    signer=Signer(name="arn", key="k"),
 )
 VALUES = {
     SESSION_KEY: Secret("00"),
@@ -61,7 +64,7 @@ def test_the_service_is_told_of_balancers_whose_users_sign_in_and_trusts_their_r
         replace(WISH, secrets=()),
         replace(WISH, secrets=(Secrets(balancer="web", values={SESSION_KEY: Secret("00")}),)),
         replace(WISH, balancers=(replace(BALANCER, signer=None),)),
-        replace(WISH, balancers=(replace(BALANCER, addresses=()),)),
+        replace(WISH, balancers=(replace(BALANCER, addresses=("2001:db8::5",)),)),
     ],
 )
 def test_nobody_signs_in_without_keys_or_an_address(wish: Wanted) -> None:

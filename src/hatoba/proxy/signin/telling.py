@@ -25,14 +25,15 @@ def _sites(
 ) -> Iterator[Site]:
     for balancer in balancers:
         own = secrets.get(balancer.id, {})
-        if balancer.signer is None or SESSION_KEY not in own or SIGNING_KEY not in own or not balancer.addresses:
+        source = next((each for each in balancer.addresses if ":" not in each), None)  # providers are asked over IPv4
+        if balancer.signer is None or SESSION_KEY not in own or SIGNING_KEY not in own or source is None:
             continue
         yield Site(
             balancer=balancer.id,
             signer=balancer.signer,
             session=own[SESSION_KEY].reveal(),
             signing=own[SIGNING_KEY].reveal(),
-            source=balancer.addresses[0],
+            source=source,
             rules=tuple(_rule(each, wants, own) for each in balancer.listeners for wants in _wanting(each)),
             anchors="".join(dict.fromkeys(_anchors(balancer, shown))),
         )
