@@ -11,7 +11,7 @@ import pytest
 
 from hatoba.core.records import replace
 from hatoba.network.base import PolicySet
-from hatoba.network.beyond import Front
+from hatoba.network.beyond import Front, Instance
 from tests.contract.network.labs import NODES, WORLD, Lab, RealLab, inside, rules, run
 from tests.contract.network.specs import CLOSED, OPEN, balancer, peer, rule, task, vpc
 
@@ -206,6 +206,25 @@ async def test_datagrams_are_answered_too(real: RealLab, client: str, target: st
         await loop.sock_sendall(connection, b"question")
         said, seen = await asyncio.wait_for(loop.sock_recvfrom(server, 100), 5)
         assert (said, seen[0]) == (b"question", client)
+        await loop.sock_sendto(server, b"answer", seen)
+        assert await asyncio.wait_for(loop.sock_recv(connection, 100), 5) == b"answer"
+
+
+@pytest.mark.parametrize("node", [0, 1])
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_ports_of_nodes_answer_datagrams_and_see_the_node(real: RealLab, node: int, client: str) -> None:
+    """No client's address leaves the VPC."""
+    land = Land(real)
+    await land.build()
+    address = real.settings[0].host_address if node == 0 else NODES[1]
+    await land.fabric.set_instances("vpc-1", (Instance(address=address, port=PORT, protocol="udp"),))
+    await land.name(address, protocol="udp")
+    loop = asyncio.get_running_loop()
+    server = await real.listen(node, None, "0.0.0.0", PORT, "udp")
+    with await transparent(land, client, socket.SOCK_DGRAM) as connection:
+        await loop.sock_sendto(connection, b"question", (address, PORT))
+        said, seen = await asyncio.wait_for(loop.sock_recvfrom(server, 100), 5)
+        assert (said, seen[0] in CLIENTS) == (b"question", False)
         await loop.sock_sendto(server, b"answer", seen)
         assert await asyncio.wait_for(loop.sock_recv(connection, 100), 5) == b"answer"
 
