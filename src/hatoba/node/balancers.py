@@ -23,7 +23,7 @@ from hatoba.fleet import model as m
 from hatoba.fleet.items import BalancerItem
 from hatoba.network.base import Fabric
 from hatoba.node.openings import CLOSED, Openings, either, openings
-from hatoba.proxy.base import Certificate, HealthFact, OnHealth, Proxy, Target, Wanted
+from hatoba.proxy.base import Certificate, HealthFact, OnHealth, Proxy, Rejected, Target, Wanted
 from hatoba.proxy.signin.words import Secrets
 
 log = logging.getLogger(__name__)
@@ -144,7 +144,8 @@ class Balancers:
             except PortError as error:
                 log.warning("the proxy of %s: %s", network, error)
                 self._tell(carried, self._of(network), error=error.message)
-                if error.code not in ("Rejected", "Unsupported"):  # these wait for the next configuration
+                # What is refused waits for the next configuration, unless it is about a port that somebody has.
+                if error.code not in ("Rejected", "Unsupported") or (isinstance(error, Rejected) and error.passes):
                     await asyncio.sleep(RETRY)
                     carried.dirty.set()
 

@@ -358,6 +358,8 @@ class Rejected(PortError):
     def __init__(self, resource: str, message: str) -> None:
         super().__init__("Rejected", f"{resource}: {message}")
         self.resource = resource
+        # Flows of datagrams have ports of the whole namespace for as long as they last: a listener may wait for one.
+        self.passes = "Address already in use" in message
 
 
 class Proxy(Port):

@@ -19,6 +19,7 @@ from hatoba.proxy.base import (
     HealthCheck,
     Listener,
     Protocol,
+    Rejected,
     Share,
     Target,
     TargetGroup,
@@ -392,3 +393,17 @@ async def test_connections_to_a_dropped_target_end_if_that_is_wanted(real: RealR
             assert await reader.readexactly(7) == b"lasting"
         assert await spread(real, count=4) == {"b": 4}
         writer.close()
+
+
+async def test_a_port_that_a_flow_has_is_a_listeners_once_the_flow_has_ended(real: RealRig) -> None:
+    """Flows of datagrams have ports of the whole namespace."""
+    async with serving(real, "a") as (a,), naming(real, a):
+        wish = wanted(group("g", targets(a), protocol="UDP"), protocol="UDP")
+        flow = bound(real, "0.0.0.0", PORT)
+        with pytest.raises(Rejected, match="in use") as refused:
+            await real.proxy.apply(wish)
+        assert refused.value.passes
+        flow.close()
+        await healthy(real, wish)
+        with bound(real, CLIENT, 0) as client:
+            assert await asked(real, client) == "a"

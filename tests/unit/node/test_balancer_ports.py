@@ -22,6 +22,7 @@ from hatoba.proxy.base import (
     HealthCheck,
     Listener,
     Protocol,
+    Rejected,
     Share,
     Target,
     TargetGroup,
@@ -35,13 +36,15 @@ VPC = "vpc-1"
 class Proxy:
     """Notes what it is given, among what is opened."""
 
-    def __init__(self, story: list[Any]) -> None:
-        self._story = story
+    def __init__(self, story: list[Any], refusals: list[Rejected]) -> None:
+        self._story, self.refusals = story, refusals
 
     async def start(self) -> bool:
         return False
 
     async def apply(self, wanted: Wanted) -> None:
+        if self.refusals:
+            raise self.refusals.pop(0)
         self._story.append(("apply", [(t.address, t.port) for group in wanted.groups for t in group.targets]))
 
     async def stop(self) -> None:
@@ -55,9 +58,10 @@ class Node:
         self.story: list[Any] = []
         self.items: dict[str, BalancerItem] = {}
         self.refuse = 0
+        self.refusals: list[Rejected] = []  # what the proxy says the next times
         self.balancers = Balancers(
             lambda: self.items,
-            lambda *_: Proxy(self.story),
+            lambda *_: Proxy(self.story, self.refusals),
             lambda *_: None,
             ManualClock(),
             self._open,
@@ -167,4 +171,20 @@ async def test_where_it_speaks_for_its_clients_is_opened_first_and_closed_last()
             assert told == [("open", [("10.0.0.9", 53, "udp")]), applied]
         else:
             assert await node.told() == [applied, ("open", [])]
+    await node.balancers.release()
+
+
+async def test_a_port_that_somebody_has_is_waited_for_and_a_mistake_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hatoba.node.balancers.RETRY", 0.0)
+    node = Node()
+    node.refusals = [Rejected("listener l", "cannot bind '10.0.0.5:53': Address already in use")] * 2
+    node.wants(port(8080), n1="")
+    applied = ("apply", [(HERE, 8080)])
+    await node.told(lambda: node.story[-1:] == [applied])
+    node.refusals.append(Rejected("listener l", "it is wrong"))
+    node.wants(port(8081), n1="")
+    await node.told(lambda: not node.refusals)
+    for _ in range(100):
+        await asyncio.sleep(0)  # it would have been tried again by then
+    assert [kind for kind, _ in node.story] == ["open"]
     await node.balancers.release()
