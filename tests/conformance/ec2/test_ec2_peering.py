@@ -197,3 +197,23 @@ def test_time_ends_what_nobody_answers_and_forgets_what_has_ended(ec2: Any, plat
         ec2.describe_vpc_peering_connections,
         VpcPeeringConnectionIds=[peering],
     )
+
+
+def test_blocks_that_come_later_are_shown_and_count(ec2: Any, vpc: str, far: str, peering: str) -> None:
+    """Of either side and family: peered VPCs never come to overlap."""
+    ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=peering)
+    ec2.associate_vpc_cidr_block(VpcId=far, CidrBlock="10.9.0.0/16")
+    given = ec2.associate_vpc_cidr_block(VpcId=far, AmazonProvidedIpv6CidrBlock=True)["Ipv6CidrBlockAssociation"]
+
+    def shown() -> Any:
+        (found,) = ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=[peering])["VpcPeeringConnections"]
+        return found["AccepterVpcInfo"]
+
+    assert shown()["CidrBlockSet"] == [{"CidrBlock": "10.2.0.0/16"}, {"CidrBlock": "10.9.0.0/16"}]
+    assert shown()["Ipv6CidrBlockSet"] == [{"Ipv6CidrBlock": given["Ipv6CidrBlock"]}]
+    found = ec2.describe_vpc_peering_connections(Filters=by("accepter-vpc-info.cidr-block", "10.9.0.0/16"))
+    assert [each["VpcPeeringConnectionId"] for each in found["VpcPeeringConnections"]] == [peering]
+    refused("InvalidVpc.Range", ec2.associate_vpc_cidr_block, VpcId=vpc, CidrBlock="10.9.128.0/20")
+    ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=peering)
+    assert len(shown()["CidrBlockSet"]) == 1, "as it was accepted, whatever the VPCs have now"
+    ec2.associate_vpc_cidr_block(VpcId=vpc, CidrBlock="10.9.128.0/20")

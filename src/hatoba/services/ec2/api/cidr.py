@@ -17,7 +17,7 @@ from hatoba.services.ec2.model.blocks6 import give_block, take_block
 from hatoba.services.ec2.model.errors import invalid, missing, not_found
 from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.ec2.model.network import Block, Vpc, put_vpc, subnets, the_vpc, vpcs
-from hatoba.services.ec2.model.peering import overlap, peerings
+from hatoba.services.ec2.model.peering import overlap, peerings, present
 from hatoba.services.ec2.model.routes import LOCAL, local_route, route_tables
 from hatoba.store import Tx
 from hatoba.store.store import View
@@ -61,7 +61,8 @@ def _check(view: View, vpc: Vpc, cidr: IPv4Network) -> None:
     for known in vpc.cidrs:
         if cidr.overlaps(IPv4Network(known)):
             raise invalid(f"The CIDR '{cidr}' overlaps {known}, another block of the VPC.", "InvalidVpc.Range")
-    for peering in view.index(peerings, "vpc", vpc.id):
+    for known_peering in view.index(peerings, "vpc", vpc.id):
+        peering = present(view, known_peering)
         far = peering.accepter if peering.requester.vpc == vpc.id else peering.requester
         if overlap((str(cidr),), far.cidrs):
             raise invalid(f"The CIDR '{cidr}' overlaps a block of {far.vpc}, a peered VPC.", "InvalidVpc.Range")

@@ -25,6 +25,7 @@ from hatoba.services.ec2.model.peering import (
     overlap,
     peerings,
     peerings_of,
+    present,
     put_peering,
     scope_of,
     the_peering,
@@ -78,12 +79,11 @@ def _fitting(tx: Tx, peering: Peering, now: float) -> Peering:
     here, there = found(tx, peering, peering.requester), found(tx, peering, peering.accepter)
     if here is None or there is None or overlap(here.all_cidrs, there.all_cidrs):
         return ended(peering, "failed", FAILED, now)
-    requester = replace(peering.requester, cidrs=here.all_cidrs)
-    return replace(peering, requester=requester, accepter=replace(peering.accepter, cidrs=there.all_cidrs))
+    return present(tx, peering)
 
 
 def _view(call: Call, peering: Peering) -> t.VpcPeeringConnection:
-    return peering_connection(peering, own_tags(call, peering.id))
+    return peering_connection(present(call.store, peering), own_tags(call, peering.id))
 
 
 @ec2.operation
@@ -94,7 +94,7 @@ async def describe_vpc_peering_connections(
     if ids := req.get("VpcPeeringConnectionIds"):
         rows = [the_peering(call.store, call.scope, id_) for id_ in dict.fromkeys(ids)]
     rows = matching(
-        rows,
+        [present(call.store, peering) for peering in rows],
         req.get("Filters", []),
         {
             "vpc-peering-connection-id": lambda peering: (peering.id,),

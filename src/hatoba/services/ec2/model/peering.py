@@ -30,7 +30,8 @@ LIVE = ("pending-acceptance", "active")
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
-    """A VPC with its blocks, of both families, as they were when it was asked for."""
+    """A VPC with its blocks, of both families, as they were when it was asked for or accepted; `present` knows them as
+    they are."""
 
     vpc: str
     account: str
@@ -89,6 +90,17 @@ def scope_of(peering: Peering, side: Side) -> Scope:
 
 def found(view: View, peering: Peering, side: Side) -> Vpc | None:
     return view.find(vpcs, scope_of(peering, side), side.vpc)
+
+
+def present(view: View, peering: Peering) -> Peering:
+    """While it lives, with the blocks that both VPCs have now: they may have been given more."""
+    if peering.state not in LIVE:
+        return peering
+    sides = []
+    for side in (peering.requester, peering.accepter):
+        vpc = found(view, peering, side)
+        sides.append(side if vpc is None else replace(side, cidrs=vpc.all_cidrs))
+    return replace(peering, requester=sides[0], accepter=sides[1])
 
 
 def overlap(one: Iterable[str], other: Iterable[str]) -> bool:
