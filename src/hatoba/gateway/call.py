@@ -58,6 +58,15 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     session: SessionContext | None = None  # of temporary credentials
 
 
+class Vouched(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom a provider vouched for, in a call that nobody signed."""
+
+    kind: Literal["SAMLUser", "WebIdentityUser"]
+    id: str  # unique, as the audit has it
+    name: str
+    provider: str
+
+
 class Client(Protocol):
     """One service, through the front door: `await client.register_targets(TargetGroupArn=…, Targets=[…])`."""
 
@@ -129,6 +138,7 @@ class Call:
         "source_ip",
         "user_agent",
         "via",
+        "vouched",
         "way",
     )
 
@@ -170,8 +180,13 @@ class Call:
         self.via = via
         self.source = source
         self.way = way
+        self.vouched: Vouched | None = None
         self.closing: Callable[[Tx], None] | None = None  # what each of its transactions writes at its end
         self.needs: tuple[Need, ...] = ()  # none before the request was found valid: nobody knows what it is about
+
+    def vouched_for(self, who: Vouched, account: str) -> None:
+        """Nobody signed it, but a provider of an account says who asks: it is theirs now, and that account's."""
+        self.vouched, self.scope = who, self.scope._replace(account=account)
 
     # --- what it may use
 
@@ -262,4 +277,4 @@ class Call:
         return idempotency.token_key(self.scope, self.service, self.operation, token)
 
 
-__all__ = ["Call", "Client", "Door", "Platform", "Principal", "SessionContext", "idempotent"]
+__all__ = ["Call", "Client", "Door", "Platform", "Principal", "SessionContext", "Vouched", "idempotent"]

@@ -287,6 +287,30 @@ def test_a_provider_has_ten_certificates_at_most(world: World) -> None:
     world.register(metadata("https://id.test", *["idp"] * 10))
 
 
+def test_the_audit_says_who_it_was(world: World) -> None:
+    """In the account of the role; also of those who are not trusted, once they are known."""
+    world.register()
+    world.trust(Condition={"StringEquals": {"saml:sub": "ann@corp.test"}})
+    sent = response(world.inside())
+    world.ask(sent)
+    world.refused("AccessDenied", response(world.inside(name="bob@corp.test")))
+    trail = world.platform.client("cloudtrail", account=world.account)
+    by = [{"AttributeKey": "EventName", "AttributeValue": "AssumeRoleWithSAML"}]
+    events = {each["Username"]: each for each in trail.lookup_events(LookupAttributes=by)["Events"]}
+    assert sorted(events) == ["ann@corp.test", "bob@corp.test"]
+    told = json.loads(events["ann@corp.test"]["CloudTrailEvent"])
+    qualifier = told["userIdentity"]["identityProvider"]
+    assert told["userIdentity"] == {
+        "type": "SAMLUser",
+        "principalId": f"{qualifier}:ann@corp.test",
+        "userName": "ann@corp.test",
+        "identityProvider": qualifier,
+    }
+    assert told["recipientAccountId"] == world.account
+    assert sent not in json.dumps(told)
+    assert json.loads(events["bob@corp.test"]["CloudTrailEvent"])["errorCode"] == "AccessDenied"
+
+
 # --- private keys and what is encrypted
 
 

@@ -105,6 +105,22 @@ def test_who_has_a_token_of_the_provider_gets_a_session(world: World) -> None:
     assert dict(held.claims) == {f"{issuer}:aud": "us", f"{issuer}:sub": "me", f"{issuer}:oaud": "us"}
 
 
+def test_the_audit_says_who_it_was(world: World) -> None:
+    """In the account of the role."""
+    world.register()
+    world.role()
+    world.ask(world.token())
+    trail = world.platform.client("cloudtrail", account=world.account)
+    (event,) = trail.lookup_events(LookupAttributes=[{"AttributeKey": "Username", "AttributeValue": "me"}])["Events"]
+    issuer = world.url.removeprefix("https://")
+    assert json.loads(event["CloudTrailEvent"])["userIdentity"] == {
+        "type": "WebIdentityUser",
+        "principalId": f"{issuer}:us:me",
+        "userName": "me",
+        "identityProvider": issuer,
+    }
+
+
 def test_the_provider_is_asked_once(world: World) -> None:
     world.register()
     world.role()

@@ -21,7 +21,7 @@ from hatoba.core.tasks import TaskGroup
 from hatoba.core.threads import Threads
 from hatoba.gateway.audit import Asked
 from hatoba.services.cloudtrail.model import EVERYWHERE, Pending, pendings
-from hatoba.services.cloudtrail.plan.event import clock_time, event, user_name
+from hatoba.services.cloudtrail.plan.event import asker, clock_time, event
 from hatoba.services.cloudtrail.plan.reading import only_reads
 from hatoba.services.cloudtrail.plan.things import things
 from hatoba.store import Store, Tx
@@ -127,7 +127,7 @@ class Recorder:
         for asked, _, began, result, error, seconds in ended:
             call = asked.call
             code = error.code if error is not None else "ok" if result is not None else _INTERNAL[0]
-            who = user_name(call.principal) or "nobody"
+            who = asker(call) or "nobody"
             self._tell(
                 f"{clock_time(began)} {call.scope.account} {call.scope.region} {who} {call.service}:{call.operation}"
                 f" {code} {1000 * seconds:.1f} ms from {call.source_ip or '-'} {call.request_id}"
@@ -179,7 +179,7 @@ def _entry(
         region=call.scope.region,
         name=call.operation,
         source=source,
-        user=user_name(call.principal),
+        user=asker(call),
         access_key=call.principal.access_key or "",
         read_only=reads,
         things=about,

@@ -90,11 +90,19 @@ def user_name(principal: Principal) -> str:
     return principal.arn.rpartition("/")[2]
 
 
+def asker(call: Call) -> str:
+    """Likewise, of a call: whom a provider vouched for has a name, too."""
+    return call.vouched.name if call.vouched is not None else user_name(call.principal)
+
+
 def identity(call: Call) -> dict[str, Any]:
     principal = call.principal
     if call.source:
         return {"type": "AWSService", "invokedBy": user_name(principal)}
     found: dict[str, Any] = {"type": _TYPES[principal.kind], "principalId": principal.id}
+    if call.vouched is not None:
+        who = call.vouched
+        return {"type": who.kind, "principalId": who.id, "userName": who.name, "identityProvider": who.provider}
     if principal.kind == "anonymous":
         return found
     found |= {"arn": principal.arn, "accountId": principal.account}

@@ -9,7 +9,7 @@ from hatoba.aws.shapes import iam as ti
 from hatoba.aws.shapes import sts as t
 from hatoba.core import arn as arns
 from hatoba.core.errors import AwsError
-from hatoba.gateway.call import Call
+from hatoba.gateway.call import Call, Vouched
 from hatoba.services.sts.api.room import HOUR, check_duration, context, find_role, issue, session_of, sts, vouched
 from hatoba.services.sts.oidc import Keys, Unreachable
 from hatoba.services.sts.plan import jwt
@@ -37,6 +37,9 @@ async def assume_role_with_web_identity(
         raise t.InvalidIdentityTokenException(str(error)) from error
     provider = f"arn:{parsed.partition}:iam::{parsed.account}:oidc-provider/{issuer.removeprefix('https://')}"
     audience = await _verify(call, token, issuer, provider, parsed.account)
+    name = issuer.removeprefix("https://")
+    who = Vouched(kind="WebIdentityUser", id=f"{name}:{audience}:{subject}", name=subject, provider=name)
+    call.vouched_for(who, parsed.account)
     wished = _wish(req, token)
     size = packed(wished)
     role = await find_role(call, req["RoleArn"])

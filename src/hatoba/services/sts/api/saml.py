@@ -11,7 +11,7 @@ from hatoba.core import arn as arns
 from hatoba.core.arn import Arn
 from hatoba.core.errors import AwsError
 from hatoba.gateway.access import SamlKeys, Unwrap
-from hatoba.gateway.call import Call
+from hatoba.gateway.call import Call, Vouched
 from hatoba.services.sts.api.room import (
     HOUR,
     Claim,
@@ -37,10 +37,11 @@ async def assume_role_with_saml(req: t.AssumeRoleWithSAMLRequest, call: Call) ->
     provider = req["PrincipalArn"]
     parsed, role_parsed = _of_iam(provider, "saml-provider/"), _of_iam(req["RoleArn"], "role/")
     assertion = await _believed(req, call, parsed)
+    claims = _claims(assertion, parsed)
+    call.vouched_for(_somebody(assertion, str(claims["saml:namequalifier"])), parsed.account)
     wished = _wish(req, assertion)
     size = packed(wished)
     role = await find_role(call, req["RoleArn"]) if role_parsed.account == parsed.account else None
-    claims = _claims(assertion, parsed)
     listed = any({req["RoleArn"], provider} == set(pair) for pair in assertion.roles)
     if role is None or not listed or not vouched(call, role, ACTION, provider, assertion.session, claims, wished):
         raise AwsError(f"Not authorized to perform {ACTION}", code="AccessDenied", status=403)
@@ -100,6 +101,10 @@ def _read(text: str, known: ti.GetSAMLProviderResponse, unwrap: Unwrap, now: flo
 
     encrypted = known.get("AssertionEncryptionMode") == "Required"
     return read(text, known["SAMLMetadataDocument"], known["SAMLProviderUUID"], unwrap, now, encrypted=encrypted)
+
+
+def _somebody(assertion: Assertion, qualifier: str) -> Vouched:
+    return Vouched(kind="SAMLUser", id=f"{qualifier}:{assertion.subject}", name=assertion.subject, provider=qualifier)
 
 
 def _wish(req: t.AssumeRoleWithSAMLRequest, assertion: Assertion) -> Wish:
