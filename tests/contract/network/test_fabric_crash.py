@@ -24,7 +24,7 @@ from hatoba.network.beyond import Gateway, Guest, Route, Routing, Subnet
 from hatoba.network.namespace import Namespace
 from hatoba.network.netlink import Netlink
 from tests.contract.network.labs import NODES, RealLab, launch, run
-from tests.contract.network.specs import DEFAULT, OPEN, balancer, peer, task, vpc
+from tests.contract.network.specs import DEFAULT, OPEN, balancer, peer, task, task6, vpc
 
 pytestmark = pytest.mark.real
 
@@ -43,6 +43,9 @@ ROUTING = Routing(
     gateways=(Gateway(id="nat-1", address="10.0.0.9", public="100.80.9.9"),),
     peerings=("vpc-2",),
 )
+
+
+SIX = "fd68:6174:6f00:100::10"
 
 
 class Killed(BaseException):
@@ -82,9 +85,10 @@ def killed_before(step: int) -> Iterator[None]:
 
 
 async def make(fabric: Fabric) -> None:
-    await fabric.ensure_vpc(vpc())
+    await fabric.ensure_vpc(vpc(block6="fd68:6174:6f00:100::/56"))
     await fabric.set_policies("vpc-1", (DEFAULT, OPEN))
     await fabric.ensure_interface(task("a", "10.0.0.10", "sg-open", public="100.80.8.1", address6="fd00::10"))
+    await fabric.ensure_interface(task6("six", SIX, "sg-open", egress6="both", further=("fd68:6174:6f00:100:5::/80",)))
     await fabric.ensure_interface(task("b", "10.0.0.11", "sg-open", "sg-default"))
     await fabric.ensure_address(balancer("lb", "10.0.0.20", "sg-open", public="100.80.8.2"))
     await fabric.set_peers("vpc-1", (peer("10.0.0.12", NODES[1]),))
@@ -103,6 +107,8 @@ async def unmake(fabric: Fabric) -> None:
     await fabric.remove_vpc("vpc-2")
     await fabric.remove_seat("seat")
     await fabric.remove_address("vpc-1", "lb")
+    await fabric.ensure_interface(task6("six", "fd68:6174:6f00:100::11", "sg-open"))
+    await fabric.remove_interface("vpc-1", "six")
     await fabric.remove_interface("vpc-1", "a")
     await fabric.remove_vpc("vpc-1")
 
@@ -152,8 +158,11 @@ async def test_dying_at_any_step_of_removing(real: RealLab) -> None:
 
 async def regive(fabric: Fabric) -> None:
     """What an interface holds besides its own address: given, exchanged, given again."""
-    for held in (("10.0.0.30", "10.0.0.64/28"), ("10.0.0.31",), ("10.0.0.30", "10.0.0.80/28")):
-        await fabric.ensure_interface(task("a", "10.0.0.10", further=held))
+    six, block6 = "fd00::31", "fd00::5:0:0:0/80"
+    await fabric.ensure_interface(task("a", "10.0.0.10", further=("10.0.0.30", "10.0.0.64/28", six, block6)))
+    await fabric.ensure_interface(task("a", "10.0.0.10", address6="fd00::30", further=("10.0.0.31",)))
+    await fabric.ensure_interface(task("a", "10.0.0.10", further=("10.0.0.30", "10.0.0.80/28")))
+    await fabric.ensure_interface(task("a", "10.0.0.10", address6=six, further=(block6,)))
 
 
 @pytest.mark.slow
@@ -166,16 +175,21 @@ async def test_dying_at_any_step_of_giving_further_addresses(real: RealLab) -> N
         died = await crashes(real, step, first=False, scenario=regive)
         (kept,) = (await real.fabrics[0].inventory()).interfaces
         wanted = {ip_network(each) for each in ("10.0.0.10", *kept.networks)}
-        ways = run(real.namespace(0, "vpc-1"), "ip -4 route").splitlines()
+        ways = _routes(real, "vpc-1", "route")
         assert {ip_network(way.split()[0]) for way in ways if f" dev {names.PORT_PREFIX}" in way} == wanted, (
             f"after dying at step {step}"
         )
-        own = run(real.namespace(0, "a"), "ip -4 route show table local").splitlines()
-        held = {ip_network(line.split()[1]) for line in own if line.startswith("local") and "127.0.0" not in line}
+        own = _routes(real, "a", "route show table local")
+        local = (line.split()[1] for line in own if line.startswith("local"))
+        held = {ip_network(each) for each in local if not each.startswith(("127.", "::1"))}
         assert held == wanted, f"after dying at step {step}"
         if not died:
             break
     assert 10 < step < 59, "the scenario has that many steps"
+
+
+def _routes(lab: RealLab, holder: str, what: str) -> list[str]:
+    return [line for family in (4, 6) for line in run(lab.namespace(0, holder), f"ip -{family} {what}").splitlines()]
 
 
 async def assert_whole(lab: RealLab) -> None:
@@ -183,9 +197,11 @@ async def assert_whole(lab: RealLab) -> None:
     public = await lab.listen(0, "a", "0.0.0.0", 80)
     assert await lab.reaches(0, "a", "10.0.0.11")
     assert await lab.reaches(0, None, "100.80.8.1")
+    six = await lab.listen(0, "six", "::", 80)
+    assert await lab.reaches(0, None, SIX)
     published = await lab.listen(0, "seat", "0.0.0.0", 80)
     assert await lab.reaches(0, None, NODES[0], 8080)
-    for each in (listening, public, published):
+    for each in (listening, public, published, six):
         each.close()
 
 

@@ -68,6 +68,19 @@ def test_a_registry_outside_is_reached_as_routes_say(given: i.NetworkItem, publi
     assert reaches(given, interface(public), "10.0.3.4"), "nor is one within the VPC"
 
 
+@pytest.mark.parametrize(
+    ("route", "egress6", "expected"),
+    [(None, "none", False), ("outside", "none", False), ("outside", "out", True), ("outside", "both", True)],
+)
+def test_by_ipv6_a_registry_is_reached_without_a_public_address(route: Any, egress6: m.Egress6, expected: bool) -> None:
+    routes = () if route is None else (m.Route(to="::/0", kind=route),)
+    block = "fd68:6174:6f00:100::/64"
+    given = replace(network(OUT), cidrs=(block,), subnets=(m.Subnet(blocks=(block,), routes=routes),))
+    only6 = replace(interface(), address="", gateway="", prefix="", address6=f"{block[:-3]}10", egress6=egress6)
+    assert reaches(given, only6, "2001:db8::1") is expected
+    assert not reaches(given, only6, AWAY), "it has no address that IPv4 could answer"
+
+
 async def test_where_a_registry_is() -> None:
     def at(host: str, scheme: Any = "https") -> tuple[str, int]:
         return split(ImageSource(name="x", host=host, repository="x", reference="1", scheme=scheme))
