@@ -4,6 +4,7 @@
     worker      carries instructions out against the runtime and the network, and answers with events
     translate   what is wanted → what the runtime is told (pure)
     wiring      networks, policies, peers and balancers of this node, kept as wanted
+    specs       what it is told of them, in the words of its fabric
     beyond      what lies beyond a network, as its fabric is asked for it
     openings    what a network's load balancers need of it
     bridge      the node's own network: a seat for each container, and which ports of the node lead there

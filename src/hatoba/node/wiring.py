@@ -20,10 +20,9 @@ from hatoba.core.errors import PortError, Refused
 from hatoba.core.tasks import TaskGroup
 from hatoba.fleet import items as i
 from hatoba.fleet.messages import Gone, Item, Kind, decoder
-from hatoba.fleet.model import AclRule, Rule
 from hatoba.network import base as net
 from hatoba.network.beyond import Guest
-from hatoba.network.further import Further
+from hatoba.node import specs
 from hatoba.node.beyond import guests_of, reaches, routing_of
 from hatoba.node.bridge import Bridge
 from hatoba.node.services import NetworkServices, router_services
@@ -53,6 +52,7 @@ class _Vpc:
     def __init__(self) -> None:
         self.dirty = asyncio.Event()
         self.parts: set[Part] = set()  # what the next pass has to look at
+        self.interfaces: set[str] = set()  # which of them, by id
         self.settled = asyncio.Event()  # router and policies are as wanted: interfaces may be attached
         self.netns: Path | None = None
         self.served = False  # its services are open
@@ -80,8 +80,15 @@ class Wiring:
 
     def changed(self, put: Iterable[Item], gone: Iterable[Gone]) -> None:
         dirty: dict[str, set[Part]] = {}
+        interfaces: dict[str, set[str]] = {}  # that have changed, by network
         met: set[str] = set()  # networks whose members have changed
         publics = False
+
+        def note(network: str, what: Item | Gone) -> None:
+            dirty.setdefault(network, set()).add(what.kind)
+            if what.kind == "interface":
+                interfaces.setdefault(network, set()).add(what.id)
+
         for item in put:
             if item.kind not in _decoders:
                 continue
@@ -91,7 +98,7 @@ class Wiring:
             if isinstance(body, i.InterfaceItem) and before is None and not body.balancer:
                 continue  # a workload's new interface: its worker attaches it
             for network in {*_network(item.id, before), *_network(item.id, body)}:
-                dirty.setdefault(network, set()).add(item.kind)
+                note(network, item)
             publics = publics or item.kind == "public"
         for name in gone:
             before = self._bodies.pop((name.kind, name.id), None)
@@ -99,7 +106,7 @@ class Wiring:
                 self._detached.discard(name.id)
             met |= {*_members_of(before)}
             for network in _network(name.id, before):
-                dirty.setdefault(network, set()).add(name.kind)
+                note(network, name)
             publics = publics or name.kind == "public"
         for network in met:
             for peered in self._peered(network):
@@ -108,7 +115,7 @@ class Wiring:
             self.bridge.names_changed()
         for network, parts in dirty.items():
             for each in [network] if network else list(self._vpcs):
-                self._dirty(each, parts)
+                self._dirty(each, parts, interfaces.get(each, set()))
         if publics:
             self._publics.set()
             if self._publics_kept is None:
@@ -120,13 +127,14 @@ class Wiring:
         peerings = item.peerings if isinstance(item, i.NetworkItem) else ()
         return [peered for peered in peerings if ("network", peered) in self._bodies]
 
-    def _dirty(self, network: str, parts: set[Part]) -> None:
+    def _dirty(self, network: str, parts: set[Part], interfaces: Iterable[str] = ()) -> None:
         vpc = self._vpcs.get(network)
         if vpc is None:
             vpc = self._vpcs[network] = _Vpc()
         if parts & {"network", "policy"}:
             vpc.settled.clear()
         vpc.parts |= parts
+        vpc.interfaces.update(interfaces)
         vpc.dirty.set()
         if vpc.pass_ is None:
             vpc.pass_ = self._tasks.start(self._keep(network, vpc), network)
@@ -156,14 +164,16 @@ class Wiring:
             await vpc.dirty.wait()
             vpc.dirty.clear()
             parts, vpc.parts = vpc.parts, set()
+            interfaces, vpc.interfaces = vpc.interfaces, set()
             try:
-                there = await self._pass(network, vpc, parts)
+                there = await self._pass(network, vpc, parts, interfaces)
             except Exception as error:  # a network that nobody sees to would stop every task in it
                 if isinstance(error, PortError | Refused):
                     log.warning("network %s: %s; again in %.1f s", network, error, delay)
                 else:
                     log.exception("network %s; again in %.1f s", network, delay)
                 vpc.parts |= parts
+                vpc.interfaces |= interfaces
                 vpc.dirty.set()
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, LONGEST_RETRY)
@@ -176,7 +186,7 @@ class Wiring:
                 del self._vpcs[network]
                 return
 
-    async def _pass(self, network: str, vpc: _Vpc, parts: set[Part]) -> bool:
+    async def _pass(self, network: str, vpc: _Vpc, parts: set[Part], interfaces: set[str]) -> bool:
         """Makes one network as wanted; False when it is no longer wanted here."""
         item = self._bodies.get(("network", network))
         if not isinstance(item, i.NetworkItem):
@@ -192,7 +202,7 @@ class Wiring:
                 id=network, cidrs=item.cidrs, vni=item.vni, services=router_services(item, self._entrance)
             )
             vpc.netns = await self._fabric.ensure_vpc(spec)
-            await self._fabric.set_acls(network, acls_of(item))
+            await self._fabric.set_acls(network, specs.acls(item))
         assert vpc.netns is not None
         if fresh or "policy" in parts:
             await self._fabric.set_policies(network, self._policies(network))
@@ -203,7 +213,7 @@ class Wiring:
         if fresh or parts & {"network", "policy", "guest"}:
             await self._fabric.set_guests(network, self._guests(network, item))
         if fresh or "interface" in parts:
-            await self._interfaces(network)
+            await self._interfaces(network, None if fresh else interfaces)
         if fresh:
             for service in self._services:
                 await service.open(network, vpc.netns)
@@ -216,7 +226,7 @@ class Wiring:
     def _policies(self, network: str) -> tuple[net.PolicySet, ...]:
         policies = self.items("policy", i.PolicyItem)
         return tuple(
-            net.PolicySet(id=id_, ingress=_rules(policy.ingress), egress=_rules(policy.egress))
+            net.PolicySet(id=id_, ingress=specs.rules(policy.ingress), egress=specs.rules(policy.egress))
             for id_, policy in policies.items()
             if policy.network == network
         )
@@ -243,20 +253,22 @@ class Wiring:
         here, elsewhere = self.items("interface", i.InterfaceItem), self.items("peer", i.PeerItem)
         return guests_of(policies, item.peerings, (*here.values(), *elsewhere.values()))
 
-    async def _interfaces(self, network: str) -> None:
-        """Balancers' addresses as wanted; interfaces that stand follow their groups and public addresses."""
-        wanted = {id_: f for id_, f in self.items("interface", i.InterfaceItem).items() if f.network == network}
-        there = await self._fabric.inventory()
-        for address in there.addresses:
-            if address.vpc == network and not (address.id in wanted and wanted[address.id].balancer):
-                await self._fabric.remove_address(network, address.id)
-        for id_, item in wanted.items():
-            if item.balancer:
-                await self._fabric.ensure_address(_address_spec(id_, item))
+    async def _interfaces(self, network: str, changed: set[str] | None) -> None:
+        """Balancers' addresses as wanted; interfaces that stand follow their groups and public addresses. Only those
+        that have `changed`; None: all."""
+        found = self.items("interface", i.InterfaceItem).items()
+        wanted = {id_: f for id_, f in found if f.network == network and (changed is None or id_ in changed)}
+        fronts = {id_: item for id_, item in wanted.items() if item.balancer}
+        there = net.Inventory() if changed is not None and changed <= fronts.keys() else await self._fabric.inventory()
+        for each in there.addresses:
+            if each.vpc == network and each.id not in fronts and (changed is None or each.id in changed):
+                await self._fabric.remove_address(network, each.id)
+        for id_, item in fronts.items():
+            await self._fabric.ensure_address(specs.of_address(id_, item))
         for interface in there.interfaces:
             # One that was detached since we looked would be made anew, and nobody would take it away again.
             if interface.vpc == network and interface.id in wanted and interface.id not in self._detached:
-                spec = interface_spec(interface.id, wanted[interface.id])
+                spec = specs.of_interface(interface.id, wanted[interface.id])
                 if spec != interface:
                     await self._fabric.ensure_interface(spec)
 
@@ -272,7 +284,7 @@ class Wiring:
             raise PortError("network-timeout", f"the network {item.network} could not be made in time") from None
         item, network = self._wanted(interface)  # it may be gone, or another, by now
         self._detached.discard(interface)
-        attachment = await self._fabric.ensure_interface(interface_spec(interface, item))
+        attachment = await self._fabric.ensure_interface(specs.of_interface(interface, item))
         return item, network, attachment
 
     def _wanted(self, interface: str) -> tuple[i.InterfaceItem, i.NetworkItem]:
@@ -332,60 +344,3 @@ def _members_of(body: msgspec.Struct | None) -> Iterable[str]:
     match body:
         case i.InterfaceItem() | i.PeerItem():
             yield body.network
-
-
-def _rules(rules: Iterable[Rule]) -> tuple[net.Rule, ...]:
-    return tuple(
-        net.Rule(protocol=r.protocol, from_port=r.from_port, to_port=r.to_port, cidrs=r.cidrs, groups=r.groups)
-        for r in rules
-    )
-
-
-def acls_of(item: i.NetworkItem) -> tuple[net.Acl, ...]:
-    return tuple(
-        net.Acl(
-            id=acl.id,
-            borders=tuple(net.Border(subnet=border.subnet, cidrs=border.cidrs) for border in acl.borders),
-            ingress=_acl_rules(acl.ingress),
-            egress=_acl_rules(acl.egress),
-        )
-        for acl in item.acls
-    )
-
-
-def _acl_rules(rules: Iterable[AclRule]) -> tuple[net.AclRule, ...]:
-    return tuple(
-        net.AclRule(protocol=r.protocol, from_port=r.from_port, to_port=r.to_port, cidrs=r.cidrs, allow=r.allow)
-        for r in rules
-    )
-
-
-def interface_spec(id_: str, item: i.InterfaceItem) -> net.InterfaceSpec:
-    publics = dict(item.publics)
-    return net.InterfaceSpec(
-        id=id_,
-        vpc=item.network,
-        address=item.address or None,
-        mac=item.mac,
-        gateway=item.gateway or None,
-        groups=item.groups,
-        address6=item.address6,
-        egress6=item.egress6,
-        public=item.public,
-        egress=item.egress,
-        further=tuple(Further(network=each, public=publics.get(each)) for each in item.further),
-    )
-
-
-def _address_spec(id_: str, item: i.InterfaceItem) -> net.AddressSpec:
-    return net.AddressSpec(
-        id=id_,
-        vpc=item.network,
-        address=item.address or None,
-        address6=item.address6,
-        groups=item.groups,
-        public=item.public,
-        egress=item.egress,
-        egress6=item.egress6,
-        open=item.open,
-    )

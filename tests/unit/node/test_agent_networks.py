@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
+
 from hatoba.core.errors import PortError
 from hatoba.core.virtual import run
 from hatoba.fleet import messages as msg
+from hatoba.network.base import Inventory
 from tests.unit.node.machine import Machine, item, on_a_machine
 from tests.unit.node.pieces import workload
 
@@ -131,5 +134,56 @@ def test_a_running_interface_follows_its_further_addresses(tmp_path: Path) -> No
         await machine.until(lambda: getattr(held["e-t1"], "further", ()) == expected)
         assert ("remove_interface", "e-t1") not in machine.fabric.calls[calls:]
         assert machine.running() == ["t1-web"]
+
+    on_a_machine(tmp_path, script)
+
+
+def front(number: int, **fields: object) -> msg.Item:
+    """A load balancer's address."""
+    from hatoba.fleet.items import InterfaceItem
+
+    body = InterfaceItem(
+        network="v1",
+        address=f"10.0.0.{number}",
+        mac="02:00:00:00:00:01",
+        gateway="10.0.0.1",
+        prefix="10.0.0.0/24",
+        groups=("g1",),
+        public=None,
+        egress=False,
+        balancer=True,
+    )
+    return item("interface", f"f-{number}", msgspec.structs.replace(body, **fields))
+
+
+def test_a_balancers_address_comes_changes_and_goes_without_a_look_at_the_others(tmp_path: Path) -> None:
+    async def script(machine: Machine) -> None:
+        fabric = machine.fabric
+        machine.want(workload("t1"))  # with it the network
+        machine.tell(put=[front(number) for number in range(100, 140)])
+        await machine.until(lambda: machine.running() == ["t1-web"])
+        held = fabric.vpcs["v1"].holders
+        await machine.until(lambda: len([id_ for id_ in held if id_.startswith("f-")]) == 40)
+        looked, look = 0, fabric.inventory
+
+        async def inventory() -> Inventory:
+            nonlocal looked
+            looked += 1
+            return await look()
+
+        fabric.inventory = inventory  # type: ignore[method-assign]
+        fabric.calls.clear()
+        fabric.failures["ensure_address"] = [PortError("kernel", "no")]
+        machine.tell(put=[front(140)])
+        await machine.until(lambda: "f-140" in held)
+        machine.tell(put=[front(120, groups=())])
+        await machine.until(lambda: held["f-120"].groups == ())
+        asked = [id_ for operation, id_ in fabric.calls if operation == "ensure_address"]
+        assert asked == ["f-140", "f-140", "f-120"], "the first one failed, and is tried again"
+        assert not looked
+        machine.tell(gone=[msg.Gone(kind="interface", id="f-110")])
+        await machine.until(lambda: "f-110" not in held)
+        assert len(held) == 41
+        assert [id_ for operation, id_ in fabric.calls if operation == "ensure_address"] == asked
 
     on_a_machine(tmp_path, script)
