@@ -6,8 +6,10 @@ nobody chose.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,11 +22,12 @@ import pytest
 
 from hatoba.network import names, records, syscalls
 from hatoba.network.base import Fabric, Publish, SeatSpec, VpcSpec
-from hatoba.network.beyond import Gateway, Guest, Route, Routing, Subnet
+from hatoba.network.beyond import Front, Gateway, Guest, Route, Routing, Subnet
 from hatoba.network.namespace import Namespace
 from hatoba.network.netlink import Netlink
 from tests.contract.network.labs import NODES, RealLab, launch, run
 from tests.contract.network.specs import DEFAULT, OPEN, balancer, peer, task, task6, vpc
+from tests.contract.network.test_fronts import transparent
 
 pytestmark = pytest.mark.real
 
@@ -91,7 +94,9 @@ async def make(fabric: Fabric) -> None:
     await fabric.ensure_interface(task6("six", SIX, "sg-open", egress6="both", further=("fd68:6174:6f00:100:5::/80",)))
     await fabric.ensure_interface(task("b", "10.0.0.11", "sg-open", "sg-default"))
     await fabric.ensure_address(balancer("lb", "10.0.0.20", "sg-open", public="100.80.8.2"))
-    await fabric.set_peers("vpc-1", (peer("10.0.0.12", NODES[1]),))
+    speaking = msgspec.structs.replace(peer("10.0.0.13", NODES[1]), fronting=True)
+    await fabric.set_peers("vpc-1", (peer("10.0.0.12", NODES[1]), speaking))
+    await fabric.set_fronts("vpc-1", (Front(address="10.0.0.11", port=80, balancer="10.0.0.20"),))
     await fabric.ensure_vpc(VpcSpec(id="vpc-2", cidrs=("10.2.0.0/16",), vni=2))
     await fabric.set_routing("vpc-1", ROUTING)
     await fabric.set_routing("vpc-2", Routing(peerings=("vpc-1",)))
@@ -102,6 +107,7 @@ async def make(fabric: Fabric) -> None:
 
 async def unmake(fabric: Fabric) -> None:
     await fabric.ensure_interface(task("a", "10.0.0.10", "sg-default", public="100.80.8.3"))
+    await fabric.set_fronts("vpc-1", ())
     await fabric.set_peers("vpc-1", ())
     await fabric.set_routing("vpc-1", Routing())
     await fabric.remove_vpc("vpc-2")
@@ -201,6 +207,8 @@ async def assert_whole(lab: RealLab) -> None:
     assert await lab.reaches(0, None, SIX)
     published = await lab.listen(0, "seat", "0.0.0.0", 80)
     assert await lab.reaches(0, None, NODES[0], 8080)
+    with await transparent(lab.fabrics[0], "198.51.100.77", socket.SOCK_STREAM) as for_a_client:
+        await asyncio.wait_for(asyncio.get_running_loop().sock_connect(for_a_client, ("10.0.0.11", 80)), 5)
     for each in (listening, public, published, six):
         each.close()
 

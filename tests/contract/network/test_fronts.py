@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hatoba.core.records import replace
-from hatoba.network.base import PolicySet
+from hatoba.network.base import Fabric, PolicySet
 from hatoba.network.beyond import Front, Instance
 from tests.contract.network.labs import NODES, WORLD, Lab, RealLab, inside, rules, run
 from tests.contract.network.specs import CLOSED, OPEN, balancer, peer, rule, task, vpc
@@ -58,7 +58,7 @@ class Land:
         """The balancer, under the client's address. Where it is heard, the client's address is what is seen."""
         if not isinstance(self.lab, RealLab):
             return await self.lab.reaches(0, "lb", target, PORT, own=client)
-        connection = await transparent(self, client, socket.SOCK_STREAM)
+        connection = await transparent(self.fabric, client, socket.SOCK_STREAM)
         loop = asyncio.get_running_loop()
         with connection:
             try:
@@ -77,8 +77,8 @@ class Land:
         return True
 
 
-async def transparent(land: Land, client: str, kind: socket.SocketKind) -> socket.socket:
-    made = await land.fabric.open_socket("vpc-1", socket.AF_INET, kind)
+async def transparent(fabric: Fabric, client: str, kind: socket.SocketKind) -> socket.socket:
+    made = await fabric.open_socket("vpc-1", socket.AF_INET, kind)
     made.setsockopt(socket.SOL_IP, IP_TRANSPARENT, 1)
     made.bind((client, 0))
     return made
@@ -201,7 +201,7 @@ async def test_datagrams_are_answered_too(real: RealLab, client: str, target: st
     loop = asyncio.get_running_loop()
     node, name = (1, "far") if target == FAR else (0, "near")
     server = await real.listen(node, name, "0.0.0.0", PORT, "udp")
-    with await transparent(land, client, socket.SOCK_DGRAM) as connection:
+    with await transparent(land.fabric, client, socket.SOCK_DGRAM) as connection:
         await loop.sock_connect(connection, (target, PORT))
         await loop.sock_sendall(connection, b"question")
         said, seen = await asyncio.wait_for(loop.sock_recvfrom(server, 100), 5)
@@ -221,7 +221,7 @@ async def test_ports_of_nodes_answer_datagrams_and_see_the_node(real: RealLab, n
     await land.name(address, protocol="udp")
     loop = asyncio.get_running_loop()
     server = await real.listen(node, None, "0.0.0.0", PORT, "udp")
-    with await transparent(land, client, socket.SOCK_DGRAM) as connection:
+    with await transparent(land.fabric, client, socket.SOCK_DGRAM) as connection:
         await loop.sock_sendto(connection, b"question", (address, PORT))
         said, seen = await asyncio.wait_for(loop.sock_recvfrom(server, 100), 5)
         assert (said, seen[0] in CLIENTS) == (b"question", False)
@@ -242,7 +242,7 @@ async def test_another_balancer_may_be_the_target(real: RealLab, node: int) -> N
     server = await real.listen(node, "vpc-1", front, PORT)
     loop = asyncio.get_running_loop()
     for client in CLIENTS:
-        with await transparent(land, client, socket.SOCK_STREAM) as connection:
+        with await transparent(land.fabric, client, socket.SOCK_STREAM) as connection:
             await asyncio.wait_for(loop.sock_connect(connection, (front, PORT)), 5)
             accepted, seen = await asyncio.wait_for(loop.sock_accept(server), 5)
             accepted.close()
