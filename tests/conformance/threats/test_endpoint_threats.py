@@ -26,12 +26,15 @@ from tests.conformance.ec2.networks import SECRET, Platform, fresh_account, refu
 from tests.conformance.threats.disarm import without
 
 REGION = "us-east-1"
+SERVERS: list[Server] = []  # of all ways in, to be closed
 
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     with served(tmp_path_factory.mktemp("endpoints")) as platform:
         yield platform
+        for server in SERVERS:
+            asyncio.run_coroutine_threadsafe(server.close(grace=0.0), platform.loop).result(20)
 
 
 async def registry(request: Request) -> Response:
@@ -64,6 +67,7 @@ class Behind:
             return endpoint_at(self.platform.store, network, self.address)
 
         server = Server(entrance(self.vpc, find, aws=self.platform.plane.path, registry=registry))
+        SERVERS.append(server)
         return await server.listen("localhost", 0)
 
     def client(self, service: str) -> Any:
