@@ -53,8 +53,8 @@ def active(elb: Any) -> int:
 
 def main(count: int) -> None:
     with Instance() as hatoba:
-        elb, ec2 = hatoba.client("elbv2"), hatoba.client("ec2")
-        vpc, subnets = ec2.describe_vpcs()["Vpcs"][0]["VpcId"], hatoba.subnets()[:2]
+        elb = hatoba.client("elbv2")
+        vpc, subnets = hatoba.vpc(), hatoba.subnets()[:2]
         pids = [hatoba.pid(process) for process in ("control", "node")]
         used, began = [cpu_seconds(pid) for pid in pids], time.monotonic()
         with ThreadPoolExecutor(CALLERS) as callers:

@@ -204,8 +204,15 @@ class Instance:
         arn: str = iam.get_role(RoleName=name)["Role"]["Arn"]
         return arn
 
+    def vpc(self) -> str:
+        """The default one: tests make others beside it."""
+        default = [{"Name": "is-default", "Values": ["true"]}]
+        (found,) = self.client("ec2").describe_vpcs(Filters=default)["Vpcs"]
+        return str(found["VpcId"])
+
     def subnets(self) -> list[str]:
-        default = [{"Name": "default-for-az", "Values": ["true"]}]  # tests make others
+        """Those of the default VPC."""
+        default = [{"Name": "default-for-az", "Values": ["true"]}]
         return [subnet["SubnetId"] for subnet in self.client("ec2").describe_subnets(Filters=default)["Subnets"]]
 
     def network(self, public: bool = False, groups: Sequence[str] = ()) -> dict[str, Any]:

@@ -27,8 +27,8 @@ class Web:
         self, hatoba: Instance, name: str = "web", *, count: int = 2, interval: int = 5, delay: int = 1
     ) -> None:
         self.hatoba, self.name, self.count = hatoba, name, count
-        elb, ec2 = hatoba.client("elbv2"), hatoba.client("ec2")
-        vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        elb = hatoba.client("elbv2")
+        vpc = hatoba.vpc()
         self.group = hatoba.allow(80)
         made = elb.create_load_balancer(Name=name, Subnets=hatoba.subnets(), SecurityGroups=[self.group])
         self.balancer: str = made["LoadBalancers"][0]["LoadBalancerArn"]

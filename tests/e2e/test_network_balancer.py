@@ -37,7 +37,7 @@ class Flows(Web):
             Name=name,
             Protocol="TCP",
             Port=80,
-            VpcId=ec2.describe_vpcs()["Vpcs"][0]["VpcId"],
+            VpcId=hatoba.vpc(),
             TargetType="ip",
             HealthCheckIntervalSeconds=5,
             HealthCheckTimeoutSeconds=2,

@@ -45,7 +45,7 @@ class Names(Web):
             Name=self.name,
             Protocol="TCP_UDP",
             Port=80,
-            VpcId=ec2.describe_vpcs()["Vpcs"][0]["VpcId"],
+            VpcId=hatoba.vpc(),
             TargetType="ip",
             HealthCheckIntervalSeconds=5,
             HealthyThresholdCount=2,
@@ -188,7 +188,7 @@ def test_the_task_sees_who_asks_and_its_group_decides(names: Names) -> None:
 
 def test_an_application_load_balancer_behind_it_sees_them_too(hatoba: Instance) -> None:
     elb = hatoba.client("elbv2")
-    vpc = hatoba.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+    vpc = hatoba.vpc()
     inner = elb.create_load_balancer(
         Name="inner", Subnets=hatoba.subnets()[:2], SecurityGroups=[hatoba.allow(80)], Scheme="internal"
     )["LoadBalancers"][0]["LoadBalancerArn"]

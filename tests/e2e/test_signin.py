@@ -115,7 +115,7 @@ class Site:
         made = elb.create_load_balancer(Name="shop", Subnets=self.hatoba.subnets(), SecurityGroups=[self.group])
         (balancer,) = made["LoadBalancers"]
         self.balancer: str = balancer["LoadBalancerArn"]
-        vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        vpc = self.hatoba.vpc()
         self.proxy = Path(f"/run/hatoba/{self.hatoba.name}/proxy/{vpc}")
         target = elb.create_target_group(
             Name="shop", Protocol="HTTP", Port=8080, VpcId=vpc, TargetType="ip", HealthCheckIntervalSeconds=5,
