@@ -9,11 +9,12 @@ from hatoba.services.ecr.plan.lifecycle import Expiry
 
 
 def repository(record: Repository, naming: Naming) -> t.Repository:
+    scope, name = record.scope, record.id
     shown: t.Repository = {
-        "repositoryArn": repository_arn(record.scope, record.id),
-        "registryId": record.scope.account,
-        "repositoryName": record.id,
-        "repositoryUri": naming.uri(record.scope, record.id),
+        "repositoryArn": repository_arn(scope, name),
+        "registryId": scope.account,
+        "repositoryName": name,
+        "repositoryUri": naming.uri(scope, name),
         "createdAt": record.created,
         "imageTagMutability": record.mutability,
         "imageScanningConfiguration": {"scanOnPush": record.scan_on_push},
