@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 from hatoba.aws.shapes import organizations as t
 from hatoba.services.organizations import model
@@ -141,15 +142,5 @@ def delegated(granted: Iterable[Granted]) -> list[t.DelegatedService]:
 
 
 def administrator(one: Account) -> t.DelegatedAdministrator:
-    open_ = one.closed is None
-    return {
-        "Id": one.id,
-        "Arn": one.arn,
-        "Email": one.email,
-        "Name": one.name,
-        "Status": "ACTIVE" if open_ else "SUSPENDED",
-        "State": "ACTIVE" if open_ else "CLOSED",
-        "JoinedMethod": one.method,
-        "JoinedTimestamp": one.joined,
-        "DelegationEnabledDate": min(granted.since for granted in one.delegated),
-    }
+    since = min(granted.since for granted in one.delegated)
+    return cast("t.DelegatedAdministrator", {**account(one), "DelegationEnabledDate": since})
