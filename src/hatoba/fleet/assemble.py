@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from hatoba.fleet.changes import Touched
-from hatoba.fleet.items import Ref, along, everything, needed
 from hatoba.fleet.messages import Delta, Gone, Item, Snapshot
+from hatoba.fleet.needed import Ref, along, everything, needed
 from hatoba.store.store import View
 
 

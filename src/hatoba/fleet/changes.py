@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from hatoba.core.keys import Scope
 from hatoba.fleet import model as m
-from hatoba.fleet.items import Ref, beside, holders
+from hatoba.fleet.needed import Ref, beside, holders
 from hatoba.store import Change
 from hatoba.store.store import View
 
@@ -27,7 +27,7 @@ class Touched(NamedTuple):
 
 
 def touched(view: View, change: Change[Any]) -> Iterator[Touched]:
-    """What comes with a network is not named: it follows (`items.along`)."""
+    """What comes with a network is not named: it follows (`needed.along`)."""
     scope, id_ = change.key.scope, change.key.id
     for record in (change.before, change.after):
         match record:

@@ -1,6 +1,9 @@
 """The agent of one node: a process of its own that makes real what the control plane wants here.
 
     advance     the step machine of one workload: events in, instructions out (pure)
+    held        its state: the workload as the node knows it
+    learn       what an event changes in that
+    events      its events and instructions
     worker      carries instructions out against the runtime and the network, and answers with events
     translate   what is wanted → what the runtime is told (pure)
     wiring      networks, policies, peers and balancers of this node, kept as wanted

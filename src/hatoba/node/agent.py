@@ -18,9 +18,10 @@ from hatoba.core.tasks import TaskGroup
 from hatoba.fleet import messages as msg
 from hatoba.fleet.items import CredentialItem
 from hatoba.fleet.model import ContainerWanted, Workload
-from hatoba.node import advance as step
-from hatoba.node.advance import Held, advance, begin
+from hatoba.node import events as step
+from hatoba.node.advance import advance
 from hatoba.node.health import HealthChecks, Outcome
+from hatoba.node.held import Held, begin
 from hatoba.node.memory import Memory
 from hatoba.node.session import Session
 from hatoba.node.translate import Place, container_id

@@ -17,7 +17,7 @@ from hatoba.core.keys import Scope
 from hatoba.core.records import Record, replace
 from hatoba.core.secret import Sealer
 from hatoba.fleet.messages import Delta, Gone, Item, Kind, Snapshot
-from hatoba.node.advance import Held
+from hatoba.node.held import Held
 from hatoba.store import Store, Table
 from hatoba.store.journal import Journal
 from hatoba.store.sqlite import SqliteJournal

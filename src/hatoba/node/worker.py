@@ -20,10 +20,11 @@ from hatoba.core.clock import Clock
 from hatoba.core.errors import PortError
 from hatoba.core.tasks import TaskGroup
 from hatoba.fleet.model import ContainerWanted, Workload
-from hatoba.node import advance as step
+from hatoba.node import events as step
 from hatoba.node import metadata_file, translate
-from hatoba.node.advance import Held, Instruction
 from hatoba.node.etc import etc_files
+from hatoba.node.events import Instruction
+from hatoba.node.held import Held
 from hatoba.node.places import Places
 from hatoba.node.registries import addresses, split
 from hatoba.node.router import write_router

@@ -10,7 +10,7 @@ import pytest
 from hatoba.aws.shapes import elbv2 as t
 from hatoba.aws.shapes import iam as ti
 from hatoba.core.errors import AwsError
-from hatoba.fleet.items import Ref, needed
+from hatoba.fleet.needed import Ref, needed
 from hatoba.gateway import access
 from hatoba.services.acm import x509
 from hatoba.services.elbv2.plan.tls import POLICIES

@@ -20,8 +20,9 @@ import pytest
 from hatoba.core.clock import SystemClock
 from hatoba.core.tasks import TaskGroup
 from hatoba.fleet import model as fleet
-from hatoba.fleet.items import BalancerItem, Ref, needed
+from hatoba.fleet.items import BalancerItem
 from hatoba.fleet.messages import Report
+from hatoba.fleet.needed import Ref, needed
 from hatoba.fleet.reports import apply_reports
 from hatoba.node.balancers import Balancers
 from hatoba.node.openings import Openings

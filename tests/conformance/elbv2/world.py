@@ -25,8 +25,9 @@ from hatoba.core.pages import Pager
 from hatoba.core.records import replace
 from hatoba.core.secret import Sealer
 from hatoba.fleet import model as fleet
-from hatoba.fleet.items import BalancerItem, Ref, needed
+from hatoba.fleet.items import BalancerItem
 from hatoba.fleet.messages import decoder
+from hatoba.fleet.needed import Ref, needed
 from hatoba.gateway import access
 from hatoba.gateway.call import idempotent
 from hatoba.gateway.front import front

@@ -15,8 +15,9 @@ from hatoba.core.secret import Sealer, Secret
 from hatoba.fleet import model as m
 from hatoba.fleet.assemble import Holding, NodeItems
 from hatoba.fleet.changes import Touched, touched
-from hatoba.fleet.items import BalancerItem, NetworkItem, PeerItem, Ref, needed
+from hatoba.fleet.items import BalancerItem, NetworkItem, PeerItem
 from hatoba.fleet.messages import decoder
+from hatoba.fleet.needed import Ref, needed
 from hatoba.store import Store
 from hatoba.store.memory import MemoryDisk, MemoryJournal
 

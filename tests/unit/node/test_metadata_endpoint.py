@@ -18,9 +18,10 @@ from hatoba.fleet.model import HealthCheckWanted, LogWanted, MountWanted, Worklo
 from hatoba.gateway.http.messages import Request
 from hatoba.network.base import InterfaceSpec, VpcSpec
 from hatoba.network.simulated import SimulatedFabric
-from hatoba.node import advance as step
-from hatoba.node.advance import Held, advance, begin
+from hatoba.node import events as step
+from hatoba.node.advance import advance
 from hatoba.node.health import Outcome
+from hatoba.node.held import Held, begin
 from hatoba.node.metadata.endpoint import MetadataEndpoint
 from hatoba.node.translate import Place, endpoint_id
 from hatoba.runtime.base import ContainerSpec

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hatoba.core.records import replace
-from hatoba.node import advance as step
-from hatoba.node.advance import Held, advance, begin
+from hatoba.node import events as step
+from hatoba.node.advance import advance
+from hatoba.node.held import Held, begin
 from tests.unit.node.pieces import container, workload
 
 NOW = 1_700_000_000.0

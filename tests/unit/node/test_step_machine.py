@@ -16,8 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from hatoba.core.records import replace
 from hatoba.fleet.model import DependsOn, Workload
-from hatoba.node import advance as step
-from hatoba.node.advance import Held, Instruction, advance, begin
+from hatoba.node import events as step
+from hatoba.node.advance import advance
+from hatoba.node.events import Instruction
+from hatoba.node.held import Held, begin
 from tests.unit.node.pieces import container, workload
 
 RANK = {name: n for n, name in enumerate(("pending", "pulling", "pulled", "created", "running", "stopped"))}

@@ -9,8 +9,10 @@ import pytest
 from hatoba.core.records import replace
 from hatoba.core.secret import Secret
 from hatoba.fleet.model import DependsOn, FilesWanted, LogWanted, Workload
-from hatoba.node import advance as step
-from hatoba.node.advance import Held, Instruction, advance, begin
+from hatoba.node import events as step
+from hatoba.node.advance import advance
+from hatoba.node.events import Instruction
+from hatoba.node.held import Held, begin
 from tests.unit.node.pieces import container, workload
 
 T = 1000.0

@@ -23,8 +23,8 @@ from hatoba.gateway.http.body import BodyTooLarge
 from hatoba.gateway.http.messages import Request
 from hatoba.network.base import Fabric
 from hatoba.node import translate
-from hatoba.node.advance import Held
 from hatoba.node.health import Outcome
+from hatoba.node.held import Held
 from hatoba.node.metadata import credentials, faults, protection, tags, views
 from hatoba.node.metadata.drift import drift
 from hatoba.node.metadata.faults import Faults

@@ -23,7 +23,7 @@ from hatoba.core.errors import PortError
 from hatoba.network.base import Fabric
 from hatoba.network.injection import NOT_HERE
 from hatoba.network.trouble import Blackhole, Fault, Latency, Loss
-from hatoba.node.advance import Held
+from hatoba.node.held import Held
 from hatoba.node.metadata.refusal import NotThere
 
 log = logging.getLogger(__name__)

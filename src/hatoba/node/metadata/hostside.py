@@ -21,7 +21,7 @@ from hatoba.core.errors import PortError
 from hatoba.gateway.http.messages import Request, Response
 from hatoba.gateway.http.server import Server
 from hatoba.network.base import Fabric, HostRedirect
-from hatoba.node.advance import Held
+from hatoba.node.held import Held
 from hatoba.node.metadata import owner
 from hatoba.node.metadata.answers import Answers, Knowledge
 from hatoba.node.metadata.refusal import NotThere

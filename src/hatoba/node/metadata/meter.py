@@ -15,8 +15,8 @@ import msgspec
 
 from hatoba.fleet.model import Workload
 from hatoba.network.base import BRIDGE, Fabric, Traffic
-from hatoba.node.advance import Held
 from hatoba.node.bridge import seat_id
+from hatoba.node.held import Held
 from hatoba.node.metadata import stats
 from hatoba.node.metadata.stats import Reading
 from hatoba.runtime.base import Runtime

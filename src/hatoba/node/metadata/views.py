@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from hatoba.fleet.model import ContainerStatus, ContainerWanted, MountWanted, PortBinding
-from hatoba.node.advance import Held
 from hatoba.node.health import Outcome
+from hatoba.node.held import Held
 from hatoba.node.translate import Place
 from hatoba.runtime.base import Usage
 

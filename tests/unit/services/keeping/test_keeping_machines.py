@@ -19,7 +19,7 @@ from hatoba.core.pages import Pager
 from hatoba.core.secret import Sealer
 from hatoba.fleet import model as m
 from hatoba.fleet.enrol import Authority, Code, Enrolments
-from hatoba.fleet.items import Ref, needed
+from hatoba.fleet.needed import Ref, needed
 from hatoba.fleet.session import Sessions
 from hatoba.gateway.access import EverythingPasses, KnownKeys
 from hatoba.gateway.call import idempotent
