@@ -3,10 +3,10 @@
     input        from our uplinks only answers and the ports given as host services, and by each the ports of the host
                  that load balancers behind it have for targets (the router there lets only those through); everything
                  else of the host, whatever address of it is meant, stays closed. Tunnel packets only from known nodes.
-                 The host's IPv6 address for its tasks is nobody's who is not behind an uplink, or the host itself.
-    forward      from our uplinks only our own addresses, and no tunnel packets. From devices whose forwarding we had
-                 to turn on, only towards uplinks (and what somebody else's translation or standing connection asks
-                 for), as if it were off.
+                 The host's addresses for its tasks are nobody's who is not behind an uplink, or the host itself.
+    forward      from our uplinks only our own addresses, and no tunnel packets. From elsewhere to no router's own
+                 address. From devices whose forwarding we had to turn on, only towards uplinks (and what somebody
+                 else's translation or standing connection asks for), as if it were off.
     prerouting   what is meant for an address of the host and a published port goes to the bridge; the same for what the
     output       host itself sends. There also: the way of our containers on the host's network to a service of ours.
     postrouting  what leaves the host from a router takes the host's address, except between public addresses of ours.
@@ -74,15 +74,13 @@ def document(
     )
     # A task that may go outside must not send what another node would take for a tunnel packet of this one.
     forged = f"iifname {uplinks} udp dport {settings.vxlan_port} drop"
-    # The network outside may lead the whole pool here; what the host serves its tasks is nobody else's.
-    abroad = f'iifname != "lo" iifname != {uplinks} ip6 daddr {settings.host_address6} drop'
     tunnels = f"udp dport {settings.vxlan_port} ip saddr != @nodes drop"
     chain(
         "input",
         "type filter hook input priority -10; policy accept;",
         f"iifname {uplinks} jump from-routers",
         *([tunnels] if settings.underlay else []),
-        *([abroad] if settings.host_address6 is not None else []),
+        *_closed_to_outsiders(settings, f'iifname != "lo" iifname != {uplinks}'),
     )
     closed = ", ".join(f'"{device}"' for device in guarded)
     guards = f"iifname {{ {closed} }} oifname != {_ALL_INSTANCES} ct state new ct status ! dnat drop"
@@ -91,6 +89,7 @@ def document(
         "type filter hook forward priority -10; policy accept;",
         f"iifname {uplinks} " + (f"ip6 saddr != {settings.pool6} drop" if settings.pool6 else "meta nfproto ipv6 drop"),
         f"iifname {uplinks} ip saddr != {{ {own} }} drop",
+        f"iifname != {uplinks} ct original ip daddr {settings.transit} drop",
         *([forged] if settings.underlay else []),
         *([guards] if guarded else []),
     )
@@ -106,6 +105,13 @@ def document(
         f"oifname != {uplinks} ip saddr {settings.pool} ip daddr != {settings.pool} masquerade",
     )
     return "\n".join(lines) + "\n"
+
+
+def _closed_to_outsiders(settings: Settings, abroad: str) -> list[str]:
+    """The network outside may lead the pools here. It finds public addresses there, and IPv6 blocks; what the host
+    serves its tasks is nobody else's."""
+    six = [f"{abroad} ip6 daddr {settings.host_address6} drop"] if settings.host_address6 is not None else []
+    return [f"{abroad} ip daddr {settings.transit} drop", *six]
 
 
 def admit(instance: str, nodes: frozenset[str]) -> list[str]:
