@@ -12,7 +12,7 @@ from typing import Any
 from hatoba.core.errors import AwsError
 from hatoba.core.virtual import run
 from hatoba.fleet import model as fleet
-from hatoba.runtime.base import Failure
+from hatoba.runtime.failures import Failure
 from hatoba.services.ecs.model.task import tasks
 from tests.simulation.node import SimulatedNode
 from tests.simulation.world import World

@@ -30,7 +30,8 @@ from hatoba.node.registries import addresses, split
 from hatoba.node.router import write_router
 from hatoba.node.translate import Place
 from hatoba.node.wiring import Wiring
-from hatoba.runtime.base import Failure, Image, ImageConfig, ImageSource, Platform, Runtime, Shared, Stdio, failure
+from hatoba.runtime.base import Image, ImageConfig, ImageSource, Platform, Runtime, Shared, Stdio
+from hatoba.runtime.failures import Failure, failure
 
 log = logging.getLogger(__name__)
 

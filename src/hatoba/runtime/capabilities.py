@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hatoba.runtime.base import Failure, failure
+from hatoba.runtime.failures import Failure, failure
 
 ALL = (  # in the kernel's order: a capability's place is its number
     "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",

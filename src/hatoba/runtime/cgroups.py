@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from hatoba.runtime.base import Failure, failure
+from hatoba.runtime.failures import Failure, failure
 
 Layout = Literal["v1", "hybrid", "v2"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from hatoba.runtime import capabilities, placed
-from hatoba.runtime.base import ContainerSpec, Failure, failure
+from hatoba.runtime.base import ContainerSpec
+from hatoba.runtime.failures import Failure, failure
 
 _ID = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")  # of a volume

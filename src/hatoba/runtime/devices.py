@@ -6,7 +6,8 @@ import os
 import stat
 from collections.abc import Iterable
 
-from hatoba.runtime.base import Device, Failure, failure
+from hatoba.runtime.base import Device
+from hatoba.runtime.failures import Failure, failure
 from hatoba.runtime.oci import DeviceNode
 
 _NOT_SHARED = {"/dev/pts", "/dev/shm", "/dev/fd", "/dev/mqueue", "/dev/console", "/dev/tty", "/dev/ptmx"}

@@ -11,8 +11,9 @@ import os
 import signal
 from contextlib import suppress
 
-from hatoba.runtime.base import Failure, Resources, failure
+from hatoba.runtime.base import Resources
 from hatoba.runtime.cgroups import Cgroups, Layout, read
+from hatoba.runtime.failures import Failure, failure
 
 _ROUNDS, _ROUND_SECONDS = 500, 0.02
 _CONTROLLERS = ("+cpu", "+cpuset", "+io", "+memory", "+pids")

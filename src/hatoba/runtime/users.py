@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from hatoba.runtime.base import Failure, failure
+from hatoba.runtime.failures import Failure, failure
 
 _HIGHEST = (1 << 31) - 1
 

@@ -12,7 +12,8 @@ import pytest
 
 from hatoba.core.errors import PortError
 from hatoba.runtime import cgroups
-from hatoba.runtime.base import Device, ExecSpec, Failure, Mount, Resources, Ulimit
+from hatoba.runtime.base import Device, ExecSpec, Mount, Resources, Ulimit
+from hatoba.runtime.failures import Failure
 from tests.contract.runtime.outputs import run, shell
 from tests.contract.runtime.worlds import ContainerdWorld, spec
 

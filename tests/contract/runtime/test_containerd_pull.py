@@ -11,7 +11,8 @@ import pytest
 
 from hatoba.core.errors import PortError
 from hatoba.core.secret import Secret
-from hatoba.runtime.base import ContainerSpec, Credentials, Failure, Image, Platform
+from hatoba.runtime.base import ContainerSpec, Credentials, Image, Platform
+from hatoba.runtime.failures import Failure
 from hatoba.runtime.machine import this_platform
 from tests.contract.runtime.tiny_registry import LAYER, digest, tar
 from tests.contract.runtime.worlds import ContainerdWorld

@@ -12,8 +12,9 @@ import msgspec
 import pytest
 
 from hatoba.core.errors import PortError
-from hatoba.runtime.base import Failure, Mount, Resources, Volume
+from hatoba.runtime.base import Mount, Resources, Volume
 from hatoba.runtime.containerd import storage, syscalls
+from hatoba.runtime.failures import Failure
 from hatoba.runtime.machine import this_platform
 from tests.contract.runtime.outputs import shell
 from tests.contract.runtime.tiny_registry import busybox_layer, tar

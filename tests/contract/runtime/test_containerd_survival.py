@@ -15,10 +15,11 @@ import msgspec
 import pytest
 
 from hatoba.core.errors import PortError, Refused
-from hatoba.runtime.base import ContainerSpec, ExecSpec, Exited, Failure
+from hatoba.runtime.base import ContainerSpec, ExecSpec, Exited
 from hatoba.runtime.containerd import Settings
 from hatoba.runtime.containerd.client import Client
 from hatoba.runtime.containerd.runtime import stop_leftovers
+from hatoba.runtime.failures import Failure
 from hatoba.runtime.stubs.services.snapshots.v1 import snapshots_pb2
 from tests.contract.runtime.worlds import ContainerdWorld, is_alive, processes, spec
 

@@ -8,7 +8,8 @@ import signal
 import pytest
 
 from hatoba.core.errors import PortError
-from hatoba.runtime.base import ContainerSpec, ExecSpec, Exited, Failure, OutOfMemory, PullProgress, Resources
+from hatoba.runtime.base import ContainerSpec, ExecSpec, Exited, OutOfMemory, PullProgress, Resources
+from hatoba.runtime.failures import Failure
 from hatoba.runtime.machine import this_platform
 from tests.contract.runtime.worlds import CONFIG, World, spec
 

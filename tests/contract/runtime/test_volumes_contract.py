@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hatoba.core.errors import PortError
-from hatoba.runtime.base import Failure, Mount, Resources, Volume
+from hatoba.runtime.base import Mount, Resources, Volume
+from hatoba.runtime.failures import Failure
 from tests.contract.runtime.worlds import World, spec
 
 FOREVER = ("sleep", "60")

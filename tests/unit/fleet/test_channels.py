@@ -21,7 +21,8 @@ from hatoba.fleet import channels as ch
 from hatoba.fleet import messages as msg
 from hatoba.fleet.channels import Channel, ChannelLost, Wanted
 from hatoba.node.executions import Executions
-from hatoba.runtime.base import ExecSpec, Exit, Failure, Process, failure
+from hatoba.runtime.base import ExecSpec, Exit, Process
+from hatoba.runtime.failures import Failure, failure
 from hatoba.runtime.simulated import SimulatedHost, SimulatedRuntime
 from tests.unit.fleet.connected import Control, Node, fleet, until
 

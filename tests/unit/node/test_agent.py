@@ -15,7 +15,7 @@ from hatoba.core.virtual import run
 from hatoba.fleet import messages as msg
 from hatoba.fleet.items import CredentialItem
 from hatoba.fleet.model import DependsOn, FilesWanted, HealthCheckWanted, Workload
-from hatoba.runtime.base import Failure
+from hatoba.runtime.failures import Failure
 from hatoba.runtime.simulated import Behaviour, Delays, ExecBehaviour
 from hatoba.store.memory import MemoryDisk
 from tests.unit.node.machine import Machine, Script, item, on_a_machine

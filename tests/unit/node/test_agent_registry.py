@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hatoba.core.records import replace
 from hatoba.node.worker import REGISTRY_PATIENCE
-from hatoba.runtime.base import Failure
+from hatoba.runtime.failures import Failure
 from tests.unit.node.machine import Machine, on_a_machine
 from tests.unit.node.pieces import container, workload
 

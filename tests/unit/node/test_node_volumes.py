@@ -11,7 +11,8 @@ from hatoba.core.virtual import run
 from hatoba.fleet.model import Limit, MountWanted, VolumeWanted, Workload
 from hatoba.node import translate
 from hatoba.node.metadata import views
-from hatoba.runtime.base import Failure, ImageConfig, Stdio, Usage, Volume
+from hatoba.runtime.base import ImageConfig, Stdio, Usage, Volume
+from hatoba.runtime.failures import Failure
 from tests.unit.node.machine import Machine
 from tests.unit.node.pieces import container, workload
 from tests.unit.node.test_metadata_endpoint import running

@@ -12,7 +12,8 @@ from hatoba.fleet import items as i
 from hatoba.fleet import model as m
 from hatoba.node.beyond import reaches
 from hatoba.node.registries import addresses, split
-from hatoba.runtime.base import Failure, ImageSource
+from hatoba.runtime.base import ImageSource
+from hatoba.runtime.failures import Failure
 from tests.unit.node.machine import Machine, item, on_a_machine, things
 from tests.unit.node.pieces import container, workload
 

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hatoba.core.errors import PortError
-from hatoba.runtime.base import Failure, Platform
+from hatoba.runtime.base import Platform
 from hatoba.runtime.distribution import challenge, manifest
 from hatoba.runtime.distribution.manifest import Descriptor, Manifest
+from hatoba.runtime.failures import Failure
 
 
 def test_challenges() -> None:

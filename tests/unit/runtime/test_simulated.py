@@ -9,7 +9,8 @@ import pytest
 
 from hatoba.core.clock import LoopClock
 from hatoba.core.errors import PortError
-from hatoba.runtime.base import ContainerSpec, Exited, Failure, ImageSource, OutOfMemory, Platform
+from hatoba.runtime.base import ContainerSpec, Exited, ImageSource, OutOfMemory, Platform
+from hatoba.runtime.failures import Failure
 from hatoba.runtime.simulated import Behaviour, Delays, SimulatedHost, SimulatedRuntime
 
 SOURCE = ImageSource(name="web:1", host="localhost", repository="web", reference="1")

@@ -14,8 +14,8 @@ import grpc
 import grpc.aio
 
 from hatoba.core.errors import PortError
-from hatoba.runtime.base import Failure
 from hatoba.runtime.containerd.settings import NAMESPACE
+from hatoba.runtime.failures import Failure
 from hatoba.runtime.stubs.services.containers.v1 import containers_pb2_grpc
 from hatoba.runtime.stubs.services.content.v1 import content_pb2_grpc
 from hatoba.runtime.stubs.services.diff.v1 import diff_pb2_grpc

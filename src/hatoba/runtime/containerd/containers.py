@@ -19,7 +19,7 @@ from google.protobuf import any_pb2
 from hatoba.core.ids import Ids
 from hatoba.core.secret import Secret
 from hatoba.runtime import devices, oci, seccomp, users
-from hatoba.runtime.base import ContainerSpec, Exit, Failure, failure
+from hatoba.runtime.base import ContainerSpec, Exit
 from hatoba.runtime.cgroups import Cgroups
 from hatoba.runtime.check import check
 from hatoba.runtime.containerd import leftovers, rootfs, sharing
@@ -31,6 +31,7 @@ from hatoba.runtime.containerd.records import Record, Records
 from hatoba.runtime.containerd.secrets import Secrets
 from hatoba.runtime.containerd.settings import Settings
 from hatoba.runtime.containerd.storage import Storage
+from hatoba.runtime.failures import Failure, failure
 from hatoba.runtime.machine import Machine
 from hatoba.runtime.stubs.runc import options_pb2
 from hatoba.runtime.stubs.services.containers.v1 import containers_pb2

@@ -7,7 +7,6 @@ from typing import Any
 
 import grpc.aio
 
-from hatoba.runtime.base import Failure, failure
 from hatoba.runtime.containerd.client import (
     EXISTS,
     FAILED_PRECONDITION,
@@ -18,6 +17,7 @@ from hatoba.runtime.containerd.client import (
     translate,
 )
 from hatoba.runtime.distribution.client import Repository
+from hatoba.runtime.failures import Failure, failure
 from hatoba.runtime.stubs.services.content.v1 import content_pb2 as pb
 
 _CHUNK = 1 << 20

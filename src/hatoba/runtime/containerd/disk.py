@@ -15,8 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from hatoba.runtime.base import Failure, failure
 from hatoba.runtime.containerd import syscalls
+from hatoba.runtime.failures import Failure, failure
 
 _BLOCK = 4096
 _MAKE = (

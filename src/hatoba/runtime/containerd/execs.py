@@ -18,9 +18,10 @@ import msgspec
 from google.protobuf import any_pb2
 
 from hatoba.runtime import oci
-from hatoba.runtime.base import ExecSpec, Exit, Failure, failure
+from hatoba.runtime.base import ExecSpec, Exit
 from hatoba.runtime.containerd.client import FAILED_PRECONDITION, NOT_FOUND, CallFailed, Client
 from hatoba.runtime.containerd.records import Record
+from hatoba.runtime.failures import Failure, failure
 from hatoba.runtime.stubs.runc import options_pb2
 from hatoba.runtime.stubs.services.tasks.v1 import tasks_pb2
 from hatoba.runtime.users import User

@@ -15,13 +15,14 @@ import msgspec
 
 from hatoba.core.clock import Clock
 from hatoba.core.ids import Ids
-from hatoba.runtime.base import Failure, Image, ImageSource, Platform, Progress, PullProgress, failure
+from hatoba.runtime.base import Image, ImageSource, Platform, Progress, PullProgress
 from hatoba.runtime.coalesce import Coalesce
 from hatoba.runtime.containerd.client import EXISTS, NOT_FOUND, CallFailed, Client
 from hatoba.runtime.containerd.content import Content
 from hatoba.runtime.containerd.unpack import Unpacker
 from hatoba.runtime.distribution import manifest as m
 from hatoba.runtime.distribution.client import Repository
+from hatoba.runtime.failures import Failure, failure
 from hatoba.runtime.stubs.services.images.v1 import images_pb2
 from hatoba.runtime.stubs.services.leases.v1 import leases_pb2
 from hatoba.runtime.stubs.types import descriptor_pb2

@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from hatoba.core.errors import PortError
-from hatoba.runtime.base import Failure, failure
 from hatoba.runtime.containerd import syscalls
+from hatoba.runtime.failures import Failure, failure
 
 T = TypeVar("T")
 _THREADS = 4

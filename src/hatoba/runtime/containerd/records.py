@@ -6,7 +6,8 @@ import asyncio
 import os
 from typing import Any
 
-from hatoba.runtime.base import Container, ContainerSpec, Exit, Failure, State, failure
+from hatoba.runtime.base import Container, ContainerSpec, Exit, State
+from hatoba.runtime.failures import Failure, failure
 from hatoba.runtime.stubs.types.mount_pb2 import Mount
 
 

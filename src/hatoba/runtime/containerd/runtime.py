@@ -25,7 +25,6 @@ from hatoba.runtime.base import (
     Event,
     ExecSpec,
     Exit,
-    Failure,
     Image,
     ImageSource,
     Platform,
@@ -35,7 +34,6 @@ from hatoba.runtime.base import (
     Stats,
     Usage,
     Volume,
-    failure,
 )
 from hatoba.runtime.containerd import sharing
 from hatoba.runtime.containerd.client import Client
@@ -48,6 +46,7 @@ from hatoba.runtime.containerd.mountspace import MountSpace
 from hatoba.runtime.containerd.records import Record, Records
 from hatoba.runtime.containerd.settings import Settings
 from hatoba.runtime.containerd.storage import Storage
+from hatoba.runtime.failures import Failure, failure
 from hatoba.runtime.stubs.services.containers.v1 import containers_pb2
 
 log = logging.getLogger(__name__)

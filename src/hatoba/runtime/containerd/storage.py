@@ -24,12 +24,13 @@ from pathlib import Path
 import msgspec
 
 from hatoba.core.errors import PortError
-from hatoba.runtime.base import ContainerSpec, Failure, Mount, Usage, Volume, failure
+from hatoba.runtime.base import ContainerSpec, Mount, Usage, Volume
 from hatoba.runtime.check import NAME
 from hatoba.runtime.containerd import disk, rootfs, syscalls
 from hatoba.runtime.containerd.disk import Blank
 from hatoba.runtime.containerd.mountspace import MountSpace
 from hatoba.runtime.containerd.settings import Settings
+from hatoba.runtime.failures import Failure, failure
 from hatoba.runtime.stubs.types.mount_pb2 import Mount as RootMount
 
 log = logging.getLogger(__name__)

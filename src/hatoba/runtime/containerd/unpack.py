@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from hatoba.core.ids import Ids
-from hatoba.runtime.base import Failure, failure
 from hatoba.runtime.coalesce import Coalesce
 from hatoba.runtime.containerd.client import EXISTS, NOT_FOUND, CallFailed, Client
 from hatoba.runtime.distribution.manifest import Descriptor
+from hatoba.runtime.failures import Failure, failure
 from hatoba.runtime.stubs.services.diff.v1 import diff_pb2
 from hatoba.runtime.stubs.services.leases.v1 import leases_pb2
 from hatoba.runtime.stubs.services.snapshots.v1 import snapshots_pb2 as pb

@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from hatoba.core.errors import PortError
-from hatoba.runtime.base import Failure, ImageSource, failure
+from hatoba.runtime.base import ImageSource
 from hatoba.runtime.distribution import challenge as challenges
 from hatoba.runtime.distribution import http, manifest
+from hatoba.runtime.failures import Failure, failure
 
 _CODES = {
     401: Failure.IMAGE_AUTH,

@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httptools
 
-from hatoba.runtime.base import Failure, failure
+from hatoba.runtime.failures import Failure, failure
 
 _CONNECT_SECONDS = 15.0
 _SILENCE_SECONDS = 60.0  # without a byte: the registry hangs

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from hatoba.core.errors import PortError
-from hatoba.runtime.base import Failure, ImageConfig, Platform, failure
+from hatoba.runtime.base import ImageConfig, Platform
+from hatoba.runtime.failures import Failure, failure
 
 INDEXES = (
     "application/vnd.oci.image.index.v1+json",

@@ -22,7 +22,6 @@ from hatoba.runtime.base import (
     ExecSpec,
     Exit,
     Exited,
-    Failure,
     Image,
     ImageConfig,
     ImageSource,
@@ -32,8 +31,8 @@ from hatoba.runtime.base import (
     State,
     Usage,
     Volume,
-    failure,
 )
+from hatoba.runtime.failures import Failure, failure
 
 Operation = Literal[
     "pull",

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from typing import Literal
 
 from hatoba.core.clock import Clock
-from hatoba.runtime.base import ExecSpec, Exit, Failure, failure
+from hatoba.runtime.base import ExecSpec, Exit
+from hatoba.runtime.failures import Failure, failure
 from hatoba.runtime.simulated.host import ExecBehaviour
 
 

@@ -18,7 +18,6 @@ from hatoba.runtime.base import (
     Event,
     ExecSpec,
     Exit,
-    Failure,
     Image,
     ImageSource,
     Platform,
@@ -29,10 +28,10 @@ from hatoba.runtime.base import (
     Stats,
     Usage,
     Volume,
-    failure,
 )
 from hatoba.runtime.check import NAME, check
 from hatoba.runtime.coalesce import Coalesce
+from hatoba.runtime.failures import Failure, failure
 from hatoba.runtime.feed import Feed
 from hatoba.runtime.simulated.host import Simulated, SimulatedHost
 from hatoba.runtime.simulated.process import SimulatedProcess

@@ -14,7 +14,7 @@ import pytest
 
 from hatoba.core.records import replace
 from hatoba.fleet.model import ContainerStatus, WorkloadStatus, workload_statuses
-from hatoba.runtime.base import Failure
+from hatoba.runtime.failures import Failure
 from hatoba.services.ecs.model.task import Container, Eni, Status, Task, tasks
 from hatoba.services.ecs.plan import facts, lifecycle, reasons
 from tests.unit.services.ecs.world import SCOPE
