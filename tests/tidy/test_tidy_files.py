@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tidy.tree import GENERATED, ROOT, files, name, python, sources, text, tree
+from tests.tidy.tree import GENERATED, PACKAGE, ROOT, files, name, python, sources, text, tree
 
 ABOUT = 400  # lines: what a file should stay under
 LONGEST = 450  # what no file may pass: from here on it becomes a folder of its name
@@ -60,9 +60,25 @@ def test_names_say_something() -> None:
     assert shapeless == []
 
 
+def test_a_folder_says_what_its_files_are() -> None:
+    """Each of them is in its docstring. A room's are the same everywhere, and its README says more."""
+    forgotten = {}
+    for path in sources():
+        if path.name != "__init__.py" or name(path).startswith(("src/hatoba/services/", *GENERATED)):
+            continue
+        folder = path.parent
+        there = {each.stem for each in folder.glob("*.py")} | {
+            each.parent.name for each in folder.glob("*/__init__.py")
+        }
+        said = set(re.findall(r"\w+", ast.get_docstring(tree(path)) or ""))
+        if folder != PACKAGE and (silent := there - said - {"__init__"}):
+            forgotten[name(folder)] = sorted(silent)
+    assert forgotten == {}
+
+
 def of_a_list(path: Path, line: str) -> bool:
     """Of the files in a folder: as long as there are files."""
-    return path.name == "__init__.py" and line.startswith("    ")
+    return path.name == "__init__.py" and re.match(r" {4}|\w+ {2,}", line) is not None
 
 
 def test_modules_say_what_they_are_for() -> None:

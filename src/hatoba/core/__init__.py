@@ -1,4 +1,10 @@
-"""The words everything else is written in: time, ids, keys, ARNs, errors, secrets, page tokens, tasks and threads.
+"""The words everything else is written in. Imported by all, imports nobody: no AWS services, stores or networks.
 
-Knows nothing of AWS services, stores or networks. Imported by all, imports nobody.
+records   the base of everything that is stored     keys      how it is found: partition, account, region, type, id
+arn       Amazon Resource Names                      ids       every other id, and chance
+clock     time, handed in                            virtual   an event loop whose time is not the world's
+errors    what goes wrong, and how that is told      verdicts  why a request was refused, sealed
+secret    values that are in clear nowhere else      pages     page tokens
+tasks     work in the background that is never lost  files     files that survive a power cut
+threads   work that would hold up the loop
 """

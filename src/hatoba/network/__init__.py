@@ -1,13 +1,33 @@
 """The VPC fabric of one node: routers, network interfaces, security groups, ways to the host, outside and other nodes.
 
-base        the port and its values          addresses  which address is free, which MAC goes with it
-beyond      what lies beyond a VPC           routing    the same, as routing tables
-addresses6  which IPv6 address, prefix or block is free
-groups      security groups, as a decision   ruleset    the same, as nftables text
-fabric      the real one (netlink, nft)      simulated  the same semantics in memory
-fronts      answers to balancers' clients    returning  the ways back for them
-bridge      the node's own network           hostports  ports of the host that lead to it
-host        the host's side                  hostroutes its routes, read
-host6       the same, of IPv6                grouprules a group's rules, as nftables text
-trouble     faults, as words of the port     faults     the same, as nftables text
+    base        the port and its values                 beyond      its values for what lies beyond a VPC
+    fabric      the real one (netlink, nft)             simulated   the same semantics in memory, by `reach`
+    checks      what may be asked for (pure)            trouble     faults, as words of the port
+
+One VPC, and how it is carried out:
+
+    router      its state, and the jobs that change it  namespace   the thread that lives in its namespace
+    records     what was asked for, for after a crash   names       of devices and tables, derived
+    messages    netlink requests                        syscalls    what Python does not have
+    links       the ways to routers of peered VPCs      tunnel      the way to other nodes
+    bridge      the node's own network                  hostports   ports of the host that lead to it
+    fronts      answers to balancers' clients           returning   the ways back for them
+    endpoints   the platform inside of a VPC            injection   faults of an interface, carried out
+    tracking    connections that lead nowhere any more
+
+Decisions and rules (pure):
+
+    addresses   which address is free, whose MAC        addresses6  which IPv6 address, prefix or block is free
+    further     what an interface holds besides its address
+    holders     who holds addresses                     routing     where packets go
+    groups      security groups, as a decision          grouprules  the same, as nftables text
+    acls        network ACLs, as both                   borders     where they are asked
+    ruleset     a router's rules, as nftables text      rulebook    from those that stand to those that are wanted
+    faults      faults, as nftables text
+
+The host:
+
+    host        its side of it all                      host6       the same, of IPv6
+    hostroutes  its routes, read                        hostrules   our own table there, as nftables text
+    forwarding  the one setting that may have to change
 """

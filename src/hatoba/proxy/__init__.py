@@ -1,6 +1,34 @@
 """Load balancers' data plane over Envoy: what is wanted as values, Envoy's resources, its configuration server, its
-process, target health and counters.
+process, target health and counters. Knows no store, no room and no AWS words.
 
-`base` has the words, `snapshot` the pure translation, `engine` puts the pieces together for one network namespace,
-`simulated` is its twin. Knows no store, no room and no AWS words.
+    base        the words of the port                   engine      all of it, for one network namespace
+    simulated   its twin                                memory      what is known of targets, over restarts
+
+What Envoy is told (pure):
+
+    snapshot    all that is wanted, as resources        resource    one of them, with its version
+    names       what they are called                    headers     spelling, and scripts
+    listeners   a balancer's listeners                  tls         what they show and accept
+    mutual      what targets hear of a certificate      streams     listeners of network balancers
+    routes      rules and actions                       conditions  when a rule applies
+    rewrites    what it changes                         sticky      clients that stay with a target
+    pages       answers of the balancer's own           screening   what happens to every request before rules
+    clusters    targets                                 flows       targets of network balancers
+    preserving  whose connections keep their clients' addresses
+    accesslog, connectionlog   what is noted of requests and of connections
+    trace       the trace header; `tracer` finds the module that writes it
+
+How it gets there:
+
+    server      the configuration server; `session` is one stream of it, without I/O
+    process     the Envoy process: `launches` those of a directory, `bootstrap` the file it starts with
+    handover    from one Envoy to the next
+    admin       asks its admin socket; `stats` reads its counters, `ending` ends connections by it
+
+What is found out:
+
+    checker     asks every target; `ask` is one question, `http2` one in that language
+    health      what is known of a target, as a state machine (pure)
+    delivery    logs, on their way to where they are kept
+    signin      users sign in at a provider: a process beside Envoy
 """

@@ -5,6 +5,7 @@
     disk, blobs, uploads               bytes on disk: verified, synced, renamed into place
     ports, memory                      who knows the repositories: a room, or the twin in memory
     api/, engine, access               the handlers, the way to them, and who may go it
+    mount                              the engine upon the gateway's HTTP server
     collection                         removes what no repository holds
 
 Knows no AWS and no HTTP framework: `Engine.handle(Request) -> Response` is all that the gateway mounts at /v2/.

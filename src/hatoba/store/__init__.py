@@ -2,8 +2,9 @@
 
     tables      what is stored: `Table(name, type, indexes)`, declared in each room's `model`
     working     the working set in memory: rows, order and indexes
-    store       transactions, the commit rule, durability, the feed
-    journal     the interface to disk; `sqlite` implements it
+    store       transactions, the commit rule, durability; `feed` tells of changes
+    writer      what transactions have gathered, made durable with one write
+    journal     the interface to disk; `sqlite` implements it, `memory` is its twin
     codec       records ↔ bytes, sealed secrets, schema migrations
 
 The commit rule: a transaction is synchronous, applies in memory at once and returns a sequence number. Nothing leaves

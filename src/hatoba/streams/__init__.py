@@ -6,5 +6,6 @@ over many, with bounded memory. One process writes.
 
     append ─▶ journal (one shared file, one sync for all) ─▶ memory ─▶ segments of each stream (sorted, compressed)
 
-`port` is the interface, `engine` the real one on disk, `simulated` its twin in memory. Knows nothing of AWS.
+`port` is the interface, `engine` the real one on disk, `simulated` its twin in memory. `blocks` and `frames` are the
+bytes on disk, `merge` reads many places in order of time, `tail` follows. Knows nothing of AWS.
 """

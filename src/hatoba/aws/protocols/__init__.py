@@ -1,5 +1,13 @@
 """The wire formats, each behind the same seam: bytes to values (`parse`), values to bytes (`render`, `render_error`).
 
+    base       the seam
+    json       AWS JSON 1.0 and 1.1          cbor       Smithy RPC v2 CBOR
+    query      query, and EC2's dialect      events     event streams
+    rest_json  resources by path, in JSON    rest_xml   resources by path, in XML
+
+What they share: `tree` (values that are trees already), `json_tree`, `xml_tree`, `query_form`, `rest` (what travels in
+the path, the query string and headers), `uris` (paths), `errors`.
+
 `detect` tells which of a service's formats a request speaks: some services take several.
 """
 

@@ -1,7 +1,11 @@
 """Signature Version 4: who sent a request, and that nobody changed it.
 
-`verify` checks a request signed in its headers or presigned in its query; `content` reads a body that streams and
-checks it meanwhile, be it signed whole or chunk by chunk; `sign` signs requests, for our own clients and tests.
+verify      a request signed in its headers or presigned in its query
+content     its body, checked while it streams: signed whole or in `chunks`
+sign        signs requests, for our own clients and tests
+canonical   what is signed, and with which key
+credential  access keys, and what a verified request says of its sender
+refusals    how AWS words what is wrong
 """
 
 from hatoba.aws.sigv4.chunks import content

@@ -2,6 +2,12 @@
 
 Sizes are bytes, CPU is in units (1024 = one core), times are wall time in seconds. Ids are the ids of the rooms'
 resources, so an interface here and the network interface of the `ec2` room are found under the same id.
+
+    node         machines                            status     what they say of their workloads
+    workload     what a machine is to run, of which  container  what is wanted of one container
+    volume       a volume of it                      network    networks, interfaces, policies, gateways, peerings
+    balancer     load balancers, targets' health     certificate  what they show to their clients
+    name         names that resolvers answer         part       what all these have in common
 """
 
 from typing import Any

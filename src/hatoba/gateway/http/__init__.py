@@ -1,16 +1,17 @@
 """The HTTP server: an asyncio protocol on llhttp (httptools) and uvloop. Knows no AWS; it is handed one handler.
 
-messages    a request, its body as a stream, an answer
-body        the incoming body: back-pressure, limits, `Expect: 100-continue`
-head        what its bytes say
-connection  one client's connection: parsing, pipelining, deadlines
-sending     answers onto the wire: bytes, streams, file ranges by sendfile
-upgrade     from a request to a WebSocket
-websocket   messages, pings and the end of a WebSocket
-dial        a WebSocket to another server
-server      listening, draining
-client      one small request to another server
-ports       who sits on a port that is in use
+    messages    a request, its body as a stream, an answer
+    body        the incoming body: back-pressure, limits, `Expect: 100-continue`
+    head        what its bytes say
+    connection  one client's connection: parsing, pipelining, each `deadline`
+    sending     answers onto the wire: bytes, streams, file ranges by sendfile
+    upgrade     from a request to a WebSocket
+    websocket   messages, pings and the end of a WebSocket
+    dial        a WebSocket to another server
+    server      listening, draining
+    reached     where a connection was meant to go, before its destination was translated
+    client      one small request to another server
+    ports       who sits on a port that is in use
 
 Why not an existing server: docs/decisions/0003-http-server.md.
 """

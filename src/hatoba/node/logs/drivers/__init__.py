@@ -1,8 +1,10 @@
 """Log drivers other than `awslogs`: where a container's output goes instead of the control plane.
 
-    fluentd     the forward protocol, over TCP or a socket        json-file   files on this node, rotated
+    forward     fluentd: its protocol, over TCP or a socket       local       json-file: files on this node, rotated
     syslog      a syslog server, or this machine's                journald    this machine's journal
     gelf        UDP or TCP, in GELF                               splunk      its HTTP Event Collector
+    address     where a server is                                 datagrams   sending to those that only listen
+    writer      who writes: what drivers tell of the container
 
 Each has settings (what its options come to, kept sealed while the container's output is open) and a sink, which
 delivers batches from the spool. What a sink has taken leaves the spool; what it has not is tried again, in order, for
