@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import partial
 from typing import cast
 
 import msgspec
@@ -127,9 +128,9 @@ class Path:
         else:
             wire = head
             version = form_field(query.encode(), b"Version") if "Version=" in query else None
-        served, stranger = self._operations.services, self._stranger(head)
+        served, stranger = self._operations.services, partial(self._stranger, head)
         route = passing.route = routing.route(head, version, served=served, stranger=stranger)
-        if stranger and route.service not in served:
+        if route.service not in served and stranger():
             raise AwsError(
                 "The security token included in the request is invalid.", code="UnrecognizedClientException", status=403
             )

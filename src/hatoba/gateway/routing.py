@@ -50,9 +50,12 @@ def partition(region: str) -> str:
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
-def route(request: WireRequest, version: str | None = None, *, served: Container[str], stranger: bool = False) -> Route:
+def route(
+    request: WireRequest, version: str | None = None, *, served: Container[str], stranger: Callable[[], bool]
+) -> Route:
     """`version`: the form's `Version`, when the body is a form; `served`: the services that have rooms. For a
-    `stranger` no other service's model is read. Raises `AwsError` for a service that is not known."""
+    `stranger`, which is asked where it matters, no other service's model is read. Raises `AwsError` for a service that
+    is not known."""
     claim = signing_scope(request)
     access_key_id, region, signing_name = claim if claim is not None else (None, None, None)
     host = request.headers.get("host", "")
@@ -117,14 +120,14 @@ def _narrow(found: Candidates, said: Candidates) -> Candidates:
 
 
 def _of_several(
-    candidates: Candidates, request: WireRequest, served: Container[str], stranger: bool
+    candidates: Candidates, request: WireRequest, served: Container[str], stranger: Callable[[], bool]
 ) -> index.Service | None:
     """Of those that have rooms, or else of all, the only one or the first with an operation at this path; else the one
     that gives them all its name."""
     rooms = [service for service in candidates if service.name in served]
     if len(rooms) == 1:
         return rooms[0]
-    for service in rooms or (() if stranger or len(candidates) < 2 else candidates):
+    for service in rooms or (() if len(candidates) < 2 or stranger() else candidates):
         model = models.load(service.name)
         name = protocols.detect(model, request).operation_name(model, request)
         if name is not None and model.operation(name) is not None:

@@ -1,10 +1,12 @@
 """The embedded journal: one SQLite file in WAL mode with `synchronous=FULL` (durable when `append` returns).
 
-    rows(tab, key, data)     the live records: what a restart loads
-    log(seq, epoch, entry)   the last transactions, for replicas that tail
-    meta(name, value)        format, epoch, sequence, and each table's schema
+    log(seq, epoch, entry)   the last transactions: what a durable answer waits for, and what replicas tail
+    rows(tab, key, data)     the live records as of the transaction `applied`
+    meta(name, value)        format, epoch, applied, and each table's schema
 
-Every append checks (epoch, sequence) and moves them in the same SQLite transaction as the rows.
+An append adds to the log alone, one page or two for a small transaction, on the condition that (epoch, sequence) are
+those of the writer. What the transactions come to is brought into the rows once in many of them, where the pages that
+they have in common are written once; opening catches up.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -23,7 +25,7 @@ from hatoba.core.errors import Refused, Stale
 from hatoba.core.files import make_folder
 from hatoba.store.journal import KEPT, Entry, Fenced, Row, keep_last
 
-FORMAT = 1
+FORMAT = 2  # 1: the rows were written with every append
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -32,10 +34,14 @@ CREATE TABLE IF NOT EXISTS rows (tab TEXT NOT NULL, key BLOB NOT NULL, data BLOB
 CREATE TABLE IF NOT EXISTS log (seq INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, entry BLOB NOT NULL);
 """
 _SCHEMA_PREFIX = "schema:"
-_ADVANCE = """
-UPDATE meta SET value = ? WHERE name = 'seq' AND value = ? AND ? = (SELECT value FROM meta WHERE name = 'epoch')
+_SEQ = "coalesce((SELECT max(seq) FROM log), 0)"
+_APPEND = f"""
+INSERT INTO log SELECT ?, ?, ? WHERE ? = {_SEQ} AND ? = (SELECT value FROM meta WHERE name = 'epoch')
 """
-TRIM = 256  # transactions between two looks at what the log may forget
+EVERY = 256  # transactions are brought into the rows together, and the log forgets what it may
+_WAL_PAGES = 1000  # that SQLite lets gather before it writes over them
+_WAL_BYTES = 4_500_000
+MOST_PENDING = 2000  # records that wait for that, at most
 
 
 class SqliteJournal:
@@ -51,6 +57,7 @@ class SqliteJournal:
         self._path = path
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Entry).decode
+        self._pending: dict[tuple[str, bytes], bytes | None] = {}  # in the log, not yet in the rows
         self._lock = self._locked(path.with_suffix(".lock"))
         try:
             with self._refusing("opened"):
@@ -58,9 +65,11 @@ class SqliteJournal:
                 os.chmod(path, 0o600)
                 self._check_format()
                 self._db.executescript(
-                    f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; PRAGMA wal_autocheckpoint=4000;"
+                    f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; "
+                    f"PRAGMA wal_autocheckpoint={_WAL_PAGES};"
                 )
                 self._db.executescript(_SCHEMA)
+                self._lengthen_wal()
         except Refused:
             os.close(self._lock)
             raise
@@ -78,6 +87,15 @@ class SqliteJournal:
             os.close(lock)
             raise Refused(f"Another Hatoba is using {path.parent}. Stop it first, or choose another --data.") from None
         return lock
+
+    def _lengthen_wal(self) -> None:
+        """To what it becomes anyway: while a file grows, each sync writes the file system's own records, too. What
+        stands in it beyond the last frame is nothing to SQLite, which writes over old frames all the time. A disk that
+        has no room for it may have some for what is to be written."""
+        with suppress(OSError), open(f"{self._path}-wal", "ab") as wal:
+            wal.write(bytes(max(0, _WAL_BYTES - wal.tell())))
+            wal.flush()
+            os.fdatasync(wal.fileno())
 
     @contextmanager
     def _refusing(self, done: str) -> Iterator[None]:
@@ -124,43 +142,74 @@ class SqliteJournal:
     def open(self, schemas: Mapping[str, int]) -> tuple[int, int]:
         with self._refusing("written"), self._transaction():
             meta = self._meta()
-            epoch, seq = meta.get("epoch", 0) + 1, meta.get("seq", 0)
+            epoch, seq = meta.get("epoch", 0) + 1, self._seq()
+            if meta.get("format", FORMAT) == 1:
+                meta["applied"] = seq
+                del meta["seq"]
+                self._db.execute("DELETE FROM meta WHERE name = 'seq'")
+            self._pending = keep_last(self._entries(meta.get("applied", 0)))
+            self._apply()
             new = {_SCHEMA_PREFIX + name: value for name, value in schemas.items()}
-            self._set(**(new | meta | {"format": FORMAT, "epoch": epoch, "seq": seq}))
+            self._set(**(new | meta | {"format": FORMAT, "epoch": epoch, "applied": seq}))
+        self._pending = {}
         return epoch, seq
 
     def rows(self) -> Iterator[Row]:
         with self._refusing("read"):
+            if self._pending:
+                self._bring_up()
             yield from map(Row._make, self._db.execute("SELECT tab, key, data FROM rows"))
 
     def migrated(self, rows: Iterator[Row], schemas: Mapping[str, int]) -> None:
         with self._refusing("migrated"), self._transaction():
+            self._apply()
             self._db.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", rows)
-            self._set(**{_SCHEMA_PREFIX + name: value for name, value in schemas.items()})
+            self._set(**{_SCHEMA_PREFIX + name: value for name, value in schemas.items()}, applied=self._seq())
+        self._pending = {}
 
     def append(self, epoch: int, after: int, entries: list[Entry]) -> None:
         # Few statements, few pages: this is what every durable answer waits for.
-        db, last, seq = self._db, keep_last(entries), entries[-1].seq
-        kept = [(tab, key, data) for (tab, key), data in last.items() if data is not None]
-        forgotten = [where for where, data in last.items() if data is None]
+        first, *others = [(entry.seq, epoch, self._encode(entry)) for entry in entries]
         with self._transaction():
-            if db.execute(_ADVANCE, (seq, after, epoch)).rowcount != 1:
-                known = self._meta()
-                raise Fenced(f"the journal is at {known['epoch']}/{known['seq']}, this writer at {epoch}/{after}")
-            if kept:
-                db.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", kept)
-            if forgotten:
-                db.executemany("DELETE FROM rows WHERE tab = ? AND key = ?", forgotten)
-            db.executemany("INSERT INTO log VALUES (?, ?, ?)", [(e.seq, epoch, self._encode(e)) for e in entries])
-            if seq // TRIM != after // TRIM:
-                db.execute("DELETE FROM log WHERE seq <= ?", (seq - KEPT,))
+            if self._db.execute(_APPEND, (*first, after, epoch)).rowcount != 1:
+                known = f"{self._meta()['epoch']}/{self._seq()}"
+                raise Fenced(f"the journal is at {known}, this writer at {epoch}/{after}")
+            if others:
+                self._db.executemany("INSERT INTO log VALUES (?, ?, ?)", others)
+        self._pending |= keep_last(entries)
+        seq = entries[-1].seq
+        if seq // EVERY != after // EVERY or len(self._pending) > MOST_PENDING:
+            self._bring_up()
+
+    def _bring_up(self) -> None:
+        """The rows to the log's last transaction; the log forgets what no replica may need any more."""
+        with self._transaction():
+            seq = self._seq()
+            self._apply()
+            self._set(applied=seq)
+            self._db.execute("DELETE FROM log WHERE seq <= ?", (seq - KEPT,))
+        self._pending = {}
+
+    def _apply(self) -> None:
+        """Inside a transaction, after which nothing is pending."""
+        kept = [(tab, key, data) for (tab, key), data in self._pending.items() if data is not None]
+        forgotten = [where for where, data in self._pending.items() if data is None]
+        self._db.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", kept)
+        self._db.executemany("DELETE FROM rows WHERE tab = ? AND key = ?", forgotten)
+
+    def _seq(self) -> int:
+        (seq,) = self._db.execute(f"SELECT {_SEQ}").fetchone()
+        return int(seq)
+
+    def _entries(self, after: int) -> Iterator[Entry]:
+        rows = self._db.execute("SELECT entry FROM log WHERE seq > ? ORDER BY seq", (after,))
+        return (self._decode(entry) for (entry,) in rows)
 
     def tail(self, after: int) -> Iterator[Entry]:
         (first,) = self._db.execute("SELECT min(seq) FROM log").fetchone()
-        if after < (self._meta().get("seq", 0) if first is None else first - 1):
+        if after < (0 if first is None else first - 1):
             raise Stale(f"the log begins after {after}: load a snapshot")
-        rows = self._db.execute("SELECT entry FROM log WHERE seq > ? ORDER BY seq", (after,))
-        return (self._decode(entry) for (entry,) in rows)
+        return self._entries(after)
 
     def close(self) -> None:
         self._db.close()

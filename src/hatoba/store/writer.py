@@ -12,6 +12,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from queue import SimpleQueue
 from typing import Protocol
 
 from hatoba.store.journal import Entry, Journal
@@ -48,23 +49,17 @@ class ThreadWriter:
         self._seq = seq
         self._advanced = advanced
         self._failed = failed
-        self._pending: list[Entry] = []
-        self._wake = threading.Condition()
-        self._closing = False
+        self._waiting: SimpleQueue[Entry | None] = SimpleQueue()  # None: the end
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
     def put(self, entry: Entry) -> None:
-        with self._wake:
-            self._pending.append(entry)
-            self._wake.notify()
+        self._waiting.put(entry)
 
     def _run(self) -> None:
-        while True:
-            with self._wake:
-                while not self._pending and not self._closing:
-                    self._wake.wait()
-                batch, self._pending = self._pending, []
+        more = True
+        while more:
+            batch, more = self._gathered()
             if not batch:
                 return
             try:
@@ -75,10 +70,19 @@ class ThreadWriter:
             self._seq = batch[-1].seq
             self._advanced(self._seq)
 
+    def _gathered(self) -> tuple[list[Entry], bool]:
+        """Everything that waits, once there is something; and whether more may come."""
+        batch = []
+        entry = self._waiting.get()
+        while entry is not None:
+            batch.append(entry)
+            if self._waiting.empty():  # nobody else takes from it
+                return batch, True
+            entry = self._waiting.get()
+        return batch, False
+
     def close(self) -> None:
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
+        self._waiting.put(None)
         self._thread.join()
 
 

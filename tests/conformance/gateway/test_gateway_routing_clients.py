@@ -58,7 +58,7 @@ def test_every_service_is_found_by_its_signature(service: str) -> None:
         if wire is None or not operation.wants_signature:
             continue
         form = wire.body if isinstance(wire.body, bytes) and "form" in wire.headers.get("content-type", "") else b""
-        found = route(wire, form_field(form, b"Version"), served=models.services())
+        found = route(wire, form_field(form, b"Version"), served=models.services(), stranger=lambda: False)
         # CloudFront's and IAM's kin are signed for one region, wherever they are asked.
         assert found == Route(service=service, region=found.region, access_key_id="AKID"), name
         assert found.region in ("eu-west-1", "us-east-1", "us-west-2", "aws-global")

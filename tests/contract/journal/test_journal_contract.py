@@ -90,7 +90,7 @@ def test_the_tail_is_everything_after_in_order(again: Open) -> None:
 
 def test_a_tail_that_the_log_no_longer_reaches_is_stale(again: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hatoba.store.sqlite.KEPT", 5)
-    monkeypatch.setattr("hatoba.store.sqlite.TRIM", 1)
+    monkeypatch.setattr("hatoba.store.sqlite.EVERY", 1)
     journal = again()
     if isinstance(journal, MemoryJournal):
         journal.close()

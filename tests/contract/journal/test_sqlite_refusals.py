@@ -18,10 +18,10 @@ def test_a_newer_format_is_refused_before_anything_is_changed(tmp_path: Path) ->
     path = tmp_path / "j.db"
     journal = SqliteJournal(path)
     journal.open({})
-    journal._set(format=2)
+    journal._set(format=3)
     journal._db.execute("DROP TABLE log")  # as if the newer format had no such table
     journal.close()
-    with pytest.raises(Refused, match=r"newer Hatoba \(journal format 2, this version knows 1\)"):
+    with pytest.raises(Refused, match=r"newer Hatoba \(journal format 3, this version knows 2\)"):
         SqliteJournal(path)
     with sqlite3.connect(path) as db:
         assert not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'log'").fetchone()

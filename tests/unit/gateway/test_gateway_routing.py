@@ -36,7 +36,7 @@ def asked(
     path, _, query = path.partition("?")
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     request = WireRequest(method=method, path=path, query=query, headers=named)
-    return route(request, version, served=served, stranger=stranger)
+    return route(request, version, served=served, stranger=lambda: stranger)
 
 
 @pytest.mark.parametrize(
