@@ -10,13 +10,13 @@ Where there is no IPv4, a link-local address (`local`) leads to what the router 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 from hatoba.core.errors import PortError
 from hatoba.network import further, messages, names, syscalls
 from hatoba.network.base import InterfaceSpec
-from hatoba.network.namespace import Namespace, sysctl
+from hatoba.network.namespace import Namespace, sysctl, turn_on_ipv6
 from hatoba.network.netlink import GETROUTE, Message, Netlink, Request, index, settle
 
 _LOOPBACK_INDEX = 1
@@ -54,7 +54,7 @@ def build(router: Namespace, spec: InterfaceSpec, netns: Path, mtu: int, local: 
 def _open() -> tuple[Netlink, int]:
     # No address of its own making: the interface has those of its subnet, and no router advertisements are awaited.
     sysctl("net/ipv6/conf/default/addr_gen_mode", "1")
-    sysctl("net/ipv6/conf/all/disable_ipv6", "0")
+    turn_on_ipv6()
     return Netlink(), syscalls.own_namespace()
 
 
@@ -84,9 +84,7 @@ def _held(spec: InterfaceSpec) -> list[Request]:
         else messages.address(messages.INTERFACE_INDEX, network)
         for network in spec.networks
     ]
-    if _has_ipv6(spec):
-        return requests + _gateway(spec.gateway6, _EVERYTHING6)
-    return [*requests, messages.no_route(_EVERYTHING6, index=messages.INTERFACE_INDEX)]
+    return requests + (_gateway(spec.gateway6, _EVERYTHING6) if _has_ipv6(spec) else [])
 
 
 def _has_blocks(spec: InterfaceSpec) -> bool:
@@ -102,8 +100,11 @@ def _has_ipv6(spec: InterfaceSpec) -> bool:
     return any(":" in network for network in spec.networks)
 
 
-def _let_go(networks: Iterable[str]) -> list[Request]:
-    return [
+def _let_go(networks: Collection[str], spec: InterfaceSpec) -> list[Request]:
+    """Without any address of IPv6 there is no way by it, either."""
+    last = any(":" in network for network in networks) and not _has_ipv6(spec)
+    closed = [messages.no_route(_EVERYTHING6, index=messages.INTERFACE_INDEX)] if last else []
+    return closed + [
         messages.no_route(network, index=_LOOPBACK_INDEX, table=messages.LOCAL_TABLE)
         if "/" in network
         else messages.no_address(messages.INTERFACE_INDEX, network)
@@ -139,7 +140,7 @@ def change(router: Namespace, spec: InterfaceSpec, netns: Path, gone: Collection
     def inside() -> None:
         _let_bind(spec)
         with Netlink() as netlink:
-            netlink.apply(*_let_go(gone), *_held(spec))
+            netlink.apply(*_let_go(gone, spec), *_held(spec))
 
     router.visit(netns, inside)
     port = _port(spec.id)

@@ -129,6 +129,15 @@ def has_ipv6() -> bool:
     return os.path.isdir("/proc/sys/net/ipv6")
 
 
+def turn_on_ipv6() -> None:
+    """In the calling thread's namespace, whatever the machine's own settings begin with. Mostly it is on: it is looked
+    at first, as writing takes the lock that all of the kernel's network configuration waits for."""
+    for which in ("default", "all"):
+        name = f"net/ipv6/conf/{which}/disable_ipv6"
+        if has_ipv6() and Path("/proc/sys", name).read_text().strip() != "0":
+            sysctl(name, "0")
+
+
 def sysctl(name: str, value: str) -> None:
     """Writes a setting of the calling thread's namespace: `net/ipv4/conf/all/forwarding`."""
     if name.startswith("net/ipv6/") and not has_ipv6():

@@ -28,7 +28,7 @@ from hatoba.network import (
 from hatoba.network.base import BRIDGE, Acl, AddressSpec, InterfaceSpec, Peer, PolicySet, Settings, VpcSpec
 from hatoba.network.beyond import Front, Gateway, Guest, Instance, Routing
 from hatoba.network.fronts import Backs
-from hatoba.network.namespace import Namespace, has_ipv6, sysctl
+from hatoba.network.namespace import Namespace, has_ipv6, sysctl, turn_on_ipv6
 from hatoba.network.netlink import GETADDR, GETROUTE, index, settle
 from hatoba.network.records import Records, RouterRecord
 from hatoba.network.rulebook import RuleBook
@@ -40,8 +40,6 @@ _BLACKHOLE = 6
 _MAIN_TABLE = 254
 _SETTINGS = {
     "net/ipv4/conf/all/forwarding": "1",
-    "net/ipv6/conf/all/disable_ipv6": "0",  # whatever the machine's own settings begin with
-    "net/ipv6/conf/default/disable_ipv6": "0",
     "net/ipv6/conf/all/forwarding": "1",
     "net/ipv4/conf/all/send_redirects": "0",
     # Balancers speak under addresses of tasks, whose own connections begin at other ports than these.
@@ -58,6 +56,7 @@ _SETTINGS = {
 
 def prepare() -> None:
     """The settings of a router's namespace, from inside."""
+    turn_on_ipv6()
     for name, value in _SETTINGS.items():
         sysctl(name, value)
 
