@@ -280,7 +280,7 @@ class Host:
         if self._publics.get(address) != holder:
             return
         del self._publics[address]
-        tracking.forget(address)
+        tracking.forget([address])
         change = messages.no_route(f"{address}/32", origin=messages.OURS)
         if address in self._remote:  # it has moved to another node
             change = messages.route_by_gateway(f"{address}/32", self._remote[address], origin=messages.OURS)

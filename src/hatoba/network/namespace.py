@@ -132,10 +132,10 @@ def has_ipv6() -> bool:
 def turn_on_ipv6() -> None:
     """In the calling thread's namespace, whatever the machine's own settings begin with. Mostly it is on: it is looked
     at first, as writing takes the lock that all of the kernel's network configuration waits for."""
-    for which in ("default", "all"):
-        name = f"net/ipv6/conf/{which}/disable_ipv6"
-        if has_ipv6() and Path("/proc/sys", name).read_text().strip() != "0":
-            sysctl(name, "0")
+    settings = [f"net/ipv6/conf/{which}/disable_ipv6" for which in ("default", "all")]
+    if has_ipv6() and any(Path("/proc/sys", name).read_text().strip() != "0" for name in settings):
+        for name in settings:
+            sysctl(name, "0")  # of `all` last: that is what devices that stand (lo) have from then on, too
 
 
 def sysctl(name: str, value: str) -> None:

@@ -387,8 +387,7 @@ class Router:
             self.namespace.netlink.apply(messages.unlink(device))
 
     def forget(self, addresses: list[str]) -> None:
-        for address in addresses:
-            tracking.forget(address)
+        tracking.forget(addresses)
 
     def _rules(self, change: Callable[[RuleBook], str]) -> None:
         commands = change(self._book)

@@ -188,8 +188,8 @@ async def test_connections_stay_and_those_of_lost_addresses_end(real: RealLab) -
     await loop.sock_sendall(kept, b"still here")
     assert await loop.sock_recv(accepted[0], 100) == b"still here"
     router = real.namespace(0, "vpc-1")
-    assert inside(router, lambda: tracking.forget(MORE)) == 0, "nothing that was allowed is left for whoever is next"
-    assert inside(router, lambda: tracking.forget("10.0.0.10")) == 1
+    assert inside(router, lambda: tracking.forget([MORE])) == 0, "nothing that was allowed is left for whoever is next"
+    assert inside(router, lambda: tracking.forget([MORE, "10.0.0.10"])) == 1
     for each in (kept, lost, *accepted):
         each.close()
 

@@ -12,8 +12,10 @@ import pytest
 from msgspec.structs import replace
 
 from hatoba.core.errors import Refused
+from hatoba.network import syscalls, tracking
 from hatoba.network.base import AddressSpec, Egress6, InterfaceSpec
 from hatoba.network.beyond import Guest, Route, Routing, Subnet
+from hatoba.network.namespace import turn_on_ipv6
 from tests.contract.network.labs import ENDPOINT, NODES, WORLD6, Lab, RealLab, inside, run
 from tests.contract.network.specs import (
     CLOSED,
@@ -353,6 +355,44 @@ async def test_a_host_without_ipv6_keeps_it_within_its_vpcs(real: RealLab) -> No
     assert await real.reaches(0, "a", B)
     assert not await real.reaches(0, "a", WORLD6)
     assert run(real.hosts[0], "ip -6 -o address") == ""
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("setting", ["default", "all"])
+async def test_a_namespace_that_begins_without_ipv6_gets_it(real: RealLab, setting: str) -> None:
+    root = Path("/proc/sys/net/ipv6/conf")
+
+    def begun() -> list[str]:
+        syscalls.unshare()
+        for name in {setting, "lo"}:  # as where a machine's own settings are inherited
+            (root / name / "disable_ipv6").write_text("1")
+        turn_on_ipv6()
+        return [(root / name / "disable_ipv6").read_text().strip() for name in ("default", "all", "lo")]
+
+    assert inside(real.hosts[0], begun) == ["0", "0", "0"]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("most", [5000, 0])
+async def test_connections_of_lost_addresses_are_found_in_the_kernels_list_and_in_its_table(
+    real: RealLab, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(tracking, "_MANY", most)
+    held = task6("a", A, "sg-open", further=(BLOCK,))
+    await one_vpc(real, held, task6("b", B, "sg-open"))
+    inner = f"{NET}:5::1"
+    for address in (A, inner):
+        assert await real.reaches(0, "b", address)
+    router = real.namespace(0, "vpc-1")
+
+    def forgets(*addresses: str) -> int:
+        return inside(router, lambda: tracking.forget(addresses))
+
+    assert forgets("10.0.0.99", f"{NET}::99", f"{NET}:6::/80") == 0
+    assert forgets(f"{NET}::99", BLOCK) == 1, "a block's, by an address of it"
+    assert forgets(A, BLOCK) == 1, "whom it was sent to"
+    assert await real.reaches(0, "b", A)
+    assert forgets(B) == 1, "who has begun it"
 
 
 @pytest.mark.real
