@@ -436,7 +436,11 @@ def test_everything_from_a_group_of_the_default_vpc_by_its_name(ec2: Any) -> Non
     assert len(gone["RevokedSecurityGroupRules"]) == 3
 
 
-def test_no_rule_is_stale_and_no_peer_names_a_group(ec2: Any, vpc: str, group: str) -> None:
+def test_stale_rules_and_references_are_of_what_there_is(ec2: Any, vpc: str, group: str) -> None:
+    """Within a VPC none goes stale, and who names whom is not told; of peered ones: `test_ec2_peering`."""
+    other = ec2.create_security_group(GroupName="other", Description="other", VpcId=vpc)["GroupId"]
+    rule = {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": group}]}
+    ec2.authorize_security_group_ingress(GroupId=other, IpPermissions=[rule])
     assert ec2.describe_stale_security_groups(VpcId=vpc)["StaleSecurityGroupSet"] == []
     assert ec2.describe_security_group_references(GroupId=[group])["SecurityGroupReferenceSet"] == []
     refused("InvalidVpcID.NotFound", ec2.describe_stale_security_groups, VpcId="vpc-0123456789abcdef0")

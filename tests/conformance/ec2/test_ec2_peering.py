@@ -71,24 +71,92 @@ def test_an_active_peering_is_known_to_the_nodes_and_has_routes(
     refused("InvalidVpcPeeringConnectionID.NotFound", ec2.replace_route, VpcPeeringConnectionId=peering, **to)
 
 
+def group_in(ec2: Any, vpc: str) -> str:
+    id_: str = ec2.create_security_group(GroupName="app", Description="app", VpcId=vpc)["GroupId"]
+    return id_
+
+
+def naming(group: str, **more: str) -> list[dict[str, Any]]:
+    return [{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": group, **more}]}]
+
+
+def stale(ec2: Any, vpc: str) -> list[tuple[str, str, str]]:
+    return [
+        (found["GroupId"], pair["GroupId"], pair["PeeringStatus"])
+        for found in ec2.describe_stale_security_groups(VpcId=vpc)["StaleSecurityGroupSet"]
+        for permission in found["StaleIpPermissions"]
+        for pair in permission["UserIdGroupPairs"]
+    ]
+
+
 def test_rules_may_name_groups_of_peered_vpcs(ec2: Any, vpc: str, far: str, peering: str) -> None:
-    ours, theirs = (
-        ec2.create_security_group(GroupName="app", Description="app", VpcId=each)["GroupId"] for each in (vpc, far)
-    )
-    rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": theirs}]}
-    words = refused("InvalidGroup.NotFound", ec2.authorize_security_group_ingress, GroupId=ours, IpPermissions=[rule])
+    ours, theirs = group_in(ec2, vpc), group_in(ec2, far)
+    allow = {"GroupId": ours, "IpPermissions": naming(theirs)}
+    words = refused("InvalidGroup.NotFound", ec2.authorize_security_group_ingress, **allow)
     assert words == "You have specified two resources that belong to different networks."
     ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=peering)
-    ec2.authorize_security_group_ingress(GroupId=ours, IpPermissions=[rule])
+    assert ec2.describe_security_group_references(GroupId=[theirs])["SecurityGroupReferenceSet"] == []
+    (rule,) = ec2.authorize_security_group_ingress(**allow)["SecurityGroupRules"]
+    told = {"UserId": rule["GroupOwnerId"], "VpcId": far, "VpcPeeringConnectionId": peering}
+    assert rule["ReferencedGroupInfo"] == {"GroupId": theirs, "PeeringStatus": "active", **told}
+    assert ec2.describe_security_group_references(GroupId=[theirs, ours])["SecurityGroupReferenceSet"] == [
+        {"GroupId": theirs, "ReferencingVpcId": vpc, "VpcPeeringConnectionId": peering}
+    ]
+    assert stale(ec2, vpc) == []
     ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=peering)
     (found,) = ec2.describe_security_groups(GroupIds=[ours])["SecurityGroups"]
-    stale = [
-        r["SecurityGroupRuleId"]
-        for r in ec2.describe_security_group_rules(Filters=by("group-id", ours))["SecurityGroupRules"]
-        if not r["IsEgress"]
-    ]
-    assert found["IpPermissions"][0]["UserIdGroupPairs"][0]["GroupId"] == theirs
-    ec2.revoke_security_group_ingress(GroupId=ours, SecurityGroupRuleIds=stale)
+    pair = {"GroupId": theirs, "PeeringStatus": "deleted", **told}
+    assert found["IpPermissions"][0]["UserIdGroupPairs"] == [pair]
+    assert stale(ec2, vpc) == [(ours, theirs, "deleted")]
+    assert stale(ec2, far) == []
+    assert ec2.describe_security_group_references(GroupId=[theirs])["SecurityGroupReferenceSet"] == []
+    # As it was told, with all that belongs to a pair: that is how Terraform removes it.
+    ec2.revoke_security_group_ingress(GroupId=ours, IpPermissions=found["IpPermissions"])
+    assert stale(ec2, vpc) == []
+    refused("InvalidGroup.NotFound", ec2.authorize_security_group_ingress, **allow)
+
+
+def test_a_group_that_a_peered_vpc_names_can_go_and_leaves_a_stale_rule(
+    ec2: Any, platform: Platform, vpc: str, far: str, peering: str
+) -> None:
+    ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=peering)
+    ours, theirs = group_in(ec2, vpc), group_in(ec2, far)
+    (rule,) = ec2.authorize_security_group_ingress(GroupId=ours, IpPermissions=naming(theirs))["SecurityGroupRules"]
+    ec2.delete_security_group(GroupId=theirs)
+    assert stale(ec2, vpc) == [(ours, theirs, "active")]
+    # A rule that names nobody can be described anew, but there is no second one.
+    ec2.modify_security_group_rules(
+        GroupId=ours,
+        SecurityGroupRules=[
+            {
+                "SecurityGroupRuleId": rule["SecurityGroupRuleId"],
+                "SecurityGroupRule": {"IpProtocol": "tcp", "FromPort": 81, "ToPort": 81, "ReferencedGroupId": theirs},
+            }
+        ],
+    )
+    refused("InvalidGroup.NotFound", ec2.authorize_security_group_ingress, GroupId=ours, IpPermissions=naming(theirs))
+    ec2.revoke_security_group_ingress(GroupId=ours, SecurityGroupRuleIds=[rule["SecurityGroupRuleId"]])
+    ec2.delete_security_group(GroupId=ours)
+
+
+def test_rules_may_name_groups_of_another_account(platform: Platform, ec2: Any, vpc: str) -> None:
+    account = fresh_account()
+    theirs = platform.client("ec2", region=ec2.meta.region_name, account=account)
+    far = theirs.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    group, ours = group_in(theirs, far), group_in(ec2, vpc)
+    allow = {"GroupId": ours, "IpPermissions": naming(group, UserId=account)}
+    refused("InvalidGroup.NotFound", ec2.authorize_security_group_ingress, **allow)
+    asked = ec2.create_vpc_peering_connection(VpcId=vpc, PeerVpcId=far, PeerOwnerId=account)
+    id_ = asked["VpcPeeringConnection"]["VpcPeeringConnectionId"]
+    theirs.accept_vpc_peering_connection(VpcPeeringConnectionId=id_)
+    (rule,) = ec2.authorize_security_group_ingress(**allow)["SecurityGroupRules"]
+    assert rule["ReferencedGroupInfo"]["UserId"] == account
+    (known,) = (policy for policy in platform.store.all(fleet.policy_sets) if policy.id == ours)
+    assert known.ingress[0].groups == (group,)
+    (told,) = theirs.describe_security_group_references(GroupId=[group])["SecurityGroupReferenceSet"]
+    assert told["ReferencingVpcId"] == vpc
+    unknown = {"GroupId": ours, "IpPermissions": naming("sg-0123456789abcdef0", UserId=account)}
+    refused("InvalidGroup.NotFound", ec2.authorize_security_group_ingress, **unknown)
 
 
 def test_overlapping_blocks_make_a_failed_one(ec2: Any, platform: Platform, vpc: str) -> None:

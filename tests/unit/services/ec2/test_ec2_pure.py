@@ -123,7 +123,7 @@ RULES = st.lists(
 
 @given(RULES)
 def test_permissions_hold_every_rule_once(rules: list[GroupRule]) -> None:
-    gathered = permissions("123456789012", rules)
+    gathered = permissions(rules, lambda rule: {"GroupId": rule.group or "", "UserId": "123456789012"})
     ends = [
         (each["IpProtocol"], each.get("FromPort"), end.get("CidrIp") or end["GroupId"], end.get("Description"))
         for each in gathered

@@ -1,6 +1,6 @@
-"""Security groups. Their rules are in `rule`.
+"""Security groups.
 
-A group is of one VPC, and so are all whom its rules name: none is referred to from a peered VPC, and none goes stale.
+A group is of one VPC. Its rules are in `rule`; what rules that name other groups mean for these is in `reference`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
-from hatoba.services.ec2.api.room import described, dry_run, ec2, own_tags, paged, tag_new
+from hatoba.services.ec2.api.reference import naming
+from hatoba.services.ec2.api.room import described, dry_run, ec2, own_tags, tag_new
 from hatoba.services.ec2.defaults import default_vpc, ensure_default
 from hatoba.services.ec2.filters import Values
 from hatoba.services.ec2.model.arns import arn
@@ -95,7 +96,9 @@ async def describe_security_groups(req: t.DescribeSecurityGroupsRequest, call: C
         call, groups, req, _filters(call), ids="GroupIds", kind="sg", indexed={"vpc-id": "vpc"}, among=named_ones
     )
     answer: t.DescribeSecurityGroupsResult = {
-        "SecurityGroups": [views.security_group(group, own_tags(call, group.id)) for group in page]
+        "SecurityGroups": [
+            views.security_group(group, own_tags(call, group.id), naming(call.store, group)) for group in page
+        ]
     }
     if token is not None:
         answer["NextToken"] = token
@@ -166,29 +169,6 @@ async def get_security_groups_for_vpc(
 
 
 @ec2.operation
-async def describe_security_group_references(
-    req: t.DescribeSecurityGroupReferencesRequest, call: Call
-) -> t.DescribeSecurityGroupReferencesResult:
-    """From peered VPCs: there are none, as rules name groups of their own VPC only."""
-    ensure_default(call)
-    for id_ in req["GroupId"]:
-        the_group(call.store, call.scope, id_)
-    return {"SecurityGroupReferenceSet": []}
-
-
-@ec2.operation
-async def describe_stale_security_groups(
-    req: t.DescribeStaleSecurityGroupsRequest, call: Call
-) -> t.DescribeStaleSecurityGroupsResult:
-    """Those whose rules name a group that is gone: within a VPC, one that is named cannot go."""
-    ensure_default(call)
-    vpc = the_vpc(call.store, call.scope, req["VpcId"])
-    nobody: list[t.StaleSecurityGroup] = []
-    page, _ = paged(call, req, nobody, order=lambda group: group["GroupId"], within=vpc.id)
-    return {"StaleSecurityGroupSet": page}
-
-
-@ec2.operation
 async def delete_security_group(req: t.DeleteSecurityGroupRequest, call: Call) -> t.DeleteSecurityGroupResult:
     dry_run(req)
     with call.tx() as tx:
@@ -197,7 +177,10 @@ async def delete_security_group(req: t.DeleteSecurityGroupRequest, call: Call) -
             raise invalid(
                 f'the specified group: "{group.id}" name: "default" cannot be deleted by a user', "CannotDelete"
             )
-        referenced = any(other.id != group.id for other in tx.index(groups, "names", group.id))
+        # Rules of peered VPCs are not in the way: they go stale.
+        referenced = any(
+            other.id != group.id and other.vpc == group.vpc for other in tx.index(groups, "names", group.id)
+        )
         if referenced or tx.count(fleet.interfaces, "group", group.id):
             raise in_the_way(f"resource {group.id} has a dependent object")
         forget_group(tx, group)

@@ -13,13 +13,14 @@ import msgspec
 
 from hatoba.aws.shapes import ec2 as t
 from hatoba.core.ids import resource_id
+from hatoba.core.keys import Scope
 from hatoba.gateway.call import Call
 from hatoba.services.ec2.api.group import named
 from hatoba.services.ec2.api.peers import cidr4, cidr6
 from hatoba.services.ec2.model.errors import invalid, missing
-from hatoba.services.ec2.model.group import PROTOCOL_NAMES, GroupRule, SecurityGroup
+from hatoba.services.ec2.model.group import PROTOCOL_NAMES, Far, GroupRule, SecurityGroup, the_group
 from hatoba.services.ec2.model.interface import PublicPool
-from hatoba.services.ec2.model.peering import peerings
+from hatoba.services.ec2.model.peering import between
 from hatoba.services.ec2.model.prefixlist import OF_AWS, any_list
 from hatoba.store import Tx
 
@@ -28,15 +29,18 @@ FAR_ENDS = ("cidr", "cidr6", "group", "prefix_list")  # the fields of a rule's f
 _DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
 
 
-def rules(tx: Tx, call: Call, group: SecurityGroup, req: Mapping[str, Any], *, egress: bool) -> list[GroupRule]:
-    """What `IpPermissions`, or the older single-rule parameters, stand for."""
+def rules(
+    tx: Tx, call: Call, group: SecurityGroup, req: Mapping[str, Any], *, egress: bool, new: bool = False
+) -> list[GroupRule]:
+    """What `IpPermissions`, or the older single-rule parameters, stand for. Those that are not `new` may name what the
+    group's own rules name, whether it is there still or not."""
     permissions = list(req.get("IpPermissions", ()))
     if "SourceSecurityGroupName" in req:
         permissions += _all_from(tx, call, group, req)
     elif "IpProtocol" in req and not permissions:
         single = {name: req[name] for name in ("IpProtocol", "FromPort", "ToPort") if name in req}
         permissions.append({**single, "IpRanges": [{"CidrIp": req["CidrIp"]}] if "CidrIp" in req else []})
-    return [rule for permission in permissions for rule in _rules(tx, call, group, permission, egress)]
+    return [rule for permission in permissions for rule in _rules(tx, call, group, permission, egress, new)]
 
 
 def _all_from(tx: Tx, call: Call, group: SecurityGroup, req: Mapping[str, Any]) -> list[t.IpPermission]:
@@ -55,15 +59,17 @@ def _all_from(tx: Tx, call: Call, group: SecurityGroup, req: Mapping[str, Any]) 
     ]
 
 
-def _rules(tx: Tx, call: Call, group: SecurityGroup, permission: t.IpPermission, egress: bool) -> Iterator[GroupRule]:
+def _rules(
+    tx: Tx, call: Call, group: SecurityGroup, permission: t.IpPermission, egress: bool, new: bool
+) -> Iterator[GroupRule]:
     if "IpProtocol" not in permission:
         raise missing("ipProtocol")
     plain = _plain(permission["IpProtocol"], permission.get("FromPort"), permission.get("ToPort"), egress)
-    for peer in _peers(tx, call, group, permission):
+    for peer in _peers(tx, call, group, permission, new):
         yield msgspec.structs.replace(plain, id=resource_id(call.ids, "sgr"), **peer)
 
 
-def _peers(tx: Tx, call: Call, group: SecurityGroup, permission: t.IpPermission) -> Iterator[dict[str, Any]]:
+def _peers(tx: Tx, call: Call, group: SecurityGroup, permission: t.IpPermission, new: bool) -> Iterator[dict[str, Any]]:
     for ip in permission.get("IpRanges", ()):
         yield {"cidr": cidr4(ip.get("CidrIp", "")), "description": description(ip.get("Description"))}
     for ip6 in permission.get("Ipv6Ranges", ()):
@@ -71,8 +77,18 @@ def _peers(tx: Tx, call: Call, group: SecurityGroup, permission: t.IpPermission)
     for listed in permission.get("PrefixListIds", ()):
         yield {**_listed(tx, call, listed.get("PrefixListId")), "description": description(listed.get("Description"))}
     for pair in permission.get("UserIdGroupPairs", ()):
-        peer = peer_group(tx, group, named(tx, call, pair))
-        yield {"group": peer, "description": description(pair.get("Description"))}
+        yield {**_far_end(tx, call, group, pair, new), "description": description(pair.get("Description"))}
+
+
+def _far_end(tx: Tx, call: Call, group: SecurityGroup, pair: t.UserIdGroupPair, new: bool) -> dict[str, Any]:
+    """A group that a rule names, of whatever account. Raises InvalidGroup.NotFound."""
+    id_, owner = pair.get("GroupId"), pair.get("UserId", call.scope.account)
+    known = next((rule for rule in group.rules if rule.group == id_), None)
+    if id_ is not None and known is not None and not new:
+        return {"group": id_, "far": known.far}
+    if id_ is None or owner == call.scope.account:
+        return peer_group(tx, group, named(tx, call, pair))
+    return peer_group(tx, group, the_group(tx, Scope(call.scope.partition, owner, call.scope.region), id_))
 
 
 def updated(
@@ -82,12 +98,13 @@ def updated(
     if "IpProtocol" not in wanted:
         raise missing("ipProtocol")
     rule = _plain(wanted["IpProtocol"], wanted.get("FromPort"), wanted.get("ToPort"), before.egress)
+    far: dict[str, Any] = {"group": None}
+    if "ReferencedGroupId" in wanted:
+        far = _far_end(tx, call, group, {"GroupId": wanted["ReferencedGroupId"]}, new=False)
     peers: dict[str, Any] = {
         "cidr": cidr4(wanted["CidrIpv4"]) if "CidrIpv4" in wanted else None,
         "cidr6": cidr6(wanted["CidrIpv6"]) if "CidrIpv6" in wanted else None,
-        "group": peer_group(tx, group, named(tx, call, {"GroupId": wanted["ReferencedGroupId"]}))
-        if "ReferencedGroupId" in wanted
-        else None,
+        **far,
         **_listed(tx, call, wanted.get("PrefixListId")),
     }
     rule = msgspec.structs.replace(rule, id=before.id, description=description(wanted.get("Description")), **peers)
@@ -109,13 +126,14 @@ def kind(rule: GroupRule) -> str:
     return next(field for field in FAR_ENDS if getattr(rule, field) is not None)
 
 
-def peer_group(tx: Tx, group: SecurityGroup, peer: SecurityGroup) -> str:
-    """The group's id: of the same VPC, or of one that it is peered with."""
-    if peer.vpc != group.vpc and not any(
-        p.state == "active" and peer.vpc in p.vpcs for p in tx.index(peerings, "vpc", group.vpc)
-    ):
+def peer_group(tx: Tx, group: SecurityGroup, peer: SecurityGroup) -> dict[str, Any]:
+    """What a rule says of it: of the same VPC, or of one that it is peered with."""
+    if peer.vpc == group.vpc:
+        return {"group": peer.id}
+    way = between(tx, group.vpc, peer.vpc)
+    if way is None:
         raise invalid("You have specified two resources that belong to different networks.", "InvalidGroup.NotFound")
-    return peer.id
+    return {"group": peer.id, "far": Far(account=peer.key.account, vpc=peer.vpc, peering=way.id)}
 
 
 def description(text: str | None) -> str | None:

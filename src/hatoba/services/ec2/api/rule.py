@@ -19,6 +19,7 @@ from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
 from hatoba.services.ec2.api import permissions
 from hatoba.services.ec2.api.group import named
+from hatoba.services.ec2.api.reference import naming
 from hatoba.services.ec2.api.room import PAGE, bad_token, dry_run, ec2, own_tags, tag_new
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.filters import matching
@@ -61,13 +62,14 @@ def _authorize(req: Mapping[str, Any], call: Call, *, egress: bool) -> list[t.Se
     ensure_default(call)
     with call.tx() as tx:
         group = named(tx, call, req)
-        added = permissions.rules(tx, call, group, req, egress=egress)
+        added = permissions.rules(tx, call, group, req, egress=egress, new=True)
         if not added:
             raise missing("ipPermissions")
         group = add_rules(tx, group, added)
         for rule in added:
             tag_new(tx, call, rule.id, req)
-    return [views.group_rule(group, rule, own_tags(call, rule.id)) for rule in added]
+    named_by = naming(call.store, group)
+    return [views.group_rule(group, rule, own_tags(call, rule.id), named_by) for rule in added]
 
 
 # --- removing
@@ -115,7 +117,7 @@ def _revoke(
         for rule in gone:
             forget_tags(tx, call.scope, arn(call.scope, rule.id))
     shown = [views.revoked_rule(group, rule) for rule in dict.fromkeys(gone)]
-    return shown, views.permissions(call.scope.account, unknown)
+    return shown, views.permissions(unknown, naming(call.store, group))
 
 
 # --- changing
@@ -207,7 +209,9 @@ async def describe_security_group_rules(
         bad_token=bad_token,
     )
     answer: t.DescribeSecurityGroupRulesResult = {
-        "SecurityGroupRules": [views.group_rule(group, rule, own_tags(call, rule.id)) for group, rule in page]
+        "SecurityGroupRules": [
+            views.group_rule(group, rule, own_tags(call, rule.id), naming(call.store, group)) for group, rule in page
+        ]
     }
     if token is not None:
         answer["NextToken"] = token

@@ -1,4 +1,8 @@
-"""Security groups and their rules."""
+"""Security groups and their rules.
+
+A rule is kept with its group, and written through to the fleet's policy set of it. What it names (a group, a prefix
+list) is found by an index, so that whoever changes or deletes that knows whom it concerns.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +26,19 @@ RULES = 60  # of a group, in each direction and of each family
 PROTOCOL_NAMES = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6"}
 
 
+class Far(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a group of a peered VPC is, and by which connection it was named: the rule outlives both."""
+
+    account: str
+    vpc: str
+    peering: str
+
+
 class GroupRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One rule has one far end: a network, those of a prefix list, or the members of a group.
 
     `protocol` "-1" is all; ports None are all. `listed` are the networks of a list of AWS's, which do not change.
+    `far` goes with a group that is of another VPC.
     """
 
     id: str
@@ -36,13 +49,14 @@ class GroupRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cidr: str | None = None
     cidr6: str | None = None
     group: str | None = None
+    far: Far | None = None
     prefix_list: str | None = None
     listed: tuple[str, ...] = ()
     description: str | None = None
 
     def same(self, other: GroupRule) -> bool:
         """The same traffic: ids and descriptions do not count."""
-        plain = {"id": "", "description": None}
+        plain = {"id": "", "description": None, "far": None}
         return msgspec.structs.replace(self, **plain) == msgspec.structs.replace(other, **plain)
 
 

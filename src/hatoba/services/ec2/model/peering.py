@@ -112,6 +112,16 @@ def overlap(one: Iterable[str], other: Iterable[str]) -> bool:
     return False
 
 
+def between(view: View, one: str, other: str) -> Peering | None:
+    """The active one of two VPCs."""
+    return next((p for p in view.index(peerings, "vpc", one) if p.state == "active" and other in p.vpcs), None)
+
+
+def state_of(view: View, id_: str) -> State:
+    """Of one that may have been forgotten since."""
+    return next((peering.state for peering in view.index(peerings, "id", id_)), "deleted")
+
+
 def beyond(peering: Peering, vpc: str) -> str:
     """The other VPC."""
     return peering.vpcs[1] if peering.vpcs[0] == vpc else peering.vpcs[0]

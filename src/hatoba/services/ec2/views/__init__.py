@@ -7,7 +7,8 @@ here looks anything up.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import cast
 
 from hatoba.aws.shapes import ec2 as t
 from hatoba.core.keys import Scope
@@ -122,7 +123,10 @@ def subnet(record: Subnet, available: int, own: Tags, *, state6: t.SubnetCidrBlo
     return shown
 
 
-def security_group(record: SecurityGroup, own: Tags) -> t.SecurityGroup:
+Named = Callable[[GroupRule], t.ReferencedSecurityGroup]  # what is shown of the group that a rule names
+
+
+def security_group(record: SecurityGroup, own: Tags, named: Named) -> t.SecurityGroup:
     key = record.key
     return {
         "GroupId": record.id,
@@ -131,13 +135,43 @@ def security_group(record: SecurityGroup, own: Tags) -> t.SecurityGroup:
         "VpcId": record.vpc,
         "OwnerId": key.account,
         "SecurityGroupArn": f"arn:{key.partition}:ec2:{key.region}:{key.account}:security-group/{record.id}",
-        "IpPermissions": permissions(key.account, (rule for rule in record.rules if not rule.egress)),
-        "IpPermissionsEgress": permissions(key.account, (rule for rule in record.rules if rule.egress)),
+        "IpPermissions": permissions((rule for rule in record.rules if not rule.egress), named),
+        "IpPermissionsEgress": permissions((rule for rule in record.rules if rule.egress), named),
         "Tags": tags(own),
     }
 
 
-def permissions(account: str, rules: Iterable[GroupRule]) -> list[t.IpPermission]:
+def stale_group(record: SecurityGroup, stale: Sequence[GroupRule], named: Named) -> t.StaleSecurityGroup:
+    """With its stale rules only."""
+    return {
+        "GroupId": record.id,
+        "GroupName": record.name,
+        "Description": record.description,
+        "VpcId": record.vpc,
+        "StaleIpPermissions": _stale((rule for rule in stale if not rule.egress), named),
+        "StaleIpPermissionsEgress": _stale((rule for rule in stale if rule.egress), named),
+    }
+
+
+def _stale(rules: Iterable[GroupRule], named: Named) -> list[t.StaleIpPermission]:
+    """They name groups, nothing else."""
+    shown: list[t.StaleIpPermission] = []
+    for permission in permissions(rules, named):
+        stale: t.StaleIpPermission = {
+            "IpProtocol": permission["IpProtocol"],
+            "IpRanges": [],
+            "PrefixListIds": [],
+            "UserIdGroupPairs": permission["UserIdGroupPairs"],
+        }
+        if "FromPort" in permission:
+            stale["FromPort"] = permission["FromPort"]
+        if "ToPort" in permission:
+            stale["ToPort"] = permission["ToPort"]
+        shown.append(stale)
+    return shown
+
+
+def permissions(rules: Iterable[GroupRule], named: Named) -> list[t.IpPermission]:
     """Rules gathered by protocol and ports, as EC2 shows them."""
     gathered: dict[tuple[str, int | None, int | None], t.IpPermission] = {}
     for rule in rules:
@@ -168,7 +202,7 @@ def permissions(account: str, rules: Iterable[GroupRule]) -> list[t.IpPermission
             permission["PrefixListIds"].append(listed)
             _describe(listed, rule)
         elif rule.group is not None:
-            pair: t.UserIdGroupPair = {"GroupId": rule.group, "UserId": account}
+            pair = cast(t.UserIdGroupPair, named(rule))
             permission["UserIdGroupPairs"].append(pair)
             _describe(pair, rule)
     return list(gathered.values())
@@ -212,7 +246,7 @@ def revoked_rule(group: SecurityGroup, rule: GroupRule) -> t.RevokedSecurityGrou
     return shown
 
 
-def group_rule(group: SecurityGroup, rule: GroupRule, own: Tags) -> t.SecurityGroupRule:
+def group_rule(group: SecurityGroup, rule: GroupRule, own: Tags, named: Named) -> t.SecurityGroupRule:
     key = group.key
     shown: t.SecurityGroupRule = {
         "SecurityGroupRuleId": rule.id,
@@ -230,7 +264,7 @@ def group_rule(group: SecurityGroup, rule: GroupRule, own: Tags) -> t.SecurityGr
     if rule.cidr6 is not None:
         shown["CidrIpv6"] = rule.cidr6
     if rule.group is not None:
-        shown["ReferencedGroupInfo"] = {"GroupId": rule.group, "UserId": key.account}
+        shown["ReferencedGroupInfo"] = named(rule)
     if rule.prefix_list is not None:
         shown["PrefixListId"] = rule.prefix_list
     if rule.description is not None:
