@@ -193,10 +193,15 @@ def named(path: str, arn: Callable[[Call, str], str]) -> Resources:
 
 def tag_keys(given: Any) -> dict[str, Values]:
     """`aws:RequestTag/…` and `aws:TagKeys`, from any of the forms in which AWS's services take tags."""
-    found = dict(_pairs(given))
+    found: dict[str, list[str]] = {}
+    for key, value in _pairs(given):
+        found.setdefault(key, []).append(value)
     if not found:
         return {}
-    return {"aws:TagKeys": list(found)} | {f"aws:RequestTag/{key}": value for key, value in found.items()}
+    # A key that is given twice has both values: nobody shall be shown one and be given the other.
+    return {"aws:TagKeys": list(found)} | {
+        f"aws:RequestTag/{key}": values[0] if len(values) == 1 else values for key, values in found.items()
+    }
 
 
 def _pairs(given: Any) -> Iterator[tuple[str, str]]:

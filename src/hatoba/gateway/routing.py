@@ -34,6 +34,8 @@ _PREFIX = re.compile(r"[a-z]+-")  # data-servicediscovery, stream-…, sync-…,
 _RPC = re.compile(r"/service/([^/]+)/operation/[^/]+/?")
 _AGENT = re.compile(r"\bapi/([A-Za-z0-9_.-]+)")
 _QUERY = frozenset(("query", "ec2"))
+_LONGEST_REGION = 32
+_LONGEST = 255  # of what strangers say and is remembered: no name of a host, a target or a service is longer
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +71,8 @@ def route(
         )
     target = request.headers.get("x-amz-target", "").rpartition(".")[0] or None
     rpc = _RPC.fullmatch(request.path) if request.path.startswith("/service/") else None
-    service = _settled(signing_name, target, rpc and rpc[1], version)
+    said = (signing_name, target, rpc and rpc[1], version)
+    service = _settled(*said) if all(len(each or "") <= _LONGEST for each in said) else None
     if service is None:
         candidates = _by_head(signing_name, target, rpc and rpc[1], host, version)
         service = _of_several(candidates, request, served, stranger)
@@ -81,7 +84,7 @@ def route(
 
 
 def valid_region(region: str) -> bool:
-    return _REGION.fullmatch(region) is not None or region == "aws-global"
+    return (len(region) <= _LONGEST_REGION and _REGION.fullmatch(region) is not None) or region == "aws-global"
 
 
 @lru_cache(maxsize=4096)
@@ -145,9 +148,13 @@ def _by_agent(agent: str) -> index.Service | None:
     )
 
 
-@lru_cache(maxsize=4096)
 def of_host(host: str) -> tuple[Candidates, str | None]:
     """The services and the region that a host name tells, if any."""
+    return _of_host(host) if len(host) <= _LONGEST else ((), None)
+
+
+@lru_cache(maxsize=4096)
+def _of_host(host: str) -> tuple[Candidates, str | None]:
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
     name = name.lower()
     suffix = next((suffix for suffix in _SUFFIXES if name.endswith(suffix)), None)

@@ -83,11 +83,13 @@ def find(name: str) -> Operator | None:
     return msgspec.structs.replace(plain, if_exists=if_exists, quantifier=named)
 
 
+_LONGEST = 64
 _BY_NAME = {name.lower(): operator for name, operator in _PLAIN.items()}
 
 
 def is_operator(name: str) -> bool:
-    return find(name) is not None
+    """What is too long for one is not looked up, since that is remembered."""
+    return len(name) <= _LONGEST and find(name) is not None
 
 
 # --- values

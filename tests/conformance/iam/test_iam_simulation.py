@@ -181,3 +181,21 @@ def test_what_cannot_be_simulated(iam: Any, alice: str, account: str) -> None:
     refused("NoSuchEntity", principal, PolicySourceArn=f"arn:aws:iam::{account}:user/Nobody", **actions)
     refused("InvalidInput", principal, PolicySourceArn=f"arn:aws:iam::{account}:policy/Alice", **actions)
     refused("InvalidInput", principal, PolicySourceArn=alice, CallerArn=f"arn:aws:iam::{account}:root", **actions)
+
+
+def test_lists_that_have_more_pairs_than_there_is_memory_for(iam: Any) -> None:
+    """A hundred million of them: the first page is told, and the rest is not made."""
+    import tracemalloc
+
+    tracemalloc.start()
+    try:
+        answer = iam.simulate_custom_policy(
+            PolicyInputList=[AFTER],
+            ActionNames=[f"s3:A{number}" for number in range(10_000)],
+            ResourceArns=[f"arn:aws:s3:::b{number}" for number in range(10_000)],
+            MaxItems=2,
+        )
+        assert (len(answer["EvaluationResults"]), answer["IsTruncated"]) == (2, True)
+        assert tracemalloc.get_traced_memory()[1] < 100 * 2**20
+    finally:
+        tracemalloc.stop()

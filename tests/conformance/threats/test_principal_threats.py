@@ -96,6 +96,22 @@ def a_session_for_more_than_its_policy(victim: Victim) -> bool:
     return works(victim.platform.client("iam", key=key, token=given["SessionToken"]).list_users)
 
 
+def by_two_tags_that_differ_in_case(victim: Victim) -> bool:
+    """Whoever may give one value of a tag gives another, and beside it the right one under nearly the same key."""
+    condition = {"StringEquals": {"aws:RequestTag/team": "blue"}}
+    victim.may({**allow("ec2:CreateVpc", "ec2:CreateTags"), "Condition": condition})
+    tags = [{"Key": "team", "Value": "red"}, {"Key": "Team", "Value": "blue"}]
+    given = [{"ResourceType": "vpc", "Tags": tags}]
+    return works(victim.mallory("ec2").create_vpc, CidrBlock="10.0.0.0/16", TagSpecifications=given)
+
+
+def whose_device_it_is(victim: Victim) -> bool:
+    """Whoever may look at their own devices looks at another's, by its number."""
+    serial = victim.iam.create_virtual_mfa_device(VirtualMFADeviceName="of-ann")["VirtualMFADevice"]["SerialNumber"]
+    victim.may(allow("iam:GetMFADevice", on=f"arn:aws:iam::{victim.account}:user/${{aws:username}}"))
+    return works(victim.mallory("iam").get_mfa_device, SerialNumber=serial)
+
+
 def a_role_that_trusts_others(victim: Victim) -> bool:
     role = victim.role({"AWS": f"arn:aws:iam::{fresh_account()}:root"})
     victim.may(allow("sts:AssumeRole"))
@@ -162,6 +178,14 @@ THREATS: list[tuple[Attack, tuple[str, str, str]]] = [
             "session=tuple(given) if limited else None",
             "session=None",
         ),
+    ),
+    (
+        by_two_tags_that_differ_in_case,
+        ("hatoba.services.iam.authorizer.facts:_folded", "if key in found else", "if False else"),
+    ),
+    (
+        whose_device_it_is,
+        ("hatoba.services.iam.targets:of_device", 'if req.get("UserName"):', "if True:"),
     ),
     (a_role_that_trusts_others, REFUSED),
     (a_role_for_tasks, REFUSED),

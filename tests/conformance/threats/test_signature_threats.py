@@ -153,6 +153,20 @@ def for_another_region(w: World) -> bool:
     return Wire(w, region="eu-west-1").change("/eu-west-1/", "/us-east-1/").gets_in()
 
 
+def to_another_region_by_a_second_credential(w: World) -> bool:
+    """What was signed for one region goes to another: whoever listens puts another scope before the true one."""
+    wire = Wire(w)
+    true = wire.headers["authorization"].partition("Credential=")[2].partition(",")[0]
+    return wire.change("Credential=", f"Credential={true.replace('us-east-1', 'eu-west-1')}, Credential=").gets_in()
+
+
+def to_another_region_by_another_field(w: World) -> bool:
+    """Likewise, in a field that only looks like it."""
+    wire = Wire(w)
+    true = wire.headers["authorization"].partition("Credential=")[2].partition(",")[0]
+    return wire.change(" Credential=", f" NoCredential={true.replace('us-east-1', 'eu-west-1')}, Credential=").gets_in()
+
+
 def for_another_service(w: World) -> bool:
     """A signature for a name that is none of AWS's, on a request to ECS."""
     return Wire(w, service="anything").gets_in()
@@ -192,12 +206,15 @@ def unsigned(w: World) -> bool:
 
 Attack = Callable[[World], bool]
 COMPARED = (VERIFY, "if not hmac.compare_digest(expected.encode(), canonical.encoded(claim.signature)):", "if False:")
+TWICE = (VERIFY, "if signing_scope(request) != (claim.access_key_id, claim.region, claim.service):", "if False:")
 TIME = "hatoba.aws.sigv4.verify:_check_time"
 
 THREATS: list[tuple[Attack, tuple[str, str, str]]] = [
     (forged, COMPARED),
     (truncated, COMPARED),
     (for_another_region, COMPARED),
+    (to_another_region_by_a_second_credential, TWICE),
+    (to_another_region_by_another_field, TWICE),
     (replayed, (TIME, "elif time < now - SKEW:", "elif False:")),
     (from_the_future, (TIME, "if time > now + SKEW:", "if False:")),
     (presigned_long_ago, (TIME, "if time + claim.expires < now:", "if False:")),

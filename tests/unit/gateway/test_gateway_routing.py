@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Container
 
 import pytest
@@ -184,3 +185,18 @@ def test_the_partition_of_a_region(region: str, partition: str) -> None:
 )
 def test_one_field_of_a_form(form: bytes, value: str | None) -> None:
     assert form_field(form, b"Version") == value
+
+
+def test_what_strangers_say_is_remembered_only_if_it_is_short() -> None:
+    """Heads may have 64 KiB: thousands of such names would stay in memory for good."""
+    long = "x" * 60_000
+    caches = (routing._of_host, routing._settled)
+    before = [cache.cache_info().currsize for cache in caches]
+    with pytest.raises(AwsError):
+        asked(host=f"{long}.localhost")
+    for headers in ({"authorization": signed(long)}, {"authorization": signed("ecs"), "x_amz_target": f"{long}.A"}):
+        with contextlib.suppress(AwsError):
+            asked(**headers)
+    assert [cache.cache_info().currsize for cache in caches] == before
+    with pytest.raises(AwsError, match="valid region"):
+        asked(authorization=signed("ecs", region="us-" + "a" * 60 + "-1"))

@@ -135,3 +135,13 @@ def test_the_resources_own_policy_goes_along_with_the_rooms_actions() -> None:
     ]
     strict = Access("store", {"Do": rule}, policy_of=policy_of, trusts_account=False)
     assert [need.trusts_account for need in strict.needs("Do", {"things": ["a", "b"]}, NOBODY)] == [False, False]
+
+
+def test_a_tag_that_is_given_twice_has_both_values() -> None:
+    """Or policies would be asked about the one, and the resource be given the other."""
+    given = [{"Key": "team", "Value": "blue"}, {"Key": "team", "Value": "red"}, {"Key": "a", "Value": "1"}]
+    assert tag_keys(given) == {
+        "aws:TagKeys": ["team", "a"],
+        "aws:RequestTag/team": ["blue", "red"],
+        "aws:RequestTag/a": "1",
+    }

@@ -23,6 +23,8 @@ from hatoba.aws.wire import WireRequest, form
 
 SKEW = 15 * 60
 _LONGEST = 7 * 24 * 3600  # a presigned request's greatest life
+_TIME = len("20240102T030405Z")
+_LONGEST_NAME = 64  # of a scope's region and service: what is derived for them is remembered
 
 
 class _Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +75,9 @@ def verify(
         claim = _query_claim(request, old)
     else:
         raise refusals.missing(old)
+    if signing_scope(request) != (claim.access_key_id, claim.region, claim.service):
+        # Where to is read from the one, who from the other: what is added to a header that was heard chooses neither.
+        raise refusals.incomplete(old, "The request names more than one Credential. ")
     credential = find_secret(claim.access_key_id)
     if credential is None or (claim.token or None) != credential.token:
         raise refusals.unknown_key(old)
@@ -180,11 +185,13 @@ def _scope(credential: str, old: bool) -> tuple[str, str, str, str]:
         raise refusals.scope(
             old, f"Credential should be scoped with a valid terminator: 'aws4_request', not '{parts[4][:64]}'."
         )
+    if max(map(len, parts[1:4])) > _LONGEST_NAME:
+        raise refusals.scope(old, "Credential should be scoped to a valid date, region and service.")
     return parts[0], parts[1], parts[2], parts[3]
 
 
 def _check_time(claim: _Claim, now: float, old: bool) -> None:
-    time = _seconds(claim.time)
+    time = _seconds(claim.time) if len(claim.time) == _TIME else None
     if time is None:
         said = f"Date must be in ISO-8601 'basic format'. Got '{claim.time[:64]}'."
         raise refusals.incomplete(old, f"{said} See http://en.wikipedia.org/wiki/ISO_8601")
@@ -232,7 +239,7 @@ def _hash(body: bytes) -> str:
 @lru_cache(maxsize=1024)
 def _seconds(time: str) -> int | None:
     """20240102T030405Z in seconds since the epoch."""
-    if len(time) != 16 or time[8] != "T" or time[15] != "Z" or not (time[:8] + time[9:15]).isdecimal():
+    if len(time) != _TIME or time[8] != "T" or time[15] != "Z" or not (time[:8] + time[9:15]).isdecimal():
         return None
     year, month, day = int(time[:4]), int(time[4:6]), int(time[6:8])
     hour, minute, second = int(time[9:11]), int(time[11:13]), int(time[13:15])

@@ -127,7 +127,7 @@ class Recorder:
         for asked, _, began, result, error, seconds in ended:
             call = asked.call
             code = error.code if error is not None else "ok" if result is not None else _INTERNAL[0]
-            who = asker(call) or "nobody"
+            who = _in_a_line(asker(call)) or "nobody"
             self._tell(
                 f"{clock_time(began)} {call.scope.account} {call.scope.region} {who} {call.service}:{call.operation}"
                 f" {code} {1000 * seconds:.1f} ms from {call.source_ip or '-'} {call.request_id}"
@@ -135,6 +135,11 @@ class Recorder:
 
     def collect(self) -> str:
         return f"# TYPE hatoba_audit_lost_total counter\nhatoba_audit_lost_total {self.lost}\n"
+
+
+def _in_a_line(name: str) -> str:
+    """What a provider calls somebody may be any text, and must not look like a line of ours."""
+    return name if name.isprintable() and " " not in name else ascii(name)
 
 
 def _entries(ended: Iterable[Ended]) -> list[Entry]:

@@ -12,22 +12,30 @@ from functools import lru_cache
 from typing import TypeVar
 
 from hatoba.aws.shapes import ec2 as t
+from hatoba.policy.patterns import ANY, STAR, Glob
 from hatoba.services.ec2.model.errors import invalid
+
+_LONGEST = 255  # characters of a pattern that is remembered
 
 T = TypeVar("T")
 Values = Callable[[T], Iterable[str | None]]
 
 
-@lru_cache(1024)
-def _pattern(text: str) -> re.Pattern[str]:
+def _pattern(text: str) -> Glob:
+    return _remembered(text) if len(text) <= _LONGEST else _made(text)
+
+
+def _made(text: str) -> Glob:
     """`*` is any text, `?` any character; a backslash takes the meaning from what follows it."""
-    parts = re.findall(r"\\.|.", text, re.DOTALL)
-    wild = {"*": ".*", "?": "."}
-    return re.compile("".join(wild.get(part) or re.escape(part[-1]) for part in parts), re.DOTALL)
+    wild = {"*": STAR, "?": ANY}
+    return Glob(tuple(wild.get(part) or part[-1] for part in re.findall(r"\\.|.", text, re.DOTALL)))
+
+
+_remembered = lru_cache(1024)(_made)
 
 
 def matches(value: str, pattern: str) -> bool:
-    return value == pattern or _pattern(pattern).fullmatch(value) is not None
+    return value == pattern or _pattern(pattern).matches(value)
 
 
 def is_pattern(text: str) -> bool:

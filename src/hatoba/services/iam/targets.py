@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from hatoba.gateway.call import Call
 from hatoba.gateway.needs import EVERYTHING, Params
-from hatoba.services.iam.model import POLICY, USER, Kind, Named, access_keys
+from hatoba.services.iam.model import POLICY, USER, Kind, Named, access_keys, find_device
 
 
 class Target(NamedTuple):
@@ -82,6 +82,15 @@ def said(member: str) -> Find:
         return Target(str(req.get(member) or "") or EVERYTHING)
 
     return find
+
+
+def of_device(req: Params, call: Call) -> Target:
+    """The user who is named, or else who has the device."""
+    if req.get("UserName"):
+        return by_name(USER)(req, call)
+    device = find_device(call.store, call.scope, str(req.get("SerialNumber") or ""))
+    user = USER.find(call.store, call.scope, device.user) if device is not None and device.user is not None else None
+    return Target(USER.arn(user), user) if user is not None else Target(arn_of(call, "user/*"))
 
 
 def of_key(req: Params, call: Call) -> Target:

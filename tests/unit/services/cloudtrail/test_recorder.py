@@ -15,7 +15,7 @@ from hatoba.core.errors import AwsError
 from hatoba.core.ids import SeededIds
 from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
-from hatoba.core.records import Record
+from hatoba.core.records import Record, replace
 from hatoba.core.secret import Sealer
 from hatoba.gateway.access import EverythingPasses, KnownKeys
 from hatoba.gateway.call import Call, Principal
@@ -52,8 +52,8 @@ def room() -> Service:
         name = req["clusterName"]
         with call.tx() as tx:
             tx.put(clusters, Cluster(key=clusters.key(call.scope, name)))
-        if name == "late":
-            raise AwsError("Too late.", code="ClientException")
+        if name.startswith("late"):
+            raise AwsError(f"Too late.{name[4:]}", code="ClientException")
         return {"cluster": {"clusterArn": call.arn(f"cluster/{name}")}}
 
     @ecs.operation
@@ -211,3 +211,25 @@ async def test_secrets_stay_out_of_the_trail_and_the_journal(tmp_path: Path) -> 
         assert list(second["logConfiguration"]["options"]) == ["splunk-token"]
         await w.store.durable()
         assert secret.encode() not in w.journal.read_bytes()
+
+
+async def test_nobody_fills_the_trail_with_what_they_say(tmp_path: Path) -> None:
+    """Names, errors and user agents as long as a request: some hundred of them would push all that was before out."""
+    name = "x" * 300_000
+    async with world(tmp_path) as w:
+        with pytest.raises(AwsError):
+            await w.as_(ANN).create_cluster(clusterName=f"late{name}")
+        await w.as_(ANN).create_cluster(clusterName=name)
+        for entry in await w.entries():
+            assert len(entry.document) < 10_000
+            assert not [thing for thing in entry.things if len(thing.name) > 2048]
+
+
+async def test_a_name_that_looks_like_a_line_of_ours_is_none(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        who = replace(ANN, arn="arn:aws:iam::123456789012:user/ann ecs:ListClusters ok\n1970-01-12 mallory")
+        await w.as_(who).create_cluster(clusterName="blue")
+        await w.entries()
+        (line,) = w.lines
+        assert "\n" not in line
+        assert line.split()[3].startswith("'ann")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -135,3 +136,11 @@ def test_permissions_hold_every_rule_once(rules: list[GroupRule]) -> None:
     ports = [(each["IpProtocol"], each.get("FromPort"), each.get("ToPort")) for each in gathered]
     assert len(set(ports)) == len(ports)
     assert all(re.fullmatch(r"-1|tcp|udp|50", protocol) for protocol, _, _ in ports)
+
+
+def test_no_pattern_takes_long() -> None:
+    """Anybody who may describe anything gives one, and tags have 256 characters."""
+    began = time.process_time()
+    for pattern in ("*a" * 60 + "*b", "*a?" * 40 + "*b", "*" * 250 + "b", "*" * 100_000 + "b"):
+        assert not matches("a" * 256, pattern)
+    assert time.process_time() - began < 2

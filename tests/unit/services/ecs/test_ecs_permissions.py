@@ -69,6 +69,9 @@ async def test_a_role_is_passed_again_with_every_run(tmp_path: Path) -> None:
         runs = acting(w, allow("ecs:RunTask"))
         await refused(runs.run_task, taskDefinition="web", **run)
         await refused(runs.run_task, taskDefinition="plain", overrides={"taskRoleArn": ROLE}, **run)
+        await w.ecs.register_task_definition(**definition(family="pulls", executionRoleArn=ROLE))
+        for family, name in (("web", "taskRoleArn"), ("pulls", "executionRoleArn")):  # an empty one overrides nothing
+            await refused(runs.run_task, taskDefinition=family, overrides={name: ""}, **run)
         assert (await runs.run_task(taskDefinition="plain", **run))["tasks"]
         may = acting(w, allow("ecs:RunTask"), passing("ecs-tasks.amazonaws.com"))
         assert (await may.run_task(taskDefinition="web", **run))["tasks"]

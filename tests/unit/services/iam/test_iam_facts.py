@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hatoba.gateway.access import root, service_role
+from hatoba.gateway.access import anonymous, root, service_role
 from hatoba.gateway.call import SessionContext
 from hatoba.gateway.way import Way
 from tests.unit.services.asked import SCOPE
@@ -58,6 +58,8 @@ HAD = [  # who, key, value
     ("user", "aws:SecureTransport", "false"),
     ("user", "aws:ViaAWSService", "false"),
     ("user", "aws:PrincipalIsAWSService", "false"),
+    ("anonymous", "aws:PrincipalAccount", "anonymous"),
+    ("anonymous", "aws:userid", "anonymous"),
     ("endpoint", "aws:SourceVpce", "vpce-1"),
     ("endpoint", "aws:SourceVpc", "vpc-1"),
     ("endpoint", "aws:VpceAccount", ACCOUNT),
@@ -142,6 +144,8 @@ def who(lab: Lab, name: str) -> Any:
             return lab.role("plain", session=session())
         case "root":
             return root("aws", ACCOUNT)
+        case "anonymous":
+            return anonymous(ACCOUNT)
     return service_role(SCOPE, "ecs")
 
 

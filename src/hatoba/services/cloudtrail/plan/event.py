@@ -15,6 +15,7 @@ from hatoba.gateway.call import Call, Principal
 
 VERSION = "1.11"
 LONGEST = 64 * 1024  # bytes of parameters or answer; what is longer is left out
+_SHORT = 1024  # characters of an error and of the user agent; what is longer is cut
 
 
 def event(
@@ -37,7 +38,7 @@ def event(
         "eventName": call.operation,
         "awsRegion": call.scope.region,
         "sourceIPAddress": call.source_ip,
-        "userAgent": call.user_agent,
+        "userAgent": call.user_agent[:_SHORT],
         "requestParameters": bounded(parameters),
         "responseElements": bounded(answer),
         "requestID": call.request_id,
@@ -51,7 +52,7 @@ def event(
     if call.way is not None:
         made["vpcEndpointId"], made["vpcEndpointAccountId"] = call.way.endpoint, call.way.account
     if error is not None:
-        made["errorCode"], made["errorMessage"] = error
+        made["errorCode"], made["errorMessage"] = error[0], error[1][:_SHORT]
     if seconds is not None:
         made["additionalEventData"] = {"milliseconds": round(1000 * seconds, 2)}
     return made

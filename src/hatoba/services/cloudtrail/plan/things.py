@@ -11,6 +11,7 @@ from hatoba.core import arn as arns
 from hatoba.trail.port import Thing
 
 MOST = 20  # of one event
+_LONGEST = 2048  # characters of an ARN: nothing that is there has a longer one
 _DEPTH = 3  # of an answer: `services[0].loadBalancers[0]` names other services' resources
 
 _SERVICES = {
@@ -34,7 +35,7 @@ def things(operation: Operation, needed: Iterable[str], answer: Mapping[str, Any
     found = [name for name in needed if "*" not in name]
     if answer is not None and (find := _finder(operation)) is not None:
         find(answer, found)
-    named = (Thing(kind(name), name) for name in dict.fromkeys(found))
+    named = (Thing(kind(name), name) for name in dict.fromkeys(found) if len(name) <= _LONGEST)
     return tuple(thing for thing in named if thing.kind)[:MOST]
 
 

@@ -42,8 +42,11 @@ def passing_tasks_roles(action: str, req: Params, call: Call) -> Iterable[Need]:
     """Of what is run: the task definition's, unless overridden."""
     reference = next(member(req, "taskDefinition"), None)
     known = definition(call, reference)[1] if reference is not None else None
-    roles = {**(known.content if known is not None else {}), **(req.get("overrides") or {})}
-    return _passed(call, TASKS, (role for name in ("taskRoleArn", "executionRoleArn") if (role := roles.get(name))))
+    said: Params = req.get("overrides") or {}
+    own = known.content if known is not None else {}
+    # An empty text overrides nothing, as `plan.workload.roles` has it.
+    roles = (said.get(name) or own.get(name) for name in ("taskRoleArn", "executionRoleArn"))
+    return _passed(call, TASKS, filter(None, roles))
 
 
 def _passed(call: Call, to: str, roles: Iterable[str]) -> Iterator[Need]:

@@ -72,14 +72,15 @@ def _exists(view: View, call: Call, parsed: arn.Arn) -> bool:
     cluster, _, name = rest.partition("/")
     match kind:
         case "cluster":
-            return find_cluster(view, call.scope, cluster) is not None
+            return find_cluster(view, call.scope, rest) is not None
         case "task":
             return find_task(view, call.scope, cluster, name) is not None
         case "service":
             service = find_service(view, call.scope, cluster, name)
             return service is not None and service.status != "INACTIVE"
         case "task-definition":
-            return ":" in rest and find_definition(view, call.scope, rest) is not None
+            found = find_definition(view, call.scope, rest)
+            return found is not None and found.arn == str(parsed)  # and not `web:007`, which would have tags of its own
         case "task-set":
             service = find_service(view, call.scope, cluster, name.partition("/")[0])
             return service is not None and find_task_set(view, service, str(parsed)) is not None

@@ -188,9 +188,10 @@ def _simulate(
         names={key.lower(): key for key in context_keys(texts)},
     )
     resources = req.get("ResourceArns") or ["*"]
-    rows = [
-        (f"{number:06d}", action, one) for number, (action, one) in enumerate(_pairs(req["ActionNames"], resources))
-    ]
+    # One after the other: of long lists there are more pairs than anybody has memory for.
+    rows = (
+        (f"{number:012d}", action, one) for number, (action, one) in enumerate(_pairs(req["ActionNames"], resources))
+    )
     page, marker = marked_page(call, rows, req, lambda row: row[0], _filters(req))
     found: list[t.EvaluationResult] = []
     for _, action, one in page:

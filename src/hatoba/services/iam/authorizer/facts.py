@@ -15,7 +15,7 @@ from hatoba.aws.index import signing_name
 from hatoba.core import arn as arns
 from hatoba.gateway.call import Call
 from hatoba.gateway.membership import Membership, Memberships
-from hatoba.gateway.needs import EVERYTHING, Need
+from hatoba.gateway.needs import EVERYTHING, Keys, Need
 from hatoba.gateway.tags import tags
 from hatoba.policy.request import Values
 from hatoba.services.iam.authorizer.standing import Standing, service_of
@@ -48,7 +48,7 @@ class Facts:
         # Many statements ask for the same few keys.
         found = self._found
         if found is None:
-            found = self._found = {name.lower(): _values(value) for name, value in self.need.keys.items()}
+            found = self._found = _folded(self.need.keys)
         if key not in found:
             found[key] = self._find(key)
         return found[key]
@@ -99,6 +99,16 @@ class Facts:
         return tuple(found) or None
 
 
+def _folded(given: Keys) -> dict[str, Values | None]:
+    """By names in lower case. Two that differ in nothing else (tags may) have the values of both: what one of them
+    satisfies does not speak for the other."""
+    found: dict[str, Values | None] = {}
+    for name, value in given.items():
+        key = name.lower()
+        found[key] = (*(found.get(key) or ()), *_values(value)) if key in found else _values(value)
+    return found
+
+
 def _values(said: str | object) -> Values:
     if isinstance(said, str):
         return (said,)
@@ -119,6 +129,11 @@ def _principal_arn(facts: Facts) -> Values:
     """Of a session the role's."""
     who = facts.call.principal
     return (who.role or who.arn,)
+
+
+def _unless_anonymous(facts: Facts, known: str) -> str:
+    """Who has not signed is nobody of the account that happens to be asked."""
+    return "anonymous" if facts.call.principal.kind == "anonymous" else known
 
 
 def _principal_type(facts: Facts) -> Values:
@@ -277,7 +292,7 @@ _GLOBAL: dict[str, Callable[[Facts], Values | None]] = {
     "aws:federatedprovider": _provider,
     "aws:multifactorauthage": _factor_age,
     "aws:multifactorauthpresent": _factor,
-    "aws:principalaccount": lambda facts: (facts.call.principal.account,),
+    "aws:principalaccount": lambda facts: (_unless_anonymous(facts, facts.call.principal.account),),
     "aws:principalarn": _principal_arn,
     "aws:principalisawsservice": _is_service,
     "aws:principalorgid": lambda facts: _organization(_own_place(facts)),
@@ -300,7 +315,7 @@ _GLOBAL: dict[str, Callable[[Facts], Values | None]] = {
     "aws:sourcevpce": _source_endpoint,
     "aws:tokenissuetime": _issued,
     "aws:useragent": _agent,
-    "aws:userid": lambda facts: (facts.call.principal.id,),
+    "aws:userid": lambda facts: (_unless_anonymous(facts, facts.call.principal.id),),
     "aws:username": _username,
     "aws:vpceaccount": _endpoint_account,
     "aws:vpcsourceip": _vpc_source_ip,

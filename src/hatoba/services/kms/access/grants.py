@@ -7,7 +7,7 @@ Source: the developer guide, "Grants in AWS KMS", "Grant constraints".
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hatoba.gateway.call import Call
@@ -20,9 +20,12 @@ from hatoba.services.kms.model import Grant
 def with_grants(target: Target, action: str, req: Params, context: Mapping[str, str], call: Call) -> str | None:
     """The policy that decides, with what a grant adds to it. `action`: `kms:Decrypt`."""
     operation = action.removeprefix("kms:")
-    if target.key is None or not any(_allows(grant, operation, req, context, call) for grant in _of(target, call)):
+    if target.key is None:
         return target.policy
-    return _added(target.policy, action, call)
+    for name, grants in _of(target, call):
+        if any(_allows(grant, operation, req, context, call) for grant in grants):
+            return _added(target.policy, action, name)
+    return target.policy
 
 
 def retiring(action: str, req: Params, call: Call) -> str | None:
@@ -32,16 +35,20 @@ def retiring(action: str, req: Params, call: Call) -> str | None:
         return None
     own = {grant.retiring, *([grant.grantee] if "RetireGrant" in grant.operations else [])}
     services = {grant.retiring_service, *([grant.grantee_service] if "RetireGrant" in grant.operations else [])}
-    known = own.intersection(_names(call)) or services.intersection(_services(call))
-    return _added(None, action, call) if known else None
+    for name in _names(call):
+        if name in own:
+            return _added(None, action, name)
+    return _added(None, action, call.principal.arn) if services.intersection(_services(call)) else None
 
 
-def _of(target: Target, call: Call) -> Iterable[Grant]:
-    """The key's grants to who asks: found by both, however many others there are."""
+def _of(target: Target, call: Call) -> Iterator[tuple[str, Iterable[Grant]]]:
+    """The key's grants to who asks, found by both, however many others there are; and as whom the grantee is named."""
     assert target.key is not None
     scope, id_ = target.key.scope, target.key.id
-    for who in (*_names(call), *_services(call)):
-        yield from call.store.index(model.grants, "grantee", (scope, id_, who))
+    for name in _names(call):
+        yield name, call.store.index(model.grants, "grantee", (scope, id_, name))
+    for service in _services(call):
+        yield call.principal.arn, call.store.index(model.grants, "grantee", (scope, id_, service))
 
 
 def _names(call: Call) -> list[str]:
@@ -83,9 +90,10 @@ _CONSTRAINED = (
 )
 
 
-def _added(policy: str | None, action: str, call: Call) -> str:
+def _added(policy: str | None, action: str, name: str) -> str:
+    """`name`: what the grant calls the grantee. One to a role leaves its sessions within what limits them."""
     document: dict[str, Any] = json.loads(policy) if policy is not None else {"Version": "2012-10-17", "Statement": []}
     statements = document.get("Statement")
-    given = {"Effect": "Allow", "Principal": {"AWS": call.principal.arn}, "Action": action, "Resource": "*"}
+    given = {"Effect": "Allow", "Principal": {"AWS": name}, "Action": action, "Resource": "*"}
     document["Statement"] = [*(statements if isinstance(statements, list) else [statements]), given]
     return json.dumps(document)

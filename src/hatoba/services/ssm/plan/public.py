@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import cache
+from functools import lru_cache
 
 import msgspec
 
@@ -86,7 +86,7 @@ def under(region: str, path: str, *, recursive: bool) -> list[Public]:
     ]
 
 
-@cache
+@lru_cache(maxsize=64)  # every name of a region works
 def _published(region: str) -> dict[str, str]:
     return {f"/aws/service/{name}": value for name, value in {**_images(region), **_infrastructure(region)}.items()}
 
