@@ -6,13 +6,16 @@ One is of host-side IPv4 addresses, the other one of the IPv6 blocks that VPCs a
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
 
 from hatoba.app.places import Places, write
 from hatoba.core.errors import Refused
-from hatoba.network import addresses6
 from hatoba.network.addresses import choose_pool
+
+N = TypeVar("N", IPv4Network, IPv6Network)
 
 WITHIN = IPv4Network("100.64.0.0/10")
 WITHIN6 = IPv6Network("fd68:6174::/32")
@@ -22,41 +25,41 @@ _ROUTES6 = Path("/proc/net/ipv6_route")
 
 def ensure_pool(places: Places, wanted: str) -> str:
     """`wanted`, or the one chosen before, or a /16 within 100.64.0.0/10 that no route of this host touches."""
-    file = places.control / "pool"
-    if file.exists():
-        return file.read_text().strip()
-    if wanted:
-        try:
-            pool: IPv4Network | None = IPv4Network(wanted)
-        except ValueError:
-            raise Refused(f"The pool {wanted} is not a block of addresses.") from None
-        if pool is None or pool.prefixlen > 16:
-            raise Refused(f"The pool {wanted} is too small: it has to be a /16 or larger.")
-    else:
-        start = zlib.crc32(places.instance.encode()) % 64
-        pool = choose_pool(WITHIN, _routed(), start=start)
-        if pool is None:
-            raise Refused(f"No /16 within {WITHIN} is free on this host. Name one with --pool.")
-    write(file, f"{pool}\n")
-    return str(pool)
+    kind = _Kind(IPv4Network, "addresses", WITHIN, 16, smallest=16, named="--pool")
+    return _ensure(places, places.control / "pool", wanted, kind, _routed)
 
 
 def ensure_pool6(places: Places, wanted: str) -> str:
     """`wanted`, or the one chosen before, or a /40 within fd68:6174::/32 that no route of this host touches."""
-    file = places.control / "pool6"
+    kind = _Kind(IPv6Network, "IPv6 addresses", WITHIN6, 40, smallest=48, named="HATOBA_POOL6")
+    return _ensure(places, places.control / "pool6", wanted, kind, _routed6)
+
+
+class _Kind(NamedTuple, Generic[N]):
+    read: Callable[[str], N]
+    words: str  # what it is a block of
+    within: N
+    prefix: int  # of the one that is chosen
+    smallest: int
+    named: str  # how the operator says which
+
+
+def _ensure(places: Places, file: Path, wanted: str, kind: _Kind[N], routed: Callable[[], Iterable[N]]) -> str:
     if file.exists():
         return file.read_text().strip()
     if wanted:
         try:
-            pool: IPv6Network | None = IPv6Network(wanted)
+            pool = kind.read(wanted)
         except ValueError:
-            raise Refused(f"The pool {wanted} is not a block of IPv6 addresses.") from None
-        if pool is None or pool.prefixlen > 48:
-            raise Refused(f"The pool {wanted} is too small: it has to be a /48 or larger.")
+            raise Refused(f"The pool {wanted} is not a block of {kind.words}.") from None
+        if pool.prefixlen > kind.smallest:
+            raise Refused(f"The pool {wanted} is too small: it has to be a /{kind.smallest} or larger.")
     else:
-        pool = addresses6.choose_pool(WITHIN6, _routed6(), start=zlib.crc32(places.instance.encode()) % 256)
-        if pool is None:
-            raise Refused(f"No /40 within {WITHIN6} is free on this host. Name one: HATOBA_POOL6.")
+        # Each instance begins elsewhere, so that two on one machine seldom meet.
+        chosen = choose_pool(kind.within, routed(), kind.prefix, start=zlib.crc32(places.instance.encode()))
+        if chosen is None:
+            raise Refused(f"No /{kind.prefix} within {kind.within} is free on this host. Name one with {kind.named}.")
+        pool = chosen
     write(file, f"{pool}\n")
     return str(pool)
 

@@ -56,11 +56,6 @@ def by_endpoint_prefix(prefix: str) -> tuple[Service, ...]:
     return _table("endpoint_prefix").get(prefix, ())
 
 
-def by_service_id(service_id: str) -> tuple[Service, ...]:
-    """By the model's service id: `Elastic Load Balancing v2`."""
-    return _table("service_id").get(service_id, ())
-
-
 def choose(candidates: tuple[Service, ...], *, target: str | None = None, version: str | None = None) -> Service | None:
     """The candidate that the request means: by `X-Amz-Target`'s prefix or by the query protocols' `Version`, else the
     first of the same name as its signing name, else the first."""
@@ -77,7 +72,6 @@ _KEYS: dict[str, Callable[[Service], str | None]] = {
     "signing_name": lambda service: service.signing_name,
     "target_prefix": lambda service: service.target_prefix,
     "endpoint_prefix": lambda service: service.endpoint_prefix,
-    "service_id": lambda service: service.service_id,
 }
 
 

@@ -46,7 +46,6 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False
 class ErrorTrait(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     code: str | None = None
     http_status_code: int | None = None
-    sender_fault: bool = False
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -65,7 +64,6 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     location_name: str | None = None
     timestamp_format: str | None = None
     xml_namespace: XmlNamespace | str | None = None
-    xml_order: tuple[str, ...] = ()
     flattened: bool = False
     streaming: bool = False
     sensitive: bool = False
@@ -115,15 +113,6 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     def __repr__(self) -> str:
         return f"Operation({self.model.name}.{self.name})"
-
-
-class Paginator(msgspec.Struct, frozen=True, kw_only=True):
-    """How an operation's answer is cut in pages: names of members (of the input, of the output)."""
-
-    input_token: tuple[str, ...] | str
-    output_token: tuple[str, ...] | str
-    result_key: tuple[str, ...] | str = ()
-    limit_key: str | None = None
 
 
 class _Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -191,7 +180,6 @@ class ServiceModel:
         self.shapes = file.shapes
         self._raw = file.operations
         self._operations: dict[str, Operation] = {}
-        self._paginators: dict[str, Paginator] | None = None
         self._by_code: dict[str, Shape] | None = None
         for shape_name, shape in file.shapes.items():
             msgspec.structs.force_setattr(shape, "name", shape_name)
@@ -205,12 +193,6 @@ class ServiceModel:
         if found is None and (raw := self._raw.get(name)) is not None:
             found = self._operations[name] = self._build(name, raw)
         return found
-
-    def paginator(self, name: str) -> Paginator | None:
-        """How an operation pages; None when it does not."""
-        if self._paginators is None:
-            self._paginators = _read_paginators(self.name)
-        return self._paginators.get(name)
 
     def shape(self, member: Member) -> Shape:
         return self.shapes[member.shape]
@@ -291,25 +273,9 @@ def _data() -> Path:
 
 
 def _read(service: str) -> bytes:
-    data = _newest(service, "service-2")
-    if data is None:
-        raise UnknownService(service)
-    return data
-
-
-class _Paginators(msgspec.Struct, frozen=True, kw_only=True):
-    pagination: dict[str, Paginator] = {}
-
-
-def _read_paginators(service: str) -> dict[str, Paginator]:
-    data = _newest(service, "paginators-1")
-    return {} if data is None else msgspec.json.decode(data, type=_Paginators).pagination
-
-
-def _newest(service: str, kind: str) -> bytes | None:
-    """A data file of the service's newest version."""
-    files = sorted(_data().glob(f"{service}/*/{kind}.json*")) if _NAME.fullmatch(service) else []
+    """The file of the service's newest version."""
+    files = sorted(_data().glob(f"{service}/*/service-2.json*")) if _NAME.fullmatch(service) else []
     if not files:
-        return None
+        raise UnknownService(service)
     data = files[-1].read_bytes()
     return gzip.decompress(data) if files[-1].suffix == ".gz" else data

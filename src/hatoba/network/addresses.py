@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TypeVar
+
+N = TypeVar("N", IPv4Network, IPv6Network)
 
 _RESERVED_FIRST = 4
 _RESERVED_LAST = 1
@@ -104,16 +107,9 @@ def address6(subnet: IPv6Network, address: IPv4Address) -> IPv6Address:
     return subnet.network_address + int(address)
 
 
-def choose_pool(
-    within: IPv4Network, occupied: Iterable[IPv4Network], prefix: int = 16, start: int = 0
-) -> IPv4Network | None:
+def choose_pool(within: N, occupied: Iterable[N], prefix: int, start: int = 0) -> N | None:
     """A part of `within` that touches nothing occupied; the search begins at the part numbered `start`, going round."""
-    count = 1 << (prefix - within.prefixlen)
-    size = 1 << (32 - prefix)
     busy = list(occupied)
-    for step in range(count):
-        base = int(within.network_address) + (start + step) % count * size
-        part = IPv4Network((base, prefix))
-        if not any(part.overlaps(network) for network in busy):
-            return part
-    return None
+    parts = list(within.subnets(new_prefix=prefix))
+    rounds = (parts[(start + step) % len(parts)] for step in range(len(parts)))
+    return next((part for part in rounds if not any(part.overlaps(network) for network in busy)), None)

@@ -8,7 +8,7 @@ A subnet reserves its first four addresses and its last one, as the VPC guide's 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from ipaddress import IPv6Address, IPv6Network
 from itertools import chain
 
@@ -58,13 +58,3 @@ def next_part(
     begin = int(after.network_address) + size if after and int(after.network_address) in starts else first
     numbers = chain(range(begin, starts.stop, size), range(first, begin, size))
     return next((part for part in (IPv6Network((n, prefix)) for n in numbers) if part not in taken), None)
-
-
-def choose_pool(
-    within: IPv6Network, occupied: Iterable[IPv6Network], prefix: int = 40, start: int = 0
-) -> IPv6Network | None:
-    """A part of `within` that touches nothing occupied; the search begins at the part numbered `start`, going round."""
-    busy = list(occupied)
-    parts = list(within.subnets(new_prefix=prefix))
-    rounds = (parts[(start + step) % len(parts)] for step in range(len(parts)))
-    return next((part for part in rounds if not any(part.overlaps(network) for network in busy)), None)

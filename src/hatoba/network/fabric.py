@@ -10,12 +10,11 @@ import asyncio
 import functools
 import socket
 from collections.abc import Callable, Coroutine
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 from hatoba.core.errors import PortError, Refused
-from hatoba.network import addresses, bridge, checks, injection, syscalls
+from hatoba.network import bridge, checks, injection, syscalls
 from hatoba.network.base import (
     BRIDGE,
     Acl,
@@ -36,10 +35,8 @@ from hatoba.network.base import (
 )
 from hatoba.network.beyond import Front, Gateway, Guest, Instance, Routing
 from hatoba.network.host import Host, next_transit
-from hatoba.network.hostroutes import occupied
 from hatoba.network.links import Links
 from hatoba.network.namespace import Namespace
-from hatoba.network.netlink import Netlink
 from hatoba.network.records import Records, RouterRecord, public_addresses
 from hatoba.network.router import Router, prepare
 from hatoba.network.trouble import Fault
@@ -389,10 +386,3 @@ class KernelFabric:
             _, users = self._locks.pop(vpc)
             if users > 1:
                 self._locks[vpc] = (lock, users - 1)
-
-
-def free_pool(within: str = "100.64.0.0/10", prefix: int = 16, start: int = 0) -> str | None:
-    """A pool that collides with no route of this thread's namespace, for `Settings.pool`; None when all collide."""
-    with Netlink() as netlink:
-        chosen = addresses.choose_pool(IPv4Network(within), occupied(netlink), prefix, start)
-    return str(chosen) if chosen is not None else None

@@ -1,4 +1,4 @@
-"""The host's own routes, read: where the address pools may lie, what is ours, which devices lead outside.
+"""The host's own routes, read: what is ours, which devices lead outside.
 
 Works in the thread of the host's namespace.
 """
@@ -20,11 +20,6 @@ class HostRoute(NamedTuple):
     device: str  # "" for none
     gateway: str | None
     origin: int
-
-
-def occupied(netlink: Netlink) -> list[IPv4Network]:
-    """All networks that the host has routes to, for choosing a pool."""
-    return [route.network for route in routes_of(netlink) if isinstance(route.network, IPv4Network)]
 
 
 def routes_of(netlink: Netlink, family: int = 2) -> list[HostRoute]:

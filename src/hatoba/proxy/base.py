@@ -316,7 +316,6 @@ class GroupTraffic(msgspec.Struct, frozen=True, kw_only=True):
     requests: int = 0
     codes: Mapping[str, int] = {}  # by class: {"2xx": 10}; the proxy's own answers in a target's place are among them
     connect_failures: int = 0
-    active_requests: int = 0
     connections: int = 0
     active_connections: int = 0
     tls_failures: int = 0  # handshakes with targets that came to nothing

@@ -134,7 +134,6 @@ def _group(values: Mapping[str, int], times: Mapping[str, Mapping[str, float]], 
         requests=values.get(f"{prefix}rq_total", 0),
         codes=_codes(values, prefix),
         connect_failures=values.get(f"{prefix}cx_connect_fail", 0),
-        active_requests=values.get(f"{prefix}rq_active", 0),
         response_seconds=times.get(f"{prefix}rq_time", {}),
         active_connections=values.get(f"{prefix}cx_active", 0),
     )

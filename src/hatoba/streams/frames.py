@@ -15,11 +15,6 @@ def pack(payload: bytes) -> bytes:
     return _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
 
 
-def size_at(data: bytes) -> int:
-    """The payload's length that a head announces."""
-    return int(_HEAD.unpack_from(data)[0])
-
-
 def unpack(data: bytes | memoryview) -> bytes | None:
     """The payload of the frame at the beginning of `data`; None when it is torn or damaged."""
     if len(data) < HEAD_SIZE:

@@ -11,7 +11,7 @@ import pytest
 
 from hatoba.core.errors import Refused
 from hatoba.network import syscalls
-from hatoba.network.fabric import KernelFabric, free_pool
+from hatoba.network.fabric import KernelFabric
 from tests.contract.network.labs import NODES, WORLD, RealLab, inside, launch, rules, run
 from tests.contract.network.specs import DEFAULT, METADATA, OPEN, balancer, peer, task, vpc
 
@@ -269,12 +269,6 @@ async def test_private_addresses_stay_closed_even_if_the_host_is_given_a_route(r
     assert not await real.reaches(0, None, "10.0.0.11")
     assert not await real.reaches(0, None, "10.0.0.20")
     assert await real.reaches(0, None, "100.80.8.2")
-
-
-async def test_a_pool_is_found_beside_those_in_use(real: RealLab) -> None:
-    run(real.hosts[0], "ip route add 100.64.3.0/24 via 198.51.100.1")
-    assert inside(real.hosts[0], free_pool) == "100.65.0.0/16"
-    assert inside(real.hosts[0], lambda: free_pool(start=16)) == "100.81.0.0/16", "100.80.0.0/16 is claimed"
 
 
 async def test_a_namespace_is_seen_where_containers_are_started(real: RealLab) -> None:

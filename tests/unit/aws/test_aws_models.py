@@ -58,22 +58,10 @@ def test_protocols_of_a_service() -> None:
     assert models.load("ec2").xml_namespace == "http://ec2.amazonaws.com/doc/2016-11-15"
 
 
-def test_paginators() -> None:
-    paginator = models.load("ecs").paginator("ListTasks")
-    assert paginator is not None
-    assert (paginator.input_token, paginator.output_token) == ("nextToken", "nextToken")
-    assert (paginator.result_key, paginator.limit_key) == ("taskArns", "maxResults")
-    assert models.load("ecs").paginator("RunTask") is None
-    records = models.load("route53").paginator("ListResourceRecordSets")
-    assert records is not None
-    assert records.input_token == ("StartRecordName", "StartRecordType", "StartRecordIdentifier")
-
-
 def test_index() -> None:
     assert [s.name for s in index.by_signing_name("elasticloadbalancing")] == ["elb", "elbv2"]
     assert [s.name for s in index.by_target_prefix("Logs_20140328")] == ["logs"]
     assert [s.name for s in index.by_endpoint_prefix("api.ecr")] == ["ecr"]
-    assert [s.name for s in index.by_service_id("Elastic Load Balancing v2")] == ["elbv2"]
     assert index.by_name("nothing") is None
     both = index.by_signing_name("elasticloadbalancing")
     chosen = index.choose(both, version="2015-12-01")

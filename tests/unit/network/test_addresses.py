@@ -117,4 +117,4 @@ def test_a_chosen_pool_touches_nothing_occupied(occupied: list[IPv4Network], sta
 
 
 def test_no_pool_is_chosen_when_all_are_occupied() -> None:
-    assert addresses.choose_pool(IPv4Network("100.64.0.0/10"), [IPv4Network("100.0.0.0/8")]) is None
+    assert addresses.choose_pool(IPv4Network("100.64.0.0/10"), [IPv4Network("100.0.0.0/8")], 16) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv6Address, IPv6Network
 
 from hatoba.network import addresses6 as a
+from hatoba.network.addresses import choose_pool
 
 SUBNET = IPv6Network("fd00:0:0:7::/64")
 POOL = IPv6Network("fd00::/54")  # four blocks
@@ -53,6 +54,6 @@ def test_every_part_of_a_pool_is_given_once_and_then_none() -> None:
 def test_a_pool_touches_nothing_that_is_routed() -> None:
     within = IPv6Network("fd68:6174::/32")
     routed = [IPv6Network("fd68:6174:300::/56"), IPv6Network("::/1")]
-    assert a.choose_pool(within, routed[:1], start=3) == IPv6Network("fd68:6174:400::/40")
-    assert a.choose_pool(within, routed[:1], start=255) == IPv6Network("fd68:6174:ff00::/40")
-    assert a.choose_pool(within, [within], start=9) is None
+    assert choose_pool(within, routed[:1], 40, start=3) == IPv6Network("fd68:6174:400::/40")
+    assert choose_pool(within, routed[:1], 40, start=255) == IPv6Network("fd68:6174:ff00::/40")
+    assert choose_pool(within, [within], 40, start=9) is None

@@ -52,7 +52,6 @@ def test_counters_go_to_whom_they_belong() -> None:
                 requests=42,
                 codes={"2xx": 40, "5xx": 1},
                 connect_failures=2,
-                active_requests=1,
                 connections=8,
                 active_connections=3,
                 tls_failures=6,

@@ -96,9 +96,3 @@ def task_set_name(reference: str, service: str) -> str | None:
             return None
         name = f"ecs-svc/{number}"
     return name if name.startswith("ecs-svc/") else None
-
-
-def derived_digits(*parts: str, count: int = 19) -> str:
-    """The same number for the same parts, in the format of deployment ids."""
-    number = int.from_bytes(hashlib.blake2b("\0".join(parts).encode(), digest_size=16).digest())
-    return str(10 ** (count - 1) + number % (9 * 10 ** (count - 1)))
