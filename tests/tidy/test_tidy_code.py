@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
+from collections.abc import Iterator
 
-from tests.tidy.tree import dotted, imports, name, sources, tree
+from tests.tidy.tree import dotted, imports, name, python, sources, tree
 
 # Where time or chance is taken from the machine, and why there. Everybody else gets a Clock or Ids.
 SOURCES_OF_TIME = {
@@ -153,3 +155,61 @@ def test_structs_are_frozen() -> None:
                 if "frozen" not in given:
                     loose.add(node.name)
     assert loose <= {"Counts"}  # of one component, which alone adds to them
+
+
+# Names under which other libraries call us: parsers, transports and protocols of asyncio.
+CALLED_BY_NAME = re.compile(
+    r"on_\w+|connection_(made|lost)|(data|datagram|eof|error)_received|(pause|resume)_writing|__\w+__"
+)
+# What is there for tests: the twins of what needs a machine, and time that stands still.
+FOR_TESTS = ("simulated", "memory.py", "core/clock.py")
+
+
+def mentioned(module: ast.Module) -> Iterator[str]:
+    """Every name that is used in it, also as a word of a string: commands and columns are looked up by those."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            yield node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+            yield node.attr
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 60:
+            yield from re.findall(r"\w+", node.value)
+
+
+def defined(body: list[ast.stmt]) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node
+        if isinstance(node, ast.ClassDef):
+            yield from defined(node.body)
+
+
+def test_everything_is_called_by_somebody() -> None:
+    """Tests do not count. Operations are called by their clients: whatever is decorated is somebody's."""
+    used = {each for path in python() if not name(path).startswith("tests/") for each in mentioned(tree(path))}
+    dead = [
+        f"{name(path)}: {node.name}"
+        for path in sources()
+        for node in defined(tree(path).body)
+        if node.name not in used and not node.decorator_list and not CALLED_BY_NAME.fullmatch(node.name)
+    ]
+    assert [each for each in dead if not any(place in each for place in FOR_TESTS)] == []
+
+
+def test_parameters_are_used() -> None:
+    """Of functions that nobody hands on as values: there is no shape that somebody else prescribes."""
+    handed: set[str] = set()
+    for path in sources():
+        called = {id(node.func) for node in ast.walk(tree(path)) if isinstance(node, ast.Call)}
+        uses = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Name | ast.Attribute)]
+        handed |= {dotted(node).rpartition(".")[2] for node in uses if id(node) not in called}
+    unused = []
+    for path in sources():
+        for function in tree(path).body:
+            if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or function.decorator_list:
+                continue
+            given = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+            used = {node.id for part in function.body for node in ast.walk(part) if isinstance(node, ast.Name)}
+            if function.name not in handed and not name(path).startswith("src/hatoba/cli/"):
+                unused += [f"{name(path)}: {function.name}({each.arg})" for each in given if each.arg not in used]
+    assert unused == []

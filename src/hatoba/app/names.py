@@ -53,22 +53,21 @@ def write_block(instance: str, names: Mapping[str, Iterable[str]] | None, path: 
 class HostNames:
     """Keeps the block current while it is wanted; that it is wanted is a file, so a restart goes on with it."""
 
-    def __init__(self, store: Store, instance: str, flag: Path, path: Path = HOSTS) -> None:
+    def __init__(self, store: Store, instance: str, flag: Path) -> None:
         self._store = store
         self._instance = instance
         self._flag = flag
-        self._path = path
         store.feed.subscribe(fleet.zones, self._changed)
 
     async def install(self, _: str) -> str:
         self._flag.touch()
         self._write()
-        return f"{self._path} follows the platform's names now.\n"
+        return f"{HOSTS} follows the platform's names now.\n"
 
     async def remove(self, _: str) -> str:
         self._flag.unlink(missing_ok=True)
-        write_block(self._instance, None, self._path)
-        return f"{self._path} is as it was.\n"
+        write_block(self._instance, None)
+        return f"{HOSTS} is as it was.\n"
 
     def refresh(self) -> None:
         """At the start of the control plane."""
@@ -81,4 +80,4 @@ class HostNames:
 
     def _write(self) -> None:
         public = {zone.id: zone.addresses for zone in self._store.all(fleet.zones) if not zone.network}
-        write_block(self._instance, public, self._path)
+        write_block(self._instance, public)

@@ -191,7 +191,7 @@ def _last_line(path: Path) -> str:
     return lines[-1] if lines else f"It ended without a word; see {path}."
 
 
-def detach(settings: Settings, places: Places, say: Say, words: list[str]) -> int:
+def detach(places: Places, say: Say, words: list[str]) -> int:
     """Starts the supervisor in the background; returns once the platform is ready, or has refused."""
     log = places.log_file("up")
     with log.open("wb") as output:

@@ -1,7 +1,8 @@
 """Which service a request may be for, found without loading a model.
 
 `services.json` holds the head of every model (generated, checked by a test). Several services can share a signing name
-(`elasticloadbalancing`: elb and elbv2), so that lookups give candidates and `choose` tells them apart by the request.
+(`elasticloadbalancing`: elb and elbv2), so that lookups give candidates, which the gateway's
+routing tells apart by the request.
 """
 
 from __future__ import annotations
@@ -56,13 +57,8 @@ def by_endpoint_prefix(prefix: str) -> tuple[Service, ...]:
     return _table("endpoint_prefix").get(prefix, ())
 
 
-def choose(candidates: tuple[Service, ...], *, target: str | None = None, version: str | None = None) -> Service | None:
-    """The candidate that the request means: by `X-Amz-Target`'s prefix or by the query protocols' `Version`, else the
-    first of the same name as its signing name, else the first."""
-    if target is not None:
-        candidates = tuple(service for service in candidates if service.target_prefix == target) or candidates
-    if version is not None:
-        candidates = tuple(service for service in candidates if service.api_version == version) or candidates
+def choose(candidates: tuple[Service, ...]) -> Service | None:
+    """Of those that a request may be for, the one that gives them all its name, or else the first."""
     namesake = (service for service in candidates if service.name == service.signing_name)
     return next(namesake, candidates[0] if candidates else None)
 

@@ -62,7 +62,7 @@ def up(given: argparse.Namespace) -> int:
     place.write(_kept(places), json.dumps({name: str(value) for name, value in words.items()}))
     if given.detach:
         again = [item for name, value in words.items() for item in (f"--{name.replace('_', '-')}", str(value))]
-        return app.detach(settings, places, _say, ["--keep-tasks", "--data", str(settings.data), *_without_data(again)])
+        return app.detach(places, _say, ["--keep-tasks", "--data", str(settings.data), *_without_data(again)])
     return _supervise(settings, places, keep_tasks=given.keep_tasks)
 
 

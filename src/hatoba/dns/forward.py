@@ -30,6 +30,8 @@ from hatoba.dns.replies import PAYLOAD
 
 log = logging.getLogger(__name__)
 
+_FILE = Path("/etc/resolv.conf")
+_PERIOD = 1.0  # seconds between two looks at it
 _SERVERS = 3  # as many as the C library asks
 _ANSWERS = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
 
@@ -49,30 +51,28 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class HostResolvers:
     """The name servers of /etc/resolv.conf, read again when the file has changed."""
 
-    def __init__(self, clock: Clock, path: Path = Path("/etc/resolv.conf"), *, period: float = 1.0) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._path = path
-        self._period = period  # seconds between two looks at the file
         self._looked: float | None = None
         self._state: tuple[int, int] | None = None
         self._servers: tuple[Server, ...] = ()
 
     def __call__(self) -> tuple[Server, ...]:
         now = self._clock.monotonic()
-        if self._looked is None or now - self._looked >= self._period:
+        if self._looked is None or now - self._looked >= _PERIOD:
             self._looked = now
             self._read()
         return self._servers
 
     def _read(self) -> None:
         try:
-            found = self._path.stat()
+            found = _FILE.stat()
             if (found.st_mtime_ns, found.st_ino) == self._state:
                 return
             self._state = (found.st_mtime_ns, found.st_ino)
-            self._servers = name_servers(self._path.read_text(errors="replace"))
+            self._servers = name_servers(_FILE.read_text(errors="replace"))
         except OSError as error:
-            log.warning("%s: %s; names that are not ours are not resolved", self._path, error.strerror)
+            log.warning("%s: %s; names that are not ours are not resolved", _FILE, error.strerror)
             self._servers, self._state = (), None
 
 

@@ -248,8 +248,8 @@ def rule(source: str | None, table: int, priority: int, *, family: int = 2, own:
     return Request(what=what, type=NEWRULE, message=message, flags=CREATE, ignore=frozenset({errno.EEXIST}))
 
 
-def no_rule(source: str | None, table: int, priority: int, *, family: int = 2) -> Request:
-    message = _rule(source, table, priority, family)
+def no_rule(source: str, table: int, priority: int) -> Request:
+    message = _rule(source, table, priority, _FAMILY[4])
     return Request(what=f"remove the rule for {source}", type=DELRULE, message=message, ignore=_GONE)
 
 

@@ -41,11 +41,10 @@ _credential = msg.decoder(CredentialItem)
 class Agent:
     """Implements `session.Listener` and `metadata.Knowledge`."""
 
-    def __init__(self, memory: Memory, runtime: Runtime, clock: Clock, *, sample_period: float = SAMPLE_PERIOD) -> None:
+    def __init__(self, memory: Memory, runtime: Runtime, clock: Clock) -> None:
         self._memory = memory
         self._runtime = runtime
         self._clock = clock
-        self._sample_period = sample_period
         self._held: dict[str, Held] = {}
         self._credentials: dict[str, CredentialItem] = {}
         self._containers: dict[str, tuple[str, str]] = {}  # runtime id → (workload, container)
@@ -291,7 +290,7 @@ class Agent:
 
     async def _sample(self) -> None:
         while True:
-            await asyncio.sleep(self._sample_period)
+            await asyncio.sleep(SAMPLE_PERIOD)
             running = [
                 (id_, c.name, c.runtime_id)
                 for id_, held in self._held.items()

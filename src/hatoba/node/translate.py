@@ -200,7 +200,7 @@ def _mount(wanted: MountWanted) -> Mount:
     return Mount(target=wanted.target, kind=kind, source=source, read_only=wanted.read_only, options=wanted.options)
 
 
-def _limits(workload: Workload, container: ContainerWanted) -> Resources:
+def _limits(container: ContainerWanted) -> Resources:
     return Resources(
         cpu_shares=max(2, container.cpu) if container.cpu else None,
         memory=container.memory,
@@ -280,7 +280,7 @@ def container_spec(
         mounts=tuple(mount for mount in own if mount.target not in taken) + mounts,
         shm_size=0 if workload.ipc_mode == "none" else container.shm_size or SHM_SIZE,
         stdio=msgspec.structs.replace(stdio, stdin=str(stdin(container, place))) if container.interactive else stdio,
-        resources=_limits(workload, container),
+        resources=_limits(container),
         ulimits=_ulimits(workload, container),
         sysctls=container.sysctls,
         devices=tuple(

@@ -17,11 +17,9 @@ BOARDS = 256  # and no more than so many where there are few nodes
 class Scheduler:
     """The ledger, and the boards that are kept in step with it."""
 
-    def __init__(self, boards: int = BOARDS, places: int = PLACES) -> None:
+    def __init__(self) -> None:
         self.ledger = Ledger()
         self._boards: OrderedDict[tuple[Hashable, Needs], Board] = OrderedDict()
-        self._most = boards
-        self._places = places
 
     def place(
         self, needs: Needs, count: int, sites: Mapping[str, Site], where: Hashable = ""
@@ -48,7 +46,7 @@ class Scheduler:
         board = self._boards.get((where, needs))
         if board is None:
             board = self._boards[where, needs] = Board(needs, self.ledger)
-            most = max(1, min(self._most, self._places // max(1, nodes)))
+            most = max(1, min(BOARDS, PLACES // max(1, nodes)))
             while len(self._boards) > most:
                 self._boards.popitem(last=False)
         else:

@@ -140,7 +140,7 @@ def line(raw: Mapping[str, Any], *, certificates: str = "") -> str:
             quoted(_NONE),  # what Envoy lets through is not classified
             quoted(_NONE),
             f"TID_{connection_id(raw)}",
-            *_transformed(raw, text),
+            *_transformed(text),
         )
     )
 
@@ -175,7 +175,7 @@ def _request(raw: Mapping[str, Any], text: Any, secure: bool) -> str:
 _URL = "!#$%&'()*+,-./:;<=>?@[]^_`{|}~\\"  # what stands in a request line as it came; quotes and others are encoded
 
 
-def _transformed(raw: Mapping[str, Any], text: Any) -> tuple[str, str, str]:
+def _transformed(text: Any) -> tuple[str, str, str]:
     host, path = text("asked_host") != _NONE, text("asked_path") != _NONE
     return (
         quoted(text("host") if host else _NONE),

@@ -112,8 +112,8 @@ def _header(name: str, pattern: str) -> Any:
     return HeaderMatcher(name=name, string_match=StringMatcher(safe_regex=RegexMatcher(regex=pattern)))
 
 
-def _globs(values: tuple[str, ...], one: str = ".") -> list[str]:
-    return [_glob(value, one) for value in values]
+def _globs(values: tuple[str, ...]) -> list[str]:
+    return [_glob(value) for value in values]
 
 
 def _glob(pattern: str, one: str = ".", escapes: bool = False) -> str:

@@ -63,10 +63,6 @@ def test_index() -> None:
     assert [s.name for s in index.by_target_prefix("Logs_20140328")] == ["logs"]
     assert [s.name for s in index.by_endpoint_prefix("api.ecr")] == ["ecr"]
     assert index.by_name("nothing") is None
-    both = index.by_signing_name("elasticloadbalancing")
-    chosen = index.choose(both, version="2015-12-01")
-    assert chosen is not None
-    assert chosen.name == "elbv2"
     assert index.choose(()) is None
     ecs_service = index.choose(index.by_signing_name("ecs"))
     assert ecs_service is not None

@@ -177,7 +177,7 @@ def _place(
     match member.location:
         case "uri":
             text = labels.get(wire)
-            return None if text is None else scalar(member, shape, text, "iso8601")
+            return None if text is None else scalar(member, shape, text)
         case "querystring" if shape.type == "map":
             assert shape.value is not None
             if model.shape(shape.value).type == "list":
@@ -188,8 +188,8 @@ def _place(
             if texts is None:
                 return None
             if shape.type == "list" and shape.member is not None:
-                return [scalar(shape.member, model.shape(shape.member), text, "iso8601") for text in texts]
-            return scalar(member, shape, texts[-1], "iso8601")
+                return [scalar(shape.member, model.shape(shape.member), text) for text in texts]
+            return scalar(member, shape, texts[-1])
         case "headers":
             prefix = wire.lower()
             found = {
@@ -204,11 +204,11 @@ def _place(
                 return None
             if shape.type == "list" and shape.member is not None:
                 element, of_element = shape.member, model.shape(shape.member)
-                return [scalar(element, of_element, item, "rfc822") for item in header_list(text)]
-            return scalar(member, shape, text, "rfc822")
+                return [scalar(element, of_element, item) for item in header_list(text)]
+            return scalar(member, shape, text)
 
 
-def scalar(use: Member, shape: Shape, text: str, default_form: str) -> Any:
+def scalar(use: Member, shape: Shape, text: str) -> Any:
     """A value out of a path, a query string or a header."""
     if use.jsonvalue:
         return loads(values.read_blob(text))

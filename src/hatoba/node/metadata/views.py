@@ -195,7 +195,7 @@ def container(about: About, wanted: ContainerWanted, status: ContainerStatus, ve
     )
     if wanted.health is not None:
         body["Health"] = _health(about, status)
-    if volumes := [_volume(mount, about.place) for mount in wanted.mounts if not mount.tmpfs]:
+    if volumes := [_volume(mount) for mount in wanted.mounts if not mount.tmpfs]:
         body["Volumes"] = volumes
     if version >= 4:
         if wanted.log is not None:
@@ -253,7 +253,7 @@ def _health(about: About, status: ContainerStatus) -> dict[str, Any]:
     return body
 
 
-def _volume(mount: MountWanted, place: Place | None) -> dict[str, Any]:
+def _volume(mount: MountWanted) -> dict[str, Any]:
     name = mount.volume or None
     return _known(DockerName=name, Source=mount.source, Destination=mount.target)
 

@@ -23,13 +23,13 @@ def check_families(view: View, balancer: LoadBalancer, wanted: IpType) -> None:
     """Before it comes to have addresses of another type. Raises InvalidConfigurationRequest."""
     if wanted == "ipv4":
         for group in groups_in_use(view, balancer):
-            check_group(balancer, group, wanted)
+            check_group(group, wanted)
         return
     for listener in listeners_of(view, balancer):
         check_protocol(listener.protocol, wanted)
 
 
-def check_group(balancer: LoadBalancer, group: TargetGroup, ip_type: IpType) -> None:
+def check_group(group: TargetGroup, ip_type: IpType) -> None:
     """Raises InvalidConfigurationRequest."""
     if group.ip_type == "ipv6" and ip_type == "ipv4":
         raise _wrong(

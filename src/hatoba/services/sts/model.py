@@ -28,12 +28,14 @@ sessions = Table("sts.sessions", Session)
 
 TABLES: tuple[Table[Any], ...] = (sessions,)
 
+_AT_ONCE = 8  # sessions that are looked at
 
-def forget_expired(tx: Tx, now: float, near: str, most: int = 8) -> None:
+
+def forget_expired(tx: Tx, now: float, near: str) -> None:
     """Looks at a few sessions from `near` on, and forgets those that have ended.
 
     Whoever makes a session does this with its random id: so the table is swept evenly, and holds few dead ones.
     """
-    for session in islice(tx.scan(sessions, EVERYWHERE, after=near), most):
+    for session in islice(tx.scan(sessions, EVERYWHERE, after=near), _AT_ONCE):
         if session.expires <= now:
             tx.forget(sessions, session.key)

@@ -36,14 +36,14 @@ def rules(
     group's own rules name, whether it is there still or not."""
     permissions = list(req.get("IpPermissions", ()))
     if "SourceSecurityGroupName" in req:
-        permissions += _all_from(tx, call, group, req)
+        permissions += _all_from(tx, call, req)
     elif "IpProtocol" in req and not permissions:
         single = {name: req[name] for name in ("IpProtocol", "FromPort", "ToPort") if name in req}
         permissions.append({**single, "IpRanges": [{"CidrIp": req["CidrIp"]}] if "CidrIp" in req else []})
     return [rule for permission in permissions for rule in _rules(tx, call, group, permission, egress, new)]
 
 
-def _all_from(tx: Tx, call: Call, group: SecurityGroup, req: Mapping[str, Any]) -> list[t.IpPermission]:
+def _all_from(tx: Tx, call: Call, req: Mapping[str, Any]) -> list[t.IpPermission]:
     """The oldest form: all of TCP, UDP and ICMP from a group of the default VPC, by its name."""
     if found := [name for name in ("IpPermissions", "IpProtocol", "FromPort", "ToPort", "CidrIp") if name in req]:
         raise invalid(

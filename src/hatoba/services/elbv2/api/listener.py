@@ -48,7 +48,7 @@ def check_forward(view: View, call: Call, action: Action, balancer: LoadBalancer
     for arn in groups_of(action):
         group = the_group(view, call, arn)
         kinds.check_behind(protocol, group)
-        check_group(balancer, group, balancer.ip_type)
+        check_group(group, balancer.ip_type)
         if group.vpc != balancer.vpc:
             raise invalid(f"Target group '{arn}' is not in the load balancer's VPC '{balancer.vpc}'")
         if protocol == "HTTP" and group.speaks == "GRPC":

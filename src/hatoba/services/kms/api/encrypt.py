@@ -34,7 +34,7 @@ async def encrypt(req: t.EncryptRequest, call: Call) -> t.EncryptResponse:
     key = usable(call, req["KeyId"], "ENCRYPT_DECRYPT")
     algorithm: t.EncryptionAlgorithmSpec = req.get("EncryptionAlgorithm", SYMMETRIC)
     context = checked_context(req.get("EncryptionContext", {}))
-    _check_algorithm(call, key, algorithm, context)
+    _check_algorithm(key, algorithm, context)
     if len(req["Plaintext"]) > key.kind.plaintext[algorithm]:
         raise invalid(
             f"Algorithm {algorithm} and key spec {key.spec} cannot encrypt data larger than "
@@ -52,7 +52,7 @@ async def decrypt(req: t.DecryptRequest, call: Call) -> t.DecryptResponse:
     context = checked_context(req.get("EncryptionContext", {}))
     blob = _blob(req)
     key, material = _behind(call, blob, algorithm, req.get("KeyId"), context)
-    plain = await _decrypted(key, material, algorithm, blob, context)
+    plain = await _decrypted(material, algorithm, blob, context)
     end_dry_run(req)
     answer: t.DecryptResponse = {"KeyId": key.arn, "Plaintext": plain, "EncryptionAlgorithm": algorithm}
     if algorithm == SYMMETRIC:
@@ -70,8 +70,8 @@ async def re_encrypt(req: t.ReEncryptRequest, call: Call) -> t.ReEncryptResponse
     blob = _blob(req)
     from_, material = _behind(call, blob, source, req.get("SourceKeyId"), before)
     to = usable(call, req["DestinationKeyId"], "ENCRYPT_DECRYPT")
-    _check_algorithm(call, to, target, after)
-    plain = await _decrypted(from_, material, source, blob, before)
+    _check_algorithm(to, target, after)
+    plain = await _decrypted(material, source, blob, before)
     if len(plain) > to.kind.plaintext[target]:
         raise invalid(f"Algorithm {target} and key spec {to.spec} cannot encrypt data of this length.")
     end_dry_run(req)
@@ -103,7 +103,7 @@ def checked_context(context: Mapping[str, str]) -> Mapping[str, str]:
     return context
 
 
-def _check_algorithm(call: Call, key: KmsKey, algorithm: str, context: Mapping[str, str]) -> None:
+def _check_algorithm(key: KmsKey, algorithm: str, context: Mapping[str, str]) -> None:
     if algorithm not in key.kind.encryption:
         raise t.InvalidKeyUsageException(f"Algorithm {algorithm} is incompatible with key spec {key.spec}.")
     if context and algorithm != SYMMETRIC:
@@ -118,7 +118,7 @@ def _behind(
         if key_id is None:
             raise invalid("KeyId is required with asymmetric keys.")
         key = usable(call, key_id, "ENCRYPT_DECRYPT")
-        _check_algorithm(call, key, algorithm, context)
+        _check_algorithm(key, algorithm, context)
         return key, key.current
     try:
         head = envelope.head_of(blob)
@@ -142,7 +142,7 @@ def _behind(
     return key_, material
 
 
-async def _decrypted(key: KmsKey, material: Material, algorithm: str, blob: bytes, context: Mapping[str, str]) -> bytes:
+async def _decrypted(material: Material, algorithm: str, blob: bytes, context: Mapping[str, str]) -> bytes:
     try:
         if algorithm == SYMMETRIC:
             return envelope.open_(blob, material.bytes(), context)

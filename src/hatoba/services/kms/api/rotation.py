@@ -17,7 +17,7 @@ ON_DEMAND = 25  # in a key's life
 MOST = (100, 1000)  # in one page
 
 
-def _rotatable(call: Call, key: KmsKey) -> None:
+def _rotatable(key: KmsKey) -> None:
     if key.spec != SYMMETRIC:
         raise states.unsupported(key.arn, "is not a symmetric encryption key, so it cannot be rotated.")
 
@@ -25,7 +25,7 @@ def _rotatable(call: Call, key: KmsKey) -> None:
 def _automatic(call: Call, key_id: str) -> KmsKey:
     """A key whose rotation can be switched: symmetric, its material ours, in its primary region."""
     key = own_key(call, key_id)
-    _rotatable(call, key)
+    _rotatable(key)
     states.check_usable(key.arn, key.state)
     if key.origin != "AWS_KMS":
         raise states.unsupported(key.arn, f"origin is {key.origin} which is not valid for this operation.")
@@ -55,7 +55,7 @@ async def disable_key_rotation(req: t.DisableKeyRotationRequest, call: Call) -> 
 @kms.operation
 async def get_key_rotation_status(req: t.GetKeyRotationStatusRequest, call: Call) -> t.GetKeyRotationStatusResponse:
     key = the_key(call, req["KeyId"])
-    _rotatable(call, key)
+    _rotatable(key)
     # One that is to be deleted does not rotate; its schedule comes back if the deletion is cancelled.
     rotation = _primary(call, key).rotation if key.deletion is None else None
     answer: t.GetKeyRotationStatusResponse = {"KeyRotationEnabled": rotation is not None, "KeyId": key.arn}
@@ -71,7 +71,7 @@ def _primary(call: Call, key: KmsKey) -> KmsKey:
 @kms.operation
 async def rotate_key_on_demand(req: t.RotateKeyOnDemandRequest, call: Call) -> t.RotateKeyOnDemandResponse:
     key = own_key(call, req["KeyId"])
-    _rotatable(call, key)
+    _rotatable(key)
     states.check_usable(key.arn, key.state)
     if key.origin == "EXTERNAL" and key.pending is None:
         raise t.KMSInvalidStateException(f"{key.arn} has no key material that is pending rotation.")
@@ -87,7 +87,7 @@ async def rotate_key_on_demand(req: t.RotateKeyOnDemandRequest, call: Call) -> t
 @kms.operation
 async def list_key_rotations(req: t.ListKeyRotationsRequest, call: Call) -> t.ListKeyRotationsResponse:
     key = the_key(call, req["KeyId"])
-    _rotatable(call, key)
+    _rotatable(key)
     everything = req.get("IncludeKeyMaterial", "ROTATIONS_ONLY") == "ALL_KEY_MATERIAL"
     rows = [each for each in key.all_material if everything or each.kind is not None]
     places = {each.id: f"{place:06d}" for place, each in enumerate(key.all_material)}

@@ -18,6 +18,7 @@ from hatoba.store.store import View
 TOKEN_SECONDS = 60.0  # within which a session has to be connected to
 KEPT_SECONDS = 3600.0  # for which one that is over is remembered: a client may ask to resume it
 
+_AT_ONCE = 8  # sessions that are looked at
 _TARGET = re.compile(r"ecs:(.+?)_([0-9a-f]{32})_(.+)")
 
 
@@ -97,9 +98,9 @@ def end(tx: Tx, id_: str, now: float, why: str) -> None:
         tx.put(sessions, replace(session, state="ended", token=None, ended=now, why=why))
 
 
-def forget_old(tx: Tx, scope: Scope, now: float, near: str, most: int = 8) -> None:
+def forget_old(tx: Tx, scope: Scope, now: float, near: str) -> None:
     """Looks at a few sessions from `near` on, a random id, and forgets those that are long over. See `sts.model`."""
-    for session in islice(tx.scan(sessions, scope, after=near), most):
+    for session in islice(tx.scan(sessions, scope, after=near), _AT_ONCE):
         over = session.ended if session.state == "ended" else session.token_until
         if session.state != "connected" and over is not None and now - over > KEPT_SECONDS:
             tx.forget(sessions, session.key)
