@@ -82,8 +82,11 @@ class Forward(msgspec.Struct, frozen=True, kw_only=True, tag="forward"):
 
 
 class Redirect(msgspec.Struct, frozen=True, kw_only=True, tag="redirect"):
-    """Parts that are None stay as the request had them. In host, path and query the words `#{host}` (without a port),
-    `#{path}` (without its first slash) and `#{query}` stand for the request's own."""
+    """Parts that are None stay as the request had them, the port as the listener has it: it is always told.
+
+    In host, path and query the words `#{host}` (without a port), `#{path}` (without its first slash) and `#{query}`
+    stand for the request's own.
+    """
 
     status: Literal[301, 302] = 302
     protocol: Literal["HTTP", "HTTPS"] | None = None

@@ -112,15 +112,13 @@ def mixed(action: Redirect) -> bool:
 def redirect(action: Redirect, listener: Listener) -> Mapping[str, Any]:
     """Settings of filters for a route that answers by a redirect."""
     own = (action.protocol or listener.protocol).lower()
-    port = action.port or listener.port
-    usual = port == {"http": 80, "https": 443}[own]
     context = Struct()
     context.update(
         {
             "status": str(action.status),
             "scheme": own,
             "host": "#{host}" if action.host is None else action.host,
-            "port": "" if usual else f":{port}",
+            "port": f":{action.port or listener.port}",
             "path": "/#{path}" if action.path is None else action.path,
             "query": "#{query}" if action.query is None else action.query,
             # Envoy adds them to answers of routes; this one is a script's.

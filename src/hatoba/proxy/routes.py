@@ -206,7 +206,7 @@ class _Routes(NamedTuple):
             )
         return Route(
             match=match,
-            redirect=_redirect(action),
+            redirect=_redirect(action, self.listener),
             response_headers_to_add=signature(self.listener),
             typed_per_filter_config=first,
         )
@@ -265,7 +265,7 @@ def _fixed_headers(action: FixedResponse, listener: Listener) -> list[Any]:
     return [*typed, *signature(listener)]
 
 
-def _redirect(action: Redirect) -> Any:
+def _redirect(action: Redirect, listener: Listener) -> Any:
     message = RedirectAction(
         response_code=RedirectAction.MOVED_PERMANENTLY if action.status == 301 else RedirectAction.FOUND
     )
@@ -273,8 +273,8 @@ def _redirect(action: Redirect) -> Any:
         message.scheme_redirect = action.protocol.lower()
     if action.host is not None:
         message.host_redirect = action.host
-    if action.port is not None:
-        message.port_redirect = action.port
+    # The place has a port always, the usual one too: as ELB writes it.
+    message.port_redirect = action.port or listener.port
     if action.path is not None or action.query is not None:
         path = r"\1" if action.path is None else re.sub(r"\\", r"\\\\", action.path)
         query = "" if not action.query else "?" + re.sub(r"\\", r"\\\\", action.query)

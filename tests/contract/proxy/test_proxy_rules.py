@@ -54,6 +54,7 @@ async def test_rules_by_regular_expression_source_and_literal_asterisk(real: Rea
             ),
             says("near", SourceIn(values=("10.0.0.0/8", "127.0.0.0/8")), MethodIs(values=("PUT",)), priority=5),
             says("query", QueryHas(values=((r"a\*b", r"c\?"), ("", "d*"))), priority=6),
+            says("custom", MethodIs(values=("FROB-NICATE",)), priority=7),
         )
     )
     for sent, expected in (
@@ -72,6 +73,8 @@ async def test_rules_by_regular_expression_source_and_literal_asterisk(real: Rea
         (request("a", "/", "X-Client: Agent-123"), "default"),
         (request("a", "/", "X-Client: PLAINtext"), "header"),
         (request("a", "/", "X-Forwarded-For: 192.0.2.9", method="PUT"), "near"),
+        (request("a", "/", method="FROB-NICATE"), "custom"),
+        (request("a", "/", method="FROBNICATE"), "default"),
         (request("a", "/?A*b=C?"), "query"),
         (request("a", "/?axb=c1"), "default"),
         (request("a", "/?z=deep"), "query"),
@@ -134,10 +137,10 @@ async def test_redirects_are_made_of_the_requests_own_parts(real: RealRig) -> No
         )
     )
     for path, status, expected in (
-        ("/host/a?b=c", 302, "https://www.shop.example/host/a?b=c"),
-        ("/path/a%20b?b=%25", 301, "http://shop.example/new/path/a%20b?b=%25"),
-        ("/query/a?b=c", 302, "http://other.example/query/a?b=c&from=shop.example"),
-        ("/none/a?b=c", 302, "http://shop.example/shop.example/none/a"),
+        ("/host/a?b=c", 302, "https://www.shop.example:443/host/a?b=c"),
+        ("/path/a%20b?b=%25", 301, f"http://shop.example:{PORT}/new/path/a%20b?b=%25"),
+        ("/query/a?b=c", 302, f"http://other.example:{PORT}/query/a?b=c&from=shop.example"),
+        ("/none/a?b=c", 302, f"http://shop.example:{PORT}/shop.example/none/a"),
     ):
         answer = await real.raw(request("shop.example:80", path))
         assert answer.startswith(f"HTTP/1.1 {status} "), answer

@@ -161,8 +161,7 @@ def _action(action: dict[str, Any], listener: Listener) -> proxy.Action:
 
 
 def _redirect(given: dict[str, Any], listener: Listener) -> proxy.Redirect:
-    """What is the request's own (`#{host}`) is left as it was. With another protocol the port must be named, or the
-    client would go to that protocol's own: `#{port}` is the listener's."""
+    """What is the request's own (`#{host}`) is left as it was; `#{port}` is the listener's."""
     protocol = None if given["Protocol"] == "#{protocol}" else given["Protocol"]
     known = {"#{port}": str(listener.port), "#{protocol}": (protocol or listener.protocol).lower()}
 
@@ -174,12 +173,11 @@ def _redirect(given: dict[str, Any], listener: Listener) -> proxy.Redirect:
             text = text.replace(word, meaning)
         return text
 
-    changed = None if given["Port"] == "#{port}" else int(given["Port"])
     return proxy.Redirect(
         status=301 if given["StatusCode"] == "HTTP_301" else 302,
         protocol="HTTPS" if protocol == "HTTPS" else "HTTP" if protocol == "HTTP" else None,
         host=other("Host", "#{host}"),
-        port=changed if changed is not None else listener.port if protocol == "HTTPS" else None,
+        port=None if given["Port"] == "#{port}" else int(given["Port"]),
         path=other("Path", "/#{path}"),
         query=other("Query", "#{query}"),
     )
