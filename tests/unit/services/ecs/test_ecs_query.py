@@ -13,7 +13,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hatoba.services.ecs.plan.query import BadQuery, holds, parse, pattern
+from hatoba.core import regular as pattern
+from hatoba.services.ecs.plan.query import BadQuery, holds, parse
 
 INSTANCE = {
     "agentConnected": ("true",),

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any as Anything
 
-from hatoba.services.ecs.plan.query import pattern
+from hatoba.core import regular as pattern
 from hatoba.services.ecs.plan.query.parse import All, Any, Not, Query, Test
 
 Facts = Callable[[str], Iterable[str]]  # a subject's values: none, one, or (of `task:group`) many

@@ -14,7 +14,7 @@ import re
 from functools import lru_cache
 from typing import Literal, NamedTuple, NoReturn
 
-from hatoba.services.ecs.plan.query import pattern
+from hatoba.core import regular as pattern
 
 LONGEST = 2000  # characters of an expression
 DEEPEST = 50  # parentheses and denials within each other

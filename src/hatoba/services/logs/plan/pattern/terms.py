@@ -37,7 +37,6 @@ def compile(pattern: str) -> Callable[[str], dict[str, str] | None]:
 def _test(found: re.Match[str]) -> Callable[[str], bool]:
     _, quoted, expression, word = found.groups()
     if expression is not None:
-        search = regex(expression)
-        return lambda message: search(message) is not None
+        return regex(expression)
     wanted = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else word
     return lambda message: wanted in message

@@ -1,22 +1,25 @@
-"""Regular expressions, matched in time linear in the text: a query must not be able to hold up the control plane.
+"""Regular expressions, matched in time linear in the text: nobody's pattern may hold up the control plane.
 
-What the patterns of attributes need of Java's syntax: characters, `.`, classes, `\\d \\w \\s` and their opposites,
-groups, alternatives, `* + ?` and `{m,n}`, anchors at the ends. The whole text must match. All states that the pattern
-may be in are followed side by side (Thompson's construction), so that nothing is ever tried twice.
+What the patterns of AWS's services need of Java's syntax: characters, `.`, classes, `\\d \\w \\s` and their opposites,
+groups, alternatives, `* + ?` and `{m,n}`, anchors. All states that the pattern may be in are followed side by side
+(Thompson's construction), so that nothing is ever tried twice; they are the bits of a number, and where such a number
+and a character lead is remembered for a while. Pure.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 MOST_STATES = 2000  # a bound on what repetitions may multiply to
 MOST_REPEATS = 100
 DEEPEST = 20
+_REMEMBERED = 4096  # steps
 
 Accepts = Callable[[str], bool]
+Edge = Literal["", "begin", "end"]
 
 
 class BadPattern(ValueError):
@@ -24,45 +27,99 @@ class BadPattern(ValueError):
 
 
 class _State(NamedTuple):
-    """Reads a character that `accepts` and goes on to `after`; without `accepts` it is in all of `after` at once."""
+    """Reads a character that `accepts` and goes on to `after`; without `accepts` it is in all of `after` at once, at
+    the `edge` of the text only if there is one."""
 
     accepts: Accepts | None
     after: list[int]
+    edge: Edge = ""
 
 
 class Pattern:
     def __init__(self, states: list[_State], start: int, end: int) -> None:
-        self._states, self._start, self._end = states, start, end
-        self.matches: Accepts = lru_cache(maxsize=256)(self._matches)  # many instances have the same value
+        self._states, self._end = states, 1 << end
+        self._first = self._closure([start], frozenset(("begin",)))
+        self._nothing = self._closure([start], frozenset(("begin", "end"))) & self._end != 0
+        self._again = self._closure([start], frozenset())  # a match may begin further on, too
+        # Of which states it is known that the end is there once the text is; and where each leads that reads.
+        edges = frozenset(("end",))
+        self._done = sum(1 << n for n in range(len(states)) if self._closure([n], edges) & self._end)
+        self._after = {1 << n: self._closure(s.after, frozenset()) for n, s in enumerate(states) if s.accepts}
+        self._readers: dict[str, int] = {}  # of a character
+        self._steps: dict[tuple[int, str], int] = {}
+        self.matches: Accepts = lru_cache(maxsize=256)(self._matches)  # many values come again
 
     def _matches(self, text: str) -> bool:
-        now = self._closure([self._start])
+        """The whole text."""
+        if not text:
+            return self._nothing
+        now = self._first
         for character in text:
-            reached = []
-            for number in now:
-                state = self._states[number]
-                if state.accepts is not None and state.accepts(character):
-                    reached += state.after
-            now = self._closure(reached)
+            now = self._step(now, character)
             if not now:
                 return False
-        return self._end in now
+        return now & self._done != 0
 
-    def _closure(self, open_: list[int]) -> set[int]:
-        seen: set[int] = set()
+    def within(self, text: str) -> bool:
+        """Any part of the text."""
+        if not text:
+            return self._nothing
+        now, again, end = self._first, self._again, self._end
+        for character in text:
+            if now & end:
+                return True
+            now = self._step(now, character) | again
+        return now & self._done != 0
+
+    def _step(self, now: int, character: str) -> int:
+        found = self._steps.get((now, character))
+        if found is None:
+            if len(self._steps) >= _REMEMBERED:
+                self._steps.clear()
+            found = self._steps[now, character] = self._follow(now & self._reading(character))
+        return found
+
+    def _follow(self, readers: int) -> int:
+        found = 0
+        while readers:
+            lowest = readers & -readers
+            found |= self._after[lowest]
+            readers ^= lowest
+        return found
+
+    def _reading(self, character: str) -> int:
+        found = self._readers.get(character)
+        if found is None:
+            if len(self._readers) >= _REMEMBERED:
+                self._readers.clear()
+            found = sum(1 << n for n, s in enumerate(self._states) if s.accepts is not None and s.accepts(character))
+            self._readers[character] = found
+        return found
+
+    def _closure(self, from_: Iterable[int], edges: frozenset[str]) -> int:
+        seen, open_ = 0, list(from_)
         while open_:
             number = open_.pop()
-            if number not in seen:
-                seen.add(number)
-                if self._states[number].accepts is None:
-                    open_ += self._states[number].after
+            if not seen >> number & 1:
+                seen |= 1 << number
+                state = self._states[number]
+                if state.accepts is None and (not state.edge or state.edge in edges):
+                    open_ += state.after
         return seen
 
 
 @lru_cache(maxsize=1024)
 def compiled(text: str) -> Pattern:
-    """Raises `BadPattern`."""
-    return _Builder(text).pattern()
+    """For whole texts, with anchors at its ends only. Raises `BadPattern`."""
+    text = text.removeprefix("^")
+    if text.endswith("$") and not text.endswith("\\$"):
+        text = text[:-1]
+    return _Builder(text, MOST_STATES, anchors=False).pattern()
+
+
+def searching(text: str, most_states: int = MOST_STATES) -> Pattern:
+    """For parts of texts, with anchors wherever they are. Raises `BadPattern`."""
+    return _Builder(text, most_states, anchors=True).pattern()
 
 
 # A piece of a pattern: builds its states, starting where it is told, and answers where it ends.
@@ -76,10 +133,10 @@ _REPEATED = re.compile(r"\{(\d+)(,?)(\d*)\}")
 
 
 class _Builder:
-    def __init__(self, text: str) -> None:
-        self._text = text.removeprefix("^")
-        if self._text.endswith("$") and not self._text.endswith("\\$"):
-            self._text = self._text[:-1]
+    def __init__(self, text: str, most_states: int, *, anchors: bool) -> None:
+        self._text = text
+        self._most_states = most_states
+        self._anchors = anchors
         self._at = 0
         self._states: list[_State] = []
 
@@ -91,10 +148,10 @@ class _Builder:
         end = piece(start)
         return Pattern(self._states, start, end)
 
-    def _state(self, accepts: Accepts | None) -> int:
-        if len(self._states) >= MOST_STATES:
+    def _state(self, accepts: Accepts | None, edge: Edge = "") -> int:
+        if len(self._states) >= self._most_states:
             raise BadPattern("it is too long")
-        self._states.append(_State(accepts, []))
+        self._states.append(_State(accepts, [], edge))
         return len(self._states) - 1
 
     def _link(self, from_: int, to: int) -> None:
@@ -172,7 +229,9 @@ class _Builder:
         if character in "*+?{":
             raise BadPattern(f"there is nothing to repeat before {character}")
         if character in "^$":
-            raise BadPattern(f"{character} stands in its middle")
+            if not self._anchors:
+                raise BadPattern(f"{character} stands in its middle")
+            return self._at_edge("begin" if character == "^" else "end")
         if character == ".":
             return self._one(lambda c: c != "\n")
         if character == "[":
@@ -212,6 +271,15 @@ class _Builder:
         return lambda c: c == first
 
     # --- building
+
+    def _at_edge(self, edge: Edge) -> _Piece:
+        def build(at: int) -> int:
+            anchor, after = self._state(None, edge), self._state(None)
+            self._link(at, anchor)
+            self._link(anchor, after)
+            return after
+
+        return build
 
     def _one(self, accepts: Accepts) -> _Piece:
         def build(at: int) -> int:
