@@ -29,13 +29,17 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 
 class Front(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """A target that a balancer here speaks to under its clients' addresses. `balancer` is one of its own addresses: its
-    groups have to let it out."""
+    """A target that a balancer here speaks to under its clients' addresses. `balancer` is its own (first) IPv4 address:
+    its groups have to let it out.
+
+    `source`: the IPv6 address that clients of IPv4 have there, whose datagrams the router sends under one of its own.
+    """
 
     address: str
     port: int
     balancer: str
     protocol: Literal["tcp", "udp"] = "tcp"
+    source: str = ""
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):

@@ -158,8 +158,8 @@ def instances(given: Iterable[Instance]) -> None:
 
 def fronts(given: Iterable[Front]) -> None:
     for each in given:
-        IPv4Address(each.address)
-        IPv4Address(each.balancer)
+        _addresses(*((None, each.address) if ":" in each.address else (each.address, None)))
+        _addresses(each.balancer, each.source or None)
         if not 0 < each.port < 65536:
             raise ValueError(f"{each.port} is no port.")
 

@@ -5,19 +5,21 @@ it began, as its mark in the router's connection tracking, and its answers go ba
 
     on the balancer's node  what the router itself begins under a foreign address bears the balancer's mark: its answers
                             are the router's own. It may go to no other places than those that were named (`Front`), and
-                            only if the balancer's groups let it out.
+                            only if the balancer's groups let it out. Datagrams of IPv4 clients for a target of IPv6 the
+                            router begins under whichever address of its own; they leave under that of the place.
     on the way              it leaves for another node with a hardware address that says which balancer it is.
     on the target's node    what another node sends is marked with that node's number, or that of the balancer there,
                             and its answers go to that node. Mostly that is where they would have gone anyway.
 
-By the mark rules that name a balancer's group know the balancer, whose address the packets do not have. A node's number
-is its mark, a routing table and a next hop at once.
+Marks, like balancers, are of both families: each balancer has an IPv4 address. By the mark rules that name a balancer's
+group know the balancer, whose address the packets do not have. A node's number is its mark, a routing table and a next
+hop at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from hatoba.network import names
@@ -28,15 +30,19 @@ from hatoba.network.grouprules import Elements
 OWN_TABLE = 3  # in which every address is the router's own
 TABLES = range(OWN_TABLE, 1 << 24)  # no network has an address below 1.0.0.0: see `routing.table_of`
 _NODES, _BALANCERS = range(16, 1 << 24), range(1 << 24, 1 << 25)
-_HOPS = 0xF0000000  # 240.0.0.0: addresses that nobody has
+_HOPS, _HOPS6 = 0xF0000000, 0xFE80 << 112 | 1 << 32  # 240.0.0.0, fe80::1:0:0: addresses that nobody has
 
 KINDS = {
-    "fronts": "map {name} {{ type ipv4_addr . inet_proto . inet_service : verdict; }}",
-    "fronts-by": "map {name} {{ type ipv4_addr . inet_proto . inet_service : mark; }}",
+    "fronts4": "map {name} {{ type ipv4_addr . inet_proto . inet_service : verdict; }}",
+    "fronts6": "map {name} {{ type ipv6_addr . inet_proto . inet_service : verdict; }}",
+    "fronts-by4": "map {name} {{ type ipv4_addr . inet_proto . inet_service : mark; }}",
+    "fronts-by6": "map {name} {{ type ipv6_addr . inet_proto . inet_service : mark; }}",
+    "fronts-from": "map {name} {{ type mark : ipv6_addr; }}",
+    "fronts-own": "set {name} {{ type ipv6_addr; }}",
     "came-by": "map {name} {{ type ether_addr : mark; }}",
 }
 _AWAY = "netdev hatoba"  # the table for what leaves by the tunnel
-_PLACE = "ip daddr . meta l4proto . th dport"
+_PLACES = {"4": "ip daddr . meta l4proto . th dport", "6": "ip6 daddr . meta l4proto . th dport"}
 _ANSWERS = "ct direction reply ct mark != 0 meta mark set ct mark"
 
 
@@ -82,9 +88,9 @@ def _numbered(addresses: Iterable[str], within: range) -> dict[str, int]:
     return found
 
 
-def hop(number: int) -> str:
-    """Under which address the tunnel knows the node."""
-    return str(IPv4Address(_HOPS | number))
+def hops(number: int) -> tuple[str, str]:
+    """Under which addresses the tunnel knows the node: for each family."""
+    return str(IPv4Address(_HOPS | number)), str(IPv6Address(_HOPS6 | number))
 
 
 def backs(fronts: Iterable[Front], own: Iterable[str | None], peers: Collection[Peer]) -> Backs:
@@ -102,8 +108,9 @@ def node_elements(nodes: Iterable[str]) -> Elements:
     return {("came-by", names.node_mac(node)): str(number) for node, number in numbers(nodes).items()}
 
 
-def elements(fronts: Iterable[Front], speakers: Speakers) -> Elements:
-    """What the rules know of balancers that speak for clients."""
+def elements(fronts: Iterable[Front], speakers: Speakers, own: Iterable[str]) -> Elements:
+    """What the rules know of balancers that speak for clients. `own`: the router's addresses of IPv6, of all its
+    balancers."""
     found: Elements = {}
     numbered = marks(speakers)
     for balancer, speaker in speakers.items():
@@ -113,15 +120,29 @@ def elements(fronts: Iterable[Front], speakers: Speakers) -> Elements:
             found["came-by", names.balancer_mac(balancer)] = str(numbered[balancer])
     for front in fronts:
         if front.balancer in speakers:
-            place = f"{front.address} . {front.protocol} . {front.port}"
-            found["fronts", place] = speakers[front.balancer].lets_out
-            found["fronts-by", place] = str(numbered[front.balancer])
+            family = "6" if ":" in front.address else "4"
+            place, mark = f"{front.address} . {front.protocol} . {front.port}", str(numbered[front.balancer])
+            found[f"fronts{family}", place] = speakers[front.balancer].lets_out
+            found[f"fronts-by{family}", place] = mark
+            if front.source:
+                found["fronts-from", mark] = front.source
+                found |= {("fronts-own", address): "" for address in own}
     return found
 
 
 def leaving() -> list[str]:
     """For what the router sends under an address that is none of its own."""
-    return [f"ct mark set {_PLACE} map @fronts-by", f"{_PLACE} vmap @fronts"]
+    return [rule for family in _PLACES for rule in _named(family)]
+
+
+def leaving_first() -> list[str]:
+    """For datagrams of IPv6, also under the router's own addresses: there are no others to such a place."""
+    return [f"meta l4proto udp {rule}" for rule in _named("6")]
+
+
+def _named(family: str) -> list[str]:
+    place = _PLACES[family]
+    return [f"ct mark set {place} map @fronts-by{family}", f"{place} vmap @fronts{family}"]
 
 
 def chains() -> dict[str, list[str]]:
@@ -137,6 +158,10 @@ def chains() -> dict[str, list[str]]:
         "going": [
             "type filter hook postrouting priority 300; policy accept;",
             f"oifname {tunnel} ct direction original ct mark >= {_BALANCERS.start} meta mark set ct mark",
+        ],
+        "going-as-another": [
+            "type nat hook postrouting priority srcnat; policy accept;",
+            "meta l4proto udp ip6 saddr @fronts-own snat ip6 to ct mark map @fronts-from",
         ],
     }
 

@@ -253,20 +253,20 @@ def no_rule(source: str, table: int, priority: int) -> Request:
     return Request(what=f"remove the rule for {source}", type=DELRULE, message=message, ignore=_GONE)
 
 
-def rule_for_mark(mark: int, table: int, priority: int) -> Request:
-    """What bears the mark finds its way in a table (IPv4)."""
-    message = _rule_for_mark(mark, table, priority)
+def rule_for_mark(mark: int, table: int, priority: int, *, family: int) -> Request:
+    """What bears the mark finds its way in a table."""
+    message = _rule_for_mark(mark, table, priority, family)
     what = f"look for the ways of what is marked {mark} in {table}"
     return Request(what=what, type=NEWRULE, message=message, flags=CREATE, ignore=frozenset({errno.EEXIST}))
 
 
-def no_rule_for_mark(mark: int, table: int, priority: int) -> Request:
-    message = _rule_for_mark(mark, table, priority)
+def no_rule_for_mark(mark: int, table: int, priority: int, *, family: int) -> Request:
+    message = _rule_for_mark(mark, table, priority, family)
     return Request(what=f"remove the rule for the mark {mark}", type=DELRULE, message=message, ignore=_GONE)
 
 
-def _rule_for_mark(mark: int, table: int, priority: int) -> Any:
-    message = _rule(None, table, priority, _FAMILY[4])
+def _rule_for_mark(mark: int, table: int, priority: int, family: int) -> Any:
+    message = _rule(None, table, priority, family)
     message["attrs"].append(("FRA_FWMARK", mark))
     return message
 

@@ -98,7 +98,10 @@ class Reach:
             return False
         if isinstance(holder, InterfaceSpec) and (address, port, protocol) in _served(vpc):
             return True
-        if not own or not (_holds(holder, own) or _speaks_for(vpc, holder, address, port, protocol)):
+        front = _front(vpc, holder, address, port, protocol)
+        if front is not None and front.source and _holds(holder, own):
+            own = front.source
+        if not own or not (_holds(holder, own) or front is not None):
             return False
         begun = own if _holds(holder, own) else holder.address or ""
         here = End(address=own, groups=holder.groups)
@@ -330,12 +333,11 @@ def _holds(far: Holder | Peer | Guest, address: str) -> bool:
     return address in (far.address, far.address6) or further.holds(besides, address)
 
 
-def _speaks_for(vpc: Vpc, holder: Holder, address: str, port: int, protocol: str) -> bool:
+def _front(vpc: Vpc, holder: Holder, address: str, port: int, protocol: str) -> Front | None:
     """The holder is a balancer that speaks to this target under whatever address."""
     place = (address, port, protocol)
-    return isinstance(holder, AddressSpec) and any(
-        (each.address, each.port, each.protocol) == place and _holds(holder, each.balancer) for each in vpc.fronts
-    )
+    named = (each for each in vpc.fronts if (each.address, each.port, each.protocol) == place)
+    return next((each for each in named if isinstance(holder, AddressSpec) and _holds(holder, each.balancer)), None)
 
 
 def _publics(holder: Holder) -> Iterator[tuple[str, str | None]]:

@@ -161,7 +161,8 @@ class RuleBook:
             for m in self._speaking.values()
             if m.address is not None and (m.fronting or m.address in here)
         }
-        before, self._spoken = self._spoken, fronts.elements(self._fronts, self._speakers)
+        own = [m.address6 for m in self._speaking.values() if m.here and m.address6 is not None]
+        before, self._spoken = self._spoken, fronts.elements(self._fronts, self._speakers, own)
         return self._change("speakers", before, self._spoken)
 
     @property

@@ -215,7 +215,7 @@ def base_chains(
     return {
         **_forwarding(frame, asked, [endpoints.PASSES] if with_endpoints else []),
         **_input(asked),
-        **_output(asked, fronts.leaving() if returning else []),
+        **_output(asked, fronts.leaving_first() if returning else [], fronts.leaving() if returning else []),
         **_translations(frame, with_endpoints),
     }
 
@@ -268,8 +268,8 @@ def _input(asked: _Questions) -> dict[str, list[str]]:
     }
 
 
-def _output(asked: _Questions, others: list[str]) -> dict[str, list[str]]:
-    """What the router itself sends, under its own addresses and `others`."""
+def _output(asked: _Questions, first: list[str], others: list[str]) -> dict[str, list[str]]:
+    """What the router itself sends: of what is asked `first`, under its own addresses, and under `others`."""
     begins = [
         _STANDING,
         'oifname "lo" ip daddr 127.0.0.0/8 accept',
@@ -280,6 +280,7 @@ def _output(asked: _Questions, others: list[str]) -> dict[str, list[str]]:
         "output-egress": [
             "type filter hook output priority 0; policy drop;",
             *begins,
+            *first,
             "ip saddr vmap @router-egress4",
             "ip6 saddr vmap @router-egress6",
             *others,

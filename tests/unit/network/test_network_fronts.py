@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hatoba.network.base import Peer
 from hatoba.network.beyond import Front
-from hatoba.network.fronts import NO_BACKS, OWN_TABLE, TABLES, backs, hop, marks, numbers
+from hatoba.network.fronts import NO_BACKS, OWN_TABLE, TABLES, backs, hops, marks, numbers
 from hatoba.network.routing import INSTANCES, OUTSIDE, table_of
 from hatoba.network.ruleset import Member
 from tests.unit.network.test_ruleset import BALANCER, book, golden
@@ -17,6 +17,8 @@ FRONTS = (
     Front(address="10.0.1.5", port=53, protocol="udp", balancer=BALANCER.address),
     Front(address="10.0.9.9", port=80, balancer=BALANCER.address),
     Front(address="10.0.9.9", port=81, balancer="10.0.1.99"),  # which is not here
+    Front(address="fd00::9:9", port=80, balancer=BALANCER.address),
+    Front(address="fd00::9:9", port=53, protocol="udp", balancer=BALANCER.address, source="fd00:0:0:0:5::1"),
 )
 
 
@@ -27,7 +29,7 @@ def test_nodes_have_numbers_of_their_own_that_nothing_else_has(nodes: set[str]) 
     assert len({*found.values()}) == len(nodes)
     assert all(number in TABLES for number in found.values())
     assert not {OWN_TABLE, OUTSIDE, INSTANCES} & set(found.values())
-    assert len({hop(number) for number in found.values()}) == len(nodes)
+    assert len({hop for number in found.values() for hop in hops(number)}) == 2 * len(nodes)
 
 
 def test_a_number_stays_when_others_come() -> None:
@@ -60,6 +62,7 @@ def test_no_subnet_has_a_table_of_ours() -> None:
     assert table_of("fd00::/64") not in TABLES
 
 
+DUAL = Member(address="10.0.1.8", address6="fd00::8", groups=("sg-web",))
 FAR = Member(address="10.0.2.9", groups=("sg-default",), here=False, fronting=True)
 
 
@@ -67,7 +70,7 @@ def test_a_router_that_has_answers_to_lead_back() -> None:
     made = book()
     made.set_fronts(FRONTS)
     made.set_nodes([NODE])
-    made.put([("far", FAR)])
+    made.put([("far", FAR), ("dual", DUAL)])
     golden("fronts.nft", made.document())
 
 
@@ -83,7 +86,7 @@ def test_who_has_none_does_not_pay_for_it() -> None:
 def test_one_that_is_not_here_is_no_reason_to_pay() -> None:
     made = book()
     before = made.document()
-    assert made.set_fronts(FRONTS[2:]) == ""
+    assert made.set_fronts(FRONTS[2:3]) == ""
     assert made.document() == before
 
 
@@ -92,8 +95,8 @@ def test_a_further_target_is_two_elements() -> None:
     made.set_nodes([NODE])
     made.set_fronts(FRONTS[:1])
     assert made.set_fronts(FRONTS[:2]) == (
-        "add element inet hatoba fronts { 10.0.9.9 . tcp . 80 : goto out-sg-web }\n"
-        "add element inet hatoba fronts-by { 10.0.9.9 . tcp . 80 : 16777479 }\n"
+        "add element inet hatoba fronts4 { 10.0.9.9 . tcp . 80 : goto out-sg-web }\n"
+        "add element inet hatoba fronts-by4 { 10.0.9.9 . tcp . 80 : 16777479 }\n"
     )
     assert made.set_nodes([NODE, "192.0.2.8"]) == "add element inet hatoba came-by { 02:69:c0:00:02:08 : 520 }\n"
 
@@ -103,11 +106,11 @@ def test_other_groups_of_a_balancer_count_for_its_fronts() -> None:
     made.set_fronts(FRONTS)
     other = Member(address=BALANCER.address, groups=("sg-default",))
     said = made.put([("balancer", other)])
-    assert "fronts { 10.0.9.9 . tcp . 80 : goto out-sg-default }" in said
+    assert "fronts4 { 10.0.9.9 . tcp . 80 : goto out-sg-default }" in said
     assert "delete element inet hatoba speakers-sg-web { 16777479 }" in said
     assert "add element inet hatoba speakers-sg-default { 16777479 }" in said
     assert "10.0.9.9 . tcp . 81 : drop" in made.put([("late", Member(address="10.0.1.99", groups=()))])
-    assert "delete element inet hatoba fronts { 10.0.9.9 . tcp . 81 }" in made.drop(["late"])
+    assert "delete element inet hatoba fronts4 { 10.0.9.9 . tcp . 81 }" in made.drop(["late"])
     task = Member(address="10.0.1.50", groups=("sg-web",), device="e-x")
     assert "fronts" not in made.put([("task", task)])
 
@@ -120,3 +123,12 @@ def test_another_nodes_balancer_is_known_by_its_hardware_address() -> None:
     assert "add element inet hatoba came-by { 02:6a:0a:00:02:08 : " in made.put([("second", second)])
     made.drop(["far"])
     assert "speakers" not in made.drop(["second"])
+
+
+def test_whatever_address_of_its_own_a_router_takes_it_is_replaced() -> None:
+    made = book()
+    made.set_fronts(FRONTS)
+    assert "add element inet hatoba fronts-own { fd00::8 }" in made.put([("dual", DUAL)])
+    assert "delete element inet hatoba fronts-own { fd00::8 }" in made.drop(["dual"])
+    made.set_fronts(FRONTS[:4])
+    assert "fronts-own" not in made.put([("dual", DUAL)]), "nobody asks"
