@@ -30,8 +30,9 @@ from hatoba.gateway.needs import (
 )
 from hatoba.gateway.tags import tags_of
 from hatoba.services.ssm.model import managed_arn, parameter_arn
+from hatoba.services.ssm.plan.documents import LOG_GROUP
 from hatoba.services.ssm.plan.names import is_public, selected
-from hatoba.services.ssm.session.model import find, owner, target_of
+from hatoba.services.ssm.session.model import find, owner, target_of, task_arn
 
 BY_AWS = ("AWS-", "AmazonECS-")  # documents whose ARNs have no account
 
@@ -127,7 +128,7 @@ def _flag(value: object) -> str:
 
 
 def starting(action: str, req: Params, call: Call) -> Iterator[Need]:
-    """The task, and the document if one is named: who names none is not asked for the default one.
+    """The task; the document, if one is named (who names none is not asked for the default one); and the log group.
 
     ECS starts the sessions of ExecuteCommand for somebody whom it has asked for the right to that.
     """
@@ -136,13 +137,15 @@ def starting(action: str, req: Params, call: Call) -> Iterator[Need]:
     target, document = str(req.get("Target") or ""), req.get("DocumentName")
     checked: Keys = {"ssm:SessionDocumentAccessCheck": _flag(document)}
     task = target_of(target)
-    if task is None:
-        resource = call.arn(f"managed-instance/{target}")
-    else:
-        resource = arn.make(call.scope, "ecs", f"task/{task.cluster}/{task.task}")
+    resource = call.arn(f"managed-instance/{target}") if task is None else task_arn(call.scope, task)
     yield Need(action=action, resource=resource, keys=checked)
     if isinstance(document, str) and document:
         yield Need(action=action, resource=_document(call, document), keys=checked)
+    group = " ".join(member(req.get("Parameters") or {}, LOG_GROUP))
+    if group:
+        # The transcript is written by the service, which may write anywhere.
+        stream = arn.make(call.scope, "logs", f"log-group:{group}:log-stream:*")
+        yield from (Need(action=f"logs:{name}", resource=stream) for name in ("CreateLogStream", "PutLogEvents"))
 
 
 def _document(call: Call, name: str) -> str:

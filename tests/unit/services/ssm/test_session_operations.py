@@ -33,6 +33,7 @@ from hatoba.store.memory import MemoryDisk, MemoryJournal
 HERE = Scope("aws", "123456789012", "us-east-1")
 TASK = "0123456789abcdef0123456789abcdef"
 TARGET = f"ecs:my_cluster_{TASK}_{TASK}-app"
+ARN = f"arn:aws:ecs:us-east-1:123456789012:task/my_cluster/{TASK}"
 
 
 class World:
@@ -65,7 +66,9 @@ class World:
     def task(self, *, state: Any = "running", **fields: Any) -> None:
         with self.store.tx() as tx:
             key = fleet.workloads.key(HERE, TASK)
-            known = tx.get(fleet.workloads, key) or fleet.Workload(key=key, node="n", execute=True)
+            known = tx.get(fleet.workloads, key) or fleet.Workload(
+                key=key, node="n", execute=True, metadata={"TaskARN": ARN}
+            )
             tx.put(fleet.workloads, replace(known, **fields))
             at = fleet.workload_statuses.key(HERE, TASK)
             status = tx.get(fleet.workload_statuses, at) or fleet.WorkloadStatus(key=at, node="n")
@@ -112,7 +115,16 @@ async def test_what_cannot_be_entered_is_not_connected(world: World, spoil: dict
         await world.client().start_session(Target=TARGET)
 
 
-@pytest.mark.parametrize("target", ["i-0123456789abcdef0", f"ecs:c_{TASK}_other", "ecs:c_x_y", f"ecs:c_{'0' * 32}_x"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "i-0123456789abcdef0",
+        f"ecs:c_{TASK}_other",
+        "ecs:c_x_y",
+        f"ecs:c_{'0' * 32}_x",
+        f"ecs:mine_{TASK}_{TASK}-app",  # it is there, but in a cluster for which the caller was not asked
+    ],
+)
 async def test_what_is_no_target_of_ours_is_not_connected(world: World, target: str) -> None:
     with pytest.raises(t.TargetNotConnected):
         await world.client().start_session(Target=target)

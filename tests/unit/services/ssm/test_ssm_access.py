@@ -143,3 +143,13 @@ def test_who_activates_machines_hands_over_their_role(asked: Asked, role: str) -
     for needs in (made, changed):
         assert (needs[-1].action, needs[-1].resource) == passed
         assert needs[-1].keys == {"iam:PassedToService": "ssm.amazonaws.com"}
+
+
+def test_who_has_a_session_logged_needs_to_be_allowed_to_log_there(asked: Asked) -> None:
+    """The transcript is written by the service itself: nobody shall write where they may not by its hand."""
+    found = asked.needs("StartSession", Target=TARGET, Parameters={"cloudWatchLogGroupName": ["/audit"]})
+    stream = f"arn:aws:logs:us-east-1:{SCOPE.account}:log-group:/audit:log-stream:*"
+    assert [(need.action, need.resource) for need in found[1:]] == [
+        ("logs:CreateLogStream", stream),
+        ("logs:PutLogEvents", stream),
+    ]

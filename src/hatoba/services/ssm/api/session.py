@@ -14,7 +14,18 @@ from hatoba.gateway.call import Call
 from hatoba.services.ssm.api.room import ssm
 from hatoba.services.ssm.plan.documents import COMMAND, DOCUMENTS, LOG_GROUP
 from hatoba.services.ssm.session.endpoint import DataChannels
-from hatoba.services.ssm.session.model import TOKEN_SECONDS, Session, end, find, forget_old, owner, sessions, target_of
+from hatoba.services.ssm.session.model import (
+    TOKEN_SECONDS,
+    Session,
+    Target,
+    end,
+    find,
+    forget_old,
+    owner,
+    sessions,
+    target_of,
+    task_arn,
+)
 from hatoba.store.store import View
 
 DOCUMENT = "AmazonECS-ExecuteInteractiveCommand"
@@ -65,18 +76,20 @@ async def start_session(req: t.StartSessionRequest, call: Call) -> t.StartSessio
 def target(call: Call, text: str) -> tuple[fleet.Workload, str] | None:
     """The workload, and the name of its container, if a session can be had with it."""
     parsed = target_of(text)
-    found = _running(call.store, call, parsed.task, parsed.runtime) if parsed is not None else None
+    found = _running(call.store, call, parsed) if parsed is not None else None
     reaches = found is not None and call.get(Executor).reaches(found[0])  # type: ignore[type-abstract]
     return found if reaches else None
 
 
-def _running(view: View, call: Call, task: str, runtime_id: str) -> tuple[fleet.Workload, str] | None:
-    workload = view.find(fleet.workloads, call.scope, task)
-    status = view.find(fleet.workload_statuses, call.scope, task)
+def _running(view: View, call: Call, wanted: Target) -> tuple[fleet.Workload, str] | None:
+    workload = view.find(fleet.workloads, call.scope, wanted.task)
+    status = view.find(fleet.workload_statuses, call.scope, wanted.task)
     if workload is None or status is None or not workload.execute:
         return None
+    if workload.metadata.get("TaskARN") != task_arn(call.scope, wanted):
+        return None  # of another cluster than the one for which the caller was asked
     for container in status.containers:
-        if container.runtime_id == runtime_id and container.state == "running":
+        if container.runtime_id == wanted.runtime and container.state == "running":
             return workload, container.name
     return None
 

@@ -7,6 +7,7 @@ import re
 from itertools import islice
 from typing import Literal, NamedTuple
 
+from hatoba.core import arn
 from hatoba.core.errors import HatobaError
 from hatoba.core.keys import Scope
 from hatoba.core.records import Record, replace
@@ -34,6 +35,10 @@ def target_of(text: str) -> Target | None:
     """`ecs:<cluster>_<task>_<runtime id>`; None for anything else."""
     parsed = _TARGET.fullmatch(text)
     return Target(*parsed.groups()) if parsed is not None else None
+
+
+def task_arn(scope: Scope, target: Target) -> str:
+    return arn.make(scope, "ecs", f"task/{target.cluster}/{target.task}")
 
 
 class Session(Record, frozen=True, kw_only=True):
