@@ -3,6 +3,7 @@
 room         how a room declares its operations: `ecs = Service("ecs")`, `@ecs.operation`
 call         what an operation is handed: who asks, where, and what it may use
 needs        what an operation needs to be allowed, as a table of each room
+continued    how an answer in pages tells where the next one begins
 idempotency  client tokens: the same request again is answered as before
 tags         tags of all resources, by ARN
 

@@ -9,6 +9,7 @@ from hatoba.aws.shapes import acm as t
 from hatoba.core.records import replace
 from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.acm import issuing, views, x509
 from hatoba.services.acm.api.room import acm, the_certificate
@@ -40,10 +41,7 @@ async def list_certificates(req: t.ListCertificatesRequest, call: Call) -> t.Lis
     if req.get("SortBy") == "CREATED_AT":
         found = sorted(found, key=lambda record: record.created_at, reverse=newest)
     summaries = [views.summary(record, users_of(call.store, record), call.now) for record in found]
-    answer: t.ListCertificatesResponse = {"CertificateSummaryList": summaries}
-    if more:
-        answer["NextToken"] = more
-    return answer
+    return {"CertificateSummaryList": summaries, **next_token(more)}
 
 
 def _included(req: t.ListCertificatesRequest) -> Callable[[Certificate, float], bool]:

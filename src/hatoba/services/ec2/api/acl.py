@@ -8,6 +8,7 @@ from hatoba.aws.shapes import ec2 as t
 from hatoba.core.ids import resource_id
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2.api import acl_entry
 from hatoba.services.ec2.api.room import ec2, made_once, own_tags, paged
@@ -88,10 +89,7 @@ async def describe_network_acls(req: t.DescribeNetworkAclsRequest, call: Call) -
         lambda acl: own_tags(call, acl["NetworkAclId"]),
     )
     page, token = paged(call, req, rows, order=lambda acl: acl["NetworkAclId"], ids="NetworkAclIds")
-    answer: t.DescribeNetworkAclsResult = {"NetworkAcls": page}
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
+    return {"NetworkAcls": page, **next_token(token)}
 
 
 def _of_entries(*path: str) -> Values[t.NetworkAcl]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from hatoba.aws.shapes import ec2 as t
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.room import PAGE, bad_token, dry_run, ec2, own_tags, refuse_unknown, tag_new
@@ -187,9 +188,7 @@ async def describe_addresses_attribute(
         filters=req.get("AllocationIds"),
         bad_token=bad_token,
     )
-    answer: t.DescribeAddressesAttributeResult = {
-        "Addresses": [{"AllocationId": elastic.id, "PublicIp": elastic.public} for elastic in page]
+    return {
+        "Addresses": [{"AllocationId": elastic.id, "PublicIp": elastic.public} for elastic in page],
+        **next_token(token),
     }
-    if token is not None:
-        answer["NextToken"] = token
-    return answer

@@ -10,6 +10,7 @@ from hatoba.core.errors import AwsError
 from hatoba.core.ids import resource_id
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2.api.room import ec2, own_tags, paged, tag_new
 from hatoba.services.ec2.defaults import ensure_default
@@ -102,12 +103,7 @@ async def describe_dhcp_options(req: t.DescribeDhcpOptionsRequest, call: Call) -
         lambda each: own_tags(call, each.id),
     )
     page, token = paged(call, req, found, order=lambda each: each.id, ids="DhcpOptionsIds")
-    answer: t.DescribeDhcpOptionsResult = {
-        "DhcpOptions": [views.dhcp_options(each, own_tags(call, each.id)) for each in page]
-    }
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
+    return {"DhcpOptions": [views.dhcp_options(each, own_tags(call, each.id)) for each in page], **next_token(token)}
 
 
 @ec2.operation

@@ -8,6 +8,7 @@ from __future__ import annotations
 from hatoba.aws.shapes import ec2 as t
 from hatoba.core.ids import resource_id
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2.api.room import described, ec2, made_once, own_tags
 from hatoba.services.ec2.model.arns import arn
@@ -44,12 +45,10 @@ async def describe_egress_only_internet_gateways(
     req: t.DescribeEgressOnlyInternetGatewaysRequest, call: Call
 ) -> t.DescribeEgressOnlyInternetGatewaysResult:
     page, token = described(call, egress_gateways, req, {}, ids="EgressOnlyInternetGatewayIds", kind="eigw")
-    answer: t.DescribeEgressOnlyInternetGatewaysResult = {
-        "EgressOnlyInternetGateways": [views.egress_gateway(gateway, own_tags(call, gateway.id)) for gateway in page]
+    return {
+        "EgressOnlyInternetGateways": [views.egress_gateway(gateway, own_tags(call, gateway.id)) for gateway in page],
+        **next_token(token),
     }
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
 
 
 @ec2.operation

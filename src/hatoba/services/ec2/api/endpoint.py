@@ -14,6 +14,7 @@ from hatoba.core.errors import AwsError
 from hatoba.core.ids import resource_id
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.policy.document import Malformed, parse
 from hatoba.services.ec2.api.room import described, ec2, made_once, own_tags, refuse_unknown
 from hatoba.services.ec2.defaults import ensure_default
@@ -220,10 +221,7 @@ async def describe_vpc_endpoints(req: t.DescribeVpcEndpointsRequest, call: Call)
         kind="vpce",
         indexed={"vpc-id": "vpc"},
     )
-    answer: t.DescribeVpcEndpointsResult = {"VpcEndpoints": [_view(call, endpoint) for endpoint in page]}
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
+    return {"VpcEndpoints": [_view(call, endpoint) for endpoint in page], **next_token(token)}
 
 
 @ec2.operation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hatoba.aws.shapes import ec2 as t
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.services.ec2.api.room import ec2, paged
 from hatoba.services.ec2.defaults import zones
 from hatoba.services.ec2.filters import matching
@@ -35,12 +36,10 @@ async def describe_vpc_endpoint_services(
         lambda service: {},
     )
     page, token = paged(call, req, found, order=lambda service: service.name)
-    answer: t.DescribeVpcEndpointServicesResult = {
+    return {
         "ServiceNames": [service.name for service in page],
         "ServiceDetails": [
             views.endpoint_service(service, call.scope.region, zones(call.scope.region)) for service in page
         ],
+        **next_token(token),
     }
-    if token is not None:
-        answer["NextToken"] = token
-    return answer

@@ -6,6 +6,7 @@ from hatoba.aws.shapes import ec2 as t
 from hatoba.core.ids import resource_id
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2.api.room import described, dry_run, ec2, own_tags, tag_new
 from hatoba.services.ec2.defaults import ensure_default
@@ -47,12 +48,10 @@ async def describe_internet_gateways(
         ids="InternetGatewayIds",
         kind="igw",
     )
-    answer: t.DescribeInternetGatewaysResult = {
-        "InternetGateways": [views.internet_gateway(gateway, own_tags(call, gateway.id)) for gateway in page]
+    return {
+        "InternetGateways": [views.internet_gateway(gateway, own_tags(call, gateway.id)) for gateway in page],
+        **next_token(token),
     }
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
 
 
 @ec2.operation

@@ -13,6 +13,7 @@ from hatoba.aws.shapes import ec2 as t
 from hatoba.core.ids import resource_id
 from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.reference import naming
@@ -95,14 +96,12 @@ async def describe_security_groups(req: t.DescribeSecurityGroupsRequest, call: C
     page, token = described(
         call, groups, req, _filters(call), ids="GroupIds", kind="sg", indexed={"vpc-id": "vpc"}, among=named_ones
     )
-    answer: t.DescribeSecurityGroupsResult = {
+    return {
         "SecurityGroups": [
             views.security_group(group, own_tags(call, group.id), naming(call.store, group)) for group in page
-        ]
+        ],
+        **next_token(token),
     }
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
 
 
 def _filters(call: Call) -> dict[str, Values[SecurityGroup]]:
@@ -160,12 +159,10 @@ async def get_security_groups_for_vpc(
         },
         among=call.store.index(groups, "vpc", vpc.id),
     )
-    answer: t.GetSecurityGroupsForVpcResult = {
-        "SecurityGroupForVpcs": [views.group_for_vpc(group, own_tags(call, group.id)) for group in page]
+    return {
+        "SecurityGroupForVpcs": [views.group_for_vpc(group, own_tags(call, group.id)) for group in page],
+        **next_token(token),
     }
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
 
 
 @ec2.operation

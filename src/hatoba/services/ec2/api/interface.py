@@ -15,6 +15,7 @@ from hatoba.aws.shapes import ec2 as t
 from hatoba.core.records import replace
 from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.further import of_new
@@ -152,10 +153,7 @@ async def describe_network_interfaces(
         kind="eni",
         indexed={"description": "description", "subnet-id": "subnet", "vpc-id": "vpc"},
     )
-    answer: t.DescribeNetworkInterfacesResult = {"NetworkInterfaces": [_view(call, eni) for eni in page]}
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
+    return {"NetworkInterfaces": [_view(call, eni) for eni in page], **next_token(token)}
 
 
 def _time(seconds: float) -> str:

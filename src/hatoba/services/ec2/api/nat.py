@@ -17,6 +17,7 @@ from hatoba.core.ids import resource_id
 from hatoba.core.records import replace
 from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.services.ec2.api.room import described, dry_run, ec2, made_once, own_tags, refuse_unknown
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.model.address import Elastic, associate, disassociate, holder, the_elastic
@@ -140,10 +141,7 @@ async def describe_nat_gateways(req: t.DescribeNatGatewaysRequest, call: Call) -
         kind="nat",
         indexed={"vpc-id": "vpc"},
     )
-    answer: t.DescribeNatGatewaysResult = {"NatGateways": [_view(call, gateway) for gateway in page]}
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
+    return {"NatGateways": [_view(call, gateway) for gateway in page], **next_token(token)}
 
 
 @ec2.operation

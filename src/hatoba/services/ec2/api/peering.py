@@ -10,6 +10,7 @@ from hatoba.core.ids import resource_id
 from hatoba.core.keys import Scope
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.services.ec2.api.room import dry_run, ec2, own_tags, paged, refuse_unknown, tag_new
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.filters import matching
@@ -111,12 +112,7 @@ async def describe_vpc_peering_connections(
         lambda peering: own_tags(call, peering.id),
     )
     page, token = paged(call, req, rows, order=lambda peering: peering.id, ids="VpcPeeringConnectionIds")
-    answer: t.DescribeVpcPeeringConnectionsResult = {
-        "VpcPeeringConnections": [_view(call, peering) for peering in page]
-    }
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
+    return {"VpcPeeringConnections": [_view(call, peering) for peering in page], **next_token(token)}
 
 
 def _expiry(peering: Peering) -> str | None:

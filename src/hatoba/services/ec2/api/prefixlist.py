@@ -13,6 +13,7 @@ from hatoba.aws.shapes import ec2 as t
 from hatoba.core.ids import resource_id
 from hatoba.core.records import Record, replace
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2.api.peers import cidr4, cidr6
 from hatoba.services.ec2.api.room import ec2, made_once, own_tags, paged, refuse_unknown
@@ -235,10 +236,7 @@ async def describe_managed_prefix_lists(
         lambda each: own_tags(call, each.id),
     )
     page, token = paged(call, req, found, order=lambda each: each.id, ids="PrefixListIds")
-    answer: t.DescribeManagedPrefixListsResult = {"PrefixLists": [_view(call, each) for each in page]}
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
+    return {"PrefixLists": [_view(call, each) for each in page], **next_token(token)}
 
 
 @ec2.operation
@@ -249,10 +247,7 @@ async def get_managed_prefix_list_entries(
     version: int | Literal[""] = req.get("TargetVersion", "")
     entries = record.entries if version == "" else entries_of(call.store, record, version)
     page, token = paged(call, req, entries, order=lambda entry: entry.cidr, within=(record.id, version))
-    answer: t.GetManagedPrefixListEntriesResult = {"Entries": [views.entry(entry) for entry in page]}
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
+    return {"Entries": [views.entry(entry) for entry in page], **next_token(token)}
 
 
 @ec2.operation
@@ -261,12 +256,10 @@ async def get_managed_prefix_list_associations(
 ) -> t.GetManagedPrefixListAssociationsResult:
     record = _own(call.store, call, req["PrefixListId"])
     page, token = paged(call, req, _users(call.store, record), order=lambda id_: id_, within=record.id)
-    answer: t.GetManagedPrefixListAssociationsResult = {
-        "PrefixListAssociations": [{"ResourceId": id_, "ResourceOwner": call.scope.account} for id_ in page]
+    return {
+        "PrefixListAssociations": [{"ResourceId": id_, "ResourceOwner": call.scope.account} for id_ in page],
+        **next_token(token),
     }
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
 
 
 @ec2.operation
@@ -286,11 +279,9 @@ async def describe_prefix_lists(req: t.DescribePrefixListsRequest, call: Call) -
         lambda each: {},
     )
     page, token = paged(call, req, found, order=lambda each: each.id, ids="PrefixListIds")
-    answer: t.DescribePrefixListsResult = {
+    return {
         "PrefixLists": [
             {"PrefixListId": each.id, "PrefixListName": each.name, "Cidrs": list(each.cidrs)} for each in page
-        ]
+        ],
+        **next_token(token),
     }
-    if token is not None:
-        answer["NextToken"] = token
-    return answer

@@ -13,6 +13,7 @@ from functools import partial
 from hatoba.aws.shapes import ec2 as t
 from hatoba.core.keys import Scope
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.room import ec2, paged
 from hatoba.services.ec2.defaults import ensure_default
@@ -56,12 +57,10 @@ async def describe_stale_security_groups(
         if stale:
             rows.append((group, stale))
     page, token = paged(call, req, rows, order=lambda row: row[0].id, within=vpc.id)
-    answer: t.DescribeStaleSecurityGroupsResult = {
-        "StaleSecurityGroupSet": [views.stale_group(group, stale, naming(call.store, group)) for group, stale in page]
+    return {
+        "StaleSecurityGroupSet": [views.stale_group(group, stale, naming(call.store, group)) for group, stale in page],
+        **next_token(token),
     }
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
 
 
 @ec2.operation

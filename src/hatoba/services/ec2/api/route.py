@@ -13,6 +13,7 @@ from hatoba.core.errors import AwsError
 from hatoba.core.ids import resource_id
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2.api.room import described, dry_run, ec2, made_once, own_tags, refuse_unknown
 from hatoba.services.ec2.api.way import asked_destination, asked_route
@@ -102,10 +103,7 @@ async def describe_route_tables(req: t.DescribeRouteTablesRequest, call: Call) -
         kind="rtb",
         indexed={"vpc-id": "vpc", "association.subnet-id": "subnet"},
     )
-    answer: t.DescribeRouteTablesResult = {"RouteTables": [_view(call, table) for table in page]}
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
+    return {"RouteTables": [_view(call, table) for table in page], **next_token(token)}
 
 
 @ec2.operation

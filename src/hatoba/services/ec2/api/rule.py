@@ -15,6 +15,7 @@ import msgspec
 from hatoba.aws.shapes import ec2 as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
 from hatoba.services.ec2.api import permissions
@@ -208,11 +209,9 @@ async def describe_security_group_rules(
         filters=(req.get("SecurityGroupRuleIds"), req.get("Filters")),
         bad_token=bad_token,
     )
-    answer: t.DescribeSecurityGroupRulesResult = {
+    return {
         "SecurityGroupRules": [
             views.group_rule(group, rule, own_tags(call, rule.id), naming(call.store, group)) for group, rule in page
-        ]
+        ],
+        **next_token(token),
     }
-    if token is not None:
-        answer["NextToken"] = token
-    return answer

@@ -12,6 +12,7 @@ from hatoba.aws.shapes import ec2 as t
 from hatoba.core.ids import resource_id
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.room import (
@@ -189,10 +190,7 @@ async def describe_subnets(req: t.DescribeSubnetsRequest, call: Call) -> t.Descr
         kind="subnet",
         indexed={"vpc-id": "vpc"},
     )
-    answer: t.DescribeSubnetsResult = {"Subnets": [_view(call, subnet) for subnet in page]}
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
+    return {"Subnets": [_view(call, subnet) for subnet in page], **next_token(token)}
 
 
 def _view(call: Call, subnet: Subnet, state6: t.SubnetCidrBlockStateCode = "associated") -> t.Subnet:

@@ -7,6 +7,7 @@ from typing import Any
 from hatoba.aws.shapes import ec2 as t
 from hatoba.core import arn as arns
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.gateway.tags import remove_tags, tags, tags_of
 from hatoba.services.ec2.api.room import PAGE, bad_token, checked_tags, dry_run, ec2, put_tags
 from hatoba.services.ec2.filters import matching
@@ -119,7 +120,4 @@ async def describe_tags(req: t.DescribeTagsRequest, call: Call) -> t.DescribeTag
         filters=req.get("Filters"),
         bad_token=bad_token,
     )
-    answer: t.DescribeTagsResult = {"Tags": page}
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
+    return {"Tags": page, **next_token(token)}

@@ -12,6 +12,7 @@ from hatoba.aws.shapes import ec2 as t
 from hatoba.core.records import replace
 from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.room import (
@@ -109,10 +110,7 @@ async def describe_vpcs(req: t.DescribeVpcsRequest, call: Call) -> t.DescribeVpc
         ids="VpcIds",
         kind="vpc",
     )
-    answer: t.DescribeVpcsResult = {"Vpcs": [views.vpc(vpc, own_tags(call, vpc.id)) for vpc in page]}
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
+    return {"Vpcs": [views.vpc(vpc, own_tags(call, vpc.id)) for vpc in page], **next_token(token)}
 
 
 @ec2.operation

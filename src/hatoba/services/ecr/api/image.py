@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from hatoba.aws.shapes import ecr as t
 from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import small_next_token
 from hatoba.registry import names
 from hatoba.services.ecr import model, views
 from hatoba.services.ecr.api.room import PAGE, bad_token, ecr, registry, the_repository
@@ -45,10 +46,7 @@ async def describe_images(req: t.DescribeImagesRequest, call: Call) -> t.Describ
         filters=(repository.id, req.get("filter")),
         bad_token=bad_token,
     )
-    answer: t.DescribeImagesResponse = {"imageDetails": _details(call.store, page)}
-    if token is not None:
-        answer["nextToken"] = token
-    return answer
+    return {"imageDetails": _details(call.store, page), **small_next_token(token)}
 
 
 @ecr.operation
@@ -66,10 +64,7 @@ async def list_images(req: t.ListImagesRequest, call: Call) -> t.ListImagesRespo
         filters=(repository.id, req.get("filter")),
         bad_token=bad_token,
     )
-    answer: t.ListImagesResponse = {"imageIds": page}
-    if token is not None:
-        answer["nextToken"] = token
-    return answer
+    return {"imageIds": page, **small_next_token(token)}
 
 
 @ecr.operation
@@ -89,10 +84,7 @@ async def list_image_referrers(req: t.ListImageReferrersRequest, call: Call) -> 
         filters=(repository.id, subject, wanted),
         bad_token=bad_token,
     )
-    answer: t.ListImageReferrersResponse = {"referrers": [views.referrer(image) for image in page]}
-    if token is not None:
-        answer["nextToken"] = token
-    return answer
+    return {"referrers": [views.referrer(image) for image in page], **small_next_token(token)}
 
 
 @ecr.operation

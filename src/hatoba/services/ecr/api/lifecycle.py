@@ -5,6 +5,7 @@ from __future__ import annotations
 from hatoba.aws.shapes import ecr as t
 from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import small_next_token
 from hatoba.services.ecr import model, views
 from hatoba.services.ecr.api.room import PAGE, bad_token, ecr, invalid, the_repository
 from hatoba.services.ecr.lifecycle import candidates
@@ -80,17 +81,15 @@ async def get_lifecycle_policy_preview(
         filters=(repository.id, wanted, named, preview.version),
         bad_token=bad_token,
     )
-    answer: t.GetLifecyclePolicyPreviewResponse = {
+    return {
         "registryId": repository.scope.account,
         "repositoryName": repository.id,
         "lifecyclePolicyText": preview.text,
         "status": "COMPLETE",
         "previewResults": [views.expiry(expiry) for expiry in page],
         "summary": {"expiringImageTotalCount": len(preview.found)},
+        **small_next_token(token),
     }
-    if token is not None:
-        answer["nextToken"] = token
-    return answer
 
 
 def _order(expiry: Expiry) -> str:

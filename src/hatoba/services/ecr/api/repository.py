@@ -5,6 +5,7 @@ from __future__ import annotations
 from hatoba.aws.shapes import ecr as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import small_next_token
 from hatoba.gateway.tags import set_tags
 from hatoba.services.ecr import model, naming, views
 from hatoba.services.ecr.api.room import (
@@ -65,10 +66,7 @@ async def describe_repositories(req: t.DescribeRepositoriesRequest, call: Call) 
         limit=req.get("maxResults", PAGE),
         bad_token=bad_token,
     )
-    answer: t.DescribeRepositoriesResponse = {"repositories": [views.repository(record, shown) for record in page]}
-    if token is not None:
-        answer["nextToken"] = token
-    return answer
+    return {"repositories": [views.repository(record, shown) for record in page], **small_next_token(token)}
 
 
 @ecr.operation

@@ -10,6 +10,7 @@ import re
 from hatoba.aws.shapes import ecs as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import small_next_token
 from hatoba.services.ecs.api.room import ecs, page
 from hatoba.services.ecs.model.account import (
     DEFAULTS,
@@ -46,10 +47,7 @@ async def list_account_settings(req: t.ListAccountSettingsRequest, call: Call) -
         if req.get("name") in (None, name) and req.get("value") in (None, value)
     ]
     settings, more = page(call, rows, req, lambda row: row[0], limit=MOST, most=MOST)
-    answer: t.ListAccountSettingsResponse = {"settings": [_setting(name, value, whose) for name, value in settings]}
-    if more:
-        answer["nextToken"] = more
-    return answer
+    return {"settings": [_setting(name, value, whose) for name, value in settings], **small_next_token(more)}
 
 
 @ecs.operation

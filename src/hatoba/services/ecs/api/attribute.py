@@ -9,6 +9,7 @@ from hatoba.aws.shapes import ecs as t
 from hatoba.core.records import replace
 from hatoba.fleet.model import Node
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import small_next_token
 from hatoba.services.ecs.api.room import ecs, page
 from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.cluster import find_cluster
@@ -73,10 +74,7 @@ async def list_attributes(req: t.ListAttributesRequest, call: Call) -> t.ListAtt
         if name in (None, attribute["name"]) and value in (None, attribute.get("value", ""))
     ]
     found, more = page(call, rows, req, lambda attribute: f"{attribute['targetId']} {attribute['name']}")
-    answer: t.ListAttributesResponse = {"attributes": found}
-    if more:
-        answer["nextToken"] = more
-    return answer
+    return {"attributes": found, **small_next_token(more)}
 
 
 def _how_many(attributes: Sequence[t.Attribute]) -> None:

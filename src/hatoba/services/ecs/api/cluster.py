@@ -10,6 +10,7 @@ from typing import Any
 from hatoba.aws.shapes import ecs as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import small_next_token
 from hatoba.gateway.tags import tags_of
 from hatoba.services.ecs.api.capacity import default_strategy, known_providers
 from hatoba.services.ecs.api.room import checked_tags, ecs, page, tag
@@ -79,10 +80,7 @@ async def describe_clusters(req: t.DescribeClustersRequest, call: Call) -> t.Des
 async def list_clusters(req: t.ListClustersRequest, call: Call) -> t.ListClustersResponse:
     active = (record for record in call.store.scan(clusters, call.scope) if record.status == "ACTIVE")
     found, more = page(call, active, req, lambda record: record.id)
-    answer: t.ListClustersResponse = {"clusterArns": [arns.cluster_arn(call.scope, record.id) for record in found]}
-    if more:
-        answer["nextToken"] = more
-    return answer
+    return {"clusterArns": [arns.cluster_arn(call.scope, record.id) for record in found], **small_next_token(more)}
 
 
 @ecs.operation

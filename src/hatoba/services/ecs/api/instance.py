@@ -9,6 +9,7 @@ from hatoba.aws.shapes import ecs as t
 from hatoba.core.records import replace
 from hatoba.fleet.model import Node
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import small_next_token
 from hatoba.gateway.tags import tags_of
 from hatoba.services.ecs.api.room import ecs, page
 from hatoba.services.ecs.model import arns
@@ -41,12 +42,10 @@ async def list_container_instances(
     every = registered(call.store, call.scope, cluster)
     rows = (node for node, record in every if wanted in (None, view.status(node, record)) and passes(node, record))
     found, more = page(call, rows, req, lambda node: node.id)
-    answer: t.ListContainerInstancesResponse = {
-        "containerInstanceArns": [arns.instance_arn(call.scope, cluster, node.id) for node in found]
+    return {
+        "containerInstanceArns": [arns.instance_arn(call.scope, cluster, node.id) for node in found],
+        **small_next_token(more),
     }
-    if more:
-        answer["nextToken"] = more
-    return answer
 
 
 def matching(from_: View, call: Call, cluster: str, expression: str | None) -> Callable[[Node, Instance | None], bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hatoba.aws.shapes import ecs as t
 from hatoba.core import arn
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import small_next_token
 from hatoba.services.ecs.api.room import ecs, page
 from hatoba.services.ecs.model.cluster import clusters
 from hatoba.services.ecs.model.service import services
@@ -24,7 +25,4 @@ async def list_services_by_namespace(
     if not rows and all(known.service_connect != namespace for known in call.store.scan(clusters, call.scope)):
         raise t.NamespaceNotFoundException(f"The namespace {namespace} was not found.")
     found, more = page(call, rows, req, lambda service: service.id, limit=10)
-    answer: t.ListServicesByNamespaceResponse = {"serviceArns": [service.arn for service in found]}
-    if more:
-        answer["nextToken"] = more
-    return answer
+    return {"serviceArns": [service.arn for service in found], **small_next_token(more)}

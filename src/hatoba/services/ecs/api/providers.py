@@ -14,6 +14,7 @@ from hatoba.aws.shapes import ecs as t
 from hatoba.core import arn
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import small_next_token
 from hatoba.gateway.tags import forget_tags, tags_of
 from hatoba.services.ecs.api.capacity import default_strategy, known_providers, unknown
 from hatoba.services.ecs.api.cluster import shape
@@ -156,7 +157,7 @@ async def describe_capacity_providers(
     known = [name for name in there if name in asked or not asked]
     found, more = page(call, known, req, str, limit=MOST_DESCRIBED, most=MOST_DESCRIBED)
     tagged = "TAGS" in (req.get("include") or ())
-    answer: t.DescribeCapacityProvidersResponse = {
+    return {
         "capacityProviders": [
             view.own(own[name], tags_of(call.store, call.scope, own[name].arn) if tagged else {})
             if name in own
@@ -166,10 +167,8 @@ async def describe_capacity_providers(
         "failures": [
             failure(arns.capacity_provider_arn(call.scope, name), "MISSING") for name in asked if name not in there
         ],
+        **small_next_token(more),
     }
-    if more:
-        answer["nextToken"] = more
-    return answer
 
 
 @ecs.operation

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hatoba.aws.shapes import ecs as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import small_next_token
 from hatoba.gateway.tags import tags_of
 from hatoba.services.ecs.api.room import ecs, page
 from hatoba.services.ecs.model import arns
@@ -62,10 +63,7 @@ async def list_services(req: t.ListServicesRequest, call: Call) -> t.ListService
         and req.get("resourceManagementType") in (None, "CUSTOMER")
     ]
     found, more = page(call, rows, req, lambda service: service.id, limit=10)
-    answer: t.ListServicesResponse = {"serviceArns": [service.arn for service in found]}
-    if more:
-        answer["nextToken"] = more
-    return answer
+    return {"serviceArns": [service.arn for service in found], **small_next_token(more)}
 
 
 def _launch_type(of: View, service: Service) -> str | None:

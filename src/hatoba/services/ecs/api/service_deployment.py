@@ -5,6 +5,7 @@ from __future__ import annotations
 from hatoba.aws.shapes import ecs as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import small_next_token
 from hatoba.services.ecs.api.room import ecs, page
 from hatoba.services.ecs.model.cluster import find_cluster
 from hatoba.services.ecs.model.hook import hooks, hooks_of
@@ -78,10 +79,7 @@ async def list_service_deployments(
         and (before is None or record.created_at <= before)
     ]
     found, more = page(call, rows, req, lambda row: f"{_LAST - row.ordinal:012d}", limit=20)
-    answer: t.ListServiceDeploymentsResponse = {"serviceDeployments": [view.brief(row, service) for row in found]}
-    if more:
-        answer["nextToken"] = more
-    return answer
+    return {"serviceDeployments": [view.brief(row, service) for row in found], **small_next_token(more)}
 
 
 @ecs.operation

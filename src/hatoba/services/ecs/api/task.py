@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from hatoba.aws.shapes import ecs as t
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import small_next_token
 from hatoba.gateway.tags import tags_of
 from hatoba.services.ecs.api.room import ecs, page
 from hatoba.services.ecs.model import arns
@@ -68,10 +69,7 @@ async def stop_task(req: t.StopTaskRequest, call: Call) -> t.StopTaskResponse:
 async def list_tasks(req: t.ListTasksRequest, call: Call) -> t.ListTasksResponse:
     cluster = find_cluster(call.store, call.scope, req.get("cluster")).id
     found, more = page(call, _matching(req, call, cluster), req, lambda task: task.key.id)
-    answer: t.ListTasksResponse = {"taskArns": [task.arn for task in found]}
-    if more:
-        answer["nextToken"] = more
-    return answer
+    return {"taskArns": [task.arn for task in found], **small_next_token(more)}
 
 
 def _matching(req: t.ListTasksRequest, call: Call, cluster: str) -> Iterable[Task]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from hatoba.aws.shapes import ecs as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import small_next_token
 from hatoba.gateway.tags import tags_of
 from hatoba.services.ecs.api.room import checked_tags, ecs, page, tag
 from hatoba.services.ecs.model.task_definition import (
@@ -137,10 +138,7 @@ async def list_task_definitions(req: t.ListTaskDefinitionsRequest, call: Call) -
     if req.get("sort") == "DESC":
         ordered, order = reversed(rows), _descending
     found, more = page(call, ordered, req, order)
-    answer: t.ListTaskDefinitionsResponse = {"taskDefinitionArns": [definition.arn for definition in found]}
-    if more:
-        answer["nextToken"] = more
-    return answer
+    return {"taskDefinitionArns": [definition.arn for definition in found], **small_next_token(more)}
 
 
 def _descending(definition: Definition) -> str:
@@ -159,10 +157,7 @@ async def list_task_definition_families(
         if family.id.startswith(prefix) and _has(call, family, status)
     )
     found, more = page(call, matching, req, lambda name: name)
-    answer: t.ListTaskDefinitionFamiliesResponse = {"families": found}
-    if more:
-        answer["nextToken"] = more
-    return answer
+    return {"families": found, **small_next_token(more)}
 
 
 def _has(call: Call, family: Family, status: str) -> bool:

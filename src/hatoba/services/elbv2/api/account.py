@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hatoba.aws.shapes import elbv2 as t
 from hatoba.gateway.call import Call
-from hatoba.services.elbv2.api.room import elbv2, page, the_balancer
+from hatoba.services.elbv2.api.room import elbv2, next_marker, page, the_balancer
 from hatoba.services.elbv2.plan.errors import invalid
 
 # What the operations enforce. Source: "Quotas for your Application Load Balancers".
@@ -24,10 +24,7 @@ _LIMITS = {
 @elbv2.operation
 async def describe_account_limits(req: t.DescribeAccountLimitsInput, call: Call) -> t.DescribeAccountLimitsOutput:
     found, more = page(call, sorted(_LIMITS), dict(req), lambda name: name)
-    answer: t.DescribeAccountLimitsOutput = {"Limits": [{"Name": name, "Max": str(_LIMITS[name])} for name in found]}
-    if more:
-        answer["NextMarker"] = more
-    return answer
+    return {"Limits": [{"Name": name, "Max": str(_LIMITS[name])} for name in found], **next_marker(more)}
 
 
 @elbv2.operation

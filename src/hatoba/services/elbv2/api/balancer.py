@@ -12,7 +12,7 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import tags_of
 from hatoba.services.elbv2 import views
-from hatoba.services.elbv2.api.room import checked_tags, elbv2, find_balancer, page, tag, the_balancer
+from hatoba.services.elbv2.api.room import checked_tags, elbv2, find_balancer, next_marker, page, tag, the_balancer
 from hatoba.services.elbv2.api.subnets import (
     Where,
     check_blocks,
@@ -102,10 +102,7 @@ async def describe_load_balancers(req: t.DescribeLoadBalancersInput, call: Call)
     else:
         rows = (record for record in call.store.scan(load_balancers, call.scope) if not record.deleting)
     found, more = page(call, rows, dict(req), lambda record: record.id)
-    answer: t.DescribeLoadBalancersOutput = {"LoadBalancers": [views.load_balancer(record) for record in found]}
-    if more:
-        answer["NextMarker"] = more
-    return answer
+    return {"LoadBalancers": [views.load_balancer(record) for record in found], **next_marker(more)}
 
 
 def _all_of(asked: list[str], found: list[LoadBalancer | None]) -> list[LoadBalancer]:

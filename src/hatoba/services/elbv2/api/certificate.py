@@ -8,7 +8,7 @@ from hatoba.aws.shapes import elbv2 as t
 from hatoba.core.errors import AwsError
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
-from hatoba.services.elbv2.api.room import elbv2, page, the_listener
+from hatoba.services.elbv2.api.room import elbv2, next_marker, page, the_listener
 from hatoba.services.elbv2.carried import publish
 from hatoba.services.elbv2.model.listener import Listener, balancer_of, listeners, listeners_of
 from hatoba.services.elbv2.plan import tls
@@ -96,10 +96,7 @@ async def describe_listener_certificates(
     shown: list[t.Certificate] = [
         {"CertificateArn": each.partition(" ")[2], "IsDefault": each.startswith("000 ")} for each in found
     ]
-    answer: t.DescribeListenerCertificatesOutput = {"Certificates": shown}
-    if more:
-        answer["NextMarker"] = more
-    return answer
+    return {"Certificates": shown, **next_marker(more)}
 
 
 def _secure(view: View, call: Call, reference: str) -> Listener:
@@ -118,10 +115,7 @@ async def describe_ssl_policies(req: t.DescribeSSLPoliciesInput, call: Call) -> 
     if req.get("LoadBalancerType") == "gateway":
         known = []
     found, more = page(call, known, dict(req), str)
-    answer: t.DescribeSSLPoliciesOutput = {"SslPolicies": [_policy(name) for name in found]}
-    if more:
-        answer["NextMarker"] = more
-    return answer
+    return {"SslPolicies": [_policy(name) for name in found], **next_marker(more)}
 
 
 def _policy(name: str) -> t.SslPolicy:

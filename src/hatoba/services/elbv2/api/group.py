@@ -15,6 +15,7 @@ from hatoba.services.elbv2.api.room import (
     checked_tags,
     elbv2,
     find_group,
+    next_marker,
     page,
     tag,
     the_balancer,
@@ -146,10 +147,7 @@ async def describe_target_groups(req: t.DescribeTargetGroupsInput, call: Call) -
     else:
         rows = call.store.scan(target_groups, call.scope)
     found, more = page(call, rows, dict(req), lambda record: record.id)
-    answer: t.DescribeTargetGroupsOutput = {"TargetGroups": [_view(call.store, record) for record in found]}
-    if more:
-        answer["NextMarker"] = more
-    return answer
+    return {"TargetGroups": [_view(call.store, record) for record in found], **next_marker(more)}
 
 
 def _all_of(found: Iterable[TargetGroup | None]) -> list[TargetGroup]:

@@ -14,6 +14,7 @@ from hatoba.services.elbv2.api.room import (
     checked_tags,
     elbv2,
     find_listener,
+    next_marker,
     page,
     tag,
     the_balancer,
@@ -139,10 +140,7 @@ async def describe_listeners(req: t.DescribeListenersInput, call: Call) -> t.Des
         raise invalid("You must specify either listener ARNs or a load balancer ARN")
     found, more = page(call, rows, dict(req), _order)
     shown = [views.listener(record, balancer_of(call.store, record)) for record in found]
-    answer: t.DescribeListenersOutput = {"Listeners": shown}
-    if more:
-        answer["NextMarker"] = more
-    return answer
+    return {"Listeners": shown, **next_marker(more)}
 
 
 def _order(listener: Listener) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NotRequired, TypedDict, TypeVar
 
 from hatoba.aws.shapes import elbv2 as t
 from hatoba.gateway.call import Call
@@ -107,6 +107,15 @@ def page(
         filters=filters,
         bad_token=lambda: invalid("The marker is not valid"),
     )
+
+
+class NextMarker(TypedDict):
+    NextMarker: NotRequired[str]
+
+
+def next_marker(marker: str | None) -> NextMarker:
+    """What an answer says of the next page."""
+    return {} if marker is None else {"NextMarker": marker}
 
 
 def checked_tags(tags: Sequence[t.Tag] | None) -> dict[str, str]:

@@ -9,7 +9,7 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.elbv2 import signing, views
 from hatoba.services.elbv2.api.listener import check_forward
-from hatoba.services.elbv2.api.room import checked_tags, elbv2, page, tag, the_listener, the_rule
+from hatoba.services.elbv2.api.room import checked_tags, elbv2, next_marker, page, tag, the_listener, the_rule
 from hatoba.services.elbv2.carried import publish, publish_all
 from hatoba.services.elbv2.model.listener import (
     Listener,
@@ -96,10 +96,7 @@ async def describe_rules(req: t.DescribeRulesInput, call: Call) -> t.DescribeRul
         of = the_listener(call.store, call, listener or "")
         rows = [*rules_of(call.store, of), of]
     found, more = page(call, rows, dict(req), _order)
-    answer: t.DescribeRulesOutput = {"Rules": [_shown(record) for record in found]}
-    if more:
-        answer["NextMarker"] = more
-    return answer
+    return {"Rules": [_shown(record) for record in found], **next_marker(more)}
 
 
 def _order(record: Rule | Listener) -> str:

@@ -14,7 +14,7 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.elbv2 import handed
-from hatoba.services.elbv2.api.room import check_arn, checked_tags, elbv2, page, tag, the_trust_store
+from hatoba.services.elbv2.api.room import check_arn, checked_tags, elbv2, next_marker, page, tag, the_trust_store
 from hatoba.services.elbv2.carried import publish_all
 from hatoba.services.elbv2.model import arns
 from hatoba.services.elbv2.model.listener import balancer_of, listeners_trusting
@@ -127,10 +127,7 @@ async def describe_trust_stores(req: t.DescribeTrustStoresInput, call: Call) -> 
     else:
         rows = call.store.scan(trust_stores, call.scope)
     found, more = page(call, {row.id: row for row in rows}.values(), dict(req), lambda record: record.id)
-    answer: t.DescribeTrustStoresOutput = {"TrustStores": [_shown(record) for record in found]}
-    if more:
-        answer["NextMarker"] = more
-    return answer
+    return {"TrustStores": [_shown(record) for record in found], **next_marker(more)}
 
 
 def _named(call: Call, name: str) -> TrustStore:
@@ -149,10 +146,7 @@ async def describe_trust_store_associations(
     users = {balancer_of(call.store, each).arn for each in listeners_trusting(call.store, record.arn)}
     found, more = page(call, sorted(users), dict(req), str)
     shown: list[t.TrustStoreAssociation] = [{"ResourceArn": arn} for arn in found]
-    answer: t.DescribeTrustStoreAssociationsOutput = {"TrustStoreAssociations": shown}
-    if more:
-        answer["NextMarker"] = more
-    return answer
+    return {"TrustStoreAssociations": shown, **next_marker(more)}
 
 
 @elbv2.operation
@@ -268,10 +262,7 @@ async def describe_trust_store_revocations(
          "NumberOfRevokedEntries": each.entries}
         for each in found
     ]  # fmt: skip
-    answer: t.DescribeTrustStoreRevocationsOutput = {"TrustStoreRevocations": shown}
-    if more:
-        answer["NextMarker"] = more
-    return answer
+    return {"TrustStoreRevocations": shown, **next_marker(more)}
 
 
 def _numbered(record: TrustStore, ids: Iterable[int]) -> list[Revocation]:

@@ -7,7 +7,7 @@ from hatoba.core.records import replace
 from hatoba.core.secret import Secret
 from hatoba.gateway.call import Call
 from hatoba.services.iam import usage, views
-from hatoba.services.iam.api.room import iam, marked_page
+from hatoba.services.iam.api.room import iam, marked_page, truncated
 from hatoba.services.iam.api.user import asked
 from hatoba.services.iam.model import AccessKey, User, access_keys, exceeded, unique_id
 from hatoba.store.store import View
@@ -54,13 +54,7 @@ async def list_access_keys(req: t.ListAccessKeysRequest, call: Call) -> t.ListAc
     user = asked(call.store, call, req.get("UserName"))
     rows = call.store.index(access_keys, "user", (user.key.account, user.id))
     page, marker = marked_page(call, rows, req, lambda key: key.id, user.id)
-    answer: t.ListAccessKeysResponse = {
-        "AccessKeyMetadata": [views.access_key(key) for key in page],
-        "IsTruncated": marker is not None,
-    }
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
+    return {"AccessKeyMetadata": [views.access_key(key) for key in page], **truncated(marker)}
 
 
 @iam.operation

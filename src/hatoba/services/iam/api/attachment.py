@@ -10,7 +10,7 @@ from hatoba.core import arn as arns
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.iam import managed
-from hatoba.services.iam.api.room import changeable, iam, marked_page
+from hatoba.services.iam.api.room import changeable, iam, marked_page, truncated
 from hatoba.services.iam.model import GROUP, ROLE, USER, Kind, Principal, is_managed_by_aws, the_policy
 
 P = TypeVar("P", bound=Principal)
@@ -52,13 +52,10 @@ def _listed(call: Call, kind: Kind[P], owner: str, req: Mapping[str, Any]) -> t.
     principal, prefix = kind.the(call.store, call.scope, owner), req.get("PathPrefix", "/")
     rows = [arn for arn in sorted(principal.attached) if arn.partition(":policy")[2].startswith(prefix)]
     page, marker = marked_page(call, rows, req, lambda arn: arn, (principal.id, prefix))
-    answer: t.ListAttachedRolePoliciesResponse = {
+    return {
         "AttachedPolicies": [{"PolicyName": arn.rpartition("/")[2], "PolicyArn": arn} for arn in page],
-        "IsTruncated": marker is not None,
+        **truncated(marker),
     }
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
 
 
 # --- users

@@ -14,7 +14,7 @@ from hatoba.core.secret import Secret
 from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Call
 from hatoba.services.iam import views
-from hatoba.services.iam.api.room import conflict, forget, iam, named_page, new, own_tags, put_new, rename
+from hatoba.services.iam.api.room import conflict, forget, iam, named_page, new, own_tags, put_new, rename, truncated
 from hatoba.services.iam.model import CERTIFICATE, ServerCertificate
 from hatoba.services.iam.plan import x509
 
@@ -65,13 +65,7 @@ async def list_server_certificates(
     req: t.ListServerCertificatesRequest, call: Call
 ) -> t.ListServerCertificatesResponse:
     page, marker = named_page(call, CERTIFICATE, req)
-    answer: t.ListServerCertificatesResponse = {
-        "ServerCertificateMetadataList": [views.server_certificate(record) for record in page],
-        "IsTruncated": marker is not None,
-    }
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
+    return {"ServerCertificateMetadataList": [views.server_certificate(record) for record in page], **truncated(marker)}
 
 
 @iam.operation

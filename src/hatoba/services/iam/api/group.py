@@ -6,7 +6,7 @@ from hatoba.aws.shapes import iam as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.iam import views
-from hatoba.services.iam.api.room import conflict, forget, iam, marked_page, named_page, new, put_new, rename
+from hatoba.services.iam.api.room import conflict, forget, iam, marked_page, named_page, new, put_new, rename, truncated
 from hatoba.services.iam.model import GROUP, USER, Group, User, groups, users
 from hatoba.store.store import View
 
@@ -28,23 +28,13 @@ async def create_group(req: t.CreateGroupRequest, call: Call) -> t.CreateGroupRe
 async def get_group(req: t.GetGroupRequest, call: Call) -> t.GetGroupResponse:
     group = GROUP.the(call.store, call.scope, req["GroupName"])
     page, marker = marked_page(call, _members(call.store, group), req, lambda user: user.id, group.id)
-    answer: t.GetGroupResponse = {
-        "Group": views.group(group),
-        "Users": [views.user(user) for user in page],
-        "IsTruncated": marker is not None,
-    }
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
+    return {"Group": views.group(group), "Users": [views.user(user) for user in page], **truncated(marker)}
 
 
 @iam.operation
 async def list_groups(req: t.ListGroupsRequest, call: Call) -> t.ListGroupsResponse:
     page, marker = named_page(call, GROUP, req)
-    answer: t.ListGroupsResponse = {"Groups": [views.group(group) for group in page], "IsTruncated": marker is not None}
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
+    return {"Groups": [views.group(group) for group in page], **truncated(marker)}
 
 
 @iam.operation
@@ -98,10 +88,4 @@ async def list_groups_for_user(req: t.ListGroupsForUserRequest, call: Call) -> t
     found = (call.store.find(groups, user.scope, id_) for id_ in sorted(user.groups))
     rows = [group for group in found if group is not None]
     page, marker = marked_page(call, rows, req, lambda group: group.id, user.id)
-    answer: t.ListGroupsForUserResponse = {
-        "Groups": [views.group(group) for group in page],
-        "IsTruncated": marker is not None,
-    }
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
+    return {"Groups": [views.group(group) for group in page], **truncated(marker)}

@@ -9,7 +9,7 @@ from hatoba.aws.shapes import iam as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.iam import documents, views
-from hatoba.services.iam.api.room import changeable, iam, marked_page
+from hatoba.services.iam.api.room import changeable, iam, marked_page, truncated
 from hatoba.services.iam.model import GROUP, ROLE, USER, Kind, Principal
 
 P = TypeVar("P", bound=Principal)
@@ -45,10 +45,7 @@ def _names(call: Call, kind: Kind[P], owner: str, req: Mapping[str, Any]) -> t.L
     """All three lists look alike."""
     principal = kind.the(call.store, call.scope, owner)
     page, marker = marked_page(call, sorted(principal.inline), req, lambda name: name, principal.id)
-    answer: t.ListRolePoliciesResponse = {"PolicyNames": page, "IsTruncated": marker is not None}
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
+    return {"PolicyNames": page, **truncated(marker)}
 
 
 def _delete(call: Call, kind: Kind[P], owner: str, name: str) -> None:

@@ -12,7 +12,7 @@ from hatoba.core.records import replace
 from hatoba.core.secret import Secret
 from hatoba.gateway.call import Call
 from hatoba.services.iam import views
-from hatoba.services.iam.api.room import conflict, forget, iam, marked_page, new, own_tags, put_new
+from hatoba.services.iam.api.room import conflict, forget, iam, marked_page, new, own_tags, put_new, truncated
 from hatoba.services.iam.api.user import asked
 from hatoba.services.iam.model import MFA, USER, MfaDevice, User, find_device, mfa_devices, users
 from hatoba.services.iam.plan import totp
@@ -119,16 +119,13 @@ async def list_mfa_devices(req: t.ListMFADevicesRequest, call: Call) -> t.ListMF
     user = asked(call.store, call, req.get("UserName"))
     rows = call.store.index(mfa_devices, "user", (user.key.account, user.id))
     page, marker = marked_page(call, rows, req, lambda device: device.id, user.id)
-    answer: t.ListMFADevicesResponse = {
+    return {
         "MFADevices": [
             {"UserName": user.name, "SerialNumber": MFA.arn(device), "EnableDate": device.enabled or 0.0}
             for device in page
         ],
-        "IsTruncated": marker is not None,
+        **truncated(marker),
     }
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
 
 
 @iam.operation
@@ -138,13 +135,7 @@ async def list_virtual_mfa_devices(req: t.ListVirtualMFADevicesRequest, call: Ca
     scanned = call.store.scan(mfa_devices, call.scope.everywhere())
     rows = (device for device in scanned if (device.user is not None) in wanted)
     page, marker = marked_page(call, rows, req, lambda device: device.id, status)
-    answer: t.ListVirtualMFADevicesResponse = {
-        "VirtualMFADevices": [_shown(call, device) for device in page],
-        "IsTruncated": marker is not None,
-    }
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
+    return {"VirtualMFADevices": [_shown(call, device) for device in page], **truncated(marker)}
 
 
 def _shown(call: Call, device: MfaDevice) -> t.VirtualMFADevice:

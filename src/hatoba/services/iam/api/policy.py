@@ -10,7 +10,7 @@ from hatoba.aws.shapes import iam as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.iam import documents, managed, views
-from hatoba.services.iam.api.room import conflict, forget, iam, marked_page, new, own_tags, put_new
+from hatoba.services.iam.api.room import conflict, forget, iam, marked_page, new, own_tags, put_new, truncated
 from hatoba.services.iam.managed import Managed
 from hatoba.services.iam.model import (
     POLICY,
@@ -126,13 +126,7 @@ async def list_policies(req: t.ListPoliciesRequest, call: Call) -> t.ListPolicie
 
     found = ((order, policy) for order, policy in rows if wanted(policy))
     page, marker = marked_page(call, found, req, lambda row: row[0], (prefix, attached, whose, usage))
-    answer: t.ListPoliciesResponse = {
-        "Policies": [_view(call, policy) for _, policy in page],
-        "IsTruncated": marker is not None,
-    }
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
+    return {"Policies": [_view(call, policy) for _, policy in page], **truncated(marker)}
 
 
 @iam.operation
@@ -148,17 +142,14 @@ async def list_entities_for_policy(req: t.ListEntitiesForPolicyRequest, call: Ca
         if kind in (None, noun) and holder.path.startswith(prefix)
     }
     page, marker = marked_page(call, sorted(found), req, lambda name: name, (arn, prefix, kind, usage))
-    answer: t.ListEntitiesForPolicyResponse = {
+    return {
         "PolicyGroups": [
             {"GroupName": found[n].name, "GroupId": found[n].unique} for n in page if n.startswith("Group ")
         ],
         "PolicyRoles": [{"RoleName": found[n].name, "RoleId": found[n].unique} for n in page if n.startswith("Role ")],
         "PolicyUsers": [{"UserName": found[n].name, "UserId": found[n].unique} for n in page if n.startswith("User ")],
-        "IsTruncated": marker is not None,
+        **truncated(marker),
     }
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
 
 
 @iam.operation
@@ -220,13 +211,7 @@ async def list_policy_versions(req: t.ListPolicyVersionsRequest, call: Call) -> 
     page, marker = marked_page(
         call, policy.versions[::-1], req, lambda version: f"{10**9 - int(version.id[1:])}", policy.id
     )
-    answer: t.ListPolicyVersionsResponse = {
-        "Versions": [views.policy_version(policy, version) for version in page],
-        "IsTruncated": marker is not None,
-    }
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
+    return {"Versions": [views.policy_version(policy, version) for version in page], **truncated(marker)}
 
 
 @iam.operation

@@ -16,6 +16,7 @@ from hatoba.services.iam.api.room import (
     new,
     own_tags,
     put_new,
+    truncated,
 )
 from hatoba.services.iam.model import PROFILE, ROLE, InstanceProfile, instance_profiles, roles
 
@@ -42,13 +43,7 @@ async def get_instance_profile(req: t.GetInstanceProfileRequest, call: Call) -> 
 @iam.operation
 async def list_instance_profiles(req: t.ListInstanceProfilesRequest, call: Call) -> t.ListInstanceProfilesResponse:
     page, marker = named_page(call, PROFILE, req)
-    answer: t.ListInstanceProfilesResponse = {
-        "InstanceProfiles": [shown(call, profile) for profile in page],
-        "IsTruncated": marker is not None,
-    }
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
+    return {"InstanceProfiles": [shown(call, profile) for profile in page], **truncated(marker)}
 
 
 @iam.operation
@@ -58,13 +53,7 @@ async def list_instance_profiles_for_role(
     role = ROLE.the(call.store, call.scope, req["RoleName"])
     rows = call.store.index(instance_profiles, "role", (role.key.account, role.id))
     page, marker = marked_page(call, rows, req, lambda profile: profile.id, role.id)
-    answer: t.ListInstanceProfilesForRoleResponse = {
-        "InstanceProfiles": [shown(call, profile) for profile in page],
-        "IsTruncated": marker is not None,
-    }
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
+    return {"InstanceProfiles": [shown(call, profile) for profile in page], **truncated(marker)}
 
 
 @iam.operation

@@ -13,7 +13,7 @@ from hatoba.services.iam import managed, usage, views
 from hatoba.services.iam.api.password import rules_of
 from hatoba.services.iam.api.policy import counted
 from hatoba.services.iam.api.profile import shown as shown_profile
-from hatoba.services.iam.api.room import iam, marked_page, own_tags
+from hatoba.services.iam.api.room import iam, marked_page, own_tags, truncated
 from hatoba.services.iam.model import (
     POLICY,
     ROLE,
@@ -113,16 +113,13 @@ async def get_account_authorization_details(
     wanted = req.get("Filter") or ["User", "Group", "Role", "LocalManagedPolicy", "AWSManagedPolicy"]
     rows = (row for row in _everything(call) if row[1] in wanted)
     page, marker = marked_page(call, rows, req, lambda row: row[0], sorted(wanted))
-    answer: t.GetAccountAuthorizationDetailsResponse = {
+    return {
         "UserDetailList": [_user(call, record) for _, kind, record in page if kind == "User"],
         "GroupDetailList": [_group(record) for _, kind, record in page if kind == "Group"],
         "RoleDetailList": [_role(call, record) for _, kind, record in page if kind == "Role"],
         "Policies": [_policy(call, record) for _, kind, record in page if kind.endswith("Policy")],
-        "IsTruncated": marker is not None,
+        **truncated(marker),
     }
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
 
 
 def _everything(call: Call) -> Iterator[Row]:

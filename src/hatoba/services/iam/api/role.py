@@ -7,7 +7,17 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.iam import documents, usage, views
 from hatoba.services.iam.api.boundary import checked
-from hatoba.services.iam.api.room import changeable, conflict, forget, iam, named_page, new, own_tags, put_new
+from hatoba.services.iam.api.room import (
+    changeable,
+    conflict,
+    forget,
+    iam,
+    named_page,
+    new,
+    own_tags,
+    put_new,
+    truncated,
+)
 from hatoba.services.iam.model import ROLE, Role, instance_profiles, roles
 
 TRUST_SIZE = 2048
@@ -51,10 +61,7 @@ async def get_role(req: t.GetRoleRequest, call: Call) -> t.GetRoleResponse:
 @iam.operation
 async def list_roles(req: t.ListRolesRequest, call: Call) -> t.ListRolesResponse:
     page, marker = named_page(call, ROLE, req)
-    answer: t.ListRolesResponse = {"Roles": [views.role(role) for role in page], "IsTruncated": marker is not None}
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
+    return {"Roles": [views.role(role) for role in page], **truncated(marker)}
 
 
 @iam.operation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NotRequired, TypedDict, TypeVar
 
 from hatoba.aws.shapes import iam as t
 from hatoba.core.errors import AwsError
@@ -38,6 +38,16 @@ def marked_page(
         filters=filters,
         bad_token=lambda: AwsError("Invalid Marker.", code="ValidationError"),
     )
+
+
+class Truncated(TypedDict):
+    IsTruncated: bool
+    Marker: NotRequired[str]
+
+
+def truncated(marker: str | None) -> Truncated:
+    """What an answer says of the next page."""
+    return {"IsTruncated": False} if marker is None else {"IsTruncated": True, "Marker": marker}
 
 
 def named_page(call: Call, kind: Kind[N], req: Mapping[str, Any]) -> tuple[list[N], str | None]:

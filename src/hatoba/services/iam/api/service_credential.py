@@ -8,7 +8,7 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.iam import views
 from hatoba.services.iam.api.of_user import all_of, switch, the
-from hatoba.services.iam.api.room import iam, marked_page
+from hatoba.services.iam.api.room import iam, marked_page, truncated
 from hatoba.services.iam.api.user import asked
 from hatoba.services.iam.model import USER, ServiceCredential, exceeded, service_credentials, unique_id
 from hatoba.services.iam.plan import credentials
@@ -81,13 +81,10 @@ async def list_service_specific_credentials(
         rows, whose = all_of(call.store, service_credentials, user), user.id
     wanted = (each for each in rows if service in (None, each.service))
     page, marker = marked_page(call, wanted, req, lambda record: record.id, (whose, service))
-    answer: t.ListServiceSpecificCredentialsResponse = {
+    return {
         "ServiceSpecificCredentials": [views.service_credential_metadata(record, call.now) for record in page],
-        "IsTruncated": marker is not None,
+        **truncated(marker),
     }
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
 
 
 @iam.operation

@@ -6,7 +6,7 @@ from hatoba.aws.shapes import iam as t
 from hatoba.gateway.call import Call
 from hatoba.services.iam import views
 from hatoba.services.iam.api.of_user import all_of, page_of, switch, the
-from hatoba.services.iam.api.room import iam
+from hatoba.services.iam.api.room import iam, truncated
 from hatoba.services.iam.api.user import asked
 from hatoba.services.iam.model import SigningCertificate, exceeded, signing_certificates
 from hatoba.services.iam.plan import x509
@@ -48,13 +48,7 @@ async def list_signing_certificates(
     req: t.ListSigningCertificatesRequest, call: Call
 ) -> t.ListSigningCertificatesResponse:
     page, marker = page_of(call, signing_certificates, req)
-    answer: t.ListSigningCertificatesResponse = {
-        "Certificates": [views.signing_certificate(record) for record in page],
-        "IsTruncated": marker is not None,
-    }
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
+    return {"Certificates": [views.signing_certificate(record) for record in page], **truncated(marker)}
 
 
 @iam.operation

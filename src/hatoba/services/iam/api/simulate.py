@@ -21,7 +21,7 @@ from hatoba.gateway.membership import Level, Memberships
 from hatoba.policy.document import Malformed, parse
 from hatoba.policy.principals import Caller
 from hatoba.policy.request import Values
-from hatoba.services.iam.api.room import iam, marked_page
+from hatoba.services.iam.api.room import iam, marked_page, truncated
 from hatoba.services.iam.authorizer.standing import of_holder
 from hatoba.services.iam.model import GROUP, ROLE, USER, Group, Role, User, is_managed_by_aws
 from hatoba.services.iam.plan.simulation import Setting, Source, Verdict, context_keys, judge, side
@@ -198,10 +198,7 @@ def _simulate(
         # Without a policy of its own nobody can say what a resource's owner allows.
         same = setting.resource is None or _owner(req, caller, one) == caller.account
         found.append(_told(action, one, judge(replace(setting, same_account=same), action, one)))
-    answer: t.SimulatePolicyResponse = {"EvaluationResults": found, "IsTruncated": marker is not None}
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
+    return {"EvaluationResults": found, **truncated(marker)}
 
 
 def _filters(req: Mapping[str, Any]) -> list[str]:

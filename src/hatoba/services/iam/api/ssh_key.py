@@ -6,7 +6,7 @@ from hatoba.aws.shapes import iam as t
 from hatoba.gateway.call import Call
 from hatoba.services.iam import views
 from hatoba.services.iam.api.of_user import all_of, page_of, switch, the
-from hatoba.services.iam.api.room import iam
+from hatoba.services.iam.api.room import iam, truncated
 from hatoba.services.iam.model import USER, SshKey, exceeded, ssh_keys, unique_id
 from hatoba.services.iam.plan import sshkeys
 
@@ -51,13 +51,7 @@ async def get_ssh_public_key(req: t.GetSSHPublicKeyRequest, call: Call) -> t.Get
 @iam.operation
 async def list_ssh_public_keys(req: t.ListSSHPublicKeysRequest, call: Call) -> t.ListSSHPublicKeysResponse:
     page, marker = page_of(call, ssh_keys, req)
-    answer: t.ListSSHPublicKeysResponse = {
-        "SSHPublicKeys": [views.ssh_key_metadata(record) for record in page],
-        "IsTruncated": marker is not None,
-    }
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
+    return {"SSHPublicKeys": [views.ssh_key_metadata(record) for record in page], **truncated(marker)}
 
 
 @iam.operation

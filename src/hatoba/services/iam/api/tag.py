@@ -13,7 +13,7 @@ from hatoba.gateway.call import Call
 from hatoba.gateway.tags import tags_of
 from hatoba.services.iam.api.mfa import the_device
 from hatoba.services.iam.api.oidc import the_oidc_provider
-from hatoba.services.iam.api.room import drop_tags, iam, marked_page, put_tags
+from hatoba.services.iam.api.room import drop_tags, iam, marked_page, put_tags, truncated
 from hatoba.services.iam.api.saml import the_saml_provider
 from hatoba.services.iam.model import CERTIFICATE, MFA, POLICY, PROFILE, ROLE, SAML, USER, Kind, Named, the_policy
 from hatoba.store.store import View
@@ -60,13 +60,7 @@ def _listed(call: Call, find: Find, req: Mapping[str, Any]) -> t.ListRoleTagsRes
     arn = find(call.store, call, req)
     own = tags_of(call.store, call.scope.everywhere(), arn)
     page, marker = marked_page(call, sorted(own), req, lambda key: key, arn)
-    answer: t.ListRoleTagsResponse = {
-        "Tags": [{"Key": key, "Value": own[key]} for key in page],
-        "IsTruncated": marker is not None,
-    }
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
+    return {"Tags": [{"Key": key, "Value": own[key]} for key in page], **truncated(marker)}
 
 
 # --- users

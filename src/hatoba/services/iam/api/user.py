@@ -11,7 +11,7 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.iam import usage, views
 from hatoba.services.iam.api.boundary import checked
-from hatoba.services.iam.api.room import conflict, forget, iam, named_page, new, own_tags, put_new, rename
+from hatoba.services.iam.api.room import conflict, forget, iam, named_page, new, own_tags, put_new, rename, truncated
 from hatoba.services.iam.model import (
     USER,
     OfUser,
@@ -63,10 +63,7 @@ async def get_user(req: t.GetUserRequest, call: Call) -> t.GetUserResponse:
 @iam.operation
 async def list_users(req: t.ListUsersRequest, call: Call) -> t.ListUsersResponse:
     page, marker = named_page(call, USER, req)
-    answer: t.ListUsersResponse = {"Users": [views.user(user) for user in page], "IsTruncated": marker is not None}
-    if marker is not None:
-        answer["Marker"] = marker
-    return answer
+    return {"Users": [views.user(user) for user in page], **truncated(marker)}
 
 
 @iam.operation

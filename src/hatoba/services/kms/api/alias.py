@@ -60,7 +60,7 @@ async def list_aliases(req: t.ListAliasesRequest, call: Call) -> t.ListAliasesRe
     else:
         rows = model.aliases_of(call.store, the_key(call, key_id).key)
     found, rest = page(call, rows, req, order=lambda alias: alias.id, most=MOST, about=key_id)
-    return {"Aliases": [views.alias(each) for each in found], **rest}  # type: ignore[typeddict-item]
+    return {"Aliases": [views.alias(each) for each in found], **rest}
 
 
 def _alias(call: Call, name: str) -> Alias:

@@ -63,7 +63,7 @@ async def list_grants(req: t.ListGrantsRequest, call: Call) -> t.ListGrantsRespo
     ]
     about = (key.id, id_, grantee, service)
     found, rest = page(call, rows, req, order=lambda grant: grant.id, most=MOST, about=about)
-    return {"Grants": [views.grant(each) for each in found], **rest}  # type: ignore[typeddict-item]
+    return {"Grants": [views.grant(each) for each in found], **rest}
 
 
 @kms.operation
@@ -77,7 +77,7 @@ async def list_retirable_grants(req: t.ListRetirableGrantsRequest, call: Call) -
     if who is None:
         rows = [each for each in rows if each.key.account == call.scope.account]
     found, rest = page(call, rows, req, order=lambda grant: grant.id, most=MOST, about=(who, service))
-    return {"Grants": [views.grant(each) for each in found], **rest}  # type: ignore[typeddict-item]
+    return {"Grants": [views.grant(each) for each in found], **rest}
 
 
 @kms.operation

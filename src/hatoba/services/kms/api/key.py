@@ -99,7 +99,7 @@ async def list_keys(req: t.ListKeysRequest, call: Call) -> t.ListKeysResponse:
     own = "SELF" in req.get("ResourceOwners", ["SELF"])
     rows = call.store.scan(model.keys, call.scope) if own else iter(())
     found, rest = page(call, rows, req, order=lambda key: key.id, most=MOST)
-    return {"Keys": [{"KeyId": key.id, "KeyArn": key.arn} for key in found], **rest}  # type: ignore[typeddict-item]
+    return {"Keys": [{"KeyId": key.id, "KeyArn": key.arn} for key in found], **rest}
 
 
 @kms.operation

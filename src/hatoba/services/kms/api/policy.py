@@ -40,4 +40,4 @@ async def put_key_policy(req: t.PutKeyPolicyRequest, call: Call) -> None:
 async def list_key_policies(req: t.ListKeyPoliciesRequest, call: Call) -> t.ListKeyPoliciesResponse:
     key = the_key(call, req["KeyId"])
     found, rest = page(call, [policies.NAME], req, order=str, most=(1000, 1000), about=key.id)
-    return {"PolicyNames": found, **rest}  # type: ignore[typeddict-item]
+    return {"PolicyNames": found, **rest}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NotRequired, TypedDict, TypeVar
 
 from hatoba.aws.shapes import kms as t
 from hatoba.core.errors import AwsError
@@ -134,6 +134,11 @@ def end_dry_run(req: Mapping[str, Any]) -> None:
         raise t.DryRunOperationException("The request would have succeeded, but the DryRun option is set.")
 
 
+class Rest(TypedDict):
+    Truncated: bool
+    NextMarker: NotRequired[str]
+
+
 def page(
     call: Call,
     rows: Iterable[T],
@@ -142,7 +147,7 @@ def page(
     order: Callable[[T], str],
     most: tuple[int, int],
     about: object = None,
-) -> tuple[list[T], Mapping[str, Any]]:
+) -> tuple[list[T], Rest]:
     """One page, and what the answer says of the next. `most`: when no limit is given, and when one is."""
     usual, highest = most
     limit: int = req.get("Limit", usual)

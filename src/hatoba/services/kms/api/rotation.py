@@ -92,4 +92,4 @@ async def list_key_rotations(req: t.ListKeyRotationsRequest, call: Call) -> t.Li
     rows = [each for each in key.all_material if everything or each.kind is not None]
     places = {each.id: f"{place:06d}" for place, each in enumerate(key.all_material)}
     found, rest = page(call, rows, req, order=lambda each: places[each.id], most=MOST, about=(key.id, everything))
-    return {"Rotations": [views.rotation(key, each) for each in found], **rest}  # type: ignore[typeddict-item]
+    return {"Rotations": [views.rotation(key, each) for each in found], **rest}

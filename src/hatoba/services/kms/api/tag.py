@@ -35,7 +35,7 @@ async def list_resource_tags(req: t.ListResourceTagsRequest, call: Call) -> t.Li
     rows = sorted(tags_of(call.store, call.scope, key.arn).items())
     found, rest = page(call, rows, req, order=lambda tag: tag[0], most=(LIMIT, LIMIT), about=key.id)
     shown: list[t.Tag] = [{"TagKey": name, "TagValue": value} for name, value in found]
-    return {"Tags": shown, **rest}  # type: ignore[typeddict-item]
+    return {"Tags": shown, **rest}
 
 
 def checked(present: Mapping[str, str], new: Sequence[t.Tag]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from hatoba.aws.shapes import logs as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import small_next_token
 from hatoba.gateway.tags import set_tags
 from hatoba.services.logs import model, views
 from hatoba.services.logs.api.room import bad_token, engine, find_group, invalid, logs, named_by
@@ -74,12 +75,7 @@ async def describe_log_groups(req: t.DescribeLogGroupsRequest, call: Call) -> t.
         filters=(prefix, pattern, sorted(named or ()), req.get("logGroupClass")),
         bad_token=bad_token,
     )
-    answer: t.DescribeLogGroupsResponse = {
-        "logGroups": [views.group(group, await _stored(call, group)) for group in page]
-    }
-    if token is not None:
-        answer["nextToken"] = token
-    return answer
+    return {"logGroups": [views.group(group, await _stored(call, group)) for group in page], **small_next_token(token)}
 
 
 @logs.operation
@@ -98,7 +94,7 @@ async def list_log_groups(req: t.ListLogGroupsRequest, call: Call) -> t.ListLogG
         filters=(pattern.pattern, req.get("logGroupClass")),
         bad_token=bad_token,
     )
-    answer: t.ListLogGroupsResponse = {
+    return {
         "logGroups": [
             {
                 "logGroupName": group.id,
@@ -106,11 +102,9 @@ async def list_log_groups(req: t.ListLogGroupsRequest, call: Call) -> t.ListLogG
                 "logGroupClass": group.kind,
             }
             for group in page
-        ]
+        ],
+        **small_next_token(token),
     }
-    if token is not None:
-        answer["nextToken"] = token
-    return answer
 
 
 @logs.operation

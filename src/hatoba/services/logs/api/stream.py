@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hatoba.aws.shapes import logs as t
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import small_next_token
 from hatoba.services.logs import model, views
 from hatoba.services.logs.api.room import bad_token, engine, find_group, find_stream, group_name, invalid, logs
 from hatoba.services.logs.model import Stream
@@ -56,12 +57,10 @@ async def describe_log_streams(req: t.DescribeLogStreamsRequest, call: Call) -> 
         bad_token=bad_token,
     )
     stats = await engine(call).stats([stream.events for stream in page])
-    answer: t.DescribeLogStreamsResponse = {
-        "logStreams": [views.stream(stream, found) for stream, found in zip(page, stats, strict=True)]
+    return {
+        "logStreams": [views.stream(stream, found) for stream, found in zip(page, stats, strict=True)],
+        **small_next_token(token),
     }
-    if token is not None:
-        answer["nextToken"] = token
-    return answer
 
 
 def _falling(text: str) -> str:

@@ -37,7 +37,7 @@ async def describe_account(req: t.DescribeAccountRequest, call: Call) -> t.Descr
 async def list_accounts(req: t.ListAccountsRequest, call: Call) -> t.ListAccountsResponse:
     org = seen(call.store, call)
     found, more = page(call, model.members(call.store, org), req, lambda one: one.id)
-    return {"Accounts": [views.account(one) for one in found], **more}  # type: ignore[typeddict-item]
+    return {"Accounts": [views.account(one) for one in found], **more}
 
 
 @organizations.operation
@@ -46,7 +46,7 @@ async def list_accounts_for_parent(req: t.ListAccountsForParentRequest, call: Ca
     the_parent(call.store, org, req["ParentId"])
     _, accounts = model.children(call.store, org, req["ParentId"])
     found, more = page(call, accounts, req, lambda one: one.id, req["ParentId"])
-    return {"Accounts": [views.account(one) for one in found], **more}  # type: ignore[typeddict-item]
+    return {"Accounts": [views.account(one) for one in found], **more}
 
 
 @organizations.operation

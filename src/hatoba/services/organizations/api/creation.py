@@ -88,4 +88,4 @@ async def list_create_account_status(
     rows = call.store.index(model.creations, "organization", org.id)
     wanted = [one for one in rows if not states or one.state in states]
     found, more = page(call, wanted, req, lambda one: one.id, sorted(states or ()))
-    return {"CreateAccountStatuses": [views.creation(one) for one in found], **more}  # type: ignore[typeddict-item]
+    return {"CreateAccountStatuses": [views.creation(one) for one in found], **more}

@@ -14,6 +14,7 @@ from hatoba.aws.shapes import organizations as t
 from hatoba.core.errors import AwsError
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import NextToken
 from hatoba.gateway.tags import set_tags
 from hatoba.services.organizations import model, views
 from hatoba.services.organizations.api.room import (
@@ -186,7 +187,7 @@ async def list_handshakes_for_account(
 ) -> t.ListHandshakesForAccountResponse:
     rows = call.store.index(model.handshakes, "target", (call.scope.partition, call.scope.account))
     found, more = _page(call, rows, req)
-    return {"Handshakes": found, **more}  # type: ignore[typeddict-item]
+    return {"Handshakes": found, **more}
 
 
 @organizations.operation
@@ -195,10 +196,10 @@ async def list_handshakes_for_organization(
 ) -> t.ListHandshakesForOrganizationResponse:
     org = seen(call.store, call)
     found, more = _page(call, call.store.index(model.handshakes, "organization", org.id), req)
-    return {"Handshakes": found, **more}  # type: ignore[typeddict-item]
+    return {"Handshakes": found, **more}
 
 
-def _page(call: Call, rows: Iterable[Handshake], req: Mapping[str, Any]) -> tuple[list[t.Handshake], Mapping[str, Any]]:
+def _page(call: Call, rows: Iterable[Handshake], req: Mapping[str, Any]) -> tuple[list[t.Handshake], NextToken]:
     """All of them are invitations, and none has a parent."""
     wanted: Mapping[str, Any] = req.get("Filter") or {}
     if len(wanted) > 1:

@@ -77,4 +77,4 @@ def _forget(tx: Tx, org: Organization) -> None:
 async def list_roots(req: t.ListRootsRequest, call: Call) -> t.ListRootsResponse:
     org = seen(call.store, call)
     found, more = page(call, [org], req, lambda one: one.root)
-    return {"Roots": [views.root(one) for one in found], **more}  # type: ignore[typeddict-item]
+    return {"Roots": [views.root(one) for one in found], **more}

@@ -146,7 +146,7 @@ async def list_policies(req: t.ListPoliciesRequest, call: Call) -> t.ListPolicie
     rows += [one for one in MANAGED.values() if one.type == type_]
     found, more = page(call, rows, req, lambda one: one.id, type_)
     shown = [views.policy(one, org.key.partition) for one in found]
-    return {"Policies": shown, **more}  # type: ignore[typeddict-item]
+    return {"Policies": shown, **more}
 
 
 # --- types

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from hatoba.aws.shapes import organizations as t
 from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import NextToken, next_token
 from hatoba.gateway.room import Service
 from hatoba.services.organizations import model
 from hatoba.services.organizations.access import ACCESS
@@ -114,7 +115,7 @@ def invalid(reason: t.InvalidInputExceptionReason, message: str) -> AwsError:
 
 def page(
     call: Call, rows: Iterable[T], req: Mapping[str, Any], order: Callable[[T], str], about: object = None
-) -> tuple[list[T], Mapping[str, Any]]:
+) -> tuple[list[T], NextToken]:
     """One page, and what the answer says of the next."""
     found, token = call.page(
         sorted(rows, key=order),
@@ -124,7 +125,7 @@ def page(
         filters=about,
         bad_token=lambda: invalid("INVALID_NEXT_TOKEN", "You provided an invalid NextToken."),
     )
-    return found, {} if token is None else {"NextToken": token}
+    return found, next_token(token)
 
 
 # --- tags

@@ -68,7 +68,7 @@ async def list_aws_service_access_for_organization(
 ) -> t.ListAWSServiceAccessForOrganizationResponse:
     org = seen(call.store, call)
     found, more = page(call, org.trusted, req, lambda one: one.service)
-    return {"EnabledServicePrincipals": views.trusted(found), **more}  # type: ignore[typeddict-item]
+    return {"EnabledServicePrincipals": views.trusted(found), **more}
 
 
 # --- administrators
@@ -129,7 +129,7 @@ async def list_delegated_administrators(
     ]
     found, more = page(call, rows, req, lambda one: one.id, service)
     shown = [views.administrator(one) for one in found]
-    return {"DelegatedAdministrators": shown, **more}  # type: ignore[typeddict-item]
+    return {"DelegatedAdministrators": shown, **more}
 
 
 @organizations.operation
@@ -141,4 +141,4 @@ async def list_delegated_services_for_account(
     if not account.delegated:
         raise _not_registered()
     found, more = page(call, account.delegated, req, lambda one: one.service, account.id)
-    return {"DelegatedServices": views.delegated(found), **more}  # type: ignore[typeddict-item]
+    return {"DelegatedServices": views.delegated(found), **more}

@@ -60,4 +60,4 @@ async def list_tags_for_resource(req: t.ListTagsForResourceRequest, call: Call) 
     arn = _tagged(call.store, org, req["ResourceId"])
     given = tags_of(call.store, org.scope, arn)
     found, more = page(call, given, {**req, "MaxResults": TAGS}, lambda key: key, arn)
-    return {"Tags": [{"Key": key, "Value": given[key]} for key in found], **more}  # type: ignore[typeddict-item]
+    return {"Tags": [{"Key": key, "Value": given[key]} for key in found], **more}

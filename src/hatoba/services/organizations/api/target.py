@@ -61,7 +61,7 @@ async def list_targets_for_policy(req: t.ListTargetsForPolicyRequest, call: Call
     the_policy(call.store, org, req["PolicyId"])
     rows = [views.target(one) for one in model.targets_of(call.store, org, req["PolicyId"])]
     found, more = page(call, rows, req, lambda one: one["TargetId"], req["PolicyId"])
-    return {"Targets": found, **more}  # type: ignore[typeddict-item]
+    return {"Targets": found, **more}
 
 
 @organizations.operation
@@ -72,4 +72,4 @@ async def list_policies_for_target(req: t.ListPoliciesForTargetRequest, call: Ca
     rows = [one for one in held if one.type == type_]
     found, more = page(call, rows, req, lambda one: one.id, (req["TargetId"], type_))
     shown = [views.policy(one, org.key.partition) for one in found]
-    return {"Policies": shown, **more}  # type: ignore[typeddict-item]
+    return {"Policies": shown, **more}

@@ -113,7 +113,7 @@ async def list_organizational_units_for_parent(
     units, _ = model.children(call.store, org, req["ParentId"])
     found, more = page(call, units, req, lambda one: one.id, req["ParentId"])
     shown = [_shown(call.store, org, one) for one in found]
-    return {"OrganizationalUnits": shown, **more}  # type: ignore[typeddict-item]
+    return {"OrganizationalUnits": shown, **more}
 
 
 # --- below and above
@@ -127,7 +127,7 @@ async def list_children(req: t.ListChildrenRequest, call: Call) -> t.ListChildre
     ids = [one.id for one in (accounts if kind == "ACCOUNT" else units)]
     found, more = page(call, ids, req, lambda one: one, (req["ParentId"], kind))
     children: list[t.Child] = [{"Id": one, "Type": kind} for one in found]
-    return {"Children": children, **more}  # type: ignore[typeddict-item]
+    return {"Children": children, **more}
 
 
 @organizations.operation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hatoba.aws.shapes import secretsmanager as t
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.gateway.tags import tags_of
 from hatoba.services.secretsmanager import model, views
 from hatoba.services.secretsmanager.api.room import bad_token, secretsmanager
@@ -30,10 +31,7 @@ async def list_secrets(req: t.ListSecretsRequest, call: Call) -> t.ListSecretsRe
         views.listed(secret, model.versions_of(call.store, secret), tags_of(call.store, call.scope, secret.arn))
         for _, secret in page
     ]
-    answer: t.ListSecretsResponse = {"SecretList": shown}
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
+    return {"SecretList": shown, **next_token(token)}
 
 
 def matching(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hatoba.aws.shapes import secretsmanager as t
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.services.secretsmanager import lending, model, views, writing
 from hatoba.services.secretsmanager.api.room import bad_token, changeable, find, secretsmanager
 from hatoba.services.secretsmanager.plan import stages
@@ -38,11 +39,9 @@ async def list_secret_version_ids(req: t.ListSecretVersionIdsRequest, call: Call
         filters=(secret.id, deprecated),
         bad_token=bad_token,
     )
-    answer: t.ListSecretVersionIdsResponse = {
+    return {
         "Versions": [views.version(each) for each in page],
         "ARN": secret.arn,
         "Name": secret.id,
+        **next_token(token),
     }
-    if token is not None:
-        answer["NextToken"] = token
-    return answer

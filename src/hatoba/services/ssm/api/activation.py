@@ -15,6 +15,7 @@ from hatoba.core.arn import parse
 from hatoba.core.errors import AwsError
 from hatoba.fleet.enrol import Enrolments
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.services.ssm import model, views
 from hatoba.services.ssm.api.room import bad_token, ssm
 from hatoba.services.ssm.api.tag import checked
@@ -111,10 +112,7 @@ async def describe_activations(req: t.DescribeActivationsRequest, call: Call) ->
         filters=filters,
         bad_token=bad_token,
     )
-    answer: t.DescribeActivationsResult = {"ActivationList": [views.activation(row, call.now) for row in page]}
-    if token:
-        answer["NextToken"] = token
-    return answer
+    return {"ActivationList": [views.activation(row, call.now) for row in page], **next_token(token)}
 
 
 @ssm.operation

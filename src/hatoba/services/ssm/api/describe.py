@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hatoba.aws.shapes import ssm as t
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.gateway.tags import tags_of
 from hatoba.services.ssm import model, views
 from hatoba.services.ssm.api.room import after, bad_token, ssm
@@ -49,10 +50,7 @@ async def describe_parameters(req: t.DescribeParametersRequest, call: Call) -> t
         filters=about,
         bad_token=bad_token,
     )
-    answer: t.DescribeParametersResult = {"Parameters": [views.metadata(*found) for found in page]}
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
+    return {"Parameters": [views.metadata(*found) for found in page], **next_token(token)}
 
 
 def _matching(call: Call, wanted: tuple[Filter, ...], past: str | None) -> Iterator[tuple[Parameter, Version]]:

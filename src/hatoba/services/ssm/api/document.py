@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from hatoba.aws.shapes import ssm as t
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.services.ssm.api.room import bad_token, ssm
 from hatoba.services.ssm.plan import documents
 from hatoba.services.ssm.plan.documents import Document
@@ -59,10 +60,7 @@ async def list_documents(req: t.ListDocumentsRequest, call: Call) -> t.ListDocum
     identifiers = [{**_identity(document), "Owner": documents.OWNER} for document in page]
     for shown in identifiers:
         shown |= {"PlatformTypes": list(documents.PLATFORMS), "SchemaVersion": documents.SCHEMA, "Tags": []}
-    answer: t.ListDocumentsResult = {"DocumentIdentifiers": cast(Any, identifiers)}
-    if token:
-        answer["NextToken"] = token
-    return answer
+    return {"DocumentIdentifiers": cast(Any, identifiers), **next_token(token)}
 
 
 def _find(name: str, version: str | None, named: str | None) -> Document:

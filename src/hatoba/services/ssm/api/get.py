@@ -5,6 +5,7 @@ from __future__ import annotations
 from hatoba.aws.shapes import ssm as t
 from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.services.ssm import envelope, model, reference, views
 from hatoba.services.ssm.api.describe import facts
 from hatoba.services.ssm.api.room import after, asked, bad_token, resolve, ssm, unknown
@@ -75,10 +76,7 @@ async def get_parameters_by_path(req: t.GetParametersByPathRequest, call: Call) 
 
 
 def _answer(shown: list[t.Parameter], token: str | None) -> t.GetParametersByPathResult:
-    answer: t.GetParametersByPathResult = {"Parameters": shown}
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
+    return {"Parameters": shown, **next_token(token)}
 
 
 def _matching(call: Call, parameter: Parameter, wanted: tuple[filters.Filter, ...]) -> list[Found]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hatoba.aws.shapes import ssm as t
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.services.ssm import envelope, model, views
 from hatoba.services.ssm.api.room import bad_token, find, ssm
 
@@ -23,7 +24,4 @@ async def get_parameter_history(req: t.GetParameterHistoryRequest, call: Call) -
     )
     decrypt = req.get("WithDecryption", False)
     shown = [views.history(each, await envelope.value_of(call, each, decrypt=decrypt)) for each in page]
-    answer: t.GetParameterHistoryResult = {"Parameters": shown}
-    if token is not None:
-        answer["NextToken"] = token
-    return answer
+    return {"Parameters": shown, **next_token(token)}

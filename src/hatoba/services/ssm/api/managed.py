@@ -14,6 +14,7 @@ from hatoba.core.records import replace
 from hatoba.fleet.model import FLEET, nodes
 from hatoba.fleet.reports import expel
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.gateway.tags import forget_tags, tags_of
 from hatoba.services.ssm import model, views
 from hatoba.services.ssm.api.activation import check_role
@@ -54,10 +55,7 @@ async def describe_instance_information(
         filters=given,
         bad_token=bad_token,
     )
-    answer: t.DescribeInstanceInformationResult = {"InstanceInformationList": page}
-    if token:
-        answer["NextToken"] = token
-    return answer
+    return {"InstanceInformationList": page, **next_token(token)}
 
 
 def _passes(call: Call, row: tuple[Managed, Shown], name: str, values: Sequence[str]) -> bool:

@@ -8,6 +8,7 @@ from operator import gt, lt
 
 from hatoba.aws.shapes import ssm as t
 from hatoba.gateway.call import Call
+from hatoba.gateway.continued import next_token
 from hatoba.services.ssm import views
 from hatoba.services.ssm.api.room import bad_token, ssm
 from hatoba.services.ssm.api.session import target
@@ -58,10 +59,7 @@ async def describe_sessions(req: t.DescribeSessionsRequest, call: Call) -> t.Des
         filters=(past, filters),
         bad_token=bad_token,
     )
-    answer: t.DescribeSessionsResponse = {"Sessions": [views.session(one, now) for one in page]}
-    if token:
-        answer["NextToken"] = token
-    return answer
+    return {"Sessions": [views.session(one, now) for one in page], **next_token(token)}
 
 
 def _order(session: Session) -> str:
