@@ -58,7 +58,7 @@ from hatoba.services.ec2.entrances import endpoint_at
 from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.ecr.naming import Naming
 from hatoba.services.ecr.registry import Registry, open_registry
-from hatoba.services.elbv2 import handed, signing
+from hatoba.services.elbv2 import deliveries, handed, signing
 from hatoba.services.elbv2.metrics import collector as load_balancers
 from hatoba.services.iam.authorizer import PolicyAuthorizer
 from hatoba.services.iam.factors import Devices
@@ -282,6 +282,7 @@ class Control:
             registry=f"{settings.endpoint_for_nodes}:{settings.port}",
             lease=settings.node_lease,
             answer=functools.partial(questions.answer, plane),
+            deliver=functools.partial(deliveries.keep, plane),
             channels=Channels(self._ids),
         )
         file = self._places.control / "node-port"

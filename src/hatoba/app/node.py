@@ -34,6 +34,7 @@ from hatoba.network.base import Settings as NetworkSettings
 from hatoba.network.fabric import KernelFabric
 from hatoba.node import bridge
 from hatoba.node.agent import Agent
+from hatoba.node.balancer_logs import RETRY, BalancerLogs
 from hatoba.node.balancers import Balancers, opening
 from hatoba.node.entrances import Entrances
 from hatoba.node.executions import Executions
@@ -47,7 +48,7 @@ from hatoba.node.resolver import OF_ROUTER, Resolver
 from hatoba.node.session import Identity, Session, join, parse_pass
 from hatoba.node.wiring import Wiring
 from hatoba.node.worker import Worker
-from hatoba.proxy import tracer
+from hatoba.proxy import launches, tracer
 from hatoba.proxy.base import OnHealth
 from hatoba.proxy.engine import EnvoyProxy
 from hatoba.proxy.server import ConfigServer
@@ -86,6 +87,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     entrances: bool = False  # VPC endpoints are served: by a control plane on this machine that asks who calls
     bridge: str = "172.17.0.0/16"
     metadata_file: bool = False  # containers on instances find a file about themselves
+    elb_log_period: float = 300.0  # seconds after which what load balancers have noted becomes files
     log_level: str = "INFO"
     attributes: dict[str, str] = {}  # what the owner says of it: custom attributes of the container instance
 
@@ -132,6 +134,7 @@ class Node:
         await self._assemble(where)
         self.agent.recall()
         await self.logs.start()
+        await self.balancer_logs.start()
         await self.worker.start()
         await self.agent.start()
         await self._serve_host()
@@ -207,6 +210,13 @@ class Node:
             clock,
         )
         self.balancers.start(self.session.traffic)
+        self.balancer_logs = BalancerLogs(
+            places.node / "elb",
+            lambda: self.session,
+            lambda network: not launches.found(places.run / "proxy" / network),
+            clock,
+            min(RETRY, self._settings.elb_log_period),
+        )
         self.entrances = Entrances(self.fabric, self._settings.endpoint_port, places.entrances)
         serving = (self.metadata, self.resolver, self.balancers)
         if self._settings.entrances:
@@ -265,6 +275,8 @@ class Node:
             netns=str(netns),
             opener=functools.partial(self._open_socket, network),
             logs=self._places.node / "elb" / network,
+            log_period=self._settings.elb_log_period,
+            on_files=self.balancer_logs.made,
             resolver=OF_ROUTER,
             tracer=tracer.module(),
         )
@@ -293,6 +305,7 @@ class Node:
     async def close(self) -> None:
         """Lets go of everything: containers, networks and proxies stay as they are."""
         await self._tasks.close()
+        await self.balancer_logs.close()
         await self.executions.close()
         await self.agent.close()
         await self.logs.close()

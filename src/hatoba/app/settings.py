@@ -46,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     audit_kept: float = 90 * 24 * 3600.0  # seconds for which it can be looked up who did what
     audit_bytes: int = 2_000_000_000  # disk that the audit trail may use; the oldest goes first
     oidc_loopback: Literal["on", "off"] = "off"  # identity providers on this machine's loopback addresses are asked
+    elb_log_period: float = 300.0  # seconds after which what load balancers note becomes files, and is delivered
     node_lease: float = 20.0  # seconds of silence after which a node is lost
     log_level: str = "INFO"
 

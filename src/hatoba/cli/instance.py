@@ -152,6 +152,7 @@ def node(given: argparse.Namespace) -> int:
         entrances=local and settings.auth == "on",
         bridge=settings.bridge,
         metadata_file=settings.metadata_file == "on",
+        elb_log_period=settings.elb_log_period,
         log_level=settings.log_level,
         attributes=_attributes(given),
     )

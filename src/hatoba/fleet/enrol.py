@@ -10,6 +10,7 @@ long, as that room says. Such a node is one of an account and a region, and noth
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import datetime
 import hashlib
@@ -330,3 +331,13 @@ def transit_of(pool: str, number: int) -> str:
         if index == number:
             return str(part)
     raise Refused(f"The pool {pool} has no room for a node number {number + 1}.")
+
+
+def node_of(writer: asyncio.StreamWriter) -> str | None:
+    """The node id in the client's certificate, which the handshake has checked against our authority."""
+    certificate = writer.get_extra_info("peercert")
+    for part in (certificate or {}).get("subject", ()):
+        for name, value in part:
+            if name == "commonName":
+                return str(value)
+    return None

@@ -1,10 +1,11 @@
-"""The node protocol, version 2: what travels between the control plane and a node.
+"""The node protocol, version 3: what travels between the control plane and a node.
 
 Down: a `Snapshot` when a node connects (or when its base does not match), then `Delta`s. Each carries the journal's
 epoch and a generation; a node refuses what is older than what it holds. Up: `Hello`, `Report`s (each the whole state of
 one thing, so a later one replaces an earlier one), log batches and samples. Reports are kept by the node until they are
 acknowledged, which happens when they are durable. Since version 2 a node may `Ask` about its own workloads, and may be
 told to `Execute` something: it then dials a further connection, whose first message is `Dialled` (see `channels`).
+Since version 3 it hands over `LogFile`s of its load balancers.
 
 Frames are a 4-byte length and one MessagePack value, over mutual TLS.
 """
@@ -20,10 +21,11 @@ from hatoba.core.errors import HatobaError
 from hatoba.core.secret import Secret
 from hatoba.fleet.model import BalancerStatus, Part, TargetStatus, WorkloadStatus
 
-PROTOCOL: Final = 2
+PROTOCOL: Final = 3
 OLDEST: Final = 1  # the oldest protocol that this version still talks
 LIMIT: Final = 64 << 20  # bytes of one frame
 FIRST_LIMIT: Final = 64 << 10  # of the first one, which may come from anybody
+LATER: Final = "later"
 
 Kind = Literal["network", "interface", "policy", "peer", "public", "workload", "credential", "balancer", "zone"]
 
@@ -73,7 +75,8 @@ class Acknowledged(Part, frozen=True, kw_only=True, tag="acknowledged"):
 
 
 class LogsKept(Part, frozen=True, kw_only=True, tag="logs-kept"):
-    """The answer to a `Logs`: durable, or `error` (a code) when they can never be."""
+    """The answer to a `Logs` or a `LogFile`: durable, or `error` (a code) when they can never be; of a file also
+    `LATER`, when it cannot be for now."""
 
     number: int
     error: str = ""
@@ -177,6 +180,15 @@ class Logs(Part, frozen=True, kw_only=True, tag="logs"):
     body: bytes
 
 
+class LogFile(Part, frozen=True, kw_only=True, tag="log-file"):
+    """A file of what a load balancer has noted, compressed. `name`: the last part of its object's key, which says whose
+    it is; the same file has the same name, however often it is sent. Since version 3."""
+
+    number: int
+    name: str
+    body: bytes
+
+
 class Sample(Part, frozen=True, kw_only=True):
     """What a container uses now. Samples are not journalled and may be lost."""
 
@@ -227,7 +239,7 @@ class Dialled(Part, frozen=True, kw_only=True, tag="dialled"):
     channel: str
 
 
-Up = Hello | Reports | Logs | Samples | Alive | Join | Ask | Dialled
+Up = Hello | Reports | Logs | LogFile | Samples | Alive | Join | Ask | Dialled
 
 
 # --- frames --------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from hatoba.fleet.assemble import Holding, NodeItems
 from hatoba.fleet.changes import Touched, touched
 from hatoba.fleet.channels import SINCE as CHANNELS_SINCE
 from hatoba.fleet.channels import Channel, Channels, Wanted
-from hatoba.fleet.enrol import Enrolments
+from hatoba.fleet.enrol import Enrolments, node_of
 from hatoba.fleet.reports import apply_reports, node_connected, node_lost
 from hatoba.store import Change, Store
 
@@ -31,10 +31,12 @@ log = logging.getLogger(__name__)
 
 LEASE = 20.0  # seconds of silence after which a node is lost
 LOG_BATCHES = 8  # of one node that are being kept at a time
+LOG_FILES = 2  # likewise
 QUESTIONS = 8  # of one node that are being answered at a time
 
 Ingest = Callable[[m.Workload, msg.Logs], Awaitable[None]]
 Answer = Callable[[m.Workload, str], Awaitable[bytes]]
+Deliver = Callable[[str, msg.LogFile], Awaitable[None]]
 
 
 class Session:
@@ -48,6 +50,7 @@ class Session:
         self._wake = asyncio.Event()
         self._tasks = TaskGroup(f"session {node}")
         self._logs = asyncio.Semaphore(LOG_BATCHES)
+        self._files = asyncio.Semaphore(LOG_FILES)
         self._questions = asyncio.Semaphore(QUESTIONS)
         self._items: NodeItems | None = None
         self._closed = False
@@ -104,6 +107,9 @@ class Session:
             case msg.Logs():
                 await self._logs.acquire()  # a node that sends faster than we keep is slowed down here
                 self._tasks.start(self._keep(message), "logs")
+            case msg.LogFile():
+                await self._files.acquire()
+                self._tasks.start(self._pass_on(message), "log file")
             case msg.Samples():
                 self._hub.sampled(self.node, message)
             case msg.Ask():
@@ -130,6 +136,12 @@ class Session:
         finally:
             self._logs.release()
 
+    async def _pass_on(self, file: msg.LogFile) -> None:
+        try:
+            self.send(await self._hub.delivered(self.node, file))
+        finally:
+            self._files.release()
+
     async def _tell(self, question: msg.Ask) -> None:
         try:
             self.send(await self._hub.told(self.node, question))
@@ -155,9 +167,12 @@ class Sessions:
         registry: str,
         lease: float = LEASE,
         answer: Answer | None = None,
+        deliver: Deliver | None = None,
         channels: Channels | None = None,
     ) -> None:
-        """`answer`: what a node asks about one of its workloads. Raises `AwsError` when there is no answer."""
+        """`answer`: what a node asks about one of its workloads. Raises `AwsError` when there is no answer. `deliver`
+        takes a file of a node's load balancers. Raises `AwsError` when it is not the node's to bring, `PortError` when
+        it may work later."""
         self.store = store
         self.region = region
         self.registry = registry
@@ -168,6 +183,7 @@ class Sessions:
         self._enrolments = enrolments
         self._ingest = ingest
         self._answer = answer
+        self._deliver = deliver
         self.channels = channels or Channels(RandomIds())
         self._lease = lease
         self._sessions: dict[str, Session] = {}
@@ -258,7 +274,7 @@ class Sessions:
         try:
             async with asyncio.timeout(10.0):
                 message = await msg.read_up(reader, msg.FIRST_LIMIT)
-            node = _common_name(writer)
+            node = node_of(writer)
             if isinstance(message, msg.Join):
                 await self._join(writer, message)
             elif isinstance(message, msg.Dialled) and node is not None:
@@ -351,6 +367,18 @@ class Sessions:
         except AwsError as error:
             return msg.Told(number=number, error=error.code, detail=error.message)
 
+    async def delivered(self, node: str, file: msg.LogFile) -> msg.LogsKept:
+        """What is away for a while holds up nothing else that the node has to say."""
+        if self._deliver is None:
+            return msg.LogsKept(number=file.number, error=msg.LATER, detail="nobody takes files here")
+        try:
+            await self._deliver(node, file)
+        except AwsError as error:
+            return msg.LogsKept(number=file.number, error=error.code, detail=error.message)
+        except PortError as error:
+            return msg.LogsKept(number=file.number, error=msg.LATER, detail=error.message)
+        return msg.LogsKept(number=file.number)
+
     def sampled(self, node: str, message: msg.Samples) -> None:
         for sample in message.samples:
             if not any(w.node == node for w in self.store.index(m.workloads, "id", sample.workload)):
@@ -364,13 +392,3 @@ class Sessions:
 def _moved(before: m.Node, after: m.Node) -> bool:
     """A node that connects for the first time had nothing that others could have reached."""
     return before.address not in ("", after.address)
-
-
-def _common_name(writer: asyncio.StreamWriter) -> str | None:
-    """The node id in the client's certificate, which the handshake has checked against our authority."""
-    certificate = writer.get_extra_info("peercert")
-    for part in (certificate or {}).get("subject", ()):
-        for name, value in part:
-            if name == "commonName":
-                return str(value)
-    return None

@@ -145,6 +145,12 @@ def service_role(scope: Scope, service: str) -> Principal:
     )
 
 
+def service_itself(partition: str, name: str) -> Principal:
+    """A service (`delivery.logs`) that comes from no account: it has no role, and may do what the policies of resources
+    let it. To be asked with for a resource (`source`)."""
+    return Principal(kind="service", account="", arn=f"arn:{partition}:iam::aws:service/{name}", id=f"service:{name}")
+
+
 def account_of(access_key_id: str | None, default: str) -> str:
     """With `--auth off` a key of twelve digits is an account's number."""
     return access_key_id if access_key_id is not None and _ACCOUNT.fullmatch(access_key_id) else default

@@ -10,7 +10,8 @@ over the wire (an unknown member, a wrong type) is a bug of the caller and raise
 Whose permissions count, and what policies may know of it (`iam/authorizer/facts.py`), is one of four:
 
     its linked role             platform.door(scope, "ecs")                 neither via a service nor one
-    the service for a resource  platform.door(scope, "ecs", source=arn)     a service principal, `aws:SourceArn`
+    the service for a resource  platform.door(scope, "ecs", source=arn)     a service principal, `aws:SourceArn`; of no
+                                                                            account: with `access.service_itself`
     a role it has assumed       platform.door(scope, "ecs", principal)      that role, as if it asked itself
     those of who called it      call.aws_as_caller                          via the service: a forward access session
 

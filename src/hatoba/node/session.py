@@ -15,7 +15,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -34,7 +34,7 @@ ANSWER = 10.0  # seconds to wait for the other side
 HEARTBEAT = 5.0
 SILENCE = 15.0  # seconds without an acknowledgement of what we sent, after which a connection is given up
 FIRST_RETRY, LONGEST_RETRY = 0.1, 5.0
-QUESTIONS_SINCE = 2  # the first protocol that knows them
+QUESTIONS_SINCE, FILES_SINCE = 2, 3  # the first protocols that know them
 
 
 class Listener(Protocol):
@@ -85,6 +85,7 @@ class Session:
         self._samples: tuple[msg.Sample, ...] = ()
         self._traffic: tuple[msg.TrafficSample, ...] = ()
         self._logs: dict[int, tuple[msg.Logs, asyncio.Future[msg.LogsKept]]] = {}
+        self._files: dict[int, asyncio.Future[msg.LogsKept]] = {}
         self._questions: dict[int, asyncio.Future[msg.Told]] = {}
         self._number = 0
         self._protocol = 0  # the control plane's
@@ -132,6 +133,23 @@ class Session:
             return await future
         finally:
             del self._logs[number]
+
+    async def log_file(self, name: str, body: bytes) -> msg.LogsKept:
+        """What became of a load balancer's file. Raises `PortError` when the control plane goes away meanwhile, or
+        takes no such files: it stays on the disk, not in memory, and is sent anew."""
+        if self._writer is None or not self.connected.is_set():
+            raise PortError("disconnected", "the control plane is not connected")
+        if self._protocol < FILES_SINCE:
+            raise PortError("too-old", "the control plane is older than this node and takes no files of load balancers")
+        self._number += 1
+        number = self._number
+        future: asyncio.Future[msg.LogsKept] = asyncio.get_running_loop().create_future()
+        self._files[number] = future
+        try:
+            self._writer.write(msg.frame(msg.LogFile(number=number, name=name, body=body)))
+            return await future
+        finally:
+            del self._files[number]
 
     async def ask(self, workload: str, what: str) -> bytes:
         """A question to the control plane, and its answer. Raises `PortError` when there is none in time."""
@@ -208,9 +226,8 @@ class Session:
         finally:
             if sender is not None:
                 sender.cancel()
-            for question in self._questions.values():
-                if not question.done():
-                    question.set_exception(PortError("disconnected", "the control plane has gone"))
+            _give_up(self._questions.values())
+            _give_up(self._files.values())
             writer.close()
 
     async def _send(self, writer: asyncio.StreamWriter) -> None:
@@ -250,9 +267,10 @@ class Session:
                 for kind, id_, number in message.reports:
                     self._acknowledge(kind, id_, number)
             case msg.LogsKept():
-                waiting = self._logs.get(message.number)
-                if waiting is not None and not waiting[1].done():
-                    waiting[1].set_result(message)
+                waiting = self._logs[message.number][1] if message.number in self._logs else None
+                waiting = waiting or self._files.get(message.number)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(message)
             case msg.Told():
                 asked = self._questions.get(message.number)
                 if asked is not None and not asked.done():
@@ -270,6 +288,12 @@ class Session:
         if report is not None and report.report <= number:
             del self._reports[kind, id_]
         self._listener.acknowledged(kind, id_, number)
+
+
+def _give_up(waiting: Iterable[asyncio.Future[Any]]) -> None:
+    for each in waiting:
+        if not each.done():
+            each.set_exception(PortError("disconnected", "the control plane has gone"))
 
 
 def parse_pass(text: str, activation: str) -> Token | Code:

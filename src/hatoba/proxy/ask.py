@@ -60,7 +60,8 @@ async def ask(
     try:
         connection = await opener(family)
     except (OSError, PortError) as error:
-        return Failed(why=str(error))
+        return Failed(why=str(error), ours=True)
+    connected = False
     with contextlib.ExitStack() as unfinished:
         unfinished.callback(connection.close)
         try:
@@ -68,12 +69,13 @@ async def ask(
                 connection.setblocking(False)
                 _bind(connection, source)
                 await asyncio.get_running_loop().sock_connect(connection, (address, port))
+                connected = True
                 if settings.protocol == "TCP":
                     return Answered(code=0)
                 unfinished.pop_all()  # the transport's from here on
                 return await _http(connection, address, port, settings)
         except TimeoutError:
-            return TimedOut()
+            return TimedOut(connected=connected)
         except OSError as error:  # TLS's errors are among them
             return Failed(why=str(error))
 

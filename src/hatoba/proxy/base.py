@@ -196,6 +196,7 @@ class Balancer(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     attributes: BalancerAttributes = BalancerAttributes()
     access_log: str = ""  # by which name requests are noted (`delivery`); "": not at all
     connection_log: str = ""  # likewise connections
+    health_log: str = ""  # likewise checks of targets
     signer: Signer | None = None  # of one with rules that want users to sign in
 
 
@@ -249,6 +250,7 @@ class GroupAttributes(msgspec.Struct, frozen=True, kw_only=True):
 
 class TargetGroup(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     id: str
+    name: str = ""  # in logs
     protocol: Protocol = "HTTP"
     protocol_version: ProtocolVersion = "HTTP1"
     targets: tuple[Target, ...] = ()

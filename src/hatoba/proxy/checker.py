@@ -22,6 +22,7 @@ from hatoba.proxy.health import DRAINING, UNCHECKED, Progress, Result, advance
 
 log = logging.getLogger(__name__)
 
+OnCheck = Callable[[TargetKey, tuple[str, int], HealthCheck, Result, tuple[float, float]], None]
 SourceFor = Callable[[str], str | None]  # the address to ask from, by the address of the target
 
 _AT_ONCE = 256
@@ -63,12 +64,13 @@ class _Watched:
 
 
 class Checker:
-    """`set_groups` says whom to ask; `on_health` hears of every change."""
+    """`set_groups` says whom to ask; `on_health` hears of every change, `on_check` of every answer."""
 
-    def __init__(self, *, ask: Ask, clock: Clock, on_health: OnHealth) -> None:
+    def __init__(self, *, ask: Ask, clock: Clock, on_health: OnHealth, on_check: OnCheck = lambda *_: None) -> None:
         self._ask = ask
         self._clock = clock
         self._on_health = on_health
+        self._on_check = on_check
         self._groups: dict[str, tuple[TargetGroup, SourceFor]] = {}
         self._watched: dict[TargetKey, _Watched] = {}
         self._by_group: dict[str, dict[str, Health]] = {}  # what is known, as it is asked for
@@ -177,9 +179,11 @@ class Checker:
         began = self._clock.monotonic()
         async with self._places:
             self.asked += 1
-            port = settings.port or watched.target.port
-            result = await self._ask(watched.target.address, port, settings, source=watched.source)
+            place = watched.target.address, settings.port or watched.target.port
+            started, asked = self._clock.now(), self._clock.monotonic()
+            result = await self._ask(*place, settings, source=watched.source)
         now = self._clock.monotonic()
+        self._on_check(watched.key, place, settings, result, (started, now - asked))
         progress, delay = advance(watched.progress, result, settings, now)
         self._learn(watched, progress)
         # The interval runs from question to question. Impatience runs from the answer, or it would be a busy loop.

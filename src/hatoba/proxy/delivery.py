@@ -1,9 +1,9 @@
-"""Access and connection logs on their way from Envoy's files to the place where they are kept.
+"""Load balancers' logs on their way from Envoy's files to those that are delivered.
 
 Every five minutes what Envoy has written is put aside, Envoy is told to begin anew, and what was put aside the time
-before (by then Envoy has let go of it) becomes a compressed file under `AWSLogs/`, named as such balancers name them.
-Nothing is removed before what comes of it is on the disk, and what is made twice has the same name: an agent may be
-killed at any moment.
+before (by then Envoy has let go of it) becomes compressed files under `AWSLogs/`, named as their objects will be. There
+they wait for who takes them away (`node.balancer_logs`). Nothing is removed before what comes of it is on the disk, and
+what is made twice has the same name: an agent may be killed at any moment.
 """
 
 from __future__ import annotations
@@ -11,88 +11,137 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import logging
 import os
 import re
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from hatoba.core.files import sync_folder
-from hatoba.proxy import accesslog, connectionlog
+from hatoba.proxy import accesslog, connectionlog, flowlog, healthlog
+from hatoba.proxy.logfiles import Stem, key, whose
+
+log = logging.getLogger(__name__)
 
 PERIOD = 300.0
-MOST_BYTES = 256 * 1024 * 1024  # that one balancer's files may have; the oldest go first
-_NAME = re.compile(
-    r"(?:conn_log\.)?([0-9]{12})_elasticloadbalancing_([a-z0-9-]{1,32})_app\.[A-Za-z0-9-]{1,32}\.[0-9a-f]{16}"
-)
-_ASIDE = ".aside"
+MOST_BYTES = 256 * 1024 * 1024  # that one balancer's files may have while nobody takes them; the oldest go first
+PART_BYTES = 8 * 1024 * 1024  # of what Envoy has written, that become one file
+NOWHERE = "0.0.0.0"  # of a balancer that is gone, and left no word of its address
+_ASIDE = re.compile(r"(?P<stem>.+)\.json\.(?P<at>[0-9]+)(?:@(?P<address>[0-9a-f.:]+))?\.aside")
 
 
-def place(folder: Path, name: str) -> Path | None:
-    """The file for Envoy; None for a name that could lead anywhere else."""
-    return folder / "raw" / f"{name}.json" if _NAME.fullmatch(name) else None
+def place(folder: Path, stem: str) -> Path | None:
+    """The file for what is noted; None for a name that could lead anywhere else."""
+    return folder / "raw" / f"{stem}.json" if whose(stem) is not None else None
 
 
 def prepare(folder: Path) -> None:
     (folder / "raw").mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
-def finish(folder: Path, ip: str) -> list[Path]:
+def finish(folder: Path) -> list[Path]:
     """What was put aside before becomes files of their own. Blocks; belongs into a thread."""
-    made = []
-    for file in sorted((folder / "raw").glob(f"*{_ASIDE}")):
-        name = file.name.split(".json.")[0]
-        if _NAME.fullmatch(name) is not None and file.stat().st_size:
-            made.append(_kept(folder, name, file, ip))
+    made: list[Path] = []
+    for file in sorted((folder / "raw").glob("*.aside")):
+        found = _ASIDE.fullmatch(file.name)
+        known = whose(found["stem"]) if found is not None else None
+        if found is not None and known is not None and file.stat().st_size:
+            made += _kept(folder, found, known, file)
         file.unlink()
     return made
 
 
-def put_aside(folder: Path, now: float) -> bool:
-    """Whether there was anything: then Envoy is to reopen its files."""
+def put_aside(folder: Path, now: float, addresses: Mapping[str, str]) -> bool:
+    """Whether there was anything: then Envoy is to reopen its files. `addresses`: of the balancers, by stem."""
     found = [file for file in (folder / "raw").glob("*.json") if file.stat().st_size]
     for file in found:
-        file.rename(file.with_name(f"{file.name}.{int(now * 1e6)}{_ASIDE}"))
+        address = addresses.get(file.name.removesuffix(".json"), NOWHERE)
+        file.rename(file.with_name(f"{file.name}.{int(now * 1e6)}@{address}.aside"))
     return bool(found)
 
 
-def _kept(folder: Path, name: str, file: Path, ip: str) -> Path:
-    """Its name says when it was put aside: made once more after a crash, it is the same."""
-    matched = _NAME.fullmatch(name)
-    assert matched is not None
-    account, region = matched[1], matched[2]
-    aside = int(file.name.removesuffix(_ASIDE).rpartition(".")[2])
-    at = datetime.fromtimestamp(aside / 1e6, UTC)
-    of_balancer = folder / "AWSLogs" / account / "elasticloadbalancing" / region
-    target = of_balancer / f"{at:%Y/%m/%d}"
-    target.mkdir(parents=True, exist_ok=True)
-    final = target / f"{name}_{at:%Y%m%dT%H%MZ}_{ip}_{aside:x}.log.gz"
-    whole = final.with_suffix(".new")
-    certificates = f"arn:aws:acm:{region}:{account}:certificate/"
-    with whole.open("wb") as raw, gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed:
-        for text in _lines(file, certificates):
-            packed.write(text.encode() + b"\n")
-    with whole.open("rb") as written:
-        os.fsync(written.fileno())
-    whole.rename(final)
-    sync_folder(target)
-    _prune(of_balancer, name)
-    return final
+def settle(folder: Path, now: float, addresses: Mapping[str, str]) -> list[Path]:
+    """All that is there becomes files. Only where nothing writes any more."""
+    before = finish(folder)
+    put_aside(folder, now, addresses)
+    return [*before, *finish(folder)]
 
 
-def _lines(file: Path, certificates: str) -> Iterator[str]:
+def waiting(folder: Path) -> list[Path]:
+    """The files that are to be delivered, the oldest first."""
+    found = [(file.stat().st_mtime, file) for file in (folder / "AWSLogs").rglob("*.log.gz")]
+    return [file for _, file in sorted(found)]
+
+
+def delivered(file: Path) -> None:
+    """It is where it belongs, and so are the folders that nothing else is in."""
+    file.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        for folder in file.parents[:7]:  # day, month, year, region, service, account, and the first
+            folder.rmdir()
+
+
+def _kept(folder: Path, found: re.Match[str], known: Stem, file: Path) -> Iterator[Path]:
+    """Names say when it was put aside: made once more after a crash, they are the same."""
+    address, aside = found["address"] or NOWHERE, int(found["at"]) / 1e6
     with file.open("rb") as raw:
-        for each in raw:
-            with contextlib.suppress(ValueError, TypeError):  # the last line of an Envoy that was killed
-                noted = json.loads(each)
-                connection = noted.get("kind") == "connection"
-                yield connectionlog.line(noted) if connection else accesslog.line(noted, certificates=certificates)
+        for number, lines in enumerate(_parts(raw, known)):
+            final = folder / key(found["stem"], aside, address, number)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            whole = final.with_suffix(".new")
+            with whole.open("wb") as out, gzip.GzipFile("", "wb", fileobj=out, mtime=0) as packed:
+                for text in lines:
+                    packed.write(text.encode() + b"\n")
+            with whole.open("rb") as written:
+                os.fsync(written.fileno())
+            whole.rename(final)
+            sync_folder(final.parent)
+            _prune(folder / "AWSLogs", found["stem"])
+            yield final
 
 
-def _prune(folder: Path, name: str) -> None:
-    files = sorted(folder.rglob(f"{name}_*.log.gz"), key=lambda file: file.stat().st_mtime, reverse=True)
+def _parts(raw: Iterator[bytes], known: Stem) -> Iterator[Iterator[str]]:
+    """The lines, in parts that are always cut at the same places. Each is to be used up before the next one."""
+    first = next(raw, b"")
+    while first:
+        left: list[bytes] = []
+        yield _lines(_part(first, raw, left), known)
+        first = left[0] if left else b""
+
+
+def _part(first: bytes, raw: Iterator[bytes], left: list[bytes]) -> Iterator[bytes]:
+    """Up to the line that would be too much, which goes to `left`."""
+    yield first
+    size = len(first)
+    for each in raw:
+        if size + len(each) > PART_BYTES:
+            left.append(each)
+            return
+        size += len(each)
+        yield each
+
+
+def _lines(raw: Iterator[bytes], known: Stem) -> Iterator[str]:
+    certificates = f"arn:aws:acm:{known.region}:{known.account}:certificate/"
+    for each in raw:
+        with contextlib.suppress(ValueError, TypeError):  # the last line of an Envoy that was killed
+            noted = json.loads(each)
+            match noted.get("kind"):
+                case "connection":
+                    yield connectionlog.line(noted)
+                case "flow":
+                    yield flowlog.line(noted, certificates=certificates)
+                case "check":
+                    yield healthlog.line(noted)
+                case _:
+                    yield accesslog.line(noted, certificates=certificates)
+
+
+def _prune(folder: Path, stem: str) -> None:
+    files = sorted(folder.rglob(f"{stem}_*.log.gz"), key=lambda file: file.stat().st_mtime, reverse=True)
     total = 0
     for file in files:
         total += file.stat().st_size
         if total > MOST_BYTES:
+            log.warning("%s is dropped: nobody has taken it, and newer ones need its room", file.name)
             file.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ import contextlib
 import functools
 import logging
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -24,6 +24,7 @@ from hatoba.proxy import admin, delivery, ending, memory, stats, trace
 from hatoba.proxy.ask import OpenSocket, ask, open_socket
 from hatoba.proxy.base import Balancer, BalancerTraffic, Health, HealthFact, OnHealth, TargetKey, Wanted
 from hatoba.proxy.checker import Checker, SourceFor
+from hatoba.proxy.checklog import CheckLog
 from hatoba.proxy.ending import Place
 from hatoba.proxy.handover import PARTING
 from hatoba.proxy.process import EnvoyProcess
@@ -36,6 +37,7 @@ from hatoba.proxy.snapshot import checked, endpoints_of, left_out, replaced, sna
 log = logging.getLogger(__name__)
 
 _TELL_ANYWAY = 1.0  # seconds that news of health wait for an Envoy that does not answer
+_LOGS = ("access_log", "connection_log", "health_log")  # of a balancer
 _RENEW_AGAIN = 5.0  # seconds after a successor came to nothing; doubled each time, up to ten minutes
 
 
@@ -55,12 +57,15 @@ class EnvoyProxy:
         concurrency: int = 1,
         timeout: float = 10.0,
         logs: Path | None = None,
+        log_period: float = delivery.PERIOD,
+        on_files: Callable[[], None] = lambda: None,
         parting: float = PARTING,
         resolver: str = "",
         tracer: str = "",
     ) -> None:
-        """`logs`: the folder for access logs; without one there are none. `resolver`: the address that says what names
-        mean, "" for the machine's own way. `tracer`: the module that writes the trace header, "" where there is none.
+        """`logs`: the folder for access logs; without one there are none. Every `log_period` seconds files are made of
+        them, of which `on_files` hears. `resolver`: the address that says what names mean, "" for the machine's own
+        way. `tracer`: the module that writes the trace header, "" where there is none.
         """
         self.process = EnvoyProcess(
             node=name,
@@ -78,11 +83,16 @@ class EnvoyProxy:
         self._on_health = on_health
         self._timeout = timeout
         self._logs = logs
+        self._log_period = log_period
+        self._on_files = on_files
+        self._log_addresses: dict[str, str] = {}  # of balancers that have logs, by stem
+        self._checks = CheckLog()
         self._clock = clock
         self._tracer = tracer
         self._traced = tracer  # "" too where the Envoy that serves does not take it
         self._health_file = directory / "health.json"
-        self.checker = Checker(ask=functools.partial(ask, opener=opener), clock=clock, on_health=self._learned)
+        asking = functools.partial(ask, opener=opener)
+        self.checker = Checker(ask=asking, clock=clock, on_health=self._learned, on_check=self._checks.note)
         self._memory = memory.Memory(self._health_file, self.checker.health)
         self._unnoted: dict[TargetKey, Health] = {}
         self._wanted = Wanted()
@@ -110,6 +120,7 @@ class EnvoyProxy:
 
     async def apply(self, wanted: Wanted) -> None:
         wanted = self._noting(wanted)
+        self._checks.follow(wanted)
         dropped = ending.dropped(self._wanted, wanted)
         self._wanted = wanted
         restored, self._restored = self._restored, None
@@ -204,18 +215,19 @@ class EnvoyProxy:
         return replace(wanted, balancers=tuple(self._noted(each) for each in wanted.balancers))
 
     def _noted(self, balancer: Balancer) -> Balancer:
-        if not balancer.access_log and not balancer.connection_log:
+        stems = {each: getattr(balancer, each) for each in _LOGS}
+        if not any(stems.values()):
             return balancer
-        files = {"access_log": self._file(balancer.access_log), "connection_log": self._file(balancer.connection_log)}
-        return replace(balancer, **files)
+        self._log_addresses |= {stem: balancer.addresses[0] for stem in stems.values() if stem and balancer.addresses}
+        return replace(balancer, **{each: self._file(stem) for each, stem in stems.items()})
 
-    def _file(self, name: str) -> str:
-        file = delivery.place(self._logs, name) if self._logs is not None and name else None
+    def _file(self, stem: str) -> str:
+        file = delivery.place(self._logs, stem) if self._logs is not None and stem else None
         return "" if file is None else str(file)
 
     async def _deliver_always(self, logs: Path) -> None:
         while True:
-            await asyncio.sleep(delivery.PERIOD)
+            await asyncio.sleep(self._log_period)
             try:
                 await self.deliver(logs)
             except (OSError, PortError) as error:
@@ -223,11 +235,13 @@ class EnvoyProxy:
 
     async def deliver(self, logs: Path) -> None:
         """One round: what was put aside in the last one is kept, what was written since then is put aside."""
-        address = next((each.addresses[0] for each in self._wanted.balancers if each.addresses), "0.0.0.0")
         now = self._clock.now()
-        await asyncio.to_thread(delivery.finish, logs, address)
-        if await asyncio.to_thread(delivery.put_aside, logs, now):
+        made = await asyncio.to_thread(delivery.finish, logs)
+        if await asyncio.to_thread(delivery.put_aside, logs, now, self._log_addresses):
+            self._checks.reopen()
             await self.process.reopen_logs()
+        if made:
+            self._on_files()
 
     async def release(self) -> None:
         await self._close()
@@ -239,12 +253,16 @@ class EnvoyProxy:
         await self.sign_in.stop()
         await self.process.stop()
         self._server.forget(self._name)
+        if self._logs is not None:  # nobody writes any more
+            await asyncio.to_thread(delivery.settle, self._logs, self._clock.now(), self._log_addresses)
+            self._on_files()
 
     async def _close(self) -> None:
         if self._refresh is not None:
             self._refresh.cancel()
         await self._tasks.close()
         await self.checker.close()
+        self._checks.reopen()
 
     def _learned(self, fact: HealthFact) -> None:
         self._stale.add(fact.group)

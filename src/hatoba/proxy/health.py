@@ -23,13 +23,14 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TimedOut(msgspec.Struct, frozen=True, kw_only=True):
-    pass
+    connected: bool = True  # and then it did not answer
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True):
-    """No connection, or no sensible answer on it. `why` is for the log."""
+    """No connection, or no sensible answer on it. `why` is for the log; `ours`: it was not the target's doing."""
 
     why: str
+    ours: bool = False
 
 
 Result = Answered | TimedOut | Failed
@@ -53,8 +54,11 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 def advance(progress: Progress, result: Result, settings: HealthCheck, now: float) -> tuple[Progress, float]:
     """What is known after one more answer, and the seconds until the next question."""
-    good = isinstance(result, Answered) and (settings.protocol == "TCP" or _wanted(result.code, settings))
-    return _succeeded(progress, settings) if good else _failed(progress, result, settings, now)
+    return _succeeded(progress, settings) if good(result, settings) else _failed(progress, result, settings, now)
+
+
+def good(result: Result, settings: HealthCheck) -> bool:
+    return isinstance(result, Answered) and (settings.protocol == "TCP" or _wanted(result.code, settings))
 
 
 def _wanted(code: int, settings: HealthCheck) -> bool:

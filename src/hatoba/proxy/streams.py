@@ -23,7 +23,7 @@ from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 from xds.core.v3.extension_pb2 import TypedExtensionConfig
 from xds.type.matcher.v3.matcher_pb2 import Matcher
 
-from hatoba.proxy import flows, names, preserving, tls
+from hatoba.proxy import flowlog, flows, names, preserving, tls
 from hatoba.proxy.base import Balancer, Forward, Listener, TargetGroup
 from hatoba.proxy.clusters import BUFFER, duration
 from hatoba.proxy.resource import Resource, packed, remembered, resource
@@ -55,7 +55,7 @@ def listeners(balancer: Balancer, listener: Listener, groups: Mapping[str, Targe
         if listener.protocol in ("UDP", "TCP_UDP") and not six:
             yield _udp(balancer.id, name, address, listener.port)
         if listener.protocol != "UDP":
-            yield _tcp(balancer.id, name, address, _plain(listener), preserved and not six)
+            yield _tcp(balancer.id, name, address, _plain(listener), preserved and not six, balancer.access_log)
 
 
 def _plain(listener: Listener) -> Listener:
@@ -71,7 +71,8 @@ def _plain(listener: Listener) -> Listener:
 
 
 @remembered
-def _tcp(balancer: str, cluster: str, address: str, listener: Listener, preserved: bool) -> Resource:
+def _tcp(balancer: str, cluster: str, address: str, listener: Listener, preserved: bool, file: str) -> Resource:
+    """`file`: for the access log."""
     stat = names.flow_stat(balancer, listener.protocol)
     proxy = TcpProxy(
         stat_prefix=stat,
@@ -79,6 +80,7 @@ def _tcp(balancer: str, cluster: str, address: str, listener: Listener, preserve
         idle_timeout=duration(listener.idle_timeout),
         max_connect_attempts=UInt32Value(value=_ATTEMPTS),
         hash_policy=[HashPolicy(source_ip=HashPolicy.SourceIp())],
+        access_log=flowlog.loggers(balancer, file, listener),
     )
     secure = listener.tls
     message = Message(
@@ -88,7 +90,10 @@ def _tcp(balancer: str, cluster: str, address: str, listener: Listener, preserve
         freebind=_YES,
         tcp_backlog_size=UInt32Value(value=_BACKLOG),
         per_connection_buffer_limit_bytes=UInt32Value(value=BUFFER),
-        listener_filters=[ListenerFilter(name="source", typed_config=packed(OriginalSrc()))] if preserved else [],
+        listener_filters=[
+            *([ListenerFilter(name="source", typed_config=packed(OriginalSrc()))] if preserved else []),
+            *flowlog.name_finders(file, listener),
+        ],
         filter_chains=[
             FilterChain(
                 filters=[Filter(name="tcp", typed_config=packed(proxy))],

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hatoba.core.clock import SystemClock
-from hatoba.core.errors import AwsError
+from hatoba.core.errors import AwsError, PortError
 from hatoba.core.ids import RandomIds
 from hatoba.core.keys import Scope
 from hatoba.core.records import replace
@@ -46,6 +46,8 @@ class Control:
         self.lease = 20.0
         self.kept: list[tuple[str, bytes]] = []
         self.asked: list[tuple[str, str]] = []
+        self.delivered: list[tuple[str, str, bytes]] = []
+        self.away: PortError | None = None  # why no file is delivered for now
         self.refuse: AwsError | None = None
         self.admit: Admit | None = None
 
@@ -62,6 +64,7 @@ class Control:
             registry="127.0.0.1:4566",
             lease=self.lease,
             answer=self._answer,
+            deliver=self._deliver,
         )
         self.port = await self.sessions.start("127.0.0.1", self.port, self.authority.server_context())
         self.enrolments.where = ("127.0.0.1", self.port)
@@ -74,6 +77,15 @@ class Control:
         if self.refuse is not None:
             raise self.refuse
         self.kept.append((logs.workload, logs.body))
+
+    async def _deliver(self, node: str, file: msg.LogFile) -> None:
+        if self.away is not None:
+            raise self.away
+        if self.refuse is not None:
+            raise self.refuse
+        if file.name == "never":
+            await asyncio.get_running_loop().create_future()
+        self.delivered.append((node, file.name, file.body))
 
     async def _answer(self, workload: m.Workload, what: str) -> bytes:
         self.asked.append((workload.id, what))

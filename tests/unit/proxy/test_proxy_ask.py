@@ -146,4 +146,4 @@ async def test_a_socket_that_cannot_be_had_is_a_failure() -> None:
         raise OSError("no such namespace")
 
     used: OpenSocket = opener
-    assert await ask("127.0.0.1", 1, CHECK, source=None, opener=used) == Failed(why="no such namespace")
+    assert await ask("127.0.0.1", 1, CHECK, source=None, opener=used) == Failed(why="no such namespace", ours=True)

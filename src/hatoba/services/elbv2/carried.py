@@ -14,6 +14,7 @@ from hatoba.fleet import model as fleet
 from hatoba.proxy.base import Wanted
 from hatoba.proxy.preserving import speaks
 from hatoba.proxy.signin.words import CLIENT, SESSION_KEY, SIGNING_KEY
+from hatoba.services.elbv2 import deliveries
 from hatoba.services.elbv2.model.authentication import signers
 from hatoba.services.elbv2.model.balancer import LoadBalancer, by_arn
 from hatoba.services.elbv2.model.group import Target, TargetGroup, group_by_arn, target_groups, targets, targets_of
@@ -108,6 +109,7 @@ def publish(tx: Tx, balancer: LoadBalancer, *, node: str | None = None) -> None:
         spec=msgspec.msgpack.encode(carried),
         secrets=secrets,
     )
+    deliveries.follow(tx, balancer, after.node)
     if after != before:
         tx.put(fleet.balancers, after)
 

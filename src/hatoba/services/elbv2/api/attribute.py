@@ -5,7 +5,7 @@ from __future__ import annotations
 from hatoba.aws.shapes import elbv2 as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
-from hatoba.services.elbv2 import views
+from hatoba.services.elbv2 import deliveries, views
 from hatoba.services.elbv2.api.room import elbv2, the_balancer, the_group, the_listener
 from hatoba.services.elbv2.carried import publish, publish_group
 from hatoba.services.elbv2.model.balancer import load_balancers
@@ -26,6 +26,9 @@ async def describe_load_balancer_attributes(
 async def modify_load_balancer_attributes(
     req: t.ModifyLoadBalancerAttributesInput, call: Call
 ) -> t.ModifyLoadBalancerAttributesOutput:
+    record = the_balancer(call.store, call, req["LoadBalancerArn"])
+    wanted = replace(record, attributes=attributes.checked_for_balancer(req["Attributes"], record))
+    await deliveries.check(call.platform, record, wanted, [each.get("Key") or "" for each in req["Attributes"]])
     with call.tx() as tx:
         record = the_balancer(tx, call, req["LoadBalancerArn"])
         changed = attributes.checked_for_balancer(req["Attributes"], record)

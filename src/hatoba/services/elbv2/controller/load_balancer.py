@@ -16,6 +16,7 @@ from hatoba.fleet.carriers import choose
 from hatoba.gateway.call import Platform
 from hatoba.gateway.tags import forget_tags
 from hatoba.reconcile import Wake
+from hatoba.services.elbv2 import deliveries
 from hatoba.services.elbv2.carried import carrier, name, publish, publish_fronts, said, withdraw
 from hatoba.services.elbv2.controller import interfaces
 from hatoba.services.elbv2.model.authentication import signers
@@ -135,6 +136,7 @@ class LoadBalancerController:
     async def _remove(self, record: LoadBalancer) -> None:
         with self._store.tx() as tx:
             withdraw(tx, record)
+            deliveries.end(tx, record, self._platform.clock.now())
         await interfaces.remove(self._platform.door(record.scope, "elbv2"), record)
         with self._store.tx() as tx:
             forget_tags(tx, record.scope, record.arn)

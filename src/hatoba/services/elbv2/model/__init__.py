@@ -6,6 +6,7 @@ from hatoba.services.elbv2.model.authentication import signers
 from hatoba.services.elbv2.model.balancer import load_balancers
 from hatoba.services.elbv2.model.group import target_groups, targets
 from hatoba.services.elbv2.model.listener import listeners, rules
+from hatoba.services.elbv2.model.log_way import log_ways
 from hatoba.services.elbv2.model.trust import trust_stores
 from hatoba.store import Table
 
@@ -17,4 +18,5 @@ TABLES: tuple[Table[Any], ...] = (
     rules,
     trust_stores,
     signers,
+    log_ways,
 )

@@ -6,7 +6,6 @@ those of the others are in `flow_attributes`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ from hatoba.services.elbv2.model.group import TargetGroup
 from hatoba.services.elbv2.model.listener import Listener
 from hatoba.services.elbv2.plan import flow_attributes, header_attributes
 from hatoba.services.elbv2.plan.errors import invalid, not_here
-from hatoba.services.elbv2.plan.values import BOOLEAN, Test, anything, between, one_of, or_
+from hatoba.services.elbv2.plan.values import BOOLEAN, Test, between, bucket, one_of, or_, prefix
 
 IDLE_TIMEOUT = "idle_timeout.timeout_seconds"
 CLIENT_KEEP_ALIVE = "client_keep_alive.seconds"
@@ -28,8 +27,7 @@ DESYNC = "routing.http.desync_mitigation_mode"
 TLS_HEADERS = "routing.http.x_amzn_tls_version_and_cipher_suite.enabled"
 PROTECTED = "deletion_protection.enabled"
 
-ACCESS_LOGS, CONNECTION_LOGS = "access_logs.s3.enabled", "connection_logs.s3.enabled"
-_LOGS = {ACCESS_LOGS: "access_logs.s3.bucket", CONNECTION_LOGS: "connection_logs.s3.bucket"}
+_LOGS = ("access_logs.s3", "connection_logs.s3", "health_check_logs.s3")
 
 DELAY = "deregistration_delay.timeout_seconds"
 SLOW_START = "slow_start.duration_seconds"
@@ -56,28 +54,12 @@ def _cookie(value: str) -> str | None:
     return None
 
 
-def _bucket(value: str) -> str | None:
-    return None if re.fullmatch(r"([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?", value) else "must be the name of a bucket"
-
-
-def _prefix(value: str) -> str | None:
-    if re.fullmatch(r"[A-Za-z0-9!_.*'()/-]{0,512}", value) and "AWSLogs" not in value and not value.startswith("/"):
-        return None
-    return "must be a prefix of object keys without 'AWSLogs'"
-
-
 _WEEK = 604_800
 
 _BALANCER: dict[str, tuple[str, Test]] = {
-    ACCESS_LOGS: ("false", BOOLEAN),
-    "access_logs.s3.bucket": ("", _bucket),
-    "access_logs.s3.prefix": ("", _prefix),
-    CONNECTION_LOGS: ("false", BOOLEAN),
-    "connection_logs.s3.bucket": ("", _bucket),
-    "connection_logs.s3.prefix": ("", _prefix),
-    "health_check_logs.s3.enabled": ("false", BOOLEAN),
-    "health_check_logs.s3.bucket": ("", anything),
-    "health_check_logs.s3.prefix": ("", anything),
+    **{f"{name}.enabled": ("false", BOOLEAN) for name in _LOGS},
+    **{f"{name}.bucket": ("", bucket) for name in _LOGS},
+    **{f"{name}.prefix": ("", prefix) for name in _LOGS},
     IDLE_TIMEOUT: ("60", between(1, 4000)),
     CLIENT_KEEP_ALIVE: ("3600", between(60, _WEEK)),
     PROTECTED: ("false", BOOLEAN),
@@ -118,7 +100,6 @@ _LISTENER = {**flow_attributes.LISTENER, **header_attributes.TABLES}
 
 # Other values than these have no effect that could be shown, so they are refused.
 _FIXED = {
-    "health_check_logs.s3.enabled": "false",
     "ipv6.deny_all_igw_traffic": "false",
     "zonal_shift.config.enabled": "false",
 }
@@ -158,9 +139,9 @@ def checked_for_balancer(given: Sequence[Mapping[str, Any]], record: LoadBalance
     changed = _checked(given, _of_kind(record), "load balancer")
     _check_fixed(changed, _FIXED if record.kind == "application" else flow_attributes.FIXED)
     after = {**record.attributes, **changed}
-    for enabled, bucket in _LOGS.items():
-        if after.get(enabled) == "true" and not after.get(bucket):
-            raise invalid(f"You must specify '{bucket}' when '{enabled}' is 'true'")
+    for name in _LOGS:
+        if after.get(f"{name}.enabled") == "true" and not after.get(f"{name}.bucket"):
+            raise invalid(f"You must specify '{name}.bucket' when '{name}.enabled' is 'true'")
     return after
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hatoba.services.elbv2.model.group import TargetGroup
-from hatoba.services.elbv2.plan.values import BOOLEAN, Test, anything, between, one_of, or_
+from hatoba.services.elbv2.plan.values import BOOLEAN, Test, between, bucket, one_of, or_, prefix
 
 ACROSS_ZONES = "load_balancing.cross_zone.enabled"
 LIKE_THE_BALANCER = "use_load_balancer_configuration"
@@ -40,8 +40,8 @@ BALANCER: Mapping[str, Table] = {
     "network": {
         **_EVERY_BALANCER,
         "access_logs.s3.enabled": ("false", BOOLEAN),
-        "access_logs.s3.bucket": ("", anything),
-        "access_logs.s3.prefix": ("", anything),
+        "access_logs.s3.bucket": ("", bucket),
+        "access_logs.s3.prefix": ("", prefix),
         "ipv6.deny_all_igw_traffic": ("false", BOOLEAN),
         _ROUTING: (
             "any_availability_zone",
@@ -90,7 +90,6 @@ LISTENER: Mapping[str, Table] = {
 
 # Other values than these have no effect that could be shown, so they are refused.
 FIXED: Mapping[str, str] = {
-    "access_logs.s3.enabled": "false",
     "ipv6.deny_all_igw_traffic": "false",
     _ROUTING: "any_availability_zone",
     _MORE_ADDRESSES: "0",

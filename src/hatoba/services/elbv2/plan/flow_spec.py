@@ -12,16 +12,18 @@ from hatoba.services.elbv2.model.balancer import LoadBalancer
 from hatoba.services.elbv2.model.group import ANYWHERE, Target
 from hatoba.services.elbv2.model.listener import Listener
 from hatoba.services.elbv2.plan import flow_attributes as keys
-from hatoba.services.elbv2.plan import kinds
+from hatoba.services.elbv2.plan import kinds, log_places
 
 
-def balancer(record: LoadBalancer, listeners: tuple[proxy.Listener, ...]) -> proxy.Balancer:
+def balancer(record: LoadBalancer, given: Mapping[str, str], listeners: tuple[proxy.Listener, ...]) -> proxy.Balancer:
+    """`given`: its attributes, all of them."""
     return proxy.Balancer(
         id=record.id,
         kind="network",
         addresses=tuple(address for address, _ in record.addresses),
         zones=tuple(zone for _, zone in record.addresses),
         listeners=listeners,
+        access_log=log_places.stem_of(record, given, "access"),
     )
 
 

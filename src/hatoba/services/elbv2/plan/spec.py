@@ -20,7 +20,16 @@ from hatoba.services.elbv2.model.group import TRAFFIC_PORT, HealthCheck, Target,
 from hatoba.services.elbv2.model.listener import Listener, Rule
 from hatoba.services.elbv2.model.trust import TrustStore
 from hatoba.services.elbv2.plan import attributes as keys
-from hatoba.services.elbv2.plan import authentication, flow_spec, header_attributes, kinds, tls, transforms, trust
+from hatoba.services.elbv2.plan import (
+    authentication,
+    flow_spec,
+    header_attributes,
+    kinds,
+    log_places,
+    tls,
+    transforms,
+    trust,
+)
 from hatoba.services.elbv2.plan.conditions import proxied
 from hatoba.services.elbv2.plan.health_check import ranges
 
@@ -66,30 +75,23 @@ def wanted(
 ) -> proxy.Wanted:
     """`key`: the id of that with which it signs, of one whose users sign in."""
     listeners = tuple(_listener(each) for each in serving)
+    given = keys.of_balancer(balancer)
     if balancer.kind == "network":
-        carried = flow_spec.balancer(balancer, listeners)
+        carried = flow_spec.balancer(balancer, given, listeners)
     else:
         carried = proxy.Balancer(
             id=balancer.id,
             addresses=tuple(address for address, _ in balancer.addresses),
             zones=tuple(zone for _, zone in balancer.addresses),
             listeners=listeners,
-            attributes=_balancer_attributes(keys.of_balancer(balancer)),
-            access_log=_log_name(balancer, keys.ACCESS_LOGS),
-            connection_log=_log_name(balancer, keys.CONNECTION_LOGS),
+            attributes=_balancer_attributes(given),
+            access_log=log_places.stem_of(balancer, given, "access"),
+            connection_log=log_places.stem_of(balancer, given, "connection"),
+            health_log=log_places.stem_of(balancer, given, "health"),
             signer=Signer(name=balancer.arn, key=key) if key else None,
         )
     groups = tuple(_group(source, balancer) for source in sources)
     return proxy.Wanted(balancers=(carried,), groups=groups)
-
-
-def _log_name(balancer: LoadBalancer, which: str) -> str:
-    """The first part of its files' names; "" where there are to be none."""
-    key = balancer.key
-    if keys.of_balancer(balancer)[which] != "true":
-        return ""
-    kind = "conn_log." if which == keys.CONNECTION_LOGS else ""
-    return f"{kind}{key.account}_elasticloadbalancing_{key.region}_{balancer.id.replace('/', '.')}"
 
 
 # --- listeners -----------------------------------------------------------------------------------------------------
@@ -211,6 +213,7 @@ def _group(source: Source, balancer: LoadBalancer) -> proxy.TargetGroup:
     flows = kinds.of_group(group.protocol) == "network"
     return proxy.TargetGroup(
         id=group.arn,
+        name=group.name,
         protocol=group.protocol,
         protocol_version=group.speaks,
         targets=tuple(

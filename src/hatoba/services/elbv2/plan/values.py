@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 Test = Callable[[str], str | None]
@@ -30,8 +31,14 @@ def or_(word: str, test: Test) -> Test:
     return lambda value: None if value == word else test(value)
 
 
-def anything(value: str) -> str | None:
-    return None
+def bucket(value: str) -> str | None:
+    return None if re.fullmatch(r"([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?", value) else "must be the name of a bucket"
+
+
+def prefix(value: str) -> str | None:
+    if re.fullmatch(r"[A-Za-z0-9!_.*'()/-]{0,512}", value) and "AWSLogs" not in value and not value.startswith("/"):
+        return None
+    return "must be a prefix of object keys without 'AWSLogs'"
 
 
 BOOLEAN = one_of("true", "false")

@@ -79,7 +79,7 @@ class Standings:
         return standing
 
     def _place(self, principal: Principal) -> Membership | None:
-        if principal.kind == "anonymous":
+        if not principal.account or principal.kind == "anonymous":
             return None
         return self._memberships.of(principal.arn.split(":", 2)[1], principal.account)
 
@@ -123,8 +123,11 @@ def caller_of(principal: Principal) -> Caller:
 
 def service_of(principal: Principal) -> str:
     """The service principal that a room acts as: `ecs.amazonaws.com`; "" for anybody else."""
-    role = (principal.role or "").partition(":role/aws-service-role/")[2]
-    return role.partition("/")[0] if principal.kind == "service" else ""
+    if principal.kind != "service":
+        return ""
+    if principal.role is None:  # it comes from no account
+        return f"{principal.id.rpartition(':')[2]}.amazonaws.com"
+    return principal.role.partition(":role/aws-service-role/")[2].partition("/")[0]
 
 
 # --- whose policies

@@ -92,13 +92,12 @@ _ELB = _linked(
 )
 _ELB_HERE = _linked(
     "HatobaElasticLoadBalancingServiceRolePolicy",
-    "Certificates, logs and functions, which load balancers reach by calls here.",
+    "Certificates and functions, which load balancers reach by calls here.",
     allow("acm: DescribeCertificate"),
     allow("iam: GetServerCertificate"),
     allow("ec2: DescribeRouteTables"),
     allow("ec2: CreateTags", on="arn:aws:ec2:*:*:network-interface/*"),
     allow("lambda: InvokeFunction"),
-    allow("s3: PutObject", on="arn:aws:s3:::*/AWSLogs/*"),
 )
 _SSM = _linked(
     "AmazonSSMServiceRolePolicy",
