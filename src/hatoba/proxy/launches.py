@@ -19,6 +19,7 @@ from hatoba.core.errors import PortError
 from hatoba.proxy import handover
 
 _STOP_TIMEOUT = 5.0
+_LEAVE_TIMEOUT = 2.0
 _NOTES = "envoy*.pid"
 
 # Envoy has itself ended when its parent ends, if it can hand over: so it is nobody's child, and waits until it is,
@@ -96,6 +97,17 @@ async def ended(pid: int) -> None:
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
+
+
+async def leave(running: Running) -> None:
+    """Ends it as it likes to end: what it has noted is in its files then. One that takes too long is killed. Only where
+    all end: one that is taking over would have its predecessor end too."""
+    with contextlib.suppress(ProcessLookupError, TimeoutError):
+        if alive(running):
+            os.kill(running.pid, signal.SIGTERM)
+            async with asyncio.timeout(_LEAVE_TIMEOUT):
+                await ended(running.pid)
+    await end(running)
 
 
 async def end(running: Running) -> None:

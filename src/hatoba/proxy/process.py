@@ -137,7 +137,7 @@ class EnvoyProcess:
         await self._tasks.close()
         own = [each for each in (self._running, self._successor) if each is not None]  # may not have left a note yet
         for running in {each.pid: each for each in (*own, *launches.found(self.directory))}.values():
-            await launches.end(running)
+            await launches.leave(running)
             handover.forget(running.base)
         self._running = self._successor = None
         shutil.rmtree(self.directory, ignore_errors=True)

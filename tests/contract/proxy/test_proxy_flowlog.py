@@ -16,12 +16,14 @@ from hatoba.proxy import delivery
 from hatoba.proxy.base import Tls, Wanted
 from tests.contract.proxy.proxy_rigs import ADDRESS, CHECK, Balancer, Listener, RealRig, forward, until
 from tests.contract.proxy.proxy_rigs import group as web_group
+from tests.contract.proxy.test_proxy_headers import asked
 from tests.contract.proxy.test_proxy_streams import NEAR, PORT, connect, group, healthy, serving, targets, wanted
 from tests.contract.proxy.test_proxy_tls import ROOT, certificate
 
 pytestmark = pytest.mark.real
 
 FLOWS = "123456789012_elasticloadbalancing_eu-west-1_net.x.50dc6c495c0c9188"
+REQUESTS = "123456789012_elasticloadbalancing_eu-west-1_app.web.50dc6c495c0c9188"
 CHECKS = "health_check_log_123456789012_elasticloadbalancing_eu-west-1_app.web.50dc6c495c0c9188"
 FIELDS = (
     "type", "version", "time", "elb", "listener", "client", "destination", "lasted", "handshake", "received", "sent",
@@ -101,3 +103,23 @@ async def test_each_check_is_noted_with_what_came_of_it(real: RealRig) -> None:
     }
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", each[1]) for each in lines)
     assert all(re.fullmatch(r"0\.\d{9}", each[2]) for each in lines)
+
+
+async def test_what_was_noted_last_becomes_files_when_the_proxy_is_not_wanted_any_more(real: RealRig) -> None:
+    up = await real.backend("up")
+    listener = Listener(id="main", port=80, default=forward("arn:web"))
+    balancer = Balancer(
+        id="app/web/50dc6c495c0c9188",
+        addresses=(ADDRESS,),
+        listeners=(listener,),
+        access_log=REQUESTS,
+        health_log=CHECKS,
+    )
+    await real.proxy.apply(Wanted(balancers=(balancer,), groups=(web_group("arn:web", up),)))
+    await real.facts.until(real.proxy, "arn:web", {"up": "healthy"})
+    await real.raw(asked("/last"))
+    await real.proxy.stop()
+    found = {file.name.partition("_2")[0]: file for file in delivery.waiting(real.directory / "logs")}
+    assert set(found) == {REQUESTS, CHECKS}
+    (line,) = gzip.decompress(found[REQUESTS].read_bytes()).decode().splitlines()
+    assert '"GET http://web:80/last HTTP/1.1"' in line

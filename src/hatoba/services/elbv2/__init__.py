@@ -5,6 +5,7 @@
     carried      what the fleet carries, written in the transaction that changes it
     views        records → the model's shapes
     api/         the operations: check → one transaction → view
+    deliveries   logs on their way into buckets
     handed       what a trust store is made of, by URL
     controller/  `load_balancer` gives each its interfaces and a node, `target_group` ends draining
 
