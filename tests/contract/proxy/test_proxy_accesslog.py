@@ -83,7 +83,7 @@ async def delivered(real: RealRig) -> list[dict[str, str]]:
     (file,) = logs.rglob("*.log.gz")
     assert re.fullmatch(
         rf"AWSLogs/123456789012/elasticloadbalancing/eu-west-1/\d{{4}}/\d\d/\d\d/"
-        rf"{re.escape(NAME)}_\d{{8}}T\d{{4}}Z_{re.escape(ADDRESS)}_[0-9a-f]+\.log\.gz",
+        rf"{re.escape(NAME)}_\d{{8}}T\d{{4}}Z_{re.escape(ADDRESS)}_[a-z2-7]{{8}}\.log\.gz",
         str(file.relative_to(logs)),
     )
     return [parsed(text) for text in gzip.decompress(file.read_bytes()).decode().splitlines()]
