@@ -20,6 +20,7 @@
     beyond         what lies beyond a network, as its fabric is asked for it
     bridge         the node's own network: a seat for each container, and which ports of the node lead there
     balancers      the load balancers of this node; `openings` is what they need of its networks
+    balancer_logs  takes what these have noted to the control plane
     services       what serves inside a router: addresses and ports
     resolver       the resolver that tasks see; `private_names` are those that every address has
     metadata       the endpoint at 169.254.170.2 that containers ask for credentials and about themselves

@@ -15,7 +15,7 @@ What Envoy is told (pure):
     pages       answers of the balancer's own           screening   what happens to every request before rules
     clusters    targets                                 flows       targets of network balancers
     preserving  whose connections keep their clients' addresses
-    accesslog, connectionlog   what is noted of requests and of connections
+    accesslog, connectionlog, flowlog   what is noted of requests, of connections, of those of network balancers
     trace       the trace header; `tracer` finds the module that writes it
 
 How it gets there:
@@ -29,6 +29,7 @@ What is found out:
 
     checker     asks every target; `ask` is one question, `http2` one in that language
     health      what is known of a target, as a state machine (pure)
-    delivery    logs, on their way to where they are kept
+    checklog    notes what was answered; `healthlog` the lines of it
+    delivery    files of logs, on their way to where they are kept; `logfiles`: their names
     signin      users sign in at a provider: a process beside Envoy
 """
