@@ -76,7 +76,7 @@ class RouterService(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     port: int
     protocol: Transport = "tcp"
-    endpoints: bool = False  # endpoints of the VPC lead here, instead of to the host's service
+    endpoints: bool = False  # the VPC's endpoints lead here, at this port and (unless it is that of HTTPS) at HTTP's
 
 
 class VpcSpec(msgspec.Struct, frozen=True, kw_only=True):

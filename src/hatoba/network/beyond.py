@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-HTTP = 80  # also a port of endpoints
+HTTP, HTTPS = 80, 443  # at which endpoints are asked
 
 
 class Guest(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +56,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 class Subnet(msgspec.Struct, frozen=True, kw_only=True):
     """How what comes from these blocks finds its way: by the longest route that fits, or nowhere.
 
-    `platform`: the host's services are reached whatever the routes say, also by endpoints.
+    `platform`: the host's services are reached whatever the routes say.
     """
 
     blocks: tuple[str, ...]
@@ -81,7 +81,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """An address of the VPC at which its tasks reach the platform, as far as the address's own groups let them in.
 
     Every router has all of its VPC's: what is sent there becomes, on the node that it comes from, the router's own
-    service for endpoints, else the first of the host's services; also at the port of plain HTTP.
+    service for endpoints.
     """
 
     address: str

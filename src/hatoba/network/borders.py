@@ -5,7 +5,6 @@ The ACLs themselves are chains of their own (`acls`); here is what leads to them
 
 from __future__ import annotations
 
-from hatoba.network import endpoints
 from hatoba.network.grouprules import NEIGHBOURS
 
 KINDS = {
@@ -21,13 +20,12 @@ def asked(number: str) -> list[str]:
     return [f"{ip} {end} vmap @acl-{way}{number}" for way, end in (("out", "saddr"), ("in", "daddr"))]
 
 
-def chains(*, with_endpoints: bool = False) -> dict[str, list[str]]:
+def chains() -> dict[str, list[str]]:
     """Which network ACLs a packet has to pass, before anything else and whatever its connection: see `acls`.
     Neighbours find each other whatever they say."""
     crossed = [rule for pair in zip(asked("4"), asked("6"), strict=True) for rule in pair]
-    open_ = [endpoints.PASSES] if with_endpoints else []
     return {
-        "forward-acls": ["type filter hook forward priority -10; policy accept;", *open_, *crossed],
+        "forward-acls": ["type filter hook forward priority -10; policy accept;", *crossed],
         "input-acls": [
             "type filter hook input priority -10; policy accept;",
             NEIGHBOURS,

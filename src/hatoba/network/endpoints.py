@@ -2,21 +2,24 @@
 
 What a task sends to the address of one is asked the questions of all connections (`ruleset`: network ACLs, who sends it
 and may it, does a group of the address let it in) while it still bears that address. Then the address is translated to
-that of a service (`target`), and from there on the connection passes as it is. What is answered is asked by network
-ACLs again once it has been translated back: they remember nothing.
+that of one of the router's own services. What is answered is asked by network ACLs again once it has been translated
+back: they remember nothing.
 
-Only tasks of this router are served: what comes by a tunnel or from a peered VPC matches no device of a task. A router
-without endpoints has none of these chains, and its packets do not pay for them.
+Served are this router's tasks, and those of peered VPCs on the same node: their own router has asked who sends it, and
+here the way back is asked for, by the routes of the endpoint's subnet. What comes by a tunnel is another router's. A
+router without endpoints has none of these chains, and its packets do not pay for them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hatoba.network.base import HostService, RouterService
-from hatoba.network.beyond import HTTP
+from hatoba.network import names
+from hatoba.network.base import RouterService
+from hatoba.network.beyond import HTTP, HTTPS
 
-PASSES = "ct original ip daddr @endpoints accept"
+_LINKS = f'"{names.LINK_PREFIX}*"'
+FROM_PEERED = f"iifname {_LINKS} ct original ip daddr @endpoints accept"  # to the router's own service, once asked here
 
 _OTHERS = ["meta nfproto ipv6 accept", "ip daddr != @endpoints accept"]
 _STANDING = "ct state established,related accept"
@@ -29,6 +32,7 @@ def chains(borders: list[str]) -> dict[str, list[str]]:
             "type filter hook prerouting priority -120; policy drop;",
             *_OTHERS,
             _STANDING,
+            f"iifname {_LINKS} fib saddr . iif oif exists accept",
             "iifname . ip saddr vmap @egress4",
         ],
         "endpoint-ingress": [
@@ -53,22 +57,15 @@ def chains(borders: list[str]) -> dict[str, list[str]]:
     }
 
 
-def translation(own: Iterable[RouterService], host_address: str, services: Iterable[HostService]) -> list[str]:
-    found = target(own, host_address, services)
-    if found is None:
-        return []
-    address, port = found
-    return [f"ip daddr @endpoints tcp dport {_ports(port)} dnat ip to {address}:{port}"]
+def translation(own: Iterable[RouterService]) -> list[str]:
+    return [
+        f"ip daddr @endpoints tcp dport {{ {', '.join(map(str, ports(service)))} }} "
+        f"dnat ip to {service.address}:{service.port}"
+        for service in own
+        if service.endpoints
+    ]
 
 
-def target(own: Iterable[RouterService], host_address: str, services: Iterable[HostService]) -> tuple[str, int] | None:
-    """Where they lead: to the router's own service for them, whose server sees who asks which of them; else to the
-    first of the host's services that speaks TCP."""
-    for service in own:
-        if service.endpoints:
-            return service.address, service.port
-    return next(((host_address, service.port) for service in services if service.protocol == "tcp"), None)
-
-
-def _ports(port: int) -> str:
-    return "{ " + ", ".join(map(str, sorted({HTTP, port}))) + " }"
+def ports(service: RouterService) -> list[int]:
+    """At which endpoints are asked for what this one serves."""
+    return sorted({service.port} if service.port == HTTPS else {service.port, HTTP})

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from hatoba.network import acls, bridge, endpoints, further, groups, routing
 from hatoba.network.base import BRIDGE, Acl, AddressSpec, InterfaceSpec, Peer, PolicySet, Settings, VpcSpec
-from hatoba.network.beyond import HTTP, Endpoint, Front, Gateway, Guest, Instance, Route, Routing
+from hatoba.network.beyond import Endpoint, Front, Gateway, Guest, Instance, Route, Routing
 from hatoba.network.groups import End, within
 from hatoba.network.trouble import Blackhole, Fault
 
@@ -164,13 +164,13 @@ class Reach:
         return (port, protocol) in {(service.port, service.protocol) for service in self._settings.host_services}
 
     def _by_endpoint(self, vpc: Vpc, endpoint: Endpoint, source: End, port: int, protocol: str) -> bool:
-        target = endpoints.target(vpc.spec.services, self._settings.host_address, self._settings.host_services)
-        if target is None or protocol != "tcp" or port not in (HTTP, target[1]):
-            return False
+        services = [service for service in vpc.spec.services if service.endpoints]
         there = End(address=endpoint.address, groups=endpoint.groups)
-        if not groups.lets_in(source, there, vpc.policies, protocol, port):
-            return False
-        return target[0] != self._settings.host_address or self._finds_platform(vpc, source.address, target[0])
+        return (
+            protocol == "tcp"
+            and any(port in endpoints.ports(service) for service in services)
+            and groups.lets_in(source, there, vpc.policies, protocol, port)
+        )
 
     def _finds_platform(self, vpc: Vpc, source: str, address: str) -> bool:
         subnet = routing.subnet_of(vpc.routing, source)
@@ -223,6 +223,11 @@ class Reach:
         other = self._node.vpcs.get(route.target)
         if other is None or not _linked(vpc, other) or not _leads(other, address, source, vpc.spec.id):
             return False
+        endpoint = other.endpoint_at(address)
+        if endpoint is not None:
+            asking = End(address=source, groups=other.groups_of(source))
+            crosses = other.borders_let_pass(source, address, protocol, port)
+            return crosses and self._by_endpoint(other, endpoint, asking, port, protocol)
         if other.at(address) is not None:
             return self._lets_in(other, source, address, port, protocol)
         far = self._beside(other, address)

@@ -360,7 +360,8 @@ class Router:
 
     def _wanted_ways(self) -> routing.Ways:
         host = routing.Host(self._settings.host_address, self._settings.host_address6)
-        return routing.ways(self.routing, host, self.instances)
+        entrances = {service.address for service in self.spec.services if service.endpoints}
+        return routing.ways(self.routing, host, self.instances, entrances)
 
     def is_linked(self, vpc: str) -> bool:
         return index(names.link(vpc)) is not None

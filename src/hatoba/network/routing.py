@@ -23,6 +23,7 @@ Network = IPv4Network | IPv6Network
 
 OUTSIDE = 1  # the table of what comes from no subnet: no network has the address 0.0.0.1
 INSTANCES = 2  # that of what the router itself sends, asked first: the nodes that its balancers reach ports of
+ENTRANCES = 3  # that of what endpoints answer to peered VPCs, before their own addresses are written on it
 _EVERYTHING = ("0.0.0.0/0", "::/0")
 
 
@@ -70,7 +71,10 @@ def table_of(block: str) -> int:
     return int(network.network_address) >> 64 & 0x7FFFFFFF | 0x80000000
 
 
-def ways(routing: Routing, host: Host, instances: Iterable[Instance] = ()) -> Ways:
+def ways(
+    routing: Routing, host: Host, instances: Iterable[Instance] = (), entrances: Iterable[str] = ()
+) -> Ways:
+    """`entrances`: the router's own addresses that its endpoints are translated to."""
     blocks: dict[str, int] = {}
     hops: dict[tuple[int, str], Hop] = {(OUTSIDE, "0.0.0.0/0"): host.hop(4)}
     if host.address6 is not None:
@@ -82,7 +86,18 @@ def ways(routing: Routing, host: Host, instances: Iterable[Instance] = ()) -> Wa
             block = ip_network(text)
             table = blocks[str(block)] = table_of(text)
             hops |= {(table, str(to)): hop for to, hop in found.items() if to.version == block.version}
+    for route in _to_peered(routing):
+        hops[ENTRANCES, route.to] = _hop(route, host)
+        blocks |= {f"{address}/32": ENTRANCES for address in entrances}
     return Ways(blocks=blocks, hops=hops)
+
+
+def _to_peered(routing: Routing) -> Iterator[Route]:
+    """By IPv4, from subnets that have an endpoint. Whose route is whose has been asked when somebody came."""
+    for endpoint in routing.endpoints:
+        subnet = subnet_of(routing, endpoint.address)
+        routes = subnet.routes if subnet is not None else ()
+        yield from (route for route in routes if route.kind == "peering" and ":" not in route.to)
 
 
 def _hops(routing: Routing, subnet: Subnet, host: Host) -> dict[Network, Hop]:

@@ -213,14 +213,14 @@ def base_chains(
     """The chains at the hooks: the same for every router, but for the addresses towards the host."""
     asked = _questions(with_blocks)
     return {
-        **_forwarding(frame, asked, [endpoints.PASSES] if with_endpoints else []),
-        **_input(asked),
+        **_forwarding(frame, asked),
+        **_input(asked, [endpoints.FROM_PEERED] if with_endpoints else []),
         **_output(asked, fronts.leaving_first() if returning else [], fronts.leaving() if returning else []),
         **_translations(frame, with_endpoints),
     }
 
 
-def _forwarding(frame: Frame, asked: _Questions, passes: list[str]) -> dict[str, list[str]]:
+def _forwarding(frame: Frame, asked: _Questions) -> dict[str, list[str]]:
     up = f'"{names.UPLINK}"'
     hosts = [f"ip daddr {frame.host_address}"]
     hosts += [f"ip6 daddr {frame.host_address6}"] if frame.host_address6 is not None else []
@@ -229,7 +229,6 @@ def _forwarding(frame: Frame, asked: _Questions, passes: list[str]) -> dict[str,
             "type filter hook forward priority 0; policy drop;",
             _STANDING,
             f'iifname {{ {up}, "{names.TUNNEL}", {_LINKS} }} accept',
-            *passes,
             *asked.from_task,
         ],
         "forward-ingress": [
@@ -244,7 +243,7 @@ def _forwarding(frame: Frame, asked: _Questions, passes: list[str]) -> dict[str,
     }
 
 
-def _input(asked: _Questions) -> dict[str, list[str]]:
+def _input(asked: _Questions, passes: list[str]) -> dict[str, list[str]]:
     """What the router itself is sent."""
     up = f'"{names.UPLINK}"'
     return {
@@ -262,6 +261,7 @@ def _input(asked: _Questions) -> dict[str, list[str]]:
             'iifname "lo" accept',
             NEIGHBOURS,
             *asked.served,
+            *passes,
             *asked.untranslated,
             *asked.to_member,
         ],
@@ -302,7 +302,7 @@ def _translations(frame: Frame, with_endpoints: bool) -> dict[str, list[str]]:
             "type nat hook prerouting priority dstnat; policy accept;",
             f"iifname {up} dnat ip to ip daddr map @public-in",
             *([f"iifname {up} dnat ip to meta l4proto . th dport map @published"] if frame.bridge else []),
-            *(endpoints.translation(frame.services, frame.host_address, frame.host_services) if with_endpoints else []),
+            *(endpoints.translation(frame.services) if with_endpoints else []),
         ],
         "postrouting": [
             "type nat hook postrouting priority srcnat; policy accept;",
@@ -390,7 +390,7 @@ def document(
     for (name, key), value in sorted({**content, **frame_elements(frame)}.items()):
         by_set.setdefault(name, []).append(_element(key, value))
     lines += [f"add element {TABLE} {name} {{ {', '.join(keys)} }}" for name, keys in by_set.items()]
-    hooked = borders.chains(with_endpoints=with_endpoints) if bordered else {}
+    hooked = borders.chains() if bordered else {}
     hooked |= endpoints.chains(borders.asked("4") if bordered else []) if with_endpoints else {}
     hooked |= fronts.chains() if returning else {}
     hooked |= base_chains(frame, with_endpoints=with_endpoints, with_blocks=with_blocks, returning=returning)

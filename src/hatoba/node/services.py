@@ -7,6 +7,7 @@ from typing import Protocol
 
 from hatoba.fleet.items import NetworkItem
 from hatoba.network import base as net
+from hatoba.network.beyond import HTTPS
 from hatoba.node.translate import METADATA
 
 RESOLVERS, RESOLVERS6 = "169.254.169.253", "fd00:ec2::253"
@@ -34,8 +35,9 @@ def resolvers(item: NetworkItem) -> tuple[str, ...]:
 
 
 def router_services(item: NetworkItem, endpoints: int = 0) -> tuple[net.RouterService, ...]:
-    """`endpoints`: the port at which VPC endpoints are served; 0: nowhere on this node."""
-    entrance = (net.RouterService(address=METADATA, port=endpoints, endpoints=True),) if endpoints else ()
+    """`endpoints`: the port at which VPC endpoints are served without TLS; 0: nowhere on this node."""
+    ports = (endpoints, HTTPS) if endpoints else ()
+    entrance = tuple(net.RouterService(address=METADATA, port=port, endpoints=True) for port in ports)
     if not item.dns:
         return (net.RouterService(address=METADATA, port=80), *entrance)
     names = tuple(

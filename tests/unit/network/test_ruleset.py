@@ -67,8 +67,8 @@ def golden(name: str, text: str) -> None:
     assert text == path.read_text()
 
 
-def book() -> RuleBook:
-    made = RuleBook(FRAME)
+def book(frame: Frame = FRAME) -> RuleBook:
+    made = RuleBook(frame)
     made.set_policies((DEFAULT, WEB))
     made.put([("task", TASK), ("both", BOTH), ("balancer", BALANCER), ("peer", PEER)])
     return made
@@ -185,25 +185,20 @@ def test_who_has_no_acls_has_none_of_their_chains() -> None:
 WAY_IN = Endpoint(address="10.0.1.8", groups=("sg-web", "sg-default"))
 
 
+SERVED = tuple(RouterService(address="169.254.170.2", port=port, endpoints=True) for port in (4566, 443))
+
+
 def test_a_router_with_endpoints() -> None:
-    made = book()
+    made = book(msgspec.structs.replace(FRAME, services=(*FRAME.services, *SERVED)))
     made.set_endpoints((WAY_IN,))
     golden("endpoints.nft", made.document())
 
 
-def test_endpoints_lead_to_the_routers_own_service_for_them_where_there_is_one() -> None:
-    own = (
-        RouterService(address="169.254.170.2", port=80),
-        RouterService(address="169.254.170.2", port=1, endpoints=True),
-    )
-    host = (HostService(port=53, protocol="udp"), HostService(port=4566))
-    assert endpoints.target(own, "100.64.0.1", host) == ("169.254.170.2", 1)
-    assert endpoints.target(own[:1], "100.64.0.1", host) == ("100.64.0.1", 4566)
-    assert endpoints.target((), "100.64.0.1", host[:1]) is None
-    assert endpoints.translation(own, "100.64.0.1", host) == [
-        "ip daddr @endpoints tcp dport { 1, 80 } dnat ip to 169.254.170.2:1"
+def test_endpoints_lead_to_the_routers_own_services_for_them() -> None:
+    assert endpoints.translation((*FRAME.services, *SERVED)) == [
+        "ip daddr @endpoints tcp dport { 80, 4566 } dnat ip to 169.254.170.2:4566",
+        "ip daddr @endpoints tcp dport { 443 } dnat ip to 169.254.170.2:443",
     ]
-    assert endpoints.translation((), "100.64.0.1", host[:1]) == []
 
 
 def test_endpoints_behind_network_acls_are_seen_by_them_at_their_own_address() -> None:
