@@ -1,8 +1,15 @@
-"""A task behind an interface endpoint: who comes from where is known, its policy decides, it leads to its service."""
+"""A task behind an interface endpoint: who comes from where is known, its policy decides, it leads to its service, and
+SDKs that know nothing of Hatoba find it, by TLS."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import botocore.auth
@@ -10,6 +17,7 @@ import botocore.awsrequest
 import botocore.credentials
 import pytest
 
+from hatoba.app.places import Places
 from tools.images import busybox_files
 from tools.instance import Instance, eventually
 
@@ -59,11 +67,47 @@ class Inside:
         (shown,) = ecs.describe_tasks(tasks=[self.arn])["tasks"]
         details = {each["name"]: each["value"] for each in shown["attachments"][0]["details"]}
         self.address, self.subnet = details["privateIPv4Address"], details["subnetId"]
+        self.vpc = hatoba.client("ec2").describe_subnets(SubnetIds=[self.subnet])["Subnets"][0]["VpcId"]
+        places = Places(data=hatoba.folder, instance=hatoba.name)
+        self._netns = places.run / "net" / "netns" / details["networkInterfaceId"]
+        self._resolv = next((places.node / "tasks" / self.arn.rpartition("/")[2]).glob("*/resolv.conf"))
 
     def asks(self, url: str, host: str = "") -> str:
         """What it is answered, or the status."""
         named = ["--header", f"Host: {host}"] if host else []
         return self.hatoba.hatoba("exec", self.arn, "--", "wget", "-q", "-O", "-", *named, url, check=False)
+
+    def python(self, program: str, **environment: str) -> str:
+        """What a program of this machine prints that is where the task is, and asks whom it asks for names."""
+        mounts = f'mount --bind {self._resolv} /etc/resolv.conf && exec {sys.executable} -c "$0"'
+        words = ["nsenter", f"--net={self._netns}", "unshare", "--mount", "sh", "-c", mounts, program]
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        given = {n: v for n, v in self.hatoba.environment.items() if n.startswith("AWS_") and n != "AWS_ENDPOINT_URL"}
+        done = subprocess.run(words, env={**kept, **given, **environment}, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    @contextmanager
+    def endpoint(self, service: str, document: str | None = None) -> Iterator[str]:
+        """An address, open to everybody at both ports."""
+        ec2 = self.hatoba.client("ec2")
+        group = ec2.create_security_group(GroupName=f"for-{service}", Description="open", VpcId=self.vpc)["GroupId"]
+        for port in (80, 443):
+            ec2.authorize_security_group_ingress(
+                GroupId=group, IpProtocol="tcp", FromPort=port, ToPort=port, CidrIp="0.0.0.0/0"
+            )
+        made = ec2.create_vpc_endpoint(
+            VpcId=self.vpc,
+            ServiceName=f"com.amazonaws.{REGION}.{service}",
+            VpcEndpointType="Interface",
+            SubnetIds=[self.subnet],
+            SecurityGroupIds=[group],
+            **({"PolicyDocument": document} if document else {}),
+        )["VpcEndpoint"]
+        found = ec2.describe_network_interfaces(NetworkInterfaceIds=made["NetworkInterfaceIds"])
+        yield found["NetworkInterfaces"][0]["PrivateIpAddress"]
+        ec2.delete_vpc_endpoints(VpcEndpointIds=[made["VpcEndpointId"]])
+        ec2.delete_security_group(GroupId=group)
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +158,30 @@ def test_its_policy_decides_and_it_leads_to_its_service_alone(hatoba: Instance, 
     for process in ("node", "control"):
         hatoba.kill(process)
         assert eventually(lambda: REGION in inside.asks(regions), pause=0.5)
+
+
+ASKS = """
+import boto3, botocore.exceptions
+ecs = boto3.client("ecs")
+print(ecs.meta.endpoint_url, len(ecs.list_task_definitions()["taskDefinitionArns"]) > 0)
+try:
+    boto3.client("logs", endpoint_url="http://logs.us-east-1.amazonaws.com").describe_log_groups()
+except botocore.exceptions.ClientError as refused:
+    print(refused.response["Error"]["Code"])
+print(len(boto3.client("logs").describe_log_groups()["logGroups"]) >= 0)
+registry = boto3.client("ecr").get_authorization_token()["authorizationData"][0]
+print(bool(registry["authorizationToken"]))
+"""
+
+
+def test_sdks_find_it_by_its_services_own_names_by_tls(inside: Inside, tmp_path: Path) -> None:
+    """With nothing but whom to trust. A policy may ask for it."""
+    by_tls = json.loads(policy("*"))
+    by_tls["Statement"][0]["Condition"] = {"Bool": {"aws:SecureTransport": "true"}}
+    with inside.endpoint("ecs"), inside.endpoint("logs", json.dumps(by_tls)), inside.endpoint("ecr.api"):
+        where = f"http://ecs.{REGION}.amazonaws.com/_hatoba/authority.pem"
+        assert eventually(lambda: "CERTIFICATE" in inside.asks(where), pause=0.5)
+        authority = tmp_path / "authority.pem"
+        authority.write_text(inside.asks(where))
+        told = inside.python(ASKS, AWS_CA_BUNDLE=str(authority)).splitlines()
+        assert told == [f"https://ecs.{REGION}.amazonaws.com True", "AccessDeniedException", "True", "True"]

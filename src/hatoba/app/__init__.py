@@ -12,7 +12,7 @@ What an instance has:
     places       where it keeps its files
     credentials  the root access key; `rootkey` reads it, for the command line
     masterkey    the key that seals everything secret
-    tls          what its endpoint shows to those who come by TLS
+    tls          what its endpoint shows to those who come by TLS; `certificates` what VPC endpoints show
     pool         its blocks of addresses; `names` has the host find its public names
     pidfile      which process it is; `process` is what its processes have in common, `lines` their logs, `ports` who is
                  in the way

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import hatoba
 from hatoba.app import admin, output, process, questions
+from hatoba.app.certificates import Certificates
 from hatoba.app.credentials import AnyOf, ensure_root
 from hatoba.app.entrances import Entrances
 from hatoba.app.lines import lines
@@ -46,7 +47,7 @@ from hatoba.gateway.entrance import entrance
 from hatoba.gateway.front import front
 from hatoba.gateway.idempotency import forget_expired
 from hatoba.gateway.membership import Memberships
-from hatoba.gateway.own import Own
+from hatoba.gateway.own import AUTHORITY, Own, shown
 from hatoba.gateway.path import Settings as PathSettings
 from hatoba.gateway.plane import ControlPlane
 from hatoba.network.addresses import router as first_address
@@ -54,7 +55,7 @@ from hatoba.reconcile import Runner
 from hatoba.registry.mount import mount
 from hatoba.services import ecs as ecs_room
 from hatoba.services.cloudtrail.recorder import Recorder
-from hatoba.services.ec2.entrances import endpoint_at
+from hatoba.services.ec2.entrances import endpoint_at, names_at
 from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.ecr.naming import Naming
 from hatoba.services.ecr.registry import Registry, open_registry
@@ -205,6 +206,7 @@ class Control:
             components=self._components,
             reset=self._reset if settings.auth == "off" else None,
             pages={
+                AUTHORITY: shown(self._authority.pem),
                 PAGES: stories(self.store, plane.visitors),
                 handed.PAGES: handed.files(plane),
                 signing.PAGES: signing.public_keys(plane),
@@ -231,10 +233,20 @@ class Control:
         if settings.auth == "on":
             for listener in self._for_tasks():
                 await self._server.serve(listener)
-            find = functools.partial(endpoint_at, self.store)
-            through = functools.partial(entrance, find=find, aws=plane.path, registry=mount(self._registry.engine))
-            self._entrances = Entrances(self._places.entrances, through, self._clock)
+            self._entrances = self._endpoints(plane)
             self._entrances.start()
+
+    def _endpoints(self, plane: ControlPlane) -> Entrances:
+        """VPC endpoints: whom they ask, and what they show."""
+        through = functools.partial(
+            entrance,
+            find=functools.partial(endpoint_at, self.store),
+            aws=plane.path,
+            registry=mount(self._registry.engine),
+            authority=shown(self._authority.pem),
+        )
+        shows = Certificates(self._authority, self._clock, functools.partial(names_at, self.store))
+        return Entrances(self._places.entrances, through, shows.of, self._clock)
 
     async def _serve_by_tls(self) -> None:
         settings = self._settings

@@ -1,7 +1,7 @@
 """Takes the listeners of VPC endpoints that the node on this machine hands over (`node/entrances.py`), and serves them.
 
-A socket of the machine's own, which root alone may open: each connection brings one listener with its VPC's id, and
-holds it open.
+A socket of the machine's own, which root alone may open: each connection brings two listeners with their VPC's id, and
+holds them open. What comes to the second one speaks TLS.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import logging
 import re
 import socket
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,10 +26,13 @@ _NETWORK = re.compile(r"[\w-]{1,64}")
 
 
 class Entrances:
-    def __init__(self, path: Path, handler: Callable[[str], Handler], clock: Clock) -> None:
-        """`handler`: of requests from a VPC, by its id."""
+    def __init__(
+        self, path: Path, handler: Callable[[str], Handler], tls: Callable[[str], ssl.SSLContext], clock: Clock
+    ) -> None:
+        """`handler`: of requests from a VPC, by its id; `tls`: what is shown there."""
         self._path = path
         self._handler = handler
+        self._tls = tls
         self._clock = clock
         self._tasks = TaskGroup("entrances")
 
@@ -51,14 +55,17 @@ class Entrances:
         with channel, contextlib.suppress(OSError):
             channel.setblocking(False)
             await _readable(channel)
-            said, given, _, _ = socket.recv_fds(channel, 256, 1)
+            said, given, _, _ = socket.recv_fds(channel, 256, 2)
             listeners = [socket.socket(fileno=descriptor) for descriptor in given]
             network = said.decode(errors="replace")
-            if not listeners or not _NETWORK.fullmatch(network):
+            if len(listeners) != 2 or not _NETWORK.fullmatch(network):
+                for listener in listeners:
+                    listener.close()
                 return
-            listeners[0].setblocking(False)
             server = Server(self._handler(network), clock=self._clock, translated=True)
-            await server.serve(listeners[0])
+            for listener, tls in zip(listeners, (None, self._tls(network)), strict=True):
+                listener.setblocking(False)
+                await server.serve(listener, tls)
             try:
                 await asyncio.get_running_loop().sock_recv(channel, 1)
             finally:

@@ -116,7 +116,8 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def _name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+    """As much of it as a name has room for: clients look at the alternative ones."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common[:64])])
 
 
 def _called(name: str) -> x509.GeneralName:
@@ -124,6 +125,19 @@ def _called(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
+
+
+_SIGNS = x509.KeyUsage(  # certificates, and nothing else
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 class Authority:
@@ -137,12 +151,32 @@ class Authority:
         self._key = serialization.load_pem_private_key((folder / "authority.key").read_bytes(), None)
         self.pem = (folder / "authority.pem").read_text()
         self._certificate = x509.load_pem_x509_certificate(self.pem.encode())
+        if not any(isinstance(each.value, x509.KeyUsage) for each in self._certificate.extensions):
+            # Of an earlier version. Whoever has that one may keep it: it is the same key.
+            assert isinstance(self._key, ec.EllipticCurvePrivateKey)
+            self._keep(self._self_signed(self._key))
 
     def _create(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
+        write_file(self._folder / "authority.key", _pem(key))
+        self._key = key
+        self._keep(self._self_signed(key))
+        own = ec.generate_private_key(ec.SECP256R1())
+        request = x509.CertificateSigningRequestBuilder().subject_name(_name(CONTROL)).sign(own, hashes.SHA256())
+        write_file(self._folder / "control.key", _pem(own))
+        write_file(self._folder / "control.pem", self._sign(request, CONTROL, server=True))
+
+    def _keep(self, certificate: x509.Certificate) -> None:
+        write_file(self._folder / "authority.pem", certificate.public_bytes(serialization.Encoding.PEM))
+        self._certificate = certificate
+        self.pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+    @staticmethod
+    def _self_signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+        """With all that strict clients want to see of an authority (RFC 5280; Python since 3.13)."""
         now = datetime.datetime.now(datetime.UTC)
         name = _name("hatoba authority")
-        certificate = (
+        return (
             x509.CertificateBuilder()
             .subject_name(name)
             .issuer_name(name)
@@ -151,15 +185,10 @@ class Authority:
             .not_valid_before(now - datetime.timedelta(hours=1))
             .not_valid_after(now + _YEARS)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_SIGNS, critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .sign(key, hashes.SHA256())
         )
-        write_file(self._folder / "authority.key", _pem(key))
-        write_file(self._folder / "authority.pem", certificate.public_bytes(serialization.Encoding.PEM))
-        self._key, self._certificate = key, certificate
-        own = ec.generate_private_key(ec.SECP256R1())
-        request = x509.CertificateSigningRequestBuilder().subject_name(_name(CONTROL)).sign(own, hashes.SHA256())
-        write_file(self._folder / "control.key", _pem(own))
-        write_file(self._folder / "control.pem", self._sign(request, CONTROL, server=True))
 
     @property
     def fingerprint(self) -> bytes:
@@ -188,6 +217,7 @@ class Authority:
         now = datetime.datetime.now(datetime.UTC)
         usage = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
         assert isinstance(self._key, ec.EllipticCurvePrivateKey)
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         certificate = (
             x509.CertificateBuilder()
             .subject_name(_name(name))
@@ -198,6 +228,7 @@ class Authority:
             .not_valid_after(ends or now + _YEARS)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=True)
             .add_extension(x509.SubjectAlternativeName([_called(each) for each in (name, *others)]), critical=False)
+            .add_extension(issuer, critical=False)
             .sign(self._key, hashes.SHA256())
         )
         return certificate.public_bytes(serialization.Encoding.PEM)

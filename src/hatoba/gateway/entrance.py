@@ -1,4 +1,5 @@
-"""The way in through interface endpoints: each leads to its own service, and to nothing else of the platform.
+"""The way in through interface endpoints: each leads to its own service, and to nothing else of the platform. What it
+answers besides is whom to trust when it is asked by TLS.
 
 Which endpoint it is stands in the address that the client has asked for, in its VPC (`Request.meant`). It is looked up
 for every request: one that is gone refuses what still comes by connections that stand, and a changed policy counts.
@@ -9,12 +10,13 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from hatoba.gateway.http import Handler, Request, Response
+from hatoba.gateway.own import AUTHORITY, PREFIX
 from hatoba.gateway.way import Find
 
 _REGISTRY, _DISTRIBUTION = "ecr.dkr", "/v2"
 
 
-def entrance(network: str, find: Find, *, aws: Handler, registry: Handler) -> Handler:
+def entrance(network: str, find: Find, *, aws: Handler, registry: Handler, authority: Handler) -> Handler:
     """For connections from the VPC `network`."""
 
     async def answer(request: Request) -> Response:
@@ -25,6 +27,8 @@ def entrance(network: str, find: Find, *, aws: Handler, registry: Handler) -> Ha
         path = request.path
         if way.service == _REGISTRY and (path == _DISTRIBUTION or path.startswith(f"{_DISTRIBUTION}/")):
             return await registry(request)
+        if path == PREFIX + AUTHORITY:
+            return await authority(request)
         return await aws(request)  # which refuses what is another service's
 
     return answer

@@ -2,6 +2,7 @@
 
 GET  /_hatoba/health    200 {"status": "ready", …}, 503 before and while stopping
 GET  /_hatoba/metrics   Prometheus text, of all collectors
+GET  /_hatoba/authority.pem   whom to trust by TLS: here, and at VPC endpoints, which have it too
 POST /_hatoba/reset     only with `--auth off`, only from loopback: forgets all
 
 Further pages, by the beginning of their paths, are the composition root's.
@@ -20,6 +21,7 @@ from hatoba.gateway.http import Handler, Request, Response
 from hatoba.gateway.metrics import Collector
 
 PREFIX = "/_hatoba/"
+AUTHORITY = "authority.pem"
 Status = Literal["starting", "ready", "stopping"]
 Components = Callable[[], Mapping[str, str]]  # name → "ok", or what is wrong
 
@@ -83,6 +85,17 @@ class Own:
             return _json(403, {"message": "A page of another site may not ask for a reset."})
         await self._reset()
         return _json(200, {"status": "reset"})
+
+
+def shown(text: str) -> Handler:
+    """A page that is always the same."""
+
+    async def page(request: Request) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return _json(405, {"message": "Only GET is answered here."}, allow="GET, HEAD")
+        return Response(headers={"content-type": "text/plain; charset=utf-8"}, body=text.encode())
+
+    return page
 
 
 def _loopback(peer: str) -> bool:

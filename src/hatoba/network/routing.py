@@ -71,9 +71,7 @@ def table_of(block: str) -> int:
     return int(network.network_address) >> 64 & 0x7FFFFFFF | 0x80000000
 
 
-def ways(
-    routing: Routing, host: Host, instances: Iterable[Instance] = (), entrances: Iterable[str] = ()
-) -> Ways:
+def ways(routing: Routing, host: Host, instances: Iterable[Instance] = (), entrances: Iterable[str] = ()) -> Ways:
     """`entrances`: the router's own addresses that its endpoints are translated to."""
     blocks: dict[str, int] = {}
     hops: dict[tuple[int, str], Hop] = {(OUTSIDE, "0.0.0.0/0"): host.hop(4)}

@@ -6,7 +6,7 @@ have come that way.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address, ip_network
 
 from hatoba.fleet.items import InterfaceItem, NetworkItem, PeerItem, PolicyItem
@@ -35,17 +35,23 @@ def routing_of(item: NetworkItem) -> Routing:
 
 
 def guests_of(
-    policies: Iterable[PolicyItem], peerings: Collection[str], members: Iterable[InterfaceItem | PeerItem]
+    policies: Iterable[PolicyItem], peered: Mapping[str, NetworkItem], members: Iterable[InterfaceItem | PeerItem]
 ) -> tuple[Guest, ...]:
-    """The members of groups of peered networks, as far as the policies name these groups.
+    """The members of groups of peered networks, endpoints too, as far as the policies name these groups.
 
     `members`: the interfaces of all networks on this node, and those on others that it knows of.
     """
     named = {group for policy in policies for rule in (*policy.ingress, *policy.egress) for group in rule.groups}
-    found = {
+    found: dict[tuple[str, str], tuple[tuple[str, ...], tuple[str, ...]]] = {
+        (address, ""): (tuple(g for g in endpoint.groups if g in named), ())
+        for item in peered.values()
+        for endpoint in item.endpoints
+        for address in endpoint.addresses
+    }
+    found |= {
         (member.address, member.address6 or ""): (tuple(g for g in member.groups if g in named), member.further)
         for member in members
-        if member.network in peerings
+        if member.network in peered
     }
     return tuple(
         Guest(address=address or None, address6=address6 or None, groups=groups, further=further)

@@ -118,7 +118,8 @@ class Resolver:
         own = zone_of(self._zones(), network)
         cidrs = item.cidrs if item.hostnames else ()
         computed = private_names(cidrs, item.region)
-        return first((own.find, names_of_endpoints(item).find, computed.find, self._shared.find))
+        peered = [known for peer in item.peerings if (known := self._networks().get(peer)) is not None]
+        return first((own.find, names_of_endpoints(item, peered).find, computed.find, self._shared.find))
 
     async def refresh(self, network: str, netns: Path) -> None:
         self._shared.changed()  # an item of everybody refreshes every network
@@ -141,9 +142,10 @@ class Resolver:
             await self.close(network)
 
 
-def names_of_endpoints(item: NetworkItem) -> Zone:
-    """Those of its endpoints; of the services that they lead to, where addresses have names at all."""
-    found = [name for endpoint in item.endpoints for name in endpoint.names]
+def names_of_endpoints(item: NetworkItem, peered: Iterable[NetworkItem] = ()) -> Zone:
+    """Those of its endpoints, and of peered networks'; of the services that its own lead to, where addresses have names
+    at all."""
+    found = [name for network in (item, *peered) for endpoint in network.endpoints for name in endpoint.names]
     if item.hostnames:
         found += [name for endpoint in item.endpoints for name in endpoint.private]
     return Zone.of({name.name: Entry(addresses=name.addresses, ttl=ENDPOINT_TTL) for name in found})

@@ -111,6 +111,9 @@ class Wiring:
         for network in met:
             for peered in self._peered(network):
                 dirty.setdefault(peered, set()).add("guest")
+        for network in [item.id for item in put if item.kind == "network"]:
+            for peered in self._peered(network):
+                dirty.setdefault(peered, set()).update(("guest", "zone"))  # its endpoints, and what they are called
         if "zone" in dirty.get("", ()):
             self.bridge.names_changed()
         for network, parts in dirty.items():
@@ -251,7 +254,9 @@ class Wiring:
             return ()
         policies = [p for p in self.items("policy", i.PolicyItem).values() if p.network == network]
         here, elsewhere = self.items("interface", i.InterfaceItem), self.items("peer", i.PeerItem)
-        return guests_of(policies, item.peerings, (*here.values(), *elsewhere.values()))
+        networks = self.items("network", i.NetworkItem)
+        peered = {peer: networks[peer] for peer in item.peerings if peer in networks}
+        return guests_of(policies, peered, (*here.values(), *elsewhere.values()))
 
     async def _interfaces(self, network: str, changed: set[str] | None) -> None:
         """Balancers' addresses as wanted; interfaces that stand follow their groups and public addresses. Only those

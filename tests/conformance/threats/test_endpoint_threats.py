@@ -20,8 +20,9 @@ from botocore.exceptions import ClientError
 
 from hatoba.gateway.entrance import entrance
 from hatoba.gateway.http import Request, Response, Server
+from hatoba.gateway.own import shown
 from hatoba.gateway.way import Way
-from hatoba.services.ec2.entrances import endpoint_at
+from hatoba.services.ec2.entrances import endpoint_at, names_at
 from tests.conformance.ec2.networks import SECRET, Platform, fresh_account, refused, served
 from tests.conformance.threats.disarm import without
 
@@ -66,7 +67,9 @@ class Behind:
         def find(network: str, meant: str) -> Way | None:
             return endpoint_at(self.platform.store, network, self.address)
 
-        server = Server(entrance(self.vpc, find, aws=self.platform.plane.path, registry=registry))
+        server = Server(
+            entrance(self.vpc, find, aws=self.platform.plane.path, registry=registry, authority=shown("whom"))
+        )
         SERVERS.append(server)
         return await server.listen("localhost", 0)
 
@@ -167,10 +170,27 @@ def test_it_leads_to_its_service_and_to_nothing_else_of_the_platform(platform: P
     assert refused("SignatureDoesNotMatch", plain.client("sts").get_caller_identity) == (
         "Credential should be scoped to correct service: 'ec2'. "
     )
-    for path in ("/_hatoba/health", "/_hatoba/metrics", "/v2/"):
+    for path in ("/_hatoba/health", "/_hatoba/metrics", "/_hatoba/authority.pem/", "/v2/"):
         assert plain.get(path) >= 400
+    assert plain.get("/_hatoba/authority.pem") == 200, "whom to trust by TLS is everybody's to know"
     images = Behind(platform, service="ecr.dkr")
     assert [images.get(path) for path in ("/v2", "/v2/", "/v2/app/manifests/v1")] == [200, 200, 200]
     for path in ("/v20", "/", "/_hatoba/metrics"):
         assert images.get(path) >= 400
     assert not works(images.client("ec2").describe_vpcs)
+
+
+def test_by_tls_it_is_called_as_its_own_service_and_only_in_its_own_vpc(platform: Platform) -> None:
+    plain, images = Behind(platform), Behind(platform, service="ecr.dkr")
+    (made,) = plain.ec2.describe_vpc_endpoints(VpcEndpointIds=[plain.id])["VpcEndpoints"]
+    own = "ec2.us-east-1.amazonaws.com"
+    called = (own, "*.ec2.us-east-1.vpce.amazonaws.com")
+    for name in (own, *(entry["DnsName"] for entry in made["DnsEntries"] if "vpce" in entry["DnsName"])):
+        assert names_at(platform.store, plain.vpc, name) == called
+        assert names_at(platform.store, images.vpc, name) == ()
+    registry = ("*.dkr.ecr.us-east-1.amazonaws.com", "*.dkr.ecr.us-east-1.vpce.amazonaws.com")
+    assert names_at(platform.store, images.vpc, f"{images.account}.dkr.ecr.us-east-1.amazonaws.com") == registry
+    for name in ("", "sts.us-east-1.amazonaws.com", f"x.{own}", "a.b.ec2.us-east-1.vpce.amazonaws.com", f".{own}"):
+        assert names_at(platform.store, plain.vpc, name) == ()
+    plain.ec2.delete_vpc_endpoints(VpcEndpointIds=[plain.id])
+    assert names_at(platform.store, plain.vpc, own) == ()

@@ -23,6 +23,7 @@ from hatoba.fleet.items import InterfaceItem, NetworkItem, PolicyItem, ZoneItem
 from hatoba.fleet.messages import Gone, Item, Kind, encode
 from hatoba.node.resolver import Resolver
 from hatoba.node.services import RESOLVERS
+from hatoba.node.translate import METADATA
 from hatoba.node.wiring import Wiring
 from tests.contract.dns.names_rig import forwarder, name_server, until
 from tests.contract.network.labs import ENDPOINT, RealLab, inside
@@ -65,9 +66,9 @@ class Rig:
     def namespace(self, network: str) -> Path:
         return self._lab.namespace(0, f"eni-{network}")
 
-    async def listen(self, port: int) -> None:
-        """The platform, on the host."""
-        await self._lab.listen(0, None, "0.0.0.0", port)
+    async def listen(self, network: str, port: int) -> None:
+        """The platform, in a router."""
+        await self._lab.listen(0, network, METADATA, port)
 
     async def reaches(self, network: str, address: str, port: int) -> bool:
         return await self._lab.reaches(0, f"eni-{network}", address, port)
@@ -106,7 +107,7 @@ async def rig(folder: Path) -> AsyncIterator[Rig]:
                 forward,
                 SystemClock(),
             )
-            wiring = Wiring(fabric, (resolver,))
+            wiring = Wiring(fabric, (resolver,), ENDPOINT)
             wiring.changed([*network("vpc-1", 1), *network("vpc-2", 2)], ())
             for name in ("vpc-1", "vpc-2"):
                 await wiring.attach(f"eni-{name}")
@@ -202,7 +203,7 @@ async def test_an_endpoint_is_found_by_its_names_and_the_platform_is_there(tmp_p
         return item("policy", id_, PolicyItem(network="vpc-1", **{"ingress": (), "egress": (), **rules}))
 
     async with rig(tmp_path) as tasks:
-        await tasks.listen(ENDPOINT)
+        await tasks.listen("vpc-1", ENDPOINT)
         changes = [interface, item("interface", "eni-vpc-1", in_group), policy("sg-task", egress=(to_all,))]
         tasks.wiring.changed(changes, ())
         for name in (own, service):

@@ -223,7 +223,11 @@ async def test_network_acls_see_who_comes_from_a_peered_vpc(lab: Lab) -> None:
     await two_vpcs(lab, peered())
     border = Border(subnet="subnet-near", cidrs=("10.0.1.0/24",))
     everything = AclRule(allow=True, cidrs=("0.0.0.0/0",))
-    for ingress, egress in ((everything, everything), (AclRule(cidrs=("10.2.0.0/16",)), everything), (everything, None)):
+    for ingress, egress in (
+        (everything, everything),
+        (AclRule(cidrs=("10.2.0.0/16",)), everything),
+        (everything, None),
+    ):
         acl = Acl(id="acl-1", borders=(border,), ingress=(ingress,), egress=(egress,) if egress else ())
         await lab.fabrics[0].set_acls("vpc-1", (acl,))
         assert await lab.reaches(0, "far", NEAR, HTTPS) is (ingress == egress)

@@ -18,6 +18,7 @@ from hatoba.network.beyond import Endpoint, Routing
 from tests.conformance.threats.disarm import without
 from tests.contract.network.labs import ENDPOINT, NODES, RealLab, run
 from tests.contract.network.specs import CLOSED, METADATA, OPEN, task, vpc
+from tests.contract.network.test_endpoint_contract import with_services
 
 pytestmark = pytest.mark.real
 
@@ -30,7 +31,7 @@ INPUT, FORWARD = "hatoba.network.hostrules:_closed_to_outsiders", "hatoba.networ
 async def led(real: RealLab) -> AsyncIterator[RealLab]:
     """The world leads everything that a node has to the first one, whose services listen wherever they may be asked."""
     fabric = real.fabrics[0]
-    await fabric.ensure_vpc(vpc(block6="fd68:6174:6f00:100::/56"))
+    await fabric.ensure_vpc(with_services(vpc(block6="fd68:6174:6f00:100::/56")))
     await fabric.set_policies("vpc-1", (OPEN, CLOSED))
     await fabric.set_routing("vpc-1", Routing(endpoints=(Endpoint(address=AT_ENDPOINT, groups=("sg-open",)),)))
     await fabric.ensure_interface(task("open", "10.0.0.10", "sg-open", public=PUBLIC, egress=True))

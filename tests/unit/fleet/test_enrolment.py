@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from hatoba.core.errors import Refused
 from hatoba.fleet import messages as msg
@@ -189,3 +193,28 @@ def test_the_pools_parts_run_out_with_a_clear_word() -> None:
     assert transit_of(POOL, 0) != transit_of(POOL, 1)
     with pytest.raises(Refused, match="no room for a node number"):
         transit_of(POOL, 10_000)
+
+
+def test_an_authority_of_an_earlier_version_gets_what_strict_clients_ask_for_and_keeps_its_key(tmp_path: Path) -> None:
+    Authority(tmp_path)
+    file = tmp_path / "authority.pem"
+    made = x509.load_pem_x509_certificate(file.read_bytes())
+    key = serialization.load_pem_private_key((tmp_path / "authority.key").read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    builder = (
+        x509.CertificateBuilder(made.issuer, made.subject, made.public_key(), made.serial_number)
+        .not_valid_before(made.not_valid_before_utc)
+        .not_valid_after(made.not_valid_after_utc)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    )
+    earlier = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    file.write_bytes(earlier)
+    now = time.time()
+    certificate, _ = Authority(tmp_path).endpoint(["*." + "x" * 60 + ".example"], now, 60.0)
+    again = file.read_bytes()
+    assert again != earlier
+    leaf = x509.load_pem_x509_certificate(certificate)
+    for pem in (earlier, again):
+        leaf.verify_directly_issued_by(x509.load_pem_x509_certificate(pem))
+    Authority(tmp_path)
+    assert file.read_bytes() == again, "once"

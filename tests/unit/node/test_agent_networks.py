@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 
 from hatoba.core.errors import PortError
 from hatoba.core.virtual import run
 from hatoba.fleet import messages as msg
+from hatoba.fleet import model as m
+from hatoba.fleet.items import NetworkItem, PolicyItem
 from hatoba.network.base import Inventory
 from tests.unit.node.machine import Machine, item, on_a_machine
 from tests.unit.node.pieces import workload
@@ -187,3 +190,35 @@ def test_a_balancers_address_comes_changes_and_goes_without_a_look_at_the_others
         assert [id_ for operation, id_ in fabric.calls if operation == "ensure_address"] == asked
 
     on_a_machine(tmp_path, script)
+
+
+def test_the_endpoints_of_a_peered_network_are_members_of_groups_and_names_as_they_come_and_go(tmp_path: Path) -> None:
+    """Whichever of the two is told of first."""
+
+    class Named(Served):
+        asked: ClassVar[list[str]] = []
+
+        async def refresh(self, network: str, netns: Path) -> None:
+            self.asked.append(network)
+
+    def known(name: str, peer: str, *endpoints: m.Endpoint) -> msg.Item:
+        body = NetworkItem(cidrs=(), vni=1, resolver="10.0.0.2", peerings=(peer,), endpoints=endpoints)
+        return item("network", name, body)
+
+    async def main() -> None:
+        machine = Machine.make(tmp_path)
+        served = Named(0)
+        machine.services = (served,)
+        await machine.start()
+        out = PolicyItem(network="v1", ingress=(), egress=(m.Rule(groups=("g-far",)),))
+        machine.tell([known("v1", "v2"), item("policy", "g1", out), known("v2", "v1")])
+        await machine.until(lambda: {"v1", "v2"} <= served.open_)
+        for endpoints in ((m.Endpoint(addresses=("10.2.0.3",), groups=("g-far",)),), ()):
+            served.asked.clear()
+            machine.tell([known("v2", "v1", *endpoints)])
+            wanted = [(address, each.groups) for each in endpoints for address in each.addresses]
+            await machine.until(lambda w=wanted: [(g.address, g.groups) for g in machine.fabric.vpcs["v1"].guests] == w)
+            await machine.until(lambda: "v1" in served.asked)
+        await machine.kill()
+
+    run(main())

@@ -24,9 +24,14 @@ def test_only_members_of_named_groups_of_peered_networks_are_guests() -> None:
         far("v2", "10.2.0.7", "sg-other"),
         far("v3", "10.3.0.5", "sg-app"),
     )
-    assert guests_of(policies, ("v2",), members) == (
+    entrance = fleet.Endpoint(addresses=("10.2.0.3", "10.2.1.3"), groups=("sg-db", "sg-other"))
+    other = fleet.Endpoint(addresses=("10.2.0.4",), groups=("sg-other",))
+    peered = {"v2": NetworkItem(cidrs=("10.2.0.0/16",), vni=2, resolver="10.2.0.2", endpoints=(entrance, other))}
+    assert guests_of(policies, peered, members) == (
+        Guest(address="10.2.0.3", groups=("sg-db",)),
         Guest(address="10.2.0.5", groups=("sg-app",), further=("10.2.0.9", "10.2.0.16/28")),
         Guest(address="10.2.0.6", groups=("sg-db",)),
+        Guest(address="10.2.1.3", groups=("sg-db",)),
     )
 
 

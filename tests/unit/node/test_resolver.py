@@ -62,6 +62,15 @@ def test_names_of_endpoints_are_known_in_their_network_alone(
     assert resolver._names_of("v1")("ecs.us-east-1.amazonaws.com", "A") is None, "somebody else's"
 
 
+def test_an_endpoints_own_names_are_known_in_peered_networks_and_its_services_are_not(
+    resolver: Resolver, networks: dict[str, NetworkItem]
+) -> None:
+    networks["v1"] = network(hostnames=True)
+    networks["v2"] = NetworkItem(cidrs=("10.2.0.0/16",), vni=2, resolver="10.2.0.2", peerings=("v1", "v3"))
+    assert resolver._names_of("v2")("vpce-1.ecs.eu-west-1.vpce.amazonaws.com", "A") is not None
+    assert resolver._names_of("v2")("ecs.eu-west-1.amazonaws.com", "A") is None
+
+
 def test_services_names_are_hidden_only_where_addresses_have_names(
     resolver: Resolver, networks: dict[str, NetworkItem]
 ) -> None:

@@ -64,10 +64,14 @@ class Server:
         bound: int = listener.sockets[0].getsockname()[1]
         return bound
 
-    async def serve(self, listener: socket.socket) -> None:
+    async def serve(self, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Serves on a socket that is bound already, such as one in another network namespace."""
         loop = asyncio.get_running_loop()
-        self._listeners.append(await loop.create_server(lambda: Connection(self), sock=listener, backlog=BACKLOG))
+        patience = self.limits.head_seconds if tls is not None else None
+        made = await loop.create_server(
+            lambda: Connection(self), sock=listener, backlog=BACKLOG, ssl=tls, ssl_handshake_timeout=patience
+        )
+        self._listeners.append(made)
 
     async def close(self, grace: float = 10.0) -> None:
         """Refuses what is new, lets what is being answered finish for `grace` seconds, then cuts it off."""
