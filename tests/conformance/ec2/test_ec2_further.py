@@ -221,16 +221,41 @@ def test_an_address_moves_if_that_is_allowed(ec2: Any, vpc: str, subnet: str, to
     assert told(one).further == ("10.0.1.21",)
 
 
-def test_what_belongs_to_a_load_balancer_stays_as_it_is(ec2: Any, subnet: str, platform: Platform, region: str) -> None:
-    id_ = make(ec2, subnet)
+def test_what_belongs_to_a_load_balancer_is_its_service_s_alone_to_change(
+    ec2: Any, outside: str, platform: Platform, region: str
+) -> None:
     scope = Scope("aws", ACCOUNT, region)
+    own = platform.door(scope, "elbv2")
+    id_ = own("ec2", "create_network_interface", SubnetId=outside)["NetworkInterface"]["NetworkInterfaceId"]
+    it = {"NetworkInterfaceId": id_}
+    allocation = ec2.allocate_address()["AllocationId"]
+    association = own("ec2", "associate_address", AllocationId=allocation, **it)["AssociationId"]
+    free = make(ec2, outside)
+    for operation, asked in (
+        ("assign_private_ip_addresses", {"SecondaryPrivateIpAddressCount": 1, **it}),
+        ("assign_ipv6_addresses", {"Ipv6AddressCount": 1, **it}),
+        ("modify_network_interface_attribute", {"Description": {"Value": "mine"}, **it}),
+        ("modify_network_interface_attribute", {"AssociatePublicIpAddress": False, **it}),
+        ("disassociate_address", {"AssociationId": association}),
+        ("associate_address", {"AllocationId": allocation, "NetworkInterfaceId": free}),
+        ("associate_address", {"AllocationId": ec2.allocate_address()["AllocationId"], **it}),
+        ("delete_network_interface", it),
+    ):
+        words = refused("AuthFailure", getattr(ec2, operation), **asked)
+        assert words == "You do not have permission to access the specified resource.", operation
+    held = ec2.describe_addresses(AllocationIds=[allocation])["Addresses"][0]
+    assert (held["AssociationId"], held["NetworkInterfaceId"]) == (association, id_)
     with platform.store.tx() as tx:
         key = fleet.balancers.key(scope, "lb")
         tx.put(fleet.balancers, fleet.Balancer(key=key, node="n1", network="vpc-1", interfaces=(id_,)))
-    words = refused(
-        "AuthFailure", ec2.assign_private_ip_addresses, NetworkInterfaceId=id_, SecondaryPrivateIpAddressCount=1
-    )
-    assert words == "You do not have permission to access the specified resource."
+    # How Terraform looks whether those of a deleted load balancer have gone.
+    (found,) = ec2.describe_network_interfaces(Filters=by("attachment.instance-owner-id", "amazon-elb"))[
+        "NetworkInterfaces"
+    ]
+    assert found["Attachment"]["InstanceOwnerId"] == "amazon-elb"
+    with platform.store.tx() as tx:
+        tx.forget(fleet.balancers, key)
+    own("ec2", "delete_network_interface", **it)
 
 
 # --- elastic addresses

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hatoba.core.errors import AwsError
 from hatoba.services.ec2.filters import matches, matching
 from hatoba.services.ec2.model.group import GroupRule
-from hatoba.services.ec2.views import permissions, zone_id
+from hatoba.services.ec2.views import zone_id
+from hatoba.services.ec2.views.group import permissions
 
 TEXT = st.text("ab*?\\[].", max_size=6)
 

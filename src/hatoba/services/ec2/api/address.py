@@ -10,6 +10,7 @@ from hatoba.gateway.call import Call
 from hatoba.gateway.continued import next_token
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
+from hatoba.services.ec2.api.holder import changeable, the_changeable
 from hatoba.services.ec2.api.room import PAGE, bad_token, dry_run, ec2, own_tags, refuse_unknown, tag_new
 from hatoba.services.ec2.filters import matching
 from hatoba.services.ec2.model.address import (
@@ -24,7 +25,7 @@ from hatoba.services.ec2.model.address import (
 )
 from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import invalid, missing, not_found
-from hatoba.services.ec2.model.interface import Eni, PublicPool, enis, of_fleet, only_ipv6, the_eni, users_own
+from hatoba.services.ec2.model.interface import Eni, PublicPool, enis, of_fleet, only_ipv6
 from hatoba.services.ec2.model.network import the_subnet
 from hatoba.store import Tx
 from hatoba.store.store import View
@@ -73,11 +74,11 @@ async def associate_address(req: t.AssociateAddressRequest, call: Call) -> t.Ass
         elastic = _asked(tx, call, req)
         if "NetworkInterfaceId" not in req:
             raise missing("networkInterfaceId")
-        eni = users_own(the_eni(tx, call.scope, req["NetworkInterfaceId"]))
+        eni = the_changeable(tx, call, req["NetworkInterfaceId"])
         private = _private(tx, eni, req)
         held = holder(tx, elastic)
         if held is not None:
-            known = translation_of(users_own(held), elastic)
+            known = translation_of(changeable(call, held), elastic)
             if (held.id, known.private) != (eni.id, private) and req.get("AllowReassociation") is False:
                 raise invalid(
                     f"resource {elastic.id} is already associated with associate-id {known.id}",
@@ -105,7 +106,7 @@ async def disassociate_address(req: t.DisassociateAddressRequest, call: Call) ->
     dry_run(req)
     with call.tx() as tx:
         eni, private = _associated(tx, call, req)
-        disassociate(tx, users_own(eni), private)
+        disassociate(tx, changeable(call, eni), private)
 
 
 def _associated(tx: Tx, call: Call, req: t.DisassociateAddressRequest) -> tuple[Eni, str | None]:

@@ -10,10 +10,10 @@ from typing import Any
 
 from hatoba.aws.shapes import ec2 as t
 from hatoba.gateway.call import Call
+from hatoba.services.ec2.api.holder import the_changeable
 from hatoba.services.ec2.api.room import ec2
 from hatoba.services.ec2.model.errors import invalid
-from hatoba.services.ec2.model.further import Wish, assign, changeable, unassign
-from hatoba.services.ec2.model.interface import the_eni
+from hatoba.services.ec2.model.further import Wish, assign, unassign
 
 
 def _count(req: Mapping[str, Any], name: str) -> int:
@@ -70,7 +70,7 @@ async def assign_private_ip_addresses(
     req: t.AssignPrivateIpAddressesRequest, call: Call
 ) -> t.AssignPrivateIpAddressesResult:
     with call.tx() as tx:
-        eni = changeable(tx, the_eni(tx, call.scope, req["NetworkInterfaceId"]))
+        eni = the_changeable(tx, call, req["NetworkInterfaceId"])
         given = assign(tx, eni, _wish(req), move=req.get("AllowReassignment", False))
     answer: t.AssignPrivateIpAddressesResult = {"NetworkInterfaceId": eni.id}
     if given.addresses:
@@ -84,7 +84,7 @@ async def assign_private_ip_addresses(
 async def unassign_private_ip_addresses(req: t.UnassignPrivateIpAddressesRequest, call: Call) -> None:
     """Elastic addresses of what is given back stay, and are associated with nothing."""
     with call.tx() as tx:
-        eni = changeable(tx, the_eni(tx, call.scope, req["NetworkInterfaceId"]))
+        eni = the_changeable(tx, call, req["NetworkInterfaceId"])
         if not req.get("PrivateIpAddresses") and not req.get("Ipv4Prefixes"):
             raise invalid("Private addresses or IPv4 prefixes must be specified.", "MissingParameter")
         unassign(tx, eni, req.get("PrivateIpAddresses", []), req.get("Ipv4Prefixes", []))

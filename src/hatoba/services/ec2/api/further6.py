@@ -12,11 +12,12 @@ from typing import Any
 from hatoba.aws.shapes import ec2 as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
+from hatoba.services.ec2.api.holder import the_changeable
 from hatoba.services.ec2.api.room import ec2
 from hatoba.services.ec2.model.errors import invalid
-from hatoba.services.ec2.model.further import Wish, changeable
+from hatoba.services.ec2.model.further import Wish
 from hatoba.services.ec2.model.further6 import assign6, unassign6
-from hatoba.services.ec2.model.interface import Eni, enis, of_fleet, the_eni
+from hatoba.services.ec2.model.interface import Eni, enis, of_fleet
 from hatoba.services.ec2.model.network import Subnet
 from hatoba.store import Tx
 
@@ -63,13 +64,6 @@ def make_primary(tx: Tx, eni: Eni, wanted: bool) -> Eni:
     return tx.put(enis, replace(eni, primary6=True))
 
 
-def _changeable(tx: Tx, call: Call, id_: str) -> Eni:
-    """By its user, or by the service that made it for itself."""
-    eni = the_eni(tx, call.scope, id_)
-    own = call.principal.kind == "service" and eni.requester == call.principal.id
-    return eni if own else changeable(tx, eni)
-
-
 @ec2.operation
 async def assign_ipv6_addresses(req: t.AssignIpv6AddressesRequest, call: Call) -> t.AssignIpv6AddressesResult:
     for one, other in (("Ipv6Addresses", "Ipv6AddressCount"), ("Ipv6Prefixes", "Ipv6PrefixCount")):
@@ -82,7 +76,7 @@ async def assign_ipv6_addresses(req: t.AssignIpv6AddressesRequest, call: Call) -
         prefix_count=_count(req, "Ipv6PrefixCount"),
     )
     with call.tx() as tx:
-        eni = _changeable(tx, call, req["NetworkInterfaceId"])
+        eni = the_changeable(tx, call, req["NetworkInterfaceId"])
         if not wish:
             raise invalid("IPv6 addresses, IPv6 prefixes or a count of either must be specified.", "MissingParameter")
         given = assign6(tx, eni, wish)
@@ -97,7 +91,7 @@ async def assign_ipv6_addresses(req: t.AssignIpv6AddressesRequest, call: Call) -
 @ec2.operation
 async def unassign_ipv6_addresses(req: t.UnassignIpv6AddressesRequest, call: Call) -> t.UnassignIpv6AddressesResult:
     with call.tx() as tx:
-        eni = _changeable(tx, call, req["NetworkInterfaceId"])
+        eni = the_changeable(tx, call, req["NetworkInterfaceId"])
         if not req.get("Ipv6Addresses") and not req.get("Ipv6Prefixes"):
             raise invalid("IPv6 addresses or IPv6 prefixes must be specified.", "MissingParameter")
         gone = unassign6(tx, eni, req.get("Ipv6Addresses", []), req.get("Ipv6Prefixes", []))

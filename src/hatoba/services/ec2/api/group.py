@@ -15,7 +15,6 @@ from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Call
 from hatoba.gateway.continued import next_token
 from hatoba.gateway.tags import forget_tags
-from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.reference import naming
 from hatoba.services.ec2.api.room import described, dry_run, ec2, own_tags, tag_new
 from hatoba.services.ec2.defaults import default_vpc, ensure_default
@@ -34,6 +33,8 @@ from hatoba.services.ec2.model.group import (
     the_group,
 )
 from hatoba.services.ec2.model.network import Vpc, the_vpc
+from hatoba.services.ec2.views import group as views
+from hatoba.services.ec2.views import tags
 from hatoba.store import Tx
 from hatoba.store.store import View
 
@@ -82,7 +83,7 @@ async def create_security_group(req: t.CreateSecurityGroupRequest, call: Call) -
     return {
         "GroupId": group.id,
         "SecurityGroupArn": arn(call.scope, group.id),
-        "Tags": views.tags(own_tags(call, group.id)),
+        "Tags": tags(own_tags(call, group.id)),
     }
 
 

@@ -20,6 +20,7 @@ from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.further import of_new
 from hatoba.services.ec2.api.further6 import make_primary, of_new6
+from hatoba.services.ec2.api.holder import changeable, the_changeable
 from hatoba.services.ec2.api.room import described, dry_run, ec2, made_once, one_attribute, own_tags, refuse_unknown
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.filters import Values, flag
@@ -41,7 +42,6 @@ from hatoba.services.ec2.model.interface import (
     of_fleet,
     only_ipv6,
     the_eni,
-    users_own,
 )
 from hatoba.services.ec2.model.network import the_subnet
 from hatoba.store import Tx
@@ -132,7 +132,7 @@ async def describe_network_interfaces(
             "attachment.attachment-id": lambda eni: (views.attachment_id(eni) if in_use(call.store, eni) else None,),
             "attachment.device-index": lambda eni: ("1" if in_use(call.store, eni) else None,),
             "attachment.instance-id": lambda eni: (),
-            "attachment.instance-owner-id": lambda eni: (eni.key.account if in_use(call.store, eni) else None,),
+            "attachment.instance-owner-id": lambda eni: (views.attached_by(eni) if in_use(call.store, eni) else None,),
             "attachment.attach-time": lambda eni: (_time(eni.created) if in_use(call.store, eni) else None,),
             "attachment.delete-on-termination": lambda eni: flag(False) if in_use(call.store, eni) else (),
             "operator.managed": lambda eni: flag(False),
@@ -191,7 +191,7 @@ async def delete_network_interface(req: t.DeleteNetworkInterfaceRequest, call: C
         eni = the_eni(tx, call.scope, req["NetworkInterfaceId"])
         if in_use(tx, eni):
             raise invalid(f"Network interface '{eni.id}' is currently in use.", "InvalidNetworkInterface.InUse")
-        forget_eni(tx, eni)
+        forget_eni(tx, changeable(call, eni))
         forget_tags(tx, call.scope, arn(call.scope, eni.id))
 
 
@@ -208,7 +208,7 @@ async def modify_network_interface_attribute(req: t.ModifyNetworkInterfaceAttrib
     if "Attachment" in req:
         raise not_found(req["Attachment"].get("AttachmentId", ""), "eni-attach")
     with call.tx() as tx:
-        eni = users_own(the_eni(tx, call.scope, req["NetworkInterfaceId"]))
+        eni = the_changeable(tx, call, req["NetworkInterfaceId"])
         if "Description" in req:
             eni = tx.put(enis, replace(eni, description=req["Description"].get("Value", "")))
         if "SourceDestCheck" in req:
@@ -234,7 +234,7 @@ async def reset_network_interface_attribute(req: t.ResetNetworkInterfaceAttribut
     if "SourceDestCheck" not in req:
         raise missing("sourceDestCheck")
     with call.tx() as tx:
-        eni = users_own(the_eni(tx, call.scope, req["NetworkInterfaceId"]))
+        eni = the_changeable(tx, call, req["NetworkInterfaceId"])
         tx.put(enis, replace(eni, source_check=True))
 
 

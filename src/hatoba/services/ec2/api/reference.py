@@ -14,12 +14,12 @@ from hatoba.aws.shapes import ec2 as t
 from hatoba.core.keys import Scope
 from hatoba.gateway.call import Call
 from hatoba.gateway.continued import next_token
-from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.room import ec2, paged
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.model.group import GroupRule, SecurityGroup, groups, the_group
 from hatoba.services.ec2.model.network import the_vpc
 from hatoba.services.ec2.model.peering import between, state_of
+from hatoba.services.ec2.views import group as views
 from hatoba.store.store import View
 
 

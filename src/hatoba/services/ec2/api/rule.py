@@ -17,7 +17,6 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.continued import next_token
 from hatoba.gateway.tags import forget_tags
-from hatoba.services.ec2 import views
 from hatoba.services.ec2.api import permissions
 from hatoba.services.ec2.api.group import named
 from hatoba.services.ec2.api.reference import naming
@@ -40,6 +39,7 @@ from hatoba.services.ec2.model.group import (
     within_limits,
 )
 from hatoba.services.ec2.model.network import the_vpc
+from hatoba.services.ec2.views import group as views
 
 # --- adding
 

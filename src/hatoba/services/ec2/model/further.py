@@ -42,13 +42,6 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     prefixes: tuple[str, ...]
 
 
-def changeable(tx: Tx, eni: Eni) -> Eni:
-    """Raises AuthFailure for what belongs to a NAT gateway or a load balancer: nobody would listen there."""
-    if tx.count(fleet.balancers, "interface", eni.id):
-        raise invalid("You do not have permission to access the specified resource.", "AuthFailure")
-    return users_own(eni)
-
-
 def assign(tx: Tx, eni: Eni, wish: Wish, *, move: bool = False) -> Given:
     """What the interface has been given; what it has already stays as it is.
 
@@ -132,7 +125,7 @@ def _free(tx: Tx, subnet: Subnet, eni: Eni, address: str, move: bool) -> None:
             "reassignment.",
             "Resource.AlreadyAssigned",
         )
-    other = changeable(tx, the_eni(tx, eni.scope, there.id))
+    other = users_own(the_eni(tx, eni.scope, there.id))
     _take(tx, other, (address,))
     along = next((each for each in other.further if each.private == address), None)
     if along is not None:

@@ -99,9 +99,13 @@ def the_eni(view: View, scope: Scope, id_: str) -> Eni:
     return eni
 
 
+def of_balancer(eni: Eni) -> bool:
+    return (eni.requester or "").endswith(":elbv2")
+
+
 def users_own(eni: Eni) -> Eni:
-    """Raises AuthFailure for what belongs to a NAT gateway or an endpoint, and changes with it only."""
-    if eni.kind != "interface":
+    """Raises AuthFailure for what belongs to a load balancer, NAT gateway or endpoint, and changes with it only."""
+    if eni.kind != "interface" or of_balancer(eni):
         raise invalid("You do not have permission to access the specified resource.", "AuthFailure")
     return eni
 
