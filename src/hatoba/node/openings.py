@@ -28,7 +28,7 @@ CLOSED = Openings()
 
 def openings(wanted: Wanted) -> Openings:
     ports = {port for group in wanted.groups for port in _ports(group)}
-    fronts = (Front(address=f.address, port=f.port, protocol=f.protocol, balancer=f.balancer) for f in fronted(wanted))
+    fronts = (Front(**each._asdict()) for each in fronted(wanted))
     return Openings(tuple(sorted(ports)), tuple(sorted(fronts)))
 
 

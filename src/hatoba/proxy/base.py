@@ -186,12 +186,14 @@ class BalancerAttributes(msgspec.Struct, frozen=True, kw_only=True):
 class Balancer(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """`addresses` are those of the balancer's interfaces in this network namespace: it listens on each, and connects
     to its targets from the first of the target's address family. `zones` are those of the addresses: where a group is
-    not to be reached across zones, what comes in at an address stays in its zone."""
+    not to be reached across zones, what comes in at an address stays in its zone. `prefixes` are its blocks of IPv6
+    (/80): datagrams of IPv4 clients come to targets of IPv6 from the first address of the first."""
 
     id: str
     kind: Kind = "http"
     addresses: tuple[str, ...]
     zones: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
     listeners: tuple[Listener, ...] = ()
     attributes: BalancerAttributes = BalancerAttributes()
     access_log: str = ""  # by which name requests are noted (`delivery`); "": not at all
@@ -253,6 +255,7 @@ class TargetGroup(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     name: str = ""  # in logs
     protocol: Protocol = "HTTP"
     protocol_version: ProtocolVersion = "HTTP1"
+    six: bool = False  # its targets' addresses are of IPv6
     targets: tuple[Target, ...] = ()
     health_check: HealthCheck = HealthCheck()
     attributes: GroupAttributes = GroupAttributes()

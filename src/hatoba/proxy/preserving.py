@@ -1,12 +1,14 @@
 """Whose connections begin under their clients' addresses, and where they go: for whoever has to let them pass. Pure.
 
 Datagrams always do. A listener's connections do where all the groups that it forwards to want it: a connection has its
-address before it is known where it goes.
+address before it is known where it goes. A client has no address of the other family: then connections begin at the
+balancer's own, and datagrams of IPv4 clients at one of its prefix.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv6Network
 from typing import Literal, NamedTuple
 
 from hatoba.proxy.base import Balancer, Forward, Listener, TargetGroup, Wanted
@@ -19,12 +21,18 @@ class Fronted(NamedTuple):
     port: int
     protocol: Literal["tcp", "udp"]
     balancer: str
+    source: str = ""  # of datagrams of the other family's clients
 
 
 def by_connections(forwarded: Iterable[tuple[TargetGroup, int]]) -> bool:
     """`forwarded`: the groups that get anything, with their weights."""
     wants = [group.attributes.preserve_source for group, _ in forwarded]
     return bool(wants) and all(wants)
+
+
+def alike(address: str, forwarded: Iterable[tuple[TargetGroup, int]]) -> bool:
+    """Clients that come in at the address are of the family of all targets."""
+    return all(group.six == (":" in address) for group, _ in forwarded)
 
 
 def shares(listener: Listener, groups: Mapping[str, TargetGroup]) -> tuple[tuple[TargetGroup, int], ...]:
@@ -36,7 +44,6 @@ def shares(listener: Listener, groups: Mapping[str, TargetGroup]) -> tuple[tuple
 
 
 def fronted(wanted: Wanted) -> frozenset[Fronted]:
-    """Of IPv4: there are no others yet."""
     groups = {group.id: group for group in wanted.groups}
     return frozenset(
         each
@@ -59,11 +66,12 @@ def _of(balancer: Balancer, listener: Listener, groups: Mapping[str, TargetGroup
     forwarded = shares(listener, groups)
     if own is None:
         return
+    source = str(IPv6Network(balancer.prefixes[0])[1]) if balancer.prefixes else ""
     for group, _ in forwarded:
         for target in group.targets:
-            if ":" not in target.address:
-                for protocol in _protocols(listener, forwarded):
-                    yield Fronted(target.address, target.port, protocol, own)
+            for protocol in _protocols(listener, forwarded):
+                translated = source if group.six and protocol == "udp" else ""
+                yield Fronted(target.address, target.port, protocol, own, translated)
 
 
 def _protocols(listener: Listener, forwarded: tuple[tuple[TargetGroup, int], ...]) -> tuple[Literal["tcp", "udp"], ...]:

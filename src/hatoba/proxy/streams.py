@@ -50,12 +50,12 @@ def listeners(balancer: Balancer, listener: Listener, groups: Mapping[str, Targe
     preserved = preserving.by_connections(forwarded)
     for address, _ in flows.sockets(balancer):
         name = names.flows(balancer.id, listener.id, address)
-        # By IPv6 there are no datagrams, and nobody is spoken to under a client's address.
-        six = ":" in address
-        if listener.protocol in ("UDP", "TCP_UDP") and not six:
-            yield _udp(balancer.id, name, address, listener.port)
+        alike = preserving.alike(address, forwarded)
+        # Datagrams of IPv6 would have no address towards targets of IPv4; those of IPv4 have one of a prefix.
+        if listener.protocol in ("UDP", "TCP_UDP") and (alike or ":" not in address):
+            yield _udp(balancer.id, name, address, listener.port, alike)
         if listener.protocol != "UDP":
-            yield _tcp(balancer.id, name, address, _plain(listener), preserved and not six, balancer.access_log)
+            yield _tcp(balancer.id, name, address, _plain(listener), preserved and alike, balancer.access_log)
 
 
 def _plain(listener: Listener) -> Listener:
@@ -106,8 +106,8 @@ def _tcp(balancer: str, cluster: str, address: str, listener: Listener, preserve
 
 
 @remembered
-def _udp(balancer: str, cluster: str, address: str, port: int) -> Resource:
-    """Targets always see the client's address: Envoy's sockets towards them have no other."""
+def _udp(balancer: str, cluster: str, address: str, port: int, preserved: bool) -> Resource:
+    """Else Envoy's sockets towards targets have whatever address the kernel gives them (`network.fronts`)."""
     stat = names.flow_stat(balancer, "UDP")
     proxy = UdpProxyConfig(
         stat_prefix=stat,
@@ -118,7 +118,7 @@ def _udp(balancer: str, cluster: str, address: str, port: int) -> Resource:
         ),
         idle_timeout=duration(_UDP_IDLE),
         hash_policies=[UdpProxyConfig.HashPolicy(source_ip=True)],
-        use_original_src_ip=True,
+        use_original_src_ip=preserved,
     )
     message = Message(
         name=f"{cluster}|udp",

@@ -6,10 +6,12 @@ import asyncio
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
 from hatoba.proxy.base import (
     Balancer,
@@ -30,14 +32,15 @@ from tests.contract.proxy.proxy_rigs import Namespace, RealRig, read_text
 pytestmark = pytest.mark.real
 
 OWN, OWN6 = "127.0.0.5", "fd00::5"
-TARGET6, CLIENT6 = "fd00::9", "fd00::c"
+TARGET6, OTHER6, CLIENT6 = "fd00::9", "fd00::a", "fd00::c"
+CLIENT = "127.0.0.9"
 NEVER = HealthCheck(interval=300.0, timeout=2.0)
 
 
 @pytest.fixture
 def namespace() -> Iterator[Namespace]:
     made = Namespace()
-    for address in (OWN6, TARGET6, CLIENT6):
+    for address in (OWN6, TARGET6, OTHER6, CLIENT6):
         words = ["nsenter", f"--net={made.path}", "ip", "address", "add", f"{address}/128", "dev", "lo", "nodad"]
         subprocess.run(words, check=True)
     yield made
@@ -96,6 +99,7 @@ def group(*addresses: str, kind: str = "HTTP", **attributes: bool) -> TargetGrou
     return TargetGroup(
         id="web",
         protocol=protocol,  # type: ignore[arg-type]
+        six=":" in addresses[0],
         targets=members,
         health_check=NEVER,
         attributes=GroupAttributes(**attributes),  # type: ignore[arg-type]
@@ -145,6 +149,105 @@ async def test_addresses_of_the_other_family_are_nobody_to_be_preserved_as(rig: 
     await rig.facts.until(rig.proxy, "web", {"127.0.0.1": "healthy"})
     assert (await get(rig, OWN6, own=CLIENT6)).startswith("HTTP/1.1 200")
     assert asked[-1] == f"request {OWN}"
+
+
+async def test_clients_of_ipv6_are_seen_by_targets_of_ipv6(rig: RealRig) -> None:
+    asked = await serve(rig, TARGET6, 9000)
+    await rig.proxy.apply(balanced(group(TARGET6, kind="network", preserve_source=True), kind="network"))
+    await rig.facts.until(rig.proxy, "web", {TARGET6: "healthy"})
+    for address, own, seen in ((OWN6, CLIENT6, CLIENT6), (OWN, CLIENT, OWN6)):
+        assert (await get(rig, address, own=own)).startswith("HTTP/1.1 200")
+        assert asked[-1] == f"request {seen}"
+
+
+def datagrams(*addresses: str) -> Wanted:
+    forward = Forward(shares=(Share(group="web"),))
+    listener = Listener(id="main", port=53, protocol="UDP", default=forward)
+    balancer = Balancer(id="web", kind="network", addresses=(OWN, OWN6), zones=("a", "a"), listeners=(listener,))
+    targets = replace(group(*addresses, kind="network"), protocol="UDP", health_check=HealthCheck(enabled=False))
+    return Wanted(balancers=(balancer,), groups=(targets,))
+
+
+@asynccontextmanager
+async def echo(rig: RealRig, address: str) -> AsyncIterator[list[tuple[str, int]]]:
+    """Answers datagrams with whom it sees; and who that was."""
+    loop = asyncio.get_running_loop()
+    seen: list[tuple[str, int]] = []
+    opened = rig.namespace.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    opened.bind((address, 9000))
+
+    async def answer() -> None:
+        while True:
+            said, peer = await loop.sock_recvfrom(opened, 100)
+            seen.append((peer[0], peer[1]))
+            await loop.sock_sendto(opened, address.encode() + b" " + said, peer)
+
+    answering = asyncio.create_task(answer())
+    try:
+        yield seen
+    finally:
+        answering.cancel()
+        opened.close()
+
+
+class Flow:
+    """A client's, who says one word after the other."""
+
+    def __init__(self, rig: RealRig, own: str) -> None:
+        self.family = socket.AF_INET6 if ":" in own else socket.AF_INET
+        self.opened = rig.namespace.socket(self.family, socket.SOCK_DGRAM)
+        self.opened.bind((own, 0))
+
+    async def asks(self, word: str = "hello") -> str:
+        """Who answers, with the same word."""
+        loop = asyncio.get_running_loop()
+        to = OWN6 if self.family == socket.AF_INET6 else OWN
+        await loop.sock_sendto(self.opened, word.encode(), (to, 53))
+        said = (await asyncio.wait_for(loop.sock_recv(self.opened, 100), 5)).decode().split()
+        assert said[1] == word
+        return said[0]
+
+    def close(self) -> None:
+        self.opened.close()
+
+
+async def test_datagrams_of_ipv6_are_answered_and_stay_with_their_target(rig: RealRig) -> None:
+    async with echo(rig, TARGET6) as seen, echo(rig, OTHER6) as others:
+        await rig.proxy.apply(datagrams(TARGET6))
+        with closing(Flow(rig, CLIENT6)) as flow:
+            assert {await flow.asks(str(n)) for n in range(3)} == {TARGET6}
+            await rig.proxy.apply(datagrams(TARGET6, OTHER6))
+            assert {await flow.asks(str(n)) for n in range(3)} == {TARGET6}
+            assert len({*seen}) == 1, "one flow"
+            assert seen[0][0] == CLIENT6
+            await rig.proxy.apply(datagrams(OTHER6))
+            assert await flow.asks() == OTHER6
+            assert {address for address, _ in others} == {CLIENT6}
+
+
+async def test_datagrams_of_ipv4_reach_targets_of_ipv6_each_flow_by_itself(rig: RealRig) -> None:
+    async with echo(rig, TARGET6) as seen:
+        await rig.proxy.apply(datagrams(TARGET6))
+        with closing(Flow(rig, CLIENT)) as one, closing(Flow(rig, CLIENT)) as other:
+            for word in ("a", "b"):
+                assert await one.asks(word) == await other.asks(word) == TARGET6
+        assert len({*seen}) == 2
+        assert all(":" in address for address, _ in seen)
+
+
+async def test_datagrams_of_ipv6_are_answered_while_one_envoy_hands_over_to_the_next(rig: RealRig) -> None:
+    async with echo(rig, TARGET6) as seen:
+        await rig.proxy.apply(datagrams(TARGET6))
+        with closing(Flow(rig, CLIENT6)) as flow:
+            await flow.asks()
+            renewing = asyncio.create_task(rig.proxy.renew())
+            while not renewing.done():
+                await flow.asks()
+                await asyncio.sleep(0.005)
+            await renewing
+            for number in range(20):
+                await flow.asks(str(number))
+        assert {address for address, _ in seen} == {CLIENT6}
 
 
 async def test_an_ipv6_address_comes_and_goes(rig: RealRig) -> None:

@@ -21,10 +21,10 @@ from hatoba.proxy.preserving import fronted, speaks
 OWN = "10.0.0.5"
 
 
-def group(id_: str, preserve: bool, *addresses: str) -> TargetGroup:
+def group(id_: str, preserve: bool, *addresses: str, six: bool = False) -> TargetGroup:
     members = tuple(Target(id=each, address=each, port=53) for each in addresses)
     return TargetGroup(
-        id=id_, protocol="TCP_UDP", targets=members, attributes=GroupAttributes(preserve_source=preserve)
+        id=id_, protocol="TCP_UDP", six=six, targets=members, attributes=GroupAttributes(preserve_source=preserve)
     )
 
 
@@ -51,7 +51,8 @@ def places(protocol: Protocol, *groups: TargetGroup, weights: tuple[int, ...] = 
     ],
 )
 def test_by_protocol_and_wish(protocol: Protocol, preserve: bool, spoken: set[str]) -> None:
-    assert places(protocol, group("g", preserve, "10.0.0.9", "fd00::9")) == {("10.0.0.9", each) for each in spoken}
+    for six, address in enumerate(("10.0.0.9", "fd00::9")):
+        assert places(protocol, group("g", preserve, address, six=bool(six))) == {(address, each) for each in spoken}
 
 
 def test_a_listener_preserves_for_all_its_groups_or_for_none() -> None:
@@ -67,3 +68,17 @@ def test_application_balancers_and_other_actions_have_none() -> None:
     for kind, listener in (("http", to), ("network", fixed)):
         balancer = Balancer(id="x", kind=kind, addresses=(OWN,), listeners=(listener,))  # type: ignore[arg-type]
         assert fronted(Wanted(balancers=(balancer,), groups=(preserving,))) == frozenset()
+
+
+def test_datagrams_of_the_other_family_have_an_address_of_the_first_prefix() -> None:
+    listener = Listener(id="l", port=53, protocol="TCP_UDP", default=Forward(shares=(Share(group="g"),)))
+    balancer = Balancer(
+        id="net/x",
+        kind="network",
+        addresses=(OWN, "fd00::5"),
+        prefixes=("fd00:0:0:0:5::/80", "fd00:0:0:0:6::/80"),
+        listeners=(listener,),
+    )
+    for six, address in enumerate(("10.0.0.9", "fd00::9")):
+        found = fronted(Wanted(balancers=(balancer,), groups=(group("g", True, address, six=bool(six)),)))
+        assert {each.protocol: each.source for each in found} == {"tcp": "", "udp": "fd00::5:0:0:1" if six else ""}

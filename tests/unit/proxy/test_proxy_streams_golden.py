@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from envoy.config.listener.v3.listener_pb2 import Listener as ListenerMessage
+from envoy.extensions.filters.udp.udp_proxy.v3.udp_proxy_pb2 import UdpProxyConfig
 from msgspec.structs import replace
 
 from hatoba.proxy import streams
@@ -151,15 +153,25 @@ def test_flows_are_counted_by_protocol() -> None:
     assert (told.rejected_connections, told.target_tls_failures, told.port_failures) == (3, 17, 10)
 
 
-def test_by_ipv6_there_are_connections_only_under_the_balancers_own_address() -> None:
+def test_clients_are_seen_by_targets_of_their_own_family() -> None:
     dual = replace(balancer(), addresses=("10.0.0.5", "fd00::5"), zones=("a", "a"))
-    groups = {NEAR.id: NEAR, WIDE.id: WIDE}
-    datagrams = Listener(id="udp", port=53, protocol="TCP_UDP", default=to(("near", 1)))
-    found = [made.name.rpartition("|") for made in streams.listeners(dual, datagrams, groups)]
-    assert [(name.endswith("fd00::5"), kind) for name, _, kind in found] == [
-        (False, "udp"),
-        (False, "tcp"),
-        (True, "tcp"),
+    wide6 = replace(WIDE, six=True)
+    datagrams = Listener(id="udp", port=53, protocol="TCP_UDP", default=to(("wide", 1)))
+
+    def opened(group: TargetGroup) -> list[tuple[str, str, bool]]:
+        found = []
+        for made in streams.listeners(dual, datagrams, {"wide": group}):
+            name, _, kind = made.name.rpartition("|")
+            (each,) = ListenerMessage.FromString(made.body).listener_filters or [None]
+            flow = UdpProxyConfig()
+            seen = each is not None and (not each.typed_config.Unpack(flow) or flow.use_original_src_ip)
+            found.append(("six" if name.endswith("fd00::5") else "four", kind, seen))
+        return found
+
+    assert opened(WIDE) == [("four", "udp", True), ("four", "tcp", True), ("six", "tcp", False)]
+    assert opened(wide6) == [
+        ("four", "udp", False),
+        ("four", "tcp", False),
+        ("six", "udp", True),
+        ("six", "tcp", True),
     ]
-    preserving = Listener(id="tcp", port=80, protocol="TCP", default=to(("wide", 1)))
-    assert [b"original_src" in made.body for made in streams.listeners(dual, preserving, groups)] == [True, False]
