@@ -130,7 +130,6 @@ async def test_a_network_load_balancer_may_be_given_its_address(tmp_path: Path) 
             ("not within the block", {"SubnetMappings": [{"SubnetId": second, "IPv6Address": "six"}]}),
             ("not within the block", {"SubnetMappings": [{"SubnetId": first, "IPv6Address": f"{address}%eth0"}]}),
             ("IP address type 'ipv4'", {"SubnetMappings": [mapping], "IpAddressType": "ipv4"}),
-            ("not implemented", {"SubnetMappings": [{"SubnetId": second, "SourceNatIpv6Prefix": "auto_assigned"}]}),
         ):
             with pytest.raises(AwsError, match=why):
                 await w.balancer("other", **{**asked, **params})
@@ -159,24 +158,160 @@ async def test_what_cannot_have_both(tmp_path: Path) -> None:
                 await w.elb.set_ip_address_type(LoadBalancerArn=plain, IpAddressType=kind)
 
 
-async def test_datagrams_stay_with_ipv4(tmp_path: Path) -> None:
+PREFIXES = {"Type": "network", "IpAddressType": "dualstack", "EnablePrefixForIpv6SourceNat": "on"}
+
+
+async def listen(w: World, balancer: str, group: str, protocol: str = "UDP") -> str:
+    actions = [{"Type": "forward", "TargetGroupArn": group}]
+    made = await w.elb.create_listener(LoadBalancerArn=balancer, Protocol=protocol, Port=53, DefaultActions=actions)
+    arn: str = made["Listeners"][0]["ListenerArn"]
+    return arn
+
+
+@pytest.mark.parametrize("protocol", ["UDP", "TCP_UDP"])
+async def test_datagrams_by_ipv6(tmp_path: Path, protocol: str) -> None:
+    """The proxy is told that the group's targets are of IPv6, and what clients of IPv4 come from."""
+    async with world(tmp_path) as w:
+        vpc, subnets, blocks = await dual(w)
+        arn = await w.balancer(**PREFIXES, Subnets=subnets)
+        group = await w.group(Protocol=protocol, Port=53, VpcId=vpc, IpAddressType="ipv6")
+        await listen(w, arn, group, protocol)
+        target = str(IPv6Network(blocks[0])[9])
+        await w.elb.register_targets(TargetGroupArn=group, Targets=[{"Id": target}])
+        await w.settle()
+        described = await shown(w, arn)
+        assert (described["EnablePrefixForIpv6SourceNat"], described["State"]["Code"]) == ("on", "active")
+        prefixes = [zone["SourceNatIpv6Prefixes"] for zone in described["AvailabilityZones"]]
+        held = [[each["Ipv6Prefix"] for each in one["Ipv6Prefixes"]] for one in await interfaces(w, arn)]
+        assert prefixes == held
+        assert [len(each) for each in held] == [1, 1]
+        (carried,), (behind,) = w.wanted().balancers, w.wanted().groups
+        assert [*carried.prefixes] == [each for (each,) in held]
+        assert behind.six
+        assert behind.attributes.preserve_source
+        with pytest.raises(AwsError, match="preserve_client_ip"):
+            await w.elb.modify_target_group_attributes(
+                TargetGroupArn=group, Attributes=[{"Key": "preserve_client_ip.enabled", "Value": "false"}]
+            )
+        await w.elb.delete_load_balancer(LoadBalancerArn=arn)
+        await w.settle()
+        assert await interfaces(w, arn) == []
+
+
+async def test_prefixes_come_and_go(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        _, subnets, blocks = await dual(w)
+        arn = await w.balancer(Type="network", Subnets=subnets)
+        await w.settle()
+        assert (await shown(w, arn))["EnablePrefixForIpv6SourceNat"] == "off"
+        own, other = (
+            str(next(IPv6Network(blocks[0]).subnets(new_prefix=80))).replace("::/80", f":{n}::/80") for n in (7, 8)
+        )
+
+        async def told(**params: Any) -> tuple[str, list[str | None], list[list[str]]]:
+            """What is answered, told later, and held."""
+            answer = await w.elb.set_subnets(LoadBalancerArn=arn, **params)
+            await w.settle()
+            described = (await shown(w, arn))["AvailabilityZones"]
+            named = [each.get("SourceNatIpv6Prefixes", [None])[0] for each in described]
+            held = [[each["Ipv6Prefix"] for each in one.get("Ipv6Prefixes", [])] for one in await interfaces(w, arn)]
+            return answer["EnablePrefixForIpv6SourceNat"], named, held
+
+        on = {"IpAddressType": "dualstack", "EnablePrefixForIpv6SourceNat": "on"}
+        said, named, held = await told(Subnets=subnets, **on)
+        assert (said, [[each] for each in named]) == ("on", held)
+        assert all(held)
+        assert (await told(Subnets=subnets))[2] == held, "they stay, where nothing is said"
+        first, second = subnets
+        mappings = [{"SubnetId": first, "SourceNatIpv6Prefix": own}, {"SubnetId": second}]
+        assert (await told(SubnetMappings=mappings, **on))[2] == [[own], held[1]]
+        mappings[0]["SourceNatIpv6Prefix"] = other.upper()
+        assert (await told(SubnetMappings=mappings, **on))[1:] == ([other, held[1][0]], [[other], held[1]])
+        assert await told(Subnets=subnets, EnablePrefixForIpv6SourceNat="off") == ("off", [None, None], [[], []])
+        assert (await shown(w, arn))["IpAddressType"] == "dualstack"
+        assert (await told(Subnets=subnets, **on))[0] == "on"
+        await w.elb.set_ip_address_type(LoadBalancerArn=arn, IpAddressType="ipv4")
+        await w.settle()
+        assert (await shown(w, arn))["EnablePrefixForIpv6SourceNat"] == "off", "without IPv6 there are none"
+        assert not any(one.get("Ipv6Prefixes") for one in await interfaces(w, arn))
+        with_one = {**PREFIXES, "Subnets": []}
+        static = await w.balancer("static", **with_one, SubnetMappings=mappings[:1])
+        assert await w.balancer("static", **with_one, SubnetMappings=mappings[:1]) == static, "the same again"
+        for changed in ({"EnablePrefixForIpv6SourceNat": "off", "Subnets": [first]}, {"Subnets": [first]}):
+            with pytest.raises(AwsError, match="different settings"):
+                await w.balancer("static", **{**PREFIXES, **changed})
+
+
+async def test_wrong_prefixes(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        _, (first, second), blocks = await dual(w)
+        inner = blocks[0].replace("::/64", ":5::/80")
+        wrong: list[tuple[str, dict[str, Any]]] = [
+            ("type 'application'", {"Type": "application"}),
+            ("type 'gateway'", {"Type": "gateway"}),
+            ("'dualstack' only", {"IpAddressType": "ipv4"}),
+        ]
+        for prefix in (
+            inner.replace("/80", "/96"),
+            blocks[1].replace("::/64", ":5::/80"),
+            "10.1.0.0/80",
+            "any",
+            f"{inner}%eth0",
+        ):
+            mapping = {"SubnetId": first, "SourceNatIpv6Prefix": prefix}
+            wrong.append(("not a prefix with the length 80", {"Subnets": [], "SubnetMappings": [mapping]}))
+        for off in (
+            {"EnablePrefixForIpv6SourceNat": "off"},
+            {"IpAddressType": "ipv4", "EnablePrefixForIpv6SourceNat": "off"},
+        ):
+            mapping = {"SubnetId": first, "SourceNatIpv6Prefix": "auto_assigned"}
+            wrong.append(("only when", {"Subnets": [], "SubnetMappings": [mapping], **off}))
+        for why, params in wrong:
+            with pytest.raises(AwsError, match=why) as caught:
+                await w.balancer(**{**PREFIXES, "Subnets": [first, second], **params})
+            assert caught.value.code == "InvalidConfigurationRequest", why
+        assert not (await w.elb.describe_load_balancers())["LoadBalancers"]
+
+
+async def test_datagrams_and_addresses_have_to_go_together(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         vpc, subnets, _ = await dual(w)
         flow = await w.balancer("flow", Type="network", Subnets=subnets)
         both = await w.balancer("both", Type="network", Subnets=subnets, IpAddressType="dualstack")
-        groups = [await w.group(name, Protocol="UDP", Port=53, VpcId=vpc) for name in ("one", "two")]
+        four = [await w.group(name, Protocol="UDP", Port=53, VpcId=vpc) for name in ("one", "two")]
+        six = await w.group("six", Protocol="UDP", Port=53, VpcId=vpc, IpAddressType="ipv6")
 
-        async def listen(balancer: str, group: str) -> None:
-            actions = [{"Type": "forward", "TargetGroupArn": group}]
-            await w.elb.create_listener(LoadBalancerArn=balancer, Protocol="UDP", Port=53, DefaultActions=actions)
+        async def refused(why: str, asked: Any) -> None:
+            with pytest.raises(AwsError, match=why) as caught:
+                await asked
+            assert caught.value.code == "InvalidConfigurationRequest"
 
-        await listen(flow, groups[0])
-        with pytest.raises(AwsError, match="protocol 'UDP' are not supported") as caught:
-            await w.elb.set_ip_address_type(LoadBalancerArn=flow, IpAddressType="dualstack")
-        assert caught.value.code == "InvalidConfigurationRequest"
+        await listen(w, flow, four[0])
+        for wanted in ("on", "off"):
+            why = "IPv4 target group with a UDP listener" if wanted == "on" else "unless EnablePrefixForIpv6SourceNat"
+            changed = {"IpAddressType": "dualstack", "EnablePrefixForIpv6SourceNat": wanted}
+            await refused(why, w.elb.set_subnets(LoadBalancerArn=flow, Subnets=subnets, **changed))
+        await refused("protocol 'UDP'", w.elb.set_ip_address_type(LoadBalancerArn=flow, IpAddressType="dualstack"))
         assert (await shown(w, flow))["IpAddressType"] == "ipv4"
-        with pytest.raises(AwsError, match="protocol 'UDP' are not supported"):
-            await listen(both, groups[1])
+        await refused("unless EnablePrefixForIpv6SourceNat is 'on'", listen(w, both, six))
+        on = {"LoadBalancerArn": both, "Subnets": subnets, "EnablePrefixForIpv6SourceNat": "on"}
+        await w.elb.set_subnets(**on)
+        await refused("IPv4 target group with a UDP listener", listen(w, both, four[1]))
+        await listen(w, both, six)
+        await refused("unless", w.elb.set_subnets(**{**on, "EnablePrefixForIpv6SourceNat": "off"}))
+        await refused("IPv6 target group", w.elb.set_ip_address_type(LoadBalancerArn=both, IpAddressType="ipv4"))
+        assert (await shown(w, both))["EnablePrefixForIpv6SourceNat"] == "on"
+
+
+async def test_what_an_action_forwards_to_is_of_one_family(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        vpc, subnets, _ = await dual(w)
+        arn = await w.balancer(Type="network", Subnets=subnets, IpAddressType="dualstack")
+        groups = [await w.group(f"of-{ip}", Protocol="TCP", VpcId=vpc, IpAddressType=ip) for ip in ("ipv4", "ipv6")]
+        shares = [{"TargetGroupArn": group, "Weight": 1} for group in groups]
+        actions = [{"Type": "forward", "ForwardConfig": {"TargetGroups": shares}}]
+        with pytest.raises(AwsError, match="the same IP address type"):
+            await w.elb.create_listener(LoadBalancerArn=arn, Protocol="TCP", Port=80, DefaultActions=actions)
 
 
 async def test_a_group_of_ipv6(tmp_path: Path) -> None:
@@ -222,7 +357,7 @@ async def test_what_groups_of_ipv6_there_are_not(tmp_path: Path) -> None:
         await w.group("known")
         for name, why, params in (
             ("a", "not implemented", {"TargetType": "instance"}),
-            ("b", "cannot have the IP address type 'ipv6'", {"Protocol": "UDP"}),
+            ("b", "cannot have the IP address type 'ipv6'", {"Protocol": "GENEVE", "Port": 6081}),
             ("known", "different settings", {}),
         ):
             with pytest.raises(AwsError, match=why):
@@ -244,8 +379,9 @@ async def test_targets_in_ipv6_only_subnets_have_a_zone(tmp_path: Path) -> None:
         assert [(each.address, each.zone) for each in carried.targets] == [(address, "us-east-1b")]
         assert not carried.attributes.preserve_source
         preserve = [{"Key": "preserve_client_ip.enabled", "Value": "true"}]
-        with pytest.raises(AwsError, match="IPv6"):
-            await w.elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=preserve)
+        await w.elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=preserve)
+        (carried,) = w.wanted().groups
+        assert (carried.six, carried.attributes.preserve_source) == (True, True)
 
 
 async def test_interfaces_are_taken_up_again_after_a_crash(tmp_path: Path) -> None:

@@ -1,47 +1,80 @@
 """What goes together of the two families of addresses: of a load balancer, its listeners, and the groups behind it.
 
-A group's targets are all of one family. Groups of IPv6 need a load balancer that has IPv6 addresses itself; datagrams
-need one that has none.
+A group's targets are all of one family, and so are all groups of an action. Groups of IPv6 need a load balancer that
+has IPv6 addresses itself. Datagrams need one that has none, or else targets of IPv6, and prefixes from which clients of
+IPv4 are spoken for.
 
-Source: the user guides, "Target groups", "IP address type"; "Network Load Balancers", "IP address type".
+Source: the user guides, "Target groups", "IP address type"; "Network Load Balancers", "IP address type", "Create a
+Network Load Balancer" and "Create a listener".
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hatoba.aws.shapes import elbv2 as t
 from hatoba.core.errors import AwsError
 from hatoba.services.elbv2.carried import groups_in_use
-from hatoba.services.elbv2.model.balancer import IpType, LoadBalancer
-from hatoba.services.elbv2.model.group import TargetGroup
-from hatoba.services.elbv2.model.listener import listeners_of
+from hatoba.services.elbv2.model.balancer import IpType, Kind, LoadBalancer
+from hatoba.services.elbv2.model.group import TargetGroup, group_by_arn
+from hatoba.services.elbv2.model.listener import groups_of, listeners_of
 from hatoba.store.store import View
 
 _DATAGRAMS = ("UDP", "TCP_UDP")
 
 
-def check_families(view: View, balancer: LoadBalancer, wanted: IpType) -> None:
-    """Before it comes to have addresses of another type. Raises InvalidConfigurationRequest."""
-    if wanted == "ipv4":
-        for group in groups_in_use(view, balancer):
-            check_group(group, wanted)
-        return
+def checked_prefixes(wanted: str | None, before: bool, kind: Kind, ip_type: IpType) -> bool:
+    """Whether it is to have prefixes: as `EnablePrefixForIpv6SourceNat` says, else as it had. Raises
+    InvalidConfigurationRequest."""
+    if wanted is not None and kind != "network":
+        raise _wrong(f"EnablePrefixForIpv6SourceNat is not supported for load balancers with type '{kind}'")
+    if wanted == "on" and ip_type != "dualstack":
+        raise _wrong(
+            "EnablePrefixForIpv6SourceNat can be 'on' for load balancers with the IP address type 'dualstack' only, "
+            f"but this one has '{ip_type}'"
+        )
+    return (wanted == "on" if wanted is not None else before) and ip_type == "dualstack"
+
+
+def check_families(view: View, balancer: LoadBalancer, wanted: IpType, prefixes: bool) -> None:
+    """Before it comes to have addresses of another type, or prefixes, or none. Raises InvalidConfigurationRequest."""
+    _check_groups(groups_in_use(view, balancer), wanted)
     for listener in listeners_of(view, balancer):
-        check_protocol(listener.protocol, wanted)
+        check_protocol(listener.protocol, wanted, prefixes)
+        behind = (group_by_arn(view, arn) for arn in groups_of(listener.default))
+        _check_datagrams(listener.protocol, wanted, [group for group in behind if group is not None])
 
 
-def check_group(group: TargetGroup, ip_type: IpType) -> None:
-    """Raises InvalidConfigurationRequest."""
-    if group.ip_type == "ipv6" and ip_type == "ipv4":
+def check_behind(protocol: str, groups: Sequence[TargetGroup], balancer: LoadBalancer) -> None:
+    """Before a listener forwards to these. Raises InvalidConfigurationRequest."""
+    _check_groups(groups, balancer.ip_type)
+    if len({group.ip_type for group in groups}) > 1:
+        raise _wrong("All target groups of an action must have the same IP address type")
+    _check_datagrams(protocol, balancer.ip_type, groups)
+
+
+def _check_groups(groups: Sequence[TargetGroup], ip_type: IpType) -> None:
+    if ip_type == "ipv4" and any(group.ip_type == "ipv6" for group in groups):
         raise _wrong(
             "You cannot associate an IPv6 target group with a load balancer that has an 'ipv4' IP address type"
         )
 
 
-def check_protocol(protocol: str, ip_type: IpType) -> None:
-    """Datagrams over IPv6 would need prefixes to send from (`EnablePrefixForIpv6SourceNat`). Raises
-    InvalidConfigurationRequest."""
-    if protocol in _DATAGRAMS and ip_type != "ipv4":
-        raise _wrong(f"Listeners with the protocol '{protocol}' are not supported with the IP address type '{ip_type}'")
+def _check_datagrams(protocol: str, ip_type: IpType, groups: Sequence[TargetGroup]) -> None:
+    if protocol in _DATAGRAMS and ip_type != "ipv4" and any(group.ip_type == "ipv4" for group in groups):
+        raise _wrong(
+            f"You cannot use an IPv4 target group with a {protocol} listener for a load balancer that has a "
+            f"'{ip_type}' IP address type"
+        )
+
+
+def check_protocol(protocol: str, ip_type: IpType, prefixes: bool) -> None:
+    """Raises InvalidConfigurationRequest."""
+    if protocol in _DATAGRAMS and ip_type != "ipv4" and not prefixes:
+        raise _wrong(
+            f"Listeners with the protocol '{protocol}' are not supported with the IP address type '{ip_type}' unless "
+            "EnablePrefixForIpv6SourceNat is 'on'"
+        )
 
 
 def _wrong(words: str) -> AwsError:

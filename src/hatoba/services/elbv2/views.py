@@ -7,7 +7,7 @@ load balancer, no version and path of a group whose targets are asked for a conn
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import cast
+from typing import Literal, cast
 
 from hatoba.aws.shapes import elbv2 as t
 from hatoba.services.elbv2.model.authentication import Authentication
@@ -76,6 +76,8 @@ def load_balancer(record: LoadBalancer) -> t.LoadBalancer:
         shape["DNSName"] = record.dns_name
         shape["CanonicalHostedZoneId"] = hosted.get(record.key.region, hosted["us-east-1"])
         shape["Scheme"] = record.scheme
+    if record.kind == "network":
+        shape["EnablePrefixForIpv6SourceNat"] = prefixes(record)
     if record.groups:
         shape["SecurityGroups"] = list(record.groups)
         if record.kind == "network":
@@ -85,10 +87,22 @@ def load_balancer(record: LoadBalancer) -> t.LoadBalancer:
 
 def zones(record: LoadBalancer) -> list[t.AvailabilityZone]:
     """Of addresses only those are told that somebody has asked for; else a load balancer is reached by its name."""
-    return [
-        {"ZoneName": place.zone, "SubnetId": place.subnet, "LoadBalancerAddresses": _addresses(record, place)}
-        for place in record.places
-    ]
+    shapes: list[t.AvailabilityZone] = []
+    for place in record.places:
+        shape: t.AvailabilityZone = {
+            "ZoneName": place.zone,
+            "SubnetId": place.subnet,
+            "LoadBalancerAddresses": _addresses(record, place),
+        }
+        if record.prefixes:
+            made = next((one.prefix6 for one in record.interfaces if one.subnet == place.subnet), None)
+            shape["SourceNatIpv6Prefixes"] = [place.prefix6 or made or "auto_assigned"]
+        shapes.append(shape)
+    return shapes
+
+
+def prefixes(record: LoadBalancer) -> Literal["on", "off"]:
+    return "on" if record.prefixes else "off"
 
 
 def _addresses(record: LoadBalancer, place: Place) -> list[t.LoadBalancerAddress]:

@@ -22,7 +22,7 @@ from hatoba.services.elbv2.api.subnets import (
     checked_type,
 )
 from hatoba.services.elbv2.carried import publish
-from hatoba.services.elbv2.families import check_families
+from hatoba.services.elbv2.families import check_families, checked_prefixes
 from hatoba.services.elbv2.model.balancer import IpType, Kind, LoadBalancer, Place, Scheme, load_balancers, named
 from hatoba.services.elbv2.model.group import targets
 from hatoba.services.elbv2.model.listener import forget_listener, listeners_of
@@ -36,7 +36,7 @@ _PREFIXES = {"application": "app", "network": "net", "gateway": "gwy"}  # of ids
 @elbv2.operation
 async def create_load_balancer(req: t.CreateLoadBalancerInput, call: Call) -> t.CreateLoadBalancerOutput:
     kind = req.get("Type", "application")
-    for member in ("CustomerOwnedIpv4Pool", "EnablePrefixForIpv6SourceNat", "IpamPools"):
+    for member in ("CustomerOwnedIpv4Pool", "IpamPools"):
         if member in req:
             raise not_here(f"{member} is")
     check_name(req["Name"], "Load balancer")
@@ -47,7 +47,8 @@ async def create_load_balancer(req: t.CreateLoadBalancerInput, call: Call) -> t.
                 raise invalid(f"{member} cannot be specified for load balancers with type 'gateway'")
     scheme: Scheme = "internal" if kind == "gateway" else req.get("Scheme", "internet-facing")
     ip_type = checked_type(req.get("IpAddressType", "ipv4"), kind, scheme)
-    where = await checked_subnets(call, dict(req), kind, scheme, ip_type)
+    prefixes = checked_prefixes(req.get("EnablePrefixForIpv6SourceNat"), False, kind, ip_type)
+    where = await checked_subnets(call, dict(req), kind, scheme, ip_type, prefixes)
     groups = await checked_groups(call, where.vpc, req.get("SecurityGroups") or (), kind)
     if scheme == "internet-facing":
         await check_gateway(call, where.vpc)
@@ -63,6 +64,7 @@ async def create_load_balancer(req: t.CreateLoadBalancerInput, call: Call) -> t.
                 number=own if kind == "network" else number,
                 scheme=scheme,
                 ip_type=ip_type,
+                prefixes=prefixes,
                 vpc=where.vpc,
                 places=where.places,
                 groups=groups,
@@ -70,7 +72,7 @@ async def create_load_balancer(req: t.CreateLoadBalancerInput, call: Call) -> t.
             )
             known = tx.put(load_balancers, record)
             tag(tx, call, known.arn, tags)
-        elif not _same(known, kind, scheme, ip_type, where, groups) or (
+        elif not _same(known, (kind, scheme, ip_type, prefixes), where, groups) or (
             tags and tags != tags_of(tx, call.scope, known.arn)
         ):
             raise t.DuplicateLoadBalancerNameException(
@@ -79,14 +81,12 @@ async def create_load_balancer(req: t.CreateLoadBalancerInput, call: Call) -> t.
     return {"LoadBalancers": [views.load_balancer(known)]}
 
 
-def _same(
-    known: LoadBalancer, kind: Kind, scheme: Scheme, ip_type: IpType, where: Where, groups: Iterable[str]
-) -> bool:
+def _same(known: LoadBalancer, asked: tuple[Kind, Scheme, IpType, bool], where: Where, groups: Iterable[str]) -> bool:
     def shown(places: Iterable[Place]) -> set[tuple[str, ...]]:
-        return {(place.subnet, place.address, place.allocation, place.address6) for place in places}
+        return {(place.subnet, place.address, place.allocation, place.address6, place.prefix6) for place in places}
 
-    before = (known.kind, known.scheme, known.ip_type, shown(known.places), set(known.groups))
-    return before == (kind, scheme, ip_type, shown(where.places), set(groups))
+    before = (known.kind, known.scheme, known.ip_type, known.prefixes)
+    return (before, shown(known.places), set(known.groups)) == (asked, shown(where.places), set(groups))
 
 
 @elbv2.operation
@@ -156,20 +156,29 @@ async def set_security_groups(req: t.SetSecurityGroupsInput, call: Call) -> t.Se
 async def set_subnets(req: t.SetSubnetsInput, call: Call) -> t.SetSubnetsOutput:
     before = the_balancer(call.store, call, req["LoadBalancerArn"])
     ip_type = checked_type(req.get("IpAddressType", before.ip_type), before.kind, before.scheme)
-    where = await checked_subnets(call, dict(req), before.kind, before.scheme, ip_type)
+    prefixes = checked_prefixes(req.get("EnablePrefixForIpv6SourceNat"), before.prefixes, before.kind, ip_type)
+    where = await checked_subnets(call, dict(req), before.kind, before.scheme, ip_type, prefixes)
     with call.tx() as tx:
         record = the_balancer(tx, call, req["LoadBalancerArn"])
         if where.vpc != record.vpc:
             raise t.InvalidConfigurationRequestException(
                 f"The subnets of the load balancer must belong to its VPC '{record.vpc}'"
             )
-        check_families(tx, record, ip_type)
+        check_families(tx, record, ip_type, prefixes)
         kept = {place.subnet: place for place in record.places}
-        places = tuple(kept.get(place.subnet, place) for place in where.places)
-        record = tx.put(load_balancers, replace(record, places=places, ip_type=ip_type))
+        places = tuple(_kept(kept.get(place.subnet), place) for place in where.places)
+        record = tx.put(load_balancers, replace(record, places=places, ip_type=ip_type, prefixes=prefixes))
         if record.complete:
             publish(tx, record)
-    return {"AvailabilityZones": views.zones(record), "IpAddressType": record.ip_type}
+    answer: t.SetSubnetsOutput = {"AvailabilityZones": views.zones(record), "IpAddressType": record.ip_type}
+    if record.kind == "network":
+        answer["EnablePrefixForIpv6SourceNat"] = views.prefixes(record)
+    return answer
+
+
+def _kept(before: Place | None, wanted: Place) -> Place:
+    """One that it has stays as it is, but may be given another prefix."""
+    return wanted if before is None else replace(before, prefix6=wanted.prefix6 or before.prefix6)
 
 
 @elbv2.operation
@@ -180,6 +189,7 @@ async def set_ip_address_type(req: t.SetIpAddressTypeInput, call: Call) -> t.Set
     await check_blocks(call, [place.subnet for place in before.places], ip_type)
     with call.tx() as tx:
         record = the_balancer(tx, call, req["LoadBalancerArn"])
-        check_families(tx, record, ip_type)
-        tx.put(load_balancers, replace(record, ip_type=ip_type))
+        prefixes = checked_prefixes(None, record.prefixes, record.kind, ip_type)
+        check_families(tx, record, ip_type, prefixes)
+        tx.put(load_balancers, replace(record, ip_type=ip_type, prefixes=prefixes))
     return {"IpAddressType": ip_type}

@@ -71,7 +71,7 @@ def _wanted(req: t.CreateTargetGroupInput, call: Call) -> TargetGroup:
     ip_type = req.get("IpAddressType", "ipv4")
     if ip_type == "ipv6" and kind != "ip":
         raise not_here("Target groups of IPv6 whose target type is not 'ip' are")
-    if ip_type == "ipv6" and protocol in ("UDP", "TCP_UDP", "GENEVE"):
+    if ip_type == "ipv6" and protocol == "GENEVE":
         raise invalid(f"Target groups with the protocol '{protocol}' cannot have the IP address type 'ipv6'")
     if "TargetControlPort" in req:
         raise not_here("TargetControlPort is")

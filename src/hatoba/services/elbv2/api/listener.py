@@ -23,7 +23,7 @@ from hatoba.services.elbv2.api.room import (
     the_trust_store,
 )
 from hatoba.services.elbv2.carried import publish
-from hatoba.services.elbv2.families import check_group, check_protocol
+from hatoba.services.elbv2.families import check_behind, check_protocol
 from hatoba.services.elbv2.model.balancer import LoadBalancer
 from hatoba.services.elbv2.model.listener import (
     Action,
@@ -46,10 +46,10 @@ _MOST_LISTENERS = 50
 def check_forward(view: View, call: Call, action: Action, balancer: LoadBalancer, protocol: str) -> None:
     """The groups of an action must exist, go with what the listener speaks, be in the load balancer's VPC, and belong
     to no other load balancer."""
-    for arn in groups_of(action):
-        group = the_group(view, call, arn)
+    groups = {arn: the_group(view, call, arn) for arn in groups_of(action)}
+    for arn, group in groups.items():
         kinds.check_behind(protocol, group)
-        check_group(group, balancer.ip_type)
+        check_behind(protocol, [*groups.values()], balancer)
         if group.vpc != balancer.vpc:
             raise invalid(f"Target group '{arn}' is not in the load balancer's VPC '{balancer.vpc}'")
         if protocol == "HTTP" and group.speaks == "GRPC":
@@ -64,7 +64,7 @@ def check_forward(view: View, call: Call, action: Action, balancer: LoadBalancer
 
 def _check_action(view: View, call: Call, action: Action, balancer: LoadBalancer, protocol: str) -> None:
     """What a listener does goes with the kind of its load balancer, and with its addresses."""
-    check_protocol(protocol, balancer.ip_type)
+    check_protocol(protocol, balancer.ip_type, balancer.prefixes)
     if balancer.kind != "application" and action["Type"] != "forward":
         raise t.InvalidLoadBalancerActionException(
             f"Actions of type '{action['Type']}' are not supported for {kinds.NOUNS[balancer.kind]}"

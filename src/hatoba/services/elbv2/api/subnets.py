@@ -6,7 +6,7 @@ Subnets have to have what its addresses need, of each family; addresses that som
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Network, ip_address, ip_network
 from typing import Any
 
 import msgspec
@@ -15,9 +15,11 @@ from hatoba.aws.shapes import elbv2 as t
 from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
 from hatoba.services.elbv2.model.balancer import IpType, Kind, Place, Scheme
-from hatoba.services.elbv2.plan.errors import invalid, not_here
+from hatoba.services.elbv2.plan.errors import invalid
 
 _MOST_GROUPS = 5
+_ANY = "auto_assigned"  # a prefix
+_LENGTH = 80
 
 
 class Where(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,8 +38,6 @@ def _wanted(req: Mapping[str, Any], kind: Kind) -> dict[str, t.SubnetMapping]:
             raise t.InvalidConfigurationRequestException(
                 f"Addresses in subnet mappings are not supported for load balancers with type '{kind}'"
             )
-        if "SourceNatIpv6Prefix" in mapping:
-            raise not_here("SourceNatIpv6Prefix in subnet mappings is")
     given: Sequence[t.SubnetMapping] = mappings or [{"SubnetId": subnet} for subnet in subnets]
     wanted = {mapping.get("SubnetId") or "": mapping for mapping in given}
     if len(wanted) < len(given):
@@ -66,7 +66,9 @@ def _check_blocks(found: Sequence[Mapping[str, Any]], ip_type: IpType) -> None:
         raise invalid("You must specify subnets with an associated IPv6 CIDR block.")
 
 
-async def checked_subnets(call: Call, req: Mapping[str, Any], kind: Kind, scheme: Scheme, ip_type: IpType) -> Where:
+async def checked_subnets(
+    call: Call, req: Mapping[str, Any], kind: Kind, scheme: Scheme, ip_type: IpType, prefixes: bool
+) -> Where:
     """Raises ValidationError, SubnetNotFound, InvalidSubnet, InvalidConfigurationRequest, AllocationIdNotFound."""
     mappings = _wanted(req, kind)
     wanted = list(mappings)
@@ -90,6 +92,7 @@ async def checked_subnets(call: Call, req: Mapping[str, Any], kind: Kind, scheme
             address=mappings[id_].get("PrivateIPv4Address") or "",
             allocation=mappings[id_].get("AllocationId") or "",
             address6=_canonical(mappings[id_].get("IPv6Address") or ""),
+            prefix6=_prefix(mappings[id_].get("SourceNatIpv6Prefix") or _ANY),
         )
         for id_ in sorted(wanted)
     )
@@ -100,6 +103,10 @@ async def checked_subnets(call: Call, req: Mapping[str, Any], kind: Kind, scheme
         )
     await _check_addresses(call, places, by_id, scheme)
     _check_addresses6(places, by_id, ip_type)
+    if not prefixes and any("SourceNatIpv6Prefix" in mapping for mapping in mappings.values()):
+        raise t.InvalidConfigurationRequestException(
+            "SourceNatIpv6Prefix can be specified only when EnablePrefixForIpv6SourceNat is 'on'"
+        )
     if len(zones) < 2 and kind == "application":
         raise invalid("At least two subnets in two different Availability Zones must be specified")
     return Where(vpc=found[0]["VpcId"], places=places)
@@ -146,6 +153,11 @@ def _check_addresses6(places: Sequence[Place], subnets: Mapping[str, Mapping[str
             raise t.InvalidConfigurationRequestException(
                 f"The IPv6 address '{place.address6}' is not within the block {blocks} of its subnet"
             )
+        if place.prefix6 and not any(_is_prefix(place.prefix6, block) for block in blocks):
+            raise t.InvalidConfigurationRequestException(
+                f"The source NAT IPv6 prefix '{place.prefix6}' is not a prefix with the length 80 within the block "
+                f"{blocks} of its subnet"
+            )
 
 
 def _canonical(address: str) -> str:
@@ -154,6 +166,22 @@ def _canonical(address: str) -> str:
         return str(ip_address(address))
     except ValueError:
         return address
+
+
+def _prefix(wanted: str) -> str:
+    """As EC2 writes it; "": any."""
+    try:
+        return "" if wanted == _ANY else str(IPv6Network(wanted))
+    except ValueError:
+        return wanted
+
+
+def _is_prefix(prefix: str, block: str) -> bool:
+    try:
+        network = IPv6Network(prefix)
+    except ValueError:
+        return False
+    return "%" not in prefix and network.prefixlen == _LENGTH and network.subnet_of(IPv6Network(block))
 
 
 def _within(address: str, block: str) -> bool:

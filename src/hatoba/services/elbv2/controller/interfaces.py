@@ -23,8 +23,16 @@ def fitting(balancer: LoadBalancer) -> bool:
         interface.groups == balancer.groups
         and (interface.public is not None) == balancer.public4
         and (interface.address6 is not None) == balancer.dual
-        for interface in balancer.attached
+        and _has_prefix(balancer, place, interface)
+        for interface, place in zip(balancer.attached, balancer.places, strict=True)
     )
+
+
+def _has_prefix(balancer: LoadBalancer, place: Place, interface: Interface) -> bool:
+    """One, that which is wished for; or none."""
+    if not balancer.prefixes:
+        return interface.prefix6 is None
+    return interface.prefix6 is not None and place.prefix6 in ("", interface.prefix6)
 
 
 async def provide(aws: Door, balancer: LoadBalancer) -> tuple[Interface, ...]:
@@ -50,6 +58,7 @@ async def _provide(aws: Door, balancer: LoadBalancer, place: Place, found: Mappi
         await aws.ec2.modify_network_interface_attribute(NetworkInterfaceId=interface.id, Groups=list(balancer.groups))
     changed = await _provide_ipv4(aws, balancer, place, interface)
     changed = await _provide_ipv6(aws, balancer, place, interface) or changed
+    changed = await _provide_prefix(aws, balancer, place, interface) or changed
     if changed:
         described = await aws.ec2.describe_network_interfaces(NetworkInterfaceIds=[interface.id])
         interface = _read(described["NetworkInterfaces"][0])
@@ -81,6 +90,18 @@ async def _provide_ipv6(aws: Door, balancer: LoadBalancer, place: Place, interfa
     return True
 
 
+async def _provide_prefix(aws: Door, balancer: LoadBalancer, place: Place, interface: Interface) -> bool:
+    """Its IPv6 prefix. Whether anything has changed."""
+    if _has_prefix(balancer, place, interface):
+        return False
+    if balancer.prefixes:  # the other one goes afterwards: whoever has to be refused keeps what it has
+        wanted: dict[str, Any] = {"Ipv6Prefixes": [place.prefix6]} if place.prefix6 else {"Ipv6PrefixCount": 1}
+        await aws.ec2.assign_ipv6_addresses(NetworkInterfaceId=interface.id, **wanted)
+    if interface.prefix6 is not None:
+        await aws.ec2.unassign_ipv6_addresses(NetworkInterfaceId=interface.id, Ipv6Prefixes=[interface.prefix6])
+    return True
+
+
 def _read(interface: Mapping[str, Any]) -> Interface:
     return Interface(
         subnet=interface["SubnetId"],
@@ -89,6 +110,7 @@ def _read(interface: Mapping[str, Any]) -> Interface:
         public=interface.get("Association", {}).get("PublicIp"),
         groups=tuple(group["GroupId"] for group in interface.get("Groups") or ()),
         address6=interface.get("Ipv6Address"),
+        prefix6=next((each["Ipv6Prefix"] for each in interface.get("Ipv6Prefixes") or ()), None),
     )
 
 

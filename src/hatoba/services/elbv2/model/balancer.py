@@ -20,7 +20,8 @@ IpType = Literal["ipv4", "dualstack", "dualstack-without-public-ipv4"]
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """A subnet that the load balancer is to have an interface in. `token` makes creating that interface repeatable.
-    A network load balancer may be given its addresses: the private one or an elastic one's allocation; one of IPv6."""
+    A network load balancer may be given its addresses: the private one or an elastic one's allocation; one of IPv6, and
+    a prefix (/80) of those."""
 
     subnet: str
     zone: str
@@ -28,6 +29,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""
     allocation: str = ""
     address6: str = ""
+    prefix6: str = ""
 
 
 class Interface(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +41,7 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
     public: str | None = None
     groups: tuple[str, ...] = ()
     address6: str | None = None
+    prefix6: str | None = None
 
 
 class LoadBalancer(Record, frozen=True, kw_only=True):
@@ -49,6 +52,7 @@ class LoadBalancer(Record, frozen=True, kw_only=True):
     number: str  # in its DNS name
     scheme: Scheme
     ip_type: IpType = "ipv4"
+    prefixes: bool = False  # it has one in each subnet, from which clients of IPv4 are spoken for by datagrams
     vpc: str
     places: tuple[Place, ...]
     groups: tuple[str, ...]  # security groups; a network load balancer may have none: then it is open to all

@@ -174,8 +174,6 @@ def _check_flows(record: TargetGroup, changed: Mapping[str, str]) -> None:
         raise not_here("Proxy protocol for target groups with the protocols UDP and TCP_UDP is")
     if changed.get(flow_attributes.PRESERVE) == "true" and record.kind == "instance":
         raise not_here("Client IP preservation for target groups with target type 'instance' is")
-    if changed.get(flow_attributes.PRESERVE) == "true" and record.ip_type == "ipv6":
-        raise not_here("Client IP preservation for target groups of IPv6 is")
     if changed.get(STICKY) == "true" and record.protocol == "TLS":
         raise invalid("Stickiness is not supported for target groups with the protocol 'TLS'")
 

@@ -22,6 +22,7 @@ def balancer(record: LoadBalancer, given: Mapping[str, str], listeners: tuple[pr
         kind="network",
         addresses=tuple(address for address, _ in record.addresses),
         zones=tuple(zone for _, zone in record.addresses),
+        prefixes=tuple(one.prefix6 for one in record.attached if one.prefix6 is not None),
         listeners=listeners,
         access_log=log_places.stem_of(record, given, "access"),
     )

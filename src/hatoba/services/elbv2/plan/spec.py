@@ -216,6 +216,7 @@ def _group(source: Source, balancer: LoadBalancer) -> proxy.TargetGroup:
         name=group.name,
         protocol=group.protocol,
         protocol_version=group.speaks,
+        six=group.ip_type == "ipv6",
         targets=tuple(
             _target(target, source.place(target), group)
             for target in source.targets
