@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.ec2.networks import Platform, fresh_region, served
+from tests.conformance.ec2.networks import Platform, served
+from tests.conformance.serving import fresh_region
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ import pytest
 
 from hatoba.core.keys import Scope
 from hatoba.fleet import model as fleet
-from tests.conformance.ec2.networks import ACCOUNT, Platform, by, refused
+from tests.conformance.ec2.networks import Platform, by
+from tests.conformance.serving import ACCOUNT, refused
 
 HTTPS: dict[str, Any] = {
     "RuleNumber": 100,

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.ec2.networks import Platform, by, refused
+from tests.conformance.ec2.networks import Platform, by
+from tests.conformance.serving import refused
 
 # Operation, its list, its members for ids and for one id, an id of the right kind that is not there, its error.
 LISTS = [

@@ -6,7 +6,8 @@ from typing import Any
 
 from hatoba.core.keys import Scope
 from hatoba.fleet import model as fleet
-from tests.conformance.ec2.networks import ACCOUNT, Platform, refused
+from tests.conformance.ec2.networks import Platform
+from tests.conformance.serving import ACCOUNT, refused
 
 
 def test_one_attribute_at_a_time_and_none_that_there_is_not(ec2: Any, subnet: str) -> None:

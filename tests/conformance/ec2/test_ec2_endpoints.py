@@ -9,7 +9,8 @@ import pytest
 
 from hatoba.core.keys import Scope
 from hatoba.fleet import model as fleet
-from tests.conformance.ec2.networks import ACCOUNT, Platform, by, refused
+from tests.conformance.ec2.networks import Platform, by
+from tests.conformance.serving import ACCOUNT, refused
 
 POLICY = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*"}]}

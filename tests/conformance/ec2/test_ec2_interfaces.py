@@ -10,7 +10,8 @@ import pytest
 from hatoba.core.keys import Scope
 from hatoba.fleet import model as fleet
 from hatoba.services.ec2.model.interface import PublicPool
-from tests.conformance.ec2.networks import ACCOUNT, Platform, by, refused, served
+from tests.conformance.ec2.networks import Platform, by, served
+from tests.conformance.serving import ACCOUNT, refused
 
 
 def make(ec2: Any, subnet: str, **params: Any) -> dict[str, Any]:

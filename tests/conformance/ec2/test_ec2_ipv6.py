@@ -10,7 +10,8 @@ import pytest
 
 from hatoba.fleet import model as fleet
 from hatoba.services.ec2.model.interface import PublicPool
-from tests.conformance.ec2.networks import Platform, by, fresh_account, fresh_region, refused, served
+from tests.conformance.ec2.networks import Platform, by, served
+from tests.conformance.serving import fresh_account, fresh_region, refused
 
 POOL = IPv6Network("fd68:6174:6f00::/40")
 EVERYTHING = {"DestinationIpv6CidrBlock": "::/0"}

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.ec2.networks import Platform, by, refused
+from tests.conformance.ec2.networks import Platform, by
 from tests.conformance.ec2.nodes import converge, node
+from tests.conformance.serving import refused
 
 ALL = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
 ANYWHERE = "0.0.0.0/0"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from ipaddress import IPv6Network
 from typing import Any
 
-from tests.conformance.ec2.networks import Platform, by, refused
+from tests.conformance.ec2.networks import Platform, by
 from tests.conformance.ec2.test_ec2_journeys import ANYWHERE, Terraform, everything, named
+from tests.conformance.serving import refused
 
 ANYWHERE6 = "::/0"
 

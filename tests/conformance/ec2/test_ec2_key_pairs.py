@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.ec2.networks import Platform, by, refused
+from tests.conformance.ec2.networks import Platform, by
+from tests.conformance.serving import refused
 
 ED25519 = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKfuUeGSgsoXsXy4/FrSbnBdUPN6FGGjc7ogQ4absaWJ me@home"
 

@@ -11,8 +11,9 @@ from hatoba.core.records import replace
 from hatoba.fleet import model as fleet
 from hatoba.services.ec2.model.nat import SHOWN, nat_gateways
 from tests.conformance.ec2 import nodes
-from tests.conformance.ec2.networks import Platform, by, refused
+from tests.conformance.ec2.networks import Platform, by
 from tests.conformance.ec2.nodes import node
+from tests.conformance.serving import refused
 
 OUTSIDE = {"DestinationCidrBlock": "0.0.0.0/0"}
 

@@ -11,7 +11,8 @@ from hatoba.core.records import replace
 from hatoba.fleet import model as fleet
 from hatoba.services.ec2.controller.peering import PeeringController
 from hatoba.services.ec2.model.peering import peerings
-from tests.conformance.ec2.networks import Platform, by, fresh_account, fresh_region, refused
+from tests.conformance.ec2.networks import Platform, by
+from tests.conformance.serving import fresh_account, fresh_region, refused
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.ec2.networks import ACCOUNT, Platform, refused
+from tests.conformance.ec2.networks import Platform
+from tests.conformance.serving import ACCOUNT, refused
 
 
 @pytest.fixture

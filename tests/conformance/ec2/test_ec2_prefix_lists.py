@@ -9,7 +9,8 @@ import pytest
 from hatoba.core.keys import Scope
 from hatoba.fleet import model as fleet
 from hatoba.services.ec2.model import prefixlist
-from tests.conformance.ec2.networks import ACCOUNT, Platform, by, refused
+from tests.conformance.ec2.networks import Platform, by
+from tests.conformance.serving import ACCOUNT, refused
 
 
 def entry(cidr: str, description: str | None = None) -> dict[str, str]:

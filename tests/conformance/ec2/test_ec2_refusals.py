@@ -16,7 +16,8 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
 from hatoba.services.ec2.api import ec2 as room
-from tests.conformance.ec2.networks import ACCOUNT, SECRET, Platform, by, fresh_region
+from tests.conformance.ec2.networks import Platform, by
+from tests.conformance.serving import ACCOUNT, SECRET, fresh_region
 
 MODEL = ServiceModel(Loader().load_service_model("ec2", "service-2"), "ec2")
 IMPLEMENTED = {

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.ec2.networks import by, refused
+from tests.conformance.ec2.networks import by
+from tests.conformance.serving import refused
 
 OUTSIDE = {"DestinationCidrBlock": "0.0.0.0/0"}
 

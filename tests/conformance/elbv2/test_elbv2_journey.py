@@ -40,7 +40,7 @@ def test_the_main_job(tmp_path: Path) -> None:
             LoadBalancerArn=arn, Protocol="HTTP", Port=80, DefaultActions=[{"Type": "forward", "TargetGroupArn": of}]
         )
         assert elb.describe_target_groups(TargetGroupArns=[of])["TargetGroups"][0]["LoadBalancerArns"] == [arn]
-        platform.run(world.settle)
+        platform.wait(world.settle())
         elb.get_waiter("target_in_service").wait(TargetGroupArn=of, WaiterConfig={"Delay": 1})
         (wanted,) = world.wanted().balancers
         assert wanted.addresses == tuple(each["PrivateIpAddress"] for each in sorted(interfaces, key=_subnet))
@@ -54,13 +54,13 @@ def test_the_main_job(tmp_path: Path) -> None:
             "Description": "Target deregistration is in progress",
         }
         assert world.wanted().groups[0].targets[0].state == "draining"
-        platform.run(lambda: world.pass_time(301))
+        platform.wait(world.pass_time(301))
         assert elb.describe_target_health(TargetGroupArn=of)["TargetHealthDescriptions"] == []
         assert world.wanted().groups[0].targets == ()
 
         elb.delete_load_balancer(LoadBalancerArn=arn)
         elb.get_waiter("load_balancers_deleted").wait(LoadBalancerArns=[arn], WaiterConfig={"Delay": 1})
-        platform.run(world.settle)
+        platform.wait(world.settle())
         assert world.carried() == []
         assert ec2.describe_network_interfaces()["NetworkInterfaces"] == []
         elb.delete_target_group(TargetGroupArn=of)

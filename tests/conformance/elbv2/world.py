@@ -6,16 +6,12 @@ Time stands still until the test moves it; `settle` waits until nothing is left 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import boto3
 import msgspec
-import uvloop
-from botocore.config import Config
 
 from hatoba.aws.sigv4 import Credential
 from hatoba.core.clock import ManualClock
@@ -30,9 +26,6 @@ from hatoba.fleet.messages import decoder
 from hatoba.fleet.needed import Ref, needed
 from hatoba.gateway import access
 from hatoba.gateway.call import idempotent
-from hatoba.gateway.front import front
-from hatoba.gateway.http import Request, Response, Server
-from hatoba.gateway.own import Own
 from hatoba.gateway.path import Settings
 from hatoba.gateway.plane import ControlPlane
 from hatoba.gateway.room import Service
@@ -49,6 +42,7 @@ from hatoba.services.iam import model as iam_model
 from hatoba.services.iam.authorizer import PolicyAuthorizer
 from hatoba.store import Change, Store
 from hatoba.store.sqlite import SqliteJournal
+from tests.conformance.serving import Served, in_a_thread, listening
 
 T = TypeVar("T")
 
@@ -272,52 +266,25 @@ async def world(path: Path, **options: Any) -> AsyncIterator[World]:
         await made.close()
 
 
-class Served:
-    """A world behind the real server, in a thread, for real clients."""
+class Serving(Served):
+    """A world behind the real server."""
 
-    def __init__(self, world: World, port: int, loop: asyncio.AbstractEventLoop) -> None:
-        self.world = world
-        self.port = port
-        self._loop = loop
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world, self.plane = world, world.plane
 
     def client(self, service: str = "elbv2") -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=f"http://localhost:{self.port}",
-            region_name=REGION,
-            aws_access_key_id=KEY[0],
-            aws_secret_access_key=KEY[1],
-            config=Config(retries={"total_max_attempts": 1}),
-        )
-
-    def run(self, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Runs something in the platform's own loop."""
-        return asyncio.run_coroutine_threadsafe(make(), self._loop).result(20)
+        return self.connect(service, *KEY, region=REGION)
 
 
 @contextmanager
-def served(path: Path) -> Iterator[Served]:
-    started: list[Served] = []
-    ready, stop = threading.Event(), asyncio.Event()
-
-    async def serve() -> None:
+def served(path: Path) -> Iterator[Serving]:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Serving]:
         async with world(path) as made:
-            own = Own(version="test", components=dict)
-            server = Server(front(aws=made.plane.path, registry=_registry, own_paths=own))
-            started.append(Served(made, await server.listen("localhost", 0), asyncio.get_running_loop()))
-            ready.set()
-            await stop.wait()
-            await server.close(grace=1)
+            serving = Serving(made)
+            async with listening(made.plane) as serving.port:
+                yield serving
 
-    thread = threading.Thread(target=lambda: uvloop.run(serve()))
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield started[0]
-    finally:
-        started[0]._loop.call_soon_threadsafe(stop.set)
-        thread.join()
-
-
-async def _registry(request: Request) -> Response:
-    return Response(status=404)
+    with in_a_thread(opened) as serving:
+        yield serving

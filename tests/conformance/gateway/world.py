@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import boto3
-import uvloop
 from botocore.config import Config
 
 from hatoba.aws.shapes import ecs as t
@@ -32,6 +30,7 @@ from hatoba.gateway.plane import ControlPlane
 from hatoba.gateway.room import Service
 from hatoba.store import Store, Table
 from hatoba.store.sqlite import SqliteJournal
+from tests.conformance.serving import Served, in_a_thread
 from tests.unit.gateway.roles_pass import RolesPass
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -179,14 +178,13 @@ def identities(now: float) -> access.KnownKeys:
     )
 
 
-class World:
+class World(Served):
     """What a test sees of it."""
 
-    def __init__(self, port: int, plane: ControlPlane, server: Server, loop: asyncio.AbstractEventLoop) -> None:
-        self.port = port
+    def __init__(self, plane: ControlPlane, server: Server) -> None:
+        super().__init__()
         self.plane = plane
         self.server = server
-        self.loop = loop
 
     @property
     def url(self) -> str:
@@ -210,10 +208,8 @@ class World:
 
 @contextmanager
 def world(folder: Path, *, auth: bool = True, strict: bool = True) -> Iterator[World]:
-    started: list[World] = []
-    ready, stop = threading.Event(), asyncio.Event()
-
-    async def serve() -> None:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[World]:
         clock, sealer = SystemClock(), Sealer.from_file(folder / "key")
         store = Store(SqliteJournal(folder / "journal.db"), [counters, idempotent], sealer)
         store.open()
@@ -230,22 +226,14 @@ def world(folder: Path, *, auth: bool = True, strict: bool = True) -> Iterator[W
         )
         own = Own(version="test", components=lambda: {"store": "ok"}, collectors=[plane.metrics.collect])
         own.status = "ready"
-        server = Server(front(aws=plane.path, registry=_registry, own_paths=own))
-        port = await server.listen("127.0.0.1", 0)
-        started.append(World(port, plane, server, asyncio.get_running_loop()))
-        ready.set()
-        await stop.wait()
-        await server.close(grace=1)
+        made = World(plane, Server(front(aws=plane.path, registry=_registry, own_paths=own)))
+        made.port = await made.server.listen("127.0.0.1", 0)
+        yield made
+        await made.server.close(grace=1)
         store.close()
 
-    thread = threading.Thread(target=lambda: uvloop.run(serve()))
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield started[0]
-    finally:
-        started[0].loop.call_soon_threadsafe(stop.set)
-        thread.join()
+    with in_a_thread(opened) as made:
+        yield made
 
 
 async def _registry(request: Request) -> Response:

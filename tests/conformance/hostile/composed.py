@@ -6,16 +6,12 @@ of, anew if one of them has changed anything.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
-
-import uvloop
 
 from hatoba.app.rooms import ROOMS, tables
 from hatoba.core.clock import SystemClock
@@ -26,9 +22,6 @@ from hatoba.core.secret import Sealer
 from hatoba.core.verdicts import Verdicts
 from hatoba.gateway import access
 from hatoba.gateway.access import Authorizer, Identities, KnownKeys, SamlKeys, SecondFactors
-from hatoba.gateway.front import front
-from hatoba.gateway.http import Server
-from hatoba.gateway.own import Own
 from hatoba.gateway.path import Settings
 from hatoba.gateway.plane import ControlPlane
 from hatoba.registry.mount import mount
@@ -47,6 +40,7 @@ from hatoba.streams.engine import DiskStreams
 from hatoba.streams.port import Streams
 from hatoba.trail.disk import DiskTrail
 from tests.conformance.hostile.vouching import vouchers
+from tests.conformance.serving import Served, in_a_thread, listening
 
 T = TypeVar("T")
 SCOPE = Scope("aws", "123456789012", "us-east-1")
@@ -82,9 +76,10 @@ LIFECYCLE = json.dumps(
 )
 
 
-class Composed:
-    def __init__(self, plane: ControlPlane, port: int, loop: asyncio.AbstractEventLoop) -> None:
-        self.plane, self.port, self._loop = plane, port, loop
+class Composed(Served):
+    def __init__(self, plane: ControlPlane) -> None:
+        super().__init__()
+        self.plane = plane
         self.known: dict[str, Any] = {}  # by member: what a request may name
         self._made_at = -1
 
@@ -99,15 +94,11 @@ class Composed:
 
     def ready(self) -> dict[str, Any]:
         # Nothing else brings the audit on: it would write between a request and its answer.
-        self.run(self.plane.get(Recorder).flush())
+        self.wait(self.plane.get(Recorder).flush())
         if self.seq != self._made_at:
-            self.run(self._make())
+            self.wait(self._make())
             self._made_at = self.seq
         return self.known
-
-    def run(self, what: Coroutine[Any, Any, T]) -> T:
-        """In the platform's loop."""
-        return asyncio.run_coroutine_threadsafe(what, self._loop).result(20)
 
     async def _make(self) -> None:
         store = self.plane.store
@@ -342,10 +333,9 @@ class Composed:
 @contextmanager
 def composed(folder: Path, authorizer: Callable[[Store], Authorizer] | None = None) -> Iterator[Composed]:
     """`authorizer`: who decides, made for the store; else policies, as in earnest."""
-    started: list[Composed] = []
-    ready, stop = threading.Event(), asyncio.Event()
 
-    async def serve() -> None:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Composed]:
         clock, ids, sealer = SystemClock(), SeededIds(7), Sealer(bytes(32))
         store = Store(MemoryJournal(MemoryDisk(kept=100)), tables(), sealer)
         store.open()
@@ -378,23 +368,13 @@ def composed(folder: Path, authorizer: Callable[[Store], Authorizer] | None = No
         plane.provide(Verdicts, Verdicts(sealer))
         plane.provide(Keys, Keys(clock))
         plane.provide(PublicPool, PublicPool(network="100.64.0.0/16", transit="100.64.0.0/18"))
-        own = Own(version="test", components=dict)
-        server = Server(front(aws=plane.path, registry=mount(registry.engine), own_paths=own), clock=clock)
-        port = await server.listen("127.0.0.1", 0)
-        started.append(Composed(plane, port, asyncio.get_running_loop()))
-        ready.set()
-        await stop.wait()
-        await server.close(grace=1)
+        made = Composed(plane)
+        async with listening(plane, registry=mount(registry.engine), clock=clock) as made.port:
+            yield made
         registry.engine.close()
         await streams.close()
         await recorder.close()
         store.close()
 
-    thread = threading.Thread(target=lambda: uvloop.run(serve()), daemon=True)
-    thread.start()
-    assert ready.wait(20)
-    try:
-        yield started[0]
-    finally:
-        started[0]._loop.call_soon_threadsafe(stop.set)
-        thread.join(20)
+    with in_a_thread(opened) as made:
+        yield made

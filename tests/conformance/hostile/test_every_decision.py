@@ -87,7 +87,7 @@ class World:
                 )
             await store.durable()
 
-        self.platform.run(write())
+        self.platform.wait(write())
 
     def ask(self, operation: Operation, params: dict[str, Any]) -> AwsError | None:
         """As the user; None when it was carried out."""
@@ -105,7 +105,7 @@ class World:
         )
         self.judge.lacking, self.judge.asked = None, 0
         try:
-            self.platform.run(plane.operations.perform(bound, params, call))
+            self.platform.wait(plane.operations.perform(bound, params, call))
         except AwsError as error:
             return error
         self._spent = True

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.ec2.networks import Platform, fresh_account, served
+from tests.conformance.ec2.networks import Platform, served
+from tests.conformance.serving import fresh_account
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from hatoba.services.iam.usage import GRAIN
-from tests.conformance.ec2.networks import Platform, refused
+from tests.conformance.ec2.networks import Platform
+from tests.conformance.serving import refused
 
 ALLOW = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": ALLOW})

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from hatoba.services.acm import x509
-from tests.conformance.ec2.networks import Platform, refused
+from tests.conformance.ec2.networks import Platform
+from tests.conformance.serving import refused
 
 DAY = 86400.0
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.ec2.networks import Platform, fresh_account, refused
+from tests.conformance.ec2.networks import Platform
+from tests.conformance.serving import fresh_account, refused
 
 EXECUTION = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"

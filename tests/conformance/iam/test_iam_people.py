@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.ec2.networks import Platform, fresh_account, refused, served
+from tests.conformance.ec2.networks import Platform, served
+from tests.conformance.serving import fresh_account, refused
 
 
 @pytest.fixture

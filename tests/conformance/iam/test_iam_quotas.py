@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from hatoba.services.iam.model import CERTIFICATE, GROUP, MFA, POLICY, PROFILE, ROLE, SAML, USER, Kind
-from tests.conformance.ec2.networks import refused
+from tests.conformance.serving import refused
 
 DOCUMENT = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}
 TRUST = {"Statement": {"Effect": "Allow", "Principal": {"Service": "ecs.amazonaws.com"}, "Action": "sts:AssumeRole"}}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.ec2.networks import refused
+from tests.conformance.serving import refused
 
 
 def document(*statements: dict[str, Any], **rest: Any) -> str:

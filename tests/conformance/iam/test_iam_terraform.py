@@ -8,8 +8,9 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 
 from hatoba.services.acm import x509
-from tests.conformance.ec2.networks import Platform, refused
+from tests.conformance.ec2.networks import Platform
 from tests.conformance.iam.assertions import metadata, pair
+from tests.conformance.serving import refused
 
 ALLOW = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": [ALLOW]})

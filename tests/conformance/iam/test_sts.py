@@ -11,7 +11,8 @@ import pytest
 from hatoba.core.keys import Scope
 from hatoba.core.records import replace
 from hatoba.services.sts.model import EVERYWHERE, sessions
-from tests.conformance.ec2.networks import Platform, fresh_account, refused, served
+from tests.conformance.ec2.networks import Platform, served
+from tests.conformance.serving import fresh_account, refused
 
 
 def trust(principal: Any, **rest: Any) -> str:
@@ -95,7 +96,7 @@ def test_a_service_assumes_the_roles_of_its_tasks(platform: Platform, iam: Any, 
         return arn
 
     scope, task = Scope("aws", account, "eu-west-1"), f"arn:aws:ecs:eu-west-1:{account}:task/default/1"
-    ask = platform.door(scope, "ecs", task)
+    ask = platform.door(scope, "ecs", source=task)
     ours = made("Ours", f"arn:aws:ecs:eu-west-1:{account}:*", account)
     assert ask("sts", "assume_role", RoleArn=ours, RoleSessionName="task", DurationSeconds=21600)["Credentials"]
     elsewhere = made("Elsewhere", f"arn:aws:ecs:us-east-1:{account}:*", account)
@@ -103,7 +104,7 @@ def test_a_service_assumes_the_roles_of_its_tasks(platform: Platform, iam: Any, 
     for role in (elsewhere, others):
         with pytest.raises(Exception, match="is not authorized to perform: sts:AssumeRole"):
             ask("sts", "assume_role", RoleArn=role, RoleSessionName="task")
-    for other in (platform.door(scope, "elbv2", task), platform.door(scope, "ecs")):  # who does not say for what
+    for other in (platform.door(scope, "elbv2", source=task), platform.door(scope, "ecs")):  # who does not say for what
         with pytest.raises(Exception, match="is not authorized to perform: sts:AssumeRole"):
             other("sts", "assume_role", RoleArn=ours, RoleSessionName="task")
 

@@ -13,8 +13,9 @@ import pytest
 
 from hatoba.services.acm import x509
 from hatoba.services.sts.model import EVERYWHERE, sessions
-from tests.conformance.ec2.networks import Platform, fresh_account, refused, served
+from tests.conformance.ec2.networks import Platform, served
 from tests.conformance.iam.assertions import OURS, PLACE, assertion, metadata, private_pem, response
+from tests.conformance.serving import fresh_account, refused
 
 PERSON = "urn:oid:1.3.6.1.4.1.5923.1.1.1"
 

@@ -14,7 +14,8 @@ from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Principal, SessionContext
 from hatoba.services.iam.plan import totp
 from hatoba.services.sts.model import EVERYWHERE, sessions
-from tests.conformance.ec2.networks import Platform, fresh_account, refused
+from tests.conformance.ec2.networks import Platform
+from tests.conformance.serving import fresh_account, refused
 
 POLICY = json.dumps(
     {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": ["s3:*", "sts:*"], "Resource": "*"}}

@@ -13,8 +13,9 @@ import pytest
 from hatoba.core.clock import ManualClock
 from hatoba.services.sts import oidc
 from hatoba.services.sts.model import EVERYWHERE, sessions
-from tests.conformance.ec2.networks import Platform, refused
+from tests.conformance.ec2.networks import Platform
 from tests.conformance.iam.provider import STRANGE, WELL_KNOWN, Provider, jwks, provided, token
+from tests.conformance.serving import refused
 
 _names = itertools.count(1)
 

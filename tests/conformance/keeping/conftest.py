@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.ec2.networks import fresh_account
 from tests.conformance.keeping.rooms import Platform, served
+from tests.conformance.serving import fresh_account
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
-from tests.conformance.ec2.networks import refused
+from tests.conformance.serving import refused
 
 CONTEXT = {"app": "shop", "stage": "prod"}
 

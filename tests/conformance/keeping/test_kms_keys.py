@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from hatoba.core.keys import Scope
-from tests.conformance.ec2.networks import refused
 from tests.conformance.keeping.rooms import Platform
+from tests.conformance.serving import refused
 
 
 def made(kms: Any, **more: Any) -> str:

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
-from tests.conformance.ec2.networks import refused
 from tests.conformance.keeping.test_kms_cryptography import CONTEXT, FOR_EVER, made, wrapped
+from tests.conformance.serving import refused
 
 EDWARDS = {"KeySpec": "ECC_NIST_EDWARDS25519", "KeyUsage": "SIGN_VERIFY"}
 KEM = {"EncapsulationAlgorithm": "ML_KEM"}

@@ -11,8 +11,8 @@ import pytest
 
 from hatoba.core.keys import Scope
 from hatoba.gateway.access import root
-from tests.conformance.ec2.networks import refused
 from tests.conformance.keeping.rooms import Platform
+from tests.conformance.serving import refused
 
 
 def token(letter: str) -> str:

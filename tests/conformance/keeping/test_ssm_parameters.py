@@ -9,8 +9,8 @@ import pytest
 
 from hatoba.core.keys import Scope
 from hatoba.gateway.access import root
-from tests.conformance.ec2.networks import refused
 from tests.conformance.keeping.rooms import Platform
+from tests.conformance.serving import refused
 
 
 def put(ssm: Any, name: str, value: str = "v", **more: Any) -> int:

@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 from hatoba.core.keys import Scope
 from hatoba.services.organizations.controller.openings import trust
 from hatoba.services.organizations.model import Creation, creations
-from tests.conformance.ec2.networks import fresh_account, refused
 from tests.conformance.organizations.world import ROLE, Company, World, allow
+from tests.conformance.serving import fresh_account, refused
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ def test_an_account_comes_to_be_and_is_entered_by_its_role(world: World, company
     )["CreateAccountStatus"]
     assert made["State"] == "IN_PROGRESS"
     assert "AccountId" not in made
-    world.wait(made)
+    world.created()
     status = company.org.describe_create_account_status(CreateAccountRequestId=made["Id"])["CreateAccountStatus"]
     assert status["State"] == "SUCCEEDED"
     assert status["CompletedTimestamp"] >= status["RequestedTimestamp"]
@@ -81,7 +81,7 @@ def test_another_name_for_the_role(company: Company) -> None:
 def test_an_address_belongs_to_one_account(world: World, company: Company) -> None:
     company.opened("dev")
     made = company.org.create_account(Email=f"DEV@{company.id}.test", AccountName="again")["CreateAccountStatus"]
-    world.wait(made)
+    world.created()
     [failed] = company.org.list_create_account_status(States=["FAILED"])["CreateAccountStatuses"]
     assert (failed["Id"], failed["FailureReason"]) == (made["Id"], "EMAIL_ALREADY_EXISTS")
     assert "AccountId" not in failed
@@ -197,7 +197,7 @@ def test_a_crash_in_between_makes_one_account(world: World, company: Company) ->
             tx.put(creations, creation)
 
     world.run(put)
-    world.wait(None)
+    world.created()
     member = company.boss.assume(number)
     attached = member("iam").list_attached_role_policies(RoleName=ROLE)["AttachedPolicies"]
     assert [one["PolicyName"] for one in attached] == ["AdministratorAccess"]
@@ -216,7 +216,7 @@ def test_the_cli_makes_an_account_and_enters_it(world: World, company: Company, 
     query = ("--query", "CreateAccountStatus.Id")
     asked = ("--email", "cli@example.test", "--account-name", "cli")
     id_ = aws("organizations", "create-account", *asked, *query)
-    world.wait(id_)
+    world.created()
     query = ("--query", "CreateAccountStatus.AccountId")
     number = aws("organizations", "describe-create-account-status", "--create-account-request-id", id_, *query)
     role = f"arn:aws:iam::{number}:role/{ROLE}"

@@ -15,8 +15,8 @@ from hatoba.gateway.access import anonymous
 from hatoba.gateway.call import Call
 from hatoba.services.sts.api.room import Role, vouched
 from hatoba.services.sts.plan.limits import Wish
-from tests.conformance.ec2.networks import refused
 from tests.conformance.organizations.world import Company, Somebody, World, allow, deny, document
+from tests.conformance.serving import refused
 
 DENIED = "with an explicit deny in a service control policy"
 FULL = "p-FullAWSAccess"

@@ -6,8 +6,8 @@ from typing import Any
 
 from hatoba.core.keys import Scope
 from hatoba.services.iam.model import Used, Uses, uses
-from tests.conformance.ec2.networks import refused
 from tests.conformance.organizations.world import Company, World, allow, deny
+from tests.conformance.serving import refused
 
 
 def used(world: World, account: str, subject: str, **services: float) -> None:

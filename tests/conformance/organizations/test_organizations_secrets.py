@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.conformance.ec2.networks import refused
 from tests.conformance.organizations.test_organizations_sharing import key_for
 from tests.conformance.organizations.world import Company, Somebody, World, allow, document
+from tests.conformance.serving import refused
 
 pytestmark = pytest.mark.slow
 

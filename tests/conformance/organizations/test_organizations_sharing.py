@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.conformance.ec2.networks import refused
 from tests.conformance.organizations.world import Company, Somebody, World, allow, deny, document
+from tests.conformance.serving import refused
 
 pytestmark = pytest.mark.slow
 NO_POLICY = "because no resource-based policy allows the kms:{} action"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.conformance.ec2.networks import refused
 from tests.conformance.organizations.world import Company, World, allow, deny, document
+from tests.conformance.serving import refused
 
 pytestmark = pytest.mark.slow
 SERVICE, RESOURCE = "SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"

@@ -1,4 +1,4 @@
-"""Organizations and the rooms whose access it decides, behind the real server, in a thread, for real clients.
+"""Organizations and the rooms whose access it decides, behind the real server.
 
 Whoever asks signs: the roots of accounts that stand alone have keys (`AKIA` and the number), everybody else gets theirs
 from the platform. Each test has an account of its own, so that they share one platform and do not meet.
@@ -8,29 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
-
-import boto3
-import uvloop
-from botocore.config import Config
 
 from hatoba.app.credentials import AnyOf
 from hatoba.core.clock import SystemClock
 from hatoba.core.ids import RandomIds
-from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
 from hatoba.core.secret import Sealer
 from hatoba.fleet import model as fleet
 from hatoba.gateway import access
 from hatoba.gateway.call import idempotent
-from hatoba.gateway.front import front
-from hatoba.gateway.http import Request, Response, Server
 from hatoba.gateway.membership import Memberships
-from hatoba.gateway.own import Own
 from hatoba.gateway.path import Settings
 from hatoba.gateway.plane import ControlPlane
 from hatoba.gateway.tags import tags
@@ -56,7 +47,7 @@ from hatoba.services.sts.api import sts
 from hatoba.services.sts.identities import Sessions
 from hatoba.store import Store, Table
 from hatoba.store.sqlite import SqliteJournal
-from tests.conformance.ec2.networks import SECRET, RootOfAnyAccount, fresh_account
+from tests.conformance.serving import REGION, SECRET, RootOfAnyAccount, Served, fresh_account, in_a_thread, listening
 
 TABLES = (
     *EC2,
@@ -72,10 +63,9 @@ TABLES = (
 ROLE = "OrganizationAccountAccessRole"
 
 
-class World:
-    """Made in the loop that serves it."""
-
+class World(Served):
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.clock = SystemClock()
         sealer = Sealer(b"k" * 32)
         self.store = Store(SqliteJournal(folder / "journal.db", "NORMAL"), TABLES, sealer)
@@ -100,48 +90,19 @@ class World:
         keepers = (*room.controllers(self.plane), *secrets_controllers(self.plane))
         self.runner = Runner(self.store, self.clock, keepers)
         self.runner.start()
-        self.loop = asyncio.get_running_loop()
-        self.port = 0
 
-    def client(self, service: str, key: tuple[str, str, str | None], *, region: str = "us-east-1") -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=f"http://localhost:{self.port}",
-            region_name=region,
-            aws_access_key_id=key[0],
-            aws_secret_access_key=key[1],
-            aws_session_token=key[2],
-            config=Config(retries={"total_max_attempts": 1}),
-        )
-
-    def run(self, act: Any) -> None:
-        """Something synchronous in the platform's own loop."""
-
-        async def acted() -> None:
-            act()
-            await self.store.durable()
-
-        asyncio.run_coroutine_threadsafe(acted(), self.loop).result(20)
-
-    def door(self, scope: Scope, service: str) -> Any:
-        """What another room does: `ask("iam", "create_user", …)` under its service role."""
-
-        def ask(name: str, operation: str, **params: Any) -> Any:
-            asked = getattr(getattr(self.plane.door(scope, service), name), operation)(**params)
-            return asyncio.run_coroutine_threadsafe(asked, self.loop).result(20)
-
-        return ask
+    def client(self, service: str, key: tuple[str, str, str | None], *, region: str = REGION) -> Any:
+        return self.connect(service, *key, region=region)
 
     def alone(self) -> Somebody:
         """The root of an account of its own."""
         number = fresh_account()
         return Somebody(self, number, (f"AKIA{number}", SECRET, None))
 
-    def wait(self, made: Any) -> Any:
-        """A status of CreateAccount, until nothing is IN_PROGRESS any more."""
+    def created(self) -> None:
+        """Until no CreateAccount is IN_PROGRESS any more."""
         creations = room.model.creations
         self.until(creations, lambda: all(one.state != "IN_PROGRESS" for one in self.store.all(creations)))
-        return made
 
     def replicated(self) -> None:
         """Until every replica in another account has been tried."""
@@ -151,18 +112,17 @@ class World:
     def until(self, table: Table[Any], holds: Callable[[], bool]) -> None:
         """Woken by the store, not by the time."""
 
-        async def wait() -> None:
-            changed = asyncio.Event()
-            stop = self.store.feed.subscribe(table, lambda change: changed.set())
+        async def changed() -> None:
+            news = asyncio.Event()
+            stop = self.store.feed.subscribe(table, lambda change: news.set())
             try:
                 while not holds():
-                    changed.clear()
-                    async with asyncio.timeout(20):
-                        await changed.wait()
+                    news.clear()
+                    await news.wait()
             finally:
                 stop()
 
-        asyncio.run_coroutine_threadsafe(wait(), self.loop).result(30)
+        self.wait(changed())
 
 
 class Somebody:
@@ -171,7 +131,7 @@ class Somebody:
     def __init__(self, world: World, account: str, key: tuple[str, str, str | None]) -> None:
         self.world, self.account, self.key = world, account, key
 
-    def __call__(self, service: str, *, region: str = "us-east-1") -> Any:
+    def __call__(self, service: str, *, region: str = REGION) -> Any:
         return self.world.client(service, self.key, region=region)
 
     def assume(self, account: str, role: str = ROLE) -> Somebody:
@@ -209,7 +169,7 @@ class Company:
         """Its number."""
         asked = {"AccountName": name, "Email": f"{name}@{self.id}.test", **more}
         made = self.org.create_account(**asked)["CreateAccountStatus"]
-        self.world.wait(made)
+        self.world.created()
         status = self.org.describe_create_account_status(CreateAccountRequestId=made["Id"])["CreateAccountStatus"]
         assert status["State"] == "SUCCEEDED", status
         number: str = status["AccountId"]
@@ -244,31 +204,14 @@ def deny(*actions: str, on: str = "*", **more: Any) -> dict[str, Any]:
 
 @contextmanager
 def served(folder: Path) -> Iterator[World]:
-    started: list[World] = []
-    ready, stop = threading.Event(), asyncio.Event()
-
-    async def serve() -> None:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[World]:
         world = World(folder)
-        own = Own(version="test", components=dict)
-        server = Server(front(aws=world.plane.path, registry=_registry, own_paths=own))
-        world.port = await server.listen("localhost", 0)
-        started.append(world)
-        ready.set()
-        await stop.wait()
-        await server.close(grace=1)
+        async with listening(world.plane) as world.port:
+            yield world
         await world.runner.close()
         await world.store.durable()
         world.store.close()
 
-    thread = threading.Thread(target=lambda: uvloop.run(serve()), daemon=True)
-    thread.start()
-    assert ready.wait(20)
-    try:
-        yield started[0]
-    finally:
-        started[0].loop.call_soon_threadsafe(stop.set)
-        thread.join(20)
-
-
-async def _registry(request: Request) -> Response:
-    return Response(status=404)
+    with in_a_thread(opened) as world:
+        yield world

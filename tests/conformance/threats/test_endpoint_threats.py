@@ -23,7 +23,8 @@ from hatoba.gateway.http import Request, Response, Server
 from hatoba.gateway.own import shown
 from hatoba.gateway.way import Way
 from hatoba.services.ec2.entrances import endpoint_at, names_at
-from tests.conformance.ec2.networks import SECRET, Platform, fresh_account, refused, served
+from tests.conformance.ec2.networks import Platform, served
+from tests.conformance.serving import SECRET, fresh_account, refused
 from tests.conformance.threats.disarm import without
 
 REGION = "us-east-1"

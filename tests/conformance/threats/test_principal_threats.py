@@ -15,7 +15,8 @@ from botocore.exceptions import ClientError
 
 from hatoba.core.errors import AwsError
 from hatoba.core.keys import Scope
-from tests.conformance.ec2.networks import Platform, fresh_account, served
+from tests.conformance.ec2.networks import Platform, served
+from tests.conformance.serving import fresh_account
 from tests.conformance.threats.disarm import without
 
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
@@ -138,7 +139,7 @@ def a_role_by_a_service_for_another_region(victim: Victim) -> bool:
     source = f"arn:aws:ecs:eu-west-1:{victim.account}:*"
     role = victim.role({"Service": "ecs-tasks.amazonaws.com"}, ArnLike={"aws:SourceArn": source})
     task = f"arn:aws:ecs:us-east-1:{victim.account}:task/default/1"
-    ask = victim.platform.door(Scope("aws", victim.account, "us-east-1"), "ecs", task)
+    ask = victim.platform.door(Scope("aws", victim.account, "us-east-1"), "ecs", source=task)
     return works(lambda: ask("sts", "assume_role", RoleArn=role, RoleSessionName="task"))
 
 

@@ -16,9 +16,10 @@ import pytest
 from botocore.exceptions import ClientError
 from lxml import etree
 
-from tests.conformance.ec2.networks import Platform, fresh_account, served
+from tests.conformance.ec2.networks import Platform, served
 from tests.conformance.iam.assertions import PLACE, SAML, assertion, metadata, private_pem, response
 from tests.conformance.iam.test_sts_saml import World
+from tests.conformance.serving import fresh_account
 from tests.conformance.threats.disarm import without
 
 SIGNATURE = "http://www.w3.org/2000/09/xmldsig#"
