@@ -51,6 +51,7 @@ from hatoba.gateway.own import AUTHORITY, Own, shown
 from hatoba.gateway.path import Settings as PathSettings
 from hatoba.gateway.plane import ControlPlane
 from hatoba.network.addresses import router as first_address
+from hatoba.objects.files import Files
 from hatoba.reconcile import Runner
 from hatoba.registry.mount import mount
 from hatoba.services import ecs as ecs_room
@@ -68,6 +69,7 @@ from hatoba.services.iam.unwrapping import Unwrapping
 from hatoba.services.iam.usage import Usage
 from hatoba.services.organizations.identities import OfOpenAccounts
 from hatoba.services.organizations.places import AccountPlaces
+from hatoba.services.s3.bodies import open_bodies
 from hatoba.services.ssm import activating
 from hatoba.services.ssm.session.endpoint import PREFIX as DATA_CHANNELS
 from hatoba.services.ssm.session.endpoint import DataChannels
@@ -173,6 +175,9 @@ class Control:
         self._registry = self._open_registry(plane)
         plane.provide(Registry, self._registry)
         await self._registry.engine.prepare()
+        self._objects = open_bodies(self._places.objects, self.store, self._sealer, self._ids)
+        await self._objects.prepare()
+        plane.provide(Files, self._objects)
         self._streams = await DiskStreams.open(self._places.logs, self._clock)
         plane.provide(Streams, self._streams)  # type: ignore[type-abstract]
         await self._meet_nodes(plane)
@@ -196,6 +201,7 @@ class Control:
         }
         self._admin = await admin.serve(self._places.admin_socket, acts)
         self._tasks.start(self._registry.keep_collecting(), "registry's collection")
+        self._tasks.start(self._objects.sweep(), "objects that nobody wants")
         self._tasks.start(self._forget_daily(), "expired client tokens")
         self.own.status = "ready"
 
@@ -345,6 +351,7 @@ class Control:
         await self.runner.close()
         await self.sessions.close()
         self._registry.engine.close()
+        self._objects.close()
         await self._streams.close()
         await self._recorder.close()
         await self.store.durable()

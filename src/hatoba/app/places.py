@@ -5,6 +5,7 @@ DIR/                  kept: everything that must survive
   credentials         the root access key (mode 600)
   control/            journal, master key, authority, log
   registry/ logs/     blobs and log streams
+  objects/            what S3's buckets hold, encrypted
   node/               the local node's own
 /run/hatoba/<name>/   sockets, pid files, namespaces: short paths, gone with the machine's uptime
 """
@@ -37,6 +38,10 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def registry(self) -> Path:
         return self.data / "registry"
+
+    @property
+    def objects(self) -> Path:
+        return self.data / "objects"
 
     @property
     def logs(self) -> Path:

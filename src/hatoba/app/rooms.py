@@ -32,6 +32,8 @@ from hatoba.services.kms.controller import Keeper
 from hatoba.services.logs import model as logs_model
 from hatoba.services.logs.api import logs
 from hatoba.services.logs.controller import Reaper, Retention
+from hatoba.services.s3 import model as s3_model
+from hatoba.services.s3.api import s3
 from hatoba.services.secretsmanager import model as secretsmanager_model
 from hatoba.services.secretsmanager.api import secretsmanager
 from hatoba.services.secretsmanager.controller import controllers as secretsmanager_controllers
@@ -92,6 +94,7 @@ ROOMS: tuple[Room, ...] = (
         tables=kms_model.TABLES,
         controllers=lambda platform: (Keeper(platform.store, platform.clock, platform.ids),),
     ),
+    Room(service=s3, tables=s3_model.TABLES),
     Room(
         service=ssm,
         tables=(*ssm_model.TABLES, *sessions_model.TABLES),

@@ -60,6 +60,10 @@ _UNDECLARED: dict[tuple[str, str], frozenset[str]] = {
 }
 
 
+# Models that declare but few of the errors which their documentation lists.
+_SILENT = frozenset({"s3"})
+
+
 class Nonconforming(TypeError):
     """A value of ours breaks its shape. The text says where and how."""
 
@@ -75,6 +79,8 @@ def output(operation: Operation, result: dict[str, Any]) -> None:
 
 def error(operation: Operation, raised: AwsError) -> None:
     """An error that the operation does not declare. Models without errors (EC2's) declare nothing to compare with."""
+    if operation.service in _SILENT:
+        return
     declared = {operation.model.shapes[name].code for name in operation.errors} | set(operation.errors)
     declared |= _UNDECLARED.get((operation.service, operation.name), frozenset()) if declared else set()
     if declared and raised.code not in declared and raised.code not in COMMON:

@@ -15,6 +15,8 @@ from hatoba.aws.walk import Walker
 from hatoba.core.errors import AwsError
 
 _CODES = ("InvalidParameterException", "ValidationException", "InvalidInput", "BadRequestException")
+_BY_PROTOCOL = {"query": "ValidationError"}  # where the model has none of these
+_BY_SERVICE = {"s3": "InvalidArgument"}
 _SHOWN = 1024  # characters of a refused value that the error repeats
 
 
@@ -273,7 +275,7 @@ def _ec2_refusal(one: Violation) -> AwsError:
 
 
 def _error(operation: Operation, message: str) -> AwsError:
-    default = "ValidationError" if operation.model.protocol == "query" else "ValidationException"
+    default = _BY_SERVICE.get(operation.service) or _BY_PROTOCOL.get(operation.model.protocol, "ValidationException")
     name = next((code for code in _CODES if code in operation.errors), default)
     shape = operation.model.error(name)
     return AwsError(message, code=shape.code if shape else name, status=shape.status if shape else 400)

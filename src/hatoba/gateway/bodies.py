@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import AsyncIterator
 
 import msgspec
 
@@ -42,7 +43,7 @@ def unpacked(request: WireRequest) -> WireRequest:
 def unsigned(request: WireRequest) -> WireRequest:
     """With signatures not looked at: a streamed body without the frames that signatures of its chunks need."""
     said = request.headers.get("x-amz-content-sha256", "")
-    if isinstance(request.body, bytes) or not said.startswith("STREAMING-"):
+    if not said.startswith("STREAMING-"):
         return request
     nobody = Verified(
         access_key_id="",
@@ -55,6 +56,17 @@ def unsigned(request: WireRequest) -> WireRequest:
         payload="STREAMING-UNSIGNED-PAYLOAD-TRAILER",
     )
     return msgspec.structs.replace(request, body=chunks.content(request, nobody))
+
+
+async def whole(pieces: AsyncIterator[bytes], limit: int) -> bytes:
+    """A body that an operation takes in one piece, though it was sent in several."""
+    found, size = [], 0
+    async for piece in pieces:
+        size += len(piece)
+        if size > limit:
+            raise BodyTooLarge(f"The request's body has more than the {limit} bytes that are taken here.")
+        found.append(piece)
+    return b"".join(found)
 
 
 def cut(error: BodyCut) -> AwsError:

@@ -39,6 +39,7 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     keys: Keys = {}
     policy: str | None = None  # the resource's own, a document
     trusts_account: bool = True  # False: identities' policies count only if the resource's policy says so (KMS)
+    holder: str | None = None  # the resource's account, where its ARN does not say it (a bucket's)
 
 
 Rule = Callable[["str", Params, "Call"], Iterable[Need]]  # the first is the action: `ecs:RunTask`

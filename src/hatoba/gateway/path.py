@@ -19,7 +19,7 @@ import msgspec
 from msgspec.structs import replace
 
 from hatoba.aws import models, protocols, sigv4
-from hatoba.aws.models import ServiceModel
+from hatoba.aws.models import Operation, ServiceModel
 from hatoba.aws.protocols import WireProtocol, unknown_operation
 from hatoba.aws.sigv4 import chunks
 from hatoba.aws.wire import WireRequest, WireResponse
@@ -27,7 +27,7 @@ from hatoba.core.errors import AwsError
 from hatoba.core.keys import Scope
 from hatoba.gateway import access, routing
 from hatoba.gateway.access import Identities
-from hatoba.gateway.bodies import FORM, cut, form_field, too_large, unpacked, unsigned
+from hatoba.gateway.bodies import FORM, cut, form_field, too_large, unpacked, unsigned, whole
 from hatoba.gateway.call import Call, Platform, Principal
 from hatoba.gateway.http import BodyCut, BodyTooLarge, Request, Response
 from hatoba.gateway.metrics import Metrics
@@ -110,7 +110,10 @@ class Path:
         bound = self._operation(passing)
         call = self._call(passing, bound, principal)
         assert passing.protocol is not None
-        params = passing.protocol.parse(bound.operation, unpacked(passing.wire))
+        wire = passing.wire
+        if not isinstance(wire.body, bytes) and not _takes_stream(bound.operation):
+            wire = replace(wire, body=await whole(wire.body, BODY_BYTES))  # in chunks that were signed one by one
+        params = passing.protocol.parse(bound.operation, unpacked(passing.protocol.addressed(wire)))
         result = await self._operations.perform(bound, params, call)
         return _answer(passing.protocol.render(bound.operation, result, passing.request_id), passing.request_id)
 
@@ -121,7 +124,7 @@ class Path:
         request = passing.request
         path, _, query = request.target.partition("?")
         head = WireRequest(method=request.method, path=path, query=query, headers=request.headers)
-        if request.headers.get("content-type", "").startswith(FORM):
+        if request.method == "POST" and request.headers.get("content-type", "").startswith(FORM):
             # Which of several services it is stands in the form.
             passing.wire = wire = replace(head, body=await request.body.read(BODY_BYTES))
             version = form_field(wire.whole_body(), b"Version")
@@ -140,7 +143,7 @@ class Path:
             streams = protocol.name in _REST and self._streams(protocol, model, head)
             body = request.body if streams else await request.body.read(self._operations.body_bytes(model.name))
             passing.wire = replace(head, body=body)
-        passing.name = protocol.operation_name(model, passing.wire)
+        passing.name = protocol.operation_name(model, protocol.addressed(passing.wire))
 
     def _stranger(self, head: WireRequest) -> bool:
         """Whether the request does not even name a key that we know. Strangers cannot make us read the models of
@@ -151,8 +154,8 @@ class Path:
         return claim is None or self._identities.find(claim[0]) is None
 
     def _streams(self, protocol: WireProtocol, model: ServiceModel, head: WireRequest) -> bool:
-        operation = model.operation(protocol.operation_name(model, head) or "")
-        return operation is not None and (operation.streaming_input or operation.event_input) is not None
+        operation = model.operation(protocol.operation_name(model, protocol.addressed(head)) or "")
+        return operation is not None and _takes_stream(operation)
 
     def _identify(self, passing: _Passing) -> Principal:
         """Who asks: by the signature, unless there is none and none is needed."""
@@ -162,11 +165,10 @@ class Path:
         if route.access_key_id is None and not self._wants_signature(passing):
             return access.anonymous(settings.account)
         assert passing.protocol is not None
-        old = passing.protocol.name in protocols.OLD
-        verified = sigv4.verify(passing.wire, self._identities.find, self._platform.clock.now(), old=old)
+        verified = passing.protocol.verify(passing.wire, self._identities.find, self._platform.clock.now())
         if verified.service != passing.model.signing_name:
-            raise _another_service(passing.model.signing_name, old=old)
-        if not isinstance(passing.wire.body, bytes):
+            raise passing.protocol.words.another_service(passing.model.signing_name)
+        if not isinstance(passing.wire.body, bytes) or verified.payload.startswith("STREAMING-"):
             passing.wire = replace(passing.wire, body=chunks.content(passing.wire, verified))
         return cast(Principal, verified.credential.principal)
 
@@ -233,15 +235,11 @@ def _check_way(passing: _Passing) -> None:
     way = passing.request.way
     if way is not None and not way.leads_to(passing.model.endpoint_prefix):
         assert passing.protocol is not None
-        raise _another_service(way.service.partition(".")[0], old=passing.protocol.name in protocols.OLD)
+        raise passing.protocol.words.another_service(way.service.partition(".")[0])
 
 
-def _another_service(wanted: str, *, old: bool) -> AwsError:
-    return AwsError(
-        f"Credential should be scoped to correct service: '{wanted}'. ",
-        code="SignatureDoesNotMatch" if old else "InvalidSignatureException",
-        status=403,
-    )
+def _takes_stream(operation: Operation) -> bool:
+    return (operation.streaming_input or operation.event_input) is not None
 
 
 def _answer(wire: WireResponse, request_id: str) -> Response:

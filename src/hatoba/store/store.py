@@ -53,6 +53,11 @@ class View:
         """The scope's records in the order of their ids, from the first one past `after`."""
         return self._store.rows(table).scan(scope, after)
 
+    def onward(self, table: Table[R], scope: Scope, first: str) -> Iterator[R]:
+        """The scope's records from the id `first` on, in order, one at a time: what is not asked for costs nothing.
+        Nothing may be written to the table meanwhile."""
+        return self._store.rows(table).onward(scope, first)
+
     def all(self, table: Table[R]) -> list[R]:
         """Every record of every scope, in no order."""
         return list(self._store.rows(table).by_key.values())

@@ -100,6 +100,12 @@ class Rows(Generic[R]):
             return iter(list(rows.values()))
         return (rows[id_] for id_ in list(rows.irange(after, inclusive=(False, True))))
 
+    def onward(self, scope: Scope, first: str) -> Iterator[R]:
+        rows = self._scopes.get(scope)
+        if rows is not None:
+            for id_ in rows.irange(first):
+                yield rows[id_]
+
     def found(self, index: str, value: Hashable) -> list[R]:
         bucket = self._indexes[index].get(value)
         return list(bucket.values()) if bucket else []

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatoba.aws import sigv4
-from hatoba.aws.sigv4 import Credential
+from hatoba.aws.sigv4 import Credential, refusals
 from hatoba.aws.wire import WireRequest
 from hatoba.core.errors import AwsError
 
@@ -49,7 +49,7 @@ def signed(kind: str, key: Credential, method: str, url: str, body: bytes, heade
 
 
 def verified(request: WireRequest, now: float = NOW, *, old: bool = False) -> sigv4.Verified:
-    return sigv4.verify(request, _KEYS.get, now, old=old)
+    return sigv4.verify(request, _KEYS.get, now, words=refusals.QUERY if old else refusals.JSON)
 
 
 def refusal(request: WireRequest, now: float = NOW, *, old: bool = False) -> AwsError:
@@ -143,7 +143,7 @@ def test_keys() -> None:
 
     def with_key(key: Credential | None, old: bool = False) -> AwsError:
         with pytest.raises(AwsError) as caught:
-            sigv4.verify(request, lambda _: key, NOW, old=old)
+            sigv4.verify(request, lambda _: key, NOW, words=refusals.QUERY if old else refusals.JSON)
         return caught.value
 
     text = "The security token included in the request is invalid."

@@ -24,6 +24,7 @@ from hatoba.gateway import access
 from hatoba.gateway.access import Authorizer, Identities, KnownKeys, SamlKeys, SecondFactors
 from hatoba.gateway.path import Settings
 from hatoba.gateway.plane import ControlPlane
+from hatoba.objects.files import Files
 from hatoba.registry.mount import mount
 from hatoba.services.cloudtrail.recorder import Recorder
 from hatoba.services.ec2.model.interface import PublicPool
@@ -33,6 +34,7 @@ from hatoba.services.ecs import Settings as EcsSettings
 from hatoba.services.iam.authorizer import PolicyAuthorizer
 from hatoba.services.iam.factors import Devices
 from hatoba.services.iam.unwrapping import Unwrapping
+from hatoba.services.s3.bodies import open_bodies
 from hatoba.services.sts.oidc import Keys
 from hatoba.store import Store
 from hatoba.store.memory import MemoryDisk, MemoryJournal
@@ -160,6 +162,8 @@ class Composed(Served):
         ]
         await door.logs.create_log_group(logGroupName="group")
         await door.logs.create_log_stream(logGroupName="group", logStreamName="stream")
+        await door.s3.create_bucket(Bucket="bucket")
+        await door.s3.put_object(Bucket="bucket", Key="key", Body=b"abc")
         containers = [{"name": "web", "image": "app", "portMappings": [{"containerPort": 80}]}]
         definition = {"networkMode": "awsvpc", "cpu": "256", "memory": "512", "containerDefinitions": containers}
         await ecs.create_cluster()
@@ -284,6 +288,10 @@ class Composed(Served):
             "Path": "/app/",
             "resourceArn": f"arn:aws:ecs:{SCOPE.region}:{SCOPE.account}:cluster/default",
             "CrossAccountReplicaARN": replica,
+            "Bucket": "bucket",
+            "Expires": "Wed, 21 Oct 2026 07:28:00 GMT",
+            "Key": "key",
+            "CopySource": "bucket/key",
             **organization,
             **await vouchers(iam, self.plane.clock.now()),
         }
@@ -357,6 +365,9 @@ def composed(folder: Path, authorizer: Callable[[Store], Authorizer] | None = No
         naming = Naming(endpoint="localhost:4566", default=SCOPE)
         registry = open_registry(folder / "registry", plane, sealer, naming)
         await registry.engine.prepare()
+        bodies = open_bodies(folder / "objects", store, sealer, ids)
+        await bodies.prepare()
+        plane.provide(Files, bodies)
         streams = await DiskStreams.open(folder / "streams", clock)
         plane.provide(Recorder, recorder)
         plane.provide(Registry, registry)
@@ -372,6 +383,7 @@ def composed(folder: Path, authorizer: Callable[[Store], Authorizer] | None = No
         async with listening(plane, registry=mount(registry.engine), clock=clock) as made.port:
             yield made
         registry.engine.close()
+        bodies.close()
         await streams.close()
         await recorder.close()
         store.close()

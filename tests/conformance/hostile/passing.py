@@ -29,6 +29,9 @@ def passing(known: dict[str, Any]) -> dict[str, dict[str, Any]]:
     entry |= {"Egress": True, "CidrBlock": "10.0.0.0/8", "PortRange": {"From": 1, "To": 2}}
     tag, tags = {"Key": "a", "Value": "b"}, [{"key": "a", "value": "b"}]
     return {
+        "CreateBucket": {"Bucket": "new-bucket"},
+        "CopyObject": {"Bucket": "bucket", "Key": "copy", "CopySource": "bucket/key"},
+        "DeleteObjects": {"Bucket": "bucket", "Delete": {"Objects": [{"Key": "key"}]}},
         "AssociateRouteTable": {"RouteTableId": known["RouteTableId"], "SubnetId": known["SubnetId"]},
         "CreateNetworkAclEntry": {**entry, "RuleNumber": 7},
         "ReplaceNetworkAclEntry": entry,

@@ -1,7 +1,8 @@
 """Requests that are nearly right: a true one with one thing in it spoiled, or its bytes damaged.
 
 The true one is made of the operation's shape and of what the platform has (`known`). JSON is spoiled in its tree; forms
-(query, EC2) are spoiled in their fields, since there everything is text. Chance is handed in.
+(query, EC2) are spoiled in their fields, since there everything is text; REST in its path, query, headers and XML.
+Chance is handed in.
 """
 
 from __future__ import annotations
@@ -11,9 +12,13 @@ import random
 from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
+from xml.etree import ElementTree
+
+import msgspec
 
 from hatoba.aws.models import Member, Operation
+from hatoba.aws.wire import WireRequest
 from tests.conformance.aws.aws_oracle import serialised
 from tests.conformance.hostile.passing import passing
 
@@ -67,6 +72,7 @@ VALUES: tuple[Any, ...] = (
 )
 DEEPEST = 4
 WANTED = ("demanded", "known", "all")
+SIGNED = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{}/aws4_request, SignedHeaders=host, Signature=0"
 Body = tuple[str, bytes]  # what is wrong with it, and its bytes
 
 
@@ -120,6 +126,103 @@ def _value(operation: Operation, use: Member, known: dict[str, Any], depth: int)
             return b"abc"
         case _:
             return int(shape.min or 1)
+
+
+def requests(
+    operation: Operation, params: dict[str, Any], chance: random.Random, most: int
+) -> Iterator[tuple[str, WireRequest]]:
+    """At most so many, of all kinds; the last is the true one."""
+    metadata = operation.model
+    given = {"authorization": SIGNED.format(metadata.signing_name)}
+    if metadata.protocol == "rest-xml":
+        sent = serialised(operation, params, metadata.protocol)
+        true = msgspec.structs.replace(sent, headers={**sent.headers, **given})
+        spoiled = list(_spoiled(true))
+        yield from chance.sample(spoiled, min(most, len(spoiled)))
+        body = true.body if isinstance(true.body, bytes) else b""
+        yield from ((what, msgspec.structs.replace(true, body=data)) for what, data in damaged(body, chance))
+        yield "true", true
+        return
+    if metadata.protocol == "json":
+        target = f"{metadata.target_prefix}.{operation.name}"
+        given |= {"content-type": "application/x-amz-json-1.1", "x-amz-target": target}
+    else:
+        given |= {"content-type": "application/x-www-form-urlencoded"}
+    for what, body in bodies(operation, params, chance, most):
+        yield what, WireRequest(method="POST", path="/", headers=given, body=body)
+
+
+def _spoiled(true: WireRequest) -> Iterator[tuple[str, WireRequest]]:
+    change = msgspec.structs.replace
+    short = [text for text in TEXTS if len(text) < 4000]  # else the server refuses it, and nobody reads it
+    segments = true.path.split("/")
+    for at in range(1, len(segments)):
+        for text in (*(quote(text, safe="") for text in short), "..", ".", "%", "%ff", "%zz", "a/b", "a//b", "?", "+"):
+            path = "/".join([*segments[:at], text, *segments[at + 1 :]])
+            yield f"path {path:.60}", change(true, path=path)
+        yield f"path without {segments[at]:.40}", change(true, path="/".join(segments[:at] + segments[at + 1 :]) or "/")
+    pairs = parse_qsl(true.query, keep_blank_values=True)
+    for at, (name, value) in enumerate(pairs):
+        rest = pairs[:at] + pairs[at + 1 :]
+        yield f"query without {name}", change(true, query=urlencode(rest))
+        yield f"query {name} twice", change(true, query=urlencode([*pairs, (name, "other")]))
+        for text in short:
+            yield f"query {name} = {text!r:.40}", change(true, query=urlencode([*rest, (name, text)]))
+        yield f"query {name} raw", change(true, query=f"{name}=%ff&{name}{value[:20]!r}".replace(" ", ""))
+    for odd in ("versionId=a", "uploadId=b", "partNumber=0", "max-keys=-1", "%ff=%fe", "&&=&", "list-type=3", "acl"):
+        yield f"query and {odd}", change(true, query=f"{true.query}&{odd}" if true.query else odd)
+    for name in true.headers.keys() - {"authorization"}:
+        others = {key: value for key, value in true.headers.items() if key != name}
+        yield f"without {name}", change(true, headers=others)
+        for text in short:
+            if text.isprintable():
+                yield f"{name} = {text!r:.40}", change(true, headers={**others, name: text})
+    for name in ("range", "if-match", "x-amz-copy-source", "content-md5", "x-amz-checksum-crc32", "x-amz-tagging"):
+        for text in short:
+            if text.isprintable():
+                yield f"and {name} = {text!r:.40}", change(true, headers={**true.headers, name: text})
+    for what, body in _documents(true.body if isinstance(true.body, bytes) else b""):
+        yield what, change(true, body=body)
+
+
+def _documents(body: bytes) -> Iterator[Body]:
+    """An XML document with one of its elements spoiled."""
+    if not body.startswith(b"<"):
+        return
+    count = sum(1 for _ in ElementTree.fromstring(body).iter())
+    for at in range(count):
+        for what, spoil in _ELEMENTS.items():
+            root = ElementTree.fromstring(body)
+            spoil(list(root.iter())[at])
+            yield f"element {at} {what}", ElementTree.tostring(root)
+        for text in TEXTS:
+            if text.isprintable():
+                root = ElementTree.fromstring(body)
+                list(root.iter())[at].text = text
+                yield f"element {at} = {text!r:.40}", ElementTree.tostring(root)
+
+
+def _renamed(element: ElementTree.Element) -> None:
+    element.tag = "NoSuchMember"
+
+
+def _emptied(element: ElementTree.Element) -> None:
+    element.clear()
+
+
+def _filled(element: ElementTree.Element) -> None:
+    element.append(ElementTree.Element("a"))
+
+
+def _doubled(element: ElementTree.Element) -> None:
+    element.extend(list(element))
+
+
+def _repeated(element: ElementTree.Element) -> None:
+    element.extend(list(element) * 1500)
+
+
+_ELEMENTS = {"renamed": _renamed, "empty": _emptied, "filled": _filled, "doubled": _doubled, "repeated": _repeated}
 
 
 def bodies(operation: Operation, params: dict[str, Any], chance: random.Random, most: int) -> Iterator[Body]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.hostile.composed import Composed, composed
-from tests.conformance.hostile.spoiled import bodies, true_inputs
+from tests.conformance.hostile.spoiled import requests, true_inputs
 from tests.conformance.hostile.test_every_operation import SEED, STREAMS, ask, found, operations
 
 TOTAL = int(os.environ.get("HOSTILE_TOTAL", "20000"))
@@ -48,8 +48,8 @@ def test_spoiled_requests_in_no_order(platform: Composed) -> None:
     def spoil(service: str, name: str, most: int) -> int:
         operation, sent = found(service, name), 0
         params = chance.choice(list(true_inputs(operation, platform.known)))
-        for what, body in islice(bodies(operation, params, chance, most), most):
-            ask(platform, wire, operation, what, body)
+        for what, request in islice(requests(operation, params, chance, most), most):
+            ask(platform, wire, operation, what, request)
             sent += 1
         return sent
 

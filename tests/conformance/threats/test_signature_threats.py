@@ -221,9 +221,9 @@ THREATS: list[tuple[Attack, tuple[str, str, str]]] = [
     (presigned_and_extended, COMPARED),
     (presigned_for_a_month, ("hatoba.aws.sigv4.verify:_query_claim", "and int(expires) <= _LONGEST", "")),
     (of_a_session_that_has_ended, (VERIFY, "credential.expires <= now", "False")),
-    (without_its_sessions_token, (VERIFY, "or (claim.token or None) != credential.token", "")),
+    (without_its_sessions_token, (VERIFY, "if (claim.token or None) != credential.token:", "if False:")),
     (with_another_body, COMPARED),
-    (with_another_body_than_its_hash, (VERIFY, "_check_payload(request, payload, claim.service, old)", "pass")),
+    (with_another_body_than_its_hash, (VERIFY, "_check_payload(request, payload, claim.service, words)", "pass")),
     (
         for_another_service,
         ("hatoba.gateway.path:Path._identify", "if verified.service != passing.model.signing_name:", "if False:"),
@@ -233,7 +233,7 @@ THREATS: list[tuple[Attack, tuple[str, str, str]]] = [
         by_a_host_that_was_not_signed,
         ("hatoba.aws.sigv4.verify:_header_claim", '"host" not in (names', '"" in (names'),
     ),
-    (with_another_operation, (VERIFY, "_check_signed(request, claim.signed, old)", "pass")),
+    (with_another_operation, (VERIFY, "_check_signed(request, claim.signed, words)", "pass")),
     (
         unsigned,
         (

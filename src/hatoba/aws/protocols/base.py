@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
+from hatoba.aws import sigv4
 from hatoba.aws.models import Operation, ServiceModel
+from hatoba.aws.sigv4 import Credential, Verified
+from hatoba.aws.sigv4.refusals import JSON, Words
 from hatoba.aws.wire import WireRequest, WireResponse
 from hatoba.core.errors import AwsError
 
 Params = dict[str, Any]
+FindSecret = Callable[[str], Credential | None]
 
 
 class WireProtocol(Protocol):
     """One wire format. Stateless but for what it has compiled."""
 
     name: str
+    words: Words  # how it says what is wrong with a signature
+
+    def addressed(self, request: WireRequest) -> WireRequest:
+        """The request as the other functions read it, which may differ from what was sent, and signed."""
+        ...
+
+    def verify(self, request: WireRequest, find: FindSecret, now: float) -> Verified:
+        """Who signed the request, as it was sent. Raises `AwsError`, in these words."""
+        ...
 
     def operation_name(self, model: ServiceModel, request: WireRequest) -> str | None:
         """The operation that the request names; the model need not know it. None when it names none."""
@@ -33,6 +47,18 @@ class WireProtocol(Protocol):
     ) -> WireResponse:
         """The error as this protocol tells it. `query_mode`: the client sent `x-amzn-query-mode: true`."""
         ...
+
+
+class Plain:
+    """What most formats have in common: they are read as they were sent."""
+
+    words: Words = JSON
+
+    def addressed(self, request: WireRequest) -> WireRequest:
+        return request
+
+    def verify(self, request: WireRequest, find: FindSecret, now: float) -> Verified:
+        return sigv4.verify(request, find, now, words=self.words)
 
 
 def unknown_operation(protocol: str, name: str | None, version: str = "") -> AwsError:

@@ -9,7 +9,7 @@ import cbor2
 
 from hatoba.aws.models import Member, Operation, ServiceModel, Shape
 from hatoba.aws.protocols import events, values
-from hatoba.aws.protocols.base import Params
+from hatoba.aws.protocols.base import Params, Plain
 from hatoba.aws.protocols.errors import declared_shape, error_members, query_error
 from hatoba.aws.protocols.tree import Convert, TreeReader, TreeWriter
 from hatoba.aws.wire import WireRequest, WireResponse, malformed
@@ -36,7 +36,7 @@ class CborForm:
         return encoded
 
 
-class CborProtocol:
+class CborProtocol(Plain):
     name = "smithy-rpc-v2-cbor"
 
     def __init__(self) -> None:

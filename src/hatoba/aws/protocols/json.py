@@ -8,14 +8,14 @@ import msgspec
 
 from hatoba.aws.models import Operation, ServiceModel
 from hatoba.aws.protocols import events
-from hatoba.aws.protocols.base import Params
+from hatoba.aws.protocols.base import Params, Plain
 from hatoba.aws.protocols.errors import declared_shape, error_members, query_error
 from hatoba.aws.protocols.json_tree import JsonForm
 from hatoba.aws.wire import WireRequest, WireResponse
 from hatoba.core.errors import AwsError
 
 
-class JsonProtocol:
+class JsonProtocol(Plain):
     name = "json"
 
     def __init__(self) -> None:

@@ -7,18 +7,21 @@ from typing import Any
 
 from hatoba.aws.models import Operation, ServiceModel, Shape
 from hatoba.aws.protocols import query_form
-from hatoba.aws.protocols.base import Params
+from hatoba.aws.protocols.base import Params, Plain
 from hatoba.aws.protocols.errors import declared_shape
 from hatoba.aws.protocols.query_form import FormReader
 from hatoba.aws.protocols.xml_tree import XmlWriter, attribute, escape
+from hatoba.aws.sigv4 import refusals
+from hatoba.aws.sigv4.refusals import Words
 from hatoba.aws.wire import WireRequest, WireResponse, form
 from hatoba.core.errors import AwsError
 
 _CONTENT = "text/xml;charset=UTF-8"
 
 
-class QueryProtocol:
+class QueryProtocol(Plain):
     name = "query"
+    words: Words = refusals.QUERY
 
     def __init__(self) -> None:
         self._readers: dict[str, FormReader] = {}

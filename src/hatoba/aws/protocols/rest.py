@@ -14,7 +14,7 @@ import msgspec
 
 from hatoba.aws.models import Member, Operation, ServiceModel, Shape
 from hatoba.aws.protocols import events, values
-from hatoba.aws.protocols.base import Params
+from hatoba.aws.protocols.base import Params, Plain
 from hatoba.aws.protocols.json_tree import loads
 from hatoba.aws.protocols.uris import Router, Template, template
 from hatoba.aws.wire import Body, WireRequest, WireResponse, form, malformed
@@ -47,7 +47,7 @@ def bind(model: ServiceModel, use: Member) -> Binding:
     )
 
 
-class RestProtocol:
+class RestProtocol(Plain):
     """Subclasses say how a body is read and written."""
 
     name = ""
@@ -63,6 +63,15 @@ class RestProtocol:
 
     def write_body(self, model: ServiceModel, use: Member, name: str, value: Any) -> bytes:
         raise NotImplementedError
+
+    def root(self, operation: Operation, name: str) -> str:
+        """What an answer's outermost element is called; `name`: by its shape."""
+        return name
+
+    def write_result(self, operation: Operation, name: str, result: Params) -> bytes:
+        """An answer whose members are its body."""
+        assert operation.output is not None
+        return self.write_body(operation.model, operation.output, name, result)
 
     def operation_name(self, model: ServiceModel, request: WireRequest) -> str | None:
         router = self._routers.get(model.name)
@@ -136,7 +145,7 @@ class RestProtocol:
             if not binding.has_body:
                 return b"", ""
             name = binding.use.location_name or binding.shape.location_name or binding.shape.name
-            return self.write_body(model, binding.use, name, result), self.content_type
+            return self.write_result(operation, self.root(operation, name), result), self.content_type
         value = result.get(binding.payload)
         if value is None:
             return b"", ""

@@ -1,4 +1,4 @@
-"""rest-xml: resources by path, bodies in XML. S3 words its errors in a way of its own."""
+"""rest-xml: resources by path, bodies in XML. S3's is one of its own (`s3`)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from hatoba.aws.protocols import xml_tree
 from hatoba.aws.protocols.errors import declared_shape
 from hatoba.aws.protocols.rest import RestProtocol
 from hatoba.aws.protocols.xml_tree import XmlForm, attribute, escape
+from hatoba.aws.sigv4 import refusals
+from hatoba.aws.sigv4.refusals import Words
 from hatoba.aws.wire import WireResponse
 from hatoba.core.errors import AwsError
 
-_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
+HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 class RestXmlProtocol(RestProtocol):
     name = "rest-xml"
+    words: Words = refusals.QUERY
     content_type = "application/xml"
 
     def __init__(self) -> None:
@@ -27,13 +30,18 @@ class RestXmlProtocol(RestProtocol):
         return self._form(model).reader.of(use)([xml_tree.parse(body)])
 
     def write_body(self, model: ServiceModel, use: Member, name: str, value: Any) -> bytes:
-        parts: list[str] = [_HEAD]
+        parts: list[str] = [HEAD]
         start = len(parts)
         self._form(model).writer.of(use)(parts, value, name)
         declared = xml_tree.namespace(use, model.shape(use))
-        if not declared and model.xml_namespace:
-            parts[start] = parts[start].replace(f"<{name}", f'<{name} xmlns="{attribute(model.xml_namespace)}"', 1)
+        space = "" if declared else self.namespace(model)
+        if space:
+            parts[start] = parts[start].replace(f"<{name}", f'<{name} xmlns="{attribute(space)}"', 1)
         return "".join(parts).encode()
+
+    def namespace(self, model: ServiceModel) -> str:
+        """Of a document's root element."""
+        return model.xml_namespace or ""
 
     def render_error(
         self, model: ServiceModel, error: AwsError, request_id: str, *, query_mode: bool = False
@@ -46,14 +54,11 @@ class RestXmlProtocol(RestProtocol):
         elif error.members:
             inner += [f"<{name}>{escape(str(value))}</{name}>" for name, value in error.members.items()]
         id_ = f"<RequestId>{escape(request_id)}</RequestId>"
-        if model.name == "s3":
-            text = f"<Error>{''.join(inner)}{id_}</Error>"
-        else:
-            space = f' xmlns="{attribute(model.xml_namespace)}"' if model.xml_namespace else ""
-            fault = f"<Type>{error.fault}</Type>"
-            text = f"<ErrorResponse{space}><Error>{fault}{''.join(inner)}</Error>{id_}</ErrorResponse>"
+        space = f' xmlns="{attribute(model.xml_namespace)}"' if model.xml_namespace else ""
+        fault = f"<Type>{error.fault}</Type>"
+        text = f"<ErrorResponse{space}><Error>{fault}{''.join(inner)}</Error>{id_}</ErrorResponse>"
         headers = {"content-type": self.content_type, "x-amzn-requestid": request_id}
-        return WireResponse(status=error.status, headers=headers, body=(_HEAD + text).encode())
+        return WireResponse(status=error.status, headers=headers, body=(HEAD + text).encode())
 
     def _form(self, model: ServiceModel) -> XmlForm:
         form = self._forms.get(model.name)

@@ -16,6 +16,7 @@ TYPED: dict[str, tuple[str, ...] | None] = {
     "sts": None,
     "organizations": None,
     "kms": None,
+    "s3": None,
     "secretsmanager": None,
     "ssm": (  # Parameter Store's, those of sessions and of machines that join, and no more of Systems Manager
         "AddTagsToResource",

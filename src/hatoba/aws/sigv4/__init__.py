@@ -6,6 +6,8 @@ sign        signs requests, for our own clients and tests
 canonical   what is signed, and with which key
 credential  access keys, and what a verified request says of its sender
 refusals    how AWS words what is wrong
+rules       in what services differ: S3 and its kin
+version2    presigned requests of the version before, which S3 takes
 """
 
 from hatoba.aws.sigv4.chunks import content

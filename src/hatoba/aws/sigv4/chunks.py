@@ -7,16 +7,15 @@ Unsigned chunks have a length only, and the trailer's checksum is what guards th
 
 from __future__ import annotations
 
-import base64
 import hmac
-from collections.abc import AsyncIterator, Callable
-from hashlib import sha1, sha256
-from typing import Protocol
-from zlib import crc32
+from collections.abc import AsyncIterator
+from hashlib import sha256
 
 from hatoba.aws.sigv4 import canonical, refusals
 from hatoba.aws.sigv4.credential import Verified
+from hatoba.aws.sigv4.rules import rules
 from hatoba.aws.wire import WireRequest
+from hatoba.core.checksums import ALGORITHMS, text
 
 _SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 _LONGEST_LINE = 8192
@@ -30,7 +29,7 @@ def content(request: WireRequest, verified: Verified) -> AsyncIterator[bytes]:
     so that the reader must throw away what it has when this raises.
     """
     source = _pieces(request)
-    sums = _Sums(request.headers.get("x-amz-trailer", ""))
+    sums = _Sums(request.headers.get("x-amz-trailer", ""), request.headers.get("x-amz-decoded-content-length"))
     match verified.payload:
         case canonical.UNSIGNED:
             return source
@@ -58,7 +57,7 @@ async def _hashed(source: AsyncIterator[bytes], said: str, service: str) -> Asyn
         digest.update(piece)
         yield piece
     if not hmac.compare_digest(digest.hexdigest().encode(), canonical.encoded(said)):
-        raise refusals.payload(True, service)
+        raise refusals.content() if rules(service).body_said else refusals.QUERY.mismatch()
 
 
 async def _decoded(reader: _Reader, signer: _Signer | None, sums: _Sums) -> AsyncIterator[bytes]:
@@ -100,8 +99,7 @@ async def _trailer(reader: _Reader, signer: _Signer | None, sums: _Sums) -> None
             raise refusals.broken_stream("The body has too many trailing headers.")
     if signer is not None and signer.trailer:
         signer.check_trailer("".join(f"{name}:{value}\n" for name, value in lines), signature)
-    for checksum, value in lines:
-        sums.check(checksum, value)
+    sums.check(dict(lines))
 
 
 class _Signer:
@@ -127,46 +125,32 @@ class _Signer:
             raise refusals.chunk()
 
 
-class _Digest(Protocol):
-    def update(self, data: bytes, /) -> None: ...
-
-    def digest(self) -> bytes: ...
-
-
-class _Crc32:
-    def __init__(self) -> None:
-        self._value = 0
-
-    def update(self, data: bytes, /) -> None:
-        self._value = crc32(data, self._value)
-
-    def digest(self) -> bytes:
-        return self._value.to_bytes(4, "big")
-
-
-_CHECKSUMS: dict[str, Callable[[], _Digest]] = {
-    "x-amz-checksum-crc32": _Crc32,
-    "x-amz-checksum-sha1": sha1,
-    "x-amz-checksum-sha256": sha256,
-}
+_CHECKSUMS = {f"x-amz-checksum-{name.lower()}": made for name, made in ALGORITHMS.items()}
 
 
 class _Sums:
-    """The checksums that the trailer is announced to carry. CRC32C and CRC64 are not computed: the transport has sums
-    of its own, and in pure Python they would cost more than everything else."""
+    """The length that was announced, and the checksums that the trailer is announced to carry."""
 
-    def __init__(self, announced: str) -> None:
+    def __init__(self, announced: str, length: str | None) -> None:
+        self._length = length
+        self._size = 0
         names = [name.strip().lower() for name in announced.split(",")]
-        self._digests = {name: _CHECKSUMS[name]() for name in names if name in _CHECKSUMS}
+        self._sums = {name: _CHECKSUMS[name]() for name in names if name in _CHECKSUMS}
 
     def update(self, data: bytes) -> None:
-        for digest in self._digests.values():
-            digest.update(data)
+        self._size += len(data)
+        for checksum in self._sums.values():
+            checksum.update(data)
 
-    def check(self, name: str, value: str) -> None:
-        digest = self._digests.get(name)
-        if digest is not None and base64.b64encode(digest.digest()).decode() != value:
-            raise refusals.broken_stream(f"The body does not have the checksum that {name} says.")
+    def check(self, told: dict[str, str]) -> None:
+        """`told`: the trailer. What was announced has to have come."""
+        if self._length is not None and self._length != str(self._size):
+            raise refusals.broken_stream("The body's chunks are not as long as x-amz-decoded-content-length says.")
+        for name, checksum in self._sums.items():
+            if told.get(name) is None:
+                raise refusals.broken_stream(f"The body's trailer does not have {name}, which was announced.")
+            if told[name] != text(checksum):
+                raise refusals.bad_checksum(name)
 
 
 class _Reader:

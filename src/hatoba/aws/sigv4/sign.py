@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from hatoba.aws.sigv4 import canonical
 from hatoba.aws.sigv4.credential import Credential
+from hatoba.aws.sigv4.rules import rules
 from hatoba.aws.wire import WireRequest
 
 
@@ -20,11 +21,11 @@ def sign(request: WireRequest, credential: Credential, region: str, service: str
     payload = headers.get("x-amz-content-sha256")
     if payload is None:
         payload = sha256(request.whole_body()).hexdigest()
-        if service == "s3":
+        if rules(service).body_said:
             headers["x-amz-content-sha256"] = payload
     names = ";".join(sorted(headers))
     scope = f"{date}/{region}/{service}/aws4_request"
-    path = canonical.canonical_path(request.path, once=service == "s3")
+    path = canonical.canonical_path(request.path, once=rules(service).path_once)
     text = canonical.canonical_request(
         request.method, path, canonical.canonical_query(request.query), headers, names, payload
     )
@@ -55,8 +56,8 @@ def presign(
         fields["X-Amz-Security-Token"] = credential.token
     added = canonical.join((name, quote(value, safe="-_.~")) for name, value in fields.items())
     query = f"{request.query}&{added}" if request.query else added
-    payload = canonical.UNSIGNED if service == "s3" else sha256(request.whole_body()).hexdigest()
-    path = canonical.canonical_path(request.path, once=service == "s3")
+    payload = sha256(request.whole_body()).hexdigest() if rules(service).presigned_body else canonical.UNSIGNED
+    path = canonical.canonical_path(request.path, once=rules(service).path_once)
     text = canonical.canonical_request(
         request.method, path, canonical.canonical_query(query), request.headers, names, payload
     )

@@ -58,7 +58,7 @@ class PolicyAuthorizer:
                 raise self._refusal(operation, facts, decision)
 
     def _applicable(self, call: Call, standing: Standing, need: Need) -> Applicable:
-        holder = owner(call, need.resource)
+        holder = need.holder or owner(call, need.resource)
         same, guard = holder == call.principal.account, self._guard(call, need, holder)
         way = call.way.policy if call.way is not None else None
         if same and need.policy is None and need.trusts_account and not guard and way is None:

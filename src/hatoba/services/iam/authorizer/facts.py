@@ -204,7 +204,7 @@ def _secure(facts: Facts) -> Values:
 
 
 def _resource_account(facts: Facts) -> Values:
-    return (owner(facts.call, facts.need.resource),)
+    return (facts.need.holder or owner(facts.call, facts.need.resource),)
 
 
 def owner(call: Call, resource: str) -> str:
@@ -224,7 +224,7 @@ def _own_place(facts: Facts) -> Membership | None:
 
 
 def _resource_place(facts: Facts) -> Membership | None:
-    return facts.place_of(owner(facts.call, facts.need.resource))
+    return facts.place_of(facts.need.holder or owner(facts.call, facts.need.resource))
 
 
 def _source_place(facts: Facts) -> Membership | None:

@@ -251,6 +251,7 @@ ROLES: dict[str, tuple[Managed, ...]] = {
     "AWSServiceRoleForECR": (_NOTHING,),
     "AWSServiceRoleForIAM": (_IAM,),
     "AWSServiceRoleForKMS": (_NOTHING,),
+    "AWSServiceRoleForS3": (_NOTHING,),
     "AWSServiceRoleForECRReplication": (_REPLICATION,),
     "AWSServiceRoleForECRPullThroughCache": (_ECR_CACHE,),
     "AWSServiceRoleForApplicationAutoScaling_ECSService": (_SCALING_ECS,),

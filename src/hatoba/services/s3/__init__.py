@@ -1,0 +1,9 @@
+"""S3: buckets and objects.
+
+model     what is stored: buckets, objects
+plan/     names, ranges, conditions, listings: pure
+views     records → the model's shapes
+bodies    the engine that keeps objects' bytes, and which of them records want
+access    what each operation needs to be allowed
+api/      the operations
+"""

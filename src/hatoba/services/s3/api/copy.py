@@ -1,0 +1,115 @@
+"""CopyObject: a second record of the same bytes, which are not copied: files do not change, and are there for as long
+as a record wants them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hatoba.aws.shapes import s3 as t
+from hatoba.core.records import replace
+from hatoba.gateway.call import Call
+from hatoba.services.s3 import model, refusals, views
+from hatoba.services.s3.access import source_of
+from hatoba.services.s3.api import read
+from hatoba.services.s3.api.intake import taken
+from hatoba.services.s3.api.room import expect_owner, files, refuse, s3, the_bucket, the_object
+from hatoba.services.s3.api.write import check_writing, hold, moment, still, storage_of, tags_of, traits
+from hatoba.services.s3.model import Bucket, Object, Piece
+from hatoba.services.s3.plan.ranges import Span
+
+_REPLACING = ("StorageClass", "WebsiteRedirectLocation", "ServerSideEncryption")
+_CUSTOMERS = ("CopySourceSSECustomerAlgorithm", "CopySourceSSECustomerKey", "CopySourceSSECustomerKeyMD5")
+LARGEST = 5 * 2**30
+
+
+@s3.operation
+async def copy_object(req: t.CopyObjectRequest, call: Call) -> t.CopyObjectOutput:
+    refuse(req, _CUSTOMERS)
+    bucket = the_bucket(call.store, call, req)
+    check_writing(req)
+    source = the_source(req, call)
+    if source.size > LARGEST:
+        raise refusals.invalid_request(
+            f"The specified copy source is larger than the maximum allowable size for a copy source: {LARGEST}"
+        )
+    _check_itself(req, source, bucket)
+    record = _record(req, call, bucket, source)
+    wanted = req.get("ChecksumAlgorithm")
+    if wanted is None or (wanted in source.checksums and source.checksum_type == "FULL_OBJECT"):
+        return _written(req, call, bucket, record)
+    return await _computed(req, call, bucket, source, record, wanted)
+
+
+def the_source(req: Mapping[str, Any], call: Call) -> Object:
+    """What is copied, if its conditions hold."""
+    name, key, version = source_of(req["CopySource"])
+    if not name or not key:
+        raise refusals.invalid_argument(
+            "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+            "x-amz-copy-source",
+            req["CopySource"],
+        )
+    if version not in (None, "null"):
+        raise refusals.no_such_version(key, version)
+    found = model.find_bucket(call.store, call.scope.partition, name)
+    if found is None:
+        raise refusals.no_such_bucket(name)
+    expect_owner(found, req.get("ExpectedSourceBucketOwner"))
+    source = the_object(call.store, call, found, key)
+    read.hold(source, read.asked(req, "CopySource"), copied=True)
+    return source
+
+
+def _check_itself(req: t.CopyObjectRequest, source: Object, bucket: Bucket) -> None:
+    itself = (source.bucket, source.name) == (bucket.id, req["Key"])
+    if itself and req.get("MetadataDirective", "COPY") == "COPY" and not any(map(req.get, _REPLACING)):
+        raise refusals.invalid_request(
+            "This copy request is illegal because it is trying to copy an object to itself without changing the "
+            "object's metadata, storage class, website redirect location or encryption attributes."
+        )
+
+
+def _record(req: t.CopyObjectRequest, call: Call, bucket: Bucket, source: Object) -> Object:
+    record = replace(
+        source,
+        key=model.objects.key(bucket.scope, model.object_id(bucket.id, req["Key"])),
+        version=0,
+        bucket=bucket.id,
+        name=req["Key"],
+        modified=moment(call),
+        storage=storage_of(req),
+    )
+    if req.get("MetadataDirective", "COPY") == "REPLACE":
+        record = replace(record, **traits(req))
+    if req.get("TaggingDirective", "COPY") == "REPLACE":
+        record = replace(record, tags=tags_of(req))
+    return record
+
+
+def _written(req: t.CopyObjectRequest, call: Call, bucket: Bucket, record: Object) -> t.CopyObjectOutput:
+    """Nothing was awaited since the source was read: its files are there."""
+    with call.tx() as tx:
+        still(tx, bucket)
+        hold(tx, bucket, req)
+        model.put_object(tx, record)
+    told = {"ETag": views.quoted(record.etag), "LastModified": record.modified, **views.checksums(record)}
+    return {"CopyObjectResult": told, **views.encryption(record)}  # type: ignore[typeddict-item]
+
+
+async def _computed(
+    req: t.CopyObjectRequest, call: Call, bucket: Bucket, source: Object, record: Object, wanted: str
+) -> t.CopyObjectOutput:
+    """With a checksum that the source has not: its bytes are gone through, and written anew."""
+    body = files(call).read(list(read.cut(source, Span(0, source.size))))
+    asked = {"Body": body, "ContentLength": source.size, "ChecksumAlgorithm": wanted}
+    async with taken(call, asked) as came:
+        record = replace(
+            record,
+            etag=came.md5,
+            pieces=(Piece(body=came.body),),
+            checksums=came.checksums,
+            checksum_type="FULL_OBJECT",
+        )
+        return _written(req, call, bucket, record)

@@ -1,0 +1,39 @@
+"""Checksums against their published check values, and the compiled ones against the slow."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hatoba.core import checksums
+from hatoba.core.checksums import ALGORITHMS, SIZES, Algorithm, slow
+
+# Of b"123456789": the catalogue of parametrised CRC algorithms; RFC 3174 and FIPS 180-4 for the others.
+CHECKS: dict[Algorithm, str] = {
+    "CRC32": "cbf43926",
+    "CRC32C": "e3069283",
+    "CRC64NVME": "ae8b14860a799888",
+    "SHA1": "f7c3bc1d808e04732adf679965ccc34ca7ae3441",
+    "SHA256": "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
+}
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_check_values(algorithm: Algorithm) -> None:
+    checksum = ALGORITHMS[algorithm]()
+    checksum.update(b"12345")
+    checksum.update(b"6789")
+    assert checksum.digest().hex() == CHECKS[algorithm]
+    assert len(checksum.digest()) == SIZES[algorithm]
+
+
+@given(st.lists(st.binary(max_size=40), max_size=5))
+def test_compiled_and_slow_agree_however_it_is_cut(pieces: list[bytes]) -> None:
+    for name, polynomial in checksums._POLYNOMIALS.items():
+        run, there = checksums._runs()[name], slow(polynomial)
+        ones = 2**64 - 1 if name == "crc64nvme" else 2**32 - 1
+        fast = ones
+        for piece in pieces:
+            fast = run(fast, piece)
+        assert fast == there(ones, b"".join(pieces))
