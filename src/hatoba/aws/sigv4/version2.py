@@ -27,8 +27,8 @@ _RESOURCE = frozenset(
 
 # What else may be there: where a listing begins and how it looks. The signature does not cover it, as with AWS.
 _FREE = frozenset(
-    "AWSAccessKeyId Expires Signature continuation-token delimiter encoding-type fetch-owner key-marker list-type marker "
-    "max-keys prefix start-after upload-id-marker version-id-marker x-id".split()
+    "AWSAccessKeyId Expires Signature continuation-token delimiter encoding-type fetch-owner key-marker list-type "
+    "marker max-keys prefix start-after upload-id-marker version-id-marker x-id".split()
 )
 
 
