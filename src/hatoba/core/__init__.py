@@ -2,6 +2,7 @@
 
 records   the base of everything that is stored     keys      how it is found: partition, account, region, type, id
 arn       Amazon Resource Names                      ids       every other id, and chance
+checksums what clients send along with bytes: CRCs and SHAs
 clock     time, handed in                            virtual   an event loop whose time is not the world's
 errors    what goes wrong, and how that is told      verdicts  why a request was refused, sealed
 secret    values that are in clear nowhere else      pages     page tokens
