@@ -314,7 +314,7 @@ class Sessions:
         self.alive(node)
         session = self._sessions[node] = Session(self, node, reader, writer)
         generation = max(self._generations.get(node, 0), hello.generation if hello.epoch == self.store.epoch else 0)
-        log.info("node %s (%s) connected", node, hello.name)
+        log.info("node %s (%r) connected", node, hello.name)
         try:
             await session.run(hello, generation)
         finally:
@@ -381,8 +381,9 @@ class Sessions:
 
     def sampled(self, node: str, message: msg.Samples) -> None:
         for sample in message.samples:
-            if not any(w.node == node for w in self.store.index(m.workloads, "id", sample.workload)):
-                continue
+            own = [w for w in self.store.index(m.workloads, "id", sample.workload) if w.node == node]
+            if not any(sample.container == container.name for w in own for container in w.containers):
+                continue  # what is kept here is forgotten with the workload's containers
             self.samples[sample.workload, sample.container] = sample
         for traffic in message.traffic:
             if any(b.node == node for b in self.store.index(m.balancers, "id", traffic.balancer)):

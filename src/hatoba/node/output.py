@@ -27,6 +27,12 @@ from hatoba.runtime.base import Stdio
 LOGS = "logs"  # `PortError.code` of what the log driver has against a container
 
 
+def awslogs(workload: str, container: ContainerWanted, wanted: LogWanted) -> Options:
+    """Pure, for the control plane to tell whose a stream is. Raises `BadOption`."""
+    id_ = container_id(workload, container.name)
+    return parse(wanted.options, container=container.name, container_id=id_, task_id=workload, blocking=True)
+
+
 class ShippedOutput:
     """Implements `worker.Output`."""
 
@@ -58,7 +64,7 @@ class ShippedOutput:
 
     def _options(self, workload: Workload, container: ContainerWanted, wanted: LogWanted, id_: str) -> Options:
         if wanted.driver == "awslogs":
-            return parse(wanted.options, container=container.name, container_id=id_, task_id=workload.id, blocking=True)
+            return awslogs(workload.id, container, wanted)
         options = {**wanted.options, **{name: secret.reveal() for name, secret in wanted.secrets.items()}}
         if wanted.router:
             socket = router_socket(self._tasks / workload.id)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock, patch
 
 import pytest
+from msgspec.msgpack import encode
 
+from hatoba.app import output
 from hatoba.core.errors import PortError, Refused
 from hatoba.core.ids import SeededIds
+from hatoba.core.records import replace
 from hatoba.fleet import messages as msg
 from hatoba.fleet import model as m
 from hatoba.fleet.channels import Channels, Wanted
 from hatoba.fleet.enrol import Token
 from hatoba.fleet.reports import apply_reports
+from hatoba.node.logs.batch import LogBatch
 from tests.conformance.threats.disarm import without
 from tests.unit.fleet.connected import HERE, Control, Node, fleet, until
 
@@ -23,10 +28,13 @@ Attack = Callable[[Control, Node], Awaitable[bool]]
 SESSIONS = "hatoba.fleet.session:Sessions"
 
 
+WEB = m.ContainerWanted(name="web", image=m.ImageWanted(name="web", repository="web", reference="1"))
+
+
 def theirs(control: Control) -> m.Workload:
     """A task on the other node."""
     (other,) = [node for node in control.sessions.connected if control.node(node).name == "n"]
-    return control.want("theirs", other)
+    return control.want("theirs", other, containers=(WEB,))
 
 
 async def a_question_about_anothers_task(control: Control, rogue: Node) -> bool:
@@ -41,6 +49,25 @@ async def a_question_about_anothers_task(control: Control, rogue: Node) -> bool:
 async def a_line_in_anothers_log(control: Control, rogue: Node) -> bool:
     theirs(control)
     return await control.sessions.keep(rogue.id, msg.Logs(number=1, workload="theirs", body=b"")) == ("", "")
+
+
+async def a_line_in_a_neighbours_stream(control: Control, rogue: Node) -> bool:
+    """Of the same log group, into which a task of its own writes, too."""
+    options = {"awslogs-group": "/ecs/web", "awslogs-stream-prefix": "app"}
+    log_ = m.LogWanted(driver="awslogs", region="us-east-1", group="/ecs/web", options=options)
+    own = m.Workload(key=m.workloads.key(HERE, "own"), node=rogue.id, containers=(replace(WEB, log=log_),))
+
+    async def takes(stream: str, region: str | None = None) -> bool:
+        there = LogBatch(
+            container_id="own-web", group="/ecs/web", stream=stream, region=region, create_group=False, parts=()
+        )
+        with patch("hatoba.app.output.ingest", AsyncMock()) as taken:
+            with suppress(PortError):
+                await output.keep(AsyncMock(), own, msg.Logs(number=1, workload="own", body=encode(there)))
+            return taken.called
+
+    assert await takes("app/web/own")
+    return await takes("app/web/theirs") or await takes("app/web/own", "eu-west-1")
 
 
 async def a_state_of_anothers_task(control: Control, rogue: Node) -> bool:
@@ -113,8 +140,12 @@ OWN = "if w.node == node]\n"
 THREATS: list[tuple[Attack, tuple[str, str, str]]] = [
     (a_question_about_anothers_task, (f"{SESSIONS}.told", OWN, "]\n")),
     (a_line_in_anothers_log, (f"{SESSIONS}.keep", OWN, "]\n")),
+    (
+        a_line_in_a_neighbours_stream,
+        ("hatoba.app.output:_goes_there", "return asked == (own.group,", "return asked[:1] == (own.group,)\n    ("),
+    ),
     (a_state_of_anothers_task, (f"{REPORTS}:_workload", "or workload.node != node", "")),
-    (what_anothers_task_uses, (f"{SESSIONS}.sampled", "w.node == node for w", "True for w")),
+    (what_anothers_task_uses, (f"{SESSIONS}.sampled", "if w.node == node]", "]")),
     (the_health_of_anothers_targets, (f"{REPORTS}:_target", "balancer.node == node for", "True for")),
     (the_other_end_of_a_shell, ("hatoba.fleet.channels:Channels.serve", "or awaited_of != node", "")),
     (a_token_used_twice, (JOIN, "tx.forget(m.enrolments, record.key)", "pass")),

@@ -113,17 +113,18 @@ async def test_a_delta_that_does_not_fit_brings_a_new_snapshot(tmp_path: Path) -
 
 async def test_a_node_may_only_report_on_its_own(tmp_path: Path) -> None:
     async with fleet(tmp_path, 2) as (control, (one, two)):
-        control.want("w", one.id)
+        image = m.ImageWanted(name="c", repository="c", reference="1")
+        control.want("w", one.id, containers=(m.ContainerWanted(name="c", image=image),))
         two.say("w", 9, "stopped")
         await until(lambda: ("workload", "w", 9) in two.heard.acknowledgements)  # it ends there, and changes nothing
         assert control.status("w") is None
         sample = msg.Sample(workload="w", container="c", at=1.0, cpu_ns=1, memory=1)
         two.session.samples((sample,))
-        one.session.samples((replace(sample, memory=2),))
+        one.session.samples((replace(sample, memory=2), replace(sample, container="none of it")))
         await until(lambda: control.sessions.samples)
         two.say("w", 10, "stopped")
         await until(lambda: ("workload", "w", 10) in two.heard.acknowledgements)
-        assert control.sessions.samples["w", "c"].memory == 2
+        assert [(of, sample.memory) for of, sample in control.sessions.samples.items()] == [(("w", "c"), 2)]
 
 
 async def test_log_batches_are_kept_or_refused_for_good(tmp_path: Path) -> None:
