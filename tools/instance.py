@@ -197,10 +197,9 @@ class Instance:
         with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
             iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
         iam.attach_role_policy(RoleName=name, PolicyArn=f"{_MANAGED}/service-role/AmazonECSTaskExecutionRolePolicy")
-        if actions:
-            given = {"Effect": "Allow", "Action": actions, "Resource": "*"}
-            policy = json.dumps({"Version": "2012-10-17", "Statement": [given]})
-            iam.put_role_policy(RoleName=name, PolicyName="given", PolicyDocument=policy)
+        given = {"Effect": "Allow", "Action": ["logs:CreateLogGroup", *actions], "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [given]})
+        iam.put_role_policy(RoleName=name, PolicyName="given", PolicyDocument=policy)
         arn: str = iam.get_role(RoleName=name)["Role"]["Arn"]
         return arn
 

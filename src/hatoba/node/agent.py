@@ -17,14 +17,14 @@ from hatoba.core.records import replace
 from hatoba.core.tasks import TaskGroup
 from hatoba.fleet import messages as msg
 from hatoba.fleet.items import CredentialItem
-from hatoba.fleet.model import ContainerWanted, Workload
+from hatoba.fleet.model import ContainerWanted, Workload, container_id
 from hatoba.node import events as step
 from hatoba.node.advance import advance
 from hatoba.node.health import HealthChecks, Outcome
 from hatoba.node.held import Held, begin
 from hatoba.node.memory import Memory
 from hatoba.node.session import Session
-from hatoba.node.translate import Place, container_id
+from hatoba.node.translate import Place
 from hatoba.node.wiring import Wiring
 from hatoba.node.worker import Worker
 from hatoba.runtime.base import Container, Event, Exited, Runtime

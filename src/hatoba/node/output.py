@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from hatoba.core.errors import HatobaError, PortError
-from hatoba.fleet.model import ContainerWanted, LogWanted, Workload
+from hatoba.fleet.model import ContainerWanted, LogWanted, Workload, container_id
 from hatoba.node.logs import drivers
 from hatoba.node.logs.batch import LogBatch, Rejected, Send
 from hatoba.node.logs.drivers.writer import Writer
@@ -21,7 +21,6 @@ from hatoba.node.logs.node_logs import NodeLogs
 from hatoba.node.logs.options import BadOption, Options, parse
 from hatoba.node.router import router_socket
 from hatoba.node.session import Session
-from hatoba.node.translate import container_id
 from hatoba.runtime.base import Stdio
 
 LOGS = "logs"  # `PortError.code` of what the log driver has against a container

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from hatoba.fleet.model import ContainerWanted, ImageWanted, MountWanted, VolumeWanted, Workload
+from hatoba.fleet.model import ContainerWanted, ImageWanted, MountWanted, VolumeWanted, Workload, container_id
 from hatoba.node import metadata_file
 from hatoba.node.router import ROUTER_PORT, router_mounts
 from hatoba.runtime import merge
@@ -84,12 +84,6 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         if container in self.seats:
             return (self.seats[container].address,)
         return tuple(address for address in (self.address, self.address6) if address)
-
-
-def container_id(workload: str, container: str) -> str:
-    """Derived from the task's id, so that starting twice finds the first; at most 76 characters."""
-    name = f"{workload}-{container}"
-    return name if len(name) <= 76 else f"{workload}-{hashlib.sha256(container.encode()).hexdigest()[:16]}"
 
 
 def image_source(image: ImageWanted, registry: str) -> ImageSource:

@@ -19,7 +19,7 @@ from typing import Protocol
 from hatoba.core.clock import Clock
 from hatoba.core.errors import PortError
 from hatoba.core.tasks import TaskGroup
-from hatoba.fleet.model import ContainerWanted, Workload
+from hatoba.fleet.model import ContainerWanted, Workload, container_id
 from hatoba.node import events as step
 from hatoba.node import metadata_file, translate
 from hatoba.node.etc import etc_files
@@ -263,7 +263,7 @@ class Worker:
         told = metadata_file.text(
             workload,
             wanted,
-            container_id=translate.container_id(workload.id, wanted.name),
+            container_id=container_id(workload.id, wanted.name),
             digest=digest,
             addresses=place.addresses_of(wanted.name),
             bindings=seat.bindings if seat is not None else (),
@@ -297,7 +297,7 @@ class Worker:
             self._emit(held.workload.id, step.Exited(name, exit_.code, exit_.at, exit_.oom))
 
     async def _delete(self, held: Held, name: str) -> None:
-        await self._runtime.delete(translate.container_id(held.workload.id, name))
+        await self._runtime.delete(container_id(held.workload.id, name))
         await self._output.ended(held.workload.id, name)
         self._emit(held.workload.id, step.Deleted(name))
 

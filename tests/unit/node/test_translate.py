@@ -23,6 +23,7 @@ from hatoba.fleet.model import (
     LogWanted,
     MountWanted,
     RouterWanted,
+    container_id,
 )
 from hatoba.node import translate
 from hatoba.node.etc import etc_files
@@ -112,11 +113,11 @@ def test_without_a_role_there_is_no_path_to_credentials() -> None:
 
 def test_ids_follow_from_the_task_and_fit() -> None:
     task = "a" * 32
-    assert translate.container_id(task, "web") == f"{task}-web"
-    long = [translate.container_id(task, "x" * 255), translate.container_id(task, "x" * 254)]
+    assert container_id(task, "web") == f"{task}-web"
+    long = [container_id(task, "x" * 255), translate.container_id(task, "x" * 254)]
     assert len(set(long)) == 2
     assert max(map(len, long)) <= 76
-    assert translate.container_id(task, "x" * 255) == long[0]
+    assert container_id(task, "x" * 255) == long[0]
     assert translate.endpoint_id(task, "web") != translate.endpoint_id(task, "app")
 
 

@@ -34,6 +34,7 @@ from hatoba.fleet.model.container import (
     MountWanted,
     PortWanted,
     RouterWanted,
+    container_id,
 )
 from hatoba.fleet.model.name import Zone, zones
 from hatoba.fleet.model.network import (
@@ -138,6 +139,7 @@ __all__ = [
     "balancer_statuses",
     "balancers",
     "certificates",
+    "container_id",
     "credentials",
     "enrolments",
     "gateways",

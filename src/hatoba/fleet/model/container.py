@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal
 
 import msgspec
 
 from hatoba.core.secret import Secret
 from hatoba.fleet.model.part import Part
+
+
+def container_id(workload: str, container: str) -> str:
+    """Derived from the task's id, so that starting twice finds the first; at most 76 characters."""
+    name = f"{workload}-{container}"
+    return name if len(name) <= 76 else f"{workload}-{hashlib.sha256(container.encode()).hexdigest()[:16]}"
 
 
 class ImageWanted(Part, frozen=True, kw_only=True):

@@ -16,11 +16,16 @@ async def door_as(platform: Platform, scope: Scope, role: str, session: str = SE
     """`source`: the ARN of what it is for. Raises what STS says when the role does not trust ECS, or is not there."""
     if not role:
         return platform.door(scope, "ecs")
+    return platform.door(scope, "ecs", await acting_as(platform, scope, role, session, source=source))
+
+
+async def acting_as(platform: Platform, scope: Scope, role: str, session: str, *, source: str) -> Principal:
+    """A session of the role. Raises likewise."""
     found = await platform.door(scope, "ecs", source=source).sts.assume_role(
         RoleArn=role, RoleSessionName=session, DurationSeconds=SHORTEST_SESSION
     )
     user = found["AssumedRoleUser"]
-    principal = Principal(
+    return Principal(
         kind="role",
         account=scope.account,
         arn=user["Arn"],
@@ -28,4 +33,3 @@ async def door_as(platform: Platform, scope: Scope, role: str, session: str = SE
         role=role,
         access_key=found["Credentials"]["AccessKeyId"],
     )
-    return platform.door(scope, "ecs", principal)

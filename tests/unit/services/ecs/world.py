@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hatoba.aws.models import Operation
+from hatoba.aws.shapes import logs as tl
 from hatoba.core.clock import ManualClock
 from hatoba.core.errors import AwsError
 from hatoba.core.ids import SeededIds
@@ -189,6 +190,36 @@ class FakeEcr:
         return {"imageDetails": [{"imageDigest": digest}]}
 
 
+class FakeLogs:
+    """Log groups, all there but for those that are `missing`."""
+
+    def __init__(self) -> None:
+        self.missing: set[str] = set()
+        self.closed: set[str] = set()  # into which the role may not write
+        self.there = False  # streams, all of them
+        self.made: list[tuple[str, str, str]] = []  # who, region, what
+        self.room = Service("logs")
+        self.room.operation(self.create_log_group)
+        self.room.operation(self.create_log_stream)
+
+    async def create_log_group(self, req: Any, call: Call) -> None:
+        self._make(req["logGroupName"], call, req["logGroupName"])
+        self.missing.discard(req["logGroupName"])
+
+    async def create_log_stream(self, req: Any, call: Call) -> None:
+        group = req["logGroupName"]
+        if group in self.missing:
+            raise tl.ResourceNotFoundException("The specified log group does not exist.")
+        self._make(group, call, f"{group} {req['logStreamName']}")
+
+    def _make(self, group: str, call: Call, what: str) -> None:
+        if group in self.closed:
+            raise AwsError("no logs for you", code="AccessDeniedException")
+        if self.there:
+            raise tl.ResourceAlreadyExistsException("The specified log stream already exists")
+        self.made.append((call.principal.role or "", call.scope.region, what))
+
+
 class RoomsByPolicy(PolicyAuthorizer):
     """What users and rooms may is decided as it always is; the made-up roles and the door of these tests may do all."""
 
@@ -208,6 +239,7 @@ class World:
         self.ids = SeededIds(7)
         self.ec2, self.sts, self.ecr = FakeEc2(), FakeSts(), FakeEcr()
         self.elb = FakeElb(lambda: self.plane)
+        self.logs = FakeLogs()
         self.rooms: list[Service] = []  # more of the test's own
         self.tables: tuple[Table[Any], ...] = ()
         self.published: tuple[Published, ...] = ()
@@ -225,7 +257,7 @@ class World:
             clock=self.clock,
             ids=self.ids,
             pager=Pager(self._sealer),
-            rooms=[ecs, self.ecr.room, *rooms, *self.rooms],
+            rooms=[ecs, self.ecr.room, self.logs.room, *rooms, *self.rooms],
             identities=KnownKeys(),
             authorizer=RoomsByPolicy(self.store),
             strict=True,

@@ -12,13 +12,12 @@ from hatoba.core.keys import Scope
 from hatoba.core.records import replace
 from hatoba.core.secret import Secret
 from hatoba.fleet.model import ContainerWanted, Workload
-from hatoba.gateway.call import Platform
-from hatoba.services.ecs.acting import door_as
+from hatoba.gateway.call import Platform, Principal
+from hatoba.services.ecs.acting import acting_as, door_as
 
 USER = "AWS"
 SESSION = "ecs-execution"
 TRUST_SECONDS = 300.0  # how long a change of a role's trust policy may go unnoticed
-SHORTEST_SESSION = 900
 FRESH_SECONDS = 6 * 3600.0  # a token is used for new tasks while it is good for this much longer
 
 
@@ -27,17 +26,19 @@ class ExecutionRoles:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._trusted: dict[tuple[str, str], float] = {}  # until when, by role and place
+        self._trusted: dict[tuple[str, str], tuple[float, Principal]] = {}  # until when, by role and place
 
-    async def check(self, scope: Scope, role: str | None, task: str) -> None:
-        """`task`: for which, by its ARN. Raises what STS says when it does not."""
+    async def session(self, scope: Scope, role: str | None, task: str) -> Principal | None:
+        """Of the role, whose policies decide at each use; None without one. `task`: for which, by its ARN. Raises what
+        STS says when the role does not trust us."""
+        if not role:
+            return None
         now = self._platform.clock.now()
-        if role is None or self._trusted.get((role, _place(task)), 0.0) > now:
-            return
-        await self._platform.door(scope, "ecs", source=task).sts.assume_role(
-            RoleArn=role, RoleSessionName=SESSION, DurationSeconds=SHORTEST_SESSION
-        )
-        self._trusted[role, _place(task)] = now + TRUST_SECONDS
+        until, known = self._trusted.get((role, _place(task)), (0.0, None))
+        if known is None or until <= now:
+            known = await acting_as(self._platform, scope, role, SESSION, source=task)
+            self._trusted[role, _place(task)] = now + TRUST_SECONDS, known
+        return known
 
 
 def _place(task: str) -> str:

@@ -25,11 +25,12 @@ from hatoba.fleet.model import (
     workload_statuses,
     workloads,
 )
-from hatoba.gateway.call import Platform
+from hatoba.gateway.call import Platform, Principal
 from hatoba.gateway.tags import tags_of
 from hatoba.placement import Assignment
 from hatoba.reconcile import Wake
 from hatoba.services.ecs.controller import interface
+from hatoba.services.ecs.controller.log_streams import LogStreams
 from hatoba.services.ecs.controller.logins import ExecutionRoles, Logins, with_login
 from hatoba.services.ecs.controller.secrets import Reader, Unavailable
 from hatoba.services.ecs.model.instance import instance_of
@@ -55,8 +56,9 @@ class Given(NamedTuple):
     eni: Eni | BaseException | None
     credential: Credential | BaseException | None
     login: Secret | BaseException
-    trusted: BaseException | None
+    trusted: Principal | BaseException | None
     injected: Injected | BaseException
+    logged: BaseException | None
 
     def in_the_way(self, task: Task, definition: Definition) -> str | None:
         """Why the task cannot start. Without a login to our registry it may: its images may be elsewhere."""
@@ -66,7 +68,7 @@ class Given(NamedTuple):
             return reasons.role(execution_role(task, definition) or "")
         if isinstance(self.credential, AwsError):
             return reasons.role(role(task, definition) or "")
-        return str(self.injected) if isinstance(self.injected, Unavailable) else None
+        return next((str(each) for each in (self.injected, self.logged) if isinstance(each, Unavailable)), None)
 
 
 class TaskController:
@@ -78,6 +80,7 @@ class TaskController:
         self._settings = settings
         self._logins = Logins(platform)
         self._executions = ExecutionRoles(platform)
+        self._streams = LogStreams(platform, self._executions)
         self._reader = Reader(platform)
         self.wakes: tuple[Wake, ...] = (
             Wake(tasks, lambda change: (change.key,)),
@@ -150,8 +153,9 @@ class TaskController:
                 self._interface(task),
                 self._credential(task, definition),
                 self._logins.password(task.scope, execution_role(task, definition), task.arn),
-                self._executions.check(task.scope, execution_role(task, definition), task.arn),
+                self._executions.session(task.scope, execution_role(task, definition), task.arn),
                 self._reader.read(task, definition),
+                self._streams.open(task, definition),
                 return_exceptions=True,
             )
         )

@@ -89,6 +89,14 @@ def router_file(said: str) -> str:
     return _trimmed(f"ResourceInitializationError: unable to download firelens s3 config file: {said}")
 
 
+def log_stream(error: AwsError) -> str:
+    operation = api("CloudWatch Logs", "CreateLogStream", error)
+    return _trimmed(
+        "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed "
+        f"to create Cloudwatch log stream: {operation} : exit status 1"
+    )
+
+
 def api(service: str, operation: str, error: AwsError) -> str:
     """A refused call, as the SDK of the platform's agent tells it."""
     return (

@@ -18,6 +18,7 @@ from hatoba.services.ecs.plan.secrets import Injected
 from hatoba.services.ecs.plan.workload.container import container
 from hatoba.services.ecs.plan.workload.environment import inject
 from hatoba.services.ecs.plan.workload.firelens import route
+from hatoba.services.ecs.plan.workload.logs import log_wanted
 from hatoba.services.ecs.plan.workload.metadata import metadata
 from hatoba.services.ecs.plan.workload.roles import credential_id, execution_role, role
 from hatoba.services.ecs.plan.workload.volumes import GIB, storage, volumes
@@ -58,4 +59,4 @@ def workload(task: Task, definition: Definition, settings: Settings, injected: I
     )
 
 
-__all__ = ["NOTHING", "credential_id", "execution_role", "role", "workload"]
+__all__ = ["NOTHING", "credential_id", "execution_role", "log_wanted", "role", "workload"]

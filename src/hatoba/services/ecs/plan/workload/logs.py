@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hatoba.aws.shapes import ecs as t
-from hatoba.fleet.model import LogWanted
+from hatoba.fleet.model import LogWanted, container_id
 from hatoba.services.ecs.model.task import Task
 from hatoba.services.ecs.model.task_definition import Definition
 from hatoba.services.ecs.plan.workload import firelens
@@ -26,7 +26,9 @@ def log_wanted(c: t.ContainerDefinition, task: Task, definition: Definition) -> 
         driver="awslogs",
         region=options.get("awslogs-region") or task.key.region,
         group=options["awslogs-group"],
-        # Without a prefix the stream has the container's own id: here the task's, which is as unique.
-        stream=f"{prefix}/{c['name']}/{task.id}" if prefix else f"{c['name']}/{task.id}",
+        # Without a prefix the stream has the container's own id.
+        stream=f"{prefix}/{c['name']}/{task.id}"
+        if prefix
+        else options.get("awslogs-stream") or container_id(task.id, c["name"]),
         options=options,
     )
