@@ -164,8 +164,12 @@ class Runner:
     async def _periodic(self, period: float) -> None:
         while True:
             await asyncio.sleep(period)
-            for lane in self._lanes:
-                lane.hint_all()
+            self.look_at_everything()
+
+    def look_at_everything(self) -> None:
+        """What the slow period does."""
+        for lane in self._lanes:
+            lane.hint_all()
 
     @property
     def idle(self) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +18,6 @@ from hatoba.core.clock import ManualClock
 from hatoba.core.ids import SeededIds
 from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
-from hatoba.core.records import replace
 from hatoba.core.secret import Sealer
 from hatoba.fleet import model as fleet
 from hatoba.fleet.items import BalancerItem
@@ -43,6 +42,7 @@ from hatoba.services.iam.authorizer import PolicyAuthorizer
 from hatoba.store import Change, Store
 from hatoba.store.sqlite import SqliteJournal
 from tests.conformance.serving import Served, in_a_thread, listening
+from tests.converging import Converging, opened
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ SCOPE = Scope("aws", ACCOUNT, REGION)
 KEY = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 
 
-class World:
+class World(Converging):
     def __init__(self, path: Path, *, auto: bool = True, auth: bool = False, further: tuple[Service, ...] = ()) -> None:
         self.auto = auto  # nodes apply what they are told, and targets are healthy at once
         self.clock = ManualClock()
@@ -96,11 +96,6 @@ class World:
         await self.store.durable()
         self.store.close()
 
-    async def crash(self) -> None:
-        """The process dies and another one starts on what it left."""
-        await self.close()
-        await self.open()
-
     @property
     def elb(self) -> Any:
         """The room, as another one sees it: every answer is checked against the model."""
@@ -127,12 +122,6 @@ class World:
             number = len(tx.all(fleet.nodes)) + 1
             key = fleet.nodes.key(fleet.FLEET, id_)
             tx.put(fleet.nodes, fleet.Node(key=key, name=id_, number=number, address="", cpu=1024, memory=1 << 30))
-
-    def change_node(self, id_: str, **fields: Any) -> None:
-        with self.store.tx() as tx:
-            node = tx.find(fleet.nodes, fleet.FLEET, id_)
-            assert node is not None
-            tx.put(fleet.nodes, replace(node, **fields))
 
     def _on_balancer(self, change: Change[fleet.Balancer]) -> None:
         if self.auto and change.after is not None:
@@ -231,39 +220,9 @@ class World:
         found = (await self.elb.describe_target_health(TargetGroupArn=group))["TargetHealthDescriptions"]
         return {f"{each['Target']['Id']}:{each['Target']['Port']}": each["TargetHealth"]["State"] for each in found}
 
-    # --- waiting
 
-    async def settle(self) -> None:
-        """Returns when everything is durable and no controller has anything left to do at this moment."""
-        quiet = 0
-        for _ in range(20_000):
-            await asyncio.sleep(0)
-            if self.runner.idle and self.store.durable_seq == self.store.seq:
-                quiet += 1
-                if quiet > 20:
-                    return
-            else:
-                quiet = 0
-                await asyncio.sleep(0.0002)
-        raise AssertionError(f"it does not settle: {self.runner.report()}")
-
-    async def pass_time(self, seconds: float) -> None:
-        """Time goes on, and whatever was due by then happens."""
-        self.clock.advance(seconds)
-        for lane in self.runner._lanes:
-            lane._schedule()
-        await self.settle()
-
-
-@asynccontextmanager
-async def world(path: Path, **options: Any) -> AsyncIterator[World]:
-    made = World(path, **options)
-    await made.open()
-    made.add_node()
-    try:
-        yield made
-    finally:
-        await made.close()
+def world(path: Path, **options: Any) -> AbstractAsyncContextManager[World]:
+    return opened(World(path, **options))
 
 
 class Serving(Served):
@@ -280,11 +239,11 @@ class Serving(Served):
 @contextmanager
 def served(path: Path) -> Iterator[Serving]:
     @asynccontextmanager
-    async def opened() -> AsyncIterator[Serving]:
+    async def serve() -> AsyncIterator[Serving]:
         async with world(path) as made:
             serving = Serving(made)
             async with listening(made.plane) as serving.port:
                 yield serving
 
-    with in_a_thread(opened) as serving:
+    with in_a_thread(serve) as serving:
         yield serving

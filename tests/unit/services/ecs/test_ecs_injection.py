@@ -2,7 +2,7 @@
 and what cannot be read ends the task in Fargate's words. Small rooms stand for ssm, secretsmanager and s3."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from hatoba.core.secret import Secret
 from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Call
 from hatoba.gateway.room import Service
+from tests.converging import opened
 from tests.unit.services.ecs.test_ecs_tasks import described, run
 from tests.unit.services.ecs.world import ROLE, World, container, definition
 
@@ -87,15 +88,8 @@ class Storing(World):
         self.rooms = [room for room in self.stores.rooms if room.name != without]
 
 
-@asynccontextmanager
-async def storing(path: Path, **options: Any) -> AsyncIterator[Storing]:
-    made = Storing(path, **options)
-    await made.open()
-    made.add_node()
-    try:
-        yield made
-    finally:
-        await made.close()
+def storing(path: Path, **options: Any) -> AbstractAsyncContextManager[Storing]:
+    return opened(Storing(path, **options))
 
 
 async def started(w: Storing, *containers: dict[str, Any], **fields: Any) -> tuple[Any, dict[str, Any]]:

@@ -27,6 +27,7 @@ from hatoba.services.secretsmanager import model as secretsmanager_model
 from hatoba.services.secretsmanager.api import secretsmanager
 from hatoba.services.ssm import model as ssm_model
 from hatoba.services.ssm.api import ssm
+from tests.converging import opened
 from tests.unit.services.ecs.test_ecs_tasks import described, run
 from tests.unit.services.ecs.world import NETWORK, ROLE, World, container, definition
 
@@ -67,13 +68,8 @@ class Keeping(World):
 
 @pytest.fixture
 async def w(tmp_path: Path) -> AsyncIterator[Keeping]:
-    made = Keeping(tmp_path)
-    await made.open()
-    made.add_node()
-    try:
+    async with opened(Keeping(tmp_path)) as made:
         yield made
-    finally:
-        await made.close()
 
 
 def everything(folder: Path) -> bytes:
@@ -277,8 +273,7 @@ async def test_what_can_no_longer_be_read_stays_and_the_service_says_so_once(w: 
     await w.settle()
     await w.aws.secretsmanager.delete_secret(SecretId=arn)
     await w.settle()
-    for lane in w.runner._lanes:  # the slow period, which asks again
-        lane.hint_all()
+    w.runner.look_at_everything()
     await w.settle()
     assert w.files() == [(1, {"/run/s/db": "old"})]
     (service,) = (await w.ecs.describe_services(services=["web"]))["services"]

@@ -233,8 +233,7 @@ async def test_nothing_is_written_when_nothing_changes(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         await create(w, loadBalancers=BALANCED)
         before = w.store.seq
-        for lane in w.runner._lanes:
-            lane.hint(lane.controller.keys())
+        w.runner.look_at_everything()
         await w.settle()
         assert w.store.seq == before
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from hatoba.core.errors import AwsError
 from hatoba.core.ids import SeededIds
 from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
-from hatoba.core.records import replace
 from hatoba.core.secret import Sealer
 from hatoba.fleet import model as fleet
 from hatoba.fleet.reports import StatusSweeper
@@ -45,6 +44,7 @@ from hatoba.services.sts import model as sts_model
 from hatoba.services.sts.api import sts
 from hatoba.store import Change, Store, Table
 from hatoba.store.sqlite import SqliteJournal
+from tests.converging import Converging, opened
 from tests.unit.services.ecs.fake_elb import GROUP as GROUP
 from tests.unit.services.ecs.fake_elb import FakeElb
 
@@ -228,7 +228,7 @@ class RoomsByPolicy(PolicyAuthorizer):
             super().decide(call, operation, needs)
 
 
-class World:
+class World(Converging):
     def __init__(
         self, path: Path, *, auto: bool = True, settings: Settings | None = None, neighbours: bool = False
     ) -> None:
@@ -276,11 +276,6 @@ class World:
         await self.runner.close()
         self.store.close()
 
-    async def crash(self) -> None:
-        """The process dies and another one starts on what it left."""
-        await self.close()
-        await self.open()
-
     @property
     def ecs(self) -> Any:
         """The room, as a client sees it: every answer is checked against the model."""
@@ -305,12 +300,6 @@ class World:
                 joined_at=self.clock.now(),
             )
             tx.put(fleet.nodes, node)
-
-    def change_node(self, id_: str, **fields: Any) -> None:
-        with self.store.tx() as tx:
-            node = tx.find(fleet.nodes, fleet.FLEET, id_)
-            assert node is not None
-            tx.put(fleet.nodes, replace(node, **fields))
 
     def _on_workload(self, change: Change[fleet.Workload]) -> None:
         if not self.auto or change.after is None:
@@ -355,39 +344,9 @@ class World:
             )
             tx.put(fleet.workload_statuses, status)
 
-    # --- waiting
 
-    async def settle(self) -> None:
-        """Returns when everything is durable and no controller has anything left to do at this moment."""
-        quiet = 0
-        for _ in range(20_000):
-            await asyncio.sleep(0)
-            if self.runner.idle and self.store.durable_seq == self.store.seq:
-                quiet += 1
-                if quiet > 20:
-                    return
-            else:
-                quiet = 0
-                await asyncio.sleep(0.0002)
-        raise AssertionError(f"it does not settle: {self.runner.report()}")
-
-    async def pass_time(self, seconds: float) -> None:
-        """Time goes on, and whatever was due by then happens."""
-        self.clock.advance(seconds)
-        for lane in self.runner._lanes:
-            lane._schedule()
-        await self.settle()
-
-
-@asynccontextmanager
-async def world(path: Path, **options: Any) -> AsyncIterator[World]:
-    made = World(path, **options)
-    await made.open()
-    made.add_node()
-    try:
-        yield made
-    finally:
-        await made.close()
+def world(path: Path, **options: Any) -> AbstractAsyncContextManager[World]:
+    return opened(World(path, **options))
 
 
 def container(name: str = "web", **fields: Any) -> dict[str, Any]:
