@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatoba.core.keys import Scope
-from hatoba.core.records import replace
+from hatoba.core.records import Record, replace
 from hatoba.core.secret import Sealer, Secret
 from hatoba.fleet import model as m
 from hatoba.fleet.assemble import Holding, NodeItems
 from hatoba.fleet.changes import Touched, touched
 from hatoba.fleet.items import BalancerItem, NetworkItem, PeerItem
-from hatoba.fleet.messages import decoder
+from hatoba.fleet.messages import Item, decoder
 from hatoba.fleet.needed import Ref, needed
-from hatoba.store import Store
+from hatoba.store import Store, Table, Tx
 from hatoba.store.memory import MemoryDisk, MemoryJournal
 
 HERE = Scope("aws", "123456789012", "us-east-1")
@@ -118,6 +120,58 @@ MAKE: dict[str, tuple[Any, Any]] = {
         ),
     ),
 }
+
+
+def opened() -> Store:
+    store = Store(MemoryJournal(MemoryDisk()), m.TABLES, Sealer(b"k" * 32))
+    store.open()
+    return store
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[Store]:
+    store = opened()
+    yield store
+    store.close()
+
+
+def node(id_: str, address: str, number: int = 1) -> m.Node:
+    return m.Node(key=m.nodes.key(m.FLEET, id_), name=id_, number=number, address=address, cpu=1, memory=1)
+
+
+def put_nodes(tx: Tx, *ids: str) -> None:
+    for number, id_ in enumerate(ids):
+        tx.put(m.nodes, node(id_, f"192.0.2.{number + 1}", number))
+
+
+def put(tx: Tx, name: str, number: int, pick: int, **fields: object) -> Record:
+    """One of `MAKE`."""
+    table, make = MAKE[name]
+    made: Record = tx.put(table, replace(make(number, pick), **fields))
+    return made
+
+
+def change_balancer(store: Store, **fields: object) -> None:
+    with store.tx() as tx:
+        balancer = tx.get(m.balancers, m.balancers.key(HERE, "b0"))
+        assert balancer is not None
+        tx.put(m.balancers, replace(balancer, **fields))
+
+
+def told(store: Store, id_: str, table: Table[Any]) -> NodeItems:
+    """The items of a node that knows them all, and hears of what changes in a table."""
+    items = NodeItems(store, id_, 1)
+    items.snapshot()
+    store.feed.subscribe(table, lambda change: items.touch(touched(store, change)))
+    return items
+
+
+def news(items: NodeItems) -> tuple[Item, ...]:
+    delta = items.delta()
+    assert delta is not None
+    return delta.put
+
+
 change = st.tuples(st.sampled_from(sorted(MAKE)), st.integers(0, 3), st.integers(0, 59), st.booleans())
 steps = st.lists(
     st.tuples(st.lists(change, min_size=1, max_size=4), st.sets(st.sampled_from(NODES))), min_size=1, max_size=25
@@ -131,17 +185,12 @@ def test_snapshot_and_deltas_equal_a_fresh_snapshot(script: Any) -> None:
 
 
 async def play(script: Any) -> None:
-    store = Store(MemoryJournal(MemoryDisk()), m.TABLES, Sealer(b"k" * 32))
-    store.open()
+    store = opened()
     with store.tx() as tx:
-        for number, node in enumerate(NODES):
-            record = m.Node(
-                key=m.nodes.key(m.FLEET, node), name=node, number=number, address=f"192.0.2.{number}", cpu=1, memory=1
-            )
-            tx.put(m.nodes, record)
+        put_nodes(tx, *NODES)
     await store.durable()
     items = {node: NodeItems(store, node, store.epoch) for node in NODES}
-    told = {node: {(i.kind, i.id): i.body for i in items[node].snapshot().items} for node in NODES}
+    known = {node: {(i.kind, i.id): i.body for i in items[node].snapshot().items} for node in NODES}
     for table in m.TABLES:
         store.feed.subscribe(table, lambda change: [each.touch(touched(store, change)) for each in items.values()])
 
@@ -153,20 +202,20 @@ async def play(script: Any) -> None:
             return
         assert (delta.base, delta.generation) == (before, before + 1)
         assert not {(i.kind, i.id) for i in delta.put} & {(g.kind, g.id) for g in delta.gone}
-        told[node].update({(i.kind, i.id): i.body for i in delta.put})
+        known[node].update({(i.kind, i.id): i.body for i in delta.put})
         for gone in delta.gone:
-            del told[node][gone.kind, gone.id]
+            del known[node][gone.kind, gone.id]
 
     for changes, listeners in script:
         with store.tx() as tx:
             for name, number, pick, forget in changes:
                 table, make = MAKE[name]
                 record = make(number, pick)
-                known = tx.get(table, record.key)
+                stored = tx.get(table, record.key)
                 if forget:
                     tx.forget(table, record.key)
                 else:
-                    tx.put(table, replace(record, version=known.version if known else 0))
+                    tx.put(table, replace(record, version=stored.version if stored else 0))
         await store.durable()
         for node in sorted(listeners):
             tell(node)
@@ -174,27 +223,21 @@ async def play(script: Any) -> None:
         tell(node)
         fresh = {(i.kind, i.id): i.body for i in NodeItems(store, node, store.epoch).snapshot().items}
         # A balancer's item carries the version of its record: a write that changes nothing else is told, too.
-        assert told[node] == fresh
+        assert known[node] == fresh
         assert items[node].delta() is None
     store.close()
 
 
-async def test_a_change_concerns_no_more_nodes_than_have_a_part_in_it() -> None:
+async def test_a_change_concerns_no_more_nodes_than_have_a_part_in_it(store: Store) -> None:
     """However many nodes there are: those of the network, and all of them for a public address only."""
-    store = Store(MemoryJournal(MemoryDisk()), m.TABLES, Sealer(b"k" * 32))
-    store.open()
     holding = Holding()
     with store.tx() as tx:
-        for number, node in enumerate(NODES):
-            tx.put(
-                m.nodes,
-                m.Node(key=m.nodes.key(m.FLEET, node), name=node, number=number, address="x", cpu=1, memory=1),
-            )
-        for name, number, pick in (("network", 0, 0), ("own interface", 0, 1), ("workload", 0, 9)):
-            table, make = MAKE[name]
-            tx.put(table, make(number, pick))
-    for node in NODES:
-        NodeItems(store, node, 1, holding=holding).snapshot()
+        put_nodes(tx, *NODES)
+        put(tx, "network", 0, 0)
+        put(tx, "own interface", 0, 1)
+        put(tx, "workload", 0, 9)
+    for id_ in NODES:
+        NodeItems(store, id_, 1, holding=holding).snapshot()
     assert set(holding.of("v1")) == {"n1"}
     seen: list[Touched] = []
     store.feed.subscribe(m.interfaces, lambda change: seen.extend(touched(store, change)))
@@ -210,129 +253,78 @@ async def test_a_change_concerns_no_more_nodes_than_have_a_part_in_it() -> None:
 
     assert await concerned(2) == {"n1"}
     assert await concerned(3) == {"n1", None}
-    store.close()
 
 
-async def test_what_the_interfaces_of_a_balancer_say_follows_it() -> None:
-    store = Store(MemoryJournal(MemoryDisk()), m.TABLES, Sealer(b"k" * 32))
-    store.open()
-    key = m.balancers.key(HERE, "b0")
+BALANCER = m.Balancer(key=m.balancers.key(HERE, "b0"), node="n1", network="v1", interfaces=("f0",))
+
+
+async def test_what_the_interfaces_of_a_balancer_say_follows_it(store: Store) -> None:
     with store.tx() as tx:
-        for name in ("network", "balancer's interface"):
-            table, make = MAKE[name]
-            tx.put(table, make(0, 0))
-        tx.put(m.balancers, m.Balancer(key=key, node="n1", network="v1", interfaces=("f0",)))
-    items = NodeItems(store, "n1", 1)
-    items.snapshot()
-    store.feed.subscribe(m.balancers, lambda change: items.touch(touched(store, change)))
-    with store.tx() as tx:
-        balancer = tx.get(m.balancers, key)
-        assert balancer is not None
-        tx.put(m.balancers, replace(balancer, open=True))
+        put(tx, "network", 0, 0)
+        put(tx, "balancer's interface", 0, 0)
+        tx.put(m.balancers, BALANCER)
+    items = told(store, "n1", m.balancers)
+    change_balancer(store, open=True)
     await store.durable()
-    delta = items.delta()
-    assert delta is not None
-    assert {item.kind for item in delta.put} == {"balancer", "interface"}
-    store.close()
+    assert {item.kind for item in news(items)} == {"balancer", "interface"}
 
 
-async def test_other_nodes_know_who_speaks_for_its_clients() -> None:
-    store = Store(MemoryJournal(MemoryDisk()), m.TABLES, Sealer(b"k" * 32))
-    store.open()
-    key = m.balancers.key(HERE, "b0")
+async def test_other_nodes_know_who_speaks_for_its_clients(store: Store) -> None:
     with store.tx() as tx:
-        for name in ("network", "balancer's interface"):
-            table, make = MAKE[name]
-            tx.put(table, make(0, 0))
-        for number, node in enumerate(("n1", "n2")):
-            here = m.nodes.key(m.FLEET, node)
-            tx.put(
-                m.nodes, m.Node(key=here, name=node, number=number, address=f"192.0.2.{number + 1}", cpu=1, memory=1)
-            )
-        tx.put(m.balancers, m.Balancer(key=key, node="n1", network="v1", interfaces=("f0",)))
-        table, make = MAKE["workload"]
-        tx.put(table, replace(make(0, 1), node="n2", network="v1"))
-    items = NodeItems(store, "n2", 1)
-    items.snapshot()
-    store.feed.subscribe(m.balancers, lambda change: items.touch(touched(store, change)))
-    with store.tx() as tx:
-        balancer = tx.get(m.balancers, key)
-        assert balancer is not None
-        tx.put(m.balancers, replace(balancer, fronting=True))
+        put_nodes(tx, "n1", "n2")
+        put(tx, "network", 0, 0)
+        put(tx, "balancer's interface", 0, 0)
+        put(tx, "workload", 0, 1, node="n2", network="v1")
+        tx.put(m.balancers, BALANCER)
+    items = told(store, "n2", m.balancers)
+    change_balancer(store, fronting=True)
     await store.durable()
-    delta = items.delta()
-    assert delta is not None
-    (told,) = (item for item in delta.put if item.kind == "peer")
-    assert msgspec.msgpack.decode(told.body, type=PeerItem).fronting
-    store.close()
+    (peer,) = (item for item in news(items) if item.kind == "peer")
+    assert msgspec.msgpack.decode(peer.body, type=PeerItem).fronting
 
 
-async def test_who_carries_a_balancer_knows_where_the_nodes_are_that_are_its_targets() -> None:
-    store = Store(MemoryJournal(MemoryDisk()), m.TABLES, Sealer(b"k" * 32))
-    store.open()
-
-    def node(id_: str, address: str) -> m.Node:
-        key = m.nodes.key(m.FLEET, id_)
-        return m.Node(key=key, name=id_, number=1, address=address, cpu=1, memory=1)
-
-    key = m.balancers.key(HERE, "b0")
+async def test_who_carries_a_balancer_knows_where_the_nodes_are_that_are_its_targets(store: Store) -> None:
     with store.tx() as tx:
         for each in (node("n1", "192.0.2.1"), node("n2", "192.0.2.2"), node("bare", "")):
             tx.put(m.nodes, each)
-        targets = ("n1", "n2", "bare", "gone")
-        tx.put(m.balancers, m.Balancer(key=key, node="n1", network="v1", interfaces=(), targets=targets))
-    items = NodeItems(store, "n1", 1)
-    items.snapshot()
-    store.feed.subscribe(m.nodes, lambda change: items.touch(touched(store, change)))
+        tx.put(m.balancers, replace(BALANCER, interfaces=(), targets=("n1", "n2", "bare", "gone")))
+    items = told(store, "n1", m.nodes)
 
-    def told() -> dict[str, str]:
+    def nodes() -> dict[str, str]:
         body = needed(store, "n1", Ref("balancer", HERE, "b0"))
         assert body is not None
         return decoder(BalancerItem).decode(body).nodes
 
-    assert told() == {"n1": "", "n2": "192.0.2.2"}, "one without an address is reached from itself only"
+    assert nodes() == {"n1": "", "n2": "192.0.2.2"}, "one without an address is reached from itself only"
     with store.tx() as tx:
         tx.put(m.nodes, node("gone", "192.0.2.3"))
         tx.forget(m.nodes, m.nodes.key(m.FLEET, "n2"))
     await store.durable()
-    delta = items.delta()
-    assert delta is not None
-    assert [item.kind for item in delta.put] == ["balancer"]
-    assert told() == {"n1": "", "gone": "192.0.2.3"}
-    store.close()
+    assert [item.kind for item in news(items)] == ["balancer"]
+    assert nodes() == {"n1": "", "gone": "192.0.2.3"}
 
 
-async def test_a_node_is_told_nothing_of_others() -> None:
+async def test_a_node_is_told_nothing_of_others(store: Store) -> None:
     """Least knowledge: another node's workloads, secrets and networks never reach it."""
-    store = Store(MemoryJournal(MemoryDisk()), m.TABLES, Sealer(b"k" * 32))
-    store.open()
     with store.tx() as tx:
-        for number, node in enumerate(NODES):
-            tx.put(
-                m.nodes,
-                m.Node(key=m.nodes.key(m.FLEET, node), name=node, number=number, address="x", cpu=1, memory=1),
-            )
-        for name, number, pick in (("network", 0, 0), ("policy", 0, 0), ("own interface", 0, 1), ("credential", 0, 3)):
-            table, make = MAKE[name]
-            tx.put(table, make(number, pick))
-        tx.put(m.workloads, workload(0, 9))  # on n1
-    told = {node: {i.kind for i in NodeItems(store, node, 1).snapshot().items} for node in NODES}
-    assert told["n1"] == {"network", "policy", "interface", "workload", "credential"}
-    assert told["n2"] == told["n3"] == set()
-    store.close()
+        put_nodes(tx, *NODES)
+        put(tx, "network", 0, 0)
+        put(tx, "policy", 0, 0)
+        put(tx, "own interface", 0, 1)
+        put(tx, "credential", 0, 3)
+        put(tx, "workload", 0, 9)  # on n1
+    kinds = {id_: {i.kind for i in NodeItems(store, id_, 1).snapshot().items} for id_ in NODES}
+    assert kinds["n1"] == {"network", "policy", "interface", "workload", "credential"}
+    assert kinds["n2"] == kinds["n3"] == set()
 
 
-async def test_who_has_a_network_hears_of_its_endpoints() -> None:
-    store = Store(MemoryJournal(MemoryDisk()), m.TABLES, Sealer(b"k" * 32))
-    store.open()
+async def test_who_has_a_network_hears_of_its_endpoints(store: Store) -> None:
     endpoint = m.Endpoint(addresses=("10.0.0.7",), groups=("g1",), names=(m.Name(name="a.b", addresses=("10.0.0.7",)),))
     with store.tx() as tx:
-        network = tx.put(m.networks, replace(MAKE["network"][1](0, 0), endpoints=(endpoint,)))
-        tx.put(m.workloads, workload(0, 9))
+        network = put(tx, "network", 0, 0, endpoints=(endpoint,))
+        put(tx, "workload", 0, 9)
     ref = Ref("network", HERE, network.id)
-    told = needed(store, "n1", ref)
-    assert told is not None
-    assert decoder(NetworkItem).decode(told).endpoints == (endpoint,)
+    body = needed(store, "n1", ref)
+    assert body is not None
+    assert decoder(NetworkItem).decode(body).endpoints == (endpoint,)
     assert needed(store, "n2", ref) is None
-    await store.durable()
-    store.close()
