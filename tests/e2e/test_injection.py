@@ -201,6 +201,34 @@ def test_a_value_that_was_changed_reaches_the_next_task(hatoba: Instance) -> Non
         hatoba.wait_task(arn, "STOPPED")
 
 
+FILE_ENVIRONMENT = b"# the database\nPLAIN=hunter2-of-a-file\n\nnot a variable\nUSER=somebody\n"
+
+
+def test_environment_files_are_read_from_s3_by_the_execution_role(hatoba: Instance) -> None:
+    s3, ecs = hatoba.client("s3"), hatoba.client("ecs")
+    s3.create_bucket(Bucket="environment-files")
+    s3.put_object(Bucket="environment-files", Key="app/one.env", Body=FILE_ENVIRONMENT)
+    file = {"type": "s3", "value": "arn:aws:s3:::environment-files/app/one.env"}
+    wanted = {"environmentFiles": [file], "environment": [{"name": "USER", "value": "the definition's"}]}
+    denied = run(hatoba, "of-files", **wanted)
+    stopped = hatoba.wait_task(denied, "STOPPED")
+    reason = "ResourceInitializationError: failed to download env files: "
+    assert stopped["stoppedReason"].startswith(reason)
+    assert "AccessDenied" in stopped["stoppedReason"]
+    reader = hatoba.task_role("reads-files", "s3:GetObject", "s3:GetBucketLocation")
+    known = ecs.describe_task_definition(taskDefinition="of-files")["taskDefinition"]
+    again = {key: known[key] for key in ("family", "networkMode", "requiresCompatibilities", "cpu", "memory")}
+    ecs.register_task_definition(**again, containerDefinitions=known["containerDefinitions"], executionRoleArn=reader)
+    arn = ecs.run_task(taskDefinition="of-files", launchType="FARGATE", networkConfiguration=hatoba.network())
+    arn = arn["tasks"][0]["taskArn"]
+    found = said(hatoba, "of-files", arn)
+    assert (found["PLAIN"], found["USER"]) == ("hunter2-of-a-file", "the definition's")
+    ecs.stop_task(task=arn)
+    hatoba.wait_task(arn, "STOPPED")
+    s3.delete_object(Bucket="environment-files", Key="app/one.env")
+    s3.delete_bucket(Bucket="environment-files")
+
+
 @pytest.mark.parametrize(
     ("container", "reason"),
     [
