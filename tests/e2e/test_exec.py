@@ -291,11 +291,23 @@ def test_sessions_are_logged_as_the_cluster_says(hatoba: Instance, task: str) ->
         with Plugin(execute(hatoba, task, "sh -c 'echo unseen'", "closed")["session"]) as plugin:
             assert "cannot be logged to /audit" in plugin.end()
             assert plugin.output == b"", "what cannot be logged does not happen"
-        bucket = {"logging": "OVERRIDE", "logConfiguration": {"s3BucketName": "audits"}}
-        for wanted, said in ((bucket, "S3 bucket audits"), ({"kmsKeyId": "k"}, "KMS key")):
-            ecs.update_cluster(cluster="default", configuration={"executeCommandConfiguration": wanted})
-            with pytest.raises(ecs.exceptions.InvalidParameterException, match=said):
-                execute(hatoba, task, "sh", "closed")
+        in_bucket = {"logging": "OVERRIDE", "logConfiguration": {"s3BucketName": "exec-audits", "s3KeyPrefix": "exec"}}
+        ecs.update_cluster(cluster="default", configuration={"executeCommandConfiguration": in_bucket})
+        with Plugin(execute(hatoba, task, "sh -c 'echo unseen'", "closed")["session"]) as plugin:
+            assert "cannot be logged to the bucket exec-audits" in plugin.end()
+            assert plugin.output == b""
+        s3 = hatoba.client("s3")
+        s3.create_bucket(Bucket="exec-audits")
+        session = execute(hatoba, task, "sh -c 'echo one; printf two'", "closed")["session"]
+        with Plugin(session) as plugin:
+            plugin.end()
+        key = f"exec/{session['sessionId']}.log"
+        assert s3.get_object(Bucket="exec-audits", Key=key)["Body"].read() == b"one\ntwo\n"
+        s3.delete_object(Bucket="exec-audits", Key=key)
+        s3.delete_bucket(Bucket="exec-audits")
+        ecs.update_cluster(cluster="default", configuration={"executeCommandConfiguration": {"kmsKeyId": "k"}})
+        with pytest.raises(ecs.exceptions.InvalidParameterException, match="KMS key"):
+            execute(hatoba, task, "sh", "closed")
     finally:
         none = {"executeCommandConfiguration": {"logging": "NONE"}}
         ecs.update_cluster(cluster="default", configuration=none)

@@ -30,8 +30,9 @@ from hatoba.gateway.needs import (
 )
 from hatoba.gateway.tags import tags_of
 from hatoba.services.ssm.model import managed_arn, parameter_arn
-from hatoba.services.ssm.plan.documents import LOG_GROUP
+from hatoba.services.ssm.plan.documents import BUCKET, LOG_GROUP, PREFIX
 from hatoba.services.ssm.plan.names import is_public, selected
+from hatoba.services.ssm.plan.sessions import object_key
 from hatoba.services.ssm.session.model import find, owner, target_of, task_arn
 
 BY_AWS = ("AWS-", "AmazonECS-")  # documents whose ARNs have no account
@@ -128,7 +129,8 @@ def _flag(value: object) -> str:
 
 
 def starting(action: str, req: Params, call: Call) -> Iterator[Need]:
-    """The task; the document, if one is named (who names none is not asked for the default one); and the log group.
+    """The task; the document, if one is named (who names none is not asked for the default one); and where it is
+    logged.
 
     ECS starts the sessions of ExecuteCommand for somebody whom it has asked for the right to that.
     """
@@ -141,9 +143,14 @@ def starting(action: str, req: Params, call: Call) -> Iterator[Need]:
     yield Need(action=action, resource=resource, keys=checked)
     if isinstance(document, str) and document:
         yield Need(action=action, resource=_document(call, document), keys=checked)
-    group = " ".join(member(req.get("Parameters") or {}, LOG_GROUP))
+    # The transcript is written by the service, which may write anywhere.
+    group, bucket, prefix = (
+        " ".join(member(req.get("Parameters") or {}, name)) for name in (LOG_GROUP, BUCKET, PREFIX)
+    )
+    if bucket:
+        item = f"arn:{call.scope.partition}:s3:::{bucket}/{object_key(prefix, '*')}"
+        yield Need(action="s3:PutObject", resource=item)
     if group:
-        # The transcript is written by the service, which may write anywhere.
         stream = arn.make(call.scope, "logs", f"log-group:{group}:log-stream:*")
         yield from (Need(action=f"logs:{name}", resource=stream) for name in ("CreateLogStream", "PutLogEvents"))
 

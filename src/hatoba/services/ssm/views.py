@@ -10,6 +10,7 @@ from hatoba.fleet.model import Node
 from hatoba.services.ssm.model import Activation, Found, Managed, Parameter, Version, parameter_arn
 from hatoba.services.ssm.plan.policies import Policy
 from hatoba.services.ssm.plan.public import PUBLISHED, Public
+from hatoba.services.ssm.plan.sessions import object_key
 from hatoba.services.ssm.session.model import Session, over
 
 _STATUS: dict[str, Literal["Connected", "Connecting", "Terminated"]] = {
@@ -164,4 +165,7 @@ def session(record: Session, now: float) -> t.Session:
         shown["Details"] = record.why
     if record.log_group:
         shown["OutputUrl"] = {"CloudWatchOutputUrl": record.log_group}
+    if record.log_bucket:
+        place = f"{record.log_bucket}/{object_key(record.log_prefix, record.id)}"
+        shown["OutputUrl"] = {**shown.get("OutputUrl", {}), "S3OutputUrl": place}
     return shown

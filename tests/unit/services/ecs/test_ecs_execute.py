@@ -105,11 +105,24 @@ def test_where_a_session_is_kept(cluster: dict[str, Any], log: dict[str, Any] | 
     assert execute.kept(cluster, definition(log), "app").group == group
 
 
+def test_a_session_is_kept_in_a_bucket_too() -> None:
+    def parameters(**wanted: Any) -> dict[str, list[str]]:
+        cluster = {"executeCommandConfiguration": {"logging": "OVERRIDE", "logConfiguration": wanted}}
+        return execute.kept(cluster, definition(AWSLOGS), "app").parameters
+
+    assert parameters(s3BucketName="b", s3EncryptionEnabled=True) == {"s3BucketName": ["b"]}
+    assert parameters(s3BucketName="b", s3KeyPrefix="p", cloudWatchLogGroupName="/g") == {
+        "cloudWatchLogGroupName": ["/g"],
+        "s3BucketName": ["b"],
+        "s3KeyPrefix": ["p"],
+    }
+    assert parameters(s3KeyPrefix="p", cloudWatchLogGroupName="/g") == {"cloudWatchLogGroupName": ["/g"]}
+
+
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
         ({"kmsKeyId": "alias/x"}, "KMS key"),
-        ({"logging": "OVERRIDE", "logConfiguration": {"s3BucketName": "b"}}, "S3 bucket b"),
         ({"logging": "OVERRIDE", "logConfiguration": {"cloudWatchEncryptionEnabled": True}}, "encrypted log groups"),
     ],
 )

@@ -95,6 +95,21 @@ class Logs:
         self.groups[logGroupName][logStreamName] += [event["message"] for event in logEvents]
 
 
+class Objects:
+    """S3, likewise."""
+
+    def __init__(self) -> None:
+        self.there: dict[str, bytes] = {}
+        self.puts: list[str] = []
+        self.denied = False
+
+    async def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:
+        if Bucket != "audits" or self.denied:
+            raise AwsError("Access Denied", code="AccessDenied", status=403)
+        self.there[Key] = Body
+        self.puts.append(Key)
+
+
 class World:
     """The platform, as far as sessions ask it."""
 
@@ -103,6 +118,7 @@ class World:
         self.store.open()
         self.clock, self.ids = SystemClock(), RandomIds()
         self.logs = Logs()
+        self.s3 = Objects()
         self.process = Process()
         self.refusal: PortError | None = None
         side = Side(clock=self.clock, ids=self.ids, executor=self, idle=idle)

@@ -135,7 +135,7 @@ async def test_a_document_tells_what_sessions_are_started_with(world: World, nam
     got = await world.client().get_document(Name=name)
     content = json.loads(got["Content"])
     assert (content["schemaVersion"], content["sessionType"]) == ("1.0", "InteractiveCommands")
-    assert set(content["parameters"]) == {"command", "cloudWatchLogGroupName"}
+    assert set(content["parameters"]) == {"command", "cloudWatchLogGroupName", "s3BucketName", "s3KeyPrefix"}
     told = (await world.client().describe_document(Name=f"arn:aws:ssm:us-east-1::document/{name}"))["Document"]
     assert told["Hash"] == hashlib.sha256(got["Content"].encode()).hexdigest()
     assert [p["Name"] for p in told["Parameters"]] == list(content["parameters"])

@@ -289,5 +289,52 @@ async def test_what_cannot_be_logged_is_not_done() -> None:
         assert world.process.closed.is_set()
 
 
+async def test_a_transcript_in_a_bucket_is_there_from_the_beginning_and_whole_at_the_end() -> None:
+    async with talking() as world:
+        session = world.session(log_bucket="audits", log_prefix="exec/", log_group="/audit")
+        key = f"exec/{session['sessionId']}.log"
+        plugin = await opened(world, session)
+        assert world.s3.there == {key: b""}
+        world.process.say(
+            node.Output(data=b"$ \x1b[1mls\x1b[0m\r\nf\xc3"),
+            node.Output(data=b"\xbcnf\r\n\r\n"),
+            node.Output(data=b"no end"),
+            node.Ended(code=0),
+        )
+        assert await run(plugin.end) == ""
+        assert world.s3.there == {key: "$ ls\nfünf\nno end\n".encode()}
+        assert world.logs.groups["/audit"][session["sessionId"]] == ["$ ls", "fünf", "no end"]
+
+
+async def test_a_long_transcript_is_several_objects_and_of_one_that_lasts_nothing_gathers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transcript, "OBJECT_BYTES", 100)
+    monkeypatch.setattr(transcript, "EVERY_OBJECT", 0.01)
+    async with talking() as world:
+        session = world.session(log_bucket="audits")
+        id_ = session["sessionId"]
+        plugin = await opened(world, session)
+        world.process.say(node.Output(data=b"first\n"))
+        await until(lambda: world.s3.there[f"{id_}.log"] == b"first\n")
+        many = [f"line {number}" for number in range(30)]
+        world.process.say(*(node.Output(data=f"{line}\n".encode()) for line in many), node.Ended(code=0))
+        assert await run(plugin.end) == ""
+        keys = [f"{id_}.log", *(f"{id_}-{number}.log" for number in range(2, 4))]
+        assert b"".join(world.s3.there[key] for key in keys).decode().split() == ["first", *" ".join(many).split()]
+        assert all(len(body) < 200 for body in world.s3.there.values())
+
+
+async def test_what_no_bucket_takes_is_not_done() -> None:
+    async with talking() as world:
+        plugin = await run(Plugin, world.session(log_bucket="others"))
+        assert "cannot be logged to the bucket others" in await run(plugin.end)
+        assert world.process.wanted is None
+        plugin = await opened(world, world.session(log_bucket="audits"))
+        world.s3.denied = True
+        world.process.say(node.Output(data=b"a line\n"), node.Ended(code=0))
+        assert "cannot go on being logged" in await run(plugin.end)
+
+
 def test_lines() -> None:
     assert transcript.lines("a\r\n\x1b[2K\r\n  \nb\x08\tc") == ["a", "b\tc"]

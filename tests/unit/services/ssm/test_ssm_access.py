@@ -145,6 +145,12 @@ def test_who_activates_machines_hands_over_their_role(asked: Asked, role: str) -
         assert needs[-1].keys == {"iam:PassedToService": "ssm.amazonaws.com"}
 
 
+def test_who_has_a_session_logged_to_a_bucket_needs_to_be_allowed_to_write_there(asked: Asked) -> None:
+    parameters = {"s3BucketName": ["audits"], "s3KeyPrefix": ["exec/"]}
+    found = asked.needs("StartSession", Target=TARGET, Parameters=parameters)
+    assert [(need.action, need.resource) for need in found[1:]] == [("s3:PutObject", "arn:aws:s3:::audits/exec/*.log")]
+
+
 def test_who_has_a_session_logged_needs_to_be_allowed_to_log_there(asked: Asked) -> None:
     """The transcript is written by the service itself: nobody shall write where they may not by its hand."""
     found = asked.needs("StartSession", Target=TARGET, Parameters={"cloudWatchLogGroupName": ["/audit"]})

@@ -29,9 +29,7 @@ async def execute_command(req: t.ExecuteCommandRequest, call: Call) -> t.Execute
     task = need_task(call.store, call.scope, cluster.id, req["task"])
     container = execute.container(task, req.get("container"))
     kept = execute.kept(cluster.configuration, definition_of(call.store, task), container.name)
-    parameters = {"command": [_checked(req["command"])]}
-    if kept.group:
-        parameters["cloudWatchLogGroupName"] = [kept.group]
+    parameters = {"command": [_checked(req["command"])], **kept.parameters}
     target = f"ecs:{cluster.id}_{task.id}_{container.runtime_id}"
     try:
         started = await call.aws_as_caller.ssm.start_session(

@@ -21,9 +21,17 @@ INTERNAL = "The execute command failed due to an internal error. Try again later
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the session is logged. `group` "": nowhere."""
+    """Where the session is logged: to a log group, a bucket, both or (all "") nowhere."""
 
     group: str = ""
+    bucket: str = ""
+    prefix: str = ""
+
+    @property
+    def parameters(self) -> dict[str, list[str]]:
+        """Of the document that starts the session."""
+        said = {"cloudWatchLogGroupName": self.group, "s3BucketName": self.bucket, "s3KeyPrefix": self.prefix}
+        return {name: [value] for name, value in said.items() if value}
 
 
 def container(task: Task, name: str | None) -> Container:
@@ -72,17 +80,17 @@ def kept(cluster: Mapping[str, Any], definition: Definition, container: str) -> 
 
 
 def _overridden(wanted: Mapping[str, Any]) -> Kept:
-    if bucket := wanted.get("s3BucketName"):
-        raise t.InvalidParameterException(
-            f"The cluster logs its sessions to the S3 bucket {bucket}, which is not available here. Name a CloudWatch "
-            "log group in the cluster's executeCommandConfiguration instead, or set logging to NONE."
-        )
     if wanted.get("cloudWatchEncryptionEnabled"):
         raise t.InvalidParameterException(
             "The cluster logs its sessions to encrypted log groups only, which are not available here. Set "
             "cloudWatchEncryptionEnabled to false in the cluster's executeCommandConfiguration."
         )
-    return Kept(group=wanted.get("cloudWatchLogGroupName", ""))
+    bucket = wanted.get("s3BucketName", "")  # whose objects are encrypted in any case
+    return Kept(
+        group=wanted.get("cloudWatchLogGroupName", ""),
+        bucket=bucket,
+        prefix=wanted.get("s3KeyPrefix", "") if bucket else "",
+    )
 
 
 def _default(definition: Definition, name: str) -> Kept:

@@ -118,6 +118,7 @@ _SSM_HERE = _linked(
     allow("iam: GetRole"),
     allow("events: PutEvents"),
     allow("logs: CreateLogStream PutLogEvents DescribeLogGroups DescribeLogStreams"),
+    allow("s3: PutObject"),
 )
 _SECRETS = _linked(
     "HatobaSecretsManagerServiceRolePolicy",

@@ -12,7 +12,7 @@ from hatoba.fleet import model as fleet
 from hatoba.fleet.channels import Executor
 from hatoba.gateway.call import Call
 from hatoba.services.ssm.api.room import ssm
-from hatoba.services.ssm.plan.documents import COMMAND, DOCUMENTS, LOG_GROUP
+from hatoba.services.ssm.plan.documents import BUCKET, COMMAND, DOCUMENTS, LOG_GROUP, PREFIX
 from hatoba.services.ssm.session.endpoint import DataChannels
 from hatoba.services.ssm.session.model import (
     TOKEN_SECONDS,
@@ -42,7 +42,7 @@ async def start_session(req: t.StartSessionRequest, call: Call) -> t.StartSessio
     if document not in DOCUMENTS:
         raise t.InvalidDocument(f"Document with name {document} does not exist.")
     parameters = {name: " ".join(values) for name, values in (req.get("Parameters") or {}).items()}
-    unknown = parameters.keys() - {COMMAND, LOG_GROUP}
+    unknown = parameters.keys() - {COMMAND, LOG_GROUP, BUCKET, PREFIX}
     if unknown:
         raise t.InvalidDocument(f"The document {document} has no parameter {', '.join(sorted(unknown))}.")
     id_ = f"ecs-execute-command-{call.ids.hex(17)}"
@@ -59,6 +59,8 @@ async def start_session(req: t.StartSessionRequest, call: Call) -> t.StartSessio
                 container=container,
                 command=parameters.get(COMMAND, ""),
                 log_group=parameters.get(LOG_GROUP, ""),
+                log_bucket=parameters.get(BUCKET, ""),
+                log_prefix=parameters.get(PREFIX, ""),
                 document=document,
                 reason=req.get("Reason", ""),
                 token=Secret(token),

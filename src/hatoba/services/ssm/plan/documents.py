@@ -17,9 +17,12 @@ CREATED = 1_760_000_000.0  # when the set that is listed here was made
 TYPE, SCHEMA, VERSION = "Session", "1.0", "1"
 PLATFORMS = ("Linux",)
 COMMAND, LOG_GROUP = "command", "cloudWatchLogGroupName"
+BUCKET, PREFIX = "s3BucketName", "s3KeyPrefix"
 _PARAMETERS: dict[str, dict[str, str]] = {
     COMMAND: {"type": "String", "description": "(Optional) The program and its arguments. Without one, a shell."},
     LOG_GROUP: {"type": "String", "description": "(Optional) The log group that keeps what is shown.", "default": ""},
+    BUCKET: {"type": "String", "description": "(Optional) The bucket that keeps what is shown.", "default": ""},
+    PREFIX: {"type": "String", "description": "(Optional) What its keys there begin with.", "default": ""},
 }
 
 

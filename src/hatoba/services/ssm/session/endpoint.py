@@ -22,7 +22,7 @@ from hatoba.gateway.http import Request, Response, SocketLimits, WebSocket, swit
 from hatoba.services.ssm.session import frames
 from hatoba.services.ssm.session.model import BadToken, Session, claim, end, find, owner, sessions
 from hatoba.services.ssm.session.talk import Side, Talk
-from hatoba.services.ssm.session.transcript import Transcript
+from hatoba.services.ssm.session.transcript import InBoth, InBucket, InLogGroup, Transcript
 from hatoba.services.ssm.session.words import OpenDataChannel, decode
 
 log = logging.getLogger(__name__)
@@ -163,7 +163,9 @@ class DataChannels:
             end(tx, session.id, self._platform.clock.now(), why)
 
     def _transcript(self, session: Session, stream: str) -> Transcript | None:
-        if not session.log_group:
-            return None
-        logs = self._platform.door(session.scope, "ssm").logs
-        return Transcript(logs, session.log_group, stream, self._platform.clock)
+        aws, parts = self._platform.door(session.scope, "ssm"), list[Transcript]()
+        if session.log_group:
+            parts.append(InLogGroup(aws.logs, session.log_group, stream, self._platform.clock))
+        if session.log_bucket:
+            parts.append(InBucket(aws.s3, session.log_bucket, session.log_prefix, stream))
+        return InBoth(*parts) if len(parts) > 1 else next(iter(parts), None)

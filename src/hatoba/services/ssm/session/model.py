@@ -49,7 +49,9 @@ class Session(Record, frozen=True, kw_only=True):
     workload: str  # the task's id
     container: str
     command: str
-    log_group: str = ""  # "": not logged
+    log_group: str = ""  # "": not logged to one
+    log_bucket: str = ""  # likewise
+    log_prefix: str = ""  # of its objects there
     document: str = "AmazonECS-ExecuteInteractiveCommand"
     reason: str = ""  # for which it was started, as whoever did so says
     token: Secret | None = None  # until it was used
