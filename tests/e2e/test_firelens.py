@@ -128,6 +128,37 @@ def test_secret_options_are_in_the_routers_environment(hatoba: Instance, image: 
     eventually(lambda: not task.exists(), 10)
 
 
+def test_the_routers_own_configuration_comes_from_s3(hatoba: Instance, image: str, group: str) -> None:
+    """On instances, as AWS has it."""
+    ecs, s3, own = hatoba.client("ecs"), hatoba.client("s3"), "[FILTER]\n    Name grep\n"
+    s3.create_bucket(Bucket="router-configuration")
+    s3.put_object(Bucket="router-configuration", Key="fluent/own.conf", Body=own.encode())
+    wanted = definition(hatoba, image, group, "fluentbit", {"options": {"Name": "stdout"}}, command=["sleep", "60"])
+    options = {"config-file-type": "s3", "config-file-value": "arn:aws:s3:::router-configuration/fluent/own.conf"}
+    wanted["containerDefinitions"][1]["firelensConfiguration"] = {"type": "fluentbit", "options": options}
+    wanted |= {"family": "firelens-s3", "networkMode": "bridge", "requiresCompatibilities": ["EC2"]}
+
+    def started() -> str:
+        ecs.register_task_definition(**wanted)
+        arn: str = ecs.run_task(taskDefinition="firelens-s3", launchType="EC2")["tasks"][0]["taskArn"]
+        return arn
+
+    stopped = hatoba.wait_task(started(), "STOPPED")
+    assert "unable to download firelens s3 config file" in stopped["stoppedReason"]
+    assert "AccessDenied" in stopped["stoppedReason"]
+    wanted["executionRoleArn"] = hatoba.task_role("reads-configuration", "s3:GetObject", "s3:GetBucketLocation")
+    arn = started()
+    hatoba.wait_task(arn, "RUNNING")
+    said = eventually(lambda: [line for line in printed(hatoba, group, arn) if line.startswith("CONFIG ")], 20)
+    assert "@INCLUDE /fluent-bit/etc/external.conf" in json.loads(said[0].partition(" ")[2])
+    files = (hatoba.folder / "node" / "tasks" / arn.rpartition("/")[2] / ".router" / "files").iterdir()
+    assert own in [file.read_text() for file in files]
+    ecs.stop_task(task=arn)
+    hatoba.wait_task(arn, "STOPPED")
+    s3.delete_object(Bucket="router-configuration", Key="fluent/own.conf")
+    s3.delete_bucket(Bucket="router-configuration")
+
+
 @pytest.mark.parametrize("mode", ["awsvpc", "bridge"])
 def test_a_task_can_speak_to_the_router_itself(hatoba: Instance, image: str, group: str, mode: str) -> None:
     """The port, on the task's own loopback or on the bridge, as FLUENT_HOST and FLUENT_PORT tell."""
