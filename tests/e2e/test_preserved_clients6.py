@@ -157,6 +157,12 @@ def test_the_task_sees_clients_of_ipv6_and_answers_those_of_ipv4(hatoba: Instanc
         assert IPv6Address(eventually(lambda: udp(four), 10)) in IPv6Network(prefix)
         (health,) = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
         assert health["TargetHealth"]["State"] == "healthy"
+        # Through its internet gateway it is not to be reached any more, by IPv6; from inside it is.
+        deny = "ipv6.deny_all_igw_traffic"
+        for value, reached in (("true", False), ("false", True)):
+            elb.modify_load_balancer_attributes(LoadBalancerArn=balancer, Attributes=[{"Key": deny, "Value": value}])
+            eventually(lambda reached=reached: bool(tcp(six)) == reached, 20)  # type: ignore[misc]
+            assert inside(beside, lambda: tcp(six)) == own
         # Another agent finds all as it was.
         hatoba.kill("node")
         for ask in (tcp, udp):

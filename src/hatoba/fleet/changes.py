@@ -112,4 +112,9 @@ def _same_place(change: Change[Any]) -> bool:
         return False
     if isinstance(after, m.Workload):
         return bool(before.interface == after.interface)
-    return bool((before.interfaces, before.open, before.fronting) == (after.interfaces, after.open, after.fronting))
+    return _shown(before) == _shown(after)
+
+
+def _shown(balancer: m.Balancer) -> tuple[object, ...]:
+    """What others than its own item tell of it."""
+    return balancer.interfaces, balancer.open, balancer.inside, balancer.fronting

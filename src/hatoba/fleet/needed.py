@@ -145,6 +145,7 @@ def _interface(view: View, node: str, ref: Ref) -> InterfaceItem | None:
     holder = _holder(view, ref.id)
     if record is None or holder is None or holder[0] != node or holder[1] is None:
         return None
+    carried = view.index(m.balancers, "interface", ref.id) if holder[1] == "balancer" else []
     return InterfaceItem(
         network=record.network,
         address=record.address,
@@ -155,12 +156,12 @@ def _interface(view: View, node: str, ref: Ref) -> InterfaceItem | None:
         public=record.public,
         egress=record.egress,
         balancer=holder[1] == "balancer",
-        open=holder[1] == "balancer" and any(each.open for each in view.index(m.balancers, "interface", ref.id)),
+        open=any(each.open for each in carried),
         further=(*record.further, *record.blocks),
         publics=record.publics,
         address6=record.address6,
         prefix6=record.prefix6,
-        egress6=record.egress6,
+        egress6="none" if any(each.inside for each in carried) else record.egress6,
     )
 
 

@@ -76,6 +76,50 @@ async def test_a_load_balancer_has_both(tmp_path: Path, kind: str) -> None:
         assert await named(w, arn) == (*(each["Association"]["PublicIp"] for each in found), *six)
 
 
+DENY = "ipv6.deny_all_igw_traffic"
+
+
+async def denied(w: World, arn: str, change: str = "") -> tuple[str, bool]:
+    """What its attribute says, and what the node is told."""
+    if change:
+        wanted = [{"Key": DENY, "Value": change}]
+        await w.elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=wanted)
+    found = (await w.elb.describe_load_balancer_attributes(LoadBalancerArn=arn))["Attributes"]
+    (carried,) = w.carried()
+    return next(each["Value"] for each in found if each["Key"] == DENY), carried.inside
+
+
+@pytest.mark.parametrize("kind", ["application", "network"])
+async def test_an_internal_one_has_both_and_is_not_reached_through_an_internet_gateway(
+    tmp_path: Path, kind: str
+) -> None:
+    async with world(tmp_path) as w:
+        _, subnets, _ = await dual(w)
+        arn = await w.balancer("inner", Type=kind, Subnets=subnets, Scheme="internal", IpAddressType="dualstack")
+        await w.settle()
+        assert (await shown(w, arn))["State"]["Code"] == "active"
+        found = await interfaces(w, arn)
+        addresses = [each[name] for name in ("PrivateIpAddress", "Ipv6Address") for each in found]
+        assert [address for address, _ in listens(w)] == addresses
+        assert await named(w, arn) == tuple(addresses)
+        assert await denied(w, arn) == ("true", True)
+        assert await denied(w, arn, "false") == ("false", False), "unless that is said"
+        with pytest.raises(AwsError, match=DENY):
+            await denied(w, arn, "no")
+        await w.elb.set_ip_address_type(LoadBalancerArn=arn, IpAddressType="ipv4")
+        await w.settle()
+        assert len(listens(w)) == 2
+
+
+async def test_one_that_faces_the_internet_may_deny_it(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        _, subnets, _ = await dual(w)
+        arn = await w.balancer(Subnets=subnets, IpAddressType="dualstack")
+        await w.settle()
+        assert await denied(w, arn) == ("false", False)
+        assert await denied(w, arn, "true") == ("true", True)
+
+
 async def test_one_without_public_ipv4_is_found_by_ipv6(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         _, subnets, _ = await dual(w)
@@ -143,7 +187,11 @@ async def test_what_cannot_have_both(tmp_path: Path) -> None:
         )
         without = {"Type": "network", "IpAddressType": "dualstack-without-public-ipv4"}
         wrong: list[tuple[str, str, dict[str, Any]]] = [
-            ("InvalidConfigurationRequest", "must use 'ipv4'", {"Scheme": "internal"}),
+            (
+                "InvalidConfigurationRequest",
+                "scheme 'internal'",
+                {**without, "Type": "application", "Scheme": "internal"},
+            ),
             ("InvalidConfigurationRequest", "type 'network'", without),
             ("ValidationError", "associated IPv6 CIDR block", {"Subnets": (await w.subnets())[:2]}),
             ("InvalidSubnet", "IPv6 only", {"Subnets": [subnets[0], only6["Subnet"]["SubnetId"]]}),

@@ -17,7 +17,7 @@ from hatoba.core.secret import Sealer, Secret
 from hatoba.fleet import model as m
 from hatoba.fleet.assemble import Holding, NodeItems
 from hatoba.fleet.changes import Touched, touched
-from hatoba.fleet.items import BalancerItem, NetworkItem, PeerItem
+from hatoba.fleet.items import BalancerItem, InterfaceItem, NetworkItem, PeerItem
 from hatoba.fleet.messages import Item, decoder
 from hatoba.fleet.needed import Ref, needed
 from hatoba.store import Store, Table, Tx
@@ -52,6 +52,7 @@ def balancer(number: int, pick: Any) -> m.Balancer:
         spec=b"%d" % (pick % 2),
         open=pick % 4 == 0,
         fronting=pick % 3 == 0,
+        inside=pick % 5 == 0,
     )
 
 
@@ -281,6 +282,18 @@ async def test_other_nodes_know_who_speaks_for_its_clients(store: Store) -> None
     await store.durable()
     (peer,) = (item for item in news(items) if item.kind == "peer")
     assert msgspec.msgpack.decode(peer.body, type=PeerItem).fronting
+
+
+async def test_a_balancer_that_is_to_be_reached_from_inside_only_is_no_more_from_outside(store: Store) -> None:
+    with store.tx() as tx:
+        put(tx, "balancer's interface", 0, 0, egress6="both")
+        tx.put(m.balancers, BALANCER)
+    items = told(store, "n1", m.balancers)
+    for inside, way in ((True, "none"), (False, "both")):
+        change_balancer(store, inside=inside)
+        await store.durable()
+        (interface,) = (item for item in news(items) if item.kind == "interface")
+        assert msgspec.msgpack.decode(interface.body, type=InterfaceItem).egress6 == way
 
 
 async def test_who_carries_a_balancer_knows_where_the_nodes_are_that_are_its_targets(store: Store) -> None:

@@ -25,6 +25,7 @@ class Balancer(Record, frozen=True, kw_only=True):
     certificates: tuple[str, ...] = ()  # ids of those that `spec` names: the node gets them with it
     spec: bytes = b""
     open: bool = False  # no security group guards its interfaces
+    inside: bool = False  # by IPv6 nothing from outside of the network comes to them, whatever their subnets' routes
     fronting: bool = False  # it speaks to targets under its clients' addresses: other nodes know it by that
     secrets: dict[str, Secret] = msgspec.field(default_factory=dict)  # what `spec` speaks of and must not say
 

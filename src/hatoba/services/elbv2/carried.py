@@ -23,6 +23,7 @@ from hatoba.services.elbv2.model.listener import groups_of, listeners_of, rules_
 from hatoba.services.elbv2.model.trust import trust_store_by_arn
 from hatoba.services.elbv2.plan import attributes as keys
 from hatoba.services.elbv2.plan import failover
+from hatoba.services.elbv2.plan.flow_attributes import DENY
 from hatoba.services.elbv2.plan.spec import Serving, Source, wanted
 from hatoba.store import Tx
 from hatoba.store.store import View
@@ -102,6 +103,7 @@ def publish(tx: Tx, balancer: LoadBalancer, *, node: str | None = None) -> None:
         network=balancer.vpc,
         interfaces=tuple(interface.id for interface in balancer.attached),
         open=not balancer.groups,
+        inside=keys.of_balancer(balancer)[DENY] == "true",
         fronting=speaks(carried),
         groups=tuple(group.id for group in carried.groups),
         targets=tuple(dict.fromkeys(_nodes(carried))),

@@ -27,6 +27,7 @@ class FakeElb:
         self.history: list[tuple[str, str]] = []
         self.slow = False
         self.gone = False  # the target group
+        self.ip_type = "ipv4"  # of the target groups
         self.delay = "1"
         self.rules: dict[str, dict[str, int]] = {RULE: {GROUP: 1}, TEST_RULE: {GROUP: 1}}  # weights by target group
         self.room = Service("elbv2")
@@ -95,7 +96,7 @@ class FakeElb:
         if not {GROUP, OTHER_GROUP}.issuperset(req["TargetGroupArns"]):
             raise AwsError("One or more target groups not found", code="TargetGroupNotFound")
         balancer = GROUP.replace("targetgroup/web", "loadbalancer/app/web")
-        shape = {"TargetType": "ip", "LoadBalancerArns": [balancer]}
+        shape = {"TargetType": "ip", "IpAddressType": self.ip_type, "LoadBalancerArns": [balancer]}
         return {"TargetGroups": [{"TargetGroupArn": arn, **shape} for arn in req["TargetGroupArns"]]}
 
     async def describe_target_group_attributes(self, req: Any, call: Call) -> Any:

@@ -12,6 +12,7 @@ from hatoba.aws.shapes import ecs as t
 from hatoba.core.records import replace
 from hatoba.services.ecs.model.task import Eni, Target, tasks
 from hatoba.services.ecs.plan.rollout.seen import where
+from tests.unit.services.ecs.test_ecs_services import BALANCED, create
 from tests.unit.services.ecs.world import SCOPE, World, definition, world
 
 V4, V6, ONLY6 = "subnet-a", "subnet-b", "subnet-c"
@@ -60,7 +61,7 @@ async def test_a_task_with_ipv6_only_has_no_public_address(tmp_path: Path) -> No
 
 
 async def test_a_load_balancer_finds_it_at_the_address_that_it_has(tmp_path: Path) -> None:
-    """By IPv4 where it has that: target groups are of IPv4 unless they say otherwise."""
+    """Of the group's family, if it has one."""
     async with world(tmp_path) as w:
         await ran(w, V4)
         (task,) = w.store.scan(tasks, SCOPE)
@@ -68,3 +69,21 @@ async def test_a_load_balancer_finds_it_at_the_address_that_it_has(tmp_path: Pat
     eni = Eni(id="eni-1", subnet=V6, vpc="vpc-1", address="10.0.0.4", mac="", address6="fd68::4")
     assert where(replace(task, eni=eni), target) == ("10.0.0.4", 80)
     assert where(replace(task, eni=msgspec.structs.replace(eni, address="")), target) == ("fd68::4", 80)
+    six = msgspec.structs.replace(target, six=True)
+    assert where(replace(task, eni=eni), six) == ("fd68::4", 80)
+    assert where(replace(task, eni=msgspec.structs.replace(eni, address6="")), six) == ("10.0.0.4", 80), "refused there"
+
+
+@pytest.mark.parametrize("ip_type", ["ipv4", "ipv6"])
+async def test_a_service_of_both_families_joins_a_group_by_its_groups(tmp_path: Path, ip_type: str) -> None:
+    """And leaves it by the same, also when an update has tasks join and leave."""
+    async with world(tmp_path) as w:
+        w.ec2.with_ipv6, w.elb.ip_type = {V6}, ip_type
+        await create(w, loadBalancers=BALANCED, networkConfiguration=network(V6))
+        enis = [task.eni for task in w.store.all(tasks) if task.eni is not None]
+        own = {eni.address6 if ip_type == "ipv6" else eni.address for eni in enis}
+        assert len(own) == 2
+        assert {address for _, address, _ in w.elb.states} == own
+        await w.ecs.update_service(service="web", desiredCount=0)
+        await w.settle()
+        assert {address for what, address in w.elb.history if what == "deregister"} == own

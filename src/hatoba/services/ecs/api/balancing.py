@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hatoba.aws.shapes import ecs as t
 from hatoba.core.errors import AwsError
+from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.ecs.api import shifting
 from hatoba.services.ecs.model.task import Target
@@ -21,7 +23,9 @@ async def checked_targets(
         raise t.InvalidParameterException(f"load balancers can have at most {MOST} items.")
     targets = tuple(_target(definition, balancer) for balancer in balancers or ())
     if targets:
-        balancers_of = await _check_groups(call, definition, targets)
+        groups = await _checked_groups(call, definition, targets)
+        balancers_of = {arn: list(group.get("LoadBalancerArns") or ()) for arn, group in groups.items()}
+        targets = tuple(replace(x, six=groups[x.group].get("IpAddressType") == "ipv6") for x in targets)
         advanced = [target.shifting for target in targets if target.shifting is not None]
         shifting.check_groups(advanced, balancers_of)
         await shifting.check_rules(call, advanced)
@@ -43,8 +47,10 @@ def _target(definition: Definition, balancer: t.LoadBalancer) -> Target:
     return Target(group=str(group), container=str(name), port=port, shifting=advanced)
 
 
-async def _check_groups(call: Call, definition: Definition, targets: Sequence[Target]) -> dict[str, list[str]]:
-    """By target group: the load balancers that forward to it."""
+async def _checked_groups(
+    call: Call, definition: Definition, targets: Sequence[Target]
+) -> Mapping[str, Mapping[str, Any]]:
+    """The target groups as ELB describes them, by ARN."""
     alternates = {target.shifting.groups[1] for target in targets if target.shifting is not None}
     wanted = sorted({target.group for target in targets} | alternates)
     try:
@@ -64,4 +70,4 @@ async def _check_groups(call: Call, definition: Definition, targets: Sequence[Ta
                 f"The provided target group {arn} has target type {group.get('TargetType')}, which is incompatible "
                 f"with the {definition.network_mode} network mode specified in the task definition."
             )
-    return {group["TargetGroupArn"]: list(group.get("LoadBalancerArns") or ()) for group in found}
+    return {group["TargetGroupArn"]: group for group in found}

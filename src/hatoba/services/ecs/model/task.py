@@ -82,6 +82,7 @@ class Target(Part, frozen=True, kw_only=True):
     group: str  # target group ARN
     container: str
     port: int
+    six: bool = False  # the group's targets are addresses of IPv6
     shifting: Shifting | None = None  # of a service's revision only
 
 

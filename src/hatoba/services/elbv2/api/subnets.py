@@ -46,10 +46,13 @@ def _wanted(req: Mapping[str, Any], kind: Kind) -> dict[str, t.SubnetMapping]:
 
 
 def checked_type(wanted: IpType, kind: Kind, scheme: Scheme) -> IpType:
-    """Raises InvalidConfigurationRequest. Source: the model's words of `IpAddressType`."""
-    fitting = kind == "gateway" or wanted == "ipv4" or scheme == "internet-facing"
-    if not fitting or (wanted == "dualstack-without-public-ipv4" and kind != "application"):
-        which = f"type '{kind}'" if fitting else "scheme 'internal', which must use 'ipv4'"
+    """Raises InvalidConfigurationRequest.
+
+    The model says that internal ones must use `ipv4`, and what `ipv6.deny_all_igw_traffic` is for those that do not;
+    the user guides ("IP address type", and how one is created) let them be `dualstack`.
+    """
+    if wanted == "dualstack-without-public-ipv4" and (kind != "application" or scheme == "internal"):
+        which = f"type '{kind}'" if kind != "application" else "scheme 'internal'"
         raise t.InvalidConfigurationRequestException(
             f"The IP address type '{wanted}' is not supported for load balancers with {which}"
         )

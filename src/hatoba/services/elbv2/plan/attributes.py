@@ -72,7 +72,7 @@ _BALANCER: dict[str, tuple[str, Test]] = {
     TLS_HEADERS: ("false", BOOLEAN),
     "load_balancing.cross_zone.enabled": ("true", one_of("true")),
     "waf.fail_open.enabled": ("false", BOOLEAN),
-    "ipv6.deny_all_igw_traffic": ("false", BOOLEAN),
+    flow_attributes.DENY: ("false", BOOLEAN),
     "zonal_shift.config.enabled": ("false", BOOLEAN),
 }
 
@@ -100,14 +100,14 @@ _LISTENER = {**flow_attributes.LISTENER, **header_attributes.TABLES}
 
 # Other values than these have no effect that could be shown, so they are refused.
 _FIXED = {
-    "ipv6.deny_all_igw_traffic": "false",
     "zonal_shift.config.enabled": "false",
 }
 
 
 def of_balancer(record: LoadBalancer) -> dict[str, str]:
-    """All of them."""
-    return _complete(_of_kind(record), record.attributes)
+    """All of them. Who is internal is not reached through an internet gateway, unless that is said."""
+    denies = {flow_attributes.DENY: "true"} if record.scheme == "internal" else {}
+    return _complete(_of_kind(record), {**denies, **record.attributes})
 
 
 def of_group(record: TargetGroup) -> dict[str, str]:

@@ -15,6 +15,7 @@ ACROSS_ZONES = "load_balancing.cross_zone.enabled"
 LIKE_THE_BALANCER = "use_load_balancer_configuration"
 END_REMOVED = "deregistration_delay.connection_termination.enabled"
 END_UNHEALTHY = "target_health_state.unhealthy.connection_termination.enabled"
+DENY = "ipv6.deny_all_igw_traffic"
 PRESERVE = "preserve_client_ip.enabled"
 PROXY_PROTOCOL = "proxy_protocol_v2.enabled"
 STICKY = "stickiness.enabled"
@@ -42,7 +43,7 @@ BALANCER: Mapping[str, Table] = {
         "access_logs.s3.enabled": ("false", BOOLEAN),
         "access_logs.s3.bucket": ("", bucket),
         "access_logs.s3.prefix": ("", prefix),
-        "ipv6.deny_all_igw_traffic": ("false", BOOLEAN),
+        DENY: ("false", BOOLEAN),
         _ROUTING: (
             "any_availability_zone",
             one_of("any_availability_zone", "availability_zone_affinity", "partial_availability_zone_affinity"),
@@ -90,7 +91,6 @@ LISTENER: Mapping[str, Table] = {
 
 # Other values than these have no effect that could be shown, so they are refused.
 FIXED: Mapping[str, str] = {
-    "ipv6.deny_all_igw_traffic": "false",
     _ROUTING: "any_availability_zone",
     _MORE_ADDRESSES: "0",
     _DRAINING: "0",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from hatoba.services.ecs.model.service import Service
-from hatoba.services.ecs.model.task import RANK, Target, Task
+from hatoba.services.ecs.model.task import RANK, Eni, Target, Task
 from hatoba.services.ecs.plan import lifecycle, reasons
 
 # (target group ARN, address or node, port) → the state that DescribeTargetHealth tells. Absent: not registered.
@@ -77,13 +77,18 @@ def places(task: Task, targets: Targets) -> Iterable[tuple[Place, str]]:
         yield place, targets.get(place, "")
 
 
+def _address(eni: Eni, target: Target) -> str:
+    """Of the group's family; of the other one, which ELB refuses and says why, where it has no such address."""
+    return (eni.address6 or eni.address) if target.six else (eni.address or eni.address6)
+
+
 def where(task: Task, target: Target) -> tuple[str, int]:
     """Where a load balancer finds it: at its own interface, or at a port of its node, known once it runs. "": nowhere.
 
     On the bridge it is the port that the node leads to the container's, on the host's network the container's own.
     """
     if task.eni is not None or task.network is not None:
-        return (task.eni.address or task.eni.address6) if task.eni else "", target.port
+        return _address(task.eni, target) if task.eni else "", target.port
     container = next((one for one in task.containers if one.name == target.container), None)
     for each in container.bindings if container is not None else ():
         if each.protocol == "tcp" and each.container <= target.port < each.container + each.count:
