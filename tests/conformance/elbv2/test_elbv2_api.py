@@ -96,6 +96,7 @@ async def test_not_found_and_not_an_arn(tmp_path: Path) -> None:
             "ValidationError", "not a valid target group ARN", elb.describe_target_health(TargetGroupArn=balancer)
         )
         await refused("ValidationError", "not a valid ARN", elb.describe_tags(ResourceArns=["x"]))
+        await refused("ValidationError", "more than 20", elb.describe_tags(ResourceArns=[rule] * 21))
         await elb.delete_load_balancer(LoadBalancerArn=balancer)
         await elb.delete_target_group(TargetGroupArn=group)
         mine = await w.balancer()

@@ -63,7 +63,11 @@ async def test_its_groups_guard_it_when_it_was_made_with_some(tmp_path: Path) ->
         guarded = await w.balancer("guarded", Type="network", SecurityGroups=[group])
         await w.settle()
         assert not w.carried()[0].open
-        await w.elb.set_security_groups(LoadBalancerArn=guarded, SecurityGroups=[group])
+        enforced = "EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"
+        for given, told in (({enforced: "off"}, "off"), ({}, "off"), ({enforced: "on"}, "on")):
+            answer = await w.elb.set_security_groups(LoadBalancerArn=guarded, SecurityGroups=[group], **given)
+            (shown,) = (await w.elb.describe_load_balancers(LoadBalancerArns=[guarded]))["LoadBalancers"]
+            assert answer[enforced] == shown[enforced] == told
         bare = await w.balancer("bare", Type="network")
         await refused(
             "InvalidConfigurationRequest",

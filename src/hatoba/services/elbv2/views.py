@@ -57,6 +57,10 @@ _NETWORK_ZONES = {
 }
 
 
+def private_link(record: LoadBalancer) -> t.EnforceSecurityGroupInboundRulesOnPrivateLinkTrafficEnum:
+    return "on" if record.private_link else "off"
+
+
 def load_balancer(record: LoadBalancer) -> t.LoadBalancer:
     state: t.LoadBalancerState = {"Code": record.state}
     if record.reason:
@@ -81,7 +85,7 @@ def load_balancer(record: LoadBalancer) -> t.LoadBalancer:
     if record.groups:
         shape["SecurityGroups"] = list(record.groups)
         if record.kind == "network":
-            shape["EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"] = "on"
+            shape["EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"] = private_link(record)
     return shape
 
 

@@ -6,6 +6,7 @@ What changes while one stands (subnets, groups, the type of its addresses) is wa
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from hatoba.aws.shapes import elbv2 as t
 from hatoba.core.records import replace
@@ -30,6 +31,7 @@ from hatoba.services.elbv2.plan import attributes
 from hatoba.services.elbv2.plan.errors import invalid, not_here
 from hatoba.services.elbv2.plan.names import check_name
 
+_PRIVATE_LINK: Final = "EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"
 _PREFIXES = {"application": "app", "network": "net", "gateway": "gwy"}  # of ids
 
 
@@ -143,13 +145,19 @@ async def set_security_groups(req: t.SetSecurityGroupsInput, call: Call) -> t.Se
         raise t.InvalidConfigurationRequestException(
             "Security groups cannot be set for a Network Load Balancer that was created without any"
         )
+    if before.kind != "network" and _PRIVATE_LINK in req:
+        raise invalid(f"{_PRIVATE_LINK} cannot be specified for load balancers with type '{before.kind}'")
     if not req["SecurityGroups"]:
         raise invalid("At least one security group must be specified")
     groups = await checked_groups(call, before.vpc, req["SecurityGroups"], before.kind)
     with call.tx() as tx:
         record = the_balancer(tx, call, req["LoadBalancerArn"])
-        tx.put(load_balancers, replace(record, groups=groups))
-    return {"SecurityGroupIds": list(groups)}
+        enforced = req.get(_PRIVATE_LINK, views.private_link(record)) == "on"
+        record = tx.put(load_balancers, replace(record, groups=groups, private_link=enforced))
+    answer: t.SetSecurityGroupsOutput = {"SecurityGroupIds": list(groups)}
+    if record.kind == "network":
+        answer["EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"] = views.private_link(record)
+    return answer
 
 
 @elbv2.operation

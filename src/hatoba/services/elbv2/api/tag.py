@@ -22,6 +22,9 @@ from hatoba.services.elbv2.plan.errors import invalid
 from hatoba.store.store import View
 
 
+_MOST_DESCRIBED = 20  # Source: DescribeTags
+
+
 def _need(view: View, call: Call, arn: str) -> None:
     """Raises when nothing here has that ARN."""
     parsed = arns.parse(arn)
@@ -64,6 +67,8 @@ async def remove_tags(req: t.RemoveTagsInput, call: Call) -> t.RemoveTagsOutput:
 @elbv2.operation
 async def describe_tags(req: t.DescribeTagsInput, call: Call) -> t.DescribeTagsOutput:
     described: list[t.TagDescription] = []
+    if len(req["ResourceArns"]) > _MOST_DESCRIBED:
+        raise invalid(f"You cannot describe tags of more than {_MOST_DESCRIBED} resources at once")
     for arn in dict.fromkeys(req["ResourceArns"]):
         _need(call.store, call, arn)
         described.append({"ResourceArn": arn, "Tags": views.tags(tags_of(call.store, call.scope, arn))})

@@ -57,6 +57,7 @@ class LoadBalancer(Record, frozen=True, kw_only=True):
     places: tuple[Place, ...]
     groups: tuple[str, ...]  # security groups; a network load balancer may have none: then it is open to all
     attributes: dict[str, str] = msgspec.field(default_factory=dict)  # those that were set
+    private_link: bool = True  # groups count for what comes by PrivateLink, too: told, as nothing comes that way here
     created: float = 0.0
     deleting: bool = False
     interfaces: tuple[Interface, ...] = ()  # the controller only
