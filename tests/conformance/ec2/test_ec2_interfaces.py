@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hatoba.core.keys import Scope
+from hatoba.core.records import replace
 from hatoba.fleet import model as fleet
+from hatoba.services.ec2.model.address import cursors
 from hatoba.services.ec2.model.interface import PublicPool
 from tests.conformance.ec2.networks import Platform, by, served
-from tests.conformance.serving import ACCOUNT, refused
+from tests.conformance.serving import ACCOUNT, fresh_account, refused
 
 
 def make(ec2: Any, subnet: str, **params: Any) -> dict[str, Any]:
@@ -334,6 +337,26 @@ def test_an_elastic_address_outlives_its_interface(ec2: Any, default_subnet: str
     ec2.release_address(AllocationId=allocation)
 
 
+def test_a_released_address_can_be_had_back_until_somebody_else_has_it(
+    ec2: Any, platform: Platform, scope: Scope
+) -> None:
+    public = ec2.allocate_address()["PublicIp"]
+    refused("InvalidAddress.NotFound", ec2.allocate_address, Address=public)  # it is not free
+    (held,) = ec2.describe_addresses(PublicIps=[public])["Addresses"]
+    ec2.release_address(AllocationId=held["AllocationId"])
+    stranger = platform.client("ec2", region=scope.region, account=fresh_account())
+    refused("InvalidAddress.NotFound", stranger.allocate_address, Address=public)
+    tags = [{"ResourceType": "elastic-ip", "Tags": [{"Key": "again", "Value": "yes"}]}]
+    back = ec2.allocate_address(Address=public, TagSpecifications=tags)
+    assert (back["PublicIp"], back["AllocationId"] == held["AllocationId"]) == (public, False)
+    ec2.release_address(AllocationId=back["AllocationId"])
+    with platform.store.tx() as tx:  # as if the pool had gone round: it is the next one
+        (cursor,) = tx.all(cursors)
+        tx.put(cursors, replace(cursor, last=str(IPv4Address(public) - 1)))
+    assert stranger.allocate_address()["PublicIp"] == public
+    refused("InvalidAddress.NotFound", ec2.allocate_address, Address=public)
+
+
 def test_a_services_own_address_is_replaced_and_an_elastic_one_is_not_its_to_take(
     ec2: Any, default_subnet: str, told: Any, gives_public: Any
 ) -> None:
@@ -374,7 +397,7 @@ def test_what_cannot_be_associated(platform: Platform, ec2: Any, subnet: str) ->
     assert refused("InvalidAddress.NotFound", stranger.release_address, PublicIp=made["PublicIp"]) == (
         f"Address '{made['PublicIp']}' not found."
     )
-    refused("UnsupportedOperation", ec2.allocate_address, Address="100.64.9.9")
+    refused("InvalidAddress.NotFound", ec2.allocate_address, Address="100.64.9.9")
 
 
 def test_addresses_are_found_and_tagged(ec2: Any) -> None:

@@ -20,6 +20,8 @@ from hatoba.services.ec2.model.address import (
     disassociate,
     elastics,
     holder,
+    recover,
+    release,
     the_elastic,
     translation_of,
 )
@@ -34,11 +36,14 @@ from hatoba.store.store import View
 @ec2.operation
 async def allocate_address(req: t.AllocateAddressRequest, call: Call) -> t.AllocateAddressResult:
     dry_run(req)
-    refuse_unknown(req, "Address", "CustomerOwnedIpv4Pool", "IpamPoolId")
+    refuse_unknown(req, "CustomerOwnedIpv4Pool", "IpamPoolId")
     if req.get("Domain", "vpc") != "vpc":
         raise invalid(f"Value ({req['Domain']}) for parameter domain is invalid. Addresses are for VPCs here.")
     with call.tx() as tx:
-        elastic = allocate(tx, call.ids, call.scope, call.get(PublicPool))
+        if "Address" in req:
+            elastic = recover(tx, call.ids, call.scope, req["Address"])
+        else:
+            elastic = allocate(tx, call.ids, call.scope, call.get(PublicPool))
         tag_new(tx, call, elastic.id, req)
     return {
         "AllocationId": elastic.id,
@@ -133,7 +138,7 @@ async def release_address(req: t.ReleaseAddressRequest, call: Call) -> None:
         elastic = _asked(tx, call, req)
         if holder(tx, elastic) is not None:
             raise invalid(f"Address {elastic.public} is in use.", "InvalidIPAddress.InUse")
-        tx.forget(elastics, elastic.key)
+        release(tx, elastic)
         forget_tags(tx, call.scope, arn(call.scope, elastic.id))
 
 

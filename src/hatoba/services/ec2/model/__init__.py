@@ -3,7 +3,7 @@
 from typing import Any
 
 from hatoba.services.ec2.model.acl import network_acls
-from hatoba.services.ec2.model.address import cursors, elastics
+from hatoba.services.ec2.model.address import cursors, elastics, released
 from hatoba.services.ec2.model.dhcp import dhcp_options
 from hatoba.services.ec2.model.endpoint import vpc_endpoints
 from hatoba.services.ec2.model.group import groups
@@ -24,6 +24,7 @@ TABLES: tuple[Table[Any], ...] = (
     enis,
     elastics,
     cursors,
+    released,
     route_tables,
     internet_gateways,
     egress_gateways,

@@ -33,12 +33,17 @@ class Cursor(Record, frozen=True, kw_only=True):
     last: str
 
 
+class Released(Record, frozen=True, kw_only=True):
+    """An elastic address that was released, and that nobody has been given since: its id is the address."""
+
+
 elastics = Table(
     "ec2.elastic_addresses",
     Elastic,
     indexes=(Index("public", lambda elastic: elastic.public), Index("all", lambda elastic: True)),
 )
 cursors = Table("ec2.pool_cursors", Cursor)
+released = Table("ec2.released_addresses", Released, indexes=(Index("public", lambda one: one.id),))
 
 
 class _Taken:
@@ -72,7 +77,14 @@ def _next(tx: Tx, pool: PublicPool) -> str:
             f"There are no free public addresses left in the pool {pool.network}.", "InsufficientAddressCapacity"
         )
     tx.put(cursors, replace(cursor, last=str(address)))
+    _given(tx, str(address))
     return str(address)
+
+
+def _given(tx: Tx, public: str) -> None:
+    """From now on nobody can have it back."""
+    for one in tx.index(released, "public", public):
+        tx.forget(released, one.key)
 
 
 # --- of an interface
@@ -111,6 +123,19 @@ def allocate(tx: Tx, ids: Ids, scope: Scope, pool: PublicPool) -> Elastic:
     """Raises InsufficientAddressCapacity."""
     key = elastics.key(scope, resource_id(ids, "eipalloc"))
     return tx.put(elastics, Elastic(key=key, public=_next(tx, pool)))
+
+
+def release(tx: Tx, elastic: Elastic) -> None:
+    tx.forget(elastics, elastic.key)
+    tx.put(released, Released(key=released.key(elastic.scope, elastic.public)))
+
+
+def recover(tx: Tx, ids: Ids, scope: Scope, public: str) -> Elastic:
+    """One that was released here, as long as nobody has been given it since. Raises InvalidAddress.NotFound."""
+    if tx.find(released, scope, public) is None:
+        raise invalid(f"Address '{public}' not found.", "InvalidAddress.NotFound")
+    _given(tx, public)
+    return tx.put(elastics, Elastic(key=elastics.key(scope, resource_id(ids, "eipalloc")), public=public))
 
 
 def translation_of(eni: Eni, elastic: Elastic) -> Translation:

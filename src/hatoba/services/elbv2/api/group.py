@@ -52,7 +52,9 @@ def _wanted(req: t.CreateTargetGroupInput, call: Call) -> TargetGroup:
     check_name(req["Name"], "Target group")
     kind = req.get("TargetType", "instance")
     if kind not in ("instance", "ip", "alb"):
-        raise not_here(f"The target type '{kind}' is not available: use 'instance' or 'ip'. Other target types are")
+        raise not_here(
+            f"The target type '{kind}' is not available: use 'instance', 'ip' or 'alb'. Other target types are"
+        )
     if "Protocol" not in req:
         raise invalid("A protocol must be specified")
     protocol = req["Protocol"]

@@ -21,7 +21,6 @@ from hatoba.services.elbv2.model import arns
 from hatoba.services.elbv2.plan.errors import invalid
 from hatoba.store.store import View
 
-
 _MOST_DESCRIBED = 20  # Source: DescribeTags
 
 
