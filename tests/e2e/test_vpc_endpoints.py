@@ -4,9 +4,6 @@ SDKs that know nothing of Hatoba find it, by TLS."""
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +14,8 @@ import botocore.awsrequest
 import botocore.credentials
 import pytest
 
-from hatoba.app.places import Places
 from tools.images import busybox_files
+from tools.inside import Inside as There
 from tools.instance import Instance, eventually
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
@@ -65,27 +62,14 @@ class Inside:
         self.arn: str = started["tasks"][0]["taskArn"]
         hatoba.wait_task(self.arn, "RUNNING")
         (shown,) = ecs.describe_tasks(tasks=[self.arn])["tasks"]
-        details = {each["name"]: each["value"] for each in shown["attachments"][0]["details"]}
-        self.address, self.subnet = details["privateIPv4Address"], details["subnetId"]
+        self.there = There(hatoba, shown)
+        self.address, self.subnet = self.there.address, self.there.subnet
         self.vpc = hatoba.client("ec2").describe_subnets(SubnetIds=[self.subnet])["Subnets"][0]["VpcId"]
-        places = Places(data=hatoba.folder, instance=hatoba.name)
-        self._netns = places.run / "net" / "netns" / details["networkInterfaceId"]
-        self._resolv = next((places.node / "tasks" / self.arn.rpartition("/")[2]).glob("*/resolv.conf"))
 
     def asks(self, url: str, host: str = "") -> str:
         """What it is answered, or the status."""
         named = ["--header", f"Host: {host}"] if host else []
         return self.hatoba.hatoba("exec", self.arn, "--", "wget", "-q", "-O", "-", *named, url, check=False)
-
-    def python(self, program: str, **environment: str) -> str:
-        """What a program of this machine prints that is where the task is, and asks whom it asks for names."""
-        mounts = f'mount --bind {self._resolv} /etc/resolv.conf && exec {sys.executable} -c "$0"'
-        words = ["nsenter", f"--net={self._netns}", "unshare", "--mount", "sh", "-c", mounts, program]
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        given = {n: v for n, v in self.hatoba.environment.items() if n.startswith("AWS_") and n != "AWS_ENDPOINT_URL"}
-        done = subprocess.run(words, env={**kept, **given, **environment}, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
 
     @contextmanager
     def endpoint(self, service: str, document: str | None = None) -> Iterator[str]:
@@ -183,5 +167,5 @@ def test_sdks_find_it_by_its_services_own_names_by_tls(inside: Inside, tmp_path:
         assert eventually(lambda: "CERTIFICATE" in inside.asks(where), pause=0.5)
         authority = tmp_path / "authority.pem"
         authority.write_text(inside.asks(where))
-        told = inside.python(ASKS, AWS_CA_BUNDLE=str(authority)).splitlines()
+        told = inside.there.python(ASKS, AWS_CA_BUNDLE=str(authority)).splitlines()
         assert told == [f"https://ecs.{REGION}.amazonaws.com True", "AccessDeniedException", "True", "True"]

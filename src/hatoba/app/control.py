@@ -241,6 +241,7 @@ class Control:
                 await self._server.serve(listener)
             self._entrances = self._endpoints(plane)
             self._entrances.start()
+            self.sessions.let_in(self._entrances.enter)
 
     def _endpoints(self, plane: ControlPlane) -> Entrances:
         """VPC endpoints: whom they ask, and what they show."""

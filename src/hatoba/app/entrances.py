@@ -1,7 +1,8 @@
-"""Takes the listeners of VPC endpoints that the node on this machine hands over (`node/entrances.py`), and serves them.
+"""Serves VPC endpoints: at listeners that the node on this machine hands over, and what other nodes bring.
 
-A socket of the machine's own, which root alone may open: each connection brings two listeners with their VPC's id, and
-holds them open. What comes to the second one speaks TLS.
+The node here comes to a socket of the machine's own, which root alone may open: each connection brings two listeners
+with their VPC's id, and holds them open. What comes to the second one speaks TLS. Other nodes accept themselves
+(`fleet/entering.py`): their clients' bytes go through a pair of sockets, and are served like those that came here.
 """
 
 from __future__ import annotations
@@ -17,12 +18,21 @@ from pathlib import Path
 
 from hatoba.app.admin import owners_only
 from hatoba.core.clock import Clock
-from hatoba.core.tasks import TaskGroup
-from hatoba.gateway.http import Handler, Server
+from hatoba.core.relay import relay
+from hatoba.core.tasks import TaskGroup, end
+from hatoba.fleet.messages import Entered
+from hatoba.gateway.http import Arrival, Handler, Server
 
 log = logging.getLogger(__name__)
 
 _NETWORK = re.compile(r"[\w-]{1,64}")
+
+
+class _Brought:
+    def __init__(self, server: Server, tls: ssl.SSLContext) -> None:
+        self.server = server
+        self.tls = tls
+        self.clients = 0
 
 
 class Entrances:
@@ -35,6 +45,7 @@ class Entrances:
         self._tls = tls
         self._clock = clock
         self._tasks = TaskGroup("entrances")
+        self._brought: dict[str, _Brought] = {}  # by VPC, while somebody of other nodes is there
 
     def start(self) -> None:
         listener = owners_only(self._path)
@@ -43,6 +54,8 @@ class Entrances:
 
     async def close(self) -> None:
         await self._tasks.close()
+        for brought in self._brought.values():
+            await brought.server.close(grace=1.0)
 
     async def _take(self, listener: socket.socket) -> None:
         with listener:
@@ -70,6 +83,30 @@ class Entrances:
                 await asyncio.get_running_loop().sock_recv(channel, 1)
             finally:
                 await server.close(grace=1.0)
+
+    async def enter(self, entered: Entered, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serves a connection that another node brings, to its end."""
+        network = entered.network
+        there = self._brought.get(network)
+        if there is None:
+            server = Server(self._handler(network), clock=self._clock)
+            there = self._brought[network] = _Brought(server, self._tls(network))
+        there.clients += 1
+        near, far = socket.socketpair()
+        near.setblocking(False)
+        far.setblocking(False)
+        carrying = self._tasks.start(relay((reader, writer), await asyncio.open_unix_connection(sock=near)), network)
+        arrival = Arrival(peer=entered.client, peer_port=entered.port, meant=entered.endpoint)
+        try:
+            await there.server.take(far, arrival, there.tls if entered.tls else None)
+            await asyncio.wait((carrying,))
+        except OSError as error:
+            log.info("a client of an endpoint in %s: %s", network, error)
+        finally:
+            await end(carrying)
+            there.clients -= 1
+            if not there.clients:
+                del self._brought[network]
 
 
 async def _readable(channel: socket.socket) -> None:

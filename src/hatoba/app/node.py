@@ -36,7 +36,7 @@ from hatoba.node import bridge
 from hatoba.node.agent import Agent
 from hatoba.node.balancer_logs import RETRY, BalancerLogs
 from hatoba.node.balancers import Balancers, opening
-from hatoba.node.entrances import Entrances
+from hatoba.node.entrances import Brought, Entrances, HandedOver
 from hatoba.node.executions import Executions
 from hatoba.node.logs.node_logs import NodeLogs
 from hatoba.node.memory import Memory
@@ -84,7 +84,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     local: bool = False  # the control plane is on this machine, in the same data directory
     endpoint_port: int = 4566
     task_endpoint: bool = True  # tasks find the endpoint in their environment
-    entrances: bool = False  # VPC endpoints are served: by a control plane on this machine that asks who calls
+    entrances: bool = False  # VPC endpoints are served: by a control plane that asks who calls
     bridge: str = "172.17.0.0/16"
     metadata_file: bool = False  # containers on instances find a file about themselves
     elb_log_period: float = 300.0  # seconds after which what load balancers have noted becomes files
@@ -217,7 +217,8 @@ class Node:
             clock,
             min(RETRY, self._settings.elb_log_period),
         )
-        self.entrances = Entrances(self.fabric, self._settings.endpoint_port, places.entrances)
+        serves = HandedOver(places.entrances) if self._settings.local else Brought(lambda: self.session.dial())
+        self.entrances = Entrances(self.fabric, self._settings.endpoint_port, serves)
         serving = (self.metadata, self.resolver, self.balancers)
         if self._settings.entrances:
             self.wiring = Wiring(self.fabric, (*serving, self.entrances), self._settings.endpoint_port)

@@ -149,7 +149,7 @@ def node(given: argparse.Namespace) -> int:
         local=local,
         endpoint_port=settings.port,
         task_endpoint=settings.task_endpoint == "on" and settings.auth == "on",
-        entrances=local and settings.auth == "on",
+        entrances=settings.auth == "on",
         bridge=settings.bridge,
         metadata_file=settings.metadata_file == "on",
         elb_log_period=settings.elb_log_period,

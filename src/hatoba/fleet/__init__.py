@@ -8,6 +8,7 @@
     messages   the node protocol: snapshot and deltas down, reports up
     session    the control plane's end of a node's session
     channels   bytes to and from processes on nodes, over those sessions
+    entering   what clients of VPC endpoints have asked on a node, which brings it here
     carriers   which node has what is on one node at a time
     enrol      join tokens and the certificates of nodes
 

@@ -5,7 +5,8 @@ epoch and a generation; a node refuses what is older than what it holds. Up: `He
 one thing, so a later one replaces an earlier one), log batches and samples. Reports are kept by the node until they are
 acknowledged, which happens when they are durable. Since version 2 a node may `Ask` about its own workloads, and may be
 told to `Execute` something: it then dials a further connection, whose first message is `Dialled` (see `channels`).
-Since version 3 it hands over `LogFile`s of its load balancers.
+Since version 3 it hands over `LogFile`s of its load balancers, and brings what asks for VPC endpoints on further
+connections, whose first message is `Entered` (see `entering`).
 
 Frames are a 4-byte length and one MessagePack value, over mutual TLS.
 """
@@ -239,7 +240,17 @@ class Dialled(Part, frozen=True, kw_only=True, tag="dialled"):
     channel: str
 
 
-Up = Hello | Reports | Logs | LogFile | Samples | Alive | Join | Ask | Dialled
+class Entered(Part, frozen=True, kw_only=True, tag="entered"):
+    """The first message of a connection that a client of a VPC endpoint has opened on the node. Since version 3."""
+
+    network: str
+    endpoint: str  # the address that was asked
+    client: str  # whose address asked, and from which port
+    port: int
+    tls: bool = False  # it speaks TLS, with the control plane
+
+
+Up = Hello | Reports | Logs | LogFile | Samples | Alive | Join | Ask | Dialled | Entered
 
 
 # --- frames --------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from hatoba.fleet.changes import Touched, touched
 from hatoba.fleet.channels import SINCE as CHANNELS_SINCE
 from hatoba.fleet.channels import Channel, Channels, Wanted
 from hatoba.fleet.enrol import Enrolments, node_of
+from hatoba.fleet.entering import Enter, Entering
 from hatoba.fleet.reports import apply_reports, node_connected, node_lost
 from hatoba.store import Change, Store
 
@@ -185,12 +186,17 @@ class Sessions:
         self._answer = answer
         self._deliver = deliver
         self.channels = channels or Channels(RandomIds())
+        self._entering: Entering | None = None
         self._lease = lease
         self._sessions: dict[str, Session] = {}
         self._generations: dict[str, int] = {}
         self._leases: dict[str, asyncio.TimerHandle] = {}
         self._server: asyncio.Server | None = None
         self._connections = TaskGroup("nodes")
+
+    def let_in(self, enter: Enter) -> None:
+        """From now on nodes bring what asks for VPC endpoints there."""
+        self._entering = Entering(self.store, enter)
 
     def watch(self) -> None:
         """From now on connected nodes are told of every change, and silent ones are lost."""
@@ -279,6 +285,9 @@ class Sessions:
                 await self._join(writer, message)
             elif isinstance(message, msg.Dialled) and node is not None:
                 await self.channels.serve(node, message, reader, writer)
+            elif isinstance(message, msg.Entered) and node is not None:
+                if self._entering is not None:
+                    await self._entering.serve(node, message, reader, writer)
             elif not isinstance(message, msg.Hello) or node is None:
                 writer.write(msg.frame(msg.Refusal(text="A node needs a certificate: join with a token first.")))
             elif message.protocol < msg.OLDEST:

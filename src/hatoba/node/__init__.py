@@ -24,7 +24,7 @@
     services       what serves inside a router: addresses and ports
     resolver       the resolver that tasks see; `private_names` are those that every address has
     metadata       the endpoint at 169.254.170.2 that containers ask for credentials and about themselves
-    entrances      VPC endpoints, on the control plane's machine
+    entrances      VPC endpoints: opened here, served by the control plane
 
     executions     processes inside containers that somebody watches
     health         container health checks

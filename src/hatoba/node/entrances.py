@@ -1,8 +1,13 @@
-"""VPC endpoints, as this node opens them beside the control plane: two listeners in each VPC's router, handed over.
+"""VPC endpoints, as this node opens them: two listeners in each VPC's router, the second one for TLS.
 
-The control plane accepts by itself what comes (to the second one by TLS), so that it sees the client's own address, and
-which endpoint it asked; no byte passes through this process. Listeners are handed over by a socket of the machine, and
-are the control plane's until that connection ends: then they are handed over again, as soon as somebody takes them.
+Whoever serves them is one of two:
+
+    HandedOver   beside the control plane: it accepts by itself, so that it sees the client's own address, and which
+                 endpoint it asked, and no byte passes through this process. The listeners are handed over by a socket
+                 of the machine, and are the control plane's until that connection ends: then they are handed over
+                 again, as soon as somebody takes them
+    Brought      elsewhere: accepted here, and brought to the control plane, each on a connection of the node's own that
+                 begins with what the node has seen. A client's bytes come after that, whatever they are
 """
 
 from __future__ import annotations
@@ -11,11 +16,15 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
+from typing import Any
 
 from hatoba.core.errors import PortError
+from hatoba.core.relay import Ends, relay
 from hatoba.core.tasks import TaskGroup, end
+from hatoba.fleet import messages as msg
+from hatoba.gateway.http.reached import meant
 from hatoba.network.base import BRIDGE, Fabric
 from hatoba.network.beyond import HTTPS
 from hatoba.node.translate import METADATA
@@ -24,17 +33,22 @@ log = logging.getLogger(__name__)
 
 AGAIN = 0.2  # seconds until it is tried again to hand over
 BACKLOG = 1024
+MOST = 256  # clients of one VPC at a time that are brought to the control plane
+
+
+Listeners = list[socket.socket]  # in clear, by TLS
+Serve = Callable[[str, Listeners], Coroutine[Any, Any, None]]  # those of a network, for ever
+Dial = Callable[[], Awaitable[Ends]]
 
 
 class Entrances:
     """Implements `services.NetworkServices`."""
 
-    def __init__(self, fabric: Fabric, port: int, taker: Path) -> None:
-        """`port`: of METADATA, to which routers translate what is asked without TLS; `taker`: the control plane's
-        socket."""
+    def __init__(self, fabric: Fabric, port: int, serve: Serve) -> None:
+        """`port`: of METADATA, to which routers translate what is asked without TLS."""
         self._fabric = fabric
         self._ports = (port, HTTPS)
-        self._taker = taker
+        self._serve = serve
         self._group = TaskGroup("entrances")
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -42,11 +56,17 @@ class Entrances:
         if network in self._tasks or network == BRIDGE:
             return
         listeners = await self._listeners(network)
-        self._tasks[network] = self._group.start(self._hand_over(network, listeners), network)
+        self._tasks[network] = self._group.start(self._serving(network, listeners), network)
 
-    async def _listeners(self, network: str) -> list[socket.socket]:
+    async def _serving(self, network: str, listeners: Listeners) -> None:
+        try:
+            await self._serve(network, listeners)
+        finally:
+            _close(listeners)
+
+    async def _listeners(self, network: str) -> Listeners:
         """One for each port, or none at all."""
-        opened: list[socket.socket] = []
+        opened: Listeners = []
         try:
             for port in self._ports:
                 opened.append(await self._listener(network, port))
@@ -79,16 +99,19 @@ class Entrances:
         for network in list(self._tasks):
             await self.close(network)
 
-    async def _hand_over(self, network: str, listeners: list[socket.socket]) -> None:
-        try:
-            while True:
-                with contextlib.suppress(OSError):  # nobody takes them now
-                    await self._until_let_go(network, listeners)
-                await asyncio.sleep(AGAIN)
-        finally:
-            _close(listeners)
 
-    async def _until_let_go(self, network: str, listeners: list[socket.socket]) -> None:
+class HandedOver:
+    def __init__(self, taker: Path) -> None:
+        """`taker`: the control plane's socket."""
+        self._taker = taker
+
+    async def __call__(self, network: str, listeners: Listeners) -> None:
+        while True:
+            with contextlib.suppress(OSError):  # nobody takes them now
+                await self._until_let_go(network, listeners)
+            await asyncio.sleep(AGAIN)
+
+    async def _until_let_go(self, network: str, listeners: Listeners) -> None:
         loop = asyncio.get_running_loop()
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as channel:
             channel.setblocking(False)
@@ -96,6 +119,47 @@ class Entrances:
             socket.send_fds(channel, [network.encode()], [listener.fileno() for listener in listeners])
             log.info("the endpoints of %s are served", network)
             await loop.sock_recv(channel, 1)
+
+
+class Brought:
+    def __init__(self, dial: Dial) -> None:
+        """`dial`: a further connection to the control plane. Raises `OSError`, `TimeoutError`."""
+        self._dial = dial
+
+    async def __call__(self, network: str, listeners: Listeners) -> None:
+        clients = TaskGroup(f"clients of {network}")
+        try:
+            async with asyncio.TaskGroup() as accepting:
+                for listener, tls in zip(listeners, (False, True), strict=True):
+                    accepting.create_task(self._accept(network, listener, clients, tls=tls))
+        finally:
+            await clients.close()
+
+    async def _accept(self, network: str, listener: socket.socket, clients: TaskGroup, *, tls: bool) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, (client, port) = await loop.sock_accept(listener)
+            except OSError as error:  # of this client, or there are no descriptors left for now
+                log.warning("an endpoint in %s: %s", network, error)
+                await asyncio.sleep(AGAIN)
+                continue
+            if len(clients) >= MOST:
+                accepted.close()
+                continue
+            came = msg.Entered(network=network, endpoint=meant(accepted), client=client, port=port, tls=tls)
+            clients.start(self._bring(accepted, came), client)
+
+    async def _bring(self, accepted: socket.socket, came: msg.Entered) -> None:
+        client = await asyncio.open_connection(sock=accepted)
+        try:
+            control = await self._dial()
+        except (OSError, TimeoutError) as error:
+            log.info("%s asks an endpoint, but the control plane is away: %s", came.client, error)
+            client[1].close()
+            return
+        control[1].write(msg.frame(came))
+        await relay(client, control)
 
 
 def _close(listeners: Iterable[socket.socket]) -> None:

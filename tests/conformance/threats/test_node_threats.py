@@ -22,7 +22,7 @@ from hatoba.fleet.enrol import Token
 from hatoba.fleet.reports import apply_reports
 from hatoba.node.logs.batch import LogBatch
 from tests.conformance.threats.disarm import without
-from tests.unit.fleet.connected import HERE, Control, Node, fleet, until
+from tests.unit.fleet.connected import HERE, Control, Node, fleet, put_interface, until
 
 Attack = Callable[[Control, Node], Awaitable[bool]]
 SESSIONS = "hatoba.fleet.session:Sessions"
@@ -112,6 +112,26 @@ async def the_other_end_of_a_shell(control: Control, rogue: Node) -> bool:
     return got
 
 
+async def a_request_from_anothers_task(control: Control, rogue: Node) -> bool:
+    """At a VPC endpoint, whose policy asks for the address that it comes from."""
+    (other,) = [node for node in control.sessions.connected if control.node(node).name == "n"]
+    put_interface(control, "eni", "v", "10.0.0.5")
+    control.want("theirs", other, network="v", interface="eni")
+    came: list[msg.Entered] = []
+
+    async def enter(entered: msg.Entered, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(entered)
+
+    control.sessions.let_in(enter)
+    for network in ("v", "w"):
+        reader, writer = await rogue.session.dial()
+        said = msg.Entered(network=network, endpoint="10.0.0.8", client="10.0.0.5", port=4000)
+        writer.write(msg.frame(said))
+        assert await reader.read() == b"", "it is closed, or has been served"
+        writer.close()
+    return bool(came)
+
+
 async def a_token_used_twice(control: Control, rogue: Node) -> bool:
     token = await control.enrolments.token("127.0.0.1", control.port)
     return await joins(control, rogue, token) and await joins(control, rogue, token)
@@ -148,6 +168,10 @@ THREATS: list[tuple[Attack, tuple[str, str, str]]] = [
     (what_anothers_task_uses, (f"{SESSIONS}.sampled", "if w.node == node]", "]")),
     (the_health_of_anothers_targets, (f"{REPORTS}:_target", "balancer.node == node for", "True for")),
     (the_other_end_of_a_shell, ("hatoba.fleet.channels:Channels.serve", "or awaited_of != node", "")),
+    (
+        a_request_from_anothers_task,
+        ("hatoba.fleet.entering:speaks_for", "any(holder == node for holder, _ in", "any(True for _ in"),
+    ),
     (a_token_used_twice, (JOIN, "tx.forget(m.enrolments, record.key)", "pass")),
     (
         a_token_whose_secret_is_guessed,

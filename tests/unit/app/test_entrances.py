@@ -1,4 +1,5 @@
-"""Listeners that one process opens and another serves: handed over, let go of, handed over again."""
+"""Listeners that one process opens and another serves: handed over, let go of, handed over again. And what a node on
+another machine accepts itself and brings."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from hatoba.core.clock import SystemClock
 from hatoba.fleet.enrol import Authority
 from hatoba.gateway.http import Handler, Request, Response
 from hatoba.node import entrances as giving
+from tests.unit.fleet.connected import Control, Node, fleet, put_interface, until
 from tests.unit.gateway.wire import on_uvloop
 
 
@@ -82,7 +84,7 @@ async def taker(path: Path, authority: Authority) -> AsyncIterator[None]:
 
 def giver(path: Path, port: int) -> giving.Entrances:
     fabric: Any = Routers()
-    return giving.Entrances(fabric, port, path)
+    return giving.Entrances(fabric, port, giving.HandedOver(path))
 
 
 @on_uvloop
@@ -116,3 +118,57 @@ async def test_it_is_served_by_whoever_has_taken_it(tmp_path: Path) -> None:
             await again.open("vpc-1", tmp_path)
             await becomes(port, "vpc-1")
         await again.close_all()
+
+
+# --- of another machine
+
+
+async def answered_after_it_said_all(port: int) -> str:
+    """A client that sends no more once it has asked."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+    writer.write_eof()
+    answer = await reader.read()
+    writer.close()
+    return answer.partition(b"\r\n\r\n")[2].decode()
+
+
+def place(control: Control, node: Node) -> None:
+    """A task of vpc-1 on the node, with the address that everybody has here."""
+    put_interface(control, "eni-1", "vpc-1", "127.0.0.1")
+    control.want("t1", node.id, network="vpc-1", interface="eni-1")
+
+
+@on_uvloop
+async def test_what_another_machine_accepts_is_brought_and_served_as_from_its_client(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(giving, "METADATA", "127.0.0.1")
+        patched.setattr(giving, "meant", lambda wire: "10.0.1.8")
+        port, tls = free_port(), free_port()
+        patched.setattr(giving, "HTTPS", tls)
+        async with fleet(tmp_path, 1) as (control, (node,)):
+            fabric: Any = Routers()
+            opened = giving.Entrances(fabric, port, giving.Brought(node.session.dial))
+            await opened.open("vpc-1", tmp_path)
+            place(control, node)
+            assert await asked(port) == "", "nobody is let in, as with --auth off"
+            shows = Certificates(control.authority, SystemClock(), lambda network, name: (name,))
+            served = taking.Entrances(tmp_path / "s", handler, shows.of, SystemClock())
+            control.sessions.let_in(served.enter)
+            trusting = ssl.create_default_context(cadata=control.authority.pem)
+            for _ in range(2):
+                assert await asked(port) == "vpc-1 127.0.0.1 10.0.1.8"
+                assert await asked(tls, trusting) == "vpc-1 by TLS 127.0.0.1 10.0.1.8"
+            assert await answered_after_it_said_all(port) == "vpc-1 127.0.0.1 10.0.1.8"
+            assert await asked(tls) == "", "who does not speak TLS there"
+            await until(lambda: not served._brought)
+            # Who says nothing holds nobody up, and goes with the control plane.
+            reader, silent = await asyncio.open_connection("127.0.0.1", port)
+            await until(lambda: served._brought)
+            assert await asked(port) == "vpc-1 127.0.0.1 10.0.1.8"
+            await served.close()
+            assert await reader.read() == b""
+            silent.close()
+            await control.sessions.close()
+            assert await asked(port) == ""
+            await opened.close_all()

@@ -191,6 +191,21 @@ class Node:
         self.session.report("workload", msg.WorkloadReport(id=workload, report=number, status=status))
 
 
+def put_interface(control: Control, id_: str, network: str, address: str) -> None:
+    """In a network that is made with it; it may be there already."""
+    key, where = m.interfaces.key(HERE, id_), m.networks.key(HERE, network)
+    block = f"{address.rpartition('.')[0]}.0/24"
+    with control.store.tx() as tx:
+        if tx.get(m.networks, where) is None:
+            tx.put(m.networks, m.Network(key=where, cidrs=(block,), vni=1, resolver=address))
+        if tx.get(m.interfaces, key) is None:
+            mac = "02:00:00:00:00:01"
+            made = m.Interface(
+                key=key, network=network, subnet="s", address=address, mac=mac, gateway=address, prefix=block
+            )
+            tx.put(m.interfaces, made)
+
+
 @asynccontextmanager
 async def fleet(folder: Path, count: int = 1) -> AsyncIterator[tuple[Control, list[Node]]]:
     control = Control(folder / "authority")

@@ -9,7 +9,7 @@
     websocket   messages, pings and the end of a WebSocket
     dial        a WebSocket to another server
     server      listening, draining
-    reached     where a connection was meant to go, before its destination was translated
+    reached     where a connection is from, and was meant to go before its destination was translated
     client      one small request to another server
     ports       who sits on a port that is in use
 
@@ -18,11 +18,13 @@ Why not an existing server: docs/decisions/0003-http-server.md.
 
 from hatoba.gateway.http.body import Body, BodyCut, BodyTooLarge
 from hatoba.gateway.http.messages import FileSlice, Handler, Request, Response
+from hatoba.gateway.http.reached import Arrival
 from hatoba.gateway.http.server import Limits, Server
 from hatoba.gateway.http.upgrade import switch
 from hatoba.gateway.http.websocket import SocketClosed, SocketLimits, WebSocket
 
 __all__ = [
+    "Arrival",
     "Body",
     "BodyCut",
     "BodyTooLarge",

@@ -29,7 +29,7 @@ from hatoba.gateway.http import head, upgrade
 from hatoba.gateway.http.body import Body, BodyCut, BodyTooLarge
 from hatoba.gateway.http.deadline import Deadline
 from hatoba.gateway.http.messages import Request, Response, Switch
-from hatoba.gateway.http.reached import meant
+from hatoba.gateway.http.reached import Arrival, arrival
 from hatoba.gateway.http.sending import Gone, Sender, plain
 from hatoba.gateway.http.websocket import FAILED, SocketClosed, WebSocket
 
@@ -63,8 +63,10 @@ def _keep_alive(wire: socket.socket) -> None:
 
 
 class Connection(asyncio.Protocol):
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, brought: Arrival | None = None) -> None:
+        """`brought`: where it is from, if others have accepted it."""
         self._server = server
+        self._brought = brought
         self._limits = server.limits
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
@@ -85,11 +87,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         _keep_alive(transport.get_extra_info("socket"))
-        peer = transport.get_extra_info("peername")
-        self._peer: str = peer[0] if isinstance(peer, tuple) else ""
-        self._peer_port: int = peer[1] if isinstance(peer, tuple) else 0
+        from_ = self._brought or arrival(transport, translated=self._server.translated)
+        self._peer, self._peer_port, self._meant = from_.peer, from_.peer_port, from_.meant
         self._secure = transport.get_extra_info("ssl_object") is not None
-        self._meant = meant(transport.get_extra_info("socket")) if self._server.translated else ""
         self._sender = Sender(self._transport, self._limits.write_seconds, self._server.date.line)
         self._server.connections.add(self)
         self._deadline.set("idle", self._limits.idle_seconds)

@@ -14,6 +14,7 @@ from hatoba.core.clock import Clock, SystemClock
 from hatoba.gateway.http.connection import Connection
 from hatoba.gateway.http.messages import Handler
 from hatoba.gateway.http.ports import refused
+from hatoba.gateway.http.reached import Arrival
 from hatoba.gateway.http.sending import Date
 from hatoba.gateway.http.websocket import SocketCounts
 
@@ -72,6 +73,14 @@ class Server:
             lambda: Connection(self), sock=listener, backlog=BACKLOG, ssl=tls, ssl_handshake_timeout=patience
         )
         self._listeners.append(made)
+
+    async def take(self, wire: socket.socket, arrival: Arrival, tls: ssl.SSLContext | None = None) -> None:
+        """Serves a connection that somebody else has accepted, and says where it is from. Raises `OSError` when it does
+        not come to speak TLS, where it should."""
+        patience = self.limits.head_seconds if tls is not None else None
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: Connection(self, arrival), wire, ssl=tls, ssl_handshake_timeout=patience
+        )
 
     async def close(self, grace: float = 10.0) -> None:
         """Refuses what is new, lets what is being answered finish for `grace` seconds, then cuts it off."""
