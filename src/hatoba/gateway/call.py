@@ -110,8 +110,8 @@ class Platform(Protocol):
         Whoever asks for one tells it the end."""
         ...
 
-    def serves(self, service: str) -> bool:
-        """Whether a service, by botocore's name, has a room here."""
+    def serves(self, service: str, operation: str = "") -> bool:
+        """Whether a service, by botocore's name, has a room here, which knows that operation of the model."""
         ...
 
     def get(self, kind: type[T]) -> T:

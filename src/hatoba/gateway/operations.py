@@ -7,7 +7,7 @@ Clients come here from `path` (after the bytes), rooms from `door`.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -94,9 +94,9 @@ class Operations:
         return bound
 
     @property
-    def services(self) -> Container[str]:
+    def services(self) -> Mapping[str, Service]:
         """Those that have rooms, by botocore's names."""
-        return self._rooms.keys()
+        return self._rooms
 
     def body_bytes(self, service: str) -> int:
         """The longest body that is read whole."""

@@ -76,8 +76,9 @@ class ControlPlane:
     def witness(self, call: Call, params: Mapping[str, Any]) -> Witness:
         return self.operations.witness(call, params)
 
-    def serves(self, service: str) -> bool:
-        return service in self.operations.services
+    def serves(self, service: str, operation: str = "") -> bool:
+        room = self.operations.services.get(service)
+        return room is not None and (not operation or room.handler(operation) is not None)
 
     def door(
         self,
