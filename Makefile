@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE  # each module is compiled once, not by every p
 
 setup: $(VENV)/.ready  ## install what is missing, nothing else
 
-$(VENV)/.ready: requirements-dev.lock pyproject.toml tools/setup.sh tools/compile_protos.py tools/compile_module.py src/hatoba/proxy/trace.c tools/compile_checksums.py src/hatoba/core/crc.c
+$(VENV)/.ready: requirements-dev.lock pyproject.toml tools/setup.sh tools/compile_protos.py tools/compile_module.py src/hatoba/proxy/trace.c
 	@tools/setup.sh
 	@touch $@
 

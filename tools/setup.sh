@@ -63,4 +63,3 @@ if ! cmp -s requirements-dev.lock .venv/.installed.lock; then
 fi
 .venv/bin/python tools/compile_protos.py
 .venv/bin/python tools/compile_module.py
-.venv/bin/python tools/compile_checksums.py

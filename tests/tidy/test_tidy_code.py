@@ -65,6 +65,7 @@ BEHIND = {
         "services/sts/plan/jwt.py",
         "services/sts/plan/saml/",
     ),
+    "awscrt": ("core/checksums.py",),
     "dns": ("dns/", "proxy/signin/names.py"),
     "envoy": ("proxy/",),
     "grpc": ("proxy/", "runtime/"),
