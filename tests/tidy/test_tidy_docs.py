@@ -23,6 +23,7 @@ PAGES = [path for path in files() if path.suffix == ".md"]
 
 # `src/hatoba/core/clock.py`, and `core/clock.py` for the package's own; no placeholders, no globs.
 PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]*)`")
+SOURCE = re.compile(r"(?<![\w/.-])((?:[\w-]+/)+[\w-]+\.(?:py|md|c|sh|toml|nft|txt))\b")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
 PLACES = {path.name for path in (*ROOT.iterdir(), *PACKAGE.iterdir()) if path.is_dir()} - {".venv"}
 ONLY_MADE = ("src/hatoba/runtime/stubs/",)
@@ -42,6 +43,16 @@ def test_the_files_that_are_named_exist(page: Path) -> None:
     linked = {path for path in LINK.findall(text(page)) if not (page.parent / path).exists()}
     assert linked == set()
     assert {path for path in named if not exists(path, page)} == set()
+
+
+def test_the_files_that_code_names_exist() -> None:
+    """In docstrings, comments and whatever is read."""
+    stale = {}
+    for path in python():
+        named = {said for said in SOURCE.findall(text(path)) if said.partition("/")[0] in PLACES}
+        if missing := {said for said in named if not exists(said, path)}:
+            stale[name(path)] = missing
+    assert stale == {}
 
 
 def test_the_architecture_names_every_folder() -> None:

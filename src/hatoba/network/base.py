@@ -298,7 +298,7 @@ class Fabric(Protocol):
         ...
 
     async def ensure_vpc(self, spec: VpcSpec) -> Path:
-        """Makes the VPC's router; answers its network namespace (for `launcher`)."""
+        """Makes the VPC's router; answers its network namespace, as a path."""
         ...
 
     async def remove_vpc(self, vpc: str) -> None:

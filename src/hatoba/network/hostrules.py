@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import IPv4Network, collapse_addresses
 from types import MappingProxyType
+from typing import NamedTuple
 
 from hatoba.network import names
 from hatoba.network.base import HostRedirect, Settings
@@ -36,6 +37,12 @@ Published = Mapping[tuple[str, int], str]  # protocol and port of the host → t
 Instances = frozenset[tuple[str, str, int]]  # uplink, protocol and port of the host: what balancers behind it reach
 
 
+class _Chain(NamedTuple):
+    name: str
+    hook: str  # "": others jump to it
+    rules: list[str]
+
+
 def document(
     settings: Settings,
     guarded: tuple[str, ...],
@@ -45,66 +52,84 @@ def document(
 ) -> str:
     """The whole table, at once in place of what stood there. `guarded`: the devices that forward only for us."""
     ours = table(settings.instance)
+    lines = [
+        f"add table {ours}",
+        f"delete table {ours}",
+        f"add table {ours}",
+        f"add set {ours} nodes {{ type ipv4_addr; }}",
+        *admit(settings.instance, nodes),
+        f"add map {ours} published {{ type inet_proto . inet_service : ipv4_addr; }}",
+        *publish(settings.instance, published),
+        f"add set {ours} instances {{ type ifname . inet_proto . inet_service; }}",
+        *let_in(settings.instance, instances),
+    ]
     uplinks = f'"{names.host_prefix(settings.instance)}u*"'
-    own = ", ".join(str(n) for n in collapse_addresses(map(IPv4Network, (settings.pool, settings.transit))))
-    lines = [f"add table {ours}", f"delete table {ours}", f"add table {ours}"]
+    for chain in (
+        _from_routers(settings),
+        _input(settings, uplinks),
+        _forward(settings, uplinks, guarded),
+        *_translations(settings, uplinks),
+    ):
+        lines.append(f"add chain {ours} {chain.name}" + (f" {{ {chain.hook} }}" if chain.hook else ""))
+        lines += (f"add rule {ours} {chain.name} {rule}" for rule in chain.rules)
+    return "\n".join(lines) + "\n"
 
-    def chain(name: str, hook: str, *rules: str) -> None:
-        lines.append(f"add chain {ours} {name}" + (f" {{ {hook} }}" if hook else ""))
-        lines.extend(f"add rule {ours} {name} {rule}" for rule in rules)
 
-    lines += [f"add set {ours} nodes {{ type ipv4_addr; }}", *admit(settings.instance, nodes)]
-    lines += [f"add map {ours} published {{ type inet_proto . inet_service : ipv4_addr; }}"]
-    lines += publish(settings.instance, published)
-    lines += [f"add set {ours} instances {{ type ifname . inet_proto . inet_service; }}"]
-    lines += let_in(settings.instance, instances)
+def _from_routers(settings: Settings) -> _Chain:
     services = ", ".join(f"{service.protocol} . {service.port}" for service in settings.host_services)
-    chain(
-        "from-routers",
-        "",
+    hosts = [f"ip daddr {settings.host_address}"]
+    if settings.host_address6 is not None:
+        hosts.append(f"ip6 daddr {settings.host_address6}")
+    open_ = [f"{host} meta l4proto . th dport {{ {services} }} accept" for host in hosts] if services else []
+    rules = [
         "ct state established,related accept",
-        *([f"ip daddr {settings.host_address} meta l4proto . th dport {{ {services} }} accept"] if services else []),
-        *(
-            [f"ip6 daddr {settings.host_address6} meta l4proto . th dport {{ {services} }} accept"]
-            if services and settings.host_address6 is not None
-            else []
-        ),
+        *open_,
         f"ip daddr {settings.host_address} iifname . meta l4proto . th dport @instances accept",
         "drop",
-    )
-    # A task that may go outside must not send what another node would take for a tunnel packet of this one.
-    forged = f"iifname {uplinks} udp dport {settings.vxlan_port} drop"
+    ]
+    return _Chain("from-routers", "", rules)
+
+
+def _input(settings: Settings, uplinks: str) -> _Chain:
     tunnels = f"udp dport {settings.vxlan_port} ip saddr != @nodes drop"
-    chain(
-        "input",
-        "type filter hook input priority -10; policy accept;",
+    rules = [
         f"iifname {uplinks} jump from-routers",
         *([tunnels] if settings.underlay else []),
         *_closed_to_outsiders(settings, f'iifname != "lo" iifname != {uplinks}'),
-    )
+    ]
+    return _Chain("input", "type filter hook input priority -10; policy accept;", rules)
+
+
+def _forward(settings: Settings, uplinks: str, guarded: tuple[str, ...]) -> _Chain:
+    own = ", ".join(str(n) for n in collapse_addresses(map(IPv4Network, (settings.pool, settings.transit))))
+    foreign6 = f"ip6 saddr != {settings.pool6} drop" if settings.pool6 else "meta nfproto ipv6 drop"
+    # A task that may go outside must not send what another node would take for a tunnel packet of this one.
+    forged = f"iifname {uplinks} udp dport {settings.vxlan_port} drop"
     closed = ", ".join(f'"{device}"' for device in guarded)
     guards = f"iifname {{ {closed} }} oifname != {_ALL_INSTANCES} ct state new ct status ! dnat drop"
-    chain(
-        "forward",
-        "type filter hook forward priority -10; policy accept;",
-        f"iifname {uplinks} " + (f"ip6 saddr != {settings.pool6} drop" if settings.pool6 else "meta nfproto ipv6 drop"),
+    rules = [
+        f"iifname {uplinks} {foreign6}",
         f"iifname {uplinks} ip saddr != {{ {own} }} drop",
         f"iifname != {uplinks} ct original ip daddr {settings.transit} drop",
         *([forged] if settings.underlay else []),
         *([guards] if guarded else []),
-    )
+    ]
+    return _Chain("forward", "type filter hook forward priority -10; policy accept;", rules)
+
+
+def _translations(settings: Settings, uplinks: str) -> list[_Chain]:
     to_bridge = "fib daddr type local dnat ip to meta l4proto . th dport map @published"
-    chain("prerouting", "type nat hook prerouting priority dstnat; policy accept;", to_bridge)
-    chain("redirected", "")
-    chain("output", "type nat hook output priority -100; policy accept;", "jump redirected", to_bridge)
-    chain(
-        "postrouting",
-        "type nat hook postrouting priority srcnat; policy accept;",
+    leaving = [
         f"oifname {uplinks} ip saddr 127.0.0.0/8 snat ip to {settings.host_address}",
         f"oifname != {uplinks} ip saddr {settings.transit} masquerade",
         f"oifname != {uplinks} ip saddr {settings.pool} ip daddr != {settings.pool} masquerade",
-    )
-    return "\n".join(lines) + "\n"
+    ]
+    return [
+        _Chain("prerouting", "type nat hook prerouting priority dstnat; policy accept;", [to_bridge]),
+        _Chain("redirected", "", []),
+        _Chain("output", "type nat hook output priority -100; policy accept;", ["jump redirected", to_bridge]),
+        _Chain("postrouting", "type nat hook postrouting priority srcnat; policy accept;", leaving),
+    ]
 
 
 def _closed_to_outsiders(settings: Settings, abroad: str) -> list[str]:

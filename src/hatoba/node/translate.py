@@ -194,6 +194,24 @@ def _mount(wanted: MountWanted) -> Mount:
     return Mount(target=wanted.target, kind=kind, source=source, read_only=wanted.read_only, options=wanted.options)
 
 
+def _mounts(workload: Workload, container: ContainerWanted, image: ImageConfig, place: Place) -> tuple[Mount, ...]:
+    """What everything has, unless something of its own is to be there; then that."""
+    files = place.files
+    own = [
+        Mount(target=f"/etc/{name}", source=str(files / container.name / name))
+        for name in ("hosts", "resolv.conf", "hostname")
+    ]
+    if has_file(workload, place):
+        own.append(metadata_file.mount(workload.id, container.name, files))
+    if workload.ipc_mode == "task":
+        own.append(Mount(target="/dev/shm", kind="volume", source=SHARED_MEMORY, options=("nosuid", "nodev", "noexec")))
+    mounts = tuple(_mount(mount) for mount in (*container.mounts, *_image_volumes(container, image)))
+    if container.router is not None:
+        mounts += router_mounts(container.router, files)
+    taken = {mount.target for mount in mounts}
+    return tuple(mount for mount in own if mount.target not in taken) + mounts
+
+
 def _limits(container: ContainerWanted) -> Resources:
     return Resources(
         cpu_shares=max(2, container.cpu) if container.cpu else None,
@@ -238,20 +256,6 @@ def container_spec(
 ) -> ContainerSpec:
     """`shared` are the namespaces of the workload, where its modes ask for them."""
     hostname = hostname_of(workload, container, place)
-    files = place.files
-    own = [
-        Mount(target="/etc/hosts", source=str(files / container.name / "hosts")),
-        Mount(target="/etc/resolv.conf", source=str(files / container.name / "resolv.conf")),
-        Mount(target="/etc/hostname", source=str(files / container.name / "hostname")),
-    ]
-    if has_file(workload, place):
-        own.append(metadata_file.mount(workload.id, container.name, files))
-    mounts = tuple(_mount(mount) for mount in (*container.mounts, *_image_volumes(container, image)))
-    if container.router is not None:
-        mounts += router_mounts(container.router, files)
-    taken = {mount.target for mount in mounts}
-    if workload.ipc_mode == "task":
-        own.append(Mount(target="/dev/shm", kind="volume", source=SHARED_MEMORY, options=("nosuid", "nodev", "noexec")))
     return ContainerSpec(
         id=container_id(workload.id, container.name),
         image=digest,
@@ -271,7 +275,7 @@ def container_spec(
         pidns=_space(workload.pid_mode, shared.pidns if shared else ""),
         ipcns=_space(workload.ipc_mode, shared.ipcns if shared else ""),
         hostname=hostname,
-        mounts=tuple(mount for mount in own if mount.target not in taken) + mounts,
+        mounts=_mounts(workload, container, image, place),
         shm_size=0 if workload.ipc_mode == "none" else container.shm_size or SHM_SIZE,
         stdio=msgspec.structs.replace(stdio, stdin=str(stdin(container, place))) if container.interactive else stdio,
         resources=_limits(container),

@@ -1,6 +1,6 @@
 """The default VPC: 172.31.0.0/16 with a public subnet per zone, in every account and region from its first use.
 
-Source: the VPC user guide, "Default VPCs", and `contracts.md`: zones are `<region>a`, `b` and `c`.
+Source: the VPC user guide, "Default VPCs", and ours: zones are `<region>a`, `b` and `c`.
 """
 
 from __future__ import annotations
