@@ -12,7 +12,7 @@ from tests.tidy.tree import GENERATED, PACKAGE, ROOT, files, name, python, sourc
 
 ABOUT = 400  # lines: what a file should stay under
 LONGEST = 450  # what no file may pass: from here on it becomes a folder of its name
-LONGEST_FUNCTION = 70  # about 40 is what it should be
+LONGEST_FUNCTION = 65  # about 40 is what it should be
 LONG_MODULE = 200  # lines from which on one sentence does not say what a module is for
 SHAPELESS = {"utils", "util", "common", "helpers", "helper", "manager", "managers", "misc"}
 MARKS = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b")

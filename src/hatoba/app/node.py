@@ -131,7 +131,7 @@ class Node:
         self.memory.open()
         self._config = ConfigServer(places.run / "proxy" / "config.sock")
         await self._config.start()
-        await self._assemble(where)
+        self._assemble(where)
         self.agent.recall()
         await self.logs.start()
         await self.balancer_logs.start()
@@ -176,38 +176,32 @@ class Node:
             await asyncio.sleep(0.01)
         return token
 
-    async def _assemble(self, where: Where) -> None:
-        clock, places = self._clock, self._places
-        self.agent = agent = Agent(self.memory, self.runtime, clock)
-        self.executions = Executions(
-            self.runtime, lambda: self.session.dial(), agent.enterable, f"exec-{int(clock.now() * 1000)}"
-        )
+    def _assemble(self, where: Where) -> None:
+        """The agent and its parts. They know of each other: each asks for another only once all are there."""
+        self.agent = Agent(self.memory, self.runtime, self._clock)
+        self._assemble_session(where)
+        self.wiring = self._assemble_networks()
+        self._assemble_work()
+        self.agent.bind(self.worker, self.wiring, self.session)
+
+    def _assemble_session(self, where: Where) -> None:
+        name = f"exec-{int(self._clock.now() * 1000)}"
+        self.executions = Executions(self.runtime, lambda: self.session.dial(), self.agent.enterable, name)
         self.session = Session(
             self.memory,
-            agent,
+            self.agent,
             self._hello,
             host=where.host,
             port=where.port,
             context=self._identity.context(),
             execute=self.executions.execute,
         )
+
+    def _assemble_networks(self) -> Wiring:
+        """With all that serves inside of them."""
+        clock, places, port = self._clock, self._places, self._settings.endpoint_port
         self.balancers = Balancers(
-            self._wanted_balancers,
-            self._proxy,
-            self.session.report,
-            clock,
-            opening(self.fabric),
-            self._here,
-        )
-        self.metadata = MetadataEndpoint(self.fabric, agent, self.runtime, clock)
-        self.host_metadata = HostEndpoint(self.fabric, agent, self.runtime, clock)
-        self._forwarder = Forwarder(HostResolvers(clock), clock)
-        self.resolver = Resolver(
-            self.fabric,
-            lambda: {**self.wiring.items("network", NetworkItem), BRIDGE: bridge.NETWORK},
-            lambda: self.wiring.items("zone", ZoneItem),
-            self._forwarder,
-            clock,
+            self._wanted_balancers, self._proxy, self.session.report, clock, opening(self.fabric), self._here
         )
         self.balancers.start(self.session.traffic)
         self.balancer_logs = BalancerLogs(
@@ -217,29 +211,39 @@ class Node:
             clock,
             min(RETRY, self._settings.elb_log_period),
         )
+        self.metadata = MetadataEndpoint(self.fabric, self.agent, self.runtime, clock)
+        self.host_metadata = HostEndpoint(self.fabric, self.agent, self.runtime, clock)
+        self._forwarder = Forwarder(HostResolvers(clock), clock)
+        self.resolver = Resolver(
+            self.fabric,
+            lambda: {**self.wiring.items("network", NetworkItem), BRIDGE: bridge.NETWORK},
+            lambda: self.wiring.items("zone", ZoneItem),
+            self._forwarder,
+            clock,
+        )
         serves = HandedOver(places.entrances) if self._settings.local else Brought(lambda: self.session.dial())
-        self.entrances = Entrances(self.fabric, self._settings.endpoint_port, serves)
+        self.entrances = Entrances(self.fabric, port, serves)
         serving = (self.metadata, self.resolver, self.balancers)
         if self._settings.entrances:
-            self.wiring = Wiring(self.fabric, (*serving, self.entrances), self._settings.endpoint_port)
-        else:
-            self.wiring = Wiring(self.fabric, serving)
-        self.logs = NodeLogs(
-            places.node / "output", sender(lambda: self.session, agent.workload_of), places.node / "state.key"
-        )
+            return Wiring(self.fabric, (*serving, self.entrances), port)
+        return Wiring(self.fabric, serving)
+
+    def _assemble_work(self) -> None:
+        places = self._places
+        own = sender(lambda: self.session, self.agent.workload_of)
+        self.logs = NodeLogs(places.node / "output", own, places.node / "state.key")
         self.worker = Worker(
             self.runtime,
             self.wiring,
             ShippedOutput(self.logs, places.node / "tasks", places.node / "log-files"),
             places.node / "tasks",
-            clock,
+            self._clock,
             this_platform(),
-            agent.emit,
+            self.agent.emit,
             self._task_endpoint(),
             self._task_endpoint6(),
             told_by_file=self._settings.metadata_file,
         )
-        agent.bind(self.worker, self.wiring, self.session)
 
     def _task_endpoint(self) -> str:
         """Beside the control plane it is at the host's end of every router's uplink; else where the registry is."""
