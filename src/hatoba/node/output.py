@@ -73,6 +73,7 @@ class ShippedOutput:
             name=_docker_name(workload, container),
             image=container.image.name,
             host=os.uname().nodename,
+            guest=workload.metadata.get("LaunchType") == "FARGATE",
             files=self._files,
             labels=container.labels,
             environment=container.environment,

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from hatoba.proxy.signin import envoy, provider
+from hatoba.core import reach
+from hatoba.proxy.signin import envoy
 from hatoba.proxy.signin.flow import Answered, Passed, Session
 from hatoba.proxy.signin.words import Rule
 from tests.conformance.threats.disarm import without
@@ -131,7 +132,7 @@ async def with_headers_of_ones_own() -> bool:
 
 
 async def with_a_provider_at_the_metadata_address() -> bool:
-    return provider.may_be_asked("169.254.169.254", loopback=False)
+    return reach.may_be_asked("169.254.169.254", loopback=False)
 
 
 FLOW, TOKENS = "hatoba.proxy.signin.flow", "hatoba.proxy.signin.tokens"
@@ -159,7 +160,7 @@ THREATS: list[tuple[Attack, tuple[str, str, str]]] = [
     (with_headers_of_ones_own, ("hatoba.proxy.signin.envoy:_passing", "if name not in told", "if False")),
     (
         with_a_provider_at_the_metadata_address,
-        ("hatoba.proxy.signin.provider:may_be_asked", "found.is_link_local or ", ""),
+        ("hatoba.core.reach:may_be_asked", "found.is_link_local or ", ""),
     ),
 ]  # fmt: skip
 

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from hatoba.core.reach import may_be_asked
 from hatoba.proxy.signin import sealing, tokens
 from hatoba.proxy.signin.flow import Answered, Passed
 from hatoba.proxy.signin.memory import Fading
-from hatoba.proxy.signin.provider import MOST_ASKED, Failed, OverTls, may_be_asked
+from hatoba.proxy.signin.provider import MOST_ASKED, Failed, OverTls
 from hatoba.proxy.signin.sealing import Box, TooLong, joined, pieces
 from hatoba.proxy.signin.words import Rule, SignIn, SignIns
 from tests.unit.proxy.signin_flow import BASIC, HOST, IDP, WANTS, Users, passes, site

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import functools
-import ipaddress
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, Protocol
@@ -19,6 +18,7 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 import msgspec
 
 from hatoba.core.errors import HatobaError
+from hatoba.core.reach import may_be_asked
 from hatoba.gateway.http import client
 from hatoba.proxy.signin.words import Rule, Site
 
@@ -106,14 +106,6 @@ class OverTls:
             raise Failed(500, silent) from None
         finally:
             self._asking -= 1
-
-
-def may_be_asked(address: str, *, loopback: bool) -> bool:
-    """An address of some other machine: nothing of this one, nor what only neighbours of a link reach."""
-    found = ipaddress.ip_address(address)
-    if found.is_loopback:
-        return loopback
-    return not (found.is_link_local or found.is_multicast or found.is_unspecified or found.is_reserved)
 
 
 @functools.lru_cache(maxsize=64)

@@ -43,6 +43,7 @@ class Repository:
         self._source = source
         self._base = f"{source.scheme}://{source.host}/v2/{source.repository}"
         self._authorization = ""
+        self._loopback = http.on_this_machine(source.host)
         self._tls: ssl.SSLContext | None = None
         if source.scheme == "https":
             self._tls = ssl.create_default_context()
@@ -83,7 +84,7 @@ class Repository:
         wanted = ""
         for attempt in (1, 2):
             sent = headers | ({"Authorization": self._authorization} if self._authorization else {})
-            async with http.get(url, sent, self._tls) as response:
+            async with http.get(url, sent, self._tls, loopback=self._loopback) as response:
                 if response.status in (200, 206):
                     yield response
                     return
@@ -102,7 +103,8 @@ class Repository:
                 raise failure(Failure.IMAGE_AUTH, f"{self._source.name}: no basic auth credentials")
             return challenges.basic(credentials)
         headers = {"Authorization": challenges.basic(credentials)} if credentials else {}
-        async with http.get(challenges.token_url(asked, self._source.repository), headers, self._tls) as response:
+        where = challenges.token_url(asked, self._source.repository)
+        async with http.get(where, headers, self._tls, loopback=self._loopback) as response:
             if response.status != 200:
                 raise await self._refusal(response)
             body = await response.whole()

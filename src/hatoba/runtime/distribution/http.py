@@ -7,13 +7,16 @@ memory than a buffer. Each request has a connection of its own: an image has few
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
 from urllib.parse import urljoin, urlsplit
 
 import httptools
 
+from hatoba.core.reach import may_be_asked
 from hatoba.runtime.failures import Failure, failure
 
 _CONNECT_SECONDS = 15.0
@@ -91,12 +94,14 @@ class Response:
 
 @asynccontextmanager
 async def get(
-    url: str, headers: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None
+    url: str, headers: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None, *, loopback: bool = False
 ) -> AsyncIterator[Response]:
-    """Follows redirects (registries hand blobs over to object stores), without the credentials to another host."""
+    """Follows redirects (registries hand blobs over to object stores), without the credentials to another host.
+
+    `loopback`: this machine may be asked, too. Else it is not, wherever names and redirects lead."""
     sent = dict(headers or {})
     for _ in range(_REDIRECTS + 1):
-        response, writer = await _send(url, sent, tls)
+        response, writer = await _send(url, sent, tls, loopback)
         try:
             location = response.headers.get("location", "")
             if response.status not in (301, 302, 303, 307, 308) or not location:
@@ -111,8 +116,37 @@ async def get(
     raise failure(Failure.IMAGE_NETWORK, f"{url}: more than {_REDIRECTS} redirects")
 
 
+def on_this_machine(host: str) -> bool:
+    """By its name, which whoever wrote it knows: `localhost:5000`."""
+    name = urlsplit(f"//{host}").hostname or ""
+    if name == "localhost":
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+async def _connect(
+    host: str, port: int, context: ssl.SSLContext | None, loopback: bool
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """To one of the host's addresses that may be asked. Raises `OSError`."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = dict.fromkeys(str(address) for *_, (address, *_) in found)
+    why = OSError("its address is not asked: it is this machine's own, or one that only its neighbours reach")
+    for address in addresses:
+        if not may_be_asked(address, loopback=loopback):
+            continue
+        try:
+            name = host if context is not None else None
+            return await asyncio.open_connection(address, port, ssl=context, server_hostname=name, limit=_CHUNK)
+        except OSError as error:
+            why = error
+    raise why
+
+
 async def _send(
-    url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None
+    url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None, loopback: bool
 ) -> tuple[Response, asyncio.StreamWriter]:
     parts = urlsplit(url)
     secure = parts.scheme == "https"
@@ -123,7 +157,7 @@ async def _send(
     context = (tls or ssl.create_default_context()) if secure else None
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
-            reader, writer = await asyncio.open_connection(host, port, ssl=context, limit=_CHUNK)
+            reader, writer = await _connect(host, port, context, loopback)
     except TimeoutError:
         raise failure(Failure.IMAGE_NETWORK, f"{host}:{port}: i/o timeout") from None
     except OSError as error:  # refused, unreachable, no such name, TLS

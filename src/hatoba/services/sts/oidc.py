@@ -3,7 +3,7 @@
 A provider is what IAM knows of it: its URL and thumbprints. Its server is trusted if the machine trusts its
 certificate, or if one in its chain has a thumbprint that IAM was told; then that certificate alone is the anchor, and
 the rest of the chain and the name are checked as ever. Everything fetched is bounded in time and size, no redirect is
-followed, and only addresses that may be asked are (`plan.reach`): the one that was looked at is the one that is used.
+followed, and only addresses that may be asked are (`core.reach`): the one that was looked at is the one that is used.
 
 Source: OpenID Connect Discovery 1.0; the IAM user guide, "Obtain the thumbprint for an OpenID Connect identity
 provider".
@@ -24,8 +24,8 @@ import msgspec
 
 from hatoba.core.clock import Clock
 from hatoba.core.errors import HatobaError
+from hatoba.core.reach import may_be_asked
 from hatoba.gateway.http import client
-from hatoba.services.sts.plan.reach import may_be_asked
 
 log = logging.getLogger(__name__)
 

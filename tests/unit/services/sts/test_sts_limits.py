@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from hatoba.core.errors import AwsError
+from hatoba.core.reach import may_be_asked
 from hatoba.gateway.call import SessionContext
 from hatoba.services.sts.plan.limits import packed, wish
-from hatoba.services.sts.plan.reach import may_be_asked
 
 ALLOW = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 

@@ -23,6 +23,7 @@ class Writer(msgspec.Struct, frozen=True, kw_only=True):
     image: str = ""
     image_id: str = ""
     host: str = ""  # this node's name
+    guest: bool = False  # of a Fargate task: it has no business with this machine's own services and files
     files: Path = Path()  # where drivers that write files put them
     labels: Mapping[str, str] = msgspec.field(default_factory=dict)
     environment: Mapping[str, str] = msgspec.field(default_factory=dict)  # what the definition says, no secrets

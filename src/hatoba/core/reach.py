@@ -1,7 +1,8 @@
-"""Which addresses an identity provider may have. Pure.
+"""Which addresses are asked for somebody who says where to ask. Pure.
 
-Whoever may register a provider chooses where the control plane asks for its keys: not its own machine, and nothing of
-which an answer is secret because only this machine can ask (cloud metadata, link-local neighbours).
+Whoever may register an identity provider, name an image's registry or a log collector chooses where the platform goes
+with its own machine's rights: not to that machine itself, and to nothing of which an answer is secret because only this
+machine can ask (cloud metadata, link-local neighbours).
 """
 
 from __future__ import annotations
