@@ -9,4 +9,5 @@ secret    values that are in clear nowhere else      pages     page tokens
 tasks     work in the background that is never lost  files     files that survive a power cut
 threads   work that would hold up the loop             regular  regular expressions that cannot
 relay     bytes between two connections
+reach     where the platform goes for somebody
 """
