@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +12,12 @@ from hypothesis import strategies as st
 
 from hatoba.aws import models
 from hatoba.core.clock import ManualClock
-from hatoba.core.errors import AwsError
 from hatoba.core.ids import SeededIds
 from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
 from hatoba.core.secret import Sealer
 from hatoba.gateway import access
-from hatoba.gateway.call import Call, idempotent
+from hatoba.gateway.call import idempotent
 from hatoba.gateway.plane import ControlPlane
 from hatoba.gateway.tags import tags
 from hatoba.registry import names
@@ -35,6 +32,7 @@ from hatoba.store import Store
 from hatoba.store.sqlite import SqliteJournal
 from tests.conformance.aws.aws_oracle import Values
 from tests.conformance.ecr.test_ecr_lifecycle_api import KEEP_ONE
+from tests.conformance.hostile.asked import Asked, declared, likely
 from tests.conformance.oci.client import image
 
 SCOPE = Scope("aws", "123456789012", "us-east-1")
@@ -71,12 +69,9 @@ LIKELY: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-class Room:
+class Room(Asked):
     def __init__(self, folder: Path) -> None:
-        self.answered: Counter[str] = Counter()
-        self.refused: Counter[str] = Counter()
-        self.loop = asyncio.new_event_loop()
-        self.run = self.loop.run_until_complete
+        super().__init__(ecr, SCOPE)
         self.run(self._open(folder))
 
     async def _open(self, folder: Path) -> None:
@@ -114,26 +109,7 @@ class Room:
 
     async def ask(self, operation: str, params: dict[str, Any]) -> None:
         await self.ready()
-        bound = self.plane.operations.find(models.load("ecr"), operation)
-        assert bound is not None
-        call = Call(
-            self.plane,
-            scope=SCOPE,
-            service="ecr",
-            operation=operation,
-            principal=access.root("aws", SCOPE.account),
-            request_id="r-1",
-        )
-        before = self.store.seq
-        try:
-            await self.plane.operations.perform(bound, params, call)
-        except AwsError as error:
-            self.refused[operation] += 1
-            if error.status >= 500:
-                raise
-            assert self.store.seq == before, f"{operation} was refused and changed something"
-        else:
-            self.answered[operation] += 1
+        await self.perform(operation, params)
 
     def close(self) -> None:
         self.run(self.store.durable())
@@ -149,13 +125,8 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     room.close()
 
 
-def declared() -> list[str]:
-    model_ = models.load("ecr")
-    return sorted(name for name in model_.operations if ecr.handler(name) is not None)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("operation", declared())
+@pytest.mark.parametrize("operation", declared(ecr))
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_operation_answers_or_refuses(room: Room, operation: str, data: st.DataObject) -> None:
@@ -163,10 +134,7 @@ def test_every_operation_answers_or_refuses(room: Room, operation: str, data: st
     assert found is not None
     params = data.draw(Values("ecr", output=False).of(found))
     shape = found.model.shape(found.input) if found.input is not None else None
-    # Values that may pass, or all would be refused by their patterns: for nearly all that is demanded or was drawn.
-    for name in sorted(LIKELY.keys() & (params.keys() | (shape.required if shape else ()))):
-        if data.draw(st.integers(0, 9)):
-            params[name] = data.draw(LIKELY[name])
+    likely(data, LIKELY, params, shape.required if shape else ())
     room.run(room.ask(operation, params))
 
 
@@ -179,4 +147,4 @@ def test_both_happened(room: Room) -> None:
 
 
 def test_all_that_is_declared_is_in_the_model() -> None:
-    assert len(declared()) == len(ecr.handlers)
+    assert len(declared(ecr)) == len(ecr.handlers)

@@ -5,8 +5,6 @@ What was answered is converged afterwards, so that no accepted value makes a con
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,14 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hatoba.aws import models
-from hatoba.core.errors import AwsError
-from hatoba.gateway import access
-from hatoba.gateway.call import Call
 from hatoba.services.ecs.api import ecs
 from hatoba.services.ecs.model.cluster import clusters
 from hatoba.services.ecs.model.service import services
 from hatoba.services.ecs.model.task_definition import families
 from tests.conformance.aws.aws_oracle import Values
+from tests.conformance.hostile.asked import Asked, declared, likely
 from tests.unit.services.ecs.world import GROUP, NETWORK, ROLE, SCOPE, World, container, definition
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:"
@@ -75,18 +71,16 @@ PASSING: dict[str, dict[str, Any]] = {
 }
 
 
-class Room:
+class Room(Asked):
     def __init__(self, folder: Path) -> None:
-        self.answered: Counter[str] = Counter()
-        self.refused: Counter[str] = Counter()
-        self.loop = asyncio.new_event_loop()
-        self.run = self.loop.run_until_complete
+        super().__init__(ecs, SCOPE)
         self.world = World(folder)
         self.run(self._open())
 
     async def _open(self) -> None:
         await self.world.open()
         self.world.add_node()
+        self.plane = self.world.plane
 
     async def ready(self) -> None:
         """A definition and a service, whatever happened before."""
@@ -107,26 +101,7 @@ class Room:
         await self.ready()
         if operation == "CreateService":
             params = {"serviceName": f"new-{sum(self.answered.values())}", **params}
-        bound = world.plane.operations.find(models.load("ecs"), operation)
-        assert bound is not None
-        call = Call(
-            world.plane,
-            scope=SCOPE,
-            service="ecs",
-            operation=operation,
-            principal=access.root("aws", SCOPE.account),
-            request_id="r-1",
-        )
-        before = world.store.seq
-        try:
-            await world.plane.operations.perform(bound, params, call)
-        except AwsError as error:
-            self.refused[operation] += 1
-            if error.status >= 500:
-                raise
-            assert world.store.seq == before, f"{operation} was refused and changed something"
-        else:
-            self.answered[operation] += 1
+        await self.perform(operation, params)
         await world.settle()
         failing = {name: lane["failing"] for name, lane in world.runner.report().items() if lane["failing"]}
         assert not failing
@@ -143,19 +118,8 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     room.close()
 
 
-def declared() -> list[str]:
-    return sorted(name for name in models.load("ecs").operations if ecs.handler(name) is not None)
-
-
-def likely(data: st.DataObject, params: dict[str, Any], required: Any) -> None:
-    """Values that may pass, for nearly all that is demanded or was drawn."""
-    for name in sorted(LIKELY.keys() & (params.keys() | set(required))):
-        if data.draw(st.integers(0, 9)):
-            params[name] = data.draw(LIKELY[name])
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("operation", declared())
+@pytest.mark.parametrize("operation", declared(ecs))
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_operation_answers_or_refuses(room: Room, operation: str, data: st.DataObject) -> None:
@@ -163,7 +127,7 @@ def test_every_operation_answers_or_refuses(room: Room, operation: str, data: st
     assert found is not None
     params = data.draw(Values("ecs", output=False).of(found))
     shape = found.model.shape(found.input) if found.input is not None else None
-    likely(data, params, shape.required if shape else ())
+    likely(data, LIKELY, params, shape.required if shape else ())
     if (passing := PASSING.get(operation)) is not None:
         odd = data.draw(st.lists(st.sampled_from(sorted(params)), max_size=2, unique=True)) if params else []
         drawn = [c for c in params.get("containerDefinitions") or [] if c]
@@ -186,4 +150,4 @@ def test_both_happened(room: Room) -> None:
 
 
 def test_all_that_is_declared_is_in_the_model() -> None:
-    assert len(declared()) == len(ecs.handlers)
+    assert len(declared(ecs)) == len(ecs.handlers)

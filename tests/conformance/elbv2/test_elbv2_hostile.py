@@ -5,9 +5,7 @@ What comes of the answers must be something that the proxy carries out.
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hatoba.aws import models
-from hatoba.core.errors import AwsError
-from hatoba.gateway import access
-from hatoba.gateway.call import Call
 from hatoba.proxy.snapshot import left_out, snapshot
 from hatoba.services.elbv2 import elbv2
 from hatoba.services.elbv2.carried import wanted_of
@@ -28,6 +23,7 @@ from hatoba.services.elbv2.model.group import target_groups
 from hatoba.services.elbv2.model.listener import listeners, rules
 from tests.conformance.aws.aws_oracle import Values
 from tests.conformance.elbv2.world import SCOPE, World
+from tests.conformance.hostile.asked import Asked, declared, likely
 
 # What operations want although the model does not say so.
 ENOUGH = {
@@ -164,20 +160,19 @@ LIKELY: dict[str, st.SearchStrategy[Any]] = {
 _STANDS_FOR = re.compile(r"<(\w+) (\d)>")
 
 
-class Room:
+class Room(Asked):
     """An account with one of each, whatever happened before."""
 
     def __init__(self, folder: Path) -> None:
-        self.answered: Counter[str] = Counter()
+        super().__init__(elbv2, SCOPE)
         self.tried: set[str] = set()  # operations
-        self.refused: Counter[str] = Counter()
-        self.loop = asyncio.new_event_loop()
         self.world = World(folder)
-        self.loop.run_until_complete(self._open())
+        self.run(self._open())
 
     async def _open(self) -> None:
         await self.world.open()
         self.world.add_node()
+        self.plane = self.world.plane
         self.subnets, self.vpc = await self.world.subnets(), await self.world.vpc()
 
     async def ready(self) -> None:
@@ -227,38 +222,16 @@ class Room:
 
     async def ask(self, operation: str, params: dict[str, Any]) -> None:
         w = self.world
-        bound = w.plane.operations.find(models.load("elbv2"), operation)
-        assert bound is not None
-        call = Call(
-            w.plane,
-            scope=SCOPE,
-            service="elbv2",
-            operation=operation,
-            principal=access.root("aws", SCOPE.account),
-            request_id="r-1",
-        )
         await w.settle()
-        before = w.store.seq
-        try:
-            await w.plane.operations.perform(bound, params, call)
-        except AwsError as error:
-            self.refused[operation] += 1
-            if error.status >= 500:
-                raise
-            assert w.store.seq == before, f"{operation} was refused and changed something"
-        else:
-            self.answered[operation] += 1
+        await self.perform(operation, params)
         await w.settle()
         for record in w.store.all(load_balancers):
             wanted, _ = wanted_of(w.store, record)
             assert left_out(wanted) is None
             snapshot(wanted, {})
 
-    def run(self, operation: str, params: dict[str, Any]) -> None:
-        self.loop.run_until_complete(self.ask(operation, params))
-
     def close(self) -> None:
-        self.loop.run_until_complete(self.world.close())
+        self.run(self.world.close())
         self.loop.close()
 
 
@@ -269,18 +242,13 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     room.close()
 
 
-def declared() -> list[str]:
-    model = models.load("elbv2")
-    return sorted(name for name in model.operations if elbv2.handler(name) is not None)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("operation", declared())
+@pytest.mark.parametrize("operation", declared(elbv2))
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_operation_answers_or_refuses(room: Room, operation: str, data: st.DataObject) -> None:
     room.tried.add(operation)
-    room.loop.run_until_complete(room.ready())
+    room.run(room.ready())
     found = models.load("elbv2").operation(operation)
     assert found is not None
     assert found.input is not None
@@ -290,21 +258,19 @@ def test_every_operation_answers_or_refuses(room: Room, operation: str, data: st
     for name in sorted(params.keys() - set(required)):
         if data.draw(st.integers(0, 1 if name in LIKELY else 7)):
             del params[name]
-    for name in sorted(LIKELY.keys() & {*params, *required}):
-        if data.draw(st.integers(0, 9)):
-            params[name] = data.draw(LIKELY[name])
+    likely(data, LIKELY, params, required)
     if data.draw(st.booleans()):
         params = {**{name: data.draw(LIKELY[name]) for name in ENOUGH.get(operation, ())}, **params}
-    room.run(operation, room.resolved(params))
+    room.run(room.ask(operation, room.resolved(params)))
 
 
 @pytest.mark.slow
 def test_both_happened(room: Room) -> None:
     """Or the test before would be about nothing."""
-    if room.tried >= set(declared()):  # it may be run alone, and the others in several processes
-        assert len(room.answered) > 25, sorted(set(declared()) - room.answered.keys())
+    if room.tried >= set(declared(elbv2)):  # it may be run alone, and the others in several processes
+        assert len(room.answered) > 25, sorted(set(declared(elbv2)) - room.answered.keys())
         assert len(room.refused) > 20
 
 
 def test_all_that_is_declared_is_in_the_model() -> None:
-    assert len(declared()) == len(elbv2.handlers)
+    assert len(declared(elbv2)) == len(elbv2.handlers)
