@@ -69,8 +69,7 @@ def settle(folder: Path, now: float, addresses: Mapping[str, str]) -> list[Path]
 
 def waiting(folder: Path) -> list[Path]:
     """The files that are to be delivered, the oldest first."""
-    found = [(file.stat().st_mtime, file) for file in (folder / "AWSLogs").rglob("*.log.gz")]
-    return [file for _, file in sorted(found)]
+    return [file for file, _ in _aged((folder / "AWSLogs").rglob("*.log.gz"))]
 
 
 def delivered(file: Path) -> None:
@@ -138,10 +137,18 @@ def _lines(raw: Iterator[bytes], known: Stem) -> Iterator[str]:
 
 
 def _prune(folder: Path, stem: str) -> None:
-    files = sorted(folder.rglob(f"{stem}_*.log.gz"), key=lambda file: file.stat().st_mtime, reverse=True)
     total = 0
-    for file in files:
-        total += file.stat().st_size
+    for file, about in reversed(_aged(folder.rglob(f"{stem}_*.log.gz"))):
+        total += about.st_size
         if total > MOST_BYTES:
             log.warning("%s is dropped: nobody has taken it, and newer ones need its room", file.name)
             file.unlink(missing_ok=True)
+
+
+def _aged(files: Iterator[Path]) -> list[tuple[Path, os.stat_result]]:
+    """The oldest first; without those that were taken away meanwhile."""
+    found = []
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):
+            found.append((file, file.stat()))
+    return sorted(found, key=lambda each: (each[1].st_mtime, each[0]))
