@@ -84,7 +84,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     local: bool = False  # the control plane is on this machine, in the same data directory
     endpoint_port: int = 4566
     task_endpoint: bool = True  # tasks find the endpoint in their environment
-    entrances: bool = False  # VPC endpoints are served: by a control plane that asks who calls
+    entrances: bool = False  # tasks may ask the control plane, since it asks who calls: also by VPC endpoints
     bridge: str = "172.17.0.0/16"
     metadata_file: bool = False  # containers on instances find a file about themselves
     elb_log_period: float = 300.0  # seconds after which what load balancers have noted becomes files
@@ -121,7 +121,7 @@ class Node:
                 transit,
                 pool6=self._identity.pool6,
                 address=self._settings.address,
-                endpoint_port=self._settings.endpoint_port,
+                endpoint_port=self._settings.endpoint_port if self._is_beside else 0,
                 bridge=self._settings.bridge,
             )
         )
@@ -262,6 +262,11 @@ class Node:
         return f"http://[{there}]:{self._settings.endpoint_port}"
 
     @property
+    def _is_beside(self) -> bool:
+        """The control plane is on this machine, and tasks may ask it."""
+        return self._settings.local and self._settings.entrances
+
+    @property
     def _here(self) -> str:
         """The host's end of every router's uplink."""
         _, transit = self._identity.addresses
@@ -333,9 +338,10 @@ def network_settings(
     *,
     pool6: str = "",
     address: str = "",
-    endpoint_port: int = 4566,
+    endpoint_port: int = 0,
     bridge: str = "172.17.0.0/16",
 ) -> NetworkSettings:
+    """`endpoint_port`: at which tasks reach the endpoint on this machine; 0: whatever listens here is not theirs."""
     return NetworkSettings(
         instance=places.instance,
         run_dir=places.run / "net",
@@ -344,7 +350,7 @@ def network_settings(
         pool=pool,
         pool6=pool6 or None,
         host_address6=host_address6(pool, transit, pool6),
-        host_services=(HostService(port=endpoint_port),),
+        host_services=(HostService(port=endpoint_port),) if endpoint_port else (),
         underlay=address or None,
         bridge=bridge,
     )

@@ -160,3 +160,10 @@ def test_hosts_have_addresses_of_their_own_in_what_no_vpc_is_given(tmp_path: Pat
     made: Settings = network_settings(Folders(data=tmp_path, instance="one"), pool, "100.64.1.0/24", pool6=pool6)
     assert (made.pool6, made.host_address6) == (pool6, found[1])
     assert network_settings(Folders(data=tmp_path, instance="one"), pool, "100.64.1.0/24").pool6 is None
+
+
+def test_only_beside_the_control_plane_a_port_of_the_machine_is_open_to_tasks(tmp_path: Path) -> None:
+    places, pool, transit = Folders(data=tmp_path, instance="one"), "100.64.0.0/16", "100.64.1.0/24"
+    (service,) = network_settings(places, pool, transit, endpoint_port=4566).host_services
+    assert (service.port, service.protocol) == (4566, "tcp")
+    assert network_settings(places, pool, transit).host_services == ()
