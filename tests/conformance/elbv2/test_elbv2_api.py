@@ -34,6 +34,9 @@ async def test_creating_twice(tmp_path: Path) -> None:
         assert await w.listener(first, group) == listener
         other = await w.group("other")
         await refused("DuplicateListener", "already exists on this port", w.listener(first, other))
+        beside = await w.listener(first, other, port=81)
+        taken = w.elb.modify_listener(ListenerArn=beside, Port=80)
+        await refused("DuplicateListener", "already exists on this port", taken)
 
 
 async def test_where_a_load_balancer_may_be(tmp_path: Path) -> None:

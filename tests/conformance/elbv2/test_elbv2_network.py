@@ -257,7 +257,8 @@ async def test_health_checks_of_its_groups(tmp_path: Path) -> None:
 async def test_an_application_load_balancer_as_a_target(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         inner = await w.balancer("inner", Scheme="internal")
-        await w.listener(inner, await w.group("app"), port=80)
+        app = await w.group("app")
+        used, spare = await w.listener(inner, app, port=80), await w.listener(inner, app, port=81)
         front = await w.balancer("front", Type="network")
         group = await w.group("to-inner", Protocol="TCP", Port=80, TargetType="alb")
         await w.elb.create_listener(LoadBalancerArn=front, Protocol="TCP", Port=80, DefaultActions=forward(group))
@@ -269,6 +270,8 @@ async def test_an_application_load_balancer_as_a_target(tmp_path: Path) -> None:
         assert (target.address, target.port) == (reached[0], 80)
         assert await w.states(group) == {f"{inner}:80": "healthy"}
         await refused("ResourceInUse", "another service", w.elb.delete_load_balancer(LoadBalancerArn=inner))
+        await refused("ResourceInUse", "by a target group", w.elb.delete_listener(ListenerArn=used))
+        await w.elb.delete_listener(ListenerArn=spare)
         # It moves to other subnets, and is found there.
         _, second, third, *_ = await w.subnets()
         await w.elb.set_subnets(LoadBalancerArn=inner, Subnets=[second, third])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hatoba.aws.shapes import elbv2 as t
+from hatoba.core.errors import AwsError
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import tags_of
@@ -25,6 +26,7 @@ from hatoba.services.elbv2.api.room import (
 from hatoba.services.elbv2.carried import publish
 from hatoba.services.elbv2.families import check_behind, check_protocol
 from hatoba.services.elbv2.model.balancer import LoadBalancer
+from hatoba.services.elbv2.model.group import targets
 from hatoba.services.elbv2.model.listener import (
     Action,
     Listener,
@@ -121,10 +123,14 @@ async def create_listener(req: t.CreateListenerInput, call: Call) -> t.CreateLis
         elif (record.default, record.authentication, security.of(record)) != (action, first, wanted) or (
             tags and tags != tags_of(tx, call.scope, record.arn)
         ):
-            raise t.DuplicateListenerException(
-                f"A listener already exists on this port for this load balancer '{balancer.arn}'"
-            )
+            raise _there_already(balancer)
     return {"Listeners": [views.listener(record, balancer)]}
+
+
+def _there_already(balancer: LoadBalancer) -> AwsError:
+    return t.DuplicateListenerException(
+        f"A listener already exists on this port for this load balancer '{balancer.arn}'"
+    )
 
 
 @elbv2.operation
@@ -167,7 +173,7 @@ async def modify_listener(req: t.ModifyListenerInput, call: Call) -> t.ModifyLis
         wanted = security.checked(balancer, dict(req), security.of(record))
         port = req.get("Port", record.port)
         if any(other.port == port and other.id != record.id for other in listeners_of(tx, balancer)):
-            raise invalid(f"Listener port '{port}' is already in use")
+            raise _there_already(balancer)
         _check_trust(tx, call, wanted)
         first, action = record.authentication, record.default
         if "DefaultActions" in req:
@@ -187,9 +193,12 @@ async def modify_listener(req: t.ModifyListenerInput, call: Call) -> t.ModifyLis
 
 @elbv2.operation
 async def delete_listener(req: t.DeleteListenerInput, call: Call) -> t.DeleteListenerOutput:
+    """One that a network load balancer leads to stays: its target would be without a port."""
     with call.tx() as tx:
         record = the_listener(tx, call, req["ListenerArn"])
         balancer = balancer_of(tx, record)
+        if any(target.port == record.port for target in tx.index(targets, "address", balancer.arn)):
+            raise t.ResourceInUseException(f"Listener '{record.arn}' is currently in use by a target group")
         forget_listener(tx, record)
         publish(tx, balancer)
     return {}
