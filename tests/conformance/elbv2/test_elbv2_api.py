@@ -297,6 +297,12 @@ async def test_tags_go_with_their_resource(tmp_path: Path) -> None:
         found = (await w.elb.describe_tags(ResourceArns=[balancer, group, listener]))["TagDescriptions"]
         assert [[tag["Key"] for tag in each["Tags"]] for each in found] == [["team"], ["stage"], ["stage"]]
         await refused("ValidationError", "aws:", w.balancer("x", Tags=[{"Key": "aws:x", "Value": ""}]))
+        for code, call in (
+            ("DuplicateTagKeys", w.balancer("x", Tags=red * 2)),
+            ("DuplicateTagKeys", w.elb.add_tags(ResourceArns=[group], Tags=red * 2)),
+            ("ValidationError", w.group("x", Tags=red * 2)),  # it declares no error for this
+        ):
+            await refused(code, "'team' was specified more than once", call)
         await w.elb.delete_load_balancer(LoadBalancerArn=balancer)
         await w.elb.delete_target_group(TargetGroupArn=group)
         await w.settle()

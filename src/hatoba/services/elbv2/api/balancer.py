@@ -42,7 +42,7 @@ async def create_load_balancer(req: t.CreateLoadBalancerInput, call: Call) -> t.
         if member in req:
             raise not_here(f"{member} is")
     check_name(req["Name"], "Load balancer")
-    tags = checked_tags(req.get("Tags"))
+    tags = checked_tags(req.get("Tags"), t.DuplicateTagKeysException)
     if kind == "gateway":
         for member in ("Scheme", "SecurityGroups"):
             if req.get(member):

@@ -1,4 +1,8 @@
-"""Listeners. What stands behind one has to go with what it speaks, and with the kind of its load balancer."""
+"""Listeners.
+
+What stands behind one has to go with what it speaks, and with the kind of its load balancer. A load balancer has one at
+a port, whatever it speaks.
+"""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NotRequired, TypedDict, TypeVar
 
 from hatoba.aws.shapes import elbv2 as t
+from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
 from hatoba.gateway.room import Service
 from hatoba.gateway.tags import set_tags
@@ -118,14 +119,14 @@ def next_marker(marker: str | None) -> NextMarker:
     return {} if marker is None else {"NextMarker": marker}
 
 
-def checked_tags(tags: Sequence[t.Tag] | None) -> dict[str, str]:
+def checked_tags(tags: Sequence[t.Tag] | None, twice: Callable[[str], AwsError] = invalid) -> dict[str, str]:
+    """`twice`: the error of a key that is given twice, where the operation declares its own."""
     found: dict[str, str] = {}
     for tag in tags or ():
         if tag["Key"].lower().startswith("aws:"):
             raise invalid(f"Tag keys cannot begin with 'aws:', but one is '{tag['Key']}'")
         if tag["Key"] in found:
-            # Not every operation declares DuplicateTagKeys.
-            raise invalid(f"The tag key '{tag['Key']}' was specified more than once")
+            raise twice(f"The tag key '{tag['Key']}' was specified more than once")
         found[tag["Key"]] = tag.get("Value") or ""
     if len(found) > MOST_TAGS:
         raise t.TooManyTagsException(f"You can specify at most {MOST_TAGS} tags")

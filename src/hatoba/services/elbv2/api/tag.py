@@ -44,7 +44,7 @@ def _need(view: View, call: Call, arn: str) -> None:
 
 @elbv2.operation
 async def add_tags(req: t.AddTagsInput, call: Call) -> t.AddTagsOutput:
-    tags = checked_tags(req["Tags"])
+    tags = checked_tags(req["Tags"], t.DuplicateTagKeysException)
     with call.tx() as tx:
         for arn in dict.fromkeys(req["ResourceArns"]):
             _need(tx, call, arn)

@@ -72,7 +72,7 @@ async def _bundle(call: Call, req: t.CreateTrustStoreInput | t.ModifyTrustStoreI
 
 @elbv2.operation
 async def create_trust_store(req: t.CreateTrustStoreInput, call: Call) -> t.CreateTrustStoreOutput:
-    tags = checked_tags(req.get("Tags"))
+    tags = checked_tags(req.get("Tags"), t.DuplicateTagKeysException)
     bundle, count = await _bundle(call, req)
     with call.tx() as tx:
         if trust_store_named(tx, call.scope, req["Name"]) is not None:
