@@ -61,3 +61,11 @@ SIZES: dict[Algorithm, int] = {"CRC32": 4, "CRC32C": 4, "CRC64NVME": 8, "SHA1": 
 def text(checksum: Checksum) -> str:
     """As it travels: in base64."""
     return base64.b64encode(checksum.digest()).decode()
+
+
+def combine(algorithm: Algorithm, first: int, second: int, size: int) -> int:
+    """The CRC of two texts, one after the other, of their own CRCs and the second's size in bytes. SHAs cannot."""
+    from awscrt import checksums
+
+    joined: int = getattr(checksums, f"combine_{algorithm.lower()}")(first, second, size)
+    return joined

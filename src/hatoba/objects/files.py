@@ -32,7 +32,7 @@ from hatoba.objects.sealing import CHUNK, SEALED, Chunks, chunks, length_on_disk
 
 log = logging.getLogger(__name__)
 
-BATCH = 1024 * 1024  # what one piece of work in a thread is about: of a stream two are in memory at most
+BATCH = 256 * 1024  # what one piece of work in a thread is about: of a stream two are in memory at most
 _CONTEXT = b"object\0"
 
 
@@ -228,22 +228,27 @@ class _Draft:
         self._path = path
         self._chunks = Chunks(key)
         self._sums = sums
-        self._rest = b""
+        self._rest = bytearray()
         self._number = 0
         self._file = -1
         self.size = 0
 
     def add(self, batch: Sequence[bytes]) -> None:
-        data = b"".join(batch)
-        for each in self._sums:
-            each.update(data)
-        self.size += len(data)
-        self._write(self._rest + data, last=False)
+        if self._file < 0:
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        for piece in batch:
+            for each in self._sums:
+                each.update(piece)
+            self.size += len(piece)
+            self._rest += piece
+            while len(self._rest) > CHUNK:  # one of exactly this size may be the last
+                self._write(bytes(self._rest[:CHUNK]), last=False)
+                del self._rest[:CHUNK]
 
     def finish(self, batch: Sequence[bytes], path: Path) -> None:
         """The last of it, and then it is durable under its name."""
         self.add(batch)
-        self._write(self._rest, last=True)
+        self._write(bytes(self._rest), last=True)
         os.fsync(self._file)
         os.close(self._file)
         self._file = -1
@@ -256,18 +261,9 @@ class _Draft:
             self._file = -1
         self._path.unlink(missing_ok=True)
 
-    def _write(self, data: bytes, *, last: bool) -> None:
-        """All whole chunks, but for the one that may be the last."""
-        if self._file < 0:
-            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        end = len(data) if last else max(0, len(data) - 1) // CHUNK * CHUNK
-        sealed: list[bytes] = []
-        for start in range(0, max(end, 1) if last else end, CHUNK):
-            ends = last and start + CHUNK >= end
-            sealed.append(self._chunks.seal(self._number, data[start : min(start + CHUNK, end)], last=ends))
-            self._number += 1
-        self._rest = data[end:]
-        rest = memoryview(b"".join(sealed))
+    def _write(self, plain: bytes, *, last: bool) -> None:
+        rest = memoryview(self._chunks.seal(self._number, plain, last=last))
+        self._number += 1
         while rest:
             rest = rest[os.write(self._file, rest) :]
 

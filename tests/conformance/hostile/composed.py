@@ -164,6 +164,8 @@ class Composed(Served):
         await door.logs.create_log_stream(logGroupName="group", logStreamName="stream")
         await door.s3.create_bucket(Bucket="bucket")
         await door.s3.put_object(Bucket="bucket", Key="key", Body=b"abc")
+        upload = (await door.s3.create_multipart_upload(Bucket="bucket", Key="key"))["UploadId"]
+        await door.s3.upload_part(Bucket="bucket", Key="key", UploadId=upload, PartNumber=1, Body=b"abc")
         containers = [{"name": "web", "image": "app", "portMappings": [{"containerPort": 80}]}]
         definition = {"networkMode": "awsvpc", "cpu": "256", "memory": "512", "containerDefinitions": containers}
         await ecs.create_cluster()
@@ -292,6 +294,7 @@ class Composed(Served):
             "Expires": "Wed, 21 Oct 2026 07:28:00 GMT",
             "Key": "key",
             "CopySource": "bucket/key",
+            "UploadId": upload,
             **organization,
             **await vouchers(iam, self.plane.clock.now()),
         }

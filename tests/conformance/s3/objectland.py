@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,13 @@ class Objectland:
 
     def other(self, service: str = "s3") -> Any:
         return self.client(service, key=OTHER_KEY)
+
+    def settle(self, count: int) -> bool:
+        """Whether there are so many files, once those are deleted that nobody wants."""
+        deadline = time.monotonic() + 10
+        while len(self.files()) != count and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return len(self.files()) == count
 
     def files(self) -> list[Path]:
         return sorted(path for path in (self.folder / "objects" / "bodies").glob("*/*"))

@@ -1,9 +1,12 @@
-"""Checksums against their published check values."""
+"""Checksums against their published check values; CRCs of parts make that of the whole."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from hatoba.core import checksums
 from hatoba.core.checksums import ALGORITHMS, SIZES, Algorithm
 
 # Of b"123456789": the catalogue of parametrised CRC algorithms; RFC 3174 and FIPS 180-4 for the others.
@@ -23,3 +26,18 @@ def test_check_values(algorithm: Algorithm) -> None:
     checksum.update(b"6789")
     assert checksum.digest().hex() == CHECKS[algorithm]
     assert len(checksum.digest()) == SIZES[algorithm]
+
+
+@given(st.binary(max_size=50), st.binary(max_size=50))
+def test_crcs_of_parts_make_that_of_the_whole(first: bytes, second: bytes) -> None:
+    algorithms: tuple[Algorithm, ...] = ("CRC32", "CRC32C", "CRC64NVME")
+    for algorithm in algorithms:
+        assert checksums.combine(algorithm, crc(algorithm, first), crc(algorithm, second), len(second)) == crc(
+            algorithm, first + second
+        )
+
+
+def crc(algorithm: Algorithm, data: bytes) -> int:
+    checksum = ALGORITHMS[algorithm]()
+    checksum.update(data)
+    return int.from_bytes(checksum.digest(), "big")

@@ -1,6 +1,7 @@
 """S3: buckets and objects.
 
-model     what is stored: buckets, objects
+model     what is stored: buckets, objects, uploads
+history   how the versions of a key follow each other
 plan/     names, ranges, conditions, listings: pure
 views     records → the model's shapes
 bodies    the engine that keeps objects' bytes, and which of them records want

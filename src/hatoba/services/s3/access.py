@@ -101,21 +101,49 @@ def listing_all(_: str, req: Params, call: Call) -> Iterable[Need]:
     yield Need(action="s3:ListAllMyBuckets")
 
 
+def copying_part(action: str, req: Params, call: Call) -> Iterator[Need]:
+    yield source(req, call)
+    yield from item("PutObject")(action, req, call)
+
+
+def looking(action: str, req: Params, call: Call) -> Iterator[Need]:
+    """GetObjectAttributes needs two."""
+    yield from item("GetObject", "GetObjectVersion")(action, req, call)
+    yield from item("GetObjectAttributes", "GetObjectVersionAttributes")(action, req, call)
+
+
 ACCESS = Access(
     "s3",
     {
+        "AbortMultipartUpload": item("AbortMultipartUpload"),
+        "CompleteMultipartUpload": item("PutObject"),
         "CopyObject": copying,
         "CreateBucket": creating,
+        "CreateMultipartUpload": putting,
         "DeleteBucket": bucket("DeleteBucket"),
+        "DeleteBucketTagging": bucket("PutBucketTagging"),
         "DeleteObject": item("DeleteObject", "DeleteObjectVersion"),
         "DeleteObjects": inside,  # each object is decided by itself, and refused by itself
+        "DeleteObjectTagging": item("DeleteObjectTagging", "DeleteObjectVersionTagging"),
         "GetBucketLocation": bucket("GetBucketLocation"),
+        "GetBucketTagging": bucket("GetBucketTagging"),
+        "GetBucketVersioning": bucket("GetBucketVersioning"),
         "GetObject": item("GetObject", "GetObjectVersion"),
+        "GetObjectAttributes": looking,
+        "GetObjectTagging": item("GetObjectTagging", "GetObjectVersionTagging"),
         "HeadBucket": bucket("ListBucket"),
         "HeadObject": item("GetObject", "GetObjectVersion"),
         "ListBuckets": listing_all,
+        "ListMultipartUploads": bucket("ListBucketMultipartUploads"),
+        "ListObjectVersions": bucket("ListBucketVersions"),
         "ListObjects": bucket("ListBucket"),
         "ListObjectsV2": bucket("ListBucket"),
+        "ListParts": item("ListMultipartUploadParts"),
+        "PutBucketTagging": bucket("PutBucketTagging"),
+        "PutBucketVersioning": bucket("PutBucketVersioning"),
         "PutObject": putting,
+        "PutObjectTagging": item("PutObjectTagging", "PutObjectVersionTagging"),
+        "UploadPart": item("PutObject"),
+        "UploadPartCopy": copying_part,
     },
 )

@@ -19,7 +19,7 @@ from hatoba.objects.files import Files
 from hatoba.services.s3 import model
 from hatoba.store import Change, Store, Table
 
-HOLDING: tuple[Table[Any], ...] = (model.objects,)  # tables whose records want files
+HOLDING: tuple[Table[Any], ...] = (model.objects, model.versions, model.parts)  # tables whose records want files
 
 
 def open_bodies(folder: Path, store: Store, sealer: Sealer, ids: Ids) -> Files:

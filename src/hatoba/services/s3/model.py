@@ -1,22 +1,26 @@
-"""What S3 stores: buckets, and objects with their versions; and the small verbs that keep them true.
+"""What S3 stores: buckets, objects with their versions, uploads in parts.
 
 A bucket's name is one for a whole partition. Objects are in the scope of their bucket's account; their ids sort as
-keys do, so that a listing is a walk. The bytes are files of the engine (`hatoba.objects`): a record is what makes a
-file wanted.
+keys do, so that a listing is a walk. What a key is now is in one table, what it was before in another: a listing does
+not go through the past. The bytes are files of the engine (`hatoba.objects`): a record is what makes a file wanted.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from typing import Literal
 
 import msgspec
 
 from hatoba.core.keys import Scope
-from hatoba.core.records import Record, replace
+from hatoba.core.records import Record
 from hatoba.objects.files import Kept
 from hatoba.store import Index, Table, Tx
 from hatoba.store.store import View
+
+NULL = "null"  # the version of what was written while versions were not kept
+Versioning = Literal["", "Enabled", "Suspended"]
 
 
 class Bucket(Record, frozen=True, kw_only=True):
@@ -24,6 +28,7 @@ class Bucket(Record, frozen=True, kw_only=True):
 
     region: str
     created: float
+    versioning: Versioning = ""
     tags: tuple[tuple[str, str], ...] = ()
 
 
@@ -32,16 +37,20 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     body: Kept
     number: int = 1
+    checksum: str = ""  # of a part, by the object's algorithm
 
 
 class Object(Record, frozen=True, kw_only=True):
-    """The id is `<bucket>/<key>`: what a key is now."""
+    """The id is `<bucket>/<key>` of what a key is now, and `<bucket>/<key>\\0<rank>` of what it was."""
 
     bucket: str
     name: str  # the key
     modified: float
     etag: str  # without its quotes
     size: int
+    generation: int = 0  # of the key: the greatest is what it is now
+    version_id: str = NULL
+    marker: bool = False  # of a deletion: there are no bytes
     pieces: tuple[Piece, ...] = ()
     headers: dict[str, str] = msgspec.field(default_factory=dict)  # by the model's names: ContentType, CacheControl …
     metadata: dict[str, str] = msgspec.field(default_factory=dict)
@@ -51,18 +60,59 @@ class Object(Record, frozen=True, kw_only=True):
     tags: tuple[tuple[str, str], ...] = ()
 
 
+class Upload(Record, frozen=True, kw_only=True):
+    """An object that comes in parts. The id is `<bucket>/<key>\\0<upload id>`."""
+
+    bucket: str
+    name: str
+    upload_id: str
+    initiated: float
+    initiator: str  # the ARN of who began it
+    algorithm: str
+    checksum_type: str
+    asked: bool  # the client has said by which checksum its parts are held
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    metadata: dict[str, str] = msgspec.field(default_factory=dict)
+    storage: str = "STANDARD"
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+class Part(Record, frozen=True, kw_only=True):
+    """The id is `<upload id>/<number, of five digits>`."""
+
+    upload_id: str
+    number: int
+    body: Kept
+    etag: str
+    checksum: str  # by the upload's algorithm
+    modified: float
+
+
 def _bodies(record: Object) -> list[str]:
     return [piece.body.id for piece in record.pieces]
 
+
+_BODY = (Index[Object]("body", _bodies, many=True),)
 
 buckets = Table(
     "s3.buckets",
     Bucket,
     indexes=(Index[Bucket]("name", lambda bucket: (bucket.key.partition, bucket.id)),),
 )
-objects = Table("s3.objects", Object, indexes=(Index[Object]("body", _bodies, many=True),))
+objects = Table("s3.objects", Object, indexes=_BODY)
+versions = Table(
+    "s3.versions",
+    Object,
+    indexes=(*_BODY, Index[Object]("version", lambda one: (one.scope, one.bucket, one.name, one.version_id))),
+)
+uploads = Table("s3.uploads", Upload)
+parts = Table(
+    "s3.parts",
+    Part,
+    indexes=(Index[Part]("body", lambda part: part.body.id), Index[Part]("upload", lambda part: part.upload_id)),
+)
 
-TABLES = (buckets, objects)
+TABLES = (buckets, objects, versions, uploads, parts)
 
 
 def find_bucket(view: View, partition: str, name: str) -> Bucket | None:
@@ -75,30 +125,44 @@ def object_id(bucket: str, name: str) -> str:
     return f"{bucket}/{name}"
 
 
-def find_object(view: View, bucket: Bucket, name: str) -> Object | None:
-    return view.find(objects, bucket.scope, object_id(bucket.id, name))
+def upload_id(bucket: str, name: str, upload: str) -> str:
+    return f"{bucket}/{name}\0{upload}"
 
 
-def objects_onward(view: View, bucket: Bucket, first: str) -> Iterator[tuple[str, Object]]:
-    """A bucket's objects in the order of their keys, from a text on."""
+def part_id(upload: str, number: int) -> str:
+    return f"{upload}/{number:05d}"
+
+
+def objects_onward(view: View, bucket: Bucket, first: str, *, deleted: bool = False) -> Iterator[tuple[str, Object]]:
+    """What a bucket's keys are, in their order, from a text on. `deleted`: with those that are not there any more."""
     for record in view.onward(objects, bucket.scope, object_id(bucket.id, first)):
         if record.bucket != bucket.id:
             return
-        yield record.name, record
+        if deleted or not record.marker:
+            yield record.name, record
+
+
+def uploads_onward(view: View, bucket: Bucket, first: str) -> Iterator[tuple[str, Upload]]:
+    """By `<key>\\0<upload id>`."""
+    for record in view.onward(uploads, bucket.scope, object_id(bucket.id, first)):
+        if record.bucket != bucket.id:
+            return
+        yield f"{record.name}\0{record.upload_id}", record
 
 
 def is_empty(view: View, bucket: Bucket) -> bool:
-    return next(objects_onward(view, bucket, ""), None) is None
+    return next(objects_onward(view, bucket, "", deleted=True), None) is None
 
 
-def put_object(tx: Tx, record: Object) -> None:
-    """In the place of what the key was."""
-    before = tx.get(objects, record.key)
-    tx.put(objects, replace(record, version=0 if before is None else before.version))
+def parts_of(view: View, upload: str) -> list[Part]:
+    """In the order of their numbers."""
+    return view.index(parts, "upload", upload)
 
 
-def delete_object(tx: Tx, record: Object) -> None:
-    tx.forget(objects, record.key)
+def forget_upload(tx: Tx, record: Upload) -> None:
+    for part in parts_of(tx, record.upload_id):
+        tx.forget(parts, part.key)
+    tx.forget(uploads, record.key)
 
 
 def bucket_arn(partition: str, name: str) -> str:

@@ -5,6 +5,8 @@ Source: S3's API reference, "Error responses", "List of error codes".
 
 from __future__ import annotations
 
+from email.utils import formatdate
+
 from hatoba.aws.shapes import s3 as t
 from hatoba.core.errors import AwsError
 
@@ -47,6 +49,23 @@ def elsewhere(bucket: str, region: str) -> AwsError:
         Bucket=bucket,
         BucketRegion=region,
     )
+
+
+def deleted(key: str, version: str, modified: float, *, asked: bool) -> AwsError:
+    """A deletion's marker is what the key is now, or what was `asked` for by its version."""
+    if asked:
+        return AwsError(
+            "The specified method is not allowed against this resource.",
+            code="MethodNotAllowed",
+            status=405,
+            Method="GET",
+            ResourceType="DeleteMarker",
+            AllowedMethods="DELETE",
+            DeleteMarker="true",
+            MarkerVersionId=version,
+            LastModified=formatdate(modified, usegmt=True),
+        )
+    return t.NoSuchKey("The specified key does not exist.", Key=key, DeleteMarker="true", MarkerVersionId=version)
 
 
 def failed(condition: str) -> AwsError:

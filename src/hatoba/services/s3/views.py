@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from hatoba.aws.shapes import s3 as t
 from hatoba.services.s3 import model
-from hatoba.services.s3.model import Bucket, Object
+from hatoba.services.s3.model import Bucket, Object, Part, Upload
 from hatoba.services.s3.plan.listing import Page
 
 Encode = Callable[[str], str]
@@ -88,3 +88,42 @@ def page(found: Page[Object], encode: Encode, holder: t.Owner | None) -> dict[st
 def encoder(encoding: str | None) -> Encode:
     """How names are written: `url` for those that XML cannot hold."""
     return (lambda text: quote(text, safe="/*-._").replace("%20", "+")) if encoding == "url" else str
+
+
+def version(record: Object, latest: bool, encode: Encode, holder: Bucket) -> dict[str, Any]:
+    shown = contents(record, encode, owner(holder))
+    return {**shown, "VersionId": record.version_id, "IsLatest": latest}
+
+
+def marker(record: Object, latest: bool, encode: Encode, holder: Bucket) -> dict[str, Any]:
+    return {
+        "Owner": owner(holder),
+        "Key": encode(record.name),
+        "VersionId": record.version_id,
+        "IsLatest": latest,
+        "LastModified": record.modified,
+    }
+
+
+def upload(record: Upload, encode: Encode, holder: Bucket) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "UploadId": record.upload_id,
+        "Key": encode(record.name),
+        "Initiated": record.initiated,
+        "StorageClass": record.storage,
+        "Owner": owner(holder),
+        "Initiator": {"ID": record.initiator},
+    }
+    if record.asked:
+        shown |= {"ChecksumAlgorithm": record.algorithm, "ChecksumType": record.checksum_type}
+    return shown
+
+
+def part(record: Part, of: Upload) -> dict[str, Any]:
+    return {
+        "PartNumber": record.number,
+        "LastModified": record.modified,
+        "ETag": quoted(record.etag),
+        "Size": record.body.size,
+        f"Checksum{of.algorithm}": record.checksum,
+    }

@@ -120,4 +120,6 @@ async def delete_bucket(req: t.DeleteBucketRequest, call: Call) -> None:
             raise AwsError(
                 "The bucket you tried to delete is not empty", code="BucketNotEmpty", status=409, BucketName=record.id
             )
+        for _, upload in list(model.uploads_onward(tx, record, "")):
+            model.forget_upload(tx, upload)
         tx.forget(model.buckets, record.key)

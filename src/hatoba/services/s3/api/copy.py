@@ -10,11 +10,11 @@ from typing import Any
 from hatoba.aws.shapes import s3 as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
-from hatoba.services.s3 import model, refusals, views
+from hatoba.services.s3 import history, model, refusals, views
 from hatoba.services.s3.access import source_of
 from hatoba.services.s3.api import read
 from hatoba.services.s3.api.intake import taken
-from hatoba.services.s3.api.room import expect_owner, files, refuse, s3, the_bucket, the_object
+from hatoba.services.s3.api.room import expect_owner, files, refuse, s3, the_bucket, the_object, version_of
 from hatoba.services.s3.api.write import check_writing, hold, moment, still, storage_of, tags_of, traits
 from hatoba.services.s3.model import Bucket, Object, Piece
 from hatoba.services.s3.plan.ranges import Span
@@ -29,7 +29,7 @@ async def copy_object(req: t.CopyObjectRequest, call: Call) -> t.CopyObjectOutpu
     refuse(req, _CUSTOMERS)
     bucket = the_bucket(call.store, call, req)
     check_writing(req)
-    source = the_source(req, call)
+    source, told_of = the_source(req, call)
     if source.size > LARGEST:
         raise refusals.invalid_request(
             f"The specified copy source is larger than the maximum allowable size for a copy source: {LARGEST}"
@@ -38,12 +38,12 @@ async def copy_object(req: t.CopyObjectRequest, call: Call) -> t.CopyObjectOutpu
     record = _record(req, call, bucket, source)
     wanted = req.get("ChecksumAlgorithm")
     if wanted is None or (wanted in source.checksums and source.checksum_type == "FULL_OBJECT"):
-        return _written(req, call, bucket, record)
-    return await _computed(req, call, bucket, source, record, wanted)
+        return _written(req, call, bucket, record, told_of)
+    return await _computed(req, call, bucket, source, record, wanted, told_of)
 
 
-def the_source(req: Mapping[str, Any], call: Call) -> Object:
-    """What is copied, if its conditions hold."""
+def the_source(req: Mapping[str, Any], call: Call) -> tuple[Object, dict[str, str]]:
+    """What is copied, if its conditions hold; and what is told of its version."""
     name, key, version = source_of(req["CopySource"])
     if not name or not key:
         raise refusals.invalid_argument(
@@ -51,19 +51,18 @@ def the_source(req: Mapping[str, Any], call: Call) -> Object:
             "x-amz-copy-source",
             req["CopySource"],
         )
-    if version not in (None, "null"):
-        raise refusals.no_such_version(key, version)
     found = model.find_bucket(call.store, call.scope.partition, name)
     if found is None:
         raise refusals.no_such_bucket(name)
     expect_owner(found, req.get("ExpectedSourceBucketOwner"))
-    source = the_object(call.store, call, found, key)
+    source = the_object(call.store, call, found, key, version)
     read.hold(source, read.asked(req, "CopySource"), copied=True)
-    return source
+    return source, {"CopySourceVersionId": source.version_id} if found.versioning else {}
 
 
 def _check_itself(req: t.CopyObjectRequest, source: Object, bucket: Bucket) -> None:
-    itself = (source.bucket, source.name) == (bucket.id, req["Key"])
+    there = model.object_id(bucket.id, req["Key"])
+    itself = source.key == model.objects.key(bucket.scope, there)  # not what it was at an earlier version
     if itself and req.get("MetadataDirective", "COPY") == "COPY" and not any(map(req.get, _REPLACING)):
         raise refusals.invalid_request(
             "This copy request is illegal because it is trying to copy an object to itself without changing the "
@@ -88,18 +87,26 @@ def _record(req: t.CopyObjectRequest, call: Call, bucket: Bucket, source: Object
     return record
 
 
-def _written(req: t.CopyObjectRequest, call: Call, bucket: Bucket, record: Object) -> t.CopyObjectOutput:
-    """Nothing was awaited since the source was read: its files are there."""
+def _written(
+    req: t.CopyObjectRequest, call: Call, bucket: Bucket, record: Object, told_of: Mapping[str, str]
+) -> t.CopyObjectOutput:
+    """`told_of`: the source's version. Nothing was awaited since the source was read: its files are there."""
     with call.tx() as tx:
-        still(tx, bucket)
         hold(tx, bucket, req)
-        model.put_object(tx, record)
+        record = history.put(tx, still(tx, bucket), record, call.ids)
     told = {"ETag": views.quoted(record.etag), "LastModified": record.modified, **views.checksums(record)}
-    return {"CopyObjectResult": told, **views.encryption(record)}  # type: ignore[typeddict-item]
+    answer = {"CopyObjectResult": told, **views.encryption(record), **version_of(bucket, record)}
+    return {**answer, **told_of}  # type: ignore[typeddict-item]
 
 
 async def _computed(
-    req: t.CopyObjectRequest, call: Call, bucket: Bucket, source: Object, record: Object, wanted: str
+    req: t.CopyObjectRequest,
+    call: Call,
+    bucket: Bucket,
+    source: Object,
+    record: Object,
+    wanted: str,
+    told_of: Mapping[str, str],
 ) -> t.CopyObjectOutput:
     """With a checksum that the source has not: its bytes are gone through, and written anew."""
     body = files(call).read(list(read.cut(source, Span(0, source.size))))
@@ -112,4 +119,4 @@ async def _computed(
             checksums=came.checksums,
             checksum_type="FULL_OBJECT",
         )
-        return _written(req, call, bucket, record)
+        return _written(req, call, bucket, record, told_of)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from hatoba.core.checksums import text
+from hatoba.core.checksums import ALGORITHMS, Algorithm, text
 from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
 from hatoba.objects.disk import Full
@@ -35,23 +35,28 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextlib.asynccontextmanager
-async def taken(call: Call, req: Mapping[str, Any]) -> AsyncIterator[Taken]:
-    """A request's body, durable and verified. What is not recorded within the block is deleted at its end."""
-    wanted, said = _wanted(req), _content_md5(req.get("ContentMD5"))
-    body = _body(call, req)
-    md5, checksum = hashlib.md5(usedforsecurity=False), integrity.started(wanted)
+async def taken(call: Call, req: Mapping[str, Any], algorithm: Algorithm | None = None) -> AsyncIterator[Taken]:
+    """A request's body, durable and verified. What is not recorded within the block is deleted at its end.
+
+    `algorithm`: of the checksum that is told, where it need not be the one that the request has."""
+    wanted, said = asked_checksum(req), _content_md5(req.get("ContentMD5"))
+    body = _body(req)
+    told = algorithm or wanted.algorithm
+    md5, checksum = hashlib.md5(usedforsecurity=False), ALGORITHMS[told]()
+    own = checksum if told == wanted.algorithm or wanted.value is None else ALGORITHMS[wanted.algorithm]()
+    sums = (md5, checksum) if own is checksum else (md5, checksum, own)
     try:
-        async with files(call).receive(body, (md5, checksum)) as kept:
+        async with files(call).receive(body, sums) as kept:
             if said is not None and said != md5.digest():
                 raise refusals.bad_digest("Content-MD5")
-            if wanted.value is not None and wanted.value != text(checksum):
+            if wanted.value is not None and wanted.value != text(own):
                 raise refusals.bad_digest(wanted.algorithm)
-            yield Taken(body=kept, md5=md5.hexdigest(), algorithm=wanted.algorithm, checksum=text(checksum))
+            yield Taken(body=kept, md5=md5.hexdigest(), algorithm=told, checksum=text(checksum))
     except Full:
         raise refusals.no_space() from None
 
 
-def _wanted(req: Mapping[str, Any]) -> integrity.Wanted:
+def asked_checksum(req: Mapping[str, Any]) -> integrity.Wanted:
     named = req.get("ChecksumAlgorithm")
     for algorithm in integrity.UNKNOWN:
         if named == algorithm or req.get(f"Checksum{algorithm}") is not None:
@@ -71,7 +76,7 @@ def _content_md5(said: str | None) -> bytes | None:
     return digest
 
 
-def _body(call: Call, req: Mapping[str, Any]) -> AsyncIterator[bytes] | bytes:
+def _body(req: Mapping[str, Any]) -> AsyncIterator[bytes] | bytes:
     body, length = req.get("Body", b""), req.get("ContentLength")
     if isinstance(body, bytes):
         return body

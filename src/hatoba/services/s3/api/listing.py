@@ -17,16 +17,15 @@ from hatoba.services.s3.plan.listing import Page
 MOST = 1000
 
 
-def limit_of(said: int | None) -> int:
+def limit_of(said: int | None, name: str = "max-keys") -> int:
+    """How many there are on a page. `name`: of the parameter."""
     if said is not None and said < 0:
-        raise refusals.invalid_argument("Argument max-keys must be an integer between 0 and 2147483647", "max-keys")
+        raise refusals.invalid_argument(f"Argument {name} must be an integer between 0 and 2147483647", name)
     return min(MOST, MOST if said is None else said)
 
 
 def _page(call: Call, record: Bucket, req: Mapping[str, Any], after: str, limit: int) -> Page[Object]:
-    if limit == 0:
-        return Page(found=(), prefixes=(), next=None)
-    return listing.page(
+    return listing.page_of(
         lambda first: model.objects_onward(call.store, record, first),
         prefix=req.get("Prefix") or "",
         delimiter=req.get("Delimiter") or "",

@@ -9,7 +9,7 @@ from hatoba.aws.shapes import s3 as t
 from hatoba.gateway.call import Call
 from hatoba.objects.files import BATCH, Kept
 from hatoba.services.s3 import refusals, views
-from hatoba.services.s3.api.room import files, refuse, s3, the_bucket, the_object
+from hatoba.services.s3.api.room import files, refuse, s3, the_bucket, the_object, version_of
 from hatoba.services.s3.model import Object
 from hatoba.services.s3.plan import conditions, ranges
 from hatoba.services.s3.plan.conditions import Conditions
@@ -39,9 +39,12 @@ async def head_object(req: t.HeadObjectRequest, call: Call) -> t.HeadObjectOutpu
 def _found(req: Mapping[str, Any], call: Call) -> tuple[Object, dict[str, Any], Span]:
     """The object, the answer's headers, and which of its bytes are meant."""
     refuse(req)
-    record = the_object(call.store, call, the_bucket(call.store, call, req), req["Key"])
+    bucket = the_bucket(call.store, call, req)
+    record = the_object(call.store, call, bucket, req["Key"], req.get("VersionId"))
     hold(record, asked(req))
-    answer = views.head(record, told=req.get("ChecksumMode") == "ENABLED")
+    answer = views.head(record, told=req.get("ChecksumMode") == "ENABLED") | version_of(bucket, record)
+    if req.get("PartNumber") is not None and "-" in record.etag:
+        answer["PartsCount"] = len(record.pieces)
     span = _span(req, record)
     if span is not None:
         answer |= {"ContentRange": span.content_range(record.size), "ContentLength": span.length}

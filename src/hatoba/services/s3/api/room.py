@@ -9,7 +9,7 @@ from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
 from hatoba.gateway.room import Service
 from hatoba.objects.files import Files
-from hatoba.services.s3 import model, refusals
+from hatoba.services.s3 import history, model, refusals
 from hatoba.services.s3.access import ACCESS, need
 from hatoba.services.s3.model import Bucket, Object
 from hatoba.services.s3.plan import names
@@ -42,13 +42,20 @@ def expect_owner(record: Bucket, account: str | None) -> None:
         raise AwsError("Access Denied", code="AccessDenied", status=403)
 
 
-def the_object(view: View, call: Call, bucket: Bucket, name: str) -> Object:
-    """Whoever may not list the bucket does not learn that there is none."""
-    record = model.find_object(view, bucket, name)
+def the_object(view: View, call: Call, bucket: Bucket, name: str, version: str | None = None) -> Object:
+    """What a key is now, or was at a version. Whoever may not list the bucket does not learn that there is none."""
+    record = history.find(view, bucket, name, version)
     if record is None:
-        call.demand(need(call, "ListBucket", bucket.id, None, {}))
-        raise refusals.no_such_key(name)
+        call.demand(need(call, "ListBucket" if version is None else "ListBucketVersions", bucket.id, None, {}))
+        raise refusals.no_such_key(name) if version is None else refusals.no_such_version(name, version)
+    if record.marker:
+        raise refusals.deleted(record.name, record.version_id, record.modified, asked=version is not None)
     return record
+
+
+def version_of(bucket: Bucket, record: Object) -> dict[str, str]:
+    """Told where versions are, or were, kept."""
+    return {"VersionId": record.version_id} if bucket.versioning else {}
 
 
 def check_key(name: str) -> None:

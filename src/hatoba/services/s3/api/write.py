@@ -8,9 +8,9 @@ from typing import Any, TypedDict
 from hatoba.aws.shapes import s3 as t
 from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
-from hatoba.services.s3 import model, refusals, views
+from hatoba.services.s3 import history, model, refusals, views
 from hatoba.services.s3.api.intake import taken
-from hatoba.services.s3.api.room import check_key, refuse, s3, the_bucket
+from hatoba.services.s3.api.room import check_key, refuse, s3, the_bucket, version_of
 from hatoba.services.s3.model import Bucket, Object, Piece
 from hatoba.services.s3.plan import conditions, names
 from hatoba.services.s3.plan import tags as tagging
@@ -63,10 +63,10 @@ async def put_object(req: t.PutObjectRequest, call: Call) -> t.PutObjectOutput:
             **written,
         )
         with call.tx() as tx:
-            still(tx, bucket)
             hold(tx, bucket, req)
-            model.put_object(tx, record)
-    return {"ETag": views.quoted(record.etag), **views.encryption(record), **views.checksums(record)}  # type: ignore[typeddict-item]
+            record = history.put(tx, still(tx, bucket), record, call.ids)
+    told = {"ETag": views.quoted(record.etag), **views.encryption(record), **views.checksums(record)}
+    return {**told, **version_of(bucket, record)}  # type: ignore[typeddict-item]
 
 
 def moment(call: Call) -> float:
@@ -74,10 +74,12 @@ def moment(call: Call) -> float:
     return float(int(call.now))
 
 
-def still(tx: Tx, bucket: Bucket) -> None:
-    """The bucket that was decided upon is there, and nobody else's of that name."""
-    if tx.get(model.buckets, bucket.key) is None:
+def still(tx: Tx, bucket: Bucket) -> Bucket:
+    """The bucket that was decided upon, as it is now: it is there, and nobody else's of that name."""
+    now = tx.get(model.buckets, bucket.key)
+    if now is None:
         raise refusals.no_such_bucket(bucket.id)
+    return now
 
 
 def hold(tx: Tx, bucket: Bucket, req: Mapping[str, Any]) -> None:
@@ -87,7 +89,9 @@ def hold(tx: Tx, bucket: Bucket, req: Mapping[str, Any]) -> None:
         return
     if none_match is not None and (none_match.strip() != "*" or match is not None):
         raise refusals.not_here("If-None-Match other than *, or with If-Match")
-    there = model.find_object(tx, bucket, req["Key"])
+    there = history.current(tx, bucket, req["Key"])
+    if there is not None and there.marker:
+        there = None
     if none_match is not None:
         if there is not None:
             raise refusals.failed("If-None-Match")

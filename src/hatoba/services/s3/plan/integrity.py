@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any, cast, get_args
 
 import msgspec
 
-from hatoba.core.checksums import ALGORITHMS, SIZES, Algorithm, Checksum, text
+from hatoba.core.checksums import ALGORITHMS, SIZES, Algorithm, combine, text
 
 DEFAULT: Algorithm = "CRC64NVME"  # what S3 computes where nobody asks for another
 UNKNOWN = ("SHA512", "MD5", "XXHASH64", "XXHASH3", "XXHASH128")  # which the model has, and this room has not
@@ -56,8 +57,39 @@ def decoded(value: str) -> bytes | None:
         return None
 
 
-def started(asked: Wanted) -> Checksum:
-    return ALGORITHMS[asked.algorithm]()
+def mismatch(upload: Algorithm, asked: bool, part: Wanted) -> str | None:
+    """What is wrong with a part's checksum where an upload was begun with another; None: nothing."""
+    if not asked or not part.asked or part.algorithm == upload:
+        return None
+    said = f"expected checksum Type: {upload.lower()}, actual checksum Type: {part.algorithm.lower()}"
+    return f"Checksum Type mismatch occurred, {said}"
 
 
-__all__ = ["BadChecksum", "Wanted", "decoded", "started", "text", "wanted"]
+def kind(algorithm: Algorithm, asked: str | None) -> str:
+    """How the checksum of an object that comes in parts is made: of all bytes, or of the parts' checksums. Raises
+    `BadChecksum`."""
+    whole_only, never_whole = algorithm == "CRC64NVME", algorithm.startswith("SHA")
+    if (asked == "COMPOSITE" and whole_only) or (asked == "FULL_OBJECT" and never_whole):
+        raise BadChecksum(f"The {asked} checksum type cannot be used with the {algorithm.lower()} checksum algorithm.")
+    return asked or ("FULL_OBJECT" if whole_only else "COMPOSITE")
+
+
+def composite(algorithm: Algorithm, parts: Sequence[str]) -> str:
+    """The checksum of the parts' checksums, and how many they are."""
+    whole = ALGORITHMS[algorithm]()
+    whole.update(b"".join(base64.b64decode(part) for part in parts))
+    return f"{text(whole)}-{len(parts)}"
+
+
+def joined(algorithm: Algorithm, parts: Sequence[tuple[str, int]]) -> str:
+    """The CRC of all bytes, of the parts' own and their sizes."""
+    found = 0
+    for said, size in parts:
+        found = combine(algorithm, found, int.from_bytes(base64.b64decode(said), "big"), size)
+    return base64.b64encode(found.to_bytes(SIZES[algorithm], "big")).decode()
+
+
+def etag_of_parts(parts: Sequence[str]) -> str:
+    """The MD5 of the parts' MD5s, and how many they are."""
+    whole = hashlib.md5(b"".join(bytes.fromhex(part) for part in parts), usedforsecurity=False)
+    return f"{whole.hexdigest()}-{len(parts)}"

@@ -46,10 +46,26 @@ def page(onward: Onward[T], *, prefix: str, delimiter: str, after: str, limit: i
     return Page(found=tuple(found), prefixes=tuple(prefixes), next=None)
 
 
+def page_of(onward: Onward[T], *, prefix: str, delimiter: str, after: str, limit: int) -> Page[T]:
+    """The same, of none at all where none are asked for."""
+    if limit == 0:
+        return Page(found=(), prefixes=(), next=None)
+    return page(onward, prefix=prefix, delimiter=delimiter, after=after, limit=limit)
+
+
+def after_entry(key: str, entry: str, prefix: str, delimiter: str) -> str:
+    """Behind one entry of a key; without one behind all of the key's, or all that is rolled up under it."""
+    if not key or (not entry and group_of(key, prefix, delimiter) == key):
+        return key
+    return f"{key}\0{entry or _LAST}"
+
+
 def group_of(key: str, prefix: str, delimiter: str) -> str | None:
-    """The common prefix under which a key is rolled up."""
+    """The common prefix under which a key is rolled up. What stands behind U+0000, which no key has, tells entries of
+    one key apart."""
     if not delimiter:
         return None
+    key = key.partition("\0")[0]
     end = key.find(delimiter, len(prefix))
     return None if end < 0 else key[: end + len(delimiter)]
 
