@@ -39,6 +39,8 @@ def touched(view: View, change: Change[Any]) -> Iterator[Touched]:
                 yield Touched(Ref("balancer", scope, id_), record.node)
                 if not _same_place(change):
                     yield from _placed(view, scope, record.node, record.network, record.interfaces)
+                for node in _entered_otherwise(change):
+                    yield from _placed(view, scope, node, record.network, ())
             case m.Gateway():
                 yield from _placed(view, scope, record.node, record.network, (record.interface,))
                 yield Touched(Ref("network", scope, record.network), network=record.network)
@@ -57,6 +59,14 @@ def touched(view: View, change: Change[Any]) -> Iterator[Touched]:
                 yield from _of_node(view, change, id_)
             case m.Network() | m.Peering() | m.PolicySet() | m.Zone():
                 yield from _of_networks(view, change, record)
+
+
+def _entered_otherwise(change: Change[Any]) -> set[str]:
+    """The nodes that have to let in other load balancers, or by other ports, than before."""
+    ends = [record for record in (change.before, change.after) if record is not None]
+    if len(ends) == 2 and len({(record.entries, record.node, record.network) for record in ends}) == 1:
+        return set()
+    return {entry.node for record in ends for entry in record.entries}
 
 
 def _of_networks(

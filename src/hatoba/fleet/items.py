@@ -6,6 +6,8 @@ control plane, or newer.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from hatoba.core.secret import Secret
@@ -19,6 +21,14 @@ class GatewayPart(m.Part, frozen=True, kw_only=True):
     address: str
     public: str | None
     node: str
+
+
+class EntryPart(m.Part, frozen=True, kw_only=True):
+    """A port of this node to which a load balancer of another one speaks under its clients' addresses."""
+
+    balancer: str
+    port: int
+    protocol: Literal["tcp", "udp"]
 
 
 class NetworkItem(m.Part, frozen=True, kw_only=True):
@@ -35,6 +45,7 @@ class NetworkItem(m.Part, frozen=True, kw_only=True):
     gateways: tuple[GatewayPart, ...] = ()
     peerings: tuple[str, ...] = ()
     endpoints: tuple[m.Endpoint, ...] = ()
+    entries: tuple[EntryPart, ...] = ()
 
     @property
     def nameservers(self) -> tuple[str, ...]:

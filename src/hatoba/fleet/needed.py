@@ -21,6 +21,7 @@ from hatoba.fleet.items import (
     BalancerItem,
     CertificateShown,
     CredentialItem,
+    EntryPart,
     GatewayPart,
     InterfaceItem,
     NetworkItem,
@@ -72,9 +73,10 @@ def _has_network(view: View, node: str, scope: Scope, network: str) -> bool:
 
 
 def _is_used(view: View, node: str, network: str) -> bool:
-    """Something on the node is in it."""
+    """Something on the node is in it, or load balancers in it speak to ports of the node for their clients."""
     tables: tuple[Table[Any], ...] = (m.workloads, m.balancers, m.gateways)
-    return any(view.count(table, "node_network", (node, network)) for table in tables)
+    used = any(view.count(table, "node_network", (node, network)) for table in tables)
+    return used or bool(view.count(m.balancers, "entered", (node, network)))
 
 
 def _address(view: View, node: str) -> str:
@@ -183,7 +185,16 @@ def _network(view: View, node: str, ref: Ref) -> NetworkItem | None:
         gateways=tuple(_gateways(view, node, ref)),
         peerings=tuple(peered(view, ref.id)),
         endpoints=record.endpoints,
+        entries=tuple(_entries(view, node, ref.id)),
     )
+
+
+def _entries(view: View, node: str, network: str) -> Iterator[EntryPart]:
+    """Of load balancers that this node carries itself, it knows."""
+    for balancer in view.index(m.balancers, "entered", (node, network)):
+        for entry in balancer.entries if balancer.node != node else ():
+            if entry.node == node:
+                yield EntryPart(balancer=entry.balancer, port=entry.port, protocol=entry.protocol)
 
 
 def _gateways(view: View, node: str, network: Ref) -> Iterator[GatewayPart]:
@@ -291,6 +302,9 @@ def everything(view: View, node: str) -> Iterable[Ref]:
             refs[Ref("interface", balancer.scope, interface)] = None
     for gateway in view.index(m.gateways, "node", node):
         refs[Ref("network", gateway.scope, gateway.network)] = None
+    for balancer in view.index(m.balancers, "target", node):
+        if balancer.entries:
+            refs[Ref("network", balancer.scope, balancer.network)] = None
     for network in [ref for ref in refs if ref.kind == "network"]:
         refs.update(dict.fromkeys(beside(view, network.id)))
     for network in [ref for ref in refs if ref.kind == "network"]:

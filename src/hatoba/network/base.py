@@ -26,7 +26,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from hatoba.network.beyond import Front, Guest, Instance, Routing
+from hatoba.network.beyond import Entry, Front, Guest, Instance, Routing
 from hatoba.network.further import Further
 from hatoba.network.trouble import Fault
 
@@ -330,7 +330,11 @@ class Fabric(Protocol):
 
     async def set_fronts(self, vpc: str, fronts: tuple[Front, ...]) -> None:
         """All targets that the VPC's balancers here speak to under their clients' addresses. What these answer comes to
-        the balancers, from other nodes too."""
+        the balancers, from other nodes too. Those that are ports of nodes are named as such first."""
+        ...
+
+    async def set_entries(self, vpc: str, entries: tuple[Entry, ...]) -> None:
+        """All ports of this node that the VPC's balancers on other nodes speak to likewise."""
         ...
 
     async def ensure_interface(self, spec: InterfaceSpec) -> Attachment:

@@ -29,8 +29,8 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 
 class Front(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """A target that a balancer here speaks to under its clients' addresses. `balancer` is its own (first) IPv4 address:
-    its groups have to let it out.
+    """A target that a balancer here speaks to under its clients' addresses: a holder of the address, or the port of a
+    node that is named as such (`Instance`). `balancer` is its own (first) IPv4 address: its groups have to let it out.
 
     `source`: the IPv6 address that clients of IPv4 have there, whose datagrams the router sends under one of its own.
     """
@@ -40,6 +40,15 @@ class Front(msgspec.Struct, frozen=True, kw_only=True, order=True):
     balancer: str
     protocol: Literal["tcp", "udp"] = "tcp"
     source: str = ""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A port of this node that a balancer of the VPC on another node speaks to under its clients' addresses. `balancer`
+    is its address, as peers tell it."""
+
+    port: int
+    balancer: str
+    protocol: Literal["tcp", "udp"] = "tcp"
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):

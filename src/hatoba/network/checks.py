@@ -23,7 +23,7 @@ from hatoba.network.base import (
     Settings,
     VpcSpec,
 )
-from hatoba.network.beyond import Front, Guest, Instance, Routing
+from hatoba.network.beyond import Entry, Front, Guest, Instance, Routing
 from hatoba.network.trouble import Blackhole, Fault, Loss
 
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
@@ -160,8 +160,18 @@ def fronts(given: Iterable[Front]) -> None:
     for each in given:
         _addresses(*((None, each.address) if ":" in each.address else (each.address, None)))
         _addresses(each.balancer, each.source or None)
-        if not 0 < each.port < 65536:
-            raise ValueError(f"{each.port} is no port.")
+        _port(each.port)
+
+
+def entries(given: Iterable[Entry]) -> None:
+    for each in given:
+        IPv4Address(each.balancer)
+        _port(each.port)
+
+
+def _port(number: int) -> None:
+    if not 0 < number < 65536:
+        raise ValueError(f"{number} is no port.")
 
 
 def remote_publics(given: Iterable[RemotePublic], configured: Settings) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hatoba.core.errors import PortError, Refused
+from hatoba.core.records import replace
 from hatoba.network import bridge, checks, injection, syscalls
 from hatoba.network.base import (
     BRIDGE,
@@ -33,8 +34,9 @@ from hatoba.network.base import (
     Traffic,
     VpcSpec,
 )
-from hatoba.network.beyond import Front, Gateway, Guest, Instance, Routing
+from hatoba.network.beyond import Entry, Front, Gateway, Guest, Instance, Routing
 from hatoba.network.host import Host, next_transit
+from hatoba.network.hosting import Hosting
 from hatoba.network.links import Links
 from hatoba.network.namespace import Namespace
 from hatoba.network.records import Records, RouterRecord, public_addresses
@@ -57,6 +59,7 @@ class KernelFabric:
         self._running: set[asyncio.Future[None]] = set()
         self._seats = bridge.Addresses(settings.bridge)
         self._links = Links(self._host, self._routers, self._path)
+        self._hosting = Hosting(settings, self._host, self._routers, self._records)
 
     async def start(self) -> Inventory:
         standing = await self._host.namespace.run(self._take_over)
@@ -74,11 +77,14 @@ class KernelFabric:
         records.put_claim(pool)
         standing = [record for record in records.routers() if syscalls.is_pinned(self._path(record.spec.id))]
         vpcs = [record.spec.id for record in standing]
-        nodes = {vpc: frozenset(peer.node for peer in records.peers(vpc)) for vpc in vpcs}
+        hosted = {record.spec.id: records.hosted(record, self._settings) for record in standing}
+        nodes = {vpc: frozenset(peer.node for peer in records.peers(vpc)) | each.nodes for vpc, each in hosted.items()}
         seats = records.interfaces(BRIDGE)
         self._seats.keep(bridge.addresses_of(seats))
         transit = next((record.transit for record in standing if record.spec.id == BRIDGE), "")
-        host.prepare(nodes, seats if transit else (), transit, {vpc: records.instances(vpc) for vpc in vpcs})
+        ends = {vpc: each.ends for vpc, each in hosted.items() if each.ends is not None}
+        reached = {vpc: each.of_host for vpc, each in hosted.items()}
+        host.prepare(nodes, seats if transit else (), transit, reached, ends)
         local = {public: (vpc, holder) for vpc in vpcs for public, holder in records.publics(vpc).items()}
         host.adopt(local, records.remote_publics(), vpcs)
         host.set_remote(records.remote_publics())
@@ -118,9 +124,10 @@ class KernelFabric:
             await self._converge(await self._host.namespace.run(self._record, spec))
 
     def _record(self, spec: VpcSpec) -> RouterRecord:
-        transits = {record.spec.id: record.transit for record in self._records.routers()}
-        transit = transits.get(spec.id) or next_transit(self._settings, transits.values())
-        record = RouterRecord(spec=spec, transit=transit)
+        known = {record.spec.id: record for record in self._records.routers()}
+        taken = (address for record in known.values() for address in record.addresses)
+        record = known.get(spec.id) or RouterRecord(spec=spec, transit=next_transit(self._settings, taken))
+        record = replace(record, spec=spec)
         self._records.put_router(record)
         return record
 
@@ -131,13 +138,15 @@ class KernelFabric:
         await host.namespace.run(host.connect, spec, record.transit, path)
         router = self._routers.get(spec.id)
         if router is None:
-            router = Router(Namespace(spec.id, path), self._settings, self._records, record)
+            router = Router(Namespace(spec.id, path), self._settings, self._records, record, host.heard)
             self._routers[spec.id] = router
         if self._settings.underlay is not None and spec.vni and not await router.namespace.run(router.has_tunnel):
             await host.namespace.run(host.make_tunnel, spec, path)
         await router.namespace.run(router.converge, spec)
         await host.namespace.run(host.settle_uplink, spec)
-        await host.namespace.run(host.admit, spec.id, frozenset(peer.node for peer in router.peers))
+        await host.namespace.run(host.admit, spec.id, router.nodes)
+        if record.ends is not None:
+            await host.namespace.run(host.ends.give, spec.id, record.transit, record.ends)
         here: list[InterfaceSpec | AddressSpec | Gateway] = [*router.interfaces.values(), *router.addresses.values()]
         for holder in (*here, *router.gateways):
             await self._route_publics(router, holder.id, public_addresses(holder))
@@ -202,22 +211,15 @@ class KernelFabric:
 
     async def set_instances(self, vpc: str, instances: tuple[Instance, ...]) -> None:
         checks.instances(instances)
-        await self._in_order(vpc, self._set_instances(vpc, instances))
-
-    async def _set_instances(self, vpc: str, instances: tuple[Instance, ...]) -> None:
-        router = self._router(vpc)
-        if router.instances != instances:
-            await router.namespace.run(router.set_instances, instances)
-            await self._host.namespace.run(self._host.let_in, vpc, instances)
+        await self._in_order(vpc, self._hosting.renew(vpc, instances=instances))
 
     async def set_fronts(self, vpc: str, fronts: tuple[Front, ...]) -> None:
         checks.fronts(fronts)
-        await self._in_order(vpc, self._set_fronts(vpc, fronts))
+        await self._in_order(vpc, self._hosting.renew(vpc, fronts=fronts))
 
-    async def _set_fronts(self, vpc: str, fronts: tuple[Front, ...]) -> None:
-        router = self._router(vpc)
-        if router.fronts != fronts:
-            await router.namespace.run(router.set_fronts, fronts)
+    async def set_entries(self, vpc: str, entries: tuple[Entry, ...]) -> None:
+        checks.entries(entries)
+        await self._in_order(vpc, self._hosting.renew(vpc, entries=entries))
 
     async def ensure_interface(self, spec: InterfaceSpec) -> Attachment:
         checks.holder(spec, self._settings)
@@ -247,7 +249,7 @@ class KernelFabric:
 
     async def _ensure_bridge(self, services: tuple[RouterService, ...]) -> None:
         await self._ensure_vpc(bridge.network(self._settings.bridge, services))
-        await self._host.namespace.run(self._host.open_loopback, BRIDGE)
+        await self._host.namespace.run(self._host.open_bridge)
         await self._set_policies(BRIDGE, (bridge.OPEN,))
 
     async def ensure_seat(self, spec: SeatSpec) -> Seat:
@@ -262,6 +264,7 @@ class KernelFabric:
         interface = await host.namespace.run(self._give, spec)
         await self._ensure_interface(interface)
         await host.namespace.run(host.publish, spec.id, interface.ports, router.transit)
+        await self._hosting.hear()
 
     def _give(self, spec: SeatSpec) -> InterfaceSpec:
         """The address and ports that the seat has, or new ones. Written down by whoever makes the interface."""
@@ -278,6 +281,7 @@ class KernelFabric:
     async def _remove_seat(self, seat: str) -> None:
         host = self._host
         await host.namespace.run(host.withdraw, seat)
+        await self._hosting.hear()
         await self._remove_interface(BRIDGE, seat)
         await host.namespace.run(self._seats.release, seat)
 
@@ -317,7 +321,8 @@ class KernelFabric:
     async def _set_peers(self, vpc: str, peers: tuple[Peer, ...]) -> None:
         router = self._router(vpc)
         if router.peers != peers:
-            await self._host.namespace.run(self._host.admit, vpc, frozenset(peer.node for peer in peers))
+            nodes = frozenset(peer.node for peer in peers)
+            await self._host.namespace.run(self._host.admit, vpc, nodes | router.hosted.nodes)
             await router.namespace.run(router.set_peers, peers)
             await self._links.forget(router)
 

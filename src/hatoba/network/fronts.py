@@ -27,9 +27,9 @@ from hatoba.network.base import Peer
 from hatoba.network.beyond import Front
 from hatoba.network.grouprules import Elements
 
-OWN_TABLE = 3  # in which every address is the router's own
+OWN_TABLE = 8  # in which every address is the router's own; the first ones are of `routing`
 TABLES = range(OWN_TABLE, 1 << 24)  # no network has an address below 1.0.0.0: see `routing.table_of`
-_NODES, _BALANCERS = range(16, 1 << 24), range(1 << 24, 1 << 25)
+_NODES, BALANCERS = range(16, 1 << 24), range(1 << 24, 1 << 25)
 _HOPS, _HOPS6 = 0xF0000000, 0xFE80 << 112 | 1 << 32  # 240.0.0.0, fe80::1:0:0: addresses that nobody has
 
 KINDS = {
@@ -73,7 +73,7 @@ def numbers(nodes: Iterable[str]) -> dict[str, int]:
 
 def marks(balancers: Iterable[str]) -> dict[str, int]:
     """Address of a balancer → its mark."""
-    return _numbered(balancers, _BALANCERS)
+    return _numbered(balancers, BALANCERS)
 
 
 def _numbered(addresses: Iterable[str], within: range) -> dict[str, int]:
@@ -157,7 +157,7 @@ def chains() -> dict[str, list[str]]:
         "returning-own": ["type route hook output priority mangle; policy accept;", _ANSWERS],
         "going": [
             "type filter hook postrouting priority 300; policy accept;",
-            f"oifname {tunnel} ct direction original ct mark >= {_BALANCERS.start} meta mark set ct mark",
+            f"oifname {tunnel} ct direction original ct mark >= {BALANCERS.start} meta mark set ct mark",
         ],
         "going-as-another": [
             "type nat hook postrouting priority srcnat; policy accept;",

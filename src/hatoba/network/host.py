@@ -8,6 +8,7 @@ What is touched on the host, and nothing else:
     rules       one nftables table of our own name (`hostrules`)
     routes      marked with origin 72: the pool as unreachable (the claim), public addresses by uplinks or other nodes;
                 to loopback for an address that is redirected, where the machine knows no way to it; IPv6: `host6`
+    ways back   addresses of the pool that stand for a VPC each, with a rule and a table of ours (`hostends`)
     forwarding  of the devices that lead outside, if it was off (`forwarding`); put back by `teardown`
 
 All functions but `__init__` and `transit_of` are jobs for the host's namespace thread.
@@ -23,9 +24,11 @@ from pathlib import Path
 
 from hatoba.core.errors import PortError, Refused
 from hatoba.network import addresses, bridge, host6, hostrules, messages, names, syscalls, tracking
-from hatoba.network.base import HostRedirect, InterfaceSpec, Publish, RemotePublic, Settings, VpcSpec
+from hatoba.network.base import BRIDGE, HostRedirect, InterfaceSpec, Publish, RemotePublic, Settings, VpcSpec
 from hatoba.network.beyond import Instance
 from hatoba.network.forwarding import Forwarding
+from hatoba.network.hosted import Ends
+from hatoba.network.hostends import HostEnds
 from hatoba.network.hostports import HostPorts
 from hatoba.network.hostroutes import HostRoute, routes_of, ways_outside
 from hatoba.network.namespace import Namespace, sysctl
@@ -47,6 +50,7 @@ class Host:
         self._published: dict[str, hostrules.Published] = {}  # seat → its ports
         self._instances: dict[str, hostrules.Instances] = {}  # VPC → what its balancers reach of the host
         self.ports = HostPorts()
+        self.ends = HostEnds(settings, namespace)
 
     def refuse_collisions(self, claimed: bool) -> None:
         """`claimed`: an earlier process of this instance has claimed the pool, so marked routes in it are ours."""
@@ -68,11 +72,13 @@ class Host:
         seats: Iterable[InterfaceSpec],
         transit: str,
         instances: Mapping[str, Iterable[Instance]],
+        ends: Mapping[str, Ends],
     ) -> None:
         """Claims the pool and installs the rules; `nodes` are those of each standing VPC's peers, `seats` those of the
-        bridge, whose uplink has the address `transit`, `instances` the targets of each VPC's balancers."""
+        bridge, whose uplink has the address `transit`, `instances` what each VPC's balancers reach of the host, `ends`
+        what stands for each."""
         self._nodes = nodes
-        self._instances = {vpc: self._own(vpc, known) for vpc, known in instances.items()}
+        self._instances = {vpc: self._by_uplink(vpc, known) for vpc, known in instances.items()}
         for seat in seats:
             self._published[seat.id] = _ports(seat.ports, transit)
             self.ports.keep(seat.id, seat.ports)
@@ -84,9 +90,10 @@ class Host:
             outside = tuple(sorted(ways_outside(netlink, self._settings.underlay)))
         guarded = self._forwarding.turn_on(outside)
         published = {port: to for ports in self._published.values() for port, to in ports.items()}
-        reached = frozenset[tuple[str, str, int]]().union(*self._instances.values())
+        reached = frozenset[tuple[str, str, str, int]]().union(*self._instances.values())
         known = frozenset[str]().union(*nodes.values())
-        self.namespace.rules(hostrules.document(self._settings, guarded, known, published, reached))
+        standing = self.ends.keep(ends)
+        self.namespace.rules(hostrules.document(self._settings, guarded, known, published, reached, standing))
 
     def make_namespace(self, vpc: str, path: Path, prepare: Callable[[], None]) -> None:
         """A router's, when it is not there; `prepare` is run inside of a new one."""
@@ -198,6 +205,7 @@ class Host:
         self.admit(vpc, frozenset())
         self._nodes.pop(vpc, None)
         self.let_in(vpc, ())
+        self.ends.take(vpc)
 
     def _unlink_uplink(self, vpc: str) -> None:
         link = index(names.host_uplink(self._settings.instance, vpc))
@@ -215,20 +223,28 @@ class Host:
 
     def let_in(self, vpc: str, instances: Iterable[Instance]) -> None:
         """Lets what the VPC's router sends to these ports of the host in, and to no others any more."""
-        before, after = self._instances.pop(vpc, frozenset()), self._own(vpc, instances)
+        before, after = self._instances.pop(vpc, frozenset()), self._by_uplink(vpc, instances)
         if after:
             self._instances[vpc] = after
         instance = self._settings.instance
         lines = hostrules.shut_out(instance, before - after) + hostrules.let_in(instance, after - before)
         self.namespace.rules("\n".join(lines))
 
-    def _own(self, vpc: str, instances: Iterable[Instance]) -> hostrules.Instances:
-        uplink, here = names.host_uplink(self._settings.instance, vpc), self._settings.host_address
-        return frozenset((uplink, each.protocol, each.port) for each in instances if each.address == here)
+    def _by_uplink(self, vpc: str, instances: Iterable[Instance]) -> hostrules.Instances:
+        uplink = names.host_uplink(self._settings.instance, vpc)
+        return frozenset((uplink, each.address, each.protocol, each.port) for each in instances)
 
-    def open_loopback(self, vpc: str) -> None:
-        """What the host sends from its loopback may leave by this uplink: it takes the host's address there."""
-        sysctl(f"net/ipv4/conf/{names.host_uplink(self._settings.instance, vpc)}/route_localnet", "1")
+    @property
+    def heard(self) -> frozenset[int]:
+        """Published ports of datagrams. From any thread."""
+        published = list(self._published.values())
+        return frozenset(port for ports in published for protocol, port in ports if protocol == "udp")
+
+    def open_bridge(self) -> None:
+        """Its uplink is there. What the host sends from its loopback may leave by it: it takes the host's address
+        there. And so may what balancers send to published ports."""
+        sysctl(f"net/ipv4/conf/{names.host_uplink(self._settings.instance, BRIDGE)}/route_localnet", "1")
+        self.ends.lead_on()
 
     def publish(self, seat: str, ports: tuple[Publish, ...], transit: str) -> None:
         """Leads ports of the host, which are ours already, to the bridge."""
@@ -303,6 +319,7 @@ class Host:
     def adopt(self, local: Mapping[str, tuple[str, str]], remote: Iterable[RemotePublic], vpcs: Iterable[str]) -> None:
         """After a restart: knows the public addresses that are routed, removes routes and devices that nobody wants."""
         netlink = self.namespace.netlink
+        self.ends.adopt()
         prefix = names.host_prefix(self._settings.instance)
         uplinks = {names.host_uplink(self._settings.instance, vpc): vpc for vpc in vpcs}
         links = netlink.links().items()
@@ -343,6 +360,7 @@ class Host:
         netlink.apply(*(messages.unlink(link["index"]) for name, link in links if name.startswith(prefix)))
         ours = [str(route.network) for route in (*self._own_routes(), *self._redirected())]
         netlink.apply(*(messages.no_route(n, origin=messages.OURS) for n in (*ours, self._settings.pool)))
+        self.ends.teardown()
         host6.release(netlink, self._settings)
         self.namespace.rules(hostrules.removal(self._settings.instance))
         self._forwarding.restore()

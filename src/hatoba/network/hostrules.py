@@ -1,12 +1,14 @@
 """The instance's own table on the host, as nftables text. Pure. Nothing else of the host's rules is touched.
 
     input        from our uplinks only answers and the ports given as host services, and by each the ports of the host
-                 that load balancers behind it have for targets (the router there lets only those through); everything
-                 else of the host, whatever address of it is meant, stays closed. Tunnel packets only from known nodes.
+                 that load balancers behind it have for targets (the router there lets only those through), also at the
+                 address that the host has for that VPC; everything else of the host, whatever address of it is meant,
+                 stays closed. Tunnel packets only from known nodes.
                  The host's addresses for its tasks are nobody's who is not behind an uplink, or the host itself.
-    forward      from our uplinks only our own addresses, and no tunnel packets. From elsewhere to no router's own
-                 address. From devices whose forwarding we had to turn on, only towards uplinks (and what somebody
-                 else's translation or standing connection asks for), as if it were off.
+    forward      from our uplinks only our own addresses, and no tunnel packets; others only to the bridge, where they
+                 were led by a load balancer (`hosted`). From elsewhere to no router's own address. From devices whose
+                 forwarding we had to turn on, only towards uplinks (and what somebody else's translation or standing
+                 connection asks for), as if it were off.
     prerouting   what is meant for an address of the host and a published port goes to the bridge; the same for what the
     output       host itself sends. There also: the way of our containers on the host's network to a service of ours.
     postrouting  what leaves the host from a router takes the host's address, except between public addresses of ours.
@@ -25,8 +27,10 @@ from typing import NamedTuple
 
 from hatoba.network import names
 from hatoba.network.base import HostRedirect, Settings
+from hatoba.network.hosted import Ends
 
 _ALL_INSTANCES = '"hat*"'
+_ASKED = "iifname . ip daddr . meta l4proto . th dport @instances"
 
 
 def table(instance: str) -> str:
@@ -34,7 +38,9 @@ def table(instance: str) -> str:
 
 
 Published = Mapping[tuple[str, int], str]  # protocol and port of the host → the bridge's uplink address
-Instances = frozenset[tuple[str, str, int]]  # uplink, protocol and port of the host: what balancers behind it reach
+Instances = frozenset[
+    tuple[str, str, str, int]
+]  # uplink, and address, protocol and port that balancers behind it reach
 
 
 class _Chain(NamedTuple):
@@ -49,8 +55,10 @@ def document(
     nodes: frozenset[str] = frozenset(),
     published: Published = MappingProxyType({}),
     instances: Instances = frozenset(),
+    ends: Mapping[str, Ends] = MappingProxyType({}),
 ) -> str:
-    """The whole table, at once in place of what stood there. `guarded`: the devices that forward only for us."""
+    """The whole table, at once in place of what stood there. `guarded`: the devices that forward only for us; `ends`:
+    the addresses that stand for a VPC, by its uplink."""
     ours = table(settings.instance)
     lines = [
         f"add table {ours}",
@@ -59,9 +67,13 @@ def document(
         f"add set {ours} nodes {{ type ipv4_addr; }}",
         *admit(settings.instance, nodes),
         f"add map {ours} published {{ type inet_proto . inet_service : ipv4_addr; }}",
+        f"add set {ours} published-ports {{ type inet_proto . inet_service; }}",
         *publish(settings.instance, published),
-        f"add set {ours} instances {{ type ifname . inet_proto . inet_service; }}",
+        f"add set {ours} instances {{ type ifname . ipv4_addr . inet_proto . inet_service; }}",
         *let_in(settings.instance, instances),
+        f"add set {ours} led {{ type ifname . ipv4_addr; }}",
+        f"add map {ours} to-bridge {{ type ifname . ipv4_addr : ipv4_addr; }}",
+        *(line for uplink, each in sorted(ends.items()) for line in give(settings.instance, uplink, each)),
     ]
     uplinks = f'"{names.host_prefix(settings.instance)}u*"'
     for chain in (
@@ -84,7 +96,7 @@ def _from_routers(settings: Settings) -> _Chain:
     rules = [
         "ct state established,related accept",
         *open_,
-        f"ip daddr {settings.host_address} iifname . meta l4proto . th dport @instances accept",
+        f"{_ASKED} accept",
         "drop",
     ]
     return _Chain("from-routers", "", rules)
@@ -109,6 +121,7 @@ def _forward(settings: Settings, uplinks: str, guarded: tuple[str, ...]) -> _Cha
     guards = f"iifname {{ {closed} }} oifname != {_ALL_INSTANCES} ct state new ct status ! dnat drop"
     rules = [
         f"iifname {uplinks} {foreign6}",
+        "iifname . ip daddr @led ct status dnat accept",
         f"iifname {uplinks} ip saddr != {{ {own} }} drop",
         f"iifname != {uplinks} ct original ip daddr {settings.transit} drop",
         *([forged] if settings.underlay else []),
@@ -119,13 +132,14 @@ def _forward(settings: Settings, uplinks: str, guarded: tuple[str, ...]) -> _Cha
 
 def _translations(settings: Settings, uplinks: str) -> list[_Chain]:
     to_bridge = "fib daddr type local dnat ip to meta l4proto . th dport map @published"
+    led = f"{_ASKED} meta l4proto . th dport @published-ports dnat ip to iifname . ip daddr map @to-bridge"
     leaving = [
         f"oifname {uplinks} ip saddr 127.0.0.0/8 snat ip to {settings.host_address}",
         f"oifname != {uplinks} ip saddr {settings.transit} masquerade",
         f"oifname != {uplinks} ip saddr {settings.pool} ip daddr != {settings.pool} masquerade",
     ]
     return [
-        _Chain("prerouting", "type nat hook prerouting priority dstnat; policy accept;", [to_bridge]),
+        _Chain("prerouting", "type nat hook prerouting priority dstnat; policy accept;", [led, to_bridge]),
         _Chain("redirected", "", []),
         _Chain("output", "type nat hook output priority -100; policy accept;", ["jump redirected", to_bridge]),
         _Chain("postrouting", "type nat hook postrouting priority srcnat; policy accept;", leaving),
@@ -158,18 +172,40 @@ def shut_out(instance: str, ports: Instances) -> list[str]:
 
 
 def _ports(ports: Instances) -> str:
-    return ", ".join(f'"{uplink}" . {protocol} . {port}' for uplink, protocol, port in sorted(ports))
+    return ", ".join(f'"{uplink}" . {to} . {protocol} . {port}' for uplink, to, protocol, port in sorted(ports))
+
+
+def give(instance: str, uplink: str, ends: Ends) -> list[str]:
+    """Two addresses stand for the VPC behind that uplink."""
+    return [f"add element {table(instance)} {place}" for place in _places(uplink, ends)]
+
+
+def take(instance: str, uplink: str, ends: Ends) -> list[str]:
+    return [f"delete element {table(instance)} {place}" for place in _places(uplink, ends)]
+
+
+def _places(uplink: str, ends: Ends) -> list[str]:
+    return [
+        f'led {{ "{uplink}" . {ends.bridge} }}',
+        f'to-bridge {{ "{uplink}" . {ends.own} : {ends.bridge} }}',
+    ]
 
 
 def publish(instance: str, ports: Published) -> list[str]:
     """Leads these ports of the host to the bridge."""
-    elements = ", ".join(f"{protocol} . {port} : {to}" for (protocol, port), to in sorted(ports.items()))
-    return [f"add element {table(instance)} published {{ {elements} }}"] if ports else []
+    return [f"add element {table(instance)} {place}" for place in _published(ports)]
 
 
 def withdraw(instance: str, ports: Published) -> list[str]:
-    elements = ", ".join(f"{protocol} . {port} : {to}" for (protocol, port), to in sorted(ports.items()))
-    return [f"delete element {table(instance)} published {{ {elements} }}"] if ports else []
+    return [f"delete element {table(instance)} {place}" for place in _published(ports)]
+
+
+def _published(ports: Published) -> list[str]:
+    if not ports:
+        return []
+    leading = ", ".join(f"{protocol} . {port} : {to}" for (protocol, port), to in sorted(ports.items()))
+    known = ", ".join(f"{protocol} . {port}" for protocol, port in sorted(ports))
+    return [f"published {{ {leading} }}", f"published-ports {{ {known} }}"]
 
 
 def redirect(instance: str, wanted: HostRedirect | None) -> str:

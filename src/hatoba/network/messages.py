@@ -163,6 +163,7 @@ def route(
     source: str | None = None,
     origin: int = 4,
     table: int = _MAIN_TABLE,
+    mtu: int | None = None,
 ) -> Request:
     """To a network or an address, by a device; `via` is taken to be on that device's link."""
     message = _route(to, origin=origin, kind=_UNICAST, scope=_UNIVERSE if via else _LINK, table=table)
@@ -172,6 +173,8 @@ def route(
         message["attrs"] += [("RTA_GATEWAY", via)]
     if source is not None:
         message["attrs"] += [("RTA_PREFSRC", source)]
+    if mtu is not None:
+        message["attrs"] += [("RTA_METRICS", {"attrs": [("RTAX_MTU", mtu)]})]
     return Request(what=f"route {to}", type=NEWROUTE, message=message, flags=REPLACE)
 
 
@@ -251,6 +254,48 @@ def rule(source: str | None, table: int, priority: int, *, family: int = 2, own:
 def no_rule(source: str, table: int, priority: int) -> Request:
     message = _rule(source, table, priority, _FAMILY[4])
     return Request(what=f"remove the rule for {source}", type=DELRULE, message=message, ignore=_GONE)
+
+
+def early_rule(source: str, to: str, device: str, table: int, priority: int) -> Request:
+    """What is sent from an address, to one ("": any) and by a device ("lo": by this namespace's processes) finds its
+    way in a table (IPv4)."""
+    message = _early_rule(source, to, device, table, priority)
+    what = f"look for the ways from {source or 'anywhere'} to {to or 'anywhere'} in {table}"
+    return Request(what=what, type=NEWRULE, message=message, flags=CREATE, ignore=frozenset({errno.EEXIST}))
+
+
+def no_early_rule(source: str, to: str, device: str, table: int, priority: int) -> Request:
+    message = _early_rule(source, to, device, table, priority)
+    return Request(what=f"remove the rule for {source} and {to}", type=DELRULE, message=message, ignore=_GONE)
+
+
+def _early_rule(source: str, to: str, device: str, table: int, priority: int) -> Any:
+    message = _rule(f"{source}/32" if source else None, table, priority, _FAMILY[4])
+    if to:
+        message["dst_len"] = 32
+        message["attrs"].append(("FRA_DST", to))
+    if device:
+        message["attrs"].append(("FRA_IIFNAME", device))
+    return message
+
+
+def host_rule(source: str, table: int, priority: int) -> Request:
+    """On the host: what comes from an address of ours finds its way in a table. It is told from others' rules by its
+    origin, as our routes are."""
+    what = f"look for the ways of {source} in {table}"
+    message = _host_rule(source, table, priority)
+    return Request(what=what, type=NEWRULE, message=message, flags=CREATE, ignore=frozenset({errno.EEXIST}))
+
+
+def no_host_rule(source: str, table: int, priority: int) -> Request:
+    message = _host_rule(source, table, priority)
+    return Request(what=f"remove the rule for {source}", type=DELRULE, message=message, ignore=_GONE)
+
+
+def _host_rule(source: str, table: int, priority: int) -> Any:
+    message = _rule(f"{source}/32", table, priority, _FAMILY[4])
+    message["attrs"].append(("FRA_PROTOCOL", OURS))
+    return message
 
 
 def rule_for_mark(mark: int, table: int, priority: int, *, family: int) -> Request:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from hatoba.network import acls, bridge, endpoints, further, groups, routing
 from hatoba.network.base import BRIDGE, Acl, AddressSpec, InterfaceSpec, Peer, PolicySet, Settings, VpcSpec
-from hatoba.network.beyond import Endpoint, Front, Gateway, Guest, Instance, Route, Routing
+from hatoba.network.beyond import Endpoint, Entry, Front, Gateway, Guest, Instance, Route, Routing
 from hatoba.network.groups import End, within
 from hatoba.network.trouble import Blackhole, Fault
 
@@ -34,6 +34,7 @@ class Vpc:
         self.guests: tuple[Guest, ...] = ()
         self.instances: tuple[Instance, ...] = ()
         self.fronts: tuple[Front, ...] = ()
+        self.entries: tuple[Entry, ...] = ()
         self.routing = Routing()
         self.faults: dict[tuple[str, str], Fault] = {}  # (interface, name) → what runs
 
@@ -115,6 +116,8 @@ class Reach:
             return isinstance(holder, InterfaceSpec) and self._by_endpoint(vpc, endpoint, here, port, protocol)
         if any((address, port, protocol) == (each.address, each.port, each.protocol) for each in vpc.instances):
             if isinstance(holder, AddressSpec):
+                if begun != own and address != self._settings.host_address:
+                    return self._enters(vpc, address, port, protocol, own, begun)
                 return address == self._settings.host_address or address in self._node.underlay
             if address == self._settings.host_address and not self._is_service(port, protocol):
                 return False  # the router keeps tasks off what the host would let it to
@@ -159,6 +162,16 @@ class Reach:
         return Reach(node) if node is not None and vpc.spec.id in node.vpcs else None
 
     # --- beyond the VPC
+
+    def _enters(self, vpc: Vpc, address: str, port: int, protocol: str, own: str, begun: str) -> bool:
+        """To a port of another node, for a client, as far as that node knows of it."""
+        node = self._node.underlay.get(address)
+        theirs = node.vpcs.get(vpc.spec.id) if node is not None else None
+        if node is None or theirs is None or own in (address, node.settings.host_address):
+            return False  # a host does not hear what seems to come from itself
+        back = theirs.peer_at(begun)
+        known = back is not None and back.fronting and back.node == self._settings.underlay
+        return known and Entry(port=port, balancer=begun, protocol=protocol) in theirs.entries  # type: ignore[arg-type]
 
     def _is_service(self, port: int, protocol: str) -> bool:
         return (port, protocol) in {(service.port, service.protocol) for service in self._settings.host_services}

@@ -1,7 +1,7 @@
 """What the fabric was asked for, on a tmpfs of its own beside the namespaces: intent first, then the act.
 
     RUN_DIR/vpcs/<vpc>/vpc.json, policies.json, acls.json, peers.json, routing.json, guests.json, instances.json,
-                       locals.json, interfaces/<id>.json, addresses/<id>.json
+                       fronts.json, entries.json, locals.json, interfaces/<id>.json, addresses/<id>.json
     RUN_DIR/claim.json            the pool claimed on the host
     RUN_DIR/publics.json          public addresses on other nodes
     RUN_DIR/netns/<id>            the namespaces, of routers and of interfaces
@@ -29,9 +29,11 @@ from hatoba.network.base import (
     Peer,
     PolicySet,
     RemotePublic,
+    Settings,
     VpcSpec,
 )
-from hatoba.network.beyond import Front, Gateway, Guest, Instance, Routing
+from hatoba.network.beyond import Entry, Front, Gateway, Guest, Instance, Routing
+from hatoba.network.hosted import Ends, Hosted
 from hatoba.network.names import checked
 
 T = TypeVar("T")
@@ -40,6 +42,12 @@ T = TypeVar("T")
 class RouterRecord(msgspec.Struct, frozen=True, kw_only=True):
     spec: VpcSpec
     transit: str  # its uplink's address
+    ends: Ends | None = None  # since balancers have spoken to ports of the host under their clients' addresses
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All of the node's that it has."""
+        return (self.transit,) if self.ends is None else (self.transit, self.ends.own, self.ends.bridge)
 
 
 def public_addresses(holder: InterfaceSpec | AddressSpec | Gateway) -> frozenset[str]:
@@ -93,6 +101,11 @@ class Records:
         found = (_read(folder / "vpc.json", RouterRecord) for folder in _entries(self._vpcs))
         return [record for record in found if record is not None]
 
+    def router(self, vpc: str) -> RouterRecord:
+        record = _read(self._vpc(vpc) / "vpc.json", RouterRecord)
+        assert record is not None, "it comes first and goes last"
+        return record
+
     def forget_router(self, vpc: str) -> None:
         shutil.rmtree(self._vpc(vpc), ignore_errors=True)
 
@@ -133,17 +146,34 @@ class Records:
     def guests(self, vpc: str) -> tuple[Guest, ...]:
         return _read(self._vpc(vpc) / "guests.json", tuple[Guest, ...]) or ()
 
-    def put_instances(self, vpc: str, instances: tuple[Instance, ...]) -> None:
-        _write(self._vpc(vpc) / "instances.json", instances)
-
     def instances(self, vpc: str) -> tuple[Instance, ...]:
         return _read(self._vpc(vpc) / "instances.json", tuple[Instance, ...]) or ()
 
-    def put_fronts(self, vpc: str, fronts: tuple[Front, ...]) -> None:
-        _write(self._vpc(vpc) / "fronts.json", fronts)
-
     def fronts(self, vpc: str) -> tuple[Front, ...]:
         return _read(self._vpc(vpc) / "fronts.json", tuple[Front, ...]) or ()
+
+    def entries(self, vpc: str) -> tuple[Entry, ...]:
+        return _read(self._vpc(vpc) / "entries.json", tuple[Entry, ...]) or ()
+
+    def hosted(self, record: RouterRecord, settings: Settings) -> Hosted:
+        vpc = record.spec.id
+        return Hosted(
+            host=settings.host_address,
+            underlay=settings.underlay,
+            instances=self.instances(vpc),
+            fronts=self.fronts(vpc),
+            entries=self.entries(vpc),
+            ends=record.ends,
+        )
+
+    def put_hosted(self, vpc: str, before: Hosted, after: Hosted) -> None:
+        """But for what stands for the VPC on the host, which is the router's own."""
+        if before.instances != after.instances:
+            _write(self._vpc(vpc) / "instances.json", after.instances)
+        if before.fronts != after.fronts:
+            _write(self._vpc(vpc) / "fronts.json", after.fronts)
+        if before.entries != after.entries:
+            _write(self._vpc(vpc) / "entries.json", after.entries)
 
     def put_locals(self, vpc: str, given: dict[str, str]) -> None:
         """Interface → its link-local address towards the router."""

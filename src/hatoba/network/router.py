@@ -26,8 +26,9 @@ from hatoba.network import (
     ways,
 )
 from hatoba.network.base import BRIDGE, Acl, AddressSpec, InterfaceSpec, Peer, PolicySet, Settings, VpcSpec
-from hatoba.network.beyond import Front, Gateway, Guest, Instance, Routing
+from hatoba.network.beyond import Gateway, Guest, Routing
 from hatoba.network.fronts import Backs
+from hatoba.network.hosted import Hosted
 from hatoba.network.namespace import Namespace, has_ipv6, sysctl, turn_on_ipv6
 from hatoba.network.netlink import GETADDR, GETROUTE, index, settle
 from hatoba.network.records import Records, RouterRecord
@@ -62,7 +63,10 @@ def prepare() -> None:
 
 
 class Router:
-    def __init__(self, namespace: Namespace, settings: Settings, records: Records, record: RouterRecord) -> None:
+    def __init__(
+        self, namespace: Namespace, settings: Settings, records: Records, record: RouterRecord, heard: frozenset[int]
+    ) -> None:
+        """`heard`: published ports of datagrams."""
         self.namespace = namespace
         self.spec = record.spec
         self.transit = record.transit
@@ -71,8 +75,8 @@ class Router:
         self.acls: tuple[Acl, ...] = ()
         self.peers: tuple[Peer, ...] = ()
         self.guests: tuple[Guest, ...] = ()
-        self.instances: tuple[Instance, ...] = ()
-        self.fronts: tuple[Front, ...] = ()
+        self.hosted = records.hosted(record, settings)
+        self.heard = heard
         self.routing = Routing()
         self.gone: list[str] = []  # addresses and IPv6 blocks whose connections are to be forgotten
         self._locals = bridge.Addresses(names.LOCALS)
@@ -92,6 +96,7 @@ class Router:
             host_services=self._settings.host_services,
             services=self.spec.services,
             bridge=self.spec.id == BRIDGE,
+            underlay=self._settings.underlay,
         )
 
     def converge(self, spec: VpcSpec) -> None:
@@ -108,8 +113,7 @@ class Router:
         self.peers = self._records.peers(vpc)
         self.guests = self._records.guests(vpc)
         self.routing = self._records.routing(vpc)
-        self.instances = self._records.instances(vpc)
-        self.fronts = self._records.fronts(vpc)
+        self.hosted = self._records.hosted(self._records.router(vpc), self._settings)
         self._book = RuleBook(self._frame())
         self._book.set_policies(self._records.policies(vpc))
         self.acls = self._records.acls(vpc)
@@ -120,20 +124,21 @@ class Router:
         self._book.put((holders.key(guest), holders.of_far(guest)) for guest in self.guests)
         self._book.set_gateways(self.gateways)
         self._book.set_endpoints(self.routing.endpoints)
-        self._book.set_instances(self.instances)
-        self._book.set_fronts(self.fronts)
-        self._book.set_nodes(holders.nodes(self.peers))
+        self._book.set_hosted(self.hosted)
+        self._book.set_heard(self.heard)
+        self._book.set_nodes(self.nodes)
         # Rules before ways: nothing passes a router whose table is not there yet.
         self.namespace.rules(self._book.document())
         self._converge_loopback()
         self._converge_networks()
         self._converge_uplink()
         self._converge_further()
-        tunnel.converge(self.namespace.netlink, self.peers, self._settings.underlay)
+        self._lead_to_host()
+        tunnel.converge(self.namespace.netlink, self._beyond(self.peers, self.hosted), self._settings.underlay)
         if self.has_tunnel():
             # What a peered VPC answers may come from another node than what it was asked went to.
             sysctl(f"net/ipv4/conf/{names.TUNNEL}/rp_filter", "0")
-        self._backs = self._wanted_backs(self.fronts, self.peers)
+        self._backs = self._wanted_backs(self.hosted, self.peers)
         returning.converge(self.namespace.netlink, self._backs)
         self._ways = ways.converge(self.namespace.netlink, self._wanted_ways())
         self.namespace.netlink.apply(messages.no_route("0.0.0.0/0"))  # where an earlier version had it
@@ -278,7 +283,7 @@ class Router:
             *(messages.no_address(_LOOPBACK, address) for address in gone),
             *(messages.address(_LOOPBACK, address) for address in holders.own(spec)),
         )
-        self._renew_backs(self.fronts, self.peers)
+        self._renew_speakers()
 
     def remove_address(self, address_id: str) -> None:
         old = self.addresses.pop(address_id, None)
@@ -287,7 +292,7 @@ class Router:
             gone = holders.own(old) - self._own_addresses()
             self.gone += gone
             self.namespace.netlink.apply(*(messages.no_address(_LOOPBACK, address) for address in gone))
-            self._renew_backs(self.fronts, self.peers)
+            self._renew_speakers()
         self._records.forget_address(self.spec.id, address_id)
 
     def _own_addresses(self) -> set[str]:
@@ -309,9 +314,7 @@ class Router:
         self._rules(
             lambda book: book.drop(gone) + book.put((holders.key(peer), holders.of_far(peer)) for peer in peers)
         )
-        tunnel.change(self.namespace.netlink, self.peers, peers, self._settings.underlay)
-        self._renew_backs(self.fronts, peers)
-        self._rules(lambda book: book.set_nodes(holders.nodes(peers)))
+        self._renew_beyond(self.hosted, peers)
         self.gone += set[str]().union(*map(holders.own, self.peers)).difference(*map(holders.own, peers))
         self.peers = peers
 
@@ -323,24 +326,54 @@ class Router:
         )
         self.guests = guests
 
-    def set_instances(self, instances: tuple[Instance, ...]) -> None:
-        self._records.put_instances(self.spec.id, instances)
-        self.instances = instances
-        self._rules(lambda book: book.set_instances(instances))
+    def set_hosted(self, wanted: Hosted) -> None:
+        self._records.put_hosted(self.spec.id, self.hosted, wanted)
+        self._renew_beyond(wanted, self.peers)
+        self._rules(lambda book: book.set_hosted(wanted))
+        self.hosted = wanted
+        self._lead_to_host()
         self.renew_ways()
 
-    def set_fronts(self, wanted: tuple[Front, ...]) -> None:
-        self._records.put_fronts(self.spec.id, wanted)
-        self._renew_backs(wanted, self.peers)
-        self._rules(lambda book: book.set_fronts(wanted))
-        self.fronts = wanted
+    def set_heard(self, heard: frozenset[int]) -> None:
+        self._rules(lambda book: book.set_heard(heard))
+        self.heard = heard
 
-    def _renew_backs(self, speaks: tuple[Front, ...], peers: tuple[Peer, ...]) -> None:
-        before, self._backs = self._backs, self._wanted_backs(speaks, peers)
+    def _lead_to_host(self) -> None:
+        """By the address that stands for the VPC there, whatever the subnets' ways are."""
+        device = index(names.UPLINK)
+        if self.hosted.ends is not None and device is not None:
+            host, own = self._settings.host_address, self.hosted.ends.own
+            self.namespace.netlink.apply(messages.route(f"{own}/32", device, via=host))
+
+    @property
+    def nodes(self) -> frozenset[str]:
+        """All other nodes that something goes to, or comes from."""
+        return holders.nodes(self._beyond(self.peers, self.hosted))
+
+    def _beyond(self, peers: tuple[Peer, ...], hosted: Hosted) -> tuple[Peer, ...]:
+        """With the nodes that nobody of the VPC is on, and of which ports are spoken to."""
+        others = hosted.nodes - holders.nodes(peers)
+        return (*peers, *(Peer(address=None, node=node) for node in sorted(others)))
+
+    def _renew_beyond(self, hosted: Hosted, peers: tuple[Peer, ...]) -> None:
+        before, after = self._beyond(self.peers, self.hosted), self._beyond(peers, hosted)
+        tunnel.change(self.namespace.netlink, before, after, self._settings.underlay)
+        self._renew_backs(hosted, peers)
+        self._rules(lambda book: book.set_nodes(holders.nodes(after)))
+
+    def _renew_speakers(self) -> None:
+        """After the router's own addresses have changed."""
+        self._renew_backs(self.hosted, self.peers)
+        if self.hosted.nodes:
+            self.renew_ways()
+
+    def _renew_backs(self, hosted: Hosted, peers: tuple[Peer, ...]) -> None:
+        before, self._backs = self._backs, self._wanted_backs(hosted, peers)
         returning.change(self.namespace.netlink, before, self._backs)
 
-    def _wanted_backs(self, speaks: tuple[Front, ...], peers: tuple[Peer, ...]) -> Backs:
-        return fronts.backs(speaks, (address.address for address in self.addresses.values()), peers)
+    def _wanted_backs(self, hosted: Hosted, peers: tuple[Peer, ...]) -> Backs:
+        own = (address.address for address in self.addresses.values())
+        return fronts.backs(hosted.fronts, own, self._beyond(peers, hosted))
 
     @property
     def gateways(self) -> list[Gateway]:
@@ -360,8 +393,11 @@ class Router:
 
     def _wanted_ways(self) -> routing.Ways:
         host = routing.Host(self._settings.host_address, self._settings.host_address6)
+        own = {address.address for address in self.addresses.values() if address.address is not None}
+        nodes = {node: fronts.hops(self._backs.nodes[node])[0] for node in self.hosted.nodes}
+        spoken = routing.Spoken(nodes, frozenset(own), bool(self.hosted.entries))
         entrances = {service.address for service in self.spec.services if service.endpoints}
-        return routing.ways(self.routing, host, self.instances, entrances)
+        return routing.ways(self.routing, host, self.hosted.all_instances, entrances, spoken)
 
     def is_linked(self, vpc: str) -> bool:
         return index(names.link(vpc)) is not None

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -24,6 +25,7 @@ Network = IPv4Network | IPv6Network
 OUTSIDE = 1  # the table of what comes from no subnet: no network has the address 0.0.0.1
 INSTANCES = 2  # that of what the router itself sends, asked first: the nodes that its balancers reach ports of
 ENTRANCES = 3  # that of what endpoints answer to peered VPCs, before their own addresses are written on it
+SPOKEN = 4  # asked before it, about what is sent under others' addresses: nodes that are spoken to by the tunnel
 _EVERYTHING = ("0.0.0.0/0", "::/0")
 
 
@@ -55,11 +57,32 @@ class Hop(NamedTuple):
 NOWHERE = Hop()
 
 
+class Early(NamedTuple):
+    """What is looked up in `INSTANCES` before anything else: from an address, to one ("": any), by a device."""
+
+    source: str
+    to: str
+    device: str
+
+
 class Ways(msgspec.Struct, frozen=True, kw_only=True):
     """What the kernel is told: which table what comes from a block is looked up in, and what is in the tables."""
 
     blocks: Mapping[str, int]
     hops: Mapping[tuple[int, str], Hop]
+    early: frozenset[Early] = frozenset()
+
+
+class Spoken(NamedTuple):
+    """`nodes`: where ports are spoken to under clients' addresses, and the next hop there; `own`: the addresses that
+    the router speaks from as itself. `entered`: balancers of other nodes speak to ports of this one."""
+
+    nodes: Mapping[str, str] = MappingProxyType({})
+    own: frozenset[str] = frozenset()
+    entered: bool = False
+
+
+_UNSPOKEN = Spoken()
 
 
 def table_of(block: str) -> int:
@@ -71,7 +94,13 @@ def table_of(block: str) -> int:
     return int(network.network_address) >> 64 & 0x7FFFFFFF | 0x80000000
 
 
-def ways(routing: Routing, host: Host, instances: Iterable[Instance] = (), entrances: Iterable[str] = ()) -> Ways:
+def ways(
+    routing: Routing,
+    host: Host,
+    instances: Iterable[Instance] = (),
+    entrances: Iterable[str] = (),
+    spoken: Spoken = _UNSPOKEN,
+) -> Ways:
     """`entrances`: the router's own addresses that its endpoints are translated to."""
     blocks: dict[str, int] = {}
     hops: dict[tuple[int, str], Hop] = {(OUTSIDE, "0.0.0.0/0"): host.hop(4)}
@@ -87,7 +116,12 @@ def ways(routing: Routing, host: Host, instances: Iterable[Instance] = (), entra
     for route in _to_peered(routing):
         hops[ENTRANCES, route.to] = _hop(route, host)
         blocks |= {f"{address}/32": ENTRANCES for address in entrances}
-    return Ways(blocks=blocks, hops=hops)
+    hops |= {(SPOKEN, f"{node}/32"): Hop(names.TUNNEL, via) for node, via in spoken.nodes.items()}
+    early = {Early(own, "", "lo") for own in spoken.own} if spoken.nodes else set[Early]()
+    if spoken.entered:
+        hops[INSTANCES, f"{host.address}/32"] = host.hop(4)
+        early.add(Early("", host.address, names.TUNNEL))
+    return Ways(blocks=blocks, hops=hops, early=frozenset(early))
 
 
 def _to_peered(routing: Routing) -> Iterator[Route]:

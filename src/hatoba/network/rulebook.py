@@ -7,16 +7,26 @@ states the whole content again, and they agree again.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from hatoba.network import acls as filters
-from hatoba.network import fronts, grouprules, ruleset
+from hatoba.network import fronts, grouprules, hosted, ruleset
 from hatoba.network.base import Acl, PolicySet
 from hatoba.network.beyond import Endpoint, Front, Gateway, Instance
 from hatoba.network.fronts import Speaker, Speakers
 from hatoba.network.grouprules import Elements
+from hatoba.network.hosted import Hosted
 from hatoba.network.ruleset import Frame, Member
 
 _STALE = 32  # unused groups that may stay in the table before it is written anew without them
+
+
+class _Form(NamedTuple):
+    """What the table has besides: ways back, rules about speakers, ports of the host that these reach."""
+
+    returning: bool
+    speakers: bool
+    hosted: bool
 
 
 class RuleBook:
@@ -27,13 +37,16 @@ class RuleBook:
         self._members: dict[str, Member] = {}
         self._gateways: dict[str, Elements] = {}
         self._instances: Elements = {}
+        self._hosted = Hosted(host=frame.host_address)
+        self._heard: frozenset[int] = frozenset()
+        self._entered: Elements = {}
         self._fronts: tuple[Front, ...] = ()
         self._speaking: dict[str, Member] = {}  # of the members: balancers that may speak for clients
         self._speakers: Speakers = {}  # those that do
         self._spoken: Elements = {}
         self._nodes: Elements = {}
         self._away: list[str] = []  # the table of what leaves for other nodes
-        self._form = (False, False)  # what the table has besides: ways back, rules about speakers
+        self._form = _Form(False, False, False)
         self._content: dict[tuple[str, str], dict[str, str]] = {}  # element → holder → value, the latest holder last
         self._groups: set[str] = set()  # declared in the table
         self._combinations: set[tuple[str, ...]] = set()  # declared in the table
@@ -50,7 +63,6 @@ class RuleBook:
         self._combinations = {tuple(sorted(set(member.groups))) for member in self._members.values() if member.here}
         self._blocks = any(member.has_blocks for member in self._members.values())
         self._form = self._wanted_form
-        returning, with_speakers = self._form
         chains: dict[str, list[str]] = {}
         for policy in self._policies.values():
             chains |= self._chains(policy)
@@ -68,9 +80,10 @@ class RuleBook:
             content,
             bordered=bool(self._acls),
             with_endpoints=endpoints,
-            returning=returning,
+            returning=self._form.returning,
             with_blocks=self._blocks,
-            with_speakers=with_speakers,
+            with_speakers=self._form.speakers,
+            ends=self._hosted.ends,
         )
         before, self._away = self._away, self._wanted_away
         return whole + _text(fronts.anew(self._away) if before or self._away else [])
@@ -132,6 +145,16 @@ class RuleBook:
         before, self._instances = self._instances, ruleset.instance_elements(instances)
         return _text(self._change("instances", before, self._instances))
 
+    def set_hosted(self, wanted: Hosted) -> str:
+        """All ports of nodes, and all that balancers speak to under their clients' addresses."""
+        self._hosted = wanted
+        return self.set_instances(wanted.all_instances) + self.set_fronts(wanted.all_fronts)
+
+    def set_heard(self, heard: frozenset[int]) -> str:
+        """All published ports of datagrams."""
+        self._heard = heard
+        return self._after(self._entries_changes())
+
     def set_fronts(self, wanted: Iterable[Front]) -> str:
         """All targets that balancers here speak to under their clients' addresses."""
         self._fronts = tuple(wanted)
@@ -143,8 +166,9 @@ class RuleBook:
         return self._after(self._change("nodes", before, self._nodes))
 
     @property
-    def _wanted_form(self) -> tuple[bool, bool]:
-        return bool(self._nodes) or bool(self._speakers), bool(self._speakers)
+    def _wanted_form(self) -> _Form:
+        speakers = bool(self._speakers)
+        return _Form(bool(self._nodes) or speakers, speakers, self._hosted.ends is not None)
 
     def _after(self, lines: list[str]) -> str:
         """These changes, or the whole table where it has to have other rules from now on."""
@@ -163,7 +187,14 @@ class RuleBook:
         }
         own = [m.address6 for m in self._speaking.values() if m.here and m.address6 is not None]
         before, self._spoken = self._spoken, fronts.elements(self._fronts, self._speakers, own)
-        return self._change("speakers", before, self._spoken)
+        return self._change("speakers", before, self._spoken) + self._entries_changes()
+
+    def _entries_changes(self) -> list[str]:
+        """Where there is an address of the host for them."""
+        before, self._entered = self._entered, {}
+        if self._hosted.ends is not None:
+            self._entered = hosted.elements(self._hosted.entries, self._speakers, self._heard)
+        return self._change("entries", before, self._entered)
 
     @property
     def _wanted_away(self) -> list[str]:
@@ -222,7 +253,7 @@ class RuleBook:
         return _text(lines)
 
     def _chains(self, policy: PolicySet) -> dict[str, list[str]]:
-        return grouprules.group_chains(policy, with_blocks=self._blocks, with_speakers=self._form[1])
+        return grouprules.group_chains(policy, with_blocks=self._blocks, with_speakers=self._form.speakers)
 
     def _used(self) -> set[str]:
         used = set(self._policies)
@@ -236,7 +267,7 @@ class RuleBook:
         lines: list[str] = []
         for group in sorted(set(groups) - self._groups):
             self._groups.add(group)
-            lines += ruleset.declare(group, with_blocks=self._blocks, with_speakers=self._form[1])
+            lines += ruleset.declare(group, with_blocks=self._blocks, with_speakers=self._form.speakers)
         return lines
 
     def _combine(self, groups: tuple[str, ...]) -> list[str]:

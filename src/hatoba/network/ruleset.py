@@ -25,12 +25,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from hatoba.network import borders, bridge, endpoints, fronts, names
+from hatoba.network import borders, bridge, endpoints, fronts, hosted, names
 from hatoba.network import further as held
 from hatoba.network.base import Egress6, HostService, Publish, RouterService
 from hatoba.network.beyond import Gateway, Instance
 from hatoba.network.further import Further
 from hatoba.network.grouprules import NEIGHBOURS, Elements, chain, verdict
+from hatoba.network.hosted import Ends
 
 TABLE = "inet hatoba"
 
@@ -77,6 +78,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     host_services: tuple[HostService, ...] = ()
     services: tuple[RouterService, ...] = ()
     bridge: bool = False  # ports of the host lead to its seats
+    underlay: str | None = None  # this node's address for the other nodes
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,19 +210,25 @@ def _questions(with_blocks: bool) -> _Questions:
 
 
 def base_chains(
-    frame: Frame, *, with_endpoints: bool = False, with_blocks: bool = False, returning: bool = False
+    frame: Frame,
+    *,
+    with_endpoints: bool = False,
+    with_blocks: bool = False,
+    returning: bool = False,
+    ends: Ends | None = None,
 ) -> dict[str, list[str]]:
     """The chains at the hooks: the same for every router, but for the addresses towards the host."""
     asked = _questions(with_blocks)
     return {
-        **_forwarding(frame, asked),
+        **_forwarding(frame, asked, ends),
         **_input(asked, [endpoints.FROM_PEERED] if with_endpoints else []),
         **_output(asked, fronts.leaving_first() if returning else [], fronts.leaving() if returning else []),
-        **_translations(frame, with_endpoints),
+        **_translations(frame, with_endpoints, ends),
+        **(hosted.chains(frame.host_address) if ends is not None else {}),
     }
 
 
-def _forwarding(frame: Frame, asked: _Questions) -> dict[str, list[str]]:
+def _forwarding(frame: Frame, asked: _Questions, ends: Ends | None) -> dict[str, list[str]]:
     up = f'"{names.UPLINK}"'
     hosts = [f"ip daddr {frame.host_address}"]
     hosts += [f"ip6 daddr {frame.host_address6}"] if frame.host_address6 is not None else []
@@ -237,6 +245,7 @@ def _forwarding(frame: Frame, asked: _Questions) -> dict[str, list[str]]:
             *asked.untranslated,
             *asked.to_member,
             *(f"oifname {up} {host} meta l4proto . th dport @host-services accept" for host in hosts),
+            *(hosted.passing(frame.host_address, ends) if ends is not None else []),
             f"oifname {up} {hosts[0]} {_TO_INSTANCE} drop",  # the host lets the router in
             *asked.outward,
         ],
@@ -295,17 +304,19 @@ def _output(asked: _Questions, first: list[str], others: list[str]) -> dict[str,
     }
 
 
-def _translations(frame: Frame, with_endpoints: bool) -> dict[str, list[str]]:
+def _translations(frame: Frame, with_endpoints: bool, ends: Ends | None) -> dict[str, list[str]]:
     up, links = f'"{names.UPLINK}"', f'"{names.LINK_PREFIX}*"'
     return {
         "prerouting": [
             "type nat hook prerouting priority dstnat; policy accept;",
             f"iifname {up} dnat ip to ip daddr map @public-in",
             *([f"iifname {up} dnat ip to meta l4proto . th dport map @published"] if frame.bridge else []),
+            *(hosted.arriving(frame.underlay) if ends is not None else []),
             *(endpoints.translation(frame.services) if with_endpoints else []),
         ],
         "postrouting": [
             "type nat hook postrouting priority srcnat; policy accept;",
+            *(hosted.keeping(ends) if ends is not None else []),
             f"oifname {up} snat ip to rt ip nexthop map @nat-out",
             f"oifname {links} snat ip to rt ip nexthop map @nat-over",
             f"oifname {up} snat ip to ip saddr map @public-out",
@@ -368,17 +379,20 @@ def document(
     with_blocks: bool = False,
     with_speakers: bool = False,
     returning: bool = False,
+    ends: Ends | None = None,
 ) -> str:
     """The whole table, replacing at once whatever stood there: no packet meets an empty one.
 
     `bordered`: there are network ACLs; `with_endpoints`: of the platform; `with_blocks`: of IPv6, delegated;
     `with_speakers`: under others' addresses; `returning`: answers that have to go back where their connections began
-    (both: `fronts`). Who has none does not pay.
+    (both: `fronts`); `ends`: ports of the host are spoken to (`hosted`). Who has none does not pay.
     """
     lines = [f"add table {TABLE}", f"delete table {TABLE}", f"add table {TABLE}"]
     kinds = _KINDS | (_BRIDGE_KINDS if frame.bridge else {}) | (borders.KINDS if bordered else {})
     kinds |= fronts.KINDS if returning else {}
     kinds |= _BLOCK_KINDS if with_blocks else {}
+    kinds |= hosted.KINDS if ends is not None else {}
+    chains = {**chains, **(hosted.jumps(frame.host_address, ends) if ends is not None else {})}
     # Chains before maps: nftables looks for those that a map of networks leads to when the map is made.
     lines += [f"add chain {TABLE} {name}" for name in sorted(chains)]
     lines += [f"add {kind.format(name=f'{TABLE} {name}')}" for name, kind in kinds.items()]
@@ -393,7 +407,7 @@ def document(
     hooked = borders.chains() if bordered else {}
     hooked |= endpoints.chains(borders.asked("4") if bordered else []) if with_endpoints else {}
     hooked |= fronts.chains() if returning else {}
-    hooked |= base_chains(frame, with_endpoints=with_endpoints, with_blocks=with_blocks, returning=returning)
+    hooked |= base_chains(frame, with_endpoints=with_endpoints, with_blocks=with_blocks, returning=returning, ends=ends)
     for name, (hook, *rules) in hooked.items():
         lines.append(f"add chain {TABLE} {name} {{ {hook} }}")
         lines += [f"add rule {TABLE} {name} {rule}" for rule in rules]

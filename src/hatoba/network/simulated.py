@@ -33,7 +33,7 @@ from hatoba.network.base import (
     Traffic,
     VpcSpec,
 )
-from hatoba.network.beyond import Front, Guest, Instance, Routing
+from hatoba.network.beyond import Entry, Front, Guest, Instance, Routing
 from hatoba.network.reach import Holder, Reach, Vpc
 from hatoba.network.trouble import Fault
 
@@ -163,6 +163,11 @@ class SimulatedFabric:
         checks.fronts(fronts)
         self._called("set_fronts", vpc)
         self._vpc(vpc).fronts = fronts
+
+    async def set_entries(self, vpc: str, entries: tuple[Entry, ...]) -> None:
+        checks.entries(entries)
+        self._called("set_entries", vpc)
+        self._vpc(vpc).entries = entries
 
     async def set_remote_publics(self, publics: tuple[RemotePublic, ...]) -> None:
         checks.remote_publics(publics, self.settings)

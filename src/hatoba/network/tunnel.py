@@ -52,7 +52,7 @@ def change(netlink: Netlink, old: tuple[Peer, ...], new: tuple[Peer, ...], under
     if device is None:
         return
     before, after = _ways(old), _ways(new)
-    nodes_before, nodes_after = ({way.node for way in ways.values()} for ways in (before, after))
+    nodes_before, nodes_after = ({peer.node for peer in peers} for peers in (old, new))
     requests: list[Request] = []
     for network in before.keys() - after.keys():
         requests += _forget(device, network, before[network])

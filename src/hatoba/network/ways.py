@@ -11,10 +11,11 @@ from __future__ import annotations
 from hatoba.network import messages, names
 from hatoba.network.fronts import TABLES
 from hatoba.network.netlink import GETROUTE, GETRULE, Netlink, Request, index
-from hatoba.network.routing import INSTANCES, NOWHERE, OUTSIDE, Hop, Ways
+from hatoba.network.routing import INSTANCES, NOWHERE, OUTSIDE, SPOKEN, Early, Hop, Ways
 
 _FIRST, _LAST = 33000, 34000  # the priorities of our rules: behind that of the table with the VPC's own ways (32766)
 _ROUTER = 32000  # before it: a node may have an address that belongs to the VPC as well
+_SPEAKING, _EARLY = 31900, 31800
 _KERNEL_TABLES = (0, 253, 254, 255)
 _FAMILIES = (2, 10)
 NOTHING = Ways(blocks={}, hops={})
@@ -24,15 +25,17 @@ def change(netlink: Netlink, old: Ways, new: Ways) -> Ways:
     """What stands now: `new`, less what leads by devices that are not there."""
     there = {device for device in {hop.device for hop in new.hops.values()} if _is_there(netlink, device)}
     hops = {place: hop if hop.device in there else NOWHERE for place, hop in new.hops.items()}
-    new = Ways(blocks=new.blocks, hops=hops)
+    new = Ways(blocks=new.blocks, hops=hops, early=new.early)
     fresh = {place: hop for place, hop in new.hops.items() if old.hops.get(place) != hop}
     neighbours, former = _neighbours(new), _neighbours(old)
     netlink.apply(
+        *(messages.early_rule(*each, INSTANCES, _EARLY) for each in new.early - old.early),
         *(messages.neighbour(_device(hop), hop.via, _MACS[hop.device[:2]]) for hop in neighbours - former),
         *(_put(place, hop) for place, hop in fresh.items()),
         *(messages.rule(block, table, _FIRST) for block, table in new.blocks.items() - old.blocks.items()),
         *(messages.no_rule(block, table, _FIRST) for block, table in old.blocks.items() - new.blocks.items()),
         *(messages.no_route(to, table=table) for table, to in old.hops.keys() - new.hops.keys()),
+        *(messages.no_early_rule(*each, INSTANCES, _EARLY) for each in old.early - new.early),
         *(messages.no_neighbour(_device(hop), hop.via) for hop in former - neighbours if index(hop.device)),
     )
     return new
@@ -41,13 +44,17 @@ def change(netlink: Netlink, old: Ways, new: Ways) -> Ways:
 def close(netlink: Netlink, old: Ways, device: str) -> Ways:
     """Before a device goes: what it led to is closed, instead of being left to shorter routes."""
     hops = {place: NOWHERE if hop.device == device else hop for place, hop in old.hops.items()}
-    return change(netlink, old, Ways(blocks=old.blocks, hops=hops))
+    return change(netlink, old, Ways(blocks=old.blocks, hops=hops, early=old.early))
 
 
 def converge(netlink: Netlink, new: Ways) -> Ways:
     """From whatever is there."""
     old = _read(netlink)
-    netlink.apply(messages.rule(None, OUTSIDE, _LAST), messages.rule(None, INSTANCES, _ROUTER, own=True))
+    netlink.apply(
+        messages.rule(None, OUTSIDE, _LAST),
+        messages.rule(None, INSTANCES, _ROUTER, own=True),
+        messages.rule(None, SPOKEN, _SPEAKING, own=True),
+    )
     if any(":" in to for table, to in new.hops if table == OUTSIDE):
         netlink.apply(messages.rule(None, OUTSIDE, _LAST, family=_FAMILIES[1]))
     return change(netlink, old, new)
@@ -79,11 +86,17 @@ def _device(hop: Hop) -> int:
 
 
 def _read(netlink: Netlink) -> Ways:
+    rules = netlink.dump(GETRULE, messages.any_rule())
     blocks = {
         f"{rule.get_attr('FRA_SRC')}/{rule['src_len']}": rule.get_attr("FRA_TABLE")
-        for rule in netlink.dump(GETRULE, messages.any_rule())
+        for rule in rules
         if rule.get_attr("FRA_PRIORITY") == _FIRST
     }
+    early = frozenset(
+        Early(*(rule.get_attr(name) or "" for name in ("FRA_SRC", "FRA_DST", "FRA_IIFNAME")))
+        for rule in rules
+        if rule.get_attr("FRA_PRIORITY") == _EARLY
+    )
     devices = {link["index"]: name for name, link in netlink.links().items()}
     hops: dict[tuple[int, str], Hop] = {}
     for family in _FAMILIES:
@@ -95,4 +108,4 @@ def _read(netlink: Netlink) -> Ways:
             to = f"{route.get_attr('RTA_DST') or everything}/{route['dst_len']}"
             gateway = route.get_attr("RTA_GATEWAY")
             hops[table, to] = Hop(devices.get(route.get_attr("RTA_OIF"), ""), gateway) if gateway else NOWHERE
-    return Ways(blocks=blocks, hops=hops)
+    return Ways(blocks=blocks, hops=hops, early=early)

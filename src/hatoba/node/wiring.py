@@ -17,11 +17,12 @@ from typing import Literal, TypeVar
 import msgspec
 
 from hatoba.core.errors import PortError, Refused
+from hatoba.core.records import replace
 from hatoba.core.tasks import TaskGroup
 from hatoba.fleet import items as i
 from hatoba.fleet.messages import Gone, Item, Kind, decoder
 from hatoba.network import base as net
-from hatoba.network.beyond import Guest
+from hatoba.network.beyond import Entry, Guest
 from hatoba.node import specs
 from hatoba.node.beyond import guests_of, reaches, routing_of
 from hatoba.node.bridge import Bridge
@@ -29,7 +30,7 @@ from hatoba.node.services import NetworkServices, router_services
 
 log = logging.getLogger(__name__)
 T = TypeVar("T", bound=msgspec.Struct)
-Part = Kind | Literal["guest"]
+Part = Kind | Literal["guest", "entry"]
 
 FIRST_RETRY, LONGEST_RETRY = 0.1, 10.0
 SETTLE_TIMEOUT = 60.0  # seconds for which a workload waits for its network
@@ -97,6 +98,9 @@ class Wiring:
             met |= {*_members_of(before), *_members_of(body)}
             if isinstance(body, i.InterfaceItem) and before is None and not body.balancer:
                 continue  # a workload's new interface: its worker attaches it
+            if _differ_in_entries(before, body):
+                dirty.setdefault(item.id, set()).add("entry")
+                continue
             for network in {*_network(item.id, before), *_network(item.id, body)}:
                 note(network, item)
             publics = publics or item.kind == "public"
@@ -211,6 +215,8 @@ class Wiring:
             await self._fabric.set_policies(network, self._policies(network))
         if fresh or "peer" in parts:
             await self._fabric.set_peers(network, self._peers(network))
+        if fresh or parts & {"network", "entry"}:
+            await self._fabric.set_entries(network, _entries(item))
         if fresh or "network" in parts:
             await self._fabric.set_routing(network, routing_of(item))
         if fresh or parts & {"network", "policy", "guest"}:
@@ -342,6 +348,17 @@ def _network(id_: str, body: msgspec.Struct | None) -> Iterable[str]:
             yield id_
         case i.InterfaceItem() | i.PolicyItem() | i.PeerItem() | i.BalancerItem() | i.ZoneItem():
             yield body.network
+
+
+def _entries(item: i.NetworkItem) -> tuple[Entry, ...]:
+    return tuple(sorted(Entry(port=e.port, balancer=e.balancer, protocol=e.protocol) for e in item.entries))
+
+
+def _differ_in_entries(before: msgspec.Struct | None, after: msgspec.Struct) -> bool:
+    """And in nothing else: nobody has to wait until that is seen to."""
+    if not isinstance(before, i.NetworkItem) or not isinstance(after, i.NetworkItem):
+        return False
+    return before != after and replace(before, entries=after.entries) == after
 
 
 def _members_of(body: msgspec.Struct | None) -> Iterable[str]:

@@ -22,6 +22,7 @@ class Fronted(NamedTuple):
     protocol: Literal["tcp", "udp"]
     balancer: str
     source: str = ""  # of datagrams of the other family's clients
+    node: str = ""  # of which it is a port
 
 
 def by_connections(forwarded: Iterable[tuple[TargetGroup, int]]) -> bool:
@@ -71,7 +72,7 @@ def _of(balancer: Balancer, listener: Listener, groups: Mapping[str, TargetGroup
         for target in group.targets:
             for protocol in _protocols(listener, forwarded):
                 translated = source if group.six and protocol == "udp" else ""
-                yield Fronted(target.address, target.port, protocol, own, translated)
+                yield Fronted(target.address, target.port, protocol, own, translated, target.node)
 
 
 def _protocols(listener: Listener, forwarded: tuple[tuple[TargetGroup, int], ...]) -> tuple[Literal["tcp", "udp"], ...]:

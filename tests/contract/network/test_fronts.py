@@ -12,7 +12,7 @@ import pytest
 
 from hatoba.core.records import replace
 from hatoba.network.base import Fabric, Peer, PolicySet, Rule
-from hatoba.network.beyond import Front, Instance
+from hatoba.network.beyond import Front
 from tests.contract.network.labs import NODES, WORLD, WORLD6, Lab, RealLab, inside, rules, run
 from tests.contract.network.specs import CLOSED, OPEN, balancer, peer, rule, task, vpc
 
@@ -236,7 +236,9 @@ async def test_wrong_targets_are_refused(lab: Lab) -> None:
             await land.fabric.set_fronts("vpc-1", (wrong,))
 
 
+@pytest.mark.real
 @families
+@pytest.mark.real
 @pytest.mark.parametrize("far", [False, True])
 async def test_datagrams_are_answered_too(real: RealLab, at: At, far: bool) -> None:
     land = Land(real)
@@ -263,6 +265,7 @@ async def asks(connection: socket.socket, target: str, server: socket.socket, pa
     return str(seen[0]).removeprefix("::ffff:")
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("far", [False, True])
 async def test_datagrams_of_the_other_family_come_from_the_balancers_prefix(real: RealLab, far: bool) -> None:
     """Who sends them has no address there: the router takes one of its own, which may be another balancer's."""
@@ -295,25 +298,7 @@ async def test_datagrams_of_the_other_family_come_from_the_balancers_prefix(real
     assert await seen(0.4) == ""
 
 
-@pytest.mark.parametrize("node", [0, 1])
-@pytest.mark.parametrize("client", CLIENTS)
-async def test_ports_of_nodes_answer_datagrams_and_see_the_node(real: RealLab, node: int, client: str) -> None:
-    """No client's address leaves the VPC."""
-    land = Land(real)
-    await land.build()
-    address = real.settings[0].host_address if node == 0 else NODES[1]
-    await land.fabric.set_instances("vpc-1", (Instance(address=address, port=PORT, protocol="udp"),))
-    await land.name(address, protocol="udp")
-    loop = asyncio.get_running_loop()
-    server = await real.listen(node, None, "0.0.0.0", PORT, "udp")
-    with await transparent(land.fabric, client, socket.SOCK_DGRAM) as connection:
-        await loop.sock_sendto(connection, b"question", (address, PORT))
-        said, seen = await asyncio.wait_for(loop.sock_recvfrom(server, 100), 5)
-        assert (said, seen[0] in CLIENTS) == (b"question", False)
-        await loop.sock_sendto(server, b"answer", seen)
-        assert await asyncio.wait_for(loop.sock_recv(connection, 100), 5) == b"answer"
-
-
+@pytest.mark.real
 @pytest.mark.parametrize("node", [0, 1])
 async def test_another_balancer_may_be_the_target(real: RealLab, node: int) -> None:
     """One that answers from a router, as balancers do: here, or on the other node."""
@@ -334,6 +319,7 @@ async def test_another_balancer_may_be_the_target(real: RealLab, node: int) -> N
             assert seen[0] == client
 
 
+@pytest.mark.real
 async def test_it_survives_the_agent(real: RealLab) -> None:
     land = Land(real)
     await land.build()
@@ -349,6 +335,7 @@ async def test_it_survives_the_agent(real: RealLab) -> None:
             assert await land.speaks(client, at.far)
 
 
+@pytest.mark.real
 async def test_ways_back_go_with_the_nodes_that_they_lead_to(real: RealLab) -> None:
     land = Land(real)
     await land.build()
@@ -379,6 +366,7 @@ def state(lab: RealLab) -> str:
     return "".join(run(path, each) for each in asked) + rules(path)
 
 
+@pytest.mark.real
 async def test_a_routers_connections_begin_where_those_of_tasks_do_not(real: RealLab) -> None:
     """Or one that a balancer begins for a client would be taken for the client's own."""
     await Land(real).build()

@@ -142,6 +142,7 @@ async def test_wrong_ports_and_addresses_are_refused(lab: Lab) -> None:
             await land.name(wrong)
 
 
+@pytest.mark.real
 async def test_it_survives_the_agent_and_goes_with_the_vpc(real: RealLab) -> None:
     land = Land(real)
     await land.build()

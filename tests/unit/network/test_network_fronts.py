@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hatoba.network.base import Peer
 from hatoba.network.beyond import Front
 from hatoba.network.fronts import NO_BACKS, OWN_TABLE, TABLES, backs, hops, marks, numbers
-from hatoba.network.routing import INSTANCES, OUTSIDE, table_of
+from hatoba.network.routing import ENTRANCES, INSTANCES, OUTSIDE, SPOKEN, table_of
 from hatoba.network.ruleset import Member
 from tests.unit.network.test_ruleset import BALANCER, book, golden
 
@@ -28,7 +28,8 @@ def test_nodes_have_numbers_of_their_own_that_nothing_else_has(nodes: set[str]) 
     assert found.keys() == nodes
     assert len({*found.values()}) == len(nodes)
     assert all(number in TABLES for number in found.values())
-    assert not {OWN_TABLE, OUTSIDE, INSTANCES} & set(found.values())
+    assert OWN_TABLE not in found.values()
+    assert not any(table in TABLES for table in (OUTSIDE, INSTANCES, ENTRANCES, SPOKEN))
     assert len({hop for number in found.values() for hop in hops(number)}) == 2 * len(nodes)
 
 

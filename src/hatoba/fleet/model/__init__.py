@@ -15,6 +15,7 @@ from typing import Any
 from hatoba.fleet.model.balancer import (
     Balancer,
     BalancerStatus,
+    Entry,
     TargetStatus,
     balancer_statuses,
     balancers,
@@ -109,6 +110,7 @@ __all__ = [
     "Egress6",
     "Endpoint",
     "Enrolment",
+    "Entry",
     "FilesWanted",
     "Gateway",
     "HealthCheckWanted",

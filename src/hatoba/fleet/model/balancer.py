@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from hatoba.core.records import Record
 from hatoba.core.secret import Secret
+from hatoba.fleet.model.part import Part
 from hatoba.store import Index, Table
+
+
+class Entry(Part, frozen=True, kw_only=True):
+    """A port of a node to which a load balancer speaks under its clients' addresses; `balancer` is its own address."""
+
+    node: str
+    balancer: str
+    port: int
+    protocol: Literal[tcp, udp] = "tcp"
 
 
 class Balancer(Record, frozen=True, kw_only=True):
@@ -22,6 +34,7 @@ class Balancer(Record, frozen=True, kw_only=True):
     targets: tuple[
         str, ...
     ] = ()  # the nodes of which ports are targets in `spec`: the node gets their addresses with it
+    entries: tuple[Entry, ...] = ()  # of these, on what they have to let in, wherever the balancer is
     certificates: tuple[str, ...] = ()  # ids of those that `spec` names: the node gets them with it
     spec: bytes = b""
     open: bool = False  # no security group guards its interfaces
@@ -74,6 +87,7 @@ balancers = Table(
         Index("shown", lambda b: tuple((b.key.account, id_) for id_ in b.certificates), many=True),
         Index("target", lambda b: b.targets, many=True),
         Index("node_network", lambda b: (b.node, b.network)),
+        Index("entered", lambda b: tuple(dict.fromkeys((e.node, b.network) for e in b.entries)), many=True),
     ),
 )
 balancer_statuses = Table("fleet.balancer_statuses", BalancerStatus)

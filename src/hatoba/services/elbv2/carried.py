@@ -12,7 +12,7 @@ import msgspec
 from hatoba.core.secret import Secret
 from hatoba.fleet import model as fleet
 from hatoba.proxy.base import Wanted
-from hatoba.proxy.preserving import speaks
+from hatoba.proxy.preserving import fronted, speaks
 from hatoba.proxy.signin.words import CLIENT, SESSION_KEY, SIGNING_KEY
 from hatoba.services.elbv2 import deliveries
 from hatoba.services.elbv2.model.authentication import signers
@@ -107,6 +107,7 @@ def publish(tx: Tx, balancer: LoadBalancer, *, node: str | None = None) -> None:
         fronting=speaks(carried),
         groups=tuple(group.id for group in carried.groups),
         targets=tuple(dict.fromkeys(_nodes(carried))),
+        entries=tuple(_entries(carried)),
         certificates=tuple(dict.fromkeys(_certificates(carried))),
         spec=msgspec.msgpack.encode(carried),
         secrets=secrets,
@@ -118,6 +119,12 @@ def publish(tx: Tx, balancer: LoadBalancer, *, node: str | None = None) -> None:
 
 def _nodes(carried: Wanted) -> Iterator[str]:
     return (target.node for group in carried.groups for target in group.targets if target.node)
+
+
+def _entries(carried: Wanted) -> Iterator[fleet.Entry]:
+    for each in sorted(fronted(carried)):
+        if each.node:
+            yield fleet.Entry(node=each.node, balancer=each.balancer, port=each.port, protocol=each.protocol)
 
 
 def _certificates(carried: Wanted) -> Iterator[str]:
