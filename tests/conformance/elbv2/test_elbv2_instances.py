@@ -9,6 +9,7 @@ import pytest
 
 from hatoba.fleet import model as fleet
 from tests.conformance.elbv2.test_elbv2_api import refused
+from tests.conformance.elbv2.test_elbv2_tls import certificate
 from tests.conformance.elbv2.world import World, world
 
 
@@ -132,21 +133,35 @@ async def test_an_instance_that_is_no_more_is_deregistered(tmp_path: Path) -> No
         assert [t.node for t in w.wanted().groups[0].targets] == ["node-1"]
 
 
-async def test_a_network_load_balancers_group_says_that_addresses_are_not_preserved(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "spoken"), [("TCP", ("tcp",)), ("TLS", ("tcp",)), ("UDP", ("udp",)), ("TCP_UDP", ("tcp", "udp"))]
+)
+async def test_nodes_are_told_by_which_ports_a_network_load_balancer_speaks_for_its_clients(
+    tmp_path: Path, kind: str, spoken: tuple[str, ...]
+) -> None:
     async with world(tmp_path) as w:
         arn = await w.balancer("flows", Type="network")
-        group = await w.group("behind", Protocol="TCP", Port=5353, TargetType="instance")
+        group = await w.group("behind", Protocol=kind, Port=5353, TargetType="instance")
         forward = [{"Type": "forward", "TargetGroupArn": group}]
-        await w.elb.create_listener(LoadBalancerArn=arn, Protocol="TCP", Port=53, DefaultActions=forward)
+        given: dict[str, Any] = {}
+        if kind == "TLS":
+            given = {"Certificates": [{"CertificateArn": await certificate(w, "flows.example.com")}]}
+        await w.elb.create_listener(LoadBalancerArn=arn, Protocol=kind, Port=53, DefaultActions=forward, **given)
         await w.settle()
         await register(w, group, {"Id": "node-1", "Port": 40000})
         assert await w.states(group) == {"node-1:40000": "healthy"}
-        found = (await w.elb.describe_target_group_attributes(TargetGroupArn=group))["Attributes"]
-        assert {"Key": "preserve_client_ip.enabled", "Value": "false"} in found
-        assert not w.wanted().groups[0].attributes.preserve_source
-        wished = [{"Key": "preserve_client_ip.enabled", "Value": "true"}]
-        await refused(
-            "ValidationError",
-            "Client IP preservation",
-            w.elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=wished),
-        )
+        own = w.wanted().balancers[0].addresses[0]
+
+        def entries() -> list[tuple[str, str, int, str]]:
+            return [(each.node, each.balancer, each.port, each.protocol) for each in w.carried()[0].entries]
+
+        every = [("node-1", own, 40000, each) for each in spoken]
+        assert (entries(), w.carried()[0].fronting) == (every, True)
+        assert w.wanted().groups[0].attributes.preserve_source
+        if "udp" not in spoken:
+            for wished, known in (("false", []), ("true", every)):
+                wish = [{"Key": "preserve_client_ip.enabled", "Value": wished}]
+                await w.elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=wish)
+                assert (entries(), w.carried()[0].fronting) == (known, bool(known))
+        await w.elb.deregister_targets(TargetGroupArn=group, Targets=[{"Id": "node-1", "Port": 40000}])
+        assert entries() == every, "while it is drained"

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hatoba.network import bridge, endpoints, grouprules, hostrules
+from hatoba.network import bridge, endpoints, grouprules, hostrules, names
 from hatoba.network.base import (
     Acl,
     AclRule,
@@ -28,6 +28,7 @@ from hatoba.network.base import (
 )
 from hatoba.network.beyond import Endpoint
 from hatoba.network.further import Further
+from hatoba.network.hosted import Ends
 from hatoba.network.rulebook import RuleBook
 from hatoba.network.ruleset import Frame, Member
 
@@ -36,6 +37,7 @@ GOLDEN = Path(__file__).parent / "golden"
 FRAME = Frame(
     host_address="100.64.0.1",
     transit="100.64.0.2",
+    underlay="192.0.2.1",
     host_services=(HostService(port=4566),),
     services=(
         RouterService(address="169.254.170.2", port=80),
@@ -226,7 +228,10 @@ def test_the_hosts_own_table() -> None:
         underlay="192.0.2.1",
     )
     published = {("tcp", 32768): "100.64.0.2", ("udp", 53): "100.64.0.2"}
-    golden("host.nft", hostrules.document(settings, ("eth0",), published=published))
+    uplink = names.host_uplink("golden", "vpc-1")
+    reached: hostrules.Instances = frozenset({(uplink, "100.64.0.1", "tcp", 22), (uplink, "100.64.0.9", "tcp", 8080)})
+    ends = {uplink: Ends(own="100.64.0.9", bridge="100.64.0.10")}
+    golden("host.nft", hostrules.document(settings, ("eth0",), published=published, instances=reached, ends=ends))
     six = msgspec.structs.replace(settings, pool6="fd68:6174:6f00::/40", host_address6="fd68:6174:6f00::1")
     before, after = (hostrules.document(each, ("eth0",)).splitlines() for each in (settings, six))
     assert [line.split(" ", 4)[4] for line in after if line not in before] == [

@@ -18,7 +18,7 @@ class Entry(Part, frozen=True, kw_only=True):
     node: str
     balancer: str
     port: int
-    protocol: Literal[tcp, udp] = "tcp"
+    protocol: Literal["tcp", "udp"] = "tcp"
 
 
 class Balancer(Record, frozen=True, kw_only=True):

@@ -172,8 +172,6 @@ def _check_fixed(changed: Mapping[str, str], fixed: Mapping[str, str]) -> None:
 def _check_flows(record: TargetGroup, changed: Mapping[str, str]) -> None:
     if changed.get(flow_attributes.PROXY_PROTOCOL) == "true" and record.protocol in ("UDP", "TCP_UDP"):
         raise not_here("Proxy protocol for target groups with the protocols UDP and TCP_UDP is")
-    if changed.get(flow_attributes.PRESERVE) == "true" and record.kind == "instance":
-        raise not_here("Client IP preservation for target groups with target type 'instance' is")
     if changed.get(STICKY) == "true" and record.protocol == "TLS":
         raise invalid("Stickiness is not supported for target groups with the protocol 'TLS'")
 

@@ -112,10 +112,8 @@ def of_group(group: TargetGroup) -> Table:
 
 
 def _preserve(group: TargetGroup, datagrams: bool) -> tuple[str, Test]:
-    """Of datagrams it cannot be changed. On AWS instances see their clients by default; here they are nodes, which are
-    in no VPC and see the node that asks: "false" tells that."""
-    if group.kind == "instance":
-        return "false", BOOLEAN
+    """Of datagrams it cannot be changed; else addresses do not see their clients unless that is wished, and others do
+    unless it is not."""
     if datagrams:
         return "true", one_of("true")
-    return "true" if group.kind == "alb" else "false", BOOLEAN
+    return "false" if group.kind == "ip" else "true", BOOLEAN
