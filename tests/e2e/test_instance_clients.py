@@ -1,0 +1,135 @@
+"""Services in the network modes bridge and host, on two nodes, behind network load balancers: their containers see who
+asks, be it a task, another machine or the host, and a machine that asks itself waits in vain."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from tests.contract.network.labs import inside
+from tests.e2e.test_preserved_clients import addresses, asked, within
+from tools.instance import Instance, eventually, free_port
+from tools.machine import FIRST, Cables, Machine
+from tools.web import Web
+
+pytestmark = pytest.mark.real
+
+WHO = "#!/bin/sh\necho\necho $REMOTE_ADDR $ECS_CONTAINER_METADATA_URI_V4\n"
+ROUNDS = 8  # of requests that go to the targets in turn
+
+
+class OnBridge(Web):
+    """A task on each node. Its page says who asks, and which task was asked."""
+
+    mode = "bridge"
+    pages: Mapping[str, str] = MappingProxyType({"www/cgi-bin/who": WHO})
+
+    def __init__(self, hatoba: Instance, name: str) -> None:
+        self.hatoba, self.name, self.count = hatoba, name, 2
+        elb = hatoba.client("elbv2")
+        made = elb.create_load_balancer(Name=name, Type="network", Subnets=hatoba.subnets())
+        self.balancer = made["LoadBalancers"][0]["LoadBalancerArn"]
+        cross = {"Key": "load_balancing.cross_zone.enabled", "Value": "true"}
+        elb.modify_load_balancer_attributes(LoadBalancerArn=self.balancer, Attributes=[cross])
+        target = elb.create_target_group(
+            Name=name,
+            Protocol="TCP",
+            Port=80,
+            VpcId=hatoba.vpc(),
+            TargetType="instance",
+            HealthCheckIntervalSeconds=5,
+            HealthyThresholdCount=2,
+        )
+        self.target_group = target["TargetGroups"][0]["TargetGroupArn"]
+        delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "1"}
+        elb.modify_target_group_attributes(TargetGroupArn=self.target_group, Attributes=[delay])
+        forward = [{"Type": "forward", "TargetGroupArn": self.target_group}]
+        elb.create_listener(LoadBalancerArn=self.balancer, Protocol="TCP", Port=80, DefaultActions=forward)
+
+    def seen(self, address: str, rounds: int = ROUNDS) -> dict[str, str]:
+        """Task → whom it saw, after some rounds; "" of those who did not answer."""
+        found = (asked(address).partition(" ") for _ in range(rounds))
+        return {task: who.strip("[]").removeprefix("::ffff:") for who, _, task in found}
+
+    def preserve(self, wish: str) -> None:
+        attribute = {"Key": "preserve_client_ip.enabled", "Value": wish}
+        self.hatoba.client("elbv2").modify_target_group_attributes(
+            TargetGroupArn=self.target_group, Attributes=[attribute]
+        )
+
+
+class OnHost(OnBridge):
+    mode = "host"
+    port = free_port()
+
+
+@pytest.fixture(scope="module")
+def two_nodes() -> Iterator[Instance]:
+    with Cables() as cables, Instance(options=["--node-host", FIRST]) as hatoba, Machine(hatoba, cables, 2):
+        yield hatoba
+
+
+@pytest.fixture(scope="module")
+def client(two_nodes: Instance) -> Iterator[tuple[Path, str]]:
+    """A task of the VPC on the first node: its network namespace, and its address."""
+    ecs = two_nodes.client("ecs")
+    container = {"name": "main", "image": two_nodes.push("busybox"), "command": ["sleep", "600"]}
+    ecs.register_task_definition(
+        family="client",
+        networkMode="awsvpc",
+        requiresCompatibilities=["EC2"],
+        cpu="128",
+        memory="64",
+        containerDefinitions=[{**container, "linuxParameters": {"initProcessEnabled": True}}],
+    )
+    known: list[Any] = ecs.describe_container_instances(
+        containerInstances=ecs.list_container_instances()["containerInstanceArns"]
+    )["containerInstances"]
+    (first,) = (each["containerInstanceArn"] for each in known if each["ec2InstanceId"] != "machine-2")
+    started = ecs.start_task(
+        taskDefinition="client", containerInstances=[first], networkConfiguration=two_nodes.network(groups=[])
+    )
+    arn = started["tasks"][0]["taskArn"]
+    yield within(two_nodes, two_nodes.wait_task(arn, "RUNNING"))
+    ecs.stop_task(task=arn)
+
+
+@pytest.mark.parametrize("kind", [OnBridge, OnHost])
+def test_containers_on_two_nodes_see_who_asks(
+    two_nodes: Instance, client: tuple[Path, str], kind: type[OnBridge]
+) -> None:
+    web = kind(two_nodes, kind.mode)
+    web.create()
+    try:
+        web.steady()
+        eventually(lambda: web.targets() == ["healthy", "healthy"], 30)
+        private, public = addresses(two_nodes, web.balancer)
+        namespace, own = client
+        eventually(lambda: len(inside(namespace, lambda: web.seen(private))) == 2, 20)
+        tasks = inside(namespace, lambda: web.seen(private))
+        assert {*tasks.values()} == {own}
+        # The host is seen at its end of the way into the VPC; beside the load balancer, as that one's node.
+        host = web.seen(public)
+        assert host.keys() == tasks.keys()
+        assert all(who.startswith("100.") for who in host.values())
+        assert len({*host.values()}) == 2
+        # Another machine is seen by the task that is not on that very machine.
+        others = inside(Path(f"/run/netns/h{os.getpid()}x2"), lambda: web.seen(public, rounds=4))
+        assert {*others.values()} == {"10.98.76.2", ""}
+        assert len(others.keys() & tasks.keys()) == 1
+        eventually(lambda: len(inside(namespace, lambda: web.seen(private))) == 2, 20)
+        web.preserve("false")
+        eventually(lambda: own not in inside(namespace, lambda: web.seen(private)).values(), 20)
+        assert inside(namespace, lambda: web.seen(private)).keys() == tasks.keys()
+        web.preserve("true")
+        eventually(lambda: {*inside(namespace, lambda: web.seen(private)).values()} == {own}, 20)
+        two_nodes.kill("node")
+        eventually(lambda: web.targets() == ["healthy", "healthy"], 30)
+        assert {*inside(namespace, lambda: web.seen(private)).values()} == {own}
+    finally:
+        web.remove()
