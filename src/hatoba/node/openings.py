@@ -28,7 +28,10 @@ CLOSED = Openings()
 
 def openings(wanted: Wanted) -> Openings:
     ports = {port for group in wanted.groups for port in _ports(group)}
-    fronts = (Front(**each._asdict()) for each in fronted(wanted))
+    fronts = (
+        Front(address=f.address, port=f.port, protocol=f.protocol, balancer=f.balancer, source=f.source)
+        for f in fronted(wanted)
+    )
     return Openings(tuple(sorted(ports)), tuple(sorted(fronts)))
 
 
