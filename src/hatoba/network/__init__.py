@@ -12,6 +12,7 @@ One VPC, and how it is carried out:
     links       the ways to routers of peered VPCs      tunnel      the way to other nodes
     bridge      the node's own network                  hostports   ports of the host that lead to it
     fronts      answers to balancers' clients           returning   the ways back for them
+    hosting     ports of hosts for these                hosted      what that means (pure)
     endpoints   the platform inside of a VPC            injection   faults of an interface, carried out
     tracking    connections that lead nowhere any more
 
@@ -29,5 +30,5 @@ The host:
 
     host        its side of it all                      host6       the same, of IPv6
     hostroutes  its routes, read                        hostrules   our own table there, as nftables text
-    forwarding  the one setting that may have to change
+    forwarding  the one setting that may have to change hostends    its addresses that stand for VPCs
 """

@@ -239,6 +239,7 @@ class RealLab:
             "addresses": run(path, "ip -o -4 address") + run(path, "ip -o -6 address"),
             "routes": run(path, "ip -4 route show table all"),
             "routes6": run(path, "ip -6 route show table all"),
+            "ways": run(path, "ip rule") + run(path, "ip -6 rule"),
             "rules": rules(path),
             "settings": flags,
         }

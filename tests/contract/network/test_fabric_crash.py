@@ -22,7 +22,7 @@ import pytest
 
 from hatoba.network import names, records, syscalls
 from hatoba.network.base import Fabric, Publish, SeatSpec, VpcSpec
-from hatoba.network.beyond import Front, Gateway, Guest, Route, Routing, Subnet
+from hatoba.network.beyond import Entry, Front, Gateway, Guest, Instance, Route, Routing, Subnet
 from hatoba.network.namespace import Namespace
 from hatoba.network.netlink import Netlink
 from tests.contract.network.labs import NODES, RealLab, launch, run
@@ -96,7 +96,12 @@ async def make(fabric: Fabric) -> None:
     await fabric.ensure_address(balancer("lb", "10.0.0.20", "sg-open", public="100.80.8.2"))
     speaking = msgspec.structs.replace(peer("10.0.0.13", NODES[1]), fronting=True)
     await fabric.set_peers("vpc-1", (peer("10.0.0.12", NODES[1]), speaking))
-    await fabric.set_fronts("vpc-1", (Front(address="10.0.0.11", port=80, balancer="10.0.0.20"),))
+    here = "100.80.0.1"
+    ports = tuple(Instance(address=address, port=8080) for address in (here, NODES[1]))
+    await fabric.set_instances("vpc-1", ports)
+    spoken = (("10.0.0.11", 80), (here, 8080), (NODES[1], 8080))
+    await fabric.set_fronts("vpc-1", tuple(Front(address=a, port=p, balancer="10.0.0.20") for a, p in spoken))
+    await fabric.set_entries("vpc-1", (Entry(port=8080, balancer="10.0.0.13"),))
     await fabric.ensure_vpc(VpcSpec(id="vpc-2", cidrs=("10.2.0.0/16",), vni=2))
     await fabric.set_routing("vpc-1", ROUTING)
     await fabric.set_routing("vpc-2", Routing(peerings=("vpc-1",)))
@@ -107,6 +112,8 @@ async def make(fabric: Fabric) -> None:
 
 async def unmake(fabric: Fabric) -> None:
     await fabric.ensure_interface(task("a", "10.0.0.10", "sg-default", public="100.80.8.3"))
+    await fabric.set_entries("vpc-1", ())
+    await fabric.set_instances("vpc-1", ())
     await fabric.set_fronts("vpc-1", ())
     await fabric.set_peers("vpc-1", ())
     await fabric.set_routing("vpc-1", Routing())
@@ -207,8 +214,9 @@ async def assert_whole(lab: RealLab) -> None:
     assert await lab.reaches(0, None, SIX)
     published = await lab.listen(0, "seat", "0.0.0.0", 80)
     assert await lab.reaches(0, None, NODES[0], 8080)
-    with await transparent(lab.fabrics[0], "198.51.100.77", socket.SOCK_STREAM) as for_a_client:
-        await asyncio.wait_for(asyncio.get_running_loop().sock_connect(for_a_client, ("10.0.0.11", 80)), 5)
+    for target in (("10.0.0.11", 80), ("100.80.0.1", 8080)):
+        with await transparent(lab.fabrics[0], "198.51.100.77", socket.SOCK_STREAM) as for_a_client:
+            await asyncio.wait_for(asyncio.get_running_loop().sock_connect(for_a_client, target), 5)
     for each in (listening, public, published, six):
         each.close()
 
