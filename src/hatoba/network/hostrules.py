@@ -38,9 +38,7 @@ def table(instance: str) -> str:
 
 
 Published = Mapping[tuple[str, int], str]  # protocol and port of the host → the bridge's uplink address
-Instances = frozenset[
-    tuple[str, str, str, int]
-]  # uplink, and address, protocol and port that balancers behind it reach
+Instances = frozenset[tuple[str, str, str, int]]  # uplink; address, protocol and port that balancers behind it reach
 
 
 class _Chain(NamedTuple):

@@ -52,14 +52,11 @@ def balancer(number: int, pick: Any) -> m.Balancer:
         spec=b"%d" % (pick % 2),
         open=pick % 4 == 0,
         fronting=pick % 3 == 0,
-<<<<<<< HEAD
         inside=pick % 5 == 0,
-=======
         targets=NODES[: pick % 4],
         entries=tuple(
             m.Entry(node=node, balancer="10.0.0.9", port=80 + pick % 2) for node in NODES[: max(0, pick % 4 - 1)]
         ),
->>>>>>> 4cdf943 (Network load balancers: targets of the type instance see their clients, and each node knows by which of its ports)
     )
 
 
