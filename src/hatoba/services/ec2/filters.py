@@ -26,9 +26,9 @@ def _pattern(text: str) -> Glob:
 
 
 def _made(text: str) -> Glob:
-    """`*` is any text, `?` any character; a backslash takes the meaning from what follows it."""
+    """`*` is any text, and so are several; `?` any character; a backslash takes the meaning from what follows it."""
     wild = {"*": STAR, "?": ANY}
-    return Glob(tuple(wild.get(part) or part[-1] for part in re.findall(r"\\.|.", text, re.DOTALL)))
+    return Glob(tuple(wild.get(part[0]) or part[-1] for part in re.findall(r"\\.|\*+|.", text, re.DOTALL)))
 
 
 _remembered = lru_cache(1024)(_made)

@@ -18,7 +18,7 @@ from hatoba.services.cloudtrail.plan.things import things
 
 # Members whose names sound like secrets, and whose values are none.
 _HARMLESS = re.compile(
-    r"(next|client|clientRequest|idempotency|pagination|request|marker|sequence)_?token|grantTokens?|secret_?(arn|id|name|list)"
+    r"(next|continuation|client|clientRequest|idempotency|pagination|request|marker|sequence)_?token|grantTokens?|secret_?(arn|id|name|list)"
     r"|credentialSpec|credentialsParameter|tokenEndpoint|valueFrom|CiphertextBlob|secretOptions|rotationRole|secretArn"
     r"|(Primary|Replica)Secret|ClientSecretArn|PasswordLength|ExcludeCharacters|passwordReset|MinimumPassword|TokenId$"
     r"|RequireSymbols|secretsmanager|PasswordLastUsed|tokenVersion|SecretVersion|ServiceSpecificCredentialId|KeyMetadata"

@@ -174,7 +174,7 @@ def test_no_pattern_takes_long() -> None:
         began = time.process_time()
         document = f'{{"x": "{message}"}}' if pattern.startswith("{") else message
         assert not matches(pattern, document)
-        assert time.process_time() - began < 2
+        assert time.process_time() - began < 20  # and not for ever
 
 
 @given(
