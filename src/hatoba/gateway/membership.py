@@ -33,7 +33,7 @@ Level = tuple[tuple[str, str], ...]  # policies that count together: what each i
 class Membership(msgspec.Struct, frozen=True, kw_only=True):
     """An account's place. The levels lead from the root to the account; there are none where nothing limits."""
 
-    organization: str  # `o-…`
+    organization: str  # `o-…`; "": none, and yet something limits it
     path: str  # `o-…/r-…/ou-…/`, as aws:PrincipalOrgPaths has it
     service_control: tuple[Level, ...] = ()
     resource_control: tuple[Level, ...] = ()

@@ -18,6 +18,7 @@ from hatoba.store.store import View
 
 _TABLES: tuple[Table[Any], ...] = (model.organizations, model.units, model.accounts, model.policies)
 _KEPT = 4096  # accounts
+_CLOSED: Level = (("closed account", '{"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}'),)
 
 
 class AccountPlaces:
@@ -41,6 +42,9 @@ class AccountPlaces:
 def place_of(view: View, partition: str, number: str) -> Membership | None:
     account = model.find_account(view, partition, number)
     org = model.organization_of(view, account) if account is not None else None
+    if account is not None and account.closed is not None:
+        # Its keys are not known any more, but what they were good for once may outlive them: a registry's token.
+        return Membership(organization=org.id if org is not None else "", path="", service_control=(_CLOSED,))
     if account is None or org is None:
         return None
     levels = model.above(view, org, account)

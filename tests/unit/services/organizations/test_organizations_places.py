@@ -12,6 +12,10 @@ from hatoba.core.keys import Scope
 from hatoba.core.records import Record
 from hatoba.gateway.access import KnownKeys, root
 from hatoba.gateway.call import Principal
+from hatoba.policy.compiler import Compiler
+from hatoba.policy.decision import Applicable, decide
+from hatoba.policy.principals import Caller
+from hatoba.policy.request import Keys, Request
 from hatoba.services.organizations import model
 from hatoba.services.organizations.access import ACCESS
 from hatoba.services.organizations.identities import OfOpenAccounts
@@ -135,3 +139,24 @@ def test_keys_of_closed_accounts_are_not_known(lab: Lab) -> None:
     assert not found(DEV)
     lab.keep(model.accounts, replace(lab.account(DEV, ""), closed=1.0, organization=None))
     assert not found(DEV), "wherever it is now"
+
+
+def test_what_outlives_the_keys_of_a_closed_account_opens_nothing(lab: Lab) -> None:
+    """A registry's token is good for twelve hours, with the permissions that its owner has when it is used."""
+
+    def allowed() -> bool:
+        place = lab.places.of("aws", DEV)
+        levels = place.service_control if place is not None else ()
+        who = Caller(account=DEV, arn=f"arn:aws:iam::{DEV}:root", root=True)
+        everything = Compiler().bundle(("all", '{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}'))
+        limits = tuple(Compiler().bundle(*level) for level in levels)
+        return decide(
+            Request("ecr:BatchGetImage", "*", who, Keys()), Applicable(identity=everything, control=limits)
+        ).allowed
+
+    lab.keep(model.organizations, replace(lab.org, enabled=()))
+    assert allowed()
+    lab.keep(model.accounts, replace(lab.account(DEV, "ou-2"), closed=1.0))
+    assert not allowed()
+    lab.keep(model.accounts, replace(lab.account(DEV, ""), closed=1.0, organization=None))
+    assert not allowed(), "wherever it is now"

@@ -234,11 +234,11 @@ def _source_place(facts: Facts) -> Membership | None:
 
 
 def _organization(place: Membership | None) -> Values | None:
-    return None if place is None else (place.organization,)
+    return None if place is None or not place.organization else (place.organization,)
 
 
 def _path(place: Membership | None) -> Values | None:
-    return None if place is None else (place.path,)
+    return None if place is None or not place.path else (place.path,)
 
 
 # --- sessions
