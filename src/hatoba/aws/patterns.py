@@ -27,6 +27,8 @@ _PAIRS = re.compile(
     r"\\u[dD]8[0-9a-fA-F]{2}\\u[dD][cC][0-9a-fA-F]{2}-\\u[dD][bB][0-9a-fA-F]{2}\\u[dD][fF][0-9a-fA-F]{2}"
 )
 _LOOSE_HYPHEN = re.compile(r"(\\[wdsWDS])-(?!\])")  # [\w-_]: in Java no range, in Python an error
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
+_ASCII = {r"\w": "a-zA-Z0-9_", r"\d": "0-9"}
 _CODE_POINT = re.compile(r"\\x\{([0-9a-fA-F]+)\}")
 
 # Those that take exponential time on what nearly fits, and the same language without that. A test looks for more.
@@ -43,9 +45,10 @@ def compiled(pattern: str) -> re.Pattern[str] | None:
     pattern = _TAMED.get(pattern, pattern)
     text = _PAIRS.sub(r"\\U00010000-\\U0010ffff", pattern.replace("\ud800\udc00-\udbff\udfff", "\U00010000-\U0010ffff"))
     text = _CODE_POINT.sub(lambda found: f"\\U{int(found[1], 16):08x}", text)
+    text = _ascii(text)
     try:
         # A property alone becomes a class of its own; within a class it becomes part of it.
-        text = _IN_CLASS.sub(lambda found: _LOOSE_HYPHEN.sub(r"\1\-", _PROPERTY.sub(_class, found[0])), text)
+        text = _IN_CLASS.sub(lambda found: _PROPERTY.sub(_class, found[0]), text)
         text = _PROPERTY.sub(lambda found: f"[{_class(found)}]", text)
         with warnings.catch_warnings():
             # "Possible nested set": in Java a class within a class, in Python a bracket. Not ours to judge.
@@ -53,6 +56,24 @@ def compiled(pattern: str) -> re.Pattern[str] | None:
             return re.compile(text)
     except (re.error, FutureWarning, KeyError, OverflowError):
         return None
+
+
+def _ascii(text: str) -> str:
+    """Java's `\\w` and `\\d` are ASCII's alone: or names would be told apart that look alike, and digits be of any
+    script."""
+
+    def within(found: re.Match[str]) -> str:
+        return _ESCAPED.sub(lambda each: _ASCII.get(each[0], each[0]), _LOOSE_HYPHEN.sub(r"\1\-", found[0]))
+
+    pieces, end = [], 0
+    for found in _IN_CLASS.finditer(text):
+        pieces += [_outside(text[end : found.start()]), within(found)]
+        end = found.end()
+    return "".join([*pieces, _outside(text[end:])])
+
+
+def _outside(text: str) -> str:
+    return _ESCAPED.sub(lambda each: f"[{_ASCII[each[0]]}]" if each[0] in _ASCII else each[0], text)
 
 
 def _class(found: re.Match[str]) -> str:

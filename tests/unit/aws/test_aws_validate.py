@@ -248,3 +248,20 @@ def test_tamed_patterns_mean_the_same(name: str, value: str) -> None:
         expression = compiled(pattern)
         assert expression is not None
         assert bool(expression.fullmatch(text)) == bool(re.fullmatch(pattern, text))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "good", "bad"),
+    [
+        (r"[\w+=,.@-]+", "alice.B_1@x-y", "\u0430lice"),  # a Cyrillic letter that looks like ours
+        (r"[\w+=,.@-]+", "k", "\u212a"),  # the sign for Kelvin, which is a k in lower case
+        (r"\d{12}", "123456789012", "\u0661" * 12),
+        (r"^[\w-_]+$", "a-_", "\u00fc"),
+        (r"\w+@\w+", "a@b", "\u00fc@b"),
+        (r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*", "\u00dcnal Stra\u00dfe \u0661", "{"),
+    ],
+)
+def test_letters_and_digits_are_asciis_unless_a_property_says_more(pattern: str, good: str, bad: str) -> None:
+    found = compiled(pattern)
+    assert found is not None
+    assert (found.fullmatch(good) is not None, found.fullmatch(bad) is not None) == (True, False)
