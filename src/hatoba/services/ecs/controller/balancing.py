@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from hatoba.core.clock import Clock
 from hatoba.core.errors import AwsError
 from hatoba.fleet.model import FLEET, nodes
 from hatoba.gateway.call import Door
 from hatoba.services.ecs.model.task import Task
+from hatoba.services.ecs.plan.rollout import Plan, words
 from hatoba.services.ecs.plan.rollout.seen import where
 from hatoba.store.store import View
 
@@ -59,7 +60,23 @@ async def states(aws: Door, known: Sequence[Task], instances: Instances) -> tupl
     return found, whys
 
 
-async def register(aws: Door, joining: Sequence[Task], targets: States, instances: Instances) -> dict[str, str]:
+class Balanced(NamedTuple):
+    """What was done at the load balancers, before the transaction that takes note of it."""
+
+    joined: Sequence[Task]
+    drained_at: Mapping[str, float]  # by task: when its target is drained at the latest
+    problems: Sequence[str]  # target groups that would not have a task, in words
+
+
+async def follow(aws: Door, step: Plan, targets: States, clock: Clock, instances: Instances) -> Balanced:
+    """Registers and deregisters what a plan asks for."""
+    refused = await _register(aws, step.register, targets, instances)
+    joined = [task for task in step.register if not any(target.group in refused for target in task.targets)]
+    drained_at = await _deregister(aws, step.deregister, targets, clock, instances)
+    return Balanced(joined, drained_at, [words.not_registered(group, why) for group, why in refused.items()])
+
+
+async def _register(aws: Door, joining: Sequence[Task], targets: States, instances: Instances) -> dict[str, str]:
     """Registers them; the target groups that would not have them, and why."""
     refused: dict[str, str] = {}
     for group, places in _places(joining).items():
@@ -75,7 +92,7 @@ async def register(aws: Door, joining: Sequence[Task], targets: States, instance
     return refused
 
 
-async def deregister(
+async def _deregister(
     aws: Door, leaving: Sequence[Task], targets: States, clock: Clock, instances: Instances
 ) -> dict[str, float]:
     """By task: when its target is drained at the latest."""

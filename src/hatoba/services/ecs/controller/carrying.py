@@ -1,4 +1,5 @@
-"""What a plan says of tasks that are there, carried out in the transaction in which it was made."""
+"""What a plan says of tasks that are there, carried out in the transaction in which it was made; and which changes of
+tasks ask for a new one."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from hatoba.core.records import replace
 from hatoba.services.ecs.model.task import Task, tasks
 from hatoba.services.ecs.plan import lifecycle
 from hatoba.services.ecs.plan.rollout import Plan, moved
-from hatoba.store import Tx
+from hatoba.store import Change, Tx
 
 REST_PER_TASK = 100e-6  # seconds of rest after a pass: about ten times what a pass costs
 TRY_AGAIN = 5.0  # seconds until what a neighbour refused is asked of it again
@@ -35,10 +36,22 @@ def carry_out(tx: Tx, step: Plan, of: Key, now: float) -> None:
         tx.put(tasks, lifecycle.settle(replace(ended, counted=True), now))
 
 
-def matters(task: Task) -> tuple[Any, ...]:
-    """What a service decides by."""
+def concerns(change: Change[Task]) -> bool:
+    """What the task's service decides by has changed."""
+    before, after = change.before, change.after
+    return after is not None and bool(after.service) and (before is None or _matters(before) != _matters(after))
+
+
+def makes_room(change: Change[Task]) -> bool:
+    """The task has stopped: for whom there was no room, there may be now."""
+    before, after = change.before, change.after
+    return after is not None and after.status == "STOPPED" and (before is None or before.status != "STOPPED")
+
+
+def _matters(task: Task) -> tuple[Any, ...]:
     health = [container.health for container in task.containers]
-    return task.status, task.desired, task.leaving, task.balancing, task.lost, task.counted, health
+    own = (task.status, task.desired, task.leaving, task.balancing, task.lost, task.counted, task.protected_until)
+    return (*own, health)
 
 
 def _task(tx: Tx, id_: str, of: Key) -> Task:

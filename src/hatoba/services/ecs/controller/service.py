@@ -6,7 +6,7 @@ decides and writes everything else in one transaction, from records read in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from hatoba.core.keys import Key
@@ -15,7 +15,7 @@ from hatoba.fleet.model import Node, TargetStatus, nodes, target_statuses
 from hatoba.gateway.call import Platform
 from hatoba.reconcile import Wake
 from hatoba.services.ecs.controller import alarms, balancing, traffic
-from hatoba.services.ecs.controller.carrying import REST_PER_TASK, TRY_AGAIN, carry_out, matters, move
+from hatoba.services.ecs.controller.carrying import REST_PER_TASK, TRY_AGAIN, carry_out, concerns, makes_room, move
 from hatoba.services.ecs.controller.starting import Images, Starter
 from hatoba.services.ecs.controller.wishes import wish
 from hatoba.services.ecs.controller.zones import ZoneMap
@@ -53,11 +53,10 @@ class Given(NamedTuple):
 class Outside(NamedTuple):
     """What was asked, and what was done, before the transaction."""
 
-    joined: Sequence[Task]
-    drained_at: Mapping[str, float]
+    done: balancing.Balanced
     targets: Targets
     whys: Targets
-    problems: Sequence[str]
+    problems: Sequence[str]  # with the load balancers, in words
     images: Images
     answer: Answer | None
     given: Given | None
@@ -87,12 +86,11 @@ class ServiceController:
         return [service.key for service in self._store.all(services)]
 
     def _by_task(self, change: Change[Task]) -> Iterable[Key]:
-        before, after = change.before, change.after
-        protected = (before.protected_until if before else None) != (after.protected_until if after else None)
-        if after is not None and after.service and (before is None or protected or matters(before) != matters(after)):
+        after = change.after
+        if after is not None and after.service and concerns(change):
             yield services.key(after.scope, after.service)
-        if after is not None and after.status == "STOPPED" and (before is None or before.status != "STOPPED"):
-            yield from self._blocked()  # there is room again
+        if makes_room(change):
+            yield from self._blocked()
 
     def _by_target(self, change: Change[TargetStatus]) -> Iterable[Key]:
         record = change.after or change.before
@@ -160,15 +158,11 @@ class ServiceController:
         answer = await alarms.ask(aws, current_deployment(self._store, service), now)
         first = self._plan(self._store, service, known, targets, now, answer, whys)
         images = {id_: found for step in _starts(first) for id_, found in (await self._starter.images(step)).items()}
-        refused = await balancing.register(aws, first.register, targets, instances)
-        joined = [task for task in first.register if not any(target.group in refused for target in task.targets)]
-        clock = self._platform.clock
-        drained_at = await balancing.deregister(aws, first.deregister, targets, clock, instances)
-        problems = [words.not_registered(group, why) for group, why in refused.items()]
+        done = await balancing.follow(aws, first, targets, self._platform.clock, instances)
         unset = await traffic.weigh(self._platform, key.scope, service.arn, first.effects.weighings)
-        problems += [words.not_shifted(rule, why) for rule, why in unset.items()]
+        problems = [*done.problems, *(words.not_shifted(rule, why) for rule, why in unset.items())]
         given = Given(first.story.key, first.effects.traffic) if first.story and first.effects.traffic else None
-        outside = Outside(joined, drained_at, targets, whys, problems, images, answer, None if unset else given)
+        outside = Outside(done, targets, whys, problems, images, answer, None if unset else given)
         return self._decide(key, outside)
 
     def _plan(
@@ -194,7 +188,7 @@ class ServiceController:
             service = tx.get(services, key)
             if service is None or service.controller != "ECS":
                 return None
-            messages = move(tx, outside.joined, outside.drained_at, key, now)
+            messages = move(tx, outside.done.joined, outside.done.drained_at, key, now)
             messages += _note_traffic(tx, outside.given, now)
             story = current_deployment(tx, service)
             known = tasks_of(tx, key.scope, key.id)

@@ -6,7 +6,8 @@ deregistered is, and everything else is decided and written in one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from hatoba.core.keys import Key
 from hatoba.core.records import replace
@@ -14,7 +15,7 @@ from hatoba.fleet.model import TargetStatus, nodes, target_statuses
 from hatoba.gateway.call import Platform
 from hatoba.reconcile import Wake
 from hatoba.services.ecs.controller import balancing
-from hatoba.services.ecs.controller.carrying import REST_PER_TASK, TRY_AGAIN, carry_out, matters, move
+from hatoba.services.ecs.controller.carrying import REST_PER_TASK, TRY_AGAIN, carry_out, concerns, makes_room, move
 from hatoba.services.ecs.controller.starting import Images, Starter
 from hatoba.services.ecs.controller.zones import ZoneMap
 from hatoba.services.ecs.model.instance import instances
@@ -23,13 +24,15 @@ from hatoba.services.ecs.model.settings import Settings
 from hatoba.services.ecs.model.task import Task, tasks, tasks_of
 from hatoba.services.ecs.model.task_set import TaskSet, forget_task_set, task_set_id, task_sets
 from hatoba.services.ecs.plan import task_sets as parts
-from hatoba.services.ecs.plan.rollout import Known, Plan, plan, words
+from hatoba.services.ecs.plan.rollout import Known, Plan, plan
 from hatoba.services.ecs.plan.rollout.said import say
-from hatoba.services.ecs.plan.rollout.seen import Targets
 from hatoba.store import Change, Store, Tx
 from hatoba.store.store import View
 
-Health = tuple[Targets, Targets]  # the states of targets; what is said of those that are not well
+
+class Health(NamedTuple):
+    states: balancing.States
+    whys: balancing.States  # what is said of targets that are not well
 
 
 class TaskSetController:
@@ -60,14 +63,13 @@ class TaskSetController:
         return [s.key for s in self._store.index(task_sets, "service", (after.scope, after.id))]
 
     def _by_task(self, change: Change[Task]) -> Iterable[Key]:
-        before, after = change.before, change.after
-        protected = (before.protected_until if before else None) != (after.protected_until if after else None)
-        if after is not None and after.service and (before is None or protected or matters(before) != matters(after)):
+        after = change.after
+        if after is not None and after.service and concerns(change):
             key = task_sets.key(after.scope, task_set_id(after.service, after.deployment or ""))
             if self._store.get(task_sets, key) is not None:
                 yield key
-        if after is not None and after.status == "STOPPED" and (before is None or before.status != "STOPPED"):
-            yield from self._blocked()  # there is room again
+        if makes_room(change):
+            yield from self._blocked()
 
     def _by_target(self, change: Change[TargetStatus]) -> Iterable[Key]:
         record = change.after or change.before
@@ -90,40 +92,28 @@ class TaskSetController:
         aws = self._platform.door(key.scope, "ecs")
         await self._zones.learn(parts.alone(service, task_set))
         instances = balancing.instances_of(self._store, known)
-        health = await balancing.states(aws, known, instances)
-        targets = health[0]
+        health = Health(*await balancing.states(aws, known, instances))
         first = self._plan(self._store, service, task_set, health, self._platform.clock.now())
         images = await self._starter.images(first)
-        refused = await balancing.register(aws, first.register, targets, instances)
-        joined = [task for task in first.register if not any(target.group in refused for target in task.targets)]
-        clock = self._platform.clock
-        drained_at = await balancing.deregister(aws, first.deregister, targets, clock, instances)
-        problems = [words.not_registered(group, why) for group, why in refused.items()]
-        return self._decide(key, joined, drained_at, health, problems, images)
+        done = await balancing.follow(aws, first, health.states, self._platform.clock, instances)
+        return self._decide(key, done, health, images)
 
     def _plan(self, view: View, service: Service, task_set: TaskSet, health: Health, now: float) -> Plan:
         alone, known = parts.alone(service, task_set), _tasks(view, task_set)
         zones = self._zones.of(view, alone, known)
-        beside = Known(unchecked=self._settings.unchecked_wait, zones=zones, whys=health[1])
-        return plan(alone, known, health[0], now, beside)
+        beside = Known(unchecked=self._settings.unchecked_wait, zones=zones, whys=health.whys)
+        return plan(alone, known, health.states, now, beside)
 
-    def _decide(
-        self,
-        key: Key,
-        joined: Sequence[Task],
-        drained_at: Mapping[str, float],
-        health: Health,
-        problems: Sequence[str],
-        images: Images,
-    ) -> float | None:
+    def _decide(self, key: Key, done: balancing.Balanced, health: Health, images: Images) -> float | None:
         """In one transaction."""
+        problems = done.problems
         now = self._platform.clock.now()
         with self._store.tx() as tx:
             task_set = tx.get(task_sets, key)
             service = tx.find(services, key.scope, task_set.service) if task_set is not None else None
             if task_set is None or service is None:
                 return None
-            messages = move(tx, joined, drained_at, key, now)
+            messages = move(tx, done.joined, done.drained_at, key, now)
             step = self._plan(tx, service, task_set, health, now)
             carry_out(tx, step, key, now)
             planned, told = self._starter.start(tx, step, images, now)
