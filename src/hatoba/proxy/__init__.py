@@ -14,7 +14,7 @@ What Envoy is told (pure):
     rewrites    what it changes                         sticky      clients that stay with a target
     pages       answers of the balancer's own           screening   what happens to every request before rules
     clusters    targets                                 flows       targets of network balancers
-    preserving  whose connections keep their clients' addresses
+    forwarding  which of them get a client's flow       preserving  whose connections keep their clients' addresses
     accesslog, connectionlog, flowlog   what is noted of requests, of connections, of those of network balancers
     trace       the trace header; `tracer` finds the module that writes it
 

@@ -39,7 +39,7 @@ from hatoba.proxy.clusters import (
     source,
     unverified_tls,
 )
-from hatoba.proxy.preserving import shares
+from hatoba.proxy.forwarding import shares
 from hatoba.proxy.resource import Resource, packed, remembered, resource
 
 _MATCH = "envoy.transport_socket_match"
@@ -62,8 +62,9 @@ def resources(
     health: Mapping[str, Mapping[str, Health]],
 ) -> Iterator[Resource]:
     """Cluster and endpoints of each of the listener's sockets."""
-    sticky = any(group.attributes.sticky_source for group, _ in shares(listener, groups))
     for address, _ in sockets(balancer):
+        forwarded = shares(listener, groups, ":" in address)
+        sticky = any(group.attributes.sticky_source for group, _ in forwarded)
         own = (address, *(each for each in balancer.addresses if each != address))
         yield cluster(names.flows(balancer.id, listener.id, address), own, sticky)
     yield from endpoints(balancer, listener, groups, health)
@@ -75,8 +76,8 @@ def endpoints(
     groups: Mapping[str, TargetGroup],
     health: Mapping[str, Mapping[str, Health]],
 ) -> Iterator[Resource]:
-    forwarded = shares(listener, groups)
     for address, zone in sockets(balancer):
+        forwarded = shares(listener, groups, ":" in address)
         parts = tuple(_part(group, weight, zone, health.get(group.id, {})) for group, weight in forwarded)
         yield _endpoints(names.flows(balancer.id, listener.id, address), zone, parts)
 

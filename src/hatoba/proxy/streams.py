@@ -23,7 +23,7 @@ from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 from xds.core.v3.extension_pb2 import TypedExtensionConfig
 from xds.type.matcher.v3.matcher_pb2 import Matcher
 
-from hatoba.proxy import flowlog, flows, names, preserving, tls
+from hatoba.proxy import flowlog, flows, forwarding, names, preserving, tls
 from hatoba.proxy.base import Balancer, Forward, Listener, TargetGroup
 from hatoba.proxy.clusters import BUFFER, duration
 from hatoba.proxy.resource import Resource, packed, remembered, resource
@@ -40,19 +40,18 @@ def unsupported(listener: Listener) -> str | None:
         return f"Network load balancers have no listeners for {listener.protocol}."
     if listener.protocol == "TLS" and listener.tls is None:
         return "A TLS listener has no certificate."
-    if not isinstance(listener.default, Forward) or listener.rules:
-        return "Listeners of network load balancers forward, whatever comes."
+    if not isinstance(listener.default, Forward) or not all(map(forwarding.can, listener.rules)):
+        return "Listeners of network load balancers forward, by the family of the client's address at most."
     return None
 
 
 def listeners(balancer: Balancer, listener: Listener, groups: Mapping[str, TargetGroup]) -> Iterator[Resource]:
-    forwarded = preserving.shares(listener, groups)
-    preserved = preserving.by_connections(forwarded)
     for address, _ in flows.sockets(balancer):
-        name = names.flows(balancer.id, listener.id, address)
-        alike = preserving.alike(address, forwarded)
+        name, six = names.flows(balancer.id, listener.id, address), ":" in address
+        forwarded = forwarding.shares(listener, groups, six)
+        alike, preserved = forwarding.alike(six, forwarded), preserving.by_connections(forwarded)
         # Datagrams of IPv6 would have no address towards targets of IPv4; those of IPv4 have one of a prefix.
-        if listener.protocol in ("UDP", "TCP_UDP") and (alike or ":" not in address):
+        if listener.protocol in ("UDP", "TCP_UDP") and (alike or not six):
             yield _udp(balancer.id, name, address, listener.port, alike)
         if listener.protocol != "UDP":
             yield _tcp(balancer.id, name, address, _plain(listener), preserved and alike, balancer.access_log)

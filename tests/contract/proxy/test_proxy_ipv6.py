@@ -27,6 +27,7 @@ from hatoba.proxy.base import (
     TargetGroup,
     Wanted,
 )
+from hatoba.proxy.forwarding import EVERYBODY
 from tests.contract.proxy.proxy_rigs import Namespace, RealRig, read_text
 
 pytestmark = pytest.mark.real
@@ -158,6 +159,26 @@ async def test_clients_of_ipv6_are_seen_by_targets_of_ipv6(rig: RealRig) -> None
     for address, own, seen in ((OWN6, CLIENT6, CLIENT6), (OWN, CLIENT, OWN6)):
         assert (await get(rig, address, own=own)).startswith("HTTP/1.1 200")
         assert asked[-1] == f"request {seen}"
+
+
+async def test_by_a_rule_clients_of_each_family_are_seen_by_targets_of_their_own(rig: RealRig) -> None:
+    four, six = await serve(rig, "127.0.0.1", 9000), await serve(rig, TARGET6, 9000)
+    first = group("127.0.0.1", kind="network", preserve_source=True)
+    second = replace(group(TARGET6, kind="network", preserve_source=True), id="six")
+    plain = balanced(first, kind="network")
+    rule = Rule(id="r", priority=1, conditions=(EVERYBODY[True],), action=Forward(shares=(Share(group="six"),)))
+    (balancer,) = plain.balancers
+    (listener,) = balancer.listeners
+    ruled = replace(balancer, listeners=(replace(listener, rules=(rule,)),))
+    await rig.proxy.apply(Wanted(balancers=(ruled,), groups=(first, second)))
+    await rig.facts.until(rig.proxy, "web", {"127.0.0.1": "healthy"})
+    await rig.facts.until(rig.proxy, "six", {TARGET6: "healthy"})
+    for address, own in ((OWN, CLIENT), (OWN6, CLIENT6)):
+        assert (await get(rig, address, own=own)).startswith("HTTP/1.1 200")
+    assert (four[-1], six[-1]) == (f"request {CLIENT}", f"request {CLIENT6}")
+    await rig.proxy.apply(plain)
+    assert (await get(rig, OWN6, own=CLIENT6)).startswith("HTTP/1.1 200")
+    assert four[-1] == f"request {OWN}", "of the other family, it has no address there"
 
 
 def datagrams(*addresses: str) -> Wanted:

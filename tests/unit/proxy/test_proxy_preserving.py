@@ -11,11 +11,13 @@ from hatoba.proxy.base import (
     GroupAttributes,
     Listener,
     Protocol,
+    Rule,
     Share,
     Target,
     TargetGroup,
     Wanted,
 )
+from hatoba.proxy.forwarding import EVERYBODY
 from hatoba.proxy.preserving import fronted, speaks
 
 OWN = "10.0.0.5"
@@ -82,3 +84,15 @@ def test_datagrams_of_the_other_family_have_an_address_of_the_first_prefix() -> 
     for six, address in enumerate(("10.0.0.9", "fd00::9")):
         found = fronted(Wanted(balancers=(balancer,), groups=(group("g", True, address, six=bool(six)),)))
         assert {each.protocol: each.source for each in found} == {"tcp": "", "udp": "fd00::5:0:0:1" if six else ""}
+
+
+def test_by_rules_clients_of_both_families_are_seen_each_by_its_own_targets() -> None:
+    rule = Rule(id="r", priority=1, conditions=(EVERYBODY[True],), action=Forward(shares=(Share(group="six"),)))
+    four = Forward(shares=(Share(group="four"),))
+    listener = Listener(id="l", port=53, protocol="TCP_UDP", default=four, rules=(rule,))
+    balancer = Balancer(id="net/x", kind="network", addresses=(OWN, "fd00::5"), listeners=(listener,))
+    groups = (group("four", True, "10.0.0.9"), group("six", True, "fd00::9", six=True))
+    found = fronted(Wanted(balancers=(balancer,), groups=groups))
+    assert {(each.address, each.protocol) for each in found} == {
+        (address, protocol) for address in ("10.0.0.9", "fd00::9") for protocol in ("tcp", "udp")
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from envoy.config.listener.v3.listener_pb2 import Listener as ListenerMessage
 from envoy.extensions.filters.udp.udp_proxy.v3.udp_proxy_pb2 import UdpProxyConfig
 from msgspec.structs import replace
@@ -16,7 +17,9 @@ from hatoba.proxy.base import (
     GroupAttributes,
     HealthCheck,
     Listener,
+    Rule,
     Share,
+    SourceIn,
     Target,
     TargetGroup,
     TargetKey,
@@ -24,6 +27,7 @@ from hatoba.proxy.base import (
     Wanted,
 )
 from hatoba.proxy.ending import Place, dropped, unhealthy
+from hatoba.proxy.forwarding import EVERYBODY
 from hatoba.proxy.health import HEALTHY, TimedOut
 from hatoba.proxy.health import unhealthy as sick
 from hatoba.proxy.resource import KINDS
@@ -44,6 +48,13 @@ def balancer(*listeners: Listener) -> Balancer:
 
 def to(*shares: tuple[str, int]) -> Forward:
     return Forward(shares=tuple(Share(group=group, weight=weight) for group, weight in shares))
+
+
+FOUR, SIX, TEN = EVERYBODY[False], EVERYBODY[True], SourceIn(values=("10.0.0.0/8",))
+
+
+def ruled(*rules: Rule) -> Listener:
+    return Listener(id="l", port=53, protocol="TCP_UDP", default=to(("near", 1)), rules=rules)
 
 
 NEAR = TargetGroup(
@@ -106,6 +117,11 @@ def test_the_targets_of_network_balancers_are_checked_too() -> None:
         (Listener(id="l", port=1, protocol="HTTP", default=to(("near", 1))), "no listeners for HTTP"),
         (Listener(id="l", port=1, protocol="TLS", default=to(("near", 1))), "no certificate"),
         (Listener(id="l", port=1, protocol="TCP", default=FixedResponse(status=200)), "forward"),
+        (
+            ruled(Rule(id="r", priority=1, conditions=(SourceIn(values=("10.0.0.0/8",)),), action=to(("near", 1)))),
+            "family",
+        ),
+        (ruled(Rule(id="r", priority=1, conditions=(SIX,), action=FixedResponse(status=200))), "family"),
     ],
 )
 def test_what_cannot_be_carried_out_is_told(listener: Listener, why: str) -> None:
@@ -175,3 +191,37 @@ def test_clients_are_seen_by_targets_of_their_own_family() -> None:
         ("six", "udp", True),
         ("six", "tcp", True),
     ]
+
+
+def test_clients_of_each_family_get_what_the_first_rule_for_them_says() -> None:
+    """Else what the default action says; other rules, weights and groups touch no socket of the other family."""
+    dual = replace(balancer(), addresses=("10.0.0.5", "fd00::5"), zones=("a", "a"))
+    six = replace(WIDE, id="six", protocol="TCP_UDP", six=True)
+    groups = {each.id: each for each in (NEAR, WIDE, six)}
+    late = Rule(id="late", priority=9, conditions=(SIX,), action=to(("wide", 1)))
+    first = Rule(id="first", priority=3, conditions=(SIX,), action=to(("six", 2), ("wide", 0)))
+
+    def behind(*rules: Rule) -> dict[str, list[str]]:
+        found = snapshot(_dual(dual, groups, *rules), {})
+        return {
+            name.rpartition("|")[2]: [
+                each.locality.zone for each in ClusterLoadAssignment.FromString(made.body).endpoints
+            ]
+            for name, made in found["endpoints"].items()
+        }
+
+    assert behind() == {"10.0.0.5": ["near"], "fd00::5": ["near"]}
+    assert behind(late) == {"10.0.0.5": ["near"], "fd00::5": ["wide"]}
+    assert behind(late, first) == {"10.0.0.5": ["near"], "fd00::5": ["six"]}
+    assert behind(replace(late, conditions=(FOUR,)), first) == {"10.0.0.5": ["wide"], "fd00::5": ["six"]}
+    opened = [name.rpartition("|") for name in snapshot(_dual(dual, groups, first), {})["listener"]]
+    assert [(name[-4:], kind) for name, _, kind in opened] == [
+        ("10.0.0.5"[-4:], "udp"),
+        ("10.0.0.5"[-4:], "tcp"),
+        ("fd00::5"[-4:], "udp"),
+        ("fd00::5"[-4:], "tcp"),
+    ]
+
+
+def _dual(dual: Balancer, groups: dict[str, TargetGroup], *rules: Rule) -> Wanted:
+    return Wanted(balancers=(replace(dual, listeners=(ruled(*rules),)),), groups=tuple(groups.values()))

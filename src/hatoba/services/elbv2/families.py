@@ -1,8 +1,8 @@
 """What goes together of the two families of addresses: of a load balancer, its listeners, and the groups behind it.
 
 A group's targets are all of one family, and so are all groups of an action. Groups of IPv6 need a load balancer that
-has IPv6 addresses itself. Datagrams need one that has none, or else targets of IPv6, and prefixes from which clients of
-IPv4 are spoken for.
+has IPv6 addresses itself, and so do rules of network load balancers. Datagrams need one that has none; or else prefixes
+from which clients of IPv4 are spoken for, and targets of IPv6, but for what a rule has IPv4 clients' alone.
 
 Source: the user guides, "Target groups", "IP address type"; "Network Load Balancers", "IP address type", "Create a
 Network Load Balancer" and "Create a listener".
@@ -17,7 +17,8 @@ from hatoba.core.errors import AwsError
 from hatoba.services.elbv2.carried import groups_in_use
 from hatoba.services.elbv2.model.balancer import IpType, Kind, LoadBalancer
 from hatoba.services.elbv2.model.group import TargetGroup, group_by_arn
-from hatoba.services.elbv2.model.listener import groups_of, listeners_of
+from hatoba.services.elbv2.model.listener import Condition, groups_of, listeners_of, rules_of
+from hatoba.services.elbv2.plan.conditions import family
 from hatoba.store.store import View
 
 _DATAGRAMS = ("UDP", "TCP_UDP")
@@ -43,14 +44,20 @@ def check_families(view: View, balancer: LoadBalancer, wanted: IpType, prefixes:
         check_protocol(listener.protocol, wanted, prefixes)
         behind = (group_by_arn(view, arn) for arn in groups_of(listener.default))
         _check_datagrams(listener.protocol, wanted, [group for group in behind if group is not None])
+        if balancer.kind == "network" and wanted == "ipv4" and rules_of(view, listener):
+            raise _wrong("Network Load Balancers whose listeners have rules must have the IP address type 'dualstack'")
 
 
-def check_behind(protocol: str, groups: Sequence[TargetGroup], balancer: LoadBalancer) -> None:
-    """Before a listener forwards to these. Raises InvalidConfigurationRequest."""
+def check_behind(
+    protocol: str, groups: Sequence[TargetGroup], balancer: LoadBalancer, conditions: Sequence[Condition]
+) -> None:
+    """Before a listener, or a rule of it with these conditions, forwards to these. Raises
+    InvalidConfigurationRequest."""
     _check_groups(groups, balancer.ip_type)
     if len({group.ip_type for group in groups}) > 1:
         raise _wrong("All target groups of an action must have the same IP address type")
-    _check_datagrams(protocol, balancer.ip_type, groups)
+    if not any(family(condition) == "ipv4" for condition in conditions):
+        _check_datagrams(protocol, balancer.ip_type, groups)
 
 
 def _check_groups(groups: Sequence[TargetGroup], ip_type: IpType) -> None:

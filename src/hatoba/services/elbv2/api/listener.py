@@ -2,11 +2,14 @@
 
 What stands behind one has to go with what it speaks, and with the kind of its load balancer. A load balancer has one at
 a port, whatever it speaks.
+
+What a listener does is asked of its rules, too (`api/rule`), by `check_action`; of a listener that comes to speak
+something else they are asked again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from hatoba.aws.shapes import elbv2 as t
 from hatoba.core.errors import AwsError
@@ -33,6 +36,7 @@ from hatoba.services.elbv2.model.balancer import LoadBalancer
 from hatoba.services.elbv2.model.group import targets
 from hatoba.services.elbv2.model.listener import (
     Action,
+    Condition,
     Listener,
     balancer_of,
     forget_listener,
@@ -49,13 +53,15 @@ from hatoba.store.store import View
 _MOST_LISTENERS = 50
 
 
-def check_forward(view: View, call: Call, action: Action, balancer: LoadBalancer, protocol: str) -> None:
+def _check_forward(
+    view: View, call: Call, action: Action, balancer: LoadBalancer, protocol: str, conditions: Sequence[Condition]
+) -> None:
     """The groups of an action must exist, go with what the listener speaks, be in the load balancer's VPC, and belong
-    to no other load balancer."""
+    to no other load balancer. `conditions`: of the rule that has it."""
     groups = {arn: the_group(view, call, arn) for arn in groups_of(action)}
     for arn, group in groups.items():
         kinds.check_behind(protocol, group)
-        check_behind(protocol, [*groups.values()], balancer)
+        check_behind(protocol, [*groups.values()], balancer, conditions)
         if group.vpc != balancer.vpc:
             raise invalid(f"Target group '{arn}' is not in the load balancer's VPC '{balancer.vpc}'")
         if protocol == "HTTP" and group.speaks == "GRPC":
@@ -68,8 +74,11 @@ def check_forward(view: View, call: Call, action: Action, balancer: LoadBalancer
             )
 
 
-def _check_action(view: View, call: Call, action: Action, balancer: LoadBalancer, protocol: str) -> None:
-    """What a listener does goes with the kind of its load balancer, and with its addresses."""
+def check_action(
+    view: View, call: Call, action: Action, balancer: LoadBalancer, protocol: str, conditions: Sequence[Condition] = ()
+) -> None:
+    """What a listener does, or a rule of it with these conditions, goes with the kind of its load balancer, and with
+    its addresses."""
     check_protocol(protocol, balancer.ip_type, balancer.prefixes)
     if balancer.kind != "application" and action["Type"] != "forward":
         raise t.InvalidLoadBalancerActionException(
@@ -79,7 +88,7 @@ def _check_action(view: View, call: Call, action: Action, balancer: LoadBalancer
         raise t.InvalidLoadBalancerActionException(
             f"Target group stickiness is not supported for {kinds.NOUNS[balancer.kind]}"
         )
-    check_forward(view, call, action, balancer, protocol)
+    _check_forward(view, call, action, balancer, protocol, conditions)
 
 
 def _check_trust(view: View, call: Call, wanted: security.Security) -> None:
@@ -102,7 +111,7 @@ async def create_listener(req: t.CreateListenerInput, call: Call) -> t.CreateLis
     with call.tx() as tx:
         balancer = the_balancer(tx, call, req["LoadBalancerArn"])
         _check_trust(tx, call, wanted)
-        _check_action(tx, call, action, balancer, wanted.protocol)
+        check_action(tx, call, action, balancer, wanted.protocol)
         others = listeners_of(tx, balancer)
         record = next((other for other in others if other.port == port), None)
         if record is None:
@@ -185,7 +194,10 @@ async def modify_listener(req: t.ModifyListenerInput, call: Call) -> t.ModifyLis
             action = actions.checked(rest)
         for wants in (first, *(rule.authentication for rule in rules_of(tx, record))):
             authentication.check_protocol(wants, wanted.protocol)
-        _check_action(tx, call, action, balancer, wanted.protocol)
+        check_action(tx, call, action, balancer, wanted.protocol)
+        if balancer.kind == "network" and wanted.protocol != record.protocol:
+            for rule in rules_of(tx, record):
+                check_action(tx, call, rule.action, balancer, wanted.protocol, rule.conditions)
         ids = {arn: id_ for arn, id_ in {**record.ids, **ids}.items() if arn in wanted.certificates}
         changed = replace(record, port=port, default=action, authentication=first, ids=ids, **wanted._asdict())
         record = tx.put(listeners, changed)

@@ -8,7 +8,7 @@ from hatoba.aws.shapes import elbv2 as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.elbv2 import signing, views
-from hatoba.services.elbv2.api.listener import check_forward
+from hatoba.services.elbv2.api.listener import check_action
 from hatoba.services.elbv2.api.room import checked_tags, elbv2, next_marker, page, tag, the_listener, the_rule
 from hatoba.services.elbv2.carried import publish, publish_all
 from hatoba.services.elbv2.model.listener import (
@@ -59,8 +59,10 @@ async def create_rule(req: t.CreateRuleInput, call: Call) -> t.CreateRuleOutput:
         listener = the_listener(tx, call, req["ListenerArn"])
         balancer = balancer_of(tx, listener)
         kinds.check_rules(balancer)
+        conditions.check_kind(wanted, balancer.kind)
+        transforms.check_kind(changed, balancer.kind)
         authentication.check_protocol(first, listener.protocol)
-        check_forward(tx, call, action, balancer, listener.protocol)
+        check_action(tx, call, action, balancer, listener.protocol, wanted)
         others = rules_of(tx, listener)
         if any(other.priority == req["Priority"] for other in others):
             raise _in_use(req["Priority"])
@@ -121,11 +123,17 @@ async def modify_rule(req: t.ModifyRuleInput, call: Call) -> t.ModifyRuleOutput:
             first, rest = authentication.split(req["Actions"], record.authentication)
             action = actions.checked(rest)
             authentication.check_protocol(first, listener.protocol)
-            check_forward(tx, call, action, balancer, listener.protocol)
+        known = wanted or record.conditions
+        conditions.check_kind(known, balancer.kind)
+        transforms.check_kind(changed, balancer.kind)
+        try:
+            check_action(tx, call, action, balancer, listener.protocol, known)
+        except t.InvalidConfigurationRequestException as error:  # which this operation does not declare
+            raise invalid(error.message) from error
         kept = () if req.get("ResetTransforms") else record.transforms
         record = replace(
             record,
-            conditions=wanted or record.conditions,
+            conditions=known,
             action=action,
             transforms=changed or kept,
             authentication=first,

@@ -12,6 +12,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from hatoba.proxy import base as proxy
+from hatoba.proxy.forwarding import EVERYBODY
 from hatoba.services.elbv2.model.listener import Condition
 from hatoba.services.elbv2.plan import expressions
 from hatoba.services.elbv2.plan.errors import invalid
@@ -61,6 +62,8 @@ def _checked(condition: Mapping[str, Any]) -> Condition:
     config: Mapping[str, Any] = condition.get(name) or {}
     if any(other in condition for other in _CONFIGS.values() if other != name):
         raise invalid(f"A condition with the field '{field}' has a configuration of another field")
+    if field == "source-ip" and "IpAddressType" in config:
+        return _of_family(condition, config)
     if condition.get("Values") and field not in _OLDER:
         raise invalid(f"You must specify {name} for a condition with the field '{field}'")
     values = _given("Values", field, condition, config)
@@ -81,6 +84,31 @@ def _checked(condition: Mapping[str, Any]) -> Condition:
     if field in _OLDER:
         complete["Values"] = values
     return _named(complete, name, config)
+
+
+def _of_family(condition: Mapping[str, Any], config: Mapping[str, Any]) -> Condition:
+    if condition.get("Values") or condition.get("RegexValues") or config.get("Values"):
+        raise invalid("You cannot provide both Values and IpAddressType for a condition with the field 'source-ip'")
+    return {"Field": "source-ip", "SourceIpConfig": {"IpAddressType": config["IpAddressType"]}}
+
+
+def check_kind(conditions: Sequence[Condition], kind: str) -> None:
+    """Rules of network load balancers look at the family of a client's address, and nothing else; others do not.
+    Raises ValidationError."""
+    by_family = [family(condition) is not None for condition in conditions]
+    if kind == "network" and not all(by_family):
+        raise invalid(
+            "Rules of Network Load Balancers must have a condition with the field 'source-ip' and an IpAddressType, "
+            "and no others"
+        )
+    if kind != "network" and any(by_family):
+        raise invalid("IpAddressType can be specified for rules of Network Load Balancers only")
+
+
+def family(condition: Condition) -> str | None:
+    """ "ipv4" or "ipv6", of one that looks at that only."""
+    found: str | None = condition.get("SourceIpConfig", {}).get("IpAddressType")
+    return found
 
 
 def _given(member: str, field: str, condition: Mapping[str, Any], config: Mapping[str, Any]) -> list[Any]:
@@ -148,7 +176,7 @@ def _pair(value: Mapping[str, Any]) -> dict[str, str]:
 
 def _values(condition: Condition) -> Sequence[Any]:
     config = condition[_CONFIGS[condition["Field"]]]
-    values: Sequence[Any] = config.get("Values") or config["RegexValues"]
+    values: Sequence[Any] = config.get("Values") or config.get("RegexValues") or ()
     return values
 
 
@@ -174,6 +202,8 @@ def proxied(condition: Condition) -> proxy.Condition:
             return proxy.MethodIs(values=values)
         case "query-string":
             return proxy.QueryHas(values=tuple((value.get("Key", ""), value["Value"]) for value in values))
+        case "source-ip" if (of := family(condition)) is not None:
+            return EVERYBODY[of == "ipv6"]
         case "source-ip":
             return proxy.SourceIn(values=values)
         case "http-header":

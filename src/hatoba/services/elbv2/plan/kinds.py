@@ -69,6 +69,11 @@ def check_behind(protocol: str, group: TargetGroup) -> None:
 
 
 def check_rules(balancer: LoadBalancer) -> None:
-    """Only application load balancers have rules beside the default one. Raises UnsupportedProtocol."""
-    if balancer.kind != "application":
+    """Rules beside the default one are for application load balancers, and network ones with addresses of both
+    families. Raises UnsupportedProtocol."""
+    if balancer.kind == "network" and balancer.ip_type != "dualstack":
+        raise t.UnsupportedProtocolException(
+            f"Rules are not supported for Network Load Balancers with the IP address type '{balancer.ip_type}'"
+        )
+    if balancer.kind == "gateway":
         raise t.UnsupportedProtocolException(f"Rules are not supported for {NOUNS[balancer.kind]}")

@@ -27,6 +27,12 @@ def checked(transforms: Sequence[Mapping[str, Any]]) -> tuple[Transform, ...]:
     return complete
 
 
+def check_kind(transforms: Sequence[Transform], kind: str) -> None:
+    """Only requests can be rewritten. Raises ValidationError."""
+    if transforms and kind != "application":
+        raise invalid("Transforms can be specified for rules of Application Load Balancers only")
+
+
 def _checked(transform: Mapping[str, Any]) -> Transform:
     kind = transform["Type"]
     name = _CONFIGS[kind]
