@@ -261,6 +261,7 @@ def test_blocks_that_a_vpc_may_not_have_as_well(ec2: Any, vpc: str) -> None:
         "The CIDR '10.0.7.0/24' overlaps 10.0.0.0/16, another block of the VPC."
     )
     wrong("InvalidVpc.Range", "10.0.0.0/8")
+    assert wrong("InvalidVpc.Range", "172.16.0.0/16").startswith("The CIDR '172.16.0.0/16' is restricted. Use a CIDR")
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
     ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
     (table,) = ec2.describe_route_tables(Filters=by("vpc-id", vpc))["RouteTables"]

@@ -18,6 +18,7 @@ from hatoba.services.ec2.model.errors import invalid, missing, not_found
 from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.ec2.model.network import Block, Vpc, put_vpc, subnets, the_vpc, vpcs
 from hatoba.services.ec2.model.peering import overlap, peerings, present
+from hatoba.services.ec2.model.ranges import restricted
 from hatoba.services.ec2.model.routes import LOCAL, local_route, route_tables
 from hatoba.store import Tx
 from hatoba.store.store import View
@@ -61,6 +62,13 @@ def _check(view: View, vpc: Vpc, cidr: IPv4Network) -> None:
     for known in vpc.cidrs:
         if cidr.overlaps(IPv4Network(known)):
             raise invalid(f"The CIDR '{cidr}' overlaps {known}, another block of the VPC.", "InvalidVpc.Range")
+    if restricted([IPv4Network(known) for known in vpc.cidrs], cidr):
+        raise invalid(
+            f"The CIDR '{cidr}' is restricted. Use a CIDR from the same private address range as the current VPC CIDR, "
+            "or use a publicly-routable CIDR. For additional restrictions, see "
+            "https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html",
+            "InvalidVpc.Range",
+        )
     for known_peering in view.index(peerings, "vpc", vpc.id):
         peering = present(view, known_peering)
         far = peering.accepter if peering.requester.vpc == vpc.id else peering.requester
