@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 PERIOD = 300.0
 MOST_BYTES = 256 * 1024 * 1024  # that one balancer's files may have while nobody takes them; the oldest go first
 PART_BYTES = 8 * 1024 * 1024  # of what Envoy has written, that become one file
+_ALONE = threading.RLock()  # a thread goes on when who waits for it is cancelled, and two would make one file
 NOWHERE = "0.0.0.0"  # of a balancer that is gone, and left no word of its address
 _ASIDE = re.compile(r"(?P<stem>.+)\.json\.(?P<at>[0-9]+)(?:@(?P<address>[0-9a-f.:]+))?\.aside")
 
@@ -42,12 +44,13 @@ def prepare(folder: Path) -> None:
 def finish(folder: Path) -> list[Path]:
     """What was put aside before becomes files of their own. Blocks; belongs into a thread."""
     made: list[Path] = []
-    for file in sorted((folder / "raw").glob("*.aside")):
-        found = _ASIDE.fullmatch(file.name)
-        known = whose(found["stem"]) if found is not None else None
-        if found is not None and known is not None and file.stat().st_size:
-            made += _kept(folder, found, known, file)
-        file.unlink()
+    with _ALONE:
+        for file in sorted((folder / "raw").glob("*.aside")):
+            found = _ASIDE.fullmatch(file.name)
+            known = whose(found["stem"]) if found is not None else None
+            if found is not None and known is not None and file.stat().st_size:
+                made += _kept(folder, found, known, file)
+            file.unlink()
     return made
 
 
@@ -62,9 +65,10 @@ def put_aside(folder: Path, now: float, addresses: Mapping[str, str]) -> bool:
 
 def settle(folder: Path, now: float, addresses: Mapping[str, str]) -> list[Path]:
     """All that is there becomes files. Only where nothing writes any more."""
-    before = finish(folder)
-    put_aside(folder, now, addresses)
-    return [*before, *finish(folder)]
+    with _ALONE:
+        before = finish(folder)
+        put_aside(folder, now, addresses)
+        return [*before, *finish(folder)]
 
 
 def waiting(folder: Path) -> list[Path]:

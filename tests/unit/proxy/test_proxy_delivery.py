@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import shlex
+import threading
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,34 @@ def test_much_becomes_several_files_that_are_cut_at_the_same_places_each_time(
     wrote(tmp_path, *lines)
     delivery.put_aside(tmp_path, NOW, AT)
     assert {file.name: file.read_bytes() for file in delivery.finish(tmp_path)} == first
+
+
+def test_files_are_made_by_one_at_a_time_also_when_the_first_is_not_waited_for_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy that ends while it makes them makes the rest at once."""
+    wrote(tmp_path, json.dumps(RAW) + "\n")
+    delivery.put_aside(tmp_path, NOW, AT)
+    reached, go = threading.Event(), threading.Event()
+    fsync = os.fsync
+
+    def slow(descriptor: int) -> None:
+        reached.set()
+        go.wait(5)
+        fsync(descriptor)
+
+    monkeypatch.setattr(delivery.os, "fsync", slow)
+    first = threading.Thread(target=delivery.finish, args=(tmp_path,))
+    first.start()
+    assert reached.wait(5)
+    made: list[list[Path]] = []
+    second = threading.Thread(target=lambda: made.append(delivery.settle(tmp_path, NOW + 1, AT)))
+    second.start()
+    go.set()
+    first.join()
+    second.join()
+    assert made == [[]], "the first has made it"
+    assert kept(tmp_path) == [line(RAW)]
 
 
 def kept_in_order(folder: Path) -> list[str]:
