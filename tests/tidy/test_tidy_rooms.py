@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from hatoba.aws import models
 from hatoba.aws.shapes._scope import TYPED
 from hatoba.gateway.room import snake
 from hatoba.node.memory import held_table, item_table, position_table
-from tests.tidy.tree import PACKAGE, ROOT
+from tests.tidy.tree import PACKAGE, ROOT, name, text
 from tools.parity import PARITY, parity
 
 BY_NAME = {room.service.name: room for room in ROOMS}
@@ -47,6 +48,16 @@ def test_every_room_is_wired() -> None:
 def test_every_room_explains_itself() -> None:
     folders = [path.parent for path in (PACKAGE / "services").glob("*/__init__.py")]
     assert [folder.name for folder in folders if not (folder / "README.md").is_file()] == []
+
+
+@pytest.mark.parametrize(
+    "folder", sorted(path.parent for path in (PACKAGE / "services").glob("*/__init__.py")), ids=name
+)
+def test_a_room_says_what_its_files_are(folder: Path) -> None:
+    """Each of them is in its README, or else where its folder begins."""
+    there = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
+    said = set(re.findall(r"\w+", text(folder / "README.md") + text(folder / "__init__.py")))
+    assert there - said - {"__init__"} == set()
 
 
 def test_tables_have_names_of_their_own() -> None:
