@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import itertools
 import json
 from collections.abc import Iterator
@@ -158,6 +159,13 @@ def test_what_a_token_must_say(world: World) -> None:
     world.role()
     for claims, code, words in MUST_SAY:
         assert world.refused(code, world.token(**claims)).startswith(words), claims
+
+
+def test_a_token_that_is_nested_deeper_than_anybody_reads(world: World) -> None:
+    """Strangers send it: it is their mistake, and none of ours."""
+    deep = base64.urlsafe_b64encode(b"[" * 14_000).decode().rstrip("=")
+    world.role()
+    assert world.refused("InvalidIdentityToken", f"{deep}.e30.x")
 
 
 def test_only_the_providers_key_counts(world: World) -> None:

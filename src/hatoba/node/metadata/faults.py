@@ -116,7 +116,7 @@ def parse(kind: str, body: bytes) -> Fault:
         raise _refused("required request body is missing")
     try:
         return msgspec.json.decode(body, type=_SHAPES[kind]).fault()
-    except msgspec.DecodeError as error:  # broken JSON, or valid JSON of another shape
+    except (msgspec.DecodeError, RecursionError) as error:  # broken JSON, or valid JSON of another shape
         raise _refused(str(error)) from None
 
 

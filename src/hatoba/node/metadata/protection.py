@@ -51,7 +51,7 @@ def wanted(workload: Workload, state: bytes | None) -> tuple[Operation, dict[str
         return "GetTaskProtection", about
     try:
         given = msgspec.json.decode(state, type=State)
-    except msgspec.DecodeError as error:  # broken JSON, or valid JSON of another shape
+    except (msgspec.DecodeError, RecursionError) as error:  # broken JSON, or valid JSON of another shape
         message = f"UpdateTaskProtection: failed to decode request: {error}"
         raise Refused(400, "InvalidParameterException", message) from None
     if given.protection_enabled is None:
@@ -87,7 +87,7 @@ async def ask(
         raise Refused(500, "ServerException", f"{operation}: the control plane does not answer: {error}") from None
     try:
         answer = msgspec.json.decode(heard.body, type=dict[str, Any]) if heard.body else {}
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Refused(500, "ServerException", f"{operation}: the control plane answers strangely: {error}") from None
     if heard.status != 200:
         code = str(answer.get("__type", "ServerException")).rpartition("#")[2]

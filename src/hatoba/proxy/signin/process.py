@@ -217,7 +217,7 @@ def _found(directory: Path) -> Running | None:
     """The one that runs there."""
     try:
         running = msgspec.json.decode((directory / NOTE).read_bytes(), type=Running)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, msgspec.DecodeError, RecursionError):
         return None
     return running if launches.alive(running) else None
 

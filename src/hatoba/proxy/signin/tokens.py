@@ -74,7 +74,7 @@ def _claims(token: str) -> dict[str, Any] | None:
     try:
         raw = base64.b64decode(parts[1] + "=" * (-len(parts[1]) % 4), altchars=b"-_", validate=True)
         found = msgspec.json.decode(raw)
-    except (ValueError, binascii.Error, msgspec.DecodeError):
+    except (ValueError, binascii.Error, msgspec.DecodeError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

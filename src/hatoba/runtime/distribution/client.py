@@ -110,7 +110,7 @@ class Repository:
             body = await response.whole()
         try:
             answer = msgspec.json.decode(body, type=_Token)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise failure(Failure.IMAGE_AUTH, f"{asked.realm}: not a token: {error}") from error
         return f"Bearer {answer.token or answer.access_token}"
 
@@ -119,7 +119,7 @@ class Repository:
         try:
             errors = msgspec.json.decode(await response.whole(), type=_Errors).errors
             said = "; ".join(f"{error.code}: {error.message}" for error in errors)
-        except (msgspec.MsgspecError, PortError):
+        except (msgspec.MsgspecError, PortError, RecursionError):
             said = ""
         code = _CODES.get(response.status, Failure.IMAGE_NETWORK)
         return failure(code, f"{self._source.name}: {said or f'{response.url} answers {response.status}'}")

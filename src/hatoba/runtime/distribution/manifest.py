@@ -88,7 +88,7 @@ def _bad(text: str) -> PortError:
 def parse(content: bytes, media_type: str = "") -> Manifest:
     try:
         manifest = msgspec.json.decode(content, type=Manifest)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise _bad(f"the manifest cannot be read: {error}") from error
     kind = manifest.media_type or media_type.partition(";")[0].strip()
     if manifest.schema_version != 2:
@@ -140,7 +140,7 @@ def check_layers(manifest: Manifest, config: ConfigFile, wanted: Platform) -> No
 def parse_config(content: bytes) -> ConfigFile:
     try:
         file = msgspec.json.decode(content, type=_ConfigFile)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise _bad(f"the image's config cannot be read: {error}") from error
     defaults = file.config or _Defaults()
     return ConfigFile(

@@ -133,7 +133,7 @@ class _Fetcher:
                     raise Unreachable(f"no certificate of {url} is trusted or has a known thumbprint") from None
                 answer = await client.get(url, address, _trusting(anchor), patience=PATIENCE)
             found = msgspec.json.decode(answer.body) if answer.status == 200 else None
-        except (client.Unanswered, OSError, TimeoutError, msgspec.DecodeError, ValueError) as error:
+        except (client.Unanswered, OSError, TimeoutError, msgspec.DecodeError, ValueError, RecursionError) as error:
             raise Unreachable(f"{url}: {error}") from error
         if not isinstance(found, dict):
             raise Unreachable(f"{url} answers {answer.status} without a JSON object")

@@ -107,7 +107,7 @@ def event(settings: Splunk, time: int, stream: str, text: str) -> bytes:
 def _is_json(text: str) -> bool:
     try:
         msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return False
     return True
 

@@ -52,7 +52,7 @@ def _instance_id(document: str | None) -> str:
         raise t.InvalidParameterException("The instanceIdentityDocument must be given: its instanceId names the node.")
     try:
         name = json.loads(document)["instanceId"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise t.InvalidParameterException(
             "The instanceIdentityDocument is not a document with an instanceId."
         ) from None

@@ -109,7 +109,7 @@ def heard(answer: dict[str, Any]) -> Said:
         return Said("FAILED", f"the function ended with an error: {payload.decode(errors='replace')[:500]}")
     try:
         found = json.loads(payload or b"null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return Said("FAILED", "the function's answer is not JSON")
     status = found.get("hookStatus") if isinstance(found, dict) else None
     if status is None:

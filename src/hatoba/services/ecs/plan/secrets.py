@@ -253,7 +253,7 @@ def _member(text: str, key: str) -> str:
     """One member of a JSON object, as text: a string as it is, anything else as JSON."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Unusable(_no_json(text)) from None
     if not isinstance(found, dict):
         raise Unusable("json: cannot unmarshal value into Go value of type map[string]interface {}")
@@ -277,7 +277,7 @@ def login(text: str) -> Login:
         raise BadLogin("asm fetching authorization data: empty secrets value")
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise BadLogin("asm fetching authorization data: unable to unmarshal secret value, invalid schema")

@@ -32,7 +32,7 @@ def spans(text: str) -> list[Span]:
             ends = _decode(text, begins)[1]
             found.append(Span(after, ends))
             after = ends
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, RecursionError):
         return []
     return found
 

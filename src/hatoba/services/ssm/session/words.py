@@ -97,7 +97,7 @@ def decode(data: bytes | str, type_: type[W]) -> W:
     """Raises `BadFrame`."""
     try:
         return msgspec.json.decode(data, type=type_)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadFrame(f"This is no {type_.__name__}: {error}") from None
 
 

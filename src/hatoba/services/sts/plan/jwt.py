@@ -80,7 +80,7 @@ def parse(text: str) -> Token:
     try:
         header, claims = (msgspec.json.decode(_bytes(part)) for part in parts[:2])
         signature = _bytes(parts[2])
-    except (ValueError, binascii.Error, msgspec.DecodeError):
+    except (ValueError, binascii.Error, msgspec.DecodeError, RecursionError):
         raise BadToken("The ID Token provided is not a valid JWT.") from None
     if not isinstance(header, dict) or not isinstance(claims, dict):
         raise BadToken("The ID Token provided is not a valid JWT.")
