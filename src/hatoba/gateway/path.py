@@ -38,6 +38,7 @@ from hatoba.gateway.unrouted import render_unrouted
 log = logging.getLogger(__name__)
 
 _HOST = re.compile(r"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")
+_SIGNED = re.compile(r"(?i)(X-Amz-(Algorithm|Signature|Credential)|AWSAccessKeyId|Signature)=")
 _REST = frozenset(("rest-json", "rest-xml"))  # the path names the operation, whose body may be a stream
 
 
@@ -162,9 +163,10 @@ class Path:
         settings, route = self._settings, passing.route
         if not settings.auth:
             return self._believe(passing)
-        if route.access_key_id is None and not self._wants_signature(passing):
-            return access.anonymous(settings.account)
         assert passing.protocol is not None
+        if route.access_key_id is None and self._may_be_nobodys(passing):
+            passing.wire = unsigned(passing.wire)
+            return access.anonymous(settings.account)
         verified = passing.protocol.verify(passing.wire, self._identities.find, self._platform.clock.now())
         if verified.service != passing.model.signing_name:
             raise passing.protocol.words.another_service(passing.model.signing_name)
@@ -187,9 +189,16 @@ class Path:
             return cast(Principal, known.principal)
         return access.root(self._partition(passing.route), access.account_of(key, self._settings.account), key)
 
-    def _wants_signature(self, passing: _Passing) -> bool:
-        operation = passing.model.operation(passing.name or "")
-        return operation is None or operation.wants_signature
+    def _may_be_nobodys(self, passing: _Passing) -> bool:
+        """The operation is answered unsigned, or it is decided like any other whether anybody may do it: then nothing
+        must be there that looks like a signature."""
+        operation, request = passing.model.operation(passing.name or ""), passing.request
+        if operation is not None and not operation.wants_signature:
+            return True
+        assert passing.protocol is not None
+        return (
+            passing.protocol.anonymous and "authorization" not in request.headers and not _SIGNED.search(request.query)
+        )
 
     def _operation(self, passing: _Passing) -> Bound:
         assert passing.protocol is not None

@@ -15,6 +15,19 @@ MANIFEST = {
     "config": CONFIG,
     "layers": [],
 }
+BUCKET_POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": "210987654321"},
+                "Action": "s3:GetObject",
+                "Resource": "arn:aws:s3:::bucket/*",
+            }
+        ],
+    }
+)
 USER = "arn:aws:iam::123456789012:user/user"
 
 
@@ -30,6 +43,7 @@ def passing(known: dict[str, Any]) -> dict[str, dict[str, Any]]:
     tag, tags = {"Key": "a", "Value": "b"}, [{"key": "a", "value": "b"}]
     return {
         "CreateBucket": {"Bucket": "new-bucket"},
+        "PutBucketPolicy": {"Bucket": "bucket", "Policy": BUCKET_POLICY},
         "CopyObject": {"Bucket": "bucket", "Key": "copy", "CopySource": "bucket/key"},
         "DeleteObjects": {"Bucket": "bucket", "Delete": {"Objects": [{"Key": "key"}]}},
         "AssociateRouteTable": {"RouteTableId": known["RouteTableId"], "SubnetId": known["SubnetId"]},

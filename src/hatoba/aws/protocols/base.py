@@ -21,6 +21,7 @@ class WireProtocol(Protocol):
 
     name: str
     words: Words  # how it says what is wrong with a signature
+    anonymous: bool  # whether requests that nobody signed are anybody's, and not refused at once
 
     def addressed(self, request: WireRequest) -> WireRequest:
         """The request as the other functions read it, which may differ from what was sent, and signed."""
@@ -53,6 +54,7 @@ class Plain:
     """What most formats have in common: they are read as they were sent."""
 
     words: Words = JSON
+    anonymous = False
 
     def addressed(self, request: WireRequest) -> WireRequest:
         return request

@@ -88,6 +88,7 @@ def bucket_of_host(host: str) -> str | None:
 
 class S3Protocol(RestXmlProtocol):
     words: Words = refusals.S3
+    anonymous = True  # a bucket's policy may let everybody in
 
     def addressed(self, request: WireRequest) -> WireRequest:
         """As if it had named its bucket in the path, and sent its headers as headers."""

@@ -7,11 +7,15 @@ A bucket's ARN tells no account: whose it is is looked up (`Need.holder`). Sourc
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 from urllib.parse import unquote
 
 from hatoba.gateway.call import Call
 from hatoba.gateway.needs import EVERYTHING, Access, Need, Params, Rule, Values, inside
-from hatoba.services.s3.model import bucket_arn, find_bucket, object_arn
+from hatoba.services.s3.history import find
+from hatoba.services.s3.model import Bucket, bucket_arn, find_bucket, object_arn
+from hatoba.services.s3.plan.policies import is_public
+from hatoba.services.s3.plan.tags import of_header
 
 _ASKED = {
     "s3:prefix": "Prefix",
@@ -30,6 +34,9 @@ _ASKED = {
 }
 
 
+_MENDING = frozenset({"DeleteBucketPolicy", "GetBucketPolicy", "PutBucketPolicy"})
+
+
 def keys(req: Params) -> dict[str, Values]:
     """Condition keys of what the request says."""
     said = {key: req.get(member) for key, member in _ASKED.items()}
@@ -40,12 +47,49 @@ def need(call: Call, action: str, bucket: str, key: str | None, known: dict[str,
     """`key`: None for the bucket itself."""
     partition = call.scope.partition
     owner = find_bucket(call.store, partition, bucket)
+    policy = None if owner is None else counting(owner, action, call)
     return Need(
         action=f"s3:{action}",
         resource=bucket_arn(partition, bucket) if key is None else object_arn(partition, bucket, key),
         keys=known,
+        policy=policy,
         holder=owner.key.account if owner is not None else None,
     )
+
+
+def counting(owner: Bucket, action: str, call: Call) -> str | None:
+    """The bucket's policy, as far as it counts: not against the root of the owner's account who mends it, nor for
+    others where it is public and the bucket is not to be."""
+    who = call.principal
+    if owner.policy is None or (action in _MENDING and who.kind == "root" and who.account == owner.key.account):
+        return None
+    block = owner.public_block
+    stranger = who.account != owner.key.account or who.kind == "anonymous"
+    if block is not None and block.restricted and stranger and not call.source and is_public(owner.policy):
+        return None
+    return owner.policy
+
+
+def tagged(req: Params, call: Call, name: str, key: str) -> dict[str, Values]:
+    """The tags that the object has, and those that the request gives it."""
+    known: dict[str, Values] = {}
+    owner = find_bucket(call.store, call.scope.partition, name)
+    there = find(call.store, owner, key, req.get("VersionId")) if owner is not None else None
+    if there is not None:
+        known |= {f"s3:ExistingObjectTag/{tag}": value for tag, value in there.tags}
+    said = req.get("Tagging")
+    given = (
+        of_header(said) if isinstance(said, str) else [(tag.get("Key", ""), tag.get("Value", "")) for tag in _set(said)]
+    )
+    if given:
+        known |= {f"s3:RequestObjectTag/{tag}": value for tag, value in given}
+        known["s3:RequestObjectTagKeys"] = [tag for tag, _ in given]
+    return known
+
+
+def _set(said: Any) -> list[Any]:
+    found = said.get("TagSet") if isinstance(said, dict) else None
+    return found if isinstance(found, list) else []
 
 
 def bucket(action: str) -> Rule:
@@ -60,7 +104,8 @@ def item(action: str, versioned: str | None = None) -> Rule:
 
     def rule(_: str, req: Params, call: Call) -> Iterable[Need]:
         wanted = versioned if versioned is not None and req.get("VersionId") else action
-        yield need(call, wanted, req.get("Bucket") or EVERYTHING, req.get("Key") or EVERYTHING, keys(req))
+        name, key = req.get("Bucket") or EVERYTHING, req.get("Key") or EVERYTHING
+        yield need(call, wanted, name, key, keys(req) | tagged(req, call, name, key))
 
     return rule
 
@@ -121,7 +166,37 @@ ACCESS = Access(
         "CreateBucket": creating,
         "CreateMultipartUpload": putting,
         "DeleteBucket": bucket("DeleteBucket"),
+        "DeleteBucketCors": bucket("PutBucketCORS"),
+        "DeleteBucketEncryption": bucket("PutEncryptionConfiguration"),
+        "DeleteBucketLifecycle": bucket("PutLifecycleConfiguration"),
+        "DeleteBucketOwnershipControls": bucket("PutBucketOwnershipControls"),
+        "DeleteBucketPolicy": bucket("DeleteBucketPolicy"),
+        "DeleteBucketReplication": bucket("PutReplicationConfiguration"),
         "DeleteBucketTagging": bucket("PutBucketTagging"),
+        "DeleteBucketWebsite": bucket("DeleteBucketWebsite"),
+        "DeletePublicAccessBlock": bucket("PutBucketPublicAccessBlock"),
+        "GetBucketAccelerateConfiguration": bucket("GetAccelerateConfiguration"),
+        "GetBucketAcl": bucket("GetBucketAcl"),
+        "GetBucketCors": bucket("GetBucketCORS"),
+        "GetBucketEncryption": bucket("GetEncryptionConfiguration"),
+        "GetBucketLifecycleConfiguration": bucket("GetLifecycleConfiguration"),
+        "GetBucketLogging": bucket("GetBucketLogging"),
+        "GetBucketNotificationConfiguration": bucket("GetBucketNotification"),
+        "GetBucketOwnershipControls": bucket("GetBucketOwnershipControls"),
+        "GetBucketPolicy": bucket("GetBucketPolicy"),
+        "GetBucketPolicyStatus": bucket("GetBucketPolicyStatus"),
+        "GetBucketReplication": bucket("GetReplicationConfiguration"),
+        "GetBucketRequestPayment": bucket("GetBucketRequestPayment"),
+        "GetBucketWebsite": bucket("GetBucketWebsite"),
+        "GetObjectAcl": item("GetObjectAcl", "GetObjectVersionAcl"),
+        "GetObjectLockConfiguration": bucket("GetBucketObjectLockConfiguration"),
+        "GetPublicAccessBlock": bucket("GetBucketPublicAccessBlock"),
+        "PutBucketAcl": bucket("PutBucketAcl"),
+        "PutBucketEncryption": bucket("PutEncryptionConfiguration"),
+        "PutBucketOwnershipControls": bucket("PutBucketOwnershipControls"),
+        "PutBucketPolicy": bucket("PutBucketPolicy"),
+        "PutObjectAcl": item("PutObjectAcl", "PutObjectVersionAcl"),
+        "PutPublicAccessBlock": bucket("PutBucketPublicAccessBlock"),
         "DeleteObject": item("DeleteObject", "DeleteObjectVersion"),
         "DeleteObjects": inside,  # each object is decided by itself, and refused by itself
         "DeleteObjectTagging": item("DeleteObjectTagging", "DeleteObjectVersionTagging"),

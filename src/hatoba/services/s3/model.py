@@ -23,12 +23,24 @@ NULL = "null"  # the version of what was written while versions were not kept
 Versioning = Literal["", "Enabled", "Suspended"]
 
 
+class PublicBlock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What of public access is blocked: by default all of it."""
+
+    acls: bool = True
+    ignored_acls: bool = True
+    policy: bool = True  # no public policy is put
+    restricted: bool = True  # of a public policy only the owner's account, and services, have something
+
+
 class Bucket(Record, frozen=True, kw_only=True):
     """The id is the name; the scope is the owner's, without a region."""
 
     region: str
     created: float
     versioning: Versioning = ""
+    policy: str | None = None
+    public_block: PublicBlock | None = PublicBlock()
+    ownership: bool = True  # it was not taken away that the bucket's owner owns all; nothing else is there
     tags: tuple[tuple[str, str], ...] = ()
 
 
