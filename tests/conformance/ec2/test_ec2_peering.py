@@ -201,6 +201,38 @@ def test_another_account_in_another_region(platform: Platform, ec2: Any, vpc: st
     assert status(ec2, id_) == "deleted"
 
 
+def test_options_of_either_side_are_off_and_stay_so(platform: Platform, ec2: Any, vpc: str, peering: str) -> None:
+    change = {"VpcPeeringConnectionId": peering}
+    off = {"AllowDnsResolutionFromRemoteVpc": False}
+    both = {"AccepterPeeringConnectionOptions": off, "RequesterPeeringConnectionOptions": off}
+    words = refused("OperationNotPermitted", ec2.modify_vpc_peering_connection_options, **change, **both)
+    assert words == f"Peering {peering} is not active. Peering options can be added only to active peerings."
+    ec2.accept_vpc_peering_connection(**change)
+    told = ec2.modify_vpc_peering_connection_options(**change, **both)
+    (found,) = ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=[peering])["VpcPeeringConnections"]
+    for side in ("Accepter", "Requester"):
+        assert told[f"{side}PeeringConnectionOptions"] == found[f"{side}VpcInfo"]["PeeringOptions"]
+        assert not any(found[f"{side}VpcInfo"]["PeeringOptions"].values())
+        on = {f"{side}PeeringConnectionOptions": {"AllowDnsResolutionFromRemoteVpc": True}}
+        words = refused("UnsupportedOperation", ec2.modify_vpc_peering_connection_options, **change, **on)
+        assert words.startswith("AllowDnsResolutionFromRemoteVpc")
+    refused("MissingParameter", ec2.modify_vpc_peering_connection_options, **change)
+
+
+def test_each_side_says_what_it_allows(platform: Platform, ec2: Any, vpc: str) -> None:
+    account = fresh_account()
+    theirs = platform.client("ec2", region=ec2.meta.region_name, account=account)
+    far = theirs.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    asked = ec2.create_vpc_peering_connection(VpcId=vpc, PeerVpcId=far, PeerOwnerId=account)
+    change = {"VpcPeeringConnectionId": asked["VpcPeeringConnection"]["VpcPeeringConnectionId"]}
+    theirs.accept_vpc_peering_connection(**change)
+    off = {"AllowDnsResolutionFromRemoteVpc": False}
+    for own, other, side in ((ec2, theirs, "Requester"), (theirs, ec2, "Accepter")):
+        options = {f"{side}PeeringConnectionOptions": off}
+        assert f"{side}PeeringConnectionOptions" in own.modify_vpc_peering_connection_options(**change, **options)
+        refused("OperationNotPermitted", other.modify_vpc_peering_connection_options, **change, **options)
+
+
 def test_who_is_asked_may_say_no(ec2: Any, platform: Platform, vpc: str, peering: str) -> None:
     assert ec2.reject_vpc_peering_connection(VpcPeeringConnectionId=peering)["Return"]
     assert status(ec2, peering) == "rejected"

@@ -188,6 +188,7 @@ TYPED: dict[str, tuple[str, ...] | None] = {
         "ModifyVpcAttribute",
         "ModifyVpcBlockPublicAccessOptions",
         "ModifyVpcEndpoint",
+        "ModifyVpcPeeringConnectionOptions",
         "ModifyVpcTenancy",
         "RejectVpcPeeringConnection",
         "ReleaseAddress",

@@ -2303,6 +2303,14 @@ class ModifyVpcEndpointRequest(_t.TypedDict, total=False):
     SubnetConfigurations: list[SubnetConfiguration]
 class ModifyVpcEndpointResult(_t.TypedDict, total=False):
     Return: bool
+class ModifyVpcPeeringConnectionOptionsRequest(_t.TypedDict, total=False):
+    AccepterPeeringConnectionOptions: PeeringConnectionOptionsRequest
+    DryRun: bool
+    RequesterPeeringConnectionOptions: PeeringConnectionOptionsRequest
+    VpcPeeringConnectionId: _t.Required[str]
+class ModifyVpcPeeringConnectionOptionsResult(_t.TypedDict, total=False):
+    AccepterPeeringConnectionOptions: PeeringConnectionOptions
+    RequesterPeeringConnectionOptions: PeeringConnectionOptions
 class ModifyVpcTenancyRequest(_t.TypedDict, total=False):
     VpcId: _t.Required[str]
     InstanceTenancy: _t.Required[VpcTenancy]
@@ -2540,6 +2548,18 @@ class PayerResponsibilityEntry(_t.TypedDict, total=False):
     PayerResponsibilityType: PayerResponsibilityType
 PayerResponsibilityScope = _t.Literal["vpc-endpoint-charges", "resource-gateway-charges"]
 PayerResponsibilityType = _t.Literal["vpc-endpoint-account", "resource-gateway-account", "vpc-endpoint-service-account"]
+class PeeringConnectionOptions(_t.TypedDict, total=False):
+    AllowDnsResolutionFromRemoteVpc: bool
+    AllowEgressFromLocalClassicLinkToRemoteVpc: bool
+    AllowEgressFromLocalVpcToRemoteClassicLink: bool
+    AllowMultipathResilience: bool
+    MultipathResilienceMode: MultipathResilienceMode
+class PeeringConnectionOptionsRequest(_t.TypedDict, total=False):
+    AllowDnsResolutionFromRemoteVpc: bool
+    AllowEgressFromLocalClassicLinkToRemoteVpc: bool
+    AllowEgressFromLocalVpcToRemoteClassicLink: bool
+    AllowMultipathResilience: bool
+    MultipathResilienceMode: MultipathResilienceMode
 class PerformanceStatusSummary(_t.TypedDict, total=False):
     Status: SummaryStatus
     ImpairedSince: float

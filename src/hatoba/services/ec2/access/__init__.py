@@ -72,6 +72,7 @@ ROUTES: dict[str, Rule] = {
     "DetachInternetGateway": on(GATEWAY, VPC),
     "DisassociateRouteTable": on(r.table_of_association, r.subnet_of_association),
     "ModifyVpcEndpoint": on(ENDPOINT, *OF_ENDPOINT),
+    "ModifyVpcPeeringConnectionOptions": on(PEERING),
     "RejectVpcPeeringConnection": on(PEERING),
     "ReplaceNetworkAclAssociation": on(ACL, r.subnet_of_acl_association),
     "ReplaceNetworkAclEntry": on(ACL),

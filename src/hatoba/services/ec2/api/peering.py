@@ -1,4 +1,8 @@
-"""VPC peering connections: asked for by one side, accepted or rejected by the other, ended by either."""
+"""VPC peering connections: asked for by one side, accepted or rejected by the other, ended by either.
+
+Both sides see the same connection, each by its own account and region. What either may allow beyond traffic (names,
+several ways) is off, and is refused by name when it is to be turned on.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,7 @@ from hatoba.services.ec2.model.peering import (
     the_peering,
 )
 from hatoba.services.ec2.model.ways import refresh_both_ways
-from hatoba.services.ec2.views.peering import peering_connection
+from hatoba.services.ec2.views.peering import options, peering_connection
 from hatoba.store import Tx
 
 FAILED = "Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range"
@@ -157,6 +161,48 @@ async def delete_vpc_peering_connection(
             raise _no_way(peering, "deleted")
         _end(tx, call, peering, "deleted", f"Deleted by {call.scope.account}")
     return {"Return": True}
+
+
+# What either side might allow: all of it is off here, and stays so.
+_ALLOWED = (
+    "AllowDnsResolutionFromRemoteVpc",
+    "AllowEgressFromLocalClassicLinkToRemoteVpc",
+    "AllowEgressFromLocalVpcToRemoteClassicLink",
+    "AllowMultipathResilience",
+    "MultipathResilienceMode",
+)
+
+
+@ec2.operation
+async def modify_vpc_peering_connection_options(
+    req: t.ModifyVpcPeeringConnectionOptionsRequest, call: Call
+) -> t.ModifyVpcPeeringConnectionOptionsResult:
+    peering = the_peering(call.store, call.scope, req["VpcPeeringConnectionId"])
+    if peering.state != "active":
+        raise invalid(
+            f"Peering {peering.id} is not active. Peering options can be added only to active peerings.",
+            "OperationNotPermitted",
+        )
+    answer: t.ModifyVpcPeeringConnectionOptionsResult = {}
+    if "AccepterPeeringConnectionOptions" in req:
+        answer["AccepterPeeringConnectionOptions"] = _options(
+            call, peering.accepter, req["AccepterPeeringConnectionOptions"]
+        )
+    if "RequesterPeeringConnectionOptions" in req:
+        answer["RequesterPeeringConnectionOptions"] = _options(
+            call, peering.requester, req["RequesterPeeringConnectionOptions"]
+        )
+    if not answer:
+        raise missing("accepterPeeringConnectionOptions or requesterPeeringConnectionOptions")
+    return answer
+
+
+def _options(call: Call, side: Side, wanted: t.PeeringConnectionOptionsRequest) -> t.PeeringConnectionOptions:
+    """Raises OperationNotPermitted, UnsupportedOperation."""
+    if not _is(call.scope, side):
+        raise invalid(f"User {call.scope.account} cannot modify the options of {side.vpc}", "OperationNotPermitted")
+    refuse_unknown(wanted, *_ALLOWED)
+    return options()
 
 
 def _asked(tx: Tx, call: Call, id_: str, to: State) -> Peering:

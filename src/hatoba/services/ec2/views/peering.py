@@ -20,16 +20,21 @@ def peering_connection(record: Peering, own: Tags) -> t.VpcPeeringConnection:
     return shown
 
 
+def options() -> t.PeeringConnectionOptions:
+    """Of either side: what may be allowed is not."""
+    return {
+        "AllowDnsResolutionFromRemoteVpc": False,
+        "AllowEgressFromLocalClassicLinkToRemoteVpc": False,
+        "AllowEgressFromLocalVpcToRemoteClassicLink": False,
+    }
+
+
 def _side(side: Side) -> t.VpcPeeringConnectionVpcInfo:
     shown: t.VpcPeeringConnectionVpcInfo = {
         "VpcId": side.vpc,
         "OwnerId": side.account,
         "Region": side.region,
-        "PeeringOptions": {
-            "AllowDnsResolutionFromRemoteVpc": False,
-            "AllowEgressFromLocalClassicLinkToRemoteVpc": False,
-            "AllowEgressFromLocalVpcToRemoteClassicLink": False,
-        },
+        "PeeringOptions": {**options()},
     }
     if side.cidrs:
         shown["CidrBlock"] = side.cidrs[0]
