@@ -87,7 +87,7 @@ def told_before_it_is_durable(patch: pytest.MonkeyPatch) -> None:
         if not self._pending:
             self._loop.call_later(0.5, self._write)
         self._pending.append(entry)
-        self._loop.call_soon(self._advanced, entry.seq)
+        self._loop.call_soon(self._appender.advanced, entry.seq)
 
     patch.setattr(LoopWriter, "put", hasty)
 

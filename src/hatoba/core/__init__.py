@@ -1,13 +1,21 @@
 """The words everything else is written in. Imported by all, imports nobody: no AWS services, stores or networks.
 
-records   the base of everything that is stored     keys      how it is found: partition, account, region, type, id
-arn       Amazon Resource Names                      ids       every other id, and chance
-checksums what clients send along with bytes: CRCs and SHAs
-clock     time, handed in                            virtual   an event loop whose time is not the world's
-errors    what goes wrong, and how that is told      verdicts  why a request was refused, sealed
-secret    values that are in clear nowhere else      pages     page tokens
-tasks     work in the background that is never lost  files     files that survive a power cut
-threads   work that would hold up the loop             regular  regular expressions that cannot
-relay     bytes between two connections
-reach     where the platform goes for somebody
+records    the base of everything that is stored
+keys       how it is found: partition, account, region, type, id
+arn        Amazon Resource Names
+ids        every other id, and chance
+secret     values that are in clear nowhere else
+pages      page tokens
+errors     what goes wrong, and how that is told
+verdicts   why a request was refused, sealed
+clock      time, handed in
+virtual    an event loop whose time is not the world's
+tasks      work in the background that is never lost
+threads    work that would hold up the loop
+disk       such work on the disk
+files      files that survive a power cut
+checksums  what clients send along with bytes: CRCs and SHAs
+regular    regular expressions that cannot hold up the loop
+relay      bytes between two connections
+reach      where the platform goes for somebody
 """

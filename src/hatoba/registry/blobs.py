@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from hatoba.core.files import make_folder, sync_folder
 from hatoba.core.ids import Ids
 from hatoba.registry import names
-from hatoba.registry.disk import Disk, make_folder, sync_folder
+from hatoba.registry.disk import Disk
 from hatoba.registry.names import Digest
 from hatoba.registry.problems import Problem
 

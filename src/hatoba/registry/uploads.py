@@ -16,10 +16,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+from hatoba.core.files import make_folder, sync_folder
 from hatoba.core.ids import Ids
 from hatoba.registry import names
 from hatoba.registry.blobs import Blobs
-from hatoba.registry.disk import Disk, make_folder, sync_folder
+from hatoba.registry.disk import Disk
 from hatoba.registry.names import Digest, Hash
 from hatoba.registry.problems import Problem
 from hatoba.registry.ranges import Span, received

@@ -27,7 +27,7 @@ from hatoba.store.feed import Change, Feed
 from hatoba.store.journal import Entry, Journal, Row, Write
 from hatoba.store.tables import Table
 from hatoba.store.working import Rows
-from hatoba.store.writer import LoopWriter, ThreadWriter, Writer, end_process
+from hatoba.store.writer import Appender, LoopWriter, ThreadWriter, Writer, end_process
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -233,10 +233,9 @@ class Store(View):
             for name, records in found.items():
                 self._rows[name].load(records)
         self._loop = asyncio.get_running_loop()
-        if self._journal.blocking:
-            self._writer = ThreadWriter(self._journal, self.epoch, self.seq, self._written, self._failed)
-        else:
-            self._writer = LoopWriter(self._journal, self.epoch, self.seq, self._advance, self._failed)
+        advanced = self._written if self._journal.blocking else self._advance
+        appender = Appender(self._journal, self.epoch, self.seq, advanced, self._failed)
+        self._writer = ThreadWriter(appender) if self._journal.blocking else LoopWriter(appender)
 
     def close(self) -> None:
         if self._writer is not None:

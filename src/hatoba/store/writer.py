@@ -34,7 +34,9 @@ class Writer(Protocol):
         ...
 
 
-class ThreadWriter:
+class Appender:
+    """Writes one batch after the other, until one fails."""
+
     def __init__(
         self,
         journal: Journal,
@@ -43,12 +45,28 @@ class ThreadWriter:
         advanced: Callable[[int], None],
         failed: Callable[[BaseException], None] = end_process,
     ) -> None:
-        """`advanced(seq)` is called from the writer thread after each durable write."""
+        """`advanced(seq)` is called after each durable write, in the thread that made it."""
         self._journal = journal
         self._epoch = epoch
         self._seq = seq
-        self._advanced = advanced
+        self.advanced = advanced
         self._failed = failed
+
+    def append(self, batch: list[Entry]) -> bool:
+        """False when nothing may be written any more."""
+        try:
+            self._journal.append(self._epoch, self._seq, batch)
+        except BaseException as error:  # noqa: BLE001  whatever it was: the outcome is unknown
+            self._failed(error)
+            return False
+        self._seq = batch[-1].seq
+        self.advanced(self._seq)
+        return True
+
+
+class ThreadWriter:
+    def __init__(self, appender: Appender) -> None:
+        self._appender = appender
         self._waiting: SimpleQueue[Entry | None] = SimpleQueue()  # None: the end
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -60,15 +78,8 @@ class ThreadWriter:
         more = True
         while more:
             batch, more = self._gathered()
-            if not batch:
+            if not batch or not self._appender.append(batch):
                 return
-            try:
-                self._journal.append(self._epoch, self._seq, batch)
-            except BaseException as error:  # noqa: BLE001  whatever it was: the outcome is unknown
-                self._failed(error)
-                return
-            self._seq = batch[-1].seq
-            self._advanced(self._seq)
 
     def _gathered(self) -> tuple[list[Entry], bool]:
         """Everything that waits, once there is something; and whether more may come."""
@@ -89,19 +100,8 @@ class ThreadWriter:
 class LoopWriter:
     """One write per turn of the loop."""
 
-    def __init__(
-        self,
-        journal: Journal,
-        epoch: int,
-        seq: int,
-        advanced: Callable[[int], None],
-        failed: Callable[[BaseException], None] = end_process,
-    ) -> None:
-        self._journal = journal
-        self._epoch = epoch
-        self._seq = seq
-        self._advanced = advanced
-        self._failed = failed
+    def __init__(self, appender: Appender) -> None:
+        self._appender = appender
         self._pending: list[Entry] = []
         self._loop = asyncio.get_running_loop()
 
@@ -112,15 +112,8 @@ class LoopWriter:
 
     def _write(self) -> None:
         batch, self._pending = self._pending, []
-        if not batch:
-            return
-        try:
-            self._journal.append(self._epoch, self._seq, batch)
-        except Exception as error:  # noqa: BLE001  as above
-            self._failed(error)
-            return
-        self._seq = batch[-1].seq
-        self._advanced(self._seq)
+        if batch:
+            self._appender.append(batch)
 
     def close(self) -> None:
         self._write()

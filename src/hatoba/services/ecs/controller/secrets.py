@@ -15,6 +15,7 @@ from hatoba.core.errors import AwsError, HatobaError
 from hatoba.core.keys import Scope
 from hatoba.core.secret import Secret
 from hatoba.gateway.call import Door, Platform, Principal
+from hatoba.services.ecs.acting import acting_as
 from hatoba.services.ecs.model.service import Service
 from hatoba.services.ecs.model.task import Task
 from hatoba.services.ecs.model.task_definition import Definition
@@ -53,7 +54,6 @@ Values = dict[Parameter | SecretVersion, Answer]
 
 AT_ONCE = 10  # parameters that GetParameters takes
 LONGEST_FILE = 1 << 20
-SHORTEST_SESSION = 900
 
 
 class Unavailable(HatobaError):
@@ -125,20 +125,10 @@ class Reader:
         """The execution role, in a session that has the task's name. `source`: the ARN of what it is for."""
         if not role:
             raise Unavailable(reasons.secret_file("secret files need an execution role, and the task has none."))
-        sts = self._platform.door(scope, "ecs", source=source).sts
         try:
-            found = await sts.assume_role(RoleArn=role, RoleSessionName=session, DurationSeconds=SHORTEST_SESSION)
+            return await acting_as(self._platform, scope, role, session, source=source)
         except AwsError as error:
             raise _told(error, reasons.role(role)) from error
-        user = found["AssumedRoleUser"]
-        return Principal(
-            kind="role",
-            account=scope.account,
-            arn=user["Arn"],
-            id=user["AssumedRoleId"],
-            role=role,
-            access_key=found["Credentials"]["AccessKeyId"],
-        )
 
     def _door(self, scope: Scope, region: str, principal: Principal) -> Door:
         return self._platform.door(scope._replace(region=region), "ecs", principal)
