@@ -7,12 +7,15 @@ delivered late: an older one changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 from hatoba.core.errors import Refused
 from hatoba.core.records import replace
 from hatoba.fleet import model as m
 from hatoba.fleet.messages import BalancerReport, Hello, Report, TargetReport, WorkloadReport
-from hatoba.store import Change, Store, Tx
+from hatoba.store import Change, Store, Table, Tx
+
+S = TypeVar("S", m.BalancerStatus, m.TargetStatus)
 
 
 def apply_reports(store: Store, node: str, reports: Iterable[Report]) -> None:
@@ -48,28 +51,26 @@ def _newer(number: int, before: m.WorkloadStatus) -> bool:
 def _balancer(tx: Tx, node: str, report: BalancerReport) -> None:
     if not any(balancer.node == node for balancer in tx.index(m.balancers, "id", report.id)):
         return
-    key = m.balancer_statuses.key(m.FLEET, report.id)
-    before = tx.get(m.balancer_statuses, key)
-    if before is not None and before.node == node and before.report > report.report:
-        return
-    version = before.version if before else 0
-    new = replace(report.status, key=key, version=version, node=node, report=report.report)
-    if new != before:
-        tx.put(m.balancer_statuses, new)
+    _note(tx, m.balancer_statuses, report.id, node, report.report, report.status)
 
 
 def _target(tx: Tx, node: str, report: TargetReport) -> None:
     status = report.status
     if not any(balancer.node == node for balancer in tx.index(m.balancers, "group", status.group)):
         return
-    key = m.target_statuses.key(m.FLEET, m.target_id(status.group, status.target))
-    before = tx.get(m.target_statuses, key)
-    if before is not None and before.node == node and before.report > report.report:
+    _note(tx, m.target_statuses, m.target_id(status.group, status.target), node, report.report, status)
+
+
+def _note(tx: Tx, table: Table[S], id_: str, node: str, number: int, status: S) -> None:
+    """Unless the node has said something newer; and what it says once more wakes nobody."""
+    key = table.key(m.FLEET, id_)
+    before = tx.get(table, key)
+    if before is not None and before.node == node and before.report > number:
         return
-    version = before.version if before else 0
-    new = replace(status, key=key, version=version, node=node, report=report.report)
+    version = before.version if before is not None else 0
+    new = replace(status, key=key, version=version, node=node, report=number)
     if new != before:
-        tx.put(m.target_statuses, new)
+        tx.put(table, new)
 
 
 def node_connected(store: Store, node: str, hello: Hello, now: float) -> None:

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from hatoba.core.records import replace
-from hatoba.fleet.model import ContainerStatus, Part, Workload, WorkloadStatus
+from hatoba.fleet.model import ContainerStatus, Part, Workload, WorkloadStatus, workload_statuses
 from hatoba.node.events import Exited, Instruction, Verb
 
 Network = Literal["absent", "attached", "released"]
@@ -39,7 +39,7 @@ class Held(Part, frozen=True, kw_only=True):
 
 def begin(workload: Workload) -> Held:
     """A workload that the node hears of for the first time."""
-    key = workload.key._replace(type="fleet.workload_statuses")
+    key = workload.key._replace(type=workload_statuses.name)
     containers = tuple(ContainerStatus(name=c.name) for c in workload.containers)
     status = WorkloadStatus(key=key, node=workload.node, containers=containers)
     return Held(workload=workload, status=status, network="absent" if is_wired(workload) else "attached")

@@ -301,12 +301,6 @@ class Worker:
         await self._output.ended(held.workload.id, name)
         self._emit(held.workload.id, step.Deleted(name))
 
-    async def clean(self, workload: str) -> None:
-        """Once a workload is stopped: its cgroup and its files."""
-        await self._runtime.remove_group(workload)
-        self.places.forget(workload)
-        await asyncio.to_thread(shutil.rmtree, self._folder / workload, ignore_errors=True)
-
     async def sweep(self, held: Container[str]) -> None:
         """Cleans up after workloads that a crash left half cleaned."""
         names = await asyncio.to_thread(lambda: [path.name for path in self._folder.glob("*")])
@@ -315,15 +309,18 @@ class Worker:
                 self.cleaning(name)
 
     def cleaning(self, workload: str) -> None:
+        """Once a workload is stopped: its cgroup and its files go."""
         self._tasks.start(self._clean(workload), f"clean {workload}")
 
     async def _clean(self, workload: str) -> None:
         for _ in range(20):  # a runtime that stays away longer leaves an empty cgroup to the next start's sweep
             try:
-                await self.clean(workload)
+                await self._runtime.remove_group(workload)
             except PortError:
                 await asyncio.sleep(POSTPONE)
             else:
+                self.places.forget(workload)
+                await asyncio.to_thread(shutil.rmtree, self._folder / workload, ignore_errors=True)
                 return
 
 
