@@ -386,3 +386,38 @@ def test_a_profile_holds_one_role(iam: Any, role: str, account: str) -> None:
     assert refused("NoSuchEntity", iam.get_instance_profile, InstanceProfileName="Machine") == (
         "Instance Profile Machine cannot be found."
     )
+
+
+def test_a_role_trusts_whom_it_named_whatever_they_are_called(iam: Any, account: str) -> None:
+    """Kept by who they are: shown by the names that they have now, and by their ids once they are gone."""
+    ann = iam.create_user(UserName="ann")["User"]
+    other = iam.create_role(RoleName="other", AssumeRolePolicyDocument=trusting({"AWS": ann["Arn"]}))["Role"]
+    root, later = f"arn:aws:iam::{account}:root", f"arn:aws:iam::{account}:user/later"
+    named = [ann["Arn"], other["Arn"], root, later]
+    made = iam.create_role(RoleName="web", AssumeRolePolicyDocument=trusting({"AWS": named}))["Role"]
+
+    def trusted(document: Any) -> list[str]:
+        found: list[str] = document["Statement"][0]["Principal"]["AWS"]
+        return found
+
+    def shown() -> list[str]:
+        return trusted(iam.get_role(RoleName="web")["Role"]["AssumeRolePolicyDocument"])
+
+    assert trusted(made["AssumeRolePolicyDocument"]) == shown() == named
+    iam.update_user(UserName="ann", NewUserName="anna", NewPath="/team/")
+    assert shown() == [f"arn:aws:iam::{account}:user/team/anna", *named[1:]]
+    iam.delete_role(RoleName="other")
+    iam.create_role(RoleName="other", AssumeRolePolicyDocument=trusting({"AWS": root}))
+    iam.delete_user(UserName="anna")
+    iam.create_user(UserName="ann")
+    assert shown() == [ann["UserId"], other["RoleId"], root, later]
+    details = iam.get_account_authorization_details(Filter=["Role"])["RoleDetailList"]
+    (web,) = [role for role in details if role["RoleName"] == "web"]
+    assert trusted(web["AssumeRolePolicyDocument"]) == shown()
+    iam.update_assume_role_policy(RoleName="web", PolicyDocument=trusting({"AWS": [ann["Arn"]]}))
+    assert shown() == [ann["Arn"]], "the one who is called so now"
+
+
+def trusting(principal: Any) -> str:
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -119,6 +119,18 @@ def a_role_that_trusts_others(victim: Victim) -> bool:
     return works(victim.mallory("sts").assume_role, RoleArn=role, RoleSessionName="one")
 
 
+def a_role_of_somebody_who_is_gone(victim: Victim) -> bool:
+    """Whoever may make users makes one with the name of one who was deleted, and whom a role still trusts."""
+    ann = victim.iam.create_user(UserName="ann")["User"]["Arn"]
+    role = victim.role({"AWS": ann})
+    victim.iam.delete_user(UserName="ann")
+    victim.may(allow("iam:CreateUser", "iam:CreateAccessKey"))
+    victim.mallory("iam").create_user(UserName="ann")
+    made = victim.mallory("iam").create_access_key(UserName="ann")["AccessKey"]
+    again = victim.platform.client("sts", account=victim.account, key=(made["AccessKeyId"], made["SecretAccessKey"]))
+    return works(again.assume_role, RoleArn=role, RoleSessionName="one")
+
+
 def a_role_for_tasks(victim: Victim) -> bool:
     """Its trust is in a service, and mallory is none."""
     role = victim.role({"Service": "ecs-tasks.amazonaws.com"})
@@ -189,6 +201,10 @@ THREATS: list[tuple[Attack, tuple[str, str, str]]] = [
         ("hatoba.services.iam.targets:of_device", 'if req.get("UserName"):', "if True:"),
     ),
     (a_role_that_trusts_others, REFUSED),
+    (
+        a_role_of_somebody_who_is_gone,
+        ("hatoba.services.iam.trusts:kept", 'if ":user/" in document or', 'if "" in document and False and'),
+    ),
     (a_role_for_tasks, REFUSED),
     (a_role_of_another_account_by_a_service, REFUSED),
     (

@@ -9,7 +9,7 @@ import msgspec
 
 from hatoba.aws.shapes import iam as t
 from hatoba.gateway.call import Call
-from hatoba.services.iam import managed, usage, views
+from hatoba.services.iam import managed, trusts, usage, views
 from hatoba.services.iam.api.password import rules_of
 from hatoba.services.iam.api.policy import counted
 from hatoba.services.iam.api.profile import shown as shown_profile
@@ -162,7 +162,11 @@ def _group(record: Group) -> t.GroupDetail:
 
 
 def _role(call: Call, record: Role) -> t.RoleDetail:
-    whole = views.role(record, own_tags(call.store, ROLE, record), usage.last(call.store, record.scope, record.unique))
+    whole = views.role(
+        trusts.told(call.store, record),
+        own_tags(call.store, ROLE, record),
+        usage.last(call.store, record.scope, record.unique),
+    )
     held = call.store.index(instance_profiles, "role", (record.key.account, record.id))
     detail: t.RoleDetail = {
         "InstanceProfileList": [shown_profile(call, profile) for profile in held],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hatoba.aws.shapes import iam as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
-from hatoba.services.iam import documents, usage, views
+from hatoba.services.iam import documents, trusts, usage, views
 from hatoba.services.iam.api.boundary import checked
 from hatoba.services.iam.api.room import (
     changeable,
@@ -31,7 +31,7 @@ def _check_trust(document: str) -> None:
 
 def _whole(call: Call, role: Role) -> t.Role:
     used = usage.last(call.store, role.scope, role.unique)
-    return views.role(role, own_tags(call.store, ROLE, role), used)
+    return views.role(trusts.told(call.store, role), own_tags(call.store, ROLE, role), used)
 
 
 @iam.operation
@@ -45,12 +45,12 @@ async def create_role(req: t.CreateRoleRequest, call: Call) -> t.CreateRoleRespo
             **new(call, ROLE, req),
             boundary=checked(tx, call, req.get("PermissionsBoundary")),
             inline={},
-            trust=req["AssumeRolePolicyDocument"],
+            trust=trusts.kept(tx, req["AssumeRolePolicyDocument"]),
             description=req.get("Description"),
             max_session=req.get("MaxSessionDuration", 3600),
         )
         role = put_new(tx, ROLE, role, req)
-    return {"Role": views.role(role, own_tags(call.store, ROLE, role))}
+    return {"Role": views.role(trusts.told(call.store, role), own_tags(call.store, ROLE, role))}
 
 
 @iam.operation
@@ -61,7 +61,7 @@ async def get_role(req: t.GetRoleRequest, call: Call) -> t.GetRoleResponse:
 @iam.operation
 async def list_roles(req: t.ListRolesRequest, call: Call) -> t.ListRolesResponse:
     page, marker = named_page(call, ROLE, req)
-    return {"Roles": [views.role(role) for role in page], **truncated(marker)}
+    return {"Roles": [views.role(trusts.told(call.store, role)) for role in page], **truncated(marker)}
 
 
 @iam.operation
@@ -89,7 +89,7 @@ async def update_assume_role_policy(req: t.UpdateAssumeRolePolicyRequest, call: 
     with call.tx() as tx:
         role = ROLE.the(tx, call.scope, req["RoleName"])
         changeable(role)
-        tx.put(roles, replace(role, trust=req["PolicyDocument"]))
+        tx.put(roles, replace(role, trust=trusts.kept(tx, req["PolicyDocument"])))
 
 
 @iam.operation

@@ -88,6 +88,7 @@ users: Table[User] = Table(
         Index("attached", _attached, many=True),
         Index("boundary", _boundary),
         Index("group", lambda user: [(user.key.account, group) for group in user.groups], many=True),
+        Index("unique", lambda user: user.unique),
     ),
 )
 groups: Table[Group] = Table("iam.groups", Group, indexes=(Index("attached", _attached, many=True),))
@@ -98,6 +99,7 @@ roles: Table[Role] = Table(
         Index("attached", _attached, many=True),
         Index("boundary", _boundary),
         Index("linked", lambda role: role.key.account if role.linked else None),
+        Index("unique", lambda role: role.unique),
     ),
 )
 instance_profiles = Table(

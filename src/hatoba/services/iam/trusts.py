@@ -1,0 +1,77 @@
+"""Whom a role trusts, kept by who they are and not by what they are called.
+
+A trust policy names users and roles by their ARNs. It is kept with their unique ids in these places, and told with the
+ARNs that they have now: so it follows whoever gets another name or path, and does not mean somebody who is made with
+the name of one that was deleted. What is left of such a one is the id. Source: the IAM user guide, "AWS JSON policy
+elements: Principal".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from hatoba.core import arn as arns
+from hatoba.core.keys import Scope
+from hatoba.core.records import replace
+from hatoba.services.iam.model import ROLE, USER, Role, User, roles, users
+from hatoba.store.store import View
+
+_ID = re.compile(r"A(?:IDA|ROA)[A-Z2-7]{17}")
+
+
+def kept(view: View, document: str) -> str:
+    """As it is stored. Of who is not there (yet) the ARN is kept."""
+
+    def of(arn: str) -> str:
+        found = _named(view, arn)
+        return found.unique if found is not None else arn
+
+    return _renamed(document, of) if ":user/" in document or ":role/" in document else document
+
+
+def told(view: View, role: Role) -> Role:
+    """The role with its trust policy as it is shown, and as it decides."""
+
+    def of(name: str) -> str:
+        if _ID.fullmatch(name) is None:
+            return name
+        for user in view.index(users, "unique", name):
+            return USER.arn(user)
+        for found in view.index(roles, "unique", name):
+            return ROLE.arn(found)
+        return name
+
+    return replace(role, trust=_renamed(role.trust, of)) if _ID.search(role.trust) is not None else role
+
+
+def _named(view: View, arn: str) -> User | Role | None:
+    parsed = arns.parse(arn)
+    if parsed is None or parsed.service != "iam":
+        return None
+    kind, _, path = parsed.resource.partition("/")
+    scope, name = Scope(parsed.partition, parsed.account, ""), path.rpartition("/")[2]
+    if kind == "user":
+        user = USER.find(view, scope, name)
+        return user if user is not None and USER.arn(user) == arn else None
+    if kind == "role":
+        role = ROLE.find(view, scope, name)
+        return role if role is not None and ROLE.arn(role) == arn else None
+    return None
+
+
+def _renamed(document: str, of: Callable[[str], str]) -> str:
+    """The same text where nothing of it changes."""
+    policy: dict[str, Any] = json.loads(document)
+    before = json.dumps(policy)
+    statements = policy["Statement"]
+    for statement in statements if isinstance(statements, list) else [statements]:
+        for element in ("Principal", "NotPrincipal"):
+            named = statement.get(element)
+            if isinstance(named, dict) and "AWS" in named:
+                given = named["AWS"]
+                named["AWS"] = [of(each) for each in given] if isinstance(given, list) else of(given)
+    after = json.dumps(policy)
+    return after if after != before else document
