@@ -88,9 +88,9 @@ def _of_networks(
 
 
 def _of_node(view: View, change: Change[Any], node: str) -> Iterator[Touched]:
-    """Load balancers that have ports of it for targets are told when it comes or goes; when it is elsewhere from now
-    on, all nodes begin anew."""
-    if change.before is None or change.after is None:
+    """Load balancers that have ports of it for targets are told when it comes or goes, or has another agent; when it is
+    elsewhere from now on, all nodes begin anew."""
+    if change.before is None or change.after is None or change.before.protocol != change.after.protocol:
         for balancer in view.index(m.balancers, "target", node):
             yield Touched(Ref("balancer", balancer.scope, balancer.id), balancer.node)
 

@@ -126,6 +126,7 @@ class BalancerItem(m.Part, frozen=True, kw_only=True):
     version: int
     certificates: tuple[CertificateShown, ...] = ()
     nodes: dict[str, str] = msgspec.field(default_factory=dict)  # those that are targets, and where; "": this one
+    hearing: tuple[str, ...] = ()  # of these, the other ones that let it in under its clients' addresses
     secrets: dict[str, Secret] = msgspec.field(default_factory=dict)
 
 

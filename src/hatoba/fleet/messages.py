@@ -6,7 +6,8 @@ one thing, so a later one replaces an earlier one), log batches and samples. Rep
 acknowledged, which happens when they are durable. Since version 2 a node may `Ask` about its own workloads, and may be
 told to `Execute` something: it then dials a further connection, whose first message is `Dialled` (see `channels`).
 Since version 3 it hands over `LogFile`s of its load balancers, and brings what asks for VPC endpoints on further
-connections, whose first message is `Entered` (see `entering`).
+connections, whose first message is `Entered` (see `entering`); and it lets in load balancers of other nodes under their
+clients' addresses (`items.EntryPart`).
 
 Frames are a 4-byte length and one MessagePack value, over mutual TLS.
 """
@@ -23,6 +24,7 @@ from hatoba.core.secret import Secret
 from hatoba.fleet.model import BalancerStatus, Part, TargetStatus, WorkloadStatus
 
 PROTOCOL: Final = 3
+ENTRIES_SINCE: Final = 3  # the first protocol of nodes that let in load balancers of others under clients' addresses
 OLDEST: Final = 1  # the oldest protocol that this version still talks
 LIMIT: Final = 64 << 20  # bytes of one frame
 FIRST_LIMIT: Final = 64 << 10  # of the first one, which may come from anybody

@@ -30,7 +30,7 @@ from hatoba.fleet.items import (
     PublicItem,
     ZoneItem,
 )
-from hatoba.fleet.messages import Kind, encode
+from hatoba.fleet.messages import ENTRIES_SINCE, Kind, encode
 from hatoba.store import Table
 from hatoba.store.store import View
 
@@ -124,7 +124,14 @@ def _balancer(view: View, node: str, ref: Ref) -> BalancerItem | None:
         certificates=tuple(_shown(view, record)),
         secrets=record.secrets,
         nodes=dict(_targets(view, node, record)),
+        hearing=tuple(sorted({entry.node for entry in record.entries if _hears(view, entry.node)} - {node})),
     )
+
+
+def _hears(view: View, node: str) -> bool:
+    """An older agent does not know what it would be told of entries."""
+    record = view.find(m.nodes, m.FLEET, node)
+    return record is not None and record.protocol >= ENTRIES_SINCE
 
 
 def _targets(view: View, node: str, balancer: m.Balancer) -> Iterator[tuple[str, str]]:

@@ -91,6 +91,7 @@ def node_connected(store: Store, node: str, hello: Hello, now: float) -> None:
             architecture=hello.architecture,
             attributes={**hello.attributes, **known.imposed},
             agent=hello.agent,
+            protocol=hello.protocol,
             state="ready",
             seen_at=now,
         )

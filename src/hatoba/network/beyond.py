@@ -21,11 +21,13 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """A port of a node as a load balancer reaches it: at `Settings.host_address` of this node, else at the node's own
-    address. Only the router itself gets there, whatever routes say; tasks do not."""
+    address. Only the router itself gets there, whatever routes say; tasks do not. `hears`: another node is told of its
+    entries (`Entry`); to one that is not, no client's address goes, and balancers are seen as this node there."""
 
     address: str
     port: int
     protocol: Literal["tcp", "udp"] = "tcp"
+    hears: bool = False
 
 
 class Front(msgspec.Struct, frozen=True, kw_only=True, order=True):

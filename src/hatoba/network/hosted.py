@@ -57,10 +57,11 @@ class Hosted(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def nodes(self) -> frozenset[str]:
-        """The other nodes of which ports are spoken to."""
+        """The other nodes of which ports are spoken to, by the tunnel."""
         if self.underlay is None:
             return frozenset()
-        ports = {(each.address, each.port, each.protocol) for each in self.instances if each.address != self.host}
+        far = (each for each in self.instances if each.hears and each.address != self.host)
+        ports = {(each.address, each.port, each.protocol) for each in far}
         return frozenset(each.address for each in self.fronts if (each.address, each.port, each.protocol) in ports)
 
     @property

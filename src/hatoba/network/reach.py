@@ -114,9 +114,12 @@ class Reach:
         endpoint = vpc.endpoint_at(address)
         if endpoint is not None:
             return isinstance(holder, InterfaceSpec) and self._by_endpoint(vpc, endpoint, here, port, protocol)
-        if any((address, port, protocol) == (each.address, each.port, each.protocol) for each in vpc.instances):
+        named = [
+            each for each in vpc.instances if (address, port, protocol) == (each.address, each.port, each.protocol)
+        ]
+        if named:
             if isinstance(holder, AddressSpec):
-                if begun != own and address != self._settings.host_address:
+                if begun != own and address != self._settings.host_address and named[0].hears:
                     return self._enters(vpc, address, port, protocol, own, begun)
                 return address == self._settings.host_address or address in self._node.underlay
             if address == self._settings.host_address and not self._is_service(port, protocol):

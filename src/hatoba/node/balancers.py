@@ -172,7 +172,7 @@ class Balancers:
             secrets=tuple(Secrets(balancer=id_, values=item.secrets) for id_, item in items.items() if item.secrets),
         )
         # A way is there before the first connection, and until the last one may have gone.
-        needed = openings(wanted)
+        needed = openings(wanted, {node for item in items.values() for node in item.hearing})
         await self._let(network, carried, either(needed, carried.opened or CLOSED))
         await carried.proxy.apply(wanted)
         await self._let(network, carried, needed)

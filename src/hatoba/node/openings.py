@@ -6,7 +6,7 @@ both, but only where targets are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Literal, NamedTuple
 
 from hatoba.network.beyond import Front, Instance
@@ -26,8 +26,9 @@ class Openings(NamedTuple):
 CLOSED = Openings()
 
 
-def openings(wanted: Wanted) -> Openings:
-    ports = {port for group in wanted.groups for port in _ports(group)}
+def openings(wanted: Wanted, hearing: Container[str] = ()) -> Openings:
+    """`hearing`: the other nodes that let balancers in under their clients' addresses."""
+    ports = {port for group in wanted.groups for port in _ports(group, hearing)}
     fronts = (
         Front(address=f.address, port=f.port, protocol=f.protocol, balancer=f.balancer, source=f.source)
         for f in fronted(wanted)
@@ -42,12 +43,13 @@ def either(one: Openings, other: Openings) -> Openings:
     )
 
 
-def _ports(group: TargetGroup) -> Iterator[Instance]:
+def _ports(group: TargetGroup, hearing: Container[str]) -> Iterator[Instance]:
     """Where traffic goes to on nodes, and where their health is asked for."""
     for target in group.targets:
         if not target.node:
             continue
+        hears = target.node in hearing
         for protocol in _SPOKEN.get(group.protocol, ("tcp",)):
-            yield Instance(address=target.address, port=target.port, protocol=protocol)
+            yield Instance(address=target.address, port=target.port, protocol=protocol, hears=hears)
         if group.health_check.enabled:
-            yield Instance(address=target.address, port=group.health_check.port or target.port)
+            yield Instance(address=target.address, port=group.health_check.port or target.port, hears=hears)

@@ -97,7 +97,7 @@ async def make(fabric: Fabric) -> None:
     speaking = msgspec.structs.replace(peer("10.0.0.13", NODES[1]), fronting=True)
     await fabric.set_peers("vpc-1", (peer("10.0.0.12", NODES[1]), speaking))
     here = "100.80.0.1"
-    ports = tuple(Instance(address=address, port=8080) for address in (here, NODES[1]))
+    ports = tuple(Instance(address=address, port=8080, hears=True) for address in (here, NODES[1]))
     await fabric.set_instances("vpc-1", ports)
     spoken = (("10.0.0.11", 80), (here, 8080), (NODES[1], 8080))
     await fabric.set_fronts("vpc-1", tuple(Front(address=a, port=p, balancer="10.0.0.20") for a, p in spoken))

@@ -56,11 +56,13 @@ class Land:
             await self.other.set_peers(each, (speaking, peer(BESIDE, NODES[0], "sg-open")))
 
     async def name(
-        self, *ports: int, kind: Kind = "tcp", vpc: str = "vpc-1", own: str = LB, there: bool = True
+        self, *ports: int, kind: Kind = "tcp", vpc: str = "vpc-1", own: str = LB, there: bool = True, hears: bool = True
     ) -> None:
         """At both nodes. `there`: the other one knows."""
         places = [(address, port) for address in (self.here, NODES[1]) for port in ports]
-        await self.fabric.set_instances(vpc, tuple(Instance(address=a, port=p, protocol=kind) for a, p in places))
+        await self.fabric.set_instances(
+            vpc, tuple(Instance(address=a, port=p, protocol=kind, hears=hears) for a, p in places)
+        )
         await self.fabric.set_fronts(
             vpc, tuple(Front(address=a, port=p, protocol=kind, balancer=own) for a, p in places)
         )
@@ -154,6 +156,19 @@ async def test_what_another_node_was_not_told_of_it_does_not_let_in(lab: Lab) ->
     assert await land.speaks(BEYOND, 1, PUBLISHED)
     await land.other.set_peers("vpc-1", (peer(LB, NODES[0], "sg-open"),))
     assert not await land.speaks(BEYOND, 1, PUBLISHED), "it is believed of those only of whom it was told"
+
+
+async def test_a_node_that_does_not_hear_of_entries_is_asked_as_before(lab: Lab) -> None:
+    """Its agent is an older one."""
+    land = Land(lab)
+    await land.build()
+    await land.name(*PORTS, there=False, hears=False)
+    for port in PORTS:
+        assert await land.speaks(BEYOND, 1, port, seen=NODES[0])
+        assert await land.speaks(BEYOND, 0, port)
+    await land.name(*PORTS)
+    for port in PORTS:
+        assert await land.speaks(BEYOND, 1, port)
 
 
 async def test_nobody_but_the_balancer_gets_there_by_this_way(lab: Lab) -> None:

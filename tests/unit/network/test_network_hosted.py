@@ -13,7 +13,7 @@ from tests.unit.network.test_ruleset import BALANCER, book, golden
 
 HOST, NODE, LB = "100.64.0.1", "192.0.2.7", BALANCER.address or ""
 ENDS = Ends(own="100.64.0.9", bridge="100.64.0.10")
-PORTS = tuple(Instance(address=address, port=8080) for address in (HOST, NODE))
+PORTS = tuple(Instance(address=address, port=8080, hears=True) for address in (HOST, NODE))
 FRONTS = (*(Front(address=address, port=8080, balancer=LB) for address in (HOST, NODE)),)
 TASK = Front(address="10.0.9.9", port=80, balancer=LB)
 FAR = Member(address="10.0.2.9", groups=("sg-default",), here=False, fronting=True)
@@ -25,6 +25,7 @@ def test_other_nodes_are_those_of_which_ports_are_spoken_to() -> None:
     assert ALL.nodes == {NODE}
     assert replace(ALL, instances=()).nodes == frozenset()
     assert replace(ALL, fronts=(TASK,)).nodes == frozenset()
+    assert replace(ALL, instances=tuple(replace(each, hears=False) for each in PORTS)).nodes == frozenset()
     assert replace(ALL, underlay=None).nodes == frozenset(), "there is no tunnel"
 
 

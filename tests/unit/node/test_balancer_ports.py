@@ -12,6 +12,7 @@ import pytest
 
 from hatoba.core.clock import ManualClock
 from hatoba.core.errors import PortError
+from hatoba.core.records import replace
 from hatoba.fleet.items import BalancerItem
 from hatoba.network.beyond import Instance
 from hatoba.node.balancers import Balancers
@@ -110,6 +111,17 @@ async def test_ways_come_before_what_uses_them_and_go_after_it() -> None:
     assert await node.told() == [("open", [*first, *second]), ("apply", second), ("open", second)]
     node.items = {}
     assert await node.told(lambda: node.story[-1:] == [("open", [])]) == [("stop", []), ("open", [])]
+    await node.balancers.release()
+
+
+async def test_clients_addresses_go_to_other_nodes_that_know_of_it() -> None:
+    node = Node()
+    node.wants(port(8080), port(8081, "n2"), port(8082, "n3"), n1="", n2="192.0.2.2", n3="192.0.2.3")
+    node.items = {"b": replace(node.items["b"], hearing=("n3",))}
+    await node.told(lambda: node.story[-1:] == [("apply", [(HERE, 8080), ("192.0.2.2", 8081), ("192.0.2.3", 8082)])])
+    opened = node.balancers._carried[VPC].opened
+    assert opened is not None
+    assert {each.port for each in opened.ports if each.hears} == {8082}
     await node.balancers.release()
 
 

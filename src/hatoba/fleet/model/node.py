@@ -24,6 +24,7 @@ class Node(Record, frozen=True, kw_only=True):
     architecture: str = "x86_64"
     attributes: dict[str, str] = msgspec.field(default_factory=dict)
     agent: str = ""  # version
+    protocol: int = 0  # that its agent talks
     state: Literal["ready", "lost"] = "ready"  # lost: its lease ran out
     schedulable: bool = True  # the operator
     joined_at: float = 0.0
