@@ -24,7 +24,7 @@ pytestmark = pytest.mark.real
 
 PUBLIC, SHUT = "100.80.8.5", "100.80.8.6"
 AT_ENDPOINT = "10.0.1.8"
-INPUT, FORWARD = "hatoba.network.hostrules:_closed_to_outsiders", "hatoba.network.hostrules:document"
+INPUT, FORWARD = "hatoba.network.hostrules:_closed_to_outsiders", "hatoba.network.hostrules:_forward"
 
 
 @pytest_asyncio.fixture
