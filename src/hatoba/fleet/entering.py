@@ -37,6 +37,8 @@ class Entering:
             await self._enter(first, reader, writer)
         finally:
             self._open[node] -= 1
+            if not self._open[node]:
+                del self._open[node]
 
 
 def speaks_for(view: View, node: str, entered: Entered) -> bool:

@@ -6,9 +6,9 @@
                  stays closed. Tunnel packets only from known nodes.
                  The host's addresses for its tasks are nobody's who is not behind an uplink, or the host itself.
     forward      from our uplinks only our own addresses, and no tunnel packets; others only to the bridge, where they
-                 were led by a load balancer (`hosted`). From elsewhere to no router's own address. From devices whose
-                 forwarding we had to turn on, only towards uplinks (and what somebody else's translation or standing
-                 connection asks for), as if it were off.
+                 were led by a load balancer (`hosted`). To no router's own address, and from elsewhere to nothing at
+                 the host's address for tasks. From devices whose forwarding we had to turn on, only towards uplinks
+                 (and what somebody else's translation or standing connection asks for), as if it were off.
     prerouting   what is meant for an address of the host and a published port goes to the bridge; the same for what the
     output       host itself sends. There also: the way of our containers on the host's network to a service of ours.
     postrouting  what leaves the host from a router takes the host's address, except between public addresses of ours.
@@ -121,7 +121,8 @@ def _forward(settings: Settings, uplinks: str, guarded: tuple[str, ...]) -> _Cha
         f"iifname {uplinks} {foreign6}",
         "iifname . ip daddr @led ct status dnat accept",
         f"iifname {uplinks} ip saddr != {{ {own} }} drop",
-        f"iifname != {uplinks} ct original ip daddr {settings.transit} drop",
+        f"ct original ip daddr != {settings.host_address} ct original ip daddr {settings.transit} drop",
+        f"iifname != {uplinks} ct original ip daddr {settings.host_address} drop",
         *([forged] if settings.underlay else []),
         *([guards] if guarded else []),
     ]

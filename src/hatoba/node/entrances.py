@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 
 AGAIN = 0.2  # seconds until it is tried again to hand over
 BACKLOG = 1024
-MOST = 256  # clients of one VPC at a time that are brought to the control plane
+MOST = 128  # connections of one client at a time that are brought to the control plane
 
 
 Listeners = list[socket.socket]  # in clear, by TLS
@@ -125,6 +126,7 @@ class Brought:
     def __init__(self, dial: Dial) -> None:
         """`dial`: a further connection to the control plane. Raises `OSError`, `TimeoutError`."""
         self._dial = dial
+        self._open: Counter[tuple[str, str]] = Counter()  # by VPC and client
 
     async def __call__(self, network: str, listeners: Listeners) -> None:
         clients = TaskGroup(f"clients of {network}")
@@ -144,13 +146,23 @@ class Brought:
                 log.warning("an endpoint in %s: %s", network, error)
                 await asyncio.sleep(AGAIN)
                 continue
-            if len(clients) >= MOST:
+            if self._open[network, client] >= MOST:
                 accepted.close()
                 continue
             came = msg.Entered(network=network, endpoint=meant(accepted), client=client, port=port, tls=tls)
             clients.start(self._bring(accepted, came), client)
 
     async def _bring(self, accepted: socket.socket, came: msg.Entered) -> None:
+        who = (came.network, came.client)
+        self._open[who] += 1
+        try:
+            await self._relay(accepted, came)
+        finally:
+            self._open[who] -= 1
+            if not self._open[who]:
+                del self._open[who]
+
+    async def _relay(self, accepted: socket.socket, came: msg.Entered) -> None:
         client = await asyncio.open_connection(sock=accepted)
         try:
             control = await self._dial()

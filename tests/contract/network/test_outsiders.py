@@ -64,15 +64,15 @@ async def test_of_what_is_led_here_public_addresses_are_reached(led: RealLab) ->
     [
         (4, ENDPOINT, (INPUT, 'f"{abroad} ip daddr {settings.transit} drop"')),
         (6, ENDPOINT, (INPUT, 'f"{abroad} ip6 daddr {settings.host_address6} drop"')),
-        (4, 8080, (FORWARD, 'f"iifname != {uplinks} ct original ip daddr {settings.transit} drop"')),
+        (4, 8080, (FORWARD, 'f"iifname != {uplinks} ct original ip daddr {settings.host_address} drop"')),
     ],
 )
 async def test_what_the_host_serves_its_tasks_is_theirs_alone(
     led: RealLab, version: int, port: int, check: tuple[str, str]
 ) -> None:
-    """At 8080 there is a port of a seat, which is published at the host's own addresses only."""
+    """At 8080 there is a port of a seat, which others find at the host's own addresses only."""
     settings = led.settings[0]
-    at = settings.host_address6 if version == 6 else settings.host_address if port == ENDPOINT else "100.80.0.3"
+    at = settings.host_address6 if version == 6 else settings.host_address
     assert at is not None
     if version == 6:
         await led.listen(0, None, at, ENDPOINT)
@@ -82,3 +82,16 @@ async def test_what_the_host_serves_its_tasks_is_theirs_alone(
         with nullcontext() if armed else without(*check, '"meta mark 0"'):
             await led.fabrics[0].start()
         assert await led.reaches(0, "world", at, port) is not armed, "it is not this check that stops it"
+
+
+@pytest.mark.parametrize("who", ["world", "open"])
+async def test_routers_own_addresses_lead_nowhere(led: RealLab, who: str) -> None:
+    """Not to what a seat has published, either, which both find at the host."""
+    check = 'f"ct original ip daddr != {settings.host_address} ct original ip daddr {settings.transit} drop"'
+    assert await led.reaches(0, who, NODES[0], 8080)
+    assert not await led.reaches(0, who, "100.80.0.3", 8080)
+    await led.fabrics[0].close()
+    led.fabrics[0] = led.restarted(0)
+    with without(FORWARD, check, '"meta mark 0"'):
+        await led.fabrics[0].start()
+    assert await led.reaches(0, who, "100.80.0.3", 8080), "it is not this check that stops it"

@@ -166,6 +166,9 @@ async def test_what_another_machine_accepts_is_brought_and_served_as_from_its_cl
             reader, silent = await asyncio.open_connection("127.0.0.1", port)
             await until(lambda: served._brought)
             assert await asked(port) == "vpc-1 127.0.0.1 10.0.1.8"
+            with pytest.MonkeyPatch.context() as few:
+                few.setattr(giving, "MOST", 1)
+                assert await asked(port) == "", "it has as many as it may"
             await served.close()
             assert await reader.read() == b""
             silent.close()
