@@ -1,7 +1,8 @@
 """The ways by which answers go back to where their connection began: see `fronts`.
 
-A rule for each mark leads to a table: that of the router itself, or that of a node, in which is the only way; all of it
-for both families, where the kernel has both. Works in the network namespace of the router's thread.
+A rule for each mark leads to a table: that of the router itself, or that of a node, in which is the only way. By IPv6
+only balancers' marks do: what else came from another node goes where routes lead it, as a peered VPC without a way back
+is not to be answered by another one. Works in the network namespace of the router's thread.
 """
 
 from __future__ import annotations
@@ -9,13 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from hatoba.network import messages, names
-from hatoba.network.fronts import OWN_TABLE, Backs, hops
+from hatoba.network.fronts import BALANCERS, OWN_TABLE, Backs, hops
 from hatoba.network.namespace import has_ipv6
 from hatoba.network.netlink import GETRULE, Netlink, Request, index
 
 _PRIORITY = 31000  # before everything that looks at addresses only
 _LOOPBACK = 1
 _EVERYTHING = {2: "0.0.0.0/0", 10: "::/0"}  # by the kernel's number of the family
+
+
+def _of(family: int, rules: Mapping[int, int]) -> set[tuple[int, int]]:
+    """Marks and tables."""
+    return {(mark, table) for mark, table in rules.items() if family == 2 or mark in BALANCERS}
 
 
 def _families() -> list[int]:
@@ -32,7 +38,7 @@ def converge(netlink: Netlink, wanted: Backs) -> None:
     _remember(netlink, wanted.rules, wanted.nodes)
     kept = {OWN_TABLE, *wanted.nodes.values()}
     for family, rules in there.items():
-        _forget(netlink, rules - wanted.rules.items(), {table for _, table in rules} - kept, family)
+        _forget(netlink, rules - _of(family, wanted.rules), {table for _, table in rules} - kept, family)
 
 
 def change(netlink: Netlink, old: Backs, new: Backs) -> None:
@@ -54,7 +60,8 @@ def _remember(netlink: Netlink, rules: Mapping[int, int], nodes: Mapping[str, in
                 hop = _hop(number, family)
                 requests.append(messages.neighbour(device, hop, names.node_mac(node)))
                 requests.append(messages.route(_EVERYTHING[family], device, via=hop, table=number))
-        requests += [messages.rule_for_mark(mark, table, _PRIORITY, family=family) for mark, table in rules.items()]
+        asked = sorted(_of(family, rules))
+        requests += [messages.rule_for_mark(mark, table, _PRIORITY, family=family) for mark, table in asked]
     netlink.apply(*requests)
 
 
