@@ -191,6 +191,7 @@ class Balancer(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
 
     id: str
     kind: Kind = "http"
+    name: str = ""  # by which it is found: the host that a request of HTTP/1.0 asks for when it names none
     addresses: tuple[str, ...]
     zones: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()

@@ -121,7 +121,10 @@ def _http(balancer: Balancer, listener: Listener, name: str, tracer: str) -> Any
         common_http_protocol_options=_limits(balancer),
         # Rules may ask for methods that no standard knows, and what no rule asks for is a target's to answer.
         http_protocol_options=Http1ProtocolOptions(
-            accept_http_10=True, allow_custom_methods=True, header_key_format=as_written()
+            accept_http_10=True,
+            default_host_for_http_10=balancer.name,
+            allow_custom_methods=True,
+            header_key_format=as_written(),
         ),
         http2_protocol_options=Http2ProtocolOptions(
             max_concurrent_streams=UInt32Value(value=_STREAMS),

@@ -64,7 +64,11 @@ async def serving(real: RealRig, port: int = 80, headers: Headers = Headers(), *
         ),
     )
     balancer = Balancer(
-        id="web", addresses=(ADDRESS,), listeners=(listener,), attributes=BalancerAttributes(**attributes)
+        id="web",
+        name="web.elb.example",
+        addresses=(ADDRESS,),
+        listeners=(listener,),
+        attributes=BalancerAttributes(**attributes),
     )
     await real.proxy.apply(Wanted(balancers=(balancer,), groups=(group("web", backend),)))
     await real.facts.until(real.proxy, "web", {"a": "healthy"})
@@ -94,6 +98,15 @@ async def test_the_host_that_targets_see(real: RealRig, port: int, preserve: boo
     backend = await serving(real, port, preserve_host=preserve)
     await real.raw(asked(host=sent), port)
     assert values(backend.seen[-1], "host") == [seen]
+
+
+async def test_who_names_no_host_in_an_old_version_means_the_balancer(real: RealRig) -> None:
+    backend = await serving(real, 80)
+    assert (await real.raw(b"GET / HTTP/1.0\r\n\r\n", 80)).startswith("HTTP/1.0 200")
+    assert values(backend.seen[-1], "host") == ["web.elb.example"]
+    assert (await real.raw(b"GET / HTTP/1.0\r\nHost: shop.example\r\n\r\n", 80)).startswith("HTTP/1.0 200")
+    assert values(backend.seen[-1], "host") == ["shop.example"]
+    assert (await real.raw(b"GET / HTTP/1.1\r\n\r\n", 80)).startswith("HTTP/1.1 400")
 
 
 async def test_the_rule_is_chosen_by_what_the_client_sent_whatever_it_is_rewritten_to(real: RealRig) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 
 import pytest
@@ -100,3 +101,24 @@ async def test_a_target_that_answers_badly_is_passed_over(real: RealRig) -> None
         if not counted["500"]:
             return
     raise AssertionError(counted)
+
+
+@pytest.mark.slow
+async def test_a_newly_healthy_target_gets_its_share_little_by_little(real: RealRig) -> None:
+    a, b = await backends(real, "a", "b")
+    window = 4.0
+
+    async def serve(*targets: Backend) -> None:
+        web = replace(group("web", *targets), attributes=GroupAttributes(slow_start=window))
+        await real.proxy.apply(wanted(forward("web"), web))
+        await real.facts.until(real.proxy, "web", {each.name: "healthy" for each in targets})
+
+    await serve(a)
+    await asyncio.sleep(window + 0.5)  # the first one's own beginning has to be over: nothing tells of it
+    await serve(a, b)
+    first = await spread(real, 20)
+    assert first["b"] < first["a"] / 2, first
+    async with asyncio.timeout(30):
+        while (shared := await spread(real, 20))["b"] != 10:
+            assert shared.total() == shared["a"] + shared["b"] == 20, "no request is lost meanwhile"
+            await asyncio.sleep(0.2)

@@ -81,6 +81,7 @@ def wanted(
     else:
         carried = proxy.Balancer(
             id=balancer.id,
+            name=balancer.dns_name,
             addresses=tuple(address for address, _ in balancer.addresses),
             zones=tuple(zone for _, zone in balancer.addresses),
             listeners=listeners,
