@@ -132,7 +132,10 @@ def measure(client: Client, count: int) -> None:
     client.send("PUT", "/bucket/l", headers, large)
     up, before = 10 * (client.cpu() - before), client.cpu()
     assert client.send("GET", "/bucket/l", client.signed("GET", "/bucket/l")) == large
-    print(f"a GB up {up:.1f} s of CPU, down {10 * (client.cpu() - before):.1f} s; grown by {client.resident() - grown:.1f} MB")
+    print(
+        f"a GB up {up:.1f} s of CPU, down {10 * (client.cpu() - before):.1f} s; "
+        f"grown by {client.resident() - grown:.1f} MB"
+    )
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ import contextlib
 import logging
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -78,18 +78,23 @@ class Files:
     # --- in
 
     @contextlib.asynccontextmanager
-    async def receive(self, body: AsyncIterator[bytes] | bytes, sums: Sequence[Checksum] = ()) -> AsyncIterator[Kept]:
+    async def receive(
+        self, body: AsyncIterator[bytes] | bytes, sums: Sequence[Checksum] = (), under: bytes | None = None
+    ) -> AsyncIterator[Kept]:
         """All of the body, durable; `sums` have seen every byte of it. What no record wants at the end of the block is
-        deleted. Raises `PortError`, `Full`, and whatever the body raises."""
+        deleted. `under`: a key that seals the file's own once more, and without which it cannot be read. Raises
+        `PortError`, `Full`, and whatever the body raises."""
         id_ = self._ids.hex(32)
         self._coming.add(id_)
         try:
-            yield await self._take(id_, body, sums)
+            yield await self._take(id_, body, sums, under)
         finally:
             self._coming.discard(id_)
             self.release((id_,))
 
-    async def _take(self, id_: str, body: AsyncIterator[bytes] | bytes, sums: Sequence[Checksum]) -> Kept:
+    async def _take(
+        self, id_: str, body: AsyncIterator[bytes] | bytes, sums: Sequence[Checksum], under: bytes | None
+    ) -> Kept:
         key = new_key()
         draft = _Draft(self._staging / id_, key, sums)
         try:
@@ -100,7 +105,9 @@ class Files:
         except BaseException:
             await self._disk.run(draft.give_up)
             raise
-        return Kept(id=id_, key=self._sealer.seal(key, _CONTEXT + id_.encode()), size=draft.size)
+        context = _CONTEXT + id_.encode()
+        sealed = self._sealer.seal(key, context)
+        return Kept(id=id_, key=sealed if under is None else Sealer(under).seal(sealed, context), size=draft.size)
 
     async def _stream(self, draft: _Draft, body: AsyncIterator[bytes], path: Path) -> None:
         batch: list[bytes] = []
@@ -122,19 +129,21 @@ class Files:
 
     # --- out
 
-    async def bytes_of(self, kept: Kept, first: int, length: int) -> bytes:
+    async def bytes_of(self, kept: Kept, first: int, length: int, under: bytes | None = None) -> bytes:
         """A range in one piece: for what is small."""
-        return await self._disk.run(self._read, kept, first, length)
+        return await self._disk.run(self._read, kept, first, length, under)
 
-    def read(self, parts: Sequence[tuple[Kept, int, int]]) -> AsyncIterator[bytes]:
+    def read(self, parts: Sequence[tuple[Kept, int, int]], under: bytes | None = None) -> AsyncIterator[bytes]:
         """Ranges (file, first byte, length), one after the other. They can be read to their end even if nobody wants
         them any more by then."""
-        return _Reading(self, parts).pieces()
+        return _Reading(self, parts, under).pieces()
 
-    def _read(self, kept: Kept, first: int, length: int) -> bytes:
+    def _read(self, kept: Kept, first: int, length: int, under: bytes | None) -> bytes:
         if length <= 0:
             return b""
-        opener = Chunks(self._sealer.unseal(kept.key, _CONTEXT + kept.id.encode()))
+        context = _CONTEXT + kept.id.encode()
+        sealed_key = kept.key if under is None else Sealer(under).unseal(kept.key, context)
+        opener = Chunks(self._sealer.unseal(sealed_key, context))
         start, end = first // CHUNK, (first + length - 1) // CHUNK
         with self._path(kept.id).open("rb", buffering=0) as file:
             if start == 0 and os.fstat(file.fileno()).st_size != length_on_disk(kept.size):
@@ -147,6 +156,16 @@ class Files:
         )
         skipped = first - start * CHUNK
         return plain if skipped == 0 and len(plain) == length else plain[skipped : skipped + length]
+
+    @contextlib.contextmanager
+    def held(self, parts: Sequence[tuple[Kept, int, int]]) -> Iterator[None]:
+        """They stay while the block lasts, whoever lets go of them."""
+        ids = [kept.id for kept, _, _ in parts]
+        self.hold(ids)
+        try:
+            yield
+        finally:
+            self.let_go(ids)
 
     def hold(self, ids: Iterable[str]) -> None:
         self._reading.update(ids)
@@ -193,8 +212,9 @@ class Files:
 class _Reading:
     """Files held for a reader: until it has ended, or was forgotten before it began."""
 
-    def __init__(self, files: Files, parts: Sequence[tuple[Kept, int, int]]) -> None:
+    def __init__(self, files: Files, parts: Sequence[tuple[Kept, int, int]], under: bytes | None) -> None:
         self._files = files
+        self._under = under
         self._parts = parts
         self._ids = tuple(kept.id for kept, _, _ in parts)
         files.hold(self._ids)
@@ -206,7 +226,7 @@ class _Reading:
                 while first < end:
                     # Up to the end of a chunk, so that none is opened twice.
                     size = min(end - first, BATCH - first % CHUNK)
-                    yield await self._files.bytes_of(kept, first, size)
+                    yield await self._files.bytes_of(kept, first, size, self._under)
                     first += size
         finally:
             self._end()

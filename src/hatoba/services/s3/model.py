@@ -23,6 +23,22 @@ NULL = "null"  # the version of what was written while versions were not kept
 Versioning = Literal["", "Enabled", "Suspended"]
 
 
+class Kms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Under which KMS key an object is."""
+
+    key: str  # its ARN
+    wrapped: bytes  # the data key's ciphertext
+    context: str  # the ARN in its encryption context
+    bucket_key: bool = False
+
+
+class Encryption(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """By which KMS key a bucket's objects are encrypted where nothing else is said."""
+
+    key: str | None = None  # None: the one that AWS manages
+    bucket_key: bool = False
+
+
 class PublicBlock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What of public access is blocked: by default all of it."""
 
@@ -40,6 +56,7 @@ class Bucket(Record, frozen=True, kw_only=True):
     versioning: Versioning = ""
     policy: str | None = None
     public_block: PublicBlock | None = PublicBlock()
+    encryption: Encryption | None = None  # None: by the platform's own keys
     ownership: bool = True  # it was not taken away that the bucket's owner owns all; nothing else is there
     tags: tuple[tuple[str, str], ...] = ()
 
@@ -70,6 +87,7 @@ class Object(Record, frozen=True, kw_only=True):
     checksums: dict[str, str] = msgspec.field(default_factory=dict)  # by algorithm, in base64
     checksum_type: str = ""
     tags: tuple[tuple[str, str], ...] = ()
+    kms: Kms | None = None
 
 
 class Upload(Record, frozen=True, kw_only=True):
@@ -87,6 +105,7 @@ class Upload(Record, frozen=True, kw_only=True):
     metadata: dict[str, str] = msgspec.field(default_factory=dict)
     storage: str = "STANDARD"
     tags: tuple[tuple[str, str], ...] = ()
+    kms: Kms | None = None
 
 
 class Part(Record, frozen=True, kw_only=True):

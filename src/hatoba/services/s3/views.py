@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from hatoba.aws.shapes import s3 as t
 from hatoba.services.s3 import model
-from hatoba.services.s3.model import Bucket, Object, Part, Upload
+from hatoba.services.s3.model import Bucket, Kms, Object, Part, Upload
 from hatoba.services.s3.plan.listing import Page
 
 Encode = Callable[[str], str]
@@ -37,8 +37,11 @@ def checksums(record: Object) -> dict[str, str]:
     return {**found, "ChecksumType": record.checksum_type} if found else {}
 
 
-def encryption(record: Object) -> dict[str, Any]:
-    return {"ServerSideEncryption": "AES256"}
+def encryption(kms: Kms | None) -> dict[str, Any]:
+    if kms is None:
+        return {"ServerSideEncryption": "AES256"}
+    shown = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms.key}
+    return {**shown, "BucketKeyEnabled": True} if kms.bucket_key else shown
 
 
 def head(record: Object, *, told: bool) -> dict[str, Any]:
@@ -51,7 +54,7 @@ def head(record: Object, *, told: bool) -> dict[str, Any]:
         "ContentType": "binary/octet-stream",
         **record.headers,
         "Metadata": record.metadata,
-        **encryption(record),
+        **encryption(record.kms),
     }
     if record.storage != "STANDARD":
         said["StorageClass"] = record.storage

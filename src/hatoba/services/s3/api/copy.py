@@ -10,7 +10,7 @@ from typing import Any
 from hatoba.aws.shapes import s3 as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
-from hatoba.services.s3 import history, model, refusals, views
+from hatoba.services.s3 import history, locks, model, refusals, views
 from hatoba.services.s3.access import source_of
 from hatoba.services.s3.api import read
 from hatoba.services.s3.api.intake import taken
@@ -37,9 +37,11 @@ async def copy_object(req: t.CopyObjectRequest, call: Call) -> t.CopyObjectOutpu
     _check_itself(req, source, bucket)
     record = _record(req, call, bucket, source)
     wanted = req.get("ChecksumAlgorithm")
-    if wanted is None or (wanted in source.checksums and source.checksum_type == "FULL_OBJECT"):
+    known = wanted is None or (wanted in source.checksums and source.checksum_type == "FULL_OBJECT")
+    plain = bucket.encryption is None and req.get("ServerSideEncryption", "AES256") == "AES256"
+    if known and plain and source.kms is None and req.get("SSEKMSKeyId") is None:
         return _written(req, call, bucket, record, told_of)
-    return await _computed(req, call, bucket, source, record, wanted, told_of)
+    return await _anew(req, call, bucket, source, record, told_of)
 
 
 def the_source(req: Mapping[str, Any], call: Call) -> tuple[Object, dict[str, str]]:
@@ -95,28 +97,32 @@ def _written(
         hold(tx, bucket, req)
         record = history.put(tx, still(tx, bucket), record, call.ids)
     told = {"ETag": views.quoted(record.etag), "LastModified": record.modified, **views.checksums(record)}
-    answer = {"CopyObjectResult": told, **views.encryption(record), **version_of(bucket, record)}
+    answer = {"CopyObjectResult": told, **views.encryption(record.kms), **version_of(bucket, record)}
     return {**answer, **told_of}  # type: ignore[typeddict-item]
 
 
-async def _computed(
+async def _anew(
     req: t.CopyObjectRequest,
     call: Call,
     bucket: Bucket,
     source: Object,
     record: Object,
-    wanted: str,
     told_of: Mapping[str, str],
 ) -> t.CopyObjectOutput:
-    """With a checksum that the source has not: its bytes are gone through, and written anew."""
-    body = files(call).read(list(read.cut(source, Span(0, source.size))))
-    asked = {"Body": body, "ContentLength": source.size, "ChecksumAlgorithm": wanted}
-    async with taken(call, asked) as came:
+    """With a checksum that the source has not, or under another key: its bytes are gone through, and written anew."""
+    parts = list(read.cut(source, Span(0, source.size)))
+    with files(call).held(parts):  # while KMS is asked
+        under = await locks.opened(call, source.kms)
+        lock = await locks.made(call, bucket, req)
+        body = files(call).read(parts, under)
+    asked = {"Body": body, "ContentLength": source.size, "ChecksumAlgorithm": req.get("ChecksumAlgorithm")}
+    async with taken(call, asked, under=lock.key) as came:
         record = replace(
             record,
             etag=came.md5,
             pieces=(Piece(body=came.body),),
             checksums=came.checksums,
             checksum_type="FULL_OBJECT",
+            kms=lock.kms,
         )
         return _written(req, call, bucket, record, told_of)

@@ -35,10 +35,13 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextlib.asynccontextmanager
-async def taken(call: Call, req: Mapping[str, Any], algorithm: Algorithm | None = None) -> AsyncIterator[Taken]:
+async def taken(
+    call: Call, req: Mapping[str, Any], algorithm: Algorithm | None = None, under: bytes | None = None
+) -> AsyncIterator[Taken]:
     """A request's body, durable and verified. What is not recorded within the block is deleted at its end.
 
-    `algorithm`: of the checksum that is told, where it need not be the one that the request has."""
+    `algorithm`: of the checksum that is told, where it need not be the one that the request has; `under`: what
+    seals the key (`locks`)."""
     wanted, said = asked_checksum(req), _content_md5(req.get("ContentMD5"))
     body = _body(req)
     told = algorithm or wanted.algorithm
@@ -46,7 +49,7 @@ async def taken(call: Call, req: Mapping[str, Any], algorithm: Algorithm | None 
     own = checksum if told == wanted.algorithm or wanted.value is None else ALGORITHMS[wanted.algorithm]()
     sums = (md5, checksum) if own is checksum else (md5, checksum, own)
     try:
-        async with files(call).receive(body, sums) as kept:
+        async with files(call).receive(body, sums, under) as kept:
             if said is not None and said != md5.digest():
                 raise refusals.bad_digest("Content-MD5")
             if wanted.value is not None and wanted.value != text(own):

@@ -8,7 +8,7 @@ from typing import Any, cast
 from hatoba.aws.shapes import s3 as t
 from hatoba.core.checksums import Algorithm
 from hatoba.gateway.call import Call
-from hatoba.services.s3 import model, refusals, views
+from hatoba.services.s3 import locks, model, refusals, views
 from hatoba.services.s3.api import read
 from hatoba.services.s3.api.copy import the_source
 from hatoba.services.s3.api.intake import asked_checksum, taken
@@ -29,7 +29,7 @@ async def upload_part(req: t.UploadPartRequest, call: Call) -> t.UploadPartOutpu
     if wrong is not None:
         raise refusals.invalid_request(wrong)
     part = await _stored(req, req, call, bucket, upload)
-    answer: dict[str, Any] = {"ETag": views.quoted(part.etag), "ServerSideEncryption": "AES256"}
+    answer: dict[str, Any] = {"ETag": views.quoted(part.etag), **views.encryption(upload.kms)}
     return {**answer, f"Checksum{upload.algorithm}": part.checksum}  # type: ignore[typeddict-item]
 
 
@@ -39,14 +39,16 @@ async def upload_part_copy(req: t.UploadPartCopyRequest, call: Call) -> t.Upload
     upload = _upload(req, call, bucket)
     source, told_of = the_source(req, call)
     span = _span(req.get("CopySourceRange"), source)
-    body = files(call).read(list(read.cut(source, span)))
+    parts = list(read.cut(source, span))
+    with files(call).held(parts):  # while KMS is asked
+        body = files(call).read(parts, await locks.opened(call, source.kms))
     part = await _stored(req, {"Body": body, "ContentLength": span.length}, call, bucket, upload)
     result = {
         "ETag": views.quoted(part.etag),
         "LastModified": part.modified,
         f"Checksum{upload.algorithm}": part.checksum,
     }
-    return {"CopyPartResult": result, "ServerSideEncryption": "AES256", **told_of}  # type: ignore[typeddict-item]
+    return {"CopyPartResult": result, **views.encryption(upload.kms), **told_of}  # type: ignore[typeddict-item]
 
 
 def _upload(req: Mapping[str, Any], call: Call, bucket: Bucket) -> Upload:
@@ -71,7 +73,8 @@ def _span(said: str | None, source: Object) -> Span:
 
 async def _stored(req: Mapping[str, Any], sent: Mapping[str, Any], call: Call, bucket: Bucket, upload: Upload) -> Part:
     """A part in the place of what had its number. `sent`: its body, and what is said of that."""
-    async with taken(call, sent, cast(Algorithm, upload.algorithm)) as came:
+    under = await locks.opened(call, upload.kms)
+    async with taken(call, sent, cast(Algorithm, upload.algorithm), under) as came:
         key = model.parts.key(bucket.scope, model.part_id(upload.upload_id, req["PartNumber"]))
         with call.tx() as tx:
             the_upload(tx, bucket, req)  # it may have ended meanwhile

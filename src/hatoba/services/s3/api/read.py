@@ -8,7 +8,7 @@ from typing import Any
 from hatoba.aws.shapes import s3 as t
 from hatoba.gateway.call import Call
 from hatoba.objects.files import BATCH, Kept
-from hatoba.services.s3 import refusals, views
+from hatoba.services.s3 import locks, refusals, views
 from hatoba.services.s3.api.room import files, refuse, s3, the_bucket, the_object, version_of
 from hatoba.services.s3.model import Object
 from hatoba.services.s3.plan import conditions, ranges
@@ -24,10 +24,12 @@ async def get_object(req: t.GetObjectRequest, call: Call) -> t.GetObjectOutput:
     kept = files(call)
     parts = list(cut(record, span))
     body: bytes | AsyncIterator[bytes]
-    if len(parts) <= 1 and span.length <= BATCH:
-        body = await kept.bytes_of(*parts[0]) if parts else b""
-    else:
-        body = kept.read(parts)
+    with kept.held(parts):  # it may be replaced while it is read
+        under = await locks.opened(call, record.kms)
+        if len(parts) <= 1 and span.length <= BATCH:
+            body = await kept.bytes_of(*parts[0], under) if parts else b""
+        else:
+            body = kept.read(parts, under)
     return {**answer, "Body": body}  # type: ignore[typeddict-item]
 
 

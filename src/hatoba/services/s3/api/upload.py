@@ -14,7 +14,7 @@ from hatoba.aws.shapes import s3 as t
 from hatoba.core.checksums import Algorithm
 from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
-from hatoba.services.s3 import history, model, refusals, views
+from hatoba.services.s3 import history, locks, model, refusals, views
 from hatoba.services.s3.api.intake import asked_checksum
 from hatoba.services.s3.api.listing import limit_of
 from hatoba.services.s3.api.room import refuse, s3, the_bucket, version_of
@@ -37,6 +37,7 @@ async def create_multipart_upload(req: t.CreateMultipartUploadRequest, call: Cal
         kind = integrity.kind(asked.algorithm, req.get("ChecksumType"))
     except integrity.BadChecksum as error:
         raise refusals.invalid_request(str(error)) from None
+    lock = await locks.made(call, bucket, req)
     id_ = call.ids.hex(48)
     record = Upload(
         key=model.uploads.key(bucket.scope, model.upload_id(bucket.id, req["Key"], id_)),
@@ -50,6 +51,7 @@ async def create_multipart_upload(req: t.CreateMultipartUploadRequest, call: Cal
         asked=asked.asked,
         storage=storage_of(req),
         tags=tags_of(req),
+        kms=lock.kms,
         **traits(req),
     )
     with call.tx() as tx:
@@ -59,7 +61,7 @@ async def create_multipart_upload(req: t.CreateMultipartUploadRequest, call: Cal
         "Bucket": bucket.id,
         "Key": record.name,
         "UploadId": id_,
-        "ServerSideEncryption": "AES256",
+        **views.encryption(lock.kms),
     }
     if asked.asked:
         answer |= {"ChecksumAlgorithm": record.algorithm, "ChecksumType": kind}
@@ -96,7 +98,7 @@ async def complete_multipart_upload(
         "Bucket": bucket.id,
         "Key": record.name,
         "ETag": views.quoted(record.etag),
-        **views.encryption(record),
+        **views.encryption(record.kms),
         **views.checksums(record),
         **version_of(bucket, record),
     }
@@ -163,6 +165,7 @@ def _whole(bucket: Bucket, upload: Upload, parts: list[Part], now: float) -> Obj
         checksums={algorithm: checksum},
         checksum_type=upload.checksum_type,
         tags=upload.tags,
+        kms=upload.kms,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 from hatoba.aws.shapes import s3 as t
 from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
-from hatoba.services.s3 import history, model, refusals, views
+from hatoba.services.s3 import history, locks, model, refusals, views
 from hatoba.services.s3.api.intake import taken
 from hatoba.services.s3.api.room import check_key, refuse, s3, the_bucket, version_of
 from hatoba.services.s3.model import Bucket, Object, Piece
@@ -47,7 +47,8 @@ async def put_object(req: t.PutObjectRequest, call: Call) -> t.PutObjectOutput:
     check_writing(req)
     refuse(req, ("WriteOffsetBytes",))
     written, storage, tags = traits(req), storage_of(req), tags_of(req)
-    async with taken(call, req) as came:
+    lock = await locks.made(call, bucket, req)
+    async with taken(call, req, under=lock.key) as came:
         record = Object(
             key=model.objects.key(bucket.scope, model.object_id(bucket.id, req["Key"])),
             bucket=bucket.id,
@@ -60,12 +61,13 @@ async def put_object(req: t.PutObjectRequest, call: Call) -> t.PutObjectOutput:
             checksums=came.checksums,
             checksum_type="FULL_OBJECT",
             tags=tags,
+            kms=lock.kms,
             **written,
         )
         with call.tx() as tx:
             hold(tx, bucket, req)
             record = history.put(tx, still(tx, bucket), record, call.ids)
-    told = {"ETag": views.quoted(record.etag), **views.encryption(record), **views.checksums(record)}
+    told = {"ETag": views.quoted(record.etag), **views.encryption(record.kms), **views.checksums(record)}
     return {**told, **version_of(bucket, record)}  # type: ignore[typeddict-item]
 
 
@@ -108,8 +110,6 @@ def check_writing(req: Mapping[str, Any]) -> None:
         raise AwsError("The bucket does not allow ACLs", code="AccessControlListNotSupported", status=400)
     if any(req.get(lock) is not None for lock in _LOCKS):
         raise refusals.invalid_request("Bucket is missing Object Lock Configuration")
-    if req.get("ServerSideEncryption", "AES256") != "AES256" or req.get("SSEKMSKeyId") is not None:
-        raise refusals.not_here("x-amz-server-side-encryption other than AES256")
 
 
 def storage_of(req: Mapping[str, Any]) -> str:
