@@ -36,6 +36,7 @@ MODULES: dict[str, tuple[list[str], float]] = {
     "balancing": ([], 180.0),
     "turmoil": ([], 300.0),
     "balancers": ([], 240.0),
+    "objects": ([], 180.0),
     "registry": ([], 180.0),
     "logs": ([], 180.0),
     "sessions": ([], 180.0),
