@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hatoba.gateway.audit import Witness
 
 T = TypeVar("T")
+_AGENT = 1024  # characters of what a client calls itself: policies look at it, and the trail keeps as much
 
 
 class SessionContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -173,7 +174,7 @@ class Call:
         self.principal = principal
         self.request_id = request_id
         self.source_ip = source_ip
-        self.user_agent = user_agent
+        self.user_agent = user_agent[:_AGENT]
         self.host = host
         self.secure = secure
         self.by = by

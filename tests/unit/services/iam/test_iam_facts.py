@@ -222,3 +222,9 @@ def test_variables_are_filled_in_from_the_same_keys(lab: Lab) -> None:
     bob = lab.user("bob", allow("ecs:StopTask", on=own))
     assert lab.may(bob, "ecs:StopTask", TASK.replace("/t", "/bob"))
     assert not lab.may(bob, "ecs:StopTask", TASK)
+
+
+def test_a_user_agent_counts_as_far_as_it_is_kept(lab: Lab) -> None:
+    """Heads may have 64 KiB, and patterns are looked for in all of it."""
+    bob = who(lab, "user")
+    assert lab.holds(bob, "StringEquals", "aws:UserAgent", "a" * 1024, user_agent="a" * 60_000)

@@ -15,7 +15,7 @@ from hatoba.gateway.call import Call, Principal
 
 VERSION = "1.11"
 LONGEST = 64 * 1024  # bytes of parameters or answer; what is longer is left out
-_SHORT = 1024  # characters of an error and of the user agent; what is longer is cut
+_SHORT = 1024  # characters of an error; what is longer is cut
 
 
 def event(
@@ -38,7 +38,7 @@ def event(
         "eventName": call.operation,
         "awsRegion": call.scope.region,
         "sourceIPAddress": call.source_ip,
-        "userAgent": call.user_agent[:_SHORT],
+        "userAgent": call.user_agent,
         "requestParameters": bounded(parameters),
         "responseElements": bounded(answer),
         "requestID": call.request_id,
