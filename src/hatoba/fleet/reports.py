@@ -39,8 +39,7 @@ def _workload(tx: Tx, node: str, report: WorkloadReport) -> None:
     before = tx.get(m.workload_statuses, key)
     if before is not None and not _newer(report.report, before):
         return
-    version = before.version if before else 0
-    tx.put(m.workload_statuses, replace(report.status, key=key, version=version, node=node, report=report.report))
+    tx.write(m.workload_statuses, replace(report.status, key=key, node=node, report=report.report))
 
 
 def _newer(number: int, before: m.WorkloadStatus) -> bool:
@@ -67,10 +66,7 @@ def _note(tx: Tx, table: Table[S], id_: str, node: str, number: int, status: S) 
     before = tx.get(table, key)
     if before is not None and before.node == node and before.report > number:
         return
-    version = before.version if before is not None else 0
-    new = replace(status, key=key, version=version, node=node, report=number)
-    if new != before:
-        tx.put(table, new)
+    tx.renew(table, replace(status, key=key, node=node, report=number))
 
 
 def node_connected(store: Store, node: str, hello: Hello, now: float) -> None:

@@ -100,10 +100,8 @@ class Memory:
         with self._store.tx() as tx:
             for item in put:
                 key = item_table.key(_HERE, f"{item.kind}/{item.id}")
-                known = tx.get(item_table, key)
                 sealed = self._sealer.seal(item.body)
-                version = known.version if known else 0
-                tx.put(item_table, ItemRecord(key=key, version=version, kind=item.kind, name=item.id, sealed=sealed))
+                tx.write(item_table, ItemRecord(key=key, kind=item.kind, name=item.id, sealed=sealed))
             for name in gone:
                 tx.forget(item_table, item_table.key(_HERE, f"{name.kind}/{name.id}"))
             position = tx.get(position_table, _POSITION) or Position(key=_POSITION)

@@ -154,14 +154,30 @@ class Tx(View):
     def put(self, table: Table[R], record: R) -> R:
         """Writes a record. Its version must be the stored one's (0 for a new record), else `Conflict`."""
         self._check_open()
-        rows = self._store.rows(table)
-        before = rows.by_key.get(record.key)
+        before = self.get(table, record.key)
         if record.version != (before.version if before is not None else 0):
             raise Conflict(f"{table.name} {record.key.id}: version {record.version} is not the stored one")
+        return self._set(table, record, before)
+
+    def write(self, table: Table[R], record: R) -> R:
+        """Writes a record over whatever stands under its key: for who has looked at that within the transaction, or
+        need not know."""
+        self._check_open()
+        return self._set(table, record, self.get(table, record.key))
+
+    def renew(self, table: Table[R], record: R) -> R:
+        """As `write`; but where the same stands already nothing happens: who is woken would find nothing new."""
+        self._check_open()
+        before = self.get(table, record.key)
+        if before is not None and replace(record, version=before.version) == before:
+            return before
+        return self._set(table, record, before)
+
+    def _set(self, table: Table[R], record: R, before: R | None) -> R:
         if record.key.type != table.name:
             raise TypeError(f"a key of type {record.key.type} in table {table.name}")
-        record = replace(record, version=record.version + 1)
-        rows.set(record)
+        record = replace(record, version=before.version + 1 if before is not None else 1)
+        self._store.rows(table).set(record)
         self._remember(table, record.key, before)
         return record
 

@@ -240,3 +240,31 @@ async def test_a_tally_is_true_inside_a_transaction_and_after_one_that_was_taken
             assert (carried["tea"], tx.changes(ships) > seen) == (0, True)
             raise ZeroDivisionError
         assert (carried["tea"], store.changes(ships) > seen) == (2, True)  # whoever looked inside must look again
+
+
+async def test_what_is_written_over_is_the_next_version_of_it() -> None:
+    async with opened() as store:
+        with store.tx() as tx:
+            assert tx.write(ships, ship("a", name="x")).version == 1
+        with store.tx() as tx:
+            assert tx.write(ships, replace(ship("a", name="x"), version=7)).version == 2, "also when it says the same"
+        with pytest.raises(ZeroDivisionError), store.tx() as tx:
+            tx.write(ships, ship("a", name="y"))
+            raise ZeroDivisionError
+        found = store.find(ships, HERE, "a")
+        assert (found.name, found.version) == ("x", 2)
+
+
+async def test_what_is_renewed_as_it_is_wakes_nobody() -> None:
+    async with opened() as store:
+        heard: list[Any] = []
+        store.feed.subscribe(ships, heard.append)
+        with store.tx() as tx:
+            first = tx.renew(ships, ship("a", name="x"))
+        with store.tx() as tx:
+            assert tx.renew(ships, ship("a", name="x")) == first
+        assert tx.seq is None, "nothing to keep"
+        with store.tx() as tx:
+            assert tx.renew(ships, ship("a", name="y")).version == 2
+        await store.durable()
+        assert [change.after.name for change in heard] == ["x", "y"]

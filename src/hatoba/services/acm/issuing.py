@@ -18,14 +18,12 @@ from hatoba.store.store import View
 def write(tx: Tx, record: Certificate, key: str) -> Certificate:
     """With what nodes need of it."""
     where = fleet.certificates.key(record.scope, record.id)
-    before = tx.get(fleet.certificates, where)
     shown = fleet.Certificate(
         key=where,
-        version=before.version if before else 0,
         chain=f"{record.leaf.strip()}\n{record.chain}",
         private_key=Secret(key),
     )
-    tx.put(fleet.certificates, shown)
+    tx.write(fleet.certificates, shown)
     return tx.put(certificates, record)
 
 

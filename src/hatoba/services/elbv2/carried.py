@@ -98,7 +98,6 @@ def publish(tx: Tx, balancer: LoadBalancer, *, node: str | None = None) -> None:
     carried, secrets = wanted_of(tx, balancer)
     after = fleet.Balancer(
         key=key,
-        version=before.version if before is not None else 0,
         node=node or (before.node if before is not None else ""),
         network=balancer.vpc,
         interfaces=tuple(interface.id for interface in balancer.attached),
@@ -113,8 +112,7 @@ def publish(tx: Tx, balancer: LoadBalancer, *, node: str | None = None) -> None:
         secrets=secrets,
     )
     deliveries.follow(tx, balancer, after.node)
-    if after != before:
-        tx.put(fleet.balancers, after)
+    tx.renew(fleet.balancers, after)
 
 
 def _nodes(carried: Wanted) -> Iterator[str]:
@@ -144,11 +142,11 @@ def publish_all(tx: Tx, balancers: Iterable[LoadBalancer]) -> None:
         publish(tx, balancer)
 
 
-def name(tx: Tx, balancer: LoadBalancer) -> None:
-    """Its DNS name: public addresses when it faces the internet, private ones else; whoever asks gets them. Those of
-    IPv6 are what they are. Zones that have too few healthy targets, and may not use others', are left out."""
+def publish_name(tx: Tx, balancer: LoadBalancer) -> None:
+    """What its DNS name means: public addresses when it faces the internet, private ones else; whoever asks gets
+    them. Those of IPv6 are what they are. Zones that have too few healthy targets, and may not use others', are left
+    out."""
     key = fleet.zones.key(balancer.scope, balancer.dns_name.lower())
-    before = tx.get(fleet.zones, key)
     fit = failover.fit(balancer.zones, _seen(tx, balancer))
     subnets = {place.subnet for place in balancer.places if place.zone in fit}
     there = [one for one in balancer.attached if one.subnet in subnets]
@@ -156,11 +154,9 @@ def name(tx: Tx, balancer: LoadBalancer) -> None:
     six = [one.address6 for one in there]
     after = fleet.Zone(
         key=key,
-        version=before.version if before is not None else 0,
         addresses=tuple(address for address in (*four, *six) if address is not None),
     )
-    if after != before:
-        tx.put(fleet.zones, after)
+    tx.renew(fleet.zones, after)
 
 
 def _seen(view: View, balancer: LoadBalancer) -> Iterator[failover.Seen]:

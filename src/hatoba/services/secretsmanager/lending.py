@@ -162,9 +162,7 @@ def write(tx: Tx, primary: StoredSecret, replica: StoredSecret, versions: list[V
     wanted = replace(replica, description=primary.description, origin=origin)
     stages = {name: labels for name, labels in model.stages_of(tx, primary).items() if labels}
     for version in versions:
-        there = model.find_version(tx, replica, version.name)
-        fresh = replace(version, version=there.version if there is not None else 0)
-        tx.put(model.versions, replace(fresh, stages=stages.get(version.name, ())))
+        tx.write(model.versions, replace(version, stages=stages.get(version.name, ())))
     for version in model.versions_of(tx, replica):
         if version.name not in stages:
             tx.forget(model.versions, version.key)

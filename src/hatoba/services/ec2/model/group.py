@@ -104,16 +104,13 @@ def allow_all6(ids: Ids) -> GroupRule:
 def put_group(tx: Tx, group: SecurityGroup) -> SecurityGroup:
     """Writes a group, and its rules for the nodes."""
     key = fleet.policy_sets.key(group.scope, group.id)
-    known = tx.get(fleet.policy_sets, key)
     policy = fleet.PolicySet(
         key=key,
-        version=known.version if known else 0,
         network=group.vpc,
         ingress=_fleet_rules(tx, group, egress=False),
         egress=_fleet_rules(tx, group, egress=True),
     )
-    if policy != known:
-        tx.put(fleet.policy_sets, policy)
+    tx.renew(fleet.policy_sets, policy)
     return tx.put(groups, group)
 
 

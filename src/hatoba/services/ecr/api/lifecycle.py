@@ -21,8 +21,7 @@ async def put_lifecycle_policy(req: t.PutLifecyclePolicyRequest, call: Call) -> 
     with call.tx() as tx:
         repository = the_repository(tx, call, req)
         key = model.lifecycle_policies.key(repository.scope, repository.id)
-        before = tx.get(model.lifecycle_policies, key)
-        tx.put(model.lifecycle_policies, LifecyclePolicy(key=key, version=before.version if before else 0, text=text))
+        tx.write(model.lifecycle_policies, LifecyclePolicy(key=key, text=text))
     return {"registryId": repository.scope.account, "repositoryName": repository.id, "lifecyclePolicyText": text}
 
 
@@ -50,9 +49,7 @@ async def start_lifecycle_policy_preview(
         text = req["lifecyclePolicyText"] if "lifecyclePolicyText" in req else _policy(tx, repository).text
         found = tuple(sorted(expiring(_parsed(text), candidates(tx, repository), call.now), key=_order))
         key = model.lifecycle_previews.key(repository.scope, repository.id)
-        before = tx.get(model.lifecycle_previews, key)
-        version = before.version if before else 0
-        tx.put(model.lifecycle_previews, LifecyclePreview(key=key, version=version, text=text, found=found))
+        tx.write(model.lifecycle_previews, LifecyclePreview(key=key, text=text, found=found))
     return {
         "registryId": repository.scope.account,
         "repositoryName": repository.id,

@@ -52,7 +52,7 @@ async def create_cluster(req: t.CreateClusterRequest, call: Call) -> t.CreateClu
         if known is not None and known.status == "ACTIVE":
             record = known  # creating it again finds it as it is
         else:
-            record = tx.put(clusters, replace(wanted, version=known.version if known else 0))
+            record = tx.write(clusters, wanted)
             tag(tx, call.scope, arns.cluster_arn(call.scope, name), tags)
         return {"cluster": shape(tx, call, record, ("TAGS", "SETTINGS", "CONFIGURATIONS"))}
 

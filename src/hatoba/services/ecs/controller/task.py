@@ -238,7 +238,7 @@ class TaskController:
         tx.put(workloads, with_login(wanted, given.login) if isinstance(given.login, Secret) else wanted)
         if isinstance(given.credential, Credential):
             task = replace(task, renew_at=given.credential.expires - RENEW_BEFORE)
-            _keep(tx, replace(given.credential, node=task.node))
+            tx.write(credentials, replace(given.credential, node=task.node))
         return replace(task, launched=True)
 
     def _end(self, task: Task, reason: str) -> None:
@@ -259,7 +259,7 @@ class TaskController:
         with self._store.tx() as tx:
             current = tx.get(tasks, task.key)
             if current is not None and not current.released:
-                _keep(tx, credential)
+                tx.write(credentials, credential)
                 tx.put(tasks, replace(current, renew_at=credential.expires - RENEW_BEFORE))
         return credential.expires - RENEW_BEFORE
 
@@ -313,8 +313,3 @@ def _withdraw(tx: Tx, task: Task) -> None:
     tx.forget(workloads, _workload(task))
     for credential in tx.index(credentials, "workload", task.id):
         tx.forget(credentials, credential.key)
-
-
-def _keep(tx: Tx, credential: Credential) -> None:
-    stored = tx.get(credentials, credential.key)
-    tx.put(credentials, replace(credential, version=stored.version if stored else 0))

@@ -54,14 +54,13 @@ async def register_targets(req: t.RegisterTargetsInput, call: Call) -> t.Registe
                 continue
             record = Target(
                 key=key,
-                version=known.version if known is not None else 0,
                 group=group.id,
                 address=address,
                 port=port,
                 zone=zone,
                 registration=call.ids.hex(8),
             )
-            tx.put(targets, record)
+            tx.write(targets, record)
         most = 1 if group.kind == "alb" else _MOST_TARGETS
         if tx.count(targets, "group", group.id) > most:
             raise t.TooManyTargetsException(f"A target group can have at most {most} targets")

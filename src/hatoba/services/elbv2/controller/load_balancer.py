@@ -17,7 +17,7 @@ from hatoba.gateway.call import Platform
 from hatoba.gateway.tags import forget_tags
 from hatoba.reconcile import Wake
 from hatoba.services.elbv2 import deliveries
-from hatoba.services.elbv2.carried import carrier, name, publish, publish_fronts, said, withdraw
+from hatoba.services.elbv2.carried import carrier, publish, publish_fronts, publish_name, said, withdraw
 from hatoba.services.elbv2.controller import interfaces
 from hatoba.services.elbv2.model.authentication import signers
 from hatoba.services.elbv2.model.balancer import LoadBalancer, State, load_balancers
@@ -115,7 +115,7 @@ class LoadBalancerController:
             node = _choose(tx, record)
             if node is not None:
                 publish(tx, record, node=node)
-                name(tx, record)
+                publish_name(tx, record)
                 publish_fronts(tx, record)
             state, reason = _state(tx, record)
             if (record.state, record.reason) != (state, reason):

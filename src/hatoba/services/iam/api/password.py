@@ -126,10 +126,8 @@ async def change_password(req: t.ChangePasswordRequest, call: Call) -> None:
 async def update_account_password_policy(req: t.UpdateAccountPasswordPolicyRequest, call: Call) -> None:
     """What is not said has its default, whatever it was before."""
     with call.tx() as tx:
-        known = rules_of(tx, call)
         rules = PasswordRules(
             key=password_rules.key(call.scope.everywhere(), "account"),
-            version=known.version if known is not None else 0,
             least=req.get("MinimumPasswordLength", 6),
             symbols=req.get("RequireSymbols", False),
             numbers=req.get("RequireNumbers", False),
@@ -140,7 +138,7 @@ async def update_account_password_policy(req: t.UpdateAccountPasswordPolicyReque
             remembered=req.get("PasswordReusePrevention"),
             hard_expiry=req.get("HardExpiry"),
         )
-        tx.put(password_rules, rules)
+        tx.write(password_rules, rules)
 
 
 def _rules(view: View, call: Call) -> PasswordRules:

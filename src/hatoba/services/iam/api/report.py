@@ -53,10 +53,7 @@ async def generate_credential_report(req: object, call: Call) -> t.GenerateCrede
         known = tx.get(credential_reports, key)
         if known is not None and call.now - known.made < KEPT:
             return {"State": "COMPLETE"}
-        made = CredentialReport(
-            key=key, version=known.version if known else 0, content=report(_lines(call)), made=call.now
-        )
-        tx.put(credential_reports, made)
+        tx.write(credential_reports, CredentialReport(key=key, content=report(_lines(call)), made=call.now))
     return {"State": "STARTED", "Description": "No report exists. Starting a new report generation task"}
 
 

@@ -46,16 +46,14 @@ async def get_parameters_for_import(
     private = await threads.run(pairs.make, spec)
     token, expires = random_bytes(call, _TOKEN), call.now + VALID
     with call.tx() as tx:
-        before = tx.find(model.imports, call.scope, key.id)
         record = Import(
             key=model.imports.key(call.scope, key.id),
-            version=before.version if before is not None else 0,
             token=Secret(token.hex()),
             private=Secret(base64.b64encode(private).decode()),
             algorithm=algorithm,
             expires=expires,
         )
-        tx.put(model.imports, record)
+        tx.write(model.imports, record)
     return {
         "KeyId": key.arn,
         "ImportToken": token,

@@ -104,9 +104,7 @@ class Replicator:
             copy = tx.put(model.secrets, wanted)
         stages = model.stages_of(tx, secret)
         for version in made:
-            there = model.find_version(tx, copy, version.name)
-            fresh = replace(version, version=there.version if there is not None else 0)
-            tx.put(model.versions, replace(fresh, stages=stages.get(version.name, ())))
+            tx.write(model.versions, replace(version, stages=stages.get(version.name, ())))
         for version in model.versions_of(tx, copy):
             if version.name not in stages:
                 tx.forget(model.versions, version.key)

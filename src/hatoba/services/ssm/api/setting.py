@@ -33,12 +33,7 @@ async def update_service_setting(req: t.UpdateServiceSettingRequest, call: Call)
         raise invalid(f"Setting value {value[:64]} is not valid for {name}. Valid values: {', '.join(_KNOWN[name])}.")
     key = model.settings.key(call.scope, name)
     with call.tx() as tx:
-        before = tx.get(model.settings, key)
-        version = before.version if before is not None else 0
-        tx.put(
-            model.settings,
-            Setting(key=key, version=version, value=value, modified=call.now, user=call.principal.arn),
-        )
+        tx.write(model.settings, Setting(key=key, value=value, modified=call.now, user=call.principal.arn))
     return {}
 
 
