@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 
-from hatoba.network import hostrules, messages, names
+from hatoba.network import hostrules, messages, names, tracking
 from hatoba.network.base import BRIDGE, Settings
 from hatoba.network.hosted import Ends
 from hatoba.network.namespace import Namespace
@@ -71,6 +71,7 @@ class HostEnds:
             messages.no_route(f"{ends.bridge}/32", origin=messages.OURS),
             *(messages.no_host_rule(address, _table(ends), _PRIORITY) for address in (ends.own, ends.bridge)),
         )
+        tracking.forget([ends.own, ends.bridge])  # the next VPC may be given them
 
     def adopt(self) -> None:
         """Takes away what stands for nobody any more."""

@@ -11,10 +11,11 @@ from typing import Literal
 import pytest
 
 from hatoba.core.records import replace
+from hatoba.network import tracking
 from hatoba.network.base import BRIDGE, Fabric, Publish, SeatSpec
 from hatoba.network.beyond import Entry, Front, Instance, Route, Routing, Subnet
 from tests.conformance.threats.disarm import without
-from tests.contract.network.labs import NODES, WORLD, Lab, RealLab, rules, run
+from tests.contract.network.labs import NODES, WORLD, Lab, RealLab, inside, rules, run
 from tests.contract.network.specs import CLOSED, OPEN, balancer, peer, task, vpc
 
 LB, OTHER = "10.0.0.20", "10.0.0.21"
@@ -385,12 +386,17 @@ async def test_what_stands_for_a_vpc_on_the_host_goes_with_it(real: RealLab) -> 
     await land.build()
     before = [run(host, "ip rule") for host in real.hosts]
     await land.name(*PORTS)
+    for node in (0, 1):
+        for port in PORTS:
+            assert await land.speaks(BESIDE, node, port)
     taken = [ends(real, node) for node in (0, 1)]
     for node, fabric in enumerate(real.fabrics):
         await fabric.remove_vpc("vpc-1")
         assert run(real.hosts[node], "ip rule") == before[node]
         left = run(real.hosts[node], "ip route show table all") + rules(real.hosts[node])
         assert not [address for address in taken[node] if address in left]
+        known = inside(real.hosts[node], lambda node=node: tracking.forget(taken[node]))  # type: ignore[misc]
+        assert not known, "whoever is given them next begins anew"
 
 
 @pytest.mark.real
