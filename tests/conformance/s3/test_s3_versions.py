@@ -134,6 +134,9 @@ def test_tags(s3: Any, bucket: str) -> None:
     twice = {"TagSet": tags * 2}
     assert refused(s3.put_object_tagging, **place, Tagging=twice) == ("InvalidTag", 400)
     assert refused(s3.get_bucket_tagging, Bucket=bucket) == ("NoSuchTagSet", 404)
+    born = s3.create_bucket(Bucket=f"{bucket}-tagged", CreateBucketConfiguration={"Tags": tags})
+    assert born["Location"] == f"/{bucket}-tagged"
+    assert s3.get_bucket_tagging(Bucket=f"{bucket}-tagged")["TagSet"] == tags
     s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags})
     assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == tags
     s3.delete_bucket_tagging(Bucket=bucket)

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from hatoba.gateway.call import Call
-from hatoba.gateway.needs import EVERYTHING, Access, Need, Params, Rule, Values, inside
+from hatoba.gateway.needs import EVERYTHING, Access, Need, Params, Rule, Values, inside, tag_keys
 from hatoba.services.s3.history import find
 from hatoba.services.s3.model import Bucket, bucket_arn, find_bucket, object_arn
 from hatoba.services.s3.plan.policies import is_public
@@ -135,11 +135,13 @@ def putting(action: str, req: Params, call: Call) -> Iterator[Need]:
         yield from item("PutObjectTagging")(action, req, call)
 
 
-def creating(action: str, req: Params, call: Call) -> Iterable[Need]:
+def creating(action: str, req: Params, call: Call) -> Iterator[Need]:
     """Whose the name is already is not asked: the operation says it."""
-    yield Need(
-        action=action, resource=bucket_arn(call.scope.partition, req.get("Bucket") or EVERYTHING), keys=keys(req)
-    )
+    arn = bucket_arn(call.scope.partition, req.get("Bucket") or EVERYTHING)
+    given = tag_keys((req.get("CreateBucketConfiguration") or {}).get("Tags"))
+    yield Need(action=action, resource=arn, keys=keys(req) | given)
+    if given:
+        yield Need(action="s3:TagResource", resource=arn, keys=given)
 
 
 def listing_all(_: str, req: Params, call: Call) -> Iterable[Need]:

@@ -148,3 +148,10 @@ def test_what_an_answer_names_is_found_where_the_model_has_arns() -> None:
     assert {thing.name for thing in found} == {cluster, service, group}
     assert [thing.kind for thing in found][:2] == ["AWS::ECS::Cluster", "AWS::ECS::Service"]
     assert things(create, [cluster], None) == (("AWS::ECS::Cluster", cluster),)
+
+
+def test_buckets_and_objects_are_told_by_name() -> None:
+    put = models.load("s3").operation("PutObject")
+    assert put is not None
+    names = ["arn:aws:s3:::bucket/a/b", "arn:aws:s3:::bucket"]
+    assert [thing.kind for thing in things(put, names, None)] == ["AWS::S3::Object", "AWS::S3::Bucket"]

@@ -23,6 +23,7 @@ _SERVICES = {
     "iam": "IAM",
     "kms": "KMS",
     "logs": "Logs",
+    "s3": "S3",
     "secretsmanager": "SecretsManager",
     "ssm": "SSM",
     "sts": "STS",
@@ -88,6 +89,8 @@ def kind(name: str) -> str:
     parsed = arns.parse(name)
     if parsed is None:
         return ""
+    if parsed.service == "s3":  # whose ARNs say no type
+        return f"AWS::S3::{'Object' if '/' in parsed.resource else 'Bucket'}"
     return _kind(parsed.service, parsed.resource.partition("/")[0].partition(":")[0])
 
 

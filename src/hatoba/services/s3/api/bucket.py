@@ -7,6 +7,7 @@ from hatoba.core.errors import AwsError
 from hatoba.gateway.call import Call
 from hatoba.services.s3 import model, refusals, views
 from hatoba.services.s3.api.room import s3, the_bucket
+from hatoba.services.s3.api.write import checked_tags, moment
 from hatoba.services.s3.model import Bucket
 from hatoba.services.s3.plan import names
 
@@ -22,7 +23,8 @@ async def create_bucket(req: t.CreateBucketRequest, call: Call) -> t.CreateBucke
     region = _region(call, asked.get("LocationConstraint"))
     _refuse(req, asked)
     scope = call.scope.everywhere()
-    record = Bucket(key=model.buckets.key(scope, name), region=region, created=float(int(call.now)))
+    tags = checked_tags([(tag["Key"], tag["Value"]) for tag in asked.get("Tags") or ()], "bucket")
+    record = Bucket(key=model.buckets.key(scope, name), region=region, created=moment(call), tags=tags)
     with call.tx() as tx:
         there = model.find_bucket(tx, scope.partition, name)
         if there is not None and there.scope != scope:
@@ -64,8 +66,6 @@ def _refuse(req: t.CreateBucketRequest, asked: t.CreateBucketConfiguration) -> N
         raise refusals.not_here("x-amz-object-ownership other than BucketOwnerEnforced")
     if asked.get("Location") or asked.get("Bucket"):
         raise refusals.not_here("directory buckets")
-    if asked.get("Tags"):
-        raise refusals.not_here("tags at a bucket's creation")
 
 
 @s3.operation
