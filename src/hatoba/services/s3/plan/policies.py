@@ -6,6 +6,8 @@ access to your Amazon S3 storage", "The meaning of public"; "Bucket policies".
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from hatoba.policy.document import Condition, Malformed, Statement, parse, read
 
 LONGEST = 20 * 1024  # bytes
@@ -60,7 +62,9 @@ def check(text: str, arn: str) -> None:
             raise Wrong("Policy has invalid resource")
 
 
+@lru_cache(maxsize=256)  # asked for with each request of a stranger
 def is_public(text: str) -> bool:
+    """Whether a policy lets everybody have something."""
     return any(_public(statement) for statement in read(text).statements)
 
 
