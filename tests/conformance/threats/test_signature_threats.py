@@ -238,7 +238,7 @@ THREATS: list[tuple[Attack, tuple[str, str, str]]] = [
         unsigned,
         (
             "hatoba.gateway.path:Path._identify",
-            "if route.access_key_id is None and not self._wants_signature(passing):",
+            "if route.access_key_id is None and self._may_be_nobodys(passing):",
             "if True:",
         ),
     ),
