@@ -195,8 +195,8 @@ THREATS: list[tuple[Attack, tuple[Check, ...]]] = [
         (
             (
                 "hatoba.services.organizations.identities:OfOpenAccounts.find",
-                "account is None or account.closed is None",
-                "True",
+                "if not self._closed:",
+                "if True:",
             ),
         ),
     ),
