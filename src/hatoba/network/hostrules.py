@@ -69,6 +69,7 @@ def document(
         *publish(settings.instance, published),
         f"add set {ours} instances {{ type ifname . ipv4_addr . inet_proto . inet_service; }}",
         *let_in(settings.instance, instances),
+        f"add set {ours} ends {{ type ipv4_addr; }}",
         f"add set {ours} led {{ type ifname . ipv4_addr; }}",
         f"add map {ours} to-bridge {{ type ifname . ipv4_addr : ipv4_addr; }}",
         *(line for uplink, each in sorted(ends.items()) for line in give(settings.instance, uplink, each)),
@@ -120,6 +121,7 @@ def _forward(settings: Settings, uplinks: str, guarded: tuple[str, ...]) -> _Cha
     rules = [
         f"iifname {uplinks} {foreign6}",
         "iifname . ip daddr @led ct status dnat accept",
+        "ct direction reply ct status dnat ct original ip daddr @ends accept",
         f"iifname {uplinks} ip saddr != {{ {own} }} drop",
         f"ct original ip daddr != {settings.host_address} ct original ip daddr {settings.transit} drop",
         f"iifname != {uplinks} ct original ip daddr {settings.host_address} drop",
@@ -185,6 +187,7 @@ def take(instance: str, uplink: str, ends: Ends) -> list[str]:
 
 def _places(uplink: str, ends: Ends) -> list[str]:
     return [
+        f"ends {{ {ends.own} }}",
         f'led {{ "{uplink}" . {ends.bridge} }}',
         f'to-bridge {{ "{uplink}" . {ends.own} : {ends.bridge} }}',
     ]
