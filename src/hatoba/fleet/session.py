@@ -138,10 +138,12 @@ class Session:
             self._logs.release()
 
     async def _pass_on(self, file: msg.LogFile) -> None:
+        answer = msg.LogsKept(number=file.number, error=msg.LATER, detail="the control plane failed at it")
         try:
-            self.send(await self._hub.delivered(self.node, file))
-        finally:
+            answer = await self._hub.delivered(self.node, file)
+        finally:  # whatever happens, the node does not wait for ever
             self._files.release()
+            self.send(answer)
 
     async def _tell(self, question: msg.Ask) -> None:
         try:

@@ -31,6 +31,7 @@ from hatoba.node.memory import Memory
 log = logging.getLogger(__name__)
 
 ANSWER = 10.0  # seconds to wait for the other side
+FILE_ANSWER = 60.0  # likewise, for a file to be where it belongs
 HEARTBEAT = 5.0
 SILENCE = 15.0  # seconds without an acknowledgement of what we sent, after which a connection is given up
 FIRST_RETRY, LONGEST_RETRY = 0.1, 5.0
@@ -147,7 +148,10 @@ class Session:
         self._files[number] = future
         try:
             self._writer.write(msg.frame(msg.LogFile(number=number, name=name, body=body)))
-            return await future
+            async with asyncio.timeout(FILE_ANSWER):
+                return await future
+        except TimeoutError:
+            raise PortError("timeout", "the control plane did not answer in time") from None
         finally:
             del self._files[number]
 

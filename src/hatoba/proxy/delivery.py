@@ -15,7 +15,7 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from hatoba.core.files import sync_folder
@@ -41,11 +41,13 @@ def prepare(folder: Path) -> None:
     (folder / "raw").mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
-def finish(folder: Path) -> list[Path]:
-    """What was put aside before becomes files of their own. Blocks; belongs into a thread."""
+def finish(folder: Path, only: Collection[str] | None = None) -> list[Path]:
+    """What was put aside becomes files of their own: all of it, or these. Blocks; belongs into a thread."""
     made: list[Path] = []
     with _ALONE:
         for file in sorted((folder / "raw").glob("*.aside")):
+            if only is not None and file.name not in only:
+                continue
             found = _ASIDE.fullmatch(file.name)
             known = whose(found["stem"]) if found is not None else None
             if found is not None and known is not None and file.stat().st_size:
@@ -54,13 +56,14 @@ def finish(folder: Path) -> list[Path]:
     return made
 
 
-def put_aside(folder: Path, now: float, addresses: Mapping[str, str]) -> bool:
-    """Whether there was anything: then Envoy is to reopen its files. `addresses`: of the balancers, by stem."""
+def put_aside(folder: Path, now: float, addresses: Mapping[str, str]) -> frozenset[str]:
+    """All that is put aside now, by an earlier agent too, which may not have come to tell Envoy: where there is any, it
+    is to reopen its files. `addresses`: of the balancers, by stem."""
     found = [file for file in (folder / "raw").glob("*.json") if file.stat().st_size]
     for file in found:
         address = addresses.get(file.name.removesuffix(".json"), NOWHERE)
         file.rename(file.with_name(f"{file.name}.{int(now * 1e6)}@{address}.aside"))
-    return bool(found)
+    return frozenset(file.name for file in (folder / "raw").glob("*.aside"))
 
 
 def settle(folder: Path, now: float, addresses: Mapping[str, str]) -> list[Path]:

@@ -86,6 +86,7 @@ class EnvoyProxy:
         self._log_period = log_period
         self._on_files = on_files
         self._log_addresses: dict[str, str] = {}  # of balancers that have logs, by stem
+        self._let_go: frozenset[str] = frozenset()  # what was put aside before Envoy reopened its files
         self._checks = CheckLog()
         self._clock = clock
         self._tracer = tracer
@@ -236,10 +237,12 @@ class EnvoyProxy:
     async def deliver(self, logs: Path) -> None:
         """One round: what was put aside in the last one is kept, what was written since then is put aside."""
         now = self._clock.now()
-        made = await asyncio.to_thread(delivery.finish, logs)
-        if await asyncio.to_thread(delivery.put_aside, logs, now, self._log_addresses):
+        made = await asyncio.to_thread(delivery.finish, logs, self._let_go)
+        self._let_go = frozenset()
+        if aside := await asyncio.to_thread(delivery.put_aside, logs, now, self._log_addresses):
             self._checks.reopen()
             await self.process.reopen_logs()
+            self._let_go = aside
         if made:
             self._on_files()
 

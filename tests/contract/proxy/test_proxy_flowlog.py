@@ -123,3 +123,26 @@ async def test_what_was_noted_last_becomes_files_when_the_proxy_is_not_wanted_an
     assert set(found) == {REQUESTS, CHECKS}
     (line,) = gzip.decompress(found[REQUESTS].read_bytes()).decode().splitlines()
     assert '"GET http://web:80/last HTTP/1.1"' in line
+
+
+async def test_an_agent_that_is_killed_before_envoy_hears_of_it_loses_no_line(real: RealRig) -> None:
+    """It had put the file aside: Envoy writes to that for as long as nobody tells it otherwise."""
+    listener = Listener(id="main", port=80, default=forward("arn:none"))
+    balancer = Balancer(id="app/web/50dc6c495c0c9188", addresses=(ADDRESS,), listeners=(listener,), access_log=REQUESTS)
+    await real.proxy.apply(Wanted(balancers=(balancer,)))
+    logs = real.directory / "logs"
+    await real.raw(asked("/first"))
+    await until(lambda: noted(real, REQUESTS) == 1)
+    (aside,) = delivery.put_aside(logs, 1.7e9, {})
+    await real.raw(asked("/second"))
+    await until(lambda: (logs / "raw" / aside).read_bytes().count(b"\n") == 2)
+    await real.proxy.deliver(logs)
+    await until(lambda: (logs / "raw" / f"{REQUESTS}.json").exists())
+    await real.proxy.deliver(logs)
+    await real.raw(asked("/third"))
+    await until(lambda: noted(real, REQUESTS) == 1)
+    await real.proxy.deliver(logs)
+    await real.proxy.deliver(logs)
+    texts = [gzip.decompress(file.read_bytes()).decode() for file in delivery.waiting(logs)]
+    assert [each in "".join(texts) for each in ("/first", "/second", "/third")] == [True] * 3
+    assert "".join(texts).count("\n") == 3

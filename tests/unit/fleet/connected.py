@@ -85,6 +85,8 @@ class Control:
             raise self.refuse
         if file.name == "never":
             await asyncio.get_running_loop().create_future()
+        if file.name == "broken":
+            raise RuntimeError("a bug")
         self.delivered.append((node, file.name, file.body))
 
     async def _answer(self, workload: m.Workload, what: str) -> bytes:

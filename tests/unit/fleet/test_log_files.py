@@ -46,6 +46,25 @@ async def test_a_file_under_way_is_given_back_when_the_connection_ends(tmp_path:
         assert node.session._files == {}
 
 
+async def test_a_control_plane_that_fails_at_a_file_says_so(tmp_path: Path) -> None:
+    async with fleet(tmp_path) as (control, (node,)):
+        await until(lambda: node.session.connected.is_set())
+        for _ in range(3):  # more than are taken at a time
+            assert (await node.session.log_file("broken", b"")).error == msg.LATER
+        assert (await node.session.log_file("one", b"")).error == ""
+        assert [name for _, name, _ in control.delivered] == ["one"]
+
+
+async def test_nobody_waits_for_ever_for_what_a_control_plane_does_with_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hatoba.node.session.FILE_ANSWER", 0.05)
+    async with fleet(tmp_path) as (_, (node,)):
+        await until(lambda: node.session.connected.is_set())
+        with pytest.raises(PortError, match="in time"):
+            await node.session.log_file("never", b"")
+
+
 async def test_an_older_control_plane_gets_no_file(tmp_path: Path) -> None:
     async with fleet(tmp_path) as (_, (node,)):
         await until(lambda: node.session.connected.is_set())
