@@ -91,6 +91,11 @@ class Local:
         self.process._transport.close()  # type: ignore[attr-defined]
 
 
+def _as_in_a_container() -> None:
+    """Whoever runs the tests may do so under `nohup`."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class LocalRuntime(SimulatedRuntime):
     """Whatever is executed runs on this machine."""
 
@@ -102,7 +107,11 @@ class LocalRuntime(SimulatedRuntime):
         if spec.args[0] == "missing":
             raise failure(Failure.CONTAINER_START, 'exec: "missing": executable file not found in $PATH')
         pipe = asyncio.subprocess.PIPE
-        made = Local(await asyncio.create_subprocess_exec(*spec.args, stdin=pipe, stdout=pipe, stderr=pipe))
+        made = Local(
+            await asyncio.create_subprocess_exec(
+                *spec.args, stdin=pipe, stdout=pipe, stderr=pipe, preexec_fn=_as_in_a_container
+            )
+        )
         self.started.append(made)
         return made
 
