@@ -11,11 +11,15 @@ import re
 import sqlite3
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from hatoba.network.names import host_prefix, host_table
 from hatoba.runtime.containerd.settings import Settings
+from hatoba.store.journal import Entry, keep_last
 
 CGROUPS = Path("/sys/fs/cgroup")
 _ROUNDS, _ROUND_SECONDS = 100, 0.02
@@ -164,13 +168,23 @@ class Traces:
         return len(os.listdir(f"/proc/{pid}/fd"))
 
     def records(self) -> dict[str, int]:
-        """Rows by table, of the journal and of the node's memory."""
-        found: dict[str, int] = {}
+        """Records by table, of the journal and of the node's memory."""
+        found: Counter[str] = Counter()
         for name, file in (("control", self.data / "control/journal.db"), ("node", self.data / "node/state.db")):
-            database = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)
-            try:
-                rows = database.execute("SELECT tab, count(*) FROM rows GROUP BY tab")
-                found |= {f"{name} {table}": count for table, count in rows}
-            finally:
-                database.close()
+            found.update(f"{name} {table}" for table, _ in _live(file))
         return found
+
+
+def _live(journal: Path) -> set[tuple[str, bytes]]:
+    """Its rows, with what stands in its log alone (`store/sqlite.py`)."""
+    database = sqlite3.connect(f"file:{journal}?mode=ro", uri=True, timeout=10)
+    try:
+        database.execute("BEGIN")
+        live = set(database.execute("SELECT tab, key FROM rows"))
+        since = "seq > (SELECT value FROM meta WHERE name = 'applied')"
+        log = database.execute(f"SELECT entry FROM log WHERE {since} ORDER BY seq").fetchall()
+    finally:
+        database.close()
+    last = keep_last(msgspec.msgpack.decode(entry, type=Entry) for (entry,) in log)
+    gone = {where for where, data in last.items() if data is None}
+    return (live - gone) | (last.keys() - gone)

@@ -105,6 +105,17 @@ async def test_delete_leaves_nothing(real: ContainerdWorld) -> None:
     assert list(snapshots.iterdir()) == []
 
 
+async def test_what_a_creation_cut_short_has_left_goes_with_its_container(real: ContainerdWorld) -> None:
+    """Nobody may want it any more when we are back: containerd knows no task of it then, and its shim lives on."""
+    await real.runtime.create(await spec(real, "a", "sleep", "60"))
+    bundle = real.settings.bundles / "a"
+    (bundle / "rootfs").mkdir(parents=True)
+    (bundle / "config.json").write_text("{}")
+    await real.restart()
+    await real.runtime.delete("a")
+    assert not bundle.exists()
+
+
 async def test_a_creation_that_our_end_cut_short_is_made_whole(real: ContainerdWorld) -> None:
     """Recorded, but without its root; or given up by containerd while crun knew of it already."""
     for id in ("rootless", "known"):

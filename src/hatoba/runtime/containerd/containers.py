@@ -335,6 +335,8 @@ class Containers:
                     await self._drop_task(record)
         request = containers_pb2.DeleteContainerRequest(id=id)
         await self._quietly(self._client.containers.Delete, request)
+        if (self._settings.bundles / id).exists():  # its task was being made when our end cut that short
+            leftovers.clear(self._cgroups, self._settings, id)
         await self._remove_snapshot(id)
         self._records.all.pop(id, None)
         self.secrets.forget(id)
