@@ -24,7 +24,7 @@ def test_rows_are_what_the_transactions_come_to(
     journal = SqliteJournal(tmp_path / "j.db", "NORMAL")
     epoch, seq = journal.open({"t": 1})
     for number in range(200):
-        entries = []
+        entries: list[Entry] = []
         for _ in range(chance.randint(1, 3)):
             key, data = b"%d" % chance.randrange(8), None if chance.random() < 0.4 else b"%d" % number
             entries.append(Entry(seq + len(entries) + 1, (Write("t", key, data),)))
@@ -51,6 +51,19 @@ def test_an_append_writes_to_the_log_alone(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "j.db") as beside:
         assert beside.execute("SELECT count(*) FROM rows").fetchone() == (0,)
         assert beside.execute("SELECT max(seq) FROM log").fetchone() == (1,)
+    journal.close()
+
+
+def test_what_the_rows_have_is_not_brought_into_them_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or an opening would go through the whole log."""
+    monkeypatch.setattr(sqlite, "EVERY", 2)
+    journal = SqliteJournal(tmp_path / "j.db")
+    journal.open({"t": 1})
+    for seq in (1, 2, 3):
+        journal.append(1, seq - 1, [Entry(seq, (Write("t", b"a", b"%d" % seq),))])
+    with sqlite3.connect(tmp_path / "j.db") as beside:
+        assert beside.execute("SELECT value FROM meta WHERE name = 'applied'").fetchone() == (2,)
+        assert beside.execute("SELECT data FROM rows").fetchall() == [(b"2",)]
     journal.close()
 
 
