@@ -21,6 +21,7 @@ from hatoba.core.secret import Sealer
 from hatoba.fleet import messages as msg
 from hatoba.fleet import model as fleet
 from hatoba.fleet.enrol import Enrolments
+from hatoba.fleet.incoming import Incoming
 from hatoba.fleet.reports import StatusSweeper
 from hatoba.fleet.session import Sessions
 from hatoba.gateway.access import KnownKeys, root
@@ -141,7 +142,7 @@ class World:
             self.store,
             self.clock,
             cast(Enrolments, None),  # nobody joins here
-            ingest=self._ingest,
+            Incoming(self.store, self._ingest),
             region=HERE.region,
             registry="localhost:4566",
             lease=LEASE,

@@ -39,6 +39,7 @@ from hatoba.core.tasks import TaskGroup
 from hatoba.core.verdicts import Verdicts
 from hatoba.fleet.channels import Channels, Executor
 from hatoba.fleet.enrol import Authority, Enrolments, transits
+from hatoba.fleet.incoming import Incoming
 from hatoba.fleet.reports import StatusSweeper
 from hatoba.fleet.session import Sessions
 from hatoba.gateway import access, http
@@ -230,7 +231,7 @@ class Control:
         self.own.collect(self._server.collect)
         self.own.collect(self._recorder.collect)
         self.own.collect(self._channels.collect)
-        self.own.collect(load_balancers(self.store, self.sessions.traffic))
+        self.own.collect(load_balancers(self.store, self.sessions.incoming.traffic))
         await self._server.listen(settings.host, settings.port)
         if settings.endpoint_for_nodes != settings.host:
             await self._server.listen(settings.endpoint_for_nodes, settings.port)
@@ -292,16 +293,20 @@ class Control:
 
     async def _meet_nodes(self, plane: ControlPlane) -> None:
         settings = self._settings
+        incoming = Incoming(
+            self.store,
+            functools.partial(output.keep, plane),
+            answer=functools.partial(questions.answer, plane),
+            deliver=functools.partial(deliveries.keep, plane),
+        )
         self.sessions = Sessions(
             self.store,
             self._clock,
             self._enrolments,
-            ingest=functools.partial(output.keep, plane),
+            incoming,
             region=settings.region,
             registry=f"{settings.endpoint_for_nodes}:{settings.port}",
             lease=settings.node_lease,
-            answer=functools.partial(questions.answer, plane),
-            deliver=functools.partial(deliveries.keep, plane),
             channels=Channels(self._ids),
         )
         file = self._places.control / "node-port"

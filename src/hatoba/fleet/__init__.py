@@ -7,6 +7,7 @@
     assemble   keeps each node's items current, change by change
     messages   the node protocol: snapshot and deltas down, reports up
     session    the control plane's end of a node's session
+    incoming   what nodes bring there beside reports: lines and files of logs, questions, figures
     channels   bytes to and from processes on nodes, over those sessions
     entering   what clients of VPC endpoints have asked on a node, which brings it here
     carriers   which node has what is on one node at a time

@@ -1,8 +1,8 @@
 """The control plane's end of the nodes' sessions.
 
 Each connected node gets a snapshot, then deltas as the tables change; its reports are written and acknowledged once
-they are durable. A node that is silent for longer than its lease is lost. Log batches and joins are handed to whoever
-the composition root named.
+they are durable. A node that is silent for longer than its lease is lost. What else nodes bring is for `incoming`; who
+wants to become one, for `enrol`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from hatoba.core.clock import Clock
-from hatoba.core.errors import AwsError, PortError, Refused
+from hatoba.core.errors import PortError, Refused
 from hatoba.core.ids import RandomIds
 from hatoba.core.tasks import TaskGroup
 from hatoba.fleet import messages as msg
@@ -25,6 +25,7 @@ from hatoba.fleet.channels import SINCE as CHANNELS_SINCE
 from hatoba.fleet.channels import Channel, Channels, Wanted
 from hatoba.fleet.enrol import Enrolments, node_of
 from hatoba.fleet.entering import Enter, Entering
+from hatoba.fleet.incoming import Incoming
 from hatoba.fleet.reports import apply_reports, node_connected, node_lost
 from hatoba.store import Change, Store
 
@@ -34,10 +35,6 @@ LEASE = 20.0  # seconds of silence after which a node is lost
 LOG_BATCHES = 8  # of one node that are being kept at a time
 LOG_FILES = 2  # likewise
 QUESTIONS = 8  # of one node that are being answered at a time
-
-Ingest = Callable[[m.Workload, msg.Logs], Awaitable[None]]
-Answer = Callable[[m.Workload, str], Awaitable[bytes]]
-Deliver = Callable[[str, msg.LogFile], Awaitable[None]]
 
 
 class Session:
@@ -112,7 +109,7 @@ class Session:
                 await self._files.acquire()
                 self._tasks.start(self._pass_on(message), "log file")
             case msg.Samples():
-                self._hub.sampled(self.node, message)
+                self._hub.incoming.figures(self.node, message)
             case msg.Ask():
                 await self._questions.acquire()
                 self._tasks.start(self._tell(message), "question")
@@ -128,26 +125,26 @@ class Session:
 
     async def _keep(self, message: msg.Logs) -> None:
         try:
-            error, detail = await self._hub.keep(self.node, message)
-        except PortError as error_:  # it may work later: the node sends it again after the next connect
-            log.warning("logs of %s: %s", message.workload, error_)
+            answer = await self._hub.incoming.lines(self.node, message)
+        except PortError as error:  # it may work later: the node sends it again after the next connect
+            log.warning("logs of %s: %s", message.workload, error)
             self.close()
         else:
-            self.send(msg.LogsKept(number=message.number, error=error, detail=detail))
+            self.send(answer)
         finally:
             self._logs.release()
 
     async def _pass_on(self, file: msg.LogFile) -> None:
         answer = msg.LogsKept(number=file.number, error=msg.LATER, detail="the control plane failed at it")
         try:
-            answer = await self._hub.delivered(self.node, file)
+            answer = await self._hub.incoming.file(self.node, file)
         finally:  # whatever happens, the node does not wait for ever
             self._files.release()
             self.send(answer)
 
     async def _tell(self, question: msg.Ask) -> None:
         try:
-            self.send(await self._hub.told(self.node, question))
+            self.send(await self._hub.incoming.question(self.node, question))
         finally:
             self._questions.release()
 
@@ -164,29 +161,20 @@ class Sessions:
         store: Store,
         clock: Clock,
         enrolments: Enrolments,
+        incoming: Incoming,
         *,
-        ingest: Ingest,
         region: str,
         registry: str,
         lease: float = LEASE,
-        answer: Answer | None = None,
-        deliver: Deliver | None = None,
         channels: Channels | None = None,
     ) -> None:
-        """`answer`: what a node asks about one of its workloads. Raises `AwsError` when there is no answer. `deliver`
-        takes a file of a node's load balancers. Raises `AwsError` when it is not the node's to bring, `PortError` when
-        it may work later."""
         self.store = store
         self.region = region
         self.registry = registry
-        self.samples: dict[tuple[str, str], msg.Sample] = {}  # by (workload, container): the latest
-        self.traffic: dict[str, bytes] = {}  # by balancer: the latest
+        self.incoming = incoming
         self.holding = Holding()
         self._clock = clock
         self._enrolments = enrolments
-        self._ingest = ingest
-        self._answer = answer
-        self._deliver = deliver
         self.channels = channels or Channels(RandomIds())
         self._entering: Entering | None = None
         self._lease = lease
@@ -245,11 +233,7 @@ class Sessions:
         for node, own in items.items():
             if node in self._sessions:
                 self._sessions[node].touched(own)
-        if change.after is None and isinstance(change.before, m.Workload):
-            for container in change.before.containers:
-                self.samples.pop((change.key.id, container.name), None)
-        if change.after is None and isinstance(change.before, m.Balancer):
-            self.traffic.pop(change.key.id, None)
+        self.incoming.forget(change)
 
     def _concerned(self, item: Touched) -> Collection[str]:
         if item.node is not None:
@@ -353,52 +337,6 @@ class Sessions:
     def reaches(self, workload: m.Workload) -> bool:
         session = self._sessions.get(workload.node)
         return session is not None and session.protocol >= CHANNELS_SINCE
-
-    # --- what nodes send
-
-    async def keep(self, node: str, logs: msg.Logs) -> tuple[str, str]:
-        """Hands lines to the log room; an error code and text when they can never be kept."""
-        found = [w for w in self.store.index(m.workloads, "id", logs.workload) if w.node == node]
-        if not found:
-            return "gone", "the workload is forgotten, or another node's"
-        try:
-            await self._ingest(found[0], logs)
-        except AwsError as error:
-            return error.code, error.message
-        return "", ""
-
-    async def told(self, node: str, question: msg.Ask) -> msg.Told:
-        """Only about what is the node's own: it learns nothing of the others' workloads."""
-        number = question.number
-        found = [w for w in self.store.index(m.workloads, "id", question.workload) if w.node == node]
-        if not found or self._answer is None:
-            return msg.Told(number=number, error="gone", detail="the workload is forgotten, or another node's")
-        try:
-            return msg.Told(number=number, body=await self._answer(found[0], question.what))
-        except AwsError as error:
-            return msg.Told(number=number, error=error.code, detail=error.message)
-
-    async def delivered(self, node: str, file: msg.LogFile) -> msg.LogsKept:
-        """What is away for a while holds up nothing else that the node has to say."""
-        if self._deliver is None:
-            return msg.LogsKept(number=file.number, error=msg.LATER, detail="nobody takes files here")
-        try:
-            await self._deliver(node, file)
-        except AwsError as error:
-            return msg.LogsKept(number=file.number, error=error.code, detail=error.message)
-        except PortError as error:
-            return msg.LogsKept(number=file.number, error=msg.LATER, detail=error.message)
-        return msg.LogsKept(number=file.number)
-
-    def sampled(self, node: str, message: msg.Samples) -> None:
-        for sample in message.samples:
-            own = [w for w in self.store.index(m.workloads, "id", sample.workload) if w.node == node]
-            if not any(sample.container == container.name for w in own for container in w.containers):
-                continue  # what is kept here is forgotten with the workload's containers
-            self.samples[sample.workload, sample.container] = sample
-        for traffic in message.traffic:
-            if any(b.node == node for b in self.store.index(m.balancers, "id", traffic.balancer)):
-                self.traffic[traffic.balancer] = traffic.body
 
 
 def _moved(before: m.Node, after: m.Node) -> bool:

@@ -7,14 +7,14 @@
 One VPC, and how it is carried out:
 
     router      its state, and the jobs that change it  namespace   the thread that lives in its namespace
-    records     what was asked for, for after a crash   names       of devices and tables, derived
+    ground      what it stands on, whoever is there     names       of devices and tables, derived
+    records     what was asked for, for after a crash   links       the ways to routers of peered VPCs
     messages    netlink requests                        syscalls    what Python does not have
-    links       the ways to routers of peered VPCs      tunnel      the way to other nodes
-    bridge      the node's own network                  hostports   ports of the host that lead to it
+    tunnel      the way to other nodes                  bridge      the node's own network
+    hostports   ports of the host that lead to it       tracking    connections that lead nowhere any more
     fronts      answers to balancers' clients           returning   the ways back for them
     hosting     ports of hosts for these                hosted      what that means (pure)
     endpoints   the platform inside of a VPC            injection   faults of an interface, carried out
-    tracking    connections that lead nowhere any more
 
 Decisions and rules (pure):
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from hatoba.core.errors import PortError, Refused
 from hatoba.core.records import replace
-from hatoba.network import bridge, checks, injection, syscalls
+from hatoba.network import bridge, checks, ground, injection, syscalls
 from hatoba.network.base import (
     BRIDGE,
     Acl,
@@ -40,7 +40,7 @@ from hatoba.network.hosting import Hosting
 from hatoba.network.links import Links
 from hatoba.network.namespace import Namespace
 from hatoba.network.records import Records, RouterRecord, public_addresses
-from hatoba.network.router import Router, prepare
+from hatoba.network.router import Router
 from hatoba.network.trouble import Fault
 
 _OWN_NAMESPACE = Path("/proc/thread-self/ns/net")
@@ -134,7 +134,7 @@ class KernelFabric:
     async def _converge(self, record: RouterRecord) -> None:
         """Host's end, then the router's, from whatever is there."""
         spec, path, host = record.spec, self._path(record.spec.id), self._host
-        await host.namespace.run(host.make_namespace, spec.id, path, prepare)
+        await host.namespace.run(host.make_namespace, spec.id, path, ground.prepare)
         await host.namespace.run(host.connect, spec, record.transit, path)
         router = self._routers.get(spec.id)
         if router is None:

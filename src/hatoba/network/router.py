@@ -8,13 +8,13 @@ specification. The other jobs are its small, frequent steps.
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import ip_network
 
 from hatoba.core.errors import PortError, Refused
 from hatoba.network import (
     bridge,
     fronts,
     further,
+    ground,
     holders,
     interfaces,
     messages,
@@ -29,37 +29,11 @@ from hatoba.network.base import BRIDGE, Acl, AddressSpec, InterfaceSpec, Peer, P
 from hatoba.network.beyond import Gateway, Guest, Routing
 from hatoba.network.fronts import Backs
 from hatoba.network.hosted import Hosted
-from hatoba.network.namespace import Namespace, has_ipv6, sysctl, turn_on_ipv6
-from hatoba.network.netlink import GETADDR, GETROUTE, index, settle
+from hatoba.network.namespace import Namespace, has_ipv6, sysctl
+from hatoba.network.netlink import index, settle
 from hatoba.network.records import Records, RouterRecord
 from hatoba.network.rulebook import RuleBook
 from hatoba.network.ruleset import Frame
-
-_LOOPBACK = 1
-_LINK_SCOPE = 253
-_BLACKHOLE = 6
-_MAIN_TABLE = 254
-_SETTINGS = {
-    "net/ipv4/conf/all/forwarding": "1",
-    "net/ipv6/conf/all/forwarding": "1",
-    "net/ipv4/conf/all/send_redirects": "0",
-    # Balancers speak under addresses of tasks, whose own connections begin at other ports than these.
-    "net/ipv4/ip_local_port_range": "10240 32767",
-    "net/ipv4/conf/all/rp_filter": "0",  # the larger of this one and a device's own would count
-    # What a new device begins with: it answers for everybody, and takes from a task only its own address.
-    "net/ipv4/conf/default/send_redirects": "0",
-    "net/ipv4/conf/default/proxy_arp": "1",
-    "net/ipv4/conf/default/rp_filter": "1",
-    "net/ipv6/conf/default/addr_gen_mode": "1",
-    "net/ipv6/conf/default/accept_ra": "0",
-}
-
-
-def prepare() -> None:
-    """The settings of a router's namespace, from inside."""
-    turn_on_ipv6()
-    for name, value in _SETTINGS.items():
-        sysctl(name, value)
 
 
 class Router:
@@ -106,7 +80,7 @@ class Router:
         vpc = spec.id
         if not has_ipv6() and any(":" in cidr for cidr in spec.cidrs):
             raise Refused(f"{vpc} has an IPv6 block, and this machine's kernel was started without IPv6.")
-        prepare()
+        ground.prepare()
         self._locals.keep(self._records.locals(vpc))
         self._adopt_interfaces(self._records.interfaces(vpc))
         self.addresses = {address.id: address for address in self._records.addresses(vpc)}
@@ -129,9 +103,7 @@ class Router:
         self._book.set_nodes(self.nodes)
         # Rules before ways: nothing passes a router whose table is not there yet.
         self.namespace.rules(self._book.document())
-        self._converge_loopback()
-        self._converge_networks()
-        self._converge_uplink()
+        self._converge_ground()
         self._converge_further()
         self._lead_to_host()
         tunnel.converge(self.namespace.netlink, self._beyond(self.peers, self.hosted), self._settings.underlay)
@@ -157,48 +129,12 @@ class Router:
         strays = [x["index"] for name, x in links.items() if name.startswith(names.PORT_PREFIX) and name not in ports]
         self.namespace.netlink.apply(*map(messages.unlink, strays))
 
-    def _converge_loopback(self) -> None:
-        """The router's own addresses are on lo: there they can be bound, and are reached through every device."""
-        netlink = self.namespace.netlink
-        netlink.apply(messages.up(_LOOPBACK))
-        served = {service.address for service in self.spec.services}
-        wanted = self._own_addresses()
-        present = {
-            message.get_attr("IFA_ADDRESS")
-            for message in netlink.dump(GETADDR, messages.any_address())
-            if message["index"] == _LOOPBACK and message["prefixlen"] in (32, 128)
-        } - {"::1"}
-        netlink.apply(
-            *(messages.no_address(_LOOPBACK, address) for address in sorted(present - wanted)),
-            *(messages.address(_LOOPBACK, address, scope=_LINK_SCOPE) for address in sorted(served - present)),
-            *(messages.address(_LOOPBACK, address) for address in sorted(wanted - served - present)),
-        )
-
-    def _converge_networks(self) -> None:
-        """What is inside of the VPC and held by nobody ends here, instead of leaving by the uplink."""
-        netlink = self.namespace.netlink
-        wanted = {str(ip_network(cidr)) for cidr in self.spec.cidrs}
-        present = {
-            f"{message.get_attr('RTA_DST')}/{message['dst_len']}"
-            for message in netlink.dump(GETROUTE, messages.any_route())
-            if message["type"] == _BLACKHOLE and message["table"] == _MAIN_TABLE  # the others are of `ways`
-        }
-        netlink.apply(
-            *(messages.no_route(network) for network in sorted(present - wanted)),
-            *(messages.blackhole(network) for network in sorted(wanted)),
-        )
-
-    def _converge_uplink(self) -> None:
-        device = index(names.UPLINK)
-        if device is None:
-            raise PortError("kernel", f"The router of {self.spec.id} has no uplink.")
-        host = self._settings.host_address
-        # The transit address is translated to and routed, but nobody's: what comes back from a public address of the
-        # same VPC would otherwise be taken for the router's own.
-        self.namespace.netlink.apply(messages.up(device), messages.neighbour(device, host, names.HOST_MAC))
-        if self._settings.pool6 is not None and has_ipv6():
-            # What it says of itself (a packet is too large) has to have a sender that the host lets pass.
-            self.namespace.netlink.apply(messages.address(device, names.router6(self._settings.pool6, self.transit)))
+    def _converge_ground(self) -> None:
+        netlink, pool6 = self.namespace.netlink, self._settings.pool6
+        ground.hold(netlink, self._own_addresses(), {service.address for service in self.spec.services})
+        ground.enclose(netlink, self.spec.cidrs)
+        own6 = names.router6(pool6, self.transit) if pool6 is not None else None
+        ground.open_uplink(netlink, self.spec.id, self._settings.host_address, own6)
 
     def _converge_further(self) -> None:
         """Standing interfaces, which a crash may have left in the middle of a change."""
@@ -280,8 +216,8 @@ class Router:
         self.addresses[spec.id] = spec
         gone = holders.own(old) - self._own_addresses() if old is not None else set()
         self.namespace.netlink.apply(
-            *(messages.no_address(_LOOPBACK, address) for address in gone),
-            *(messages.address(_LOOPBACK, address) for address in holders.own(spec)),
+            *(messages.no_address(ground.LOOPBACK, address) for address in gone),
+            *(messages.address(ground.LOOPBACK, address) for address in holders.own(spec)),
         )
         self._renew_speakers()
 
@@ -291,7 +227,7 @@ class Router:
         if old is not None:
             gone = holders.own(old) - self._own_addresses()
             self.gone += gone
-            self.namespace.netlink.apply(*(messages.no_address(_LOOPBACK, address) for address in gone))
+            self.namespace.netlink.apply(*(messages.no_address(ground.LOOPBACK, address) for address in gone))
             self._renew_speakers()
         self._records.forget_address(self.spec.id, address_id)
 

@@ -25,7 +25,6 @@ from tests.conformance.threats.disarm import without
 from tests.unit.fleet.connected import HERE, Control, Node, fleet, put_interface, until
 
 Attack = Callable[[Control, Node], Awaitable[bool]]
-SESSIONS = "hatoba.fleet.session:Sessions"
 
 
 WEB = m.ContainerWanted(name="web", image=m.ImageWanted(name="web", repository="web", reference="1"))
@@ -48,7 +47,8 @@ async def a_question_about_anothers_task(control: Control, rogue: Node) -> bool:
 
 async def a_line_in_anothers_log(control: Control, rogue: Node) -> bool:
     theirs(control)
-    return await control.sessions.keep(rogue.id, msg.Logs(number=1, workload="theirs", body=b"")) == ("", "")
+    kept = await control.sessions.incoming.lines(rogue.id, msg.Logs(number=1, workload="theirs", body=b""))
+    return not kept.error
 
 
 async def a_line_in_a_neighbours_stream(control: Control, rogue: Node) -> bool:
@@ -83,8 +83,8 @@ async def what_anothers_task_uses(control: Control, rogue: Node) -> bool:
     """By which services are scaled."""
     theirs(control)
     sample = msg.Sample(workload="theirs", container="web", at=0.0, cpu_ns=0, memory=0)
-    control.sessions.sampled(rogue.id, msg.Samples(samples=(sample,)))
-    return ("theirs", "web") in control.sessions.samples
+    control.sessions.incoming.figures(rogue.id, msg.Samples(samples=(sample,)))
+    return ("theirs", "web") in control.sessions.incoming.samples
 
 
 async def the_health_of_anothers_targets(control: Control, rogue: Node) -> bool:
@@ -156,16 +156,16 @@ async def joins(control: Control, rogue: Node, token: str) -> bool:
 
 REPORTS = "hatoba.fleet.reports"
 JOIN = "hatoba.fleet.enrol:Enrolments._use_up"
-OWN = "if w.node == node]\n"
+OWN = ("hatoba.fleet.incoming:Incoming._workload", "if w.node == node)", ")")
 THREATS: list[tuple[Attack, tuple[str, str, str]]] = [
-    (a_question_about_anothers_task, (f"{SESSIONS}.told", OWN, "]\n")),
-    (a_line_in_anothers_log, (f"{SESSIONS}.keep", OWN, "]\n")),
+    (a_question_about_anothers_task, OWN),
+    (a_line_in_anothers_log, OWN),
     (
         a_line_in_a_neighbours_stream,
         ("hatoba.app.output:_goes_there", "return asked == (own.group,", "return asked[:1] == (own.group,)\n    ("),
     ),
     (a_state_of_anothers_task, (f"{REPORTS}:_workload", "or workload.node != node", "")),
-    (what_anothers_task_uses, (f"{SESSIONS}.sampled", "if w.node == node]", "]")),
+    (what_anothers_task_uses, OWN),
     (the_health_of_anothers_targets, (f"{REPORTS}:_target", "balancer.node == node for", "True for")),
     (the_other_end_of_a_shell, ("hatoba.fleet.channels:Channels.serve", "or awaited_of != node", "")),
     (

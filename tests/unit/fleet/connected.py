@@ -18,6 +18,7 @@ from hatoba.core.secret import Sealer
 from hatoba.fleet import messages as msg
 from hatoba.fleet import model as m
 from hatoba.fleet.enrol import Admit, Authority, Enrolments
+from hatoba.fleet.incoming import Incoming
 from hatoba.fleet.session import Sessions
 from hatoba.node.memory import Memory
 from hatoba.node.session import Identity, Session, join
@@ -59,12 +60,10 @@ class Control:
             self.store,
             SystemClock(),
             self.enrolments,
-            ingest=self._ingest,
+            Incoming(self.store, self._ingest, answer=self._answer, deliver=self._deliver),
             region="us-east-1",
             registry="127.0.0.1:4566",
             lease=self.lease,
-            answer=self._answer,
-            deliver=self._deliver,
         )
         self.port = await self.sessions.start("127.0.0.1", self.port, self.authority.server_context())
         self.enrolments.where = ("127.0.0.1", self.port)

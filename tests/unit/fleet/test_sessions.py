@@ -121,10 +121,10 @@ async def test_a_node_may_only_report_on_its_own(tmp_path: Path) -> None:
         sample = msg.Sample(workload="w", container="c", at=1.0, cpu_ns=1, memory=1)
         two.session.samples((sample,))
         one.session.samples((replace(sample, memory=2), replace(sample, container="none of it")))
-        await until(lambda: control.sessions.samples)
+        await until(lambda: control.sessions.incoming.samples)
         two.say("w", 10, "stopped")
         await until(lambda: ("workload", "w", 10) in two.heard.acknowledgements)
-        assert [(of, sample.memory) for of, sample in control.sessions.samples.items()] == [(("w", "c"), 2)]
+        assert [(of, sample.memory) for of, sample in control.sessions.incoming.samples.items()] == [(("w", "c"), 2)]
 
 
 async def test_log_batches_are_kept_or_refused_for_good(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from hatoba.core.pages import Pager
 from hatoba.core.secret import Sealer
 from hatoba.fleet import model as m
 from hatoba.fleet.enrol import Authority, Code, Enrolments
+from hatoba.fleet.incoming import Incoming
 from hatoba.fleet.needed import Ref, needed
 from hatoba.fleet.session import Sessions
 from hatoba.gateway.access import EverythingPasses, KnownKeys
@@ -79,8 +80,9 @@ class Control:
             strict=True,
         )
         self.plane.provide(Enrolments, self.enrolments)
+        incoming = Incoming(self.store, _nothing)
         self.sessions = Sessions(
-            self.store, self.clock, self.enrolments, ingest=_nothing, region="us-east-1", registry="127.0.0.1:4566"
+            self.store, self.clock, self.enrolments, incoming, region="us-east-1", registry="127.0.0.1:4566"
         )
         self.port = await self.sessions.start("127.0.0.1", 0, self.authority.server_context())
         self.enrolments.where = ("127.0.0.1", self.port)
