@@ -163,7 +163,7 @@ class Control:
         default = Scope("aws", settings.account, settings.region)
         naming = Naming(endpoint=f"localhost:{settings.port}", default=default, style=settings.ecr_uri_style)
         anyone = access.root("aws", settings.account) if settings.auth == "off" else None
-        return open_registry(self._places.registry, plane, self._sealer, naming, open_to=anyone)
+        return open_registry(self._places.registry, plane, self._sealer, naming, self._identities, open_to=anyone)
 
     # --- running
 

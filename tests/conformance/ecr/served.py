@@ -46,16 +46,17 @@ async def serve(folder: Path, port: int, *, auth: bool) -> None:
     store.open()
     root = access.root("aws", ACCOUNT, KEY[0])
     other = access.root("aws", OTHER_ACCOUNT, OTHER_KEY[0])
+    identities = access.KnownKeys(
+        Credential(access_key_id=KEY[0], secret=KEY[1], principal=root),
+        Credential(access_key_id=OTHER_KEY[0], secret=OTHER_KEY[1], principal=other),
+    )
     plane = ControlPlane(
         store=store,
         clock=clock,
         ids=ids,
         pager=Pager(sealer),
         rooms=[ecr],
-        identities=access.KnownKeys(
-            Credential(access_key_id=KEY[0], secret=KEY[1], principal=root),
-            Credential(access_key_id=OTHER_KEY[0], secret=OTHER_KEY[1], principal=other),
-        ),
+        identities=identities,
         authorizer=access.EverythingPasses(),
         settings=Settings(auth=auth, account=ACCOUNT, region=REGION),
         strict=True,
@@ -63,7 +64,7 @@ async def serve(folder: Path, port: int, *, auth: bool) -> None:
     server = Server(lambda request: handler(request))
     port = await server.listen("127.0.0.1", port)
     naming = Naming(endpoint=f"localhost:{port}", default=Scope("aws", ACCOUNT, REGION))
-    registry = open_registry(folder / "registry", plane, sealer, naming, open_to=None if auth else root)
+    registry = open_registry(folder / "registry", plane, sealer, naming, identities, open_to=None if auth else root)
     await registry.engine.prepare()
     plane.provide(Registry, registry)
     handler = front(aws=plane.path, registry=mount(registry.engine), own_paths=Own(version="test", components=dict))

@@ -89,7 +89,7 @@ class Room(Asked):
             strict=True,
         )
         naming = Naming(endpoint="localhost:4566", default=SCOPE)
-        self.registry = open_registry(folder / "registry", self.plane, sealer, naming)
+        self.registry = open_registry(folder / "registry", self.plane, sealer, naming, access.KnownKeys())
         self.plane.provide(Registry, self.registry)
         await self.registry.engine.prepare()
 

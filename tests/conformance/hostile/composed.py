@@ -366,7 +366,7 @@ def composed(folder: Path, authorizer: Callable[[Store], Authorizer] | None = No
             strict=True,
         )
         naming = Naming(endpoint="localhost:4566", default=SCOPE)
-        registry = open_registry(folder / "registry", plane, sealer, naming)
+        registry = open_registry(folder / "registry", plane, sealer, naming, identities)
         await registry.engine.prepare()
         bodies = open_bodies(folder / "objects", store, sealer, ids)
         await bodies.prepare()

@@ -1,6 +1,6 @@
 """All that ECR's operations work with beside the store: the engine, its names, its tokens. Made once, at start.
 
-    registry = open_registry(folder, plane, sealer, naming, open_to=None)
+    registry = open_registry(folder, plane, sealer, naming, identities, open_to=None)
     await registry.engine.prepare()
     plane.provide(Registry, registry)                                  # the operations find it
     front(aws=plane.path, registry=mount(registry.engine), …)          # clients find it
@@ -21,6 +21,7 @@ import msgspec
 from hatoba.core.clock import Clock
 from hatoba.core.errors import PortError
 from hatoba.core.secret import Sealer
+from hatoba.gateway.access import Identities
 from hatoba.gateway.call import Platform, Principal
 from hatoba.registry.collection import Collected, collect
 from hatoba.registry.engine import Engine
@@ -58,11 +59,17 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def open_registry(
-    folder: Path, platform: Platform, sealer: Sealer, naming: Naming, *, open_to: Principal | None = None
+    folder: Path,
+    platform: Platform,
+    sealer: Sealer,
+    naming: Naming,
+    identities: Identities,
+    *,
+    open_to: Principal | None = None,
 ) -> Registry:
-    """`open_to`: whoever comes without credentials, with `--auth off`."""
+    """`identities`: whose keys work; `open_to`: whoever comes without credentials, with `--auth off`."""
     clock = platform.clock
-    tokens = Tokens(sealer, clock, open_to)
+    tokens = Tokens(sealer, clock, identities, open_to)
     repositories = StoredRepositories(platform.store, naming, clock, Permits(platform, judged=tokens.checked).admit)
     engine = Engine(folder, repositories, tokens, ids=platform.ids, realm=naming.proxy_endpoint(naming.default))
     return Registry(engine=engine, naming=naming, tokens=tokens, clock=clock)

@@ -1,20 +1,23 @@
 """Authorization tokens and download tickets: sealed, so that they need no record and outlive a restart.
 
 A token opens the registry to whoever got it for 12 hours (GetAuthorizationToken), with the permissions that they have
-when they use it; a ticket opens one path for an hour (GetDownloadUrlForLayer), to anybody. Neither can be made or
-changed without the instance's key.
+when they use it, and no longer than the access key works that it was got with: not after the end of the session, nor
+once the key is inactive, its user deleted or its task stopped. A ticket opens one path for an hour
+(GetDownloadUrlForLayer), to anybody. Neither can be made or changed without the instance's key.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+from typing import cast
 
 import msgspec
 
 from hatoba.core.clock import Clock
 from hatoba.core.errors import Refused
 from hatoba.core.secret import Sealer
+from hatoba.gateway.access import Identities
 from hatoba.gateway.call import Principal
 from hatoba.registry import ports
 
@@ -38,9 +41,10 @@ class Ticket(msgspec.Struct, frozen=True):
 class Tokens:
     """The registry's `Access`. `open_to` is who comes without credentials (with `--auth off`); None: nobody may."""
 
-    def __init__(self, sealer: Sealer, clock: Clock, open_to: Principal | None = None) -> None:
+    def __init__(self, sealer: Sealer, clock: Clock, identities: Identities, open_to: Principal | None = None) -> None:
         self._sealer = sealer
         self._clock = clock
+        self._identities = identities
         self._open_to = open_to
 
     @property
@@ -50,7 +54,9 @@ class Tokens:
 
     def token(self, principal: Principal) -> tuple[str, float]:
         """What `docker login` wants, in base64 (`AWS:<password>`), and when it expires."""
-        password, expires = self._permit(principal, TOKEN_SECONDS, _TOKEN)
+        known = self._identities.find(principal.access_key) if principal.access_key is not None else None
+        ends = known.expires if known is not None and self.checked else None
+        password, expires = self._permit(principal, TOKEN_SECONDS, _TOKEN, ends)
         return base64.b64encode(f"{USER}:{password}".encode()).decode(), expires
 
     def link_ticket(self, path: str) -> str:
@@ -58,8 +64,9 @@ class Tokens:
 
     async def verify(self, user: str, password: str) -> ports.Principal | None:
         permit = self._read(password, _TOKEN) if user == USER else None
+        who = None if permit is None or permit.principal is None else self._still(permit.principal)
         # Without authentication any login will do: people log in out of habit.
-        return self.anonymous() if permit is None else ports.Principal(permit.principal)
+        return self.anonymous() if who is None else ports.Principal(who)
 
     def ticket(self, path: str, ticket: str) -> ports.Principal | None:
         return None if self._read(ticket, _TICKET + path.encode()) is None else ports.Principal(Ticket())
@@ -67,8 +74,21 @@ class Tokens:
     def anonymous(self) -> ports.Principal | None:
         return None if self._open_to is None else ports.Principal(self._open_to)
 
-    def _permit(self, principal: Principal | None, seconds: float, context: bytes) -> tuple[str, float]:
+    def _still(self, who: Principal) -> Principal | None:
+        """Whose the key is by now: users may have got another name. None when it does not work any more. Rooms that ask
+        under their own names have no key."""
+        if who.access_key is None or not self.checked:
+            return who
+        known = self._identities.find(who.access_key)
+        now = cast(Principal, known.principal) if known is not None else None
+        return now if now is not None and now.id == who.id else None
+
+    def _permit(
+        self, principal: Principal | None, seconds: float, context: bytes, ends: float | None = None
+    ) -> tuple[str, float]:
         expires = self._clock.now() + seconds
+        if ends is not None:
+            expires = min(expires, ends)
         sealed = self._sealer.seal(msgspec.msgpack.encode(_Permit(principal, expires)), context)
         return base64.urlsafe_b64encode(sealed).decode(), expires
 

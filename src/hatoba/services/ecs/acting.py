@@ -12,17 +12,31 @@ SESSION = "ECSServiceDeployment"
 SHORTEST_SESSION = 900
 
 
-async def door_as(platform: Platform, scope: Scope, role: str, session: str = SESSION, *, source: str) -> Door:
-    """`source`: the ARN of what it is for. Raises what STS says when the role does not trust ECS, or is not there."""
+async def door_as(
+    platform: Platform,
+    scope: Scope,
+    role: str,
+    session: str = SESSION,
+    *,
+    source: str,
+    seconds: int = SHORTEST_SESSION,
+) -> Door:
+    """`source`: the ARN of what it is for; `seconds`: how long what is got by it has to be good.
+
+    Raises what STS says when the role does not trust ECS, or is not there.
+    """
     if not role:
         return platform.door(scope, "ecs")
-    return platform.door(scope, "ecs", await acting_as(platform, scope, role, session, source=source))
+    acting = await acting_as(platform, scope, role, session, source=source, seconds=seconds)
+    return platform.door(scope, "ecs", acting)
 
 
-async def acting_as(platform: Platform, scope: Scope, role: str, session: str, *, source: str) -> Principal:
+async def acting_as(
+    platform: Platform, scope: Scope, role: str, session: str, *, source: str, seconds: int = SHORTEST_SESSION
+) -> Principal:
     """A session of the role. Raises likewise."""
     found = await platform.door(scope, "ecs", source=source).sts.assume_role(
-        RoleArn=role, RoleSessionName=session, DurationSeconds=SHORTEST_SESSION
+        RoleArn=role, RoleSessionName=session, DurationSeconds=seconds
     )
     user = found["AssumedRoleUser"]
     return Principal(

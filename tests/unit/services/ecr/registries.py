@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from hatoba.core.ids import SeededIds
 from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
 from hatoba.core.secret import Sealer
-from hatoba.gateway.access import KnownKeys, denied
+from hatoba.gateway.access import Identities, KnownKeys, denied
 from hatoba.gateway.call import Call, Principal, SessionContext
 from hatoba.gateway.needs import Need
 from hatoba.gateway.plane import ControlPlane
@@ -25,7 +25,7 @@ from hatoba.services.ecr import model
 from hatoba.services.ecr.api import ecr
 from hatoba.services.ecr.naming import Naming
 from hatoba.services.ecr.registry import Registry, open_registry
-from hatoba.store import Store
+from hatoba.store import Store, Table
 from hatoba.store.memory import MemoryDisk, MemoryJournal
 from hatoba.trail.port import Question
 from hatoba.trail.simulated import MemoryTrail
@@ -41,6 +41,8 @@ CI = Principal(
     session=SessionContext(issued=1.0, policy='{"Statement": []}', tags=(("team", "blue"),)),
 )
 PEER = "100.64.0.9"
+
+Knows = Callable[[Store], Identities]
 
 
 class Judge:
@@ -63,6 +65,7 @@ class World(NamedTuple):
     judge: Judge
     recorder: Recorder
     registry: Registry
+    clock: ManualClock
 
     def client(self, who: Principal) -> Client:
         user, _, password = base64.b64decode(self.registry.tokens.token(who)[0]).decode().partition(":")
@@ -75,11 +78,12 @@ class World(NamedTuple):
         return [json.loads(entry.document) for _, entry in reversed(found)]
 
 
-async def make(folder: Path) -> World:
-    """The repositories app and other, empty."""
+async def make(folder: Path, beside: Iterable[Table[Any]] = (), identities: Knows = lambda store: KnownKeys()) -> World:
+    """The repositories app and other, empty. `identities`: whose keys work, by what the tables `beside` say."""
     sealer, clock, judge = Sealer(bytes(32)), ManualClock(), Judge()
-    store = Store(MemoryJournal(MemoryDisk()), [*model.TABLES, *AUDIT, tags], sealer)
+    store = Store(MemoryJournal(MemoryDisk()), [*model.TABLES, *AUDIT, tags, *beside], sealer)
     store.open()
+    keys = identities(store)
     recorder = Recorder(store, clock, MemoryTrail(), kept=1e9, most_bytes=10**9, tell=lambda line: None)
     plane = ControlPlane(
         store=store,
@@ -87,17 +91,17 @@ async def make(folder: Path) -> World:
         ids=SeededIds(1),
         pager=Pager(sealer),
         rooms=[ecr],
-        identities=KnownKeys(),
+        identities=keys,
         authorizer=judge,
         auditor=recorder,
     )
-    registry = open_registry(folder, plane, sealer, Naming(endpoint="localhost:4566", default=SCOPE))
+    registry = open_registry(folder, plane, sealer, Naming(endpoint="localhost:4566", default=SCOPE), keys)
     plane.provide(Registry, registry)
     await registry.engine.prepare()
     with store.tx() as tx:
         for name in ("app", "other"):
             tx.put(model.repositories, model.Repository(key=model.repositories.key(SCOPE, name), created=0))
-    return World(store, plane, judge, recorder, registry)
+    return World(store, plane, judge, recorder, registry, clock)
 
 
 async def unmake(world: World) -> None:

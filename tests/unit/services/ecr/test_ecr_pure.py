@@ -12,6 +12,7 @@ from hatoba.core.clock import ManualClock
 from hatoba.core.keys import Scope
 from hatoba.core.secret import Sealer
 from hatoba.gateway import access
+from hatoba.gateway.access import KnownKeys
 from hatoba.services.ecr import model
 from hatoba.services.ecr.distribution import address, place
 from hatoba.services.ecr.naming import Naming, is_prefixed
@@ -59,9 +60,9 @@ def password(token: str) -> tuple[str, str]:
 
 async def test_tokens_outlive_a_restart_and_not_their_time() -> None:
     clock = ManualClock()
-    token, expires = Tokens(Sealer(bytes(32)), clock).token(ROOT)
+    token, expires = Tokens(Sealer(bytes(32)), clock, KnownKeys()).token(ROOT)
     assert expires == clock.now() + TOKEN_SECONDS
-    later = Tokens(Sealer(bytes(32)), clock)
+    later = Tokens(Sealer(bytes(32)), clock, KnownKeys())
     assert await later.verify(*password(token)) == ROOT
     assert later.anonymous() is None
     clock.advance(TOKEN_SECONDS)
@@ -70,13 +71,13 @@ async def test_tokens_outlive_a_restart_and_not_their_time() -> None:
 
 async def test_nothing_else_opens() -> None:
     clock = ManualClock()
-    tokens = Tokens(Sealer(bytes(32)), clock)
+    tokens = Tokens(Sealer(bytes(32)), clock, KnownKeys())
     user, secret = password(tokens.token(ROOT)[0])
     ticket = tokens.link_ticket("/v2/app/blobs/x")
     for wrong in (secret[:-4], secret.swapcase(), "", "é", ticket):
         assert await tokens.verify(user, wrong) is None
     assert await tokens.verify("aws", secret) is None
-    assert await Tokens(Sealer(b"1" * 32), clock).verify(user, secret) is None
+    assert await Tokens(Sealer(b"1" * 32), clock, KnownKeys()).verify(user, secret) is None
     assert tokens.ticket("/v2/app/blobs/x", ticket) == Ticket()
     assert tokens.ticket("/v2/app/blobs/y", ticket) is None
     assert tokens.ticket("/v2/app/blobs/x", secret) is None
@@ -85,7 +86,7 @@ async def test_nothing_else_opens() -> None:
 
 
 async def test_without_authentication_any_login_will_do() -> None:
-    tokens = Tokens(Sealer(bytes(32)), ManualClock(), open_to=ROOT)
+    tokens = Tokens(Sealer(bytes(32)), ManualClock(), KnownKeys(), open_to=ROOT)
     assert tokens.anonymous() == ROOT
     assert await tokens.verify("me", "whatever") == ROOT
     other = access.root("aws", "210987654321")

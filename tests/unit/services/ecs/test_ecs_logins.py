@@ -35,6 +35,7 @@ async def test_images_are_pulled_as_the_execution_role(tmp_path: Path) -> None:
         await start(w, ROLE)
         assert [who.role for who in w.ecr.logins] == [ROLE]
         assert password(w) == Secret(ROLE)
+        assert max(w.sts.lasting) == 3600  # the password ends with the session: time enough for a large image
         await run(w)
         await w.settle()
         assert len(w.ecr.logins) == 1  # shared

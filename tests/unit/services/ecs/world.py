@@ -133,6 +133,7 @@ class FakeEc2:
 class FakeSts:
     def __init__(self) -> None:
         self.given = 0
+        self.lasting: list[int] = []  # seconds
         self.contexts: list[Any] = []  # what sessions were to end with
         self.room = Service("sts")
         self.room.operation(self.assume_role)
@@ -141,6 +142,7 @@ class FakeSts:
         if req["RoleArn"] != ROLE:
             raise AwsError("not authorized to perform: sts:AssumeRole", code="AccessDenied", status=403)
         self.given += 1
+        self.lasting.append(req["DurationSeconds"])
         self.contexts += req.get("ProvidedContexts", ())
         session = (
             f"{req['RoleArn'].replace(':iam:', ':sts:').replace(':role/', ':assumed-role/')}/{req['RoleSessionName']}"

@@ -1,7 +1,8 @@
 """What the platform needs to start tasks for their owners: execution roles that trust it, and its registry's password.
 
-The password is ECR's authorization token, good for twelve hours. Tasks with an execution role pull with what that role
-may, others with what ECS may; a token is shared by the tasks that start with the same one.
+The password is ECR's authorization token, good for twelve hours, or an hour where it is an execution role's. Tasks
+with such a role pull with what that may, others with what ECS may; a token is shared by the tasks that start with the
+same one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from hatoba.services.ecs.acting import acting_as, door_as
 USER = "AWS"
 SESSION = "ecs-execution"
 TRUST_SECONDS = 300.0  # how long a change of a role's trust policy may go unnoticed
+PULL_SECONDS = 3600  # a session that every role allows: the token that is got with it ends with it
 FRESH_SECONDS = 6 * 3600.0  # a token is used for new tasks while it is good for this much longer
 
 
@@ -57,7 +59,7 @@ class Logins:
         known = self._known.get(whose)
         if known is not None and known[1] > now:
             return known[0]
-        door = await door_as(self._platform, scope, role or "", SESSION, source=task)
+        door = await door_as(self._platform, scope, role or "", SESSION, source=task, seconds=PULL_SECONDS)
         answer = await door.ecr.get_authorization_token()
         given = answer["authorizationData"][0]
         user, _, password = base64.b64decode(given["authorizationToken"]).decode().partition(":")
