@@ -60,6 +60,57 @@ async def test_an_arn_of_another_cluster_is_not_taken_for_one_of_this(tmp_path: 
         await refused("InvalidParameterException", "Your cluster is other", asked)
 
 
+@pytest.mark.parametrize(
+    ("here", "elsewhere", "words"),
+    [
+        (SCOPE.region, "eu-west-3", "Invalid Region in ARN"),
+        ("arn:aws:", "arn:aws-cn:", "Invalid Region in ARN"),
+        (SCOPE.account, "210987654321", f"Identifier is for account 210987654321. Your account is {SCOPE.account}"),
+    ],
+)
+async def test_an_arn_of_elsewhere_is_not_taken_for_what_has_its_name_here(
+    tmp_path: Path, here: str, elsewhere: str, words: str
+) -> None:
+    async with world(tmp_path) as w:
+        short, service, instance = (arn.replace(here, elsewhere) for arn in await ids(w))
+        task = short.replace("task/", "task/default/")
+        cluster, definition = (
+            service.replace("service/web", of) for of in ("cluster/default", "task-definition/web:1")
+        )
+        provider = cluster.replace("cluster/default", "capacity-provider/FARGATE")
+        before = w.store.seq
+        for asked in (
+            w.ecs.delete_cluster(cluster=cluster),
+            w.ecs.describe_clusters(clusters=[cluster]),
+            w.ecs.put_cluster_capacity_providers(
+                cluster="default", capacityProviders=[provider], defaultCapacityProviderStrategy=[]
+            ),
+            w.ecs.deregister_task_definition(taskDefinition=definition),
+            w.ecs.describe_task_definition(taskDefinition=definition),
+            w.ecs.run_task(cluster=cluster, taskDefinition="web"),
+            w.ecs.run_task(taskDefinition=definition),
+            w.ecs.stop_task(task=task),
+            w.ecs.stop_task(task=short),
+            w.ecs.describe_tasks(tasks=[task]),
+            w.ecs.describe_services(services=[service]),
+            w.ecs.delete_service(service=service, force=True),
+            w.ecs.deregister_container_instance(containerInstance=instance, force=True),
+        ):
+            await refused("InvalidParameterException", words, asked)
+        assert w.store.seq == before
+
+
+async def test_an_arn_made_of_an_arn(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        twice = f"{PREFIX}:cluster/{PREFIX}:cluster/default"
+        for asked in (
+            w.ecs.describe_clusters(clusters=[twice]),
+            w.ecs.list_tasks(cluster=twice),
+            w.ecs.describe_services(services=[f"{PREFIX}:service/a/b/c"]),
+        ):
+            await refused("InvalidParameterException", "Invalid identifier: Unexpected number of separators", asked)
+
+
 @pytest.mark.parametrize("which", [0, 1, 2])
 async def test_tagging_wants_the_long_format(tmp_path: Path, which: int) -> None:
     async with world(tmp_path) as w:

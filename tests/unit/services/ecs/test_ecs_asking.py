@@ -82,7 +82,12 @@ async def test_describing_what_is_not_there(tmp_path: Path) -> None:
         with pytest.raises(t.InvalidParameterException, match="Tasks cannot be empty"):
             await w.ecs.describe_tasks(tasks=[])
         with pytest.raises(t.InvalidParameterException, match="The referenced task was not found"):
-            await w.ecs.stop_task(task="nothing")
+            await w.ecs.stop_task(task="0" * 32)
+        for empty in ("None", ""):  # what a script has that took the first of no tasks
+            with pytest.raises(t.InvalidParameterException, match=r"taskId length should be one of \[32,36\]$"):
+                await w.ecs.describe_tasks(tasks=[empty])
+            with pytest.raises(t.InvalidParameterException, match="taskId length should be one of"):
+                await w.ecs.stop_task(task=empty)
 
 
 GPU = {"name": "web", "resourceRequirements": [{"type": "GPU", "value": "x"}]}
@@ -107,6 +112,8 @@ GPU = {"name": "web", "resourceRequirements": [{"type": "GPU", "value": "x"}]}
         ({"overrides": {"ephemeralStorage": {"sizeInGiB": 20}}}, "EphemeralStorage size should be at least 21"),
         ({"overrides": {"containerOverrides": [GPU]}}, "The GPU resource requirement 'x' must be a whole number"),
         ({"overrides": {"inferenceAcceleratorOverrides": [{}]}}, "Amazon Elastic Inference is no longer available"),
+        ({"clientToken": "x" * 65}, "Invalid clientToken. Up to 64 ASCII characters"),
+        ({"clientToken": "two words"}, "Invalid clientToken. Up to 64 ASCII characters"),
         ({"group": "service:web"}, "Invalid namespace for group"),
         ({"cluster": "none"}, "Cluster not found"),
         ({"capacityProviderStrategy": [{"capacityProvider": "FARGATE"}]}, "Specifying both a launch type and"),

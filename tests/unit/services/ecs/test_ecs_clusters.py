@@ -31,8 +31,12 @@ async def test_the_life_of_a_cluster(tmp_path: Path) -> None:
         deleted = (await w.ecs.delete_cluster(cluster="blue"))["cluster"]
         assert deleted["status"] == "INACTIVE"
         assert (await w.ecs.list_clusters())["clusterArns"] == []
-        with pytest.raises(t.ClusterNotFoundException):
-            await w.ecs.delete_cluster(cluster="blue")
+        assert deleted["registeredContainerInstancesCount"] == 0
+        for asked in (w.ecs.delete_cluster(cluster="blue"), w.ecs.list_services(cluster="blue")):
+            with pytest.raises(t.ClusterNotFoundException, match="The referenced cluster was inactive"):
+                await asked
+        with pytest.raises(t.ClusterNotFoundException, match="Cluster not found"):
+            await w.ecs.list_services(cluster="red")
         assert (await w.ecs.create_cluster(clusterName="blue"))["cluster"]["status"] == "ACTIVE"
         with pytest.raises(t.InvalidParameterException):
             await w.ecs.create_cluster(clusterName="no good")

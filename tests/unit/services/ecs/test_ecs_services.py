@@ -242,6 +242,8 @@ async def test_nothing_is_written_when_nothing_changes(tmp_path: Path) -> None:
     ("fields", "message"),
     [
         ({"serviceName": "no good"}, "Service name contains invalid characters"),
+        ({"clientToken": "x" * 37}, "Invalid clientToken. Up to 36 ASCII characters"),
+        ({"role": "ecsServiceRole"}, "You cannot specify an IAM role for services that require a service linked role"),
         ({"desiredCount": -1}, "DesiredCount must be between"),
         ({"healthCheckGracePeriodSeconds": 5}, "Health check grace period is only valid"),
         ({"deploymentConfiguration": {"maximumPercent": 100}}, "Both maximumPercent and minimumHealthyPercent"),

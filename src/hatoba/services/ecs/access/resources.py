@@ -1,7 +1,7 @@
 """What ECS's requests name, as ARNs.
 
-Names, short ARNs and ARNs come to the ARN of what the operation will work on: always one of the call's own scope,
-whatever region or account an ARN names, because that is where the operations look.
+Names, short ARNs and ARNs come to the ARN of what the operation will work on: always one of the call's own scope.
+An operation refuses what an ARN says is elsewhere.
 """
 
 from __future__ import annotations

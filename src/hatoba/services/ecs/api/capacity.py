@@ -93,7 +93,7 @@ def _platform(version: str | None) -> str:
 
 def known_providers(view: View, scope: Scope, names: Iterable[str]) -> tuple[str, ...]:
     """Each once, by name. Raises for what does not exist."""
-    found = tuple(dict.fromkeys(arns.plain(name, "capacity-provider") for name in names))
+    found = tuple(dict.fromkeys(arns.plain(name, "capacity-provider", scope) for name in names))
     for name in found:
         if name not in BUILT_IN and find_provider(view, scope, name) is None:
             raise unknown(name)

@@ -64,7 +64,7 @@ async def describe_clusters(req: t.DescribeClustersRequest, call: Call) -> t.Des
         raise t.InvalidParameterException("Clusters cannot exceed 100 items.")
     found, failures = [], []
     for reference in dict.fromkeys(asked):
-        name = name_of(reference)
+        name = name_of(reference, call.scope)
         record = call.store.find(clusters, call.scope, name)
         if record is None and name == DEFAULT:
             with call.tx() as tx:
@@ -135,7 +135,8 @@ def _settings(settings: list[t.ClusterSetting] | None) -> dict[str, str]:
 def shape(from_: View, call: Call, record: Cluster, include: Any) -> t.Cluster:
     where = (call.scope, record.id)
     counts = view.Counts(
-        instances=len(registered(from_, call.scope, record.id)),
+        # Nodes serve every cluster that there is; one that was deleted has none.
+        instances=len(registered(from_, call.scope, record.id)) if record.status == "ACTIVE" else 0,
         running=from_.count(tasks, "counted", (*where, "running")),
         pending=from_.count(tasks, "counted", (*where, "pending")),
         services=from_.count(services, "active", where),

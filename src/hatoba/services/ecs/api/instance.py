@@ -79,7 +79,7 @@ async def describe_container_instances(
 
 
 def _missing(call: Call, cluster: str, reference: str, reason: str = "MISSING") -> t.Failure:
-    id_ = arns.within(reference, "container-instance", cluster)
+    id_ = arns.within(reference, "container-instance", cluster, call.scope)
     return failure(arns.instance_arn(call.scope, cluster, id_), reason)
 
 

@@ -138,7 +138,7 @@ async def delete_capacity_provider(
 
 
 def _need(view_: View, call: Call, reference: str, verb: str) -> CapacityProvider:
-    name = arns.plain(reference, "capacity-provider")
+    name = arns.plain(reference, "capacity-provider", call.scope)
     if name in BUILT_IN:
         raise t.InvalidParameterException(f"The capacity provider {name} is reserved and cannot be {verb}.")
     record = find_provider(view_, call.scope, name)
@@ -151,7 +151,9 @@ def _need(view_: View, call: Call, reference: str, verb: str) -> CapacityProvide
 async def describe_capacity_providers(
     req: t.DescribeCapacityProvidersRequest, call: Call
 ) -> t.DescribeCapacityProvidersResponse:
-    asked = list(dict.fromkeys(arns.plain(one, "capacity-provider") for one in req.get("capacityProviders") or ()))
+    asked = list(
+        dict.fromkeys(arns.plain(one, "capacity-provider", call.scope) for one in req.get("capacityProviders") or ())
+    )
     own = {record.id: record for record in call.store.scan(capacity_providers, call.scope)}
     there = sorted([*BUILT_IN, *own])
     known = [name for name in there if name in asked or not asked]

@@ -35,7 +35,7 @@ async def register_container_instance(
         cluster = use_cluster(tx, call.scope, req.get("cluster")).id
         node = _node(tx, call.scope, name)
         asked = req.get("containerInstanceArn")
-        if asked and arns.within(asked, "container-instance", cluster) != node.id:
+        if asked and arns.within(asked, "container-instance", cluster, call.scope) != node.id:
             raise t.InvalidParameterException(f"{asked} is not the container instance of {name}.")
         record = instance_of(tx, call.scope, cluster, node.id)
         known = {} if record.deregistered_at is not None else record.attributes

@@ -44,6 +44,15 @@ def page(
     )
 
 
+def checked_token(token: str | None, most: int) -> str | None:
+    """A client token as the model describes it: up to `most` characters of ASCII, none of them a space."""
+    if token is not None and (len(token) > most or not all("!" <= letter <= "~" for letter in token)):
+        raise t.InvalidParameterException(
+            f"Invalid clientToken. Up to {most} ASCII characters in the range of 33-126 are allowed."
+        )
+    return token
+
+
 def checked_tags(tags: Sequence[t.Tag] | None) -> dict[str, str]:
     """Raises when there are too many, two of the same key, or one that is AWS's own."""
     found: dict[str, str] = {}

@@ -11,7 +11,7 @@ from hatoba.gateway.tags import tags_of
 from hatoba.placement import Assignment, Refusal
 from hatoba.services.ecs.api import capacity as capacities
 from hatoba.services.ecs.api.networking import checked_network
-from hatoba.services.ecs.api.room import checked_tags, ecs, tag
+from hatoba.services.ecs.api.room import checked_tags, checked_token, ecs, tag
 from hatoba.services.ecs.api.task import definition_of
 from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.account import log_mode, principal
@@ -33,6 +33,7 @@ from hatoba.services.ecs.views import task as view
 from hatoba.store import Tx
 
 MOST = 10
+LONGEST_TOKEN = 64
 NO_INSTANCES = "No Container Instances were found in your cluster."
 
 
@@ -60,7 +61,7 @@ async def run_task(req: t.RunTaskRequest, call: Call) -> t.RunTaskResponse:
         log_mode=log_mode(call.store, call.scope, principal(call.principal)),
         placement=placement.checked(req.get("placementStrategy"), req.get("placementConstraints"), chosen.launch_type),
     )
-    token = req.get("clientToken")
+    token = checked_token(req.get("clientToken"), LONGEST_TOKEN)
     with call.tx() as tx:
         earlier = call.earlier(tx, req, token, mismatch=_conflict)
         if earlier is not None:

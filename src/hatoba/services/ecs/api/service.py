@@ -42,7 +42,7 @@ async def describe_services(req: t.DescribeServicesRequest, call: Call) -> t.Des
     for reference in dict.fromkeys(req["services"]):
         service = find_service(call.store, call.scope, cluster, reference)
         if service is None:
-            name = arns.within(reference, "service", cluster)
+            name = arns.within(reference, "service", cluster, call.scope)
             failures.append(pieces.failure(arns.service_arn(call.scope, cluster, name), "MISSING"))
             continue
         described = shape(call.store, service)

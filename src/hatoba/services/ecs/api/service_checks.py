@@ -9,6 +9,7 @@ from typing import Any
 from hatoba.aws.shapes import ecs as t
 from hatoba.core.records import replace
 from hatoba.services.ecs.model.service import Percents, Revision, Service, Threshold
+from hatoba.services.ecs.model.task_definition import Definition
 from hatoba.services.ecs.plan.rollout.rebalance import why_not
 from hatoba.services.ecs.plan.shift.configuration import checked as checked_strategy
 
@@ -113,6 +114,14 @@ def check_daemon(req: dict[str, Any]) -> None:
         raise t.InvalidParameterException(NO_COUNT)
     if req.get("placementStrategy"):
         raise t.InvalidParameterException("The daemon scheduling strategy does not support placement strategies.")
+
+
+def check_role(role: str | None, definition: Definition) -> None:
+    """Who registers targets of tasks with interfaces is ECS itself."""
+    if role and definition.network_mode == "awsvpc":
+        raise t.InvalidParameterException(
+            "You cannot specify an IAM role for services that require a service linked role."
+        )
 
 
 def refuse_unsupported(req: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from hatoba.aws.shapes import ecs as t
 from hatoba.gateway.call import Call
-from hatoba.services.ecs.api.room import tag
+from hatoba.services.ecs.api.room import checked_token, tag
 from hatoba.services.ecs.api.service import shape
 from hatoba.services.ecs.model.cluster import use_cluster
 from hatoba.services.ecs.model.service import Service, find_service, forget_service, services
@@ -14,12 +14,14 @@ from hatoba.services.ecs.model.service_deployment import forget_history
 from hatoba.services.ecs.views import pieces
 from hatoba.store import Tx
 
+LONGEST_TOKEN = 36
+
 
 def create(
     req: t.CreateServiceRequest, call: Call, tags: Mapping[str, str], put: Callable[[Tx], Service]
 ) -> t.CreateServiceResponse:
     """`put`: checks once more what may have changed meanwhile, and writes the service."""
-    token = req.get("clientToken")
+    token = checked_token(req.get("clientToken"), LONGEST_TOKEN)
     with call.tx() as tx:
         earlier = call.earlier(tx, req, token, mismatch=_not_idempotent)
         if earlier is not None and (made := tx.find(services, call.scope, earlier["id"])) is not None:

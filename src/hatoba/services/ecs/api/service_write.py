@@ -22,6 +22,7 @@ from hatoba.services.ecs.api.service_checks import (
     NO_COUNT,
     check_daemon,
     check_name,
+    check_role,
     checked_count,
     checked_grace,
     checked_percents,
@@ -73,6 +74,7 @@ async def create_service(req: t.CreateServiceRequest, call: Call) -> t.CreateSer
     tags = checked_tags(req.get("tags"))
     cluster = find_cluster(call.store, call.scope, req.get("cluster"))
     definition = usable_definition(call.store, call.scope, req["taskDefinition"])
+    check_role(req.get("role"), definition)
     revision = await _revision(cast("dict[str, Any]", req), call, cluster, definition)
     if daemon and revision.launch_type == "FARGATE":
         raise t.InvalidParameterException("Tasks using the Fargate launch type do not support the DAEMON strategy.")

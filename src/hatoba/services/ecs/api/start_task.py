@@ -55,7 +55,7 @@ async def start_task(req: t.StartTaskRequest, call: Call) -> t.StartTaskResponse
 
 
 def _on(tx: Tx, call: Call, wish: launch.Wish, reference: str, tags: dict[str, str]) -> t.RunTaskResponse:
-    id_ = arns.within(reference, "container-instance", wish.cluster)
+    id_ = arns.within(reference, "container-instance", wish.cluster, call.scope)
     known = find_instance(tx, call.scope, wish.cluster, reference)
     if known is None or gone(*known):
         why = "MISSING" if known is None else "INACTIVE"

@@ -91,7 +91,7 @@ def _matching(req: t.ListTasksRequest, call: Call, cluster: str) -> Iterable[Tas
     if launch_type := req.get("launchType"):
         tests.append(lambda task: task.launch_type == launch_type)
     if instance := req.get("containerInstance"):
-        node = arns.within(instance, "container-instance", cluster)
+        node = arns.within(instance, "container-instance", cluster, call.scope)
         tests.append(lambda task: task.node == node and task.launch_type != "FARGATE")
     rows = call.store.index(tasks, index, (call.scope, cluster, desired, *narrowed))
     return (task for task in rows if all(test(task) for test in tests)) if tests else rows

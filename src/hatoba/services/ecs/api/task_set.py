@@ -15,7 +15,8 @@ from hatoba.gateway.tags import tags_of
 from hatoba.services.ecs.api import capacity as capacities
 from hatoba.services.ecs.api.balancing import checked_targets
 from hatoba.services.ecs.api.networking import checked_network
-from hatoba.services.ecs.api.room import checked_tags, ecs, tag
+from hatoba.services.ecs.api.room import checked_tags, checked_token, ecs, tag
+from hatoba.services.ecs.api.service_new import LONGEST_TOKEN
 from hatoba.services.ecs.model import arns
 from hatoba.services.ecs.model.cluster import find_cluster
 from hatoba.services.ecs.model.service import Deployment, Revision, Service, need_service
@@ -48,7 +49,7 @@ async def create_task_set(req: t.CreateTaskSetRequest, call: Call) -> t.CreateTa
     service = _service(call.store, call, req["cluster"], req["service"])
     revision = await _revision(req, call, service)
     name = f"ecs-svc/{call.ids.digits(19)}"
-    token = req.get("clientToken")
+    token = checked_token(req.get("clientToken"), LONGEST_TOKEN)
     with call.tx() as tx:
         service = _service(tx, call, req["cluster"], req["service"])
         earlier = call.earlier(tx, req, token, mismatch=_not_idempotent)

@@ -13,6 +13,7 @@ from hatoba.core import arn
 from hatoba.core.keys import Scope
 
 SERVICE = "ecs"
+SEPARATORS = "Invalid identifier: Unexpected number of separators"
 
 
 def cluster_arn(scope: Scope, cluster: str) -> str:
@@ -67,19 +68,28 @@ def derived_uuid(*parts: str) -> str:
     return str(uuid.UUID(bytes=hashlib.blake2b("\0".join(parts).encode(), digest_size=16).digest(), version=4))
 
 
-def plain(reference: str, kind: str) -> str:
-    """`web` from `web` or `arn:…:cluster/web`. Raises when it is the ARN of something else."""
+def plain(reference: str, kind: str, scope: Scope) -> str:
+    """`web` from `web` or `arn:…:cluster/web`. Raises when it is the ARN of something else, or of another place's."""
     if not reference.startswith("arn:"):
         return reference
     parsed = arn.parse(reference)
     if parsed is None or parsed.service != SERVICE or not parsed.resource.startswith(f"{kind}/"):
         raise t.InvalidParameterException(f"Invalid identifier: {reference} is not the ARN of a {kind}.")
+    # What has that name here is something else: nobody who names prod of one region means prod of another.
+    if (parsed.partition, parsed.region) != (scope.partition, scope.region):
+        raise t.InvalidParameterException("Invalid Region in ARN")
+    if parsed.account != scope.account:
+        raise t.InvalidParameterException(
+            f"Invalid identifier: Identifier is for account {parsed.account}. Your account is {scope.account}"
+        )
     return parsed.resource.removeprefix(f"{kind}/")
 
 
-def within(reference: str, kind: str, cluster: str) -> str:
+def within(reference: str, kind: str, cluster: str, scope: Scope) -> str:
     """The last part of `<cluster>/<name>` (or of a short `<name>`). Raises when it belongs to another cluster."""
-    of, _, name = plain(reference, kind).rpartition("/")
+    of, _, name = plain(reference, kind, scope).rpartition("/")
+    if "/" in of:
+        raise t.InvalidParameterException(SEPARATORS)
     if of and of != cluster:
         raise t.InvalidParameterException(
             f"Invalid identifier: Identifier is for cluster {of}. Your cluster is {cluster}"
@@ -87,11 +97,11 @@ def within(reference: str, kind: str, cluster: str) -> str:
     return name
 
 
-def task_set_name(reference: str, service: str) -> str | None:
+def task_set_name(reference: str, service: str, scope: Scope) -> str | None:
     """`ecs-svc/<number>` from that or from an ARN; None when it is nothing of the kind, or another service's."""
     name = reference
     if reference.startswith("arn:"):
-        of, found, number = plain(reference, "task-set").rpartition("/ecs-svc/")
+        of, found, number = plain(reference, "task-set", scope).rpartition("/ecs-svc/")
         if not found or of != service:
             return None
         name = f"ecs-svc/{number}"

@@ -30,18 +30,23 @@ class Cluster(Record, frozen=True, kw_only=True):
 clusters = Table("ecs.clusters", Cluster)
 
 
-def name_of(reference: str | None) -> str:
-    return arns.plain(reference, "cluster") if reference else DEFAULT
+def name_of(reference: str | None, scope: Scope) -> str:
+    name = arns.plain(reference, "cluster", scope) if reference else DEFAULT
+    if "/" in name:
+        raise t.InvalidParameterException(arns.SEPARATORS)
+    return name
 
 
 def find_cluster(view: View, scope: Scope, reference: str | None) -> Cluster:
     """An active cluster. `default` need not have been created: whoever reads it finds it empty."""
-    name = name_of(reference)
+    name = name_of(reference, scope)
     record = view.find(clusters, scope, name)
     if record is None and name == DEFAULT:
         return Cluster(key=clusters.key(scope, DEFAULT))
-    if record is None or record.status != "ACTIVE":
+    if record is None:
         raise t.ClusterNotFoundException("Cluster not found.")
+    if record.status != "ACTIVE":
+        raise t.ClusterNotFoundException("The referenced cluster was inactive.")
     return record
 
 

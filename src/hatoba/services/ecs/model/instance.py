@@ -57,7 +57,7 @@ def gone(node: Node, instance: Instance | None) -> bool:
 
 def find_instance(view: View, scope: Scope, cluster: str, reference: str) -> tuple[Node, Instance] | None:
     """By id or ARN."""
-    node = view.find(nodes, FLEET, arns.within(reference, "container-instance", cluster))
+    node = view.find(nodes, FLEET, arns.within(reference, "container-instance", cluster, scope))
     return None if node is None or not offered(node, scope) else (node, instance_of(view, scope, cluster, node.id))
 
 

@@ -177,7 +177,7 @@ def service_id(cluster: str, name: str) -> str:
 
 
 def find_service(view: View, scope: Scope, cluster: str, reference: str) -> Service | None:
-    return view.find(services, scope, service_id(cluster, arns.within(reference, "service", cluster)))
+    return view.find(services, scope, service_id(cluster, arns.within(reference, "service", cluster, scope)))
 
 
 def need_service(view: View, scope: Scope, cluster: str, reference: str) -> Service:

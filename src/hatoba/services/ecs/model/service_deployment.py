@@ -145,15 +145,15 @@ def deployments_of(view: View, scope: Scope, service: str) -> list[ServiceDeploy
 
 
 def by_arn(view: View, scope: Scope, arn: str) -> ServiceDeployment | None:
-    return view.find(deployments, scope, _id(arn, "service-deployment"))
+    return view.find(deployments, scope, _id(arn, "service-deployment", scope))
 
 
 def revision_by_arn(view: View, scope: Scope, arn: str) -> ServiceRevision | None:
-    return view.find(revisions, scope, _id(arn, "service-revision"))
+    return view.find(revisions, scope, _id(arn, "service-revision", scope))
 
 
-def _id(arn: str, kind: str) -> str:
-    id_ = arns.plain(arn, kind)
+def _id(arn: str, kind: str, scope: Scope) -> str:
+    id_ = arns.plain(arn, kind, scope)
     if not arn.startswith("arn:") or id_.count("/") != 2:
         raise t.InvalidParameterException(f"Invalid identifier: {arn} is not the ARN of a {kind}.")
     return id_

@@ -30,6 +30,7 @@ Status = Literal[
     "STOPPED",
 ]
 RANK: dict[str, int] = {status: rank for rank, status in enumerate(get_args(Status))}
+ID_LENGTHS = (32, 36)  # hexadecimal digits, and the UUIDs of old
 SPOT = "FARGATE_SPOT"  # the capacity provider whose tasks give way
 Balancing = Literal["none", "wanted", "joining", "joined", "draining", "left"]
 
@@ -248,7 +249,11 @@ def tasks_of(view: View, scope: Scope, service: str) -> list[Task]:
 
 
 def find_task(view: View, scope: Scope, cluster: str, reference: str) -> Task | None:
-    record = view.find(tasks, scope, arns.within(reference, "task", cluster))
+    """By id or ARN. Raises for what is no id, as AWS does: `None`, say, of a script whose list of tasks was empty."""
+    id_ = arns.within(reference, "task", cluster, scope)
+    if len(id_) not in ID_LENGTHS:
+        raise t.InvalidParameterException(f"taskId length should be one of [{','.join(map(str, ID_LENGTHS))}]")
+    record = view.find(tasks, scope, id_)
     return record if record is not None and record.cluster == cluster else None
 
 

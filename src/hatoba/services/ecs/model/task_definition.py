@@ -69,7 +69,7 @@ def definition_id(family: str, revision: int) -> str:
 
 def find_definition(view: View, scope: Scope, reference: str) -> Definition | None:
     """By `family`, `family:revision` or ARN; a bare family means its newest active revision."""
-    return named_definition(view, scope, arns.plain(reference, "task-definition"))
+    return named_definition(view, scope, arns.plain(reference, "task-definition", scope))
 
 
 def named_definition(view: View, scope: Scope, name: str) -> Definition | None:

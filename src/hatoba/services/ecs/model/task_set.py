@@ -77,7 +77,7 @@ def sets_of(view: View, service: Service) -> list[TaskSet]:
 
 def find_task_set(view: View, service: Service, reference: str) -> TaskSet | None:
     """By id (`ecs-svc/…`) or ARN. Raises when the ARN is one of another service's."""
-    name = arns.task_set_name(reference, service.id)
+    name = arns.task_set_name(reference, service.id, service.scope)
     return view.find(task_sets, service.scope, task_set_id(service.id, name)) if name is not None else None
 
 
