@@ -26,7 +26,7 @@ from hatoba.proxy.base import Balancer, BalancerTraffic, Health, HealthFact, OnH
 from hatoba.proxy.checker import Checker, SourceFor
 from hatoba.proxy.checklog import CheckLog
 from hatoba.proxy.ending import Place
-from hatoba.proxy.handover import PARTING
+from hatoba.proxy.handover import PARTING, pauses
 from hatoba.proxy.process import EnvoyProcess
 from hatoba.proxy.resource import Snapshot, remembered
 from hatoba.proxy.server import ConfigServer
@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 
 _TELL_ANYWAY = 1.0  # seconds that news of health wait for an Envoy that does not answer
 _LOGS = ("access_log", "connection_log", "health_log")  # of a balancer
-_RENEW_AGAIN = 5.0  # seconds after a successor came to nothing; doubled each time, up to ten minutes
 
 
 class EnvoyProxy:
@@ -188,7 +187,7 @@ class EnvoyProxy:
         await self.process.renew()
 
     async def _renew(self) -> None:
-        pause = _RENEW_AGAIN
+        again = pauses()
         while self.process.outdated:
             try:
                 await self.renew()
@@ -196,9 +195,9 @@ class EnvoyProxy:
                 if error.code == "Incompatible":
                     log.warning("%s: it stays until it ends", error.message)
                     return
-                log.warning("%s: it is tried again in %.0f s", error.message, pause)
+                pause = next(again)
+                log.warning("%s: it is tried again in %.1f s", error.message, pause)
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, 600.0)
         self._renewing = False
 
     def health(self) -> Mapping[TargetKey, Health]:

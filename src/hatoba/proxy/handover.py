@@ -10,10 +10,13 @@ from __future__ import annotations
 import hashlib
 import struct
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 PARTING = 360.0  # seconds: Envoy's drain time, and a minute for who is slow
 SOCKETS = "@hatoba-envoy"
+
+_PAUSE, _LONGEST_PAUSE = 0.1, 600.0  # seconds
 
 _MEMORY = Path("/dev/shm")
 _BASES = 200_000_000  # Envoy multiplies by ten, within 31 bits
@@ -35,6 +38,16 @@ def options(base: int, epoch: int, parting: float) -> list[str]:
         *("--base-id", str(base), "--restart-epoch", str(epoch), "--socket-path", SOCKETS),
         *("--parent-shutdown-time-s", str(max(1, round(parting)))),
     ]
+
+
+def pauses() -> Iterator[float]:
+    """Seconds before the next try, after a successor came to nothing. None at first: who dies once its predecessor has
+    been told to drain leaves nobody listening."""
+    yield 0.0
+    pause = _PAUSE
+    while True:
+        yield pause
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def version(program: Path) -> str:

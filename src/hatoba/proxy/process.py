@@ -184,12 +184,16 @@ class EnvoyProcess:
         log.info("Envoy %s: pid %d has taken over from pid %d", self._node, after.pid, before.pid)
 
     async def _until_live(self, before: Running, after: Running) -> None:
-        while (told := await self._told()) is None or not told.serves(after.epoch):
-            if not launches.alive(after):
-                raise PortError("Start", f"a new Envoy {self._node} ended: {self.last_words()}")
-            if self._running is not before:
-                raise PortError("Start", f"the Envoy {self._node} that was to hand over has ended")
-            await asyncio.sleep(_LIVE_CHECK)  # of becoming live there is no event
+        dying = asyncio.ensure_future(ended(after.pid))
+        try:
+            while (told := await self._told()) is None or not told.serves(after.epoch):
+                if dying.done():
+                    raise PortError("Start", f"a new Envoy {self._node} ended: {self.last_words()}")
+                if self._running is not before:
+                    raise PortError("Start", f"the Envoy {self._node} that was to hand over has ended")
+                await asyncio.wait([dying], timeout=_LIVE_CHECK)  # of becoming live there is no event
+        finally:
+            dying.cancel()
         self._running, self._mute = after, False
         self.on_change()
         self._let_part(before)

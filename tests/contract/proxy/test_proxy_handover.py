@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+from typing import Any
 
 import pytest
 
@@ -155,6 +156,39 @@ async def test_a_successor_killed_before_it_serves_costs_no_request(quick: RealR
         await quick.proxy.renew()
         await load.answered(30)
     assert load.failures == []
+
+
+async def test_a_successor_that_dies_as_it_takes_over_is_followed_at_once(
+    quick: RealRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its predecessor does not listen any more: nobody would, for as long as one waits with the next."""
+    (a,) = await serving(quick, "a")
+    process = quick.proxy.process
+    former, told, killed = process.pid, process._told, []
+
+    async def killing() -> Any:
+        """Who has told its predecessor to drain dies before anybody hears that it serves."""
+        found, successor = await told(), process._successor
+        if successor is None or killed or found is None or not found.serves(successor.epoch):
+            return found
+        os.kill(successor.pid, signal.SIGKILL)
+        await launches.ended(successor.pid)
+        killed.append(successor.pid)
+        with pytest.raises(ConnectionRefusedError):
+            await quick.get()
+        return None
+
+    monkeypatch.setattr(process, "_told", killing)
+    monkeypatch.setattr(process, "_form", "another")
+    monkeypatch.setattr("hatoba.proxy.handover._PAUSE", 3600.0)
+    await quick.proxy.apply(wanted(forward("web"), group("web", a, check=NEVER)))
+    await until(lambda: not process.outdated)
+    assert len(killed) == 1
+    assert process.pid not in (former, *killed)
+    assert await quick.get() == (200, "a")
+    assert process.restarts == 0
+    await alone(quick)
+    assert await quick.get() == (200, "a")
 
 
 async def test_a_successor_that_dies_while_the_former_leaves_is_started_anew(quick: RealRig) -> None:
