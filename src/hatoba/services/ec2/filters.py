@@ -7,7 +7,7 @@ for everything. Source: "List and filter your resources" in the EC2 user guide.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
@@ -50,11 +50,16 @@ def matching(
     tags: Callable[[T], Mapping[str, str]],
 ) -> list[T]:
     """Raises InvalidParameterValue for a filter that the operation does not have."""
+    check(filters, known)
+    return [record for record in records if all(_passes(record, wanted, known, tags) for wanted in filters)]
+
+
+def check(filters: Iterable[t.Filter], known: Container[str]) -> None:
+    """Raises InvalidParameterValue."""
     for wanted in filters:
         name = wanted.get("Name", "")
         if name not in known and name != "tag-key" and not name.startswith("tag:"):
             raise invalid(f"The filter '{name}' is invalid")
-    return [record for record in records if all(_passes(record, wanted, known, tags) for wanted in filters)]
 
 
 def _passes(

@@ -29,7 +29,7 @@ from hatoba.services.ec2.api.room import (
     tag_new,
 )
 from hatoba.services.ec2.defaults import default_vpc, ensure_default, put_default_subnet, zones
-from hatoba.services.ec2.filters import flag
+from hatoba.services.ec2.filters import check, flag
 from hatoba.services.ec2.model.acl import refresh_acls
 from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.blocks6 import new_block, subnet_block
@@ -259,6 +259,7 @@ async def get_subnet_cidr_reservations(
 ) -> t.GetSubnetCidrReservationsResult:
     """There are none, and none can be made yet."""
     the_subnet(call.store, call.scope, req["SubnetId"])
+    check(req.get("Filters", ()), ("reservationType", "subnet-id"))
     if "NextToken" in req:
         raise bad_token()
     return {"SubnetIpv4CidrReservations": [], "SubnetIpv6CidrReservations": []}
