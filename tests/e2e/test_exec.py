@@ -43,6 +43,7 @@ def run(hatoba: Instance, family: str, *containers: dict[str, Any], execute: boo
         cpu="256",
         memory="512",
         executionRoleArn=role,
+        taskRoleArn=hatoba.task_role("exec-task", "s3:PutObject"),  # which sessions are logged with
         containerDefinitions=[sleeps | container for container in containers],
     )
     started = ecs.run_task(

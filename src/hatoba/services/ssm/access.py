@@ -34,6 +34,7 @@ from hatoba.services.ssm.plan.documents import BUCKET, LOG_GROUP, PREFIX
 from hatoba.services.ssm.plan.names import is_public, selected
 from hatoba.services.ssm.plan.sessions import object_key
 from hatoba.services.ssm.session.model import find, owner, target_of, task_arn
+from hatoba.services.ssm.session.writers import asks_whoever_enters
 
 BY_AWS = ("AWS-", "AmazonECS-")  # documents whose ARNs have no account
 
@@ -132,25 +133,29 @@ def starting(action: str, req: Params, call: Call) -> Iterator[Need]:
     """The task; the document, if one is named (who names none is not asked for the default one); and where it is
     logged.
 
-    ECS starts the sessions of ExecuteCommand for somebody whom it has asked for the right to that.
+    ECS starts the sessions of ExecuteCommand for somebody whom it has asked for the right to that: of them only what
+    the task itself cannot be asked for is asked (`session.writers`).
     """
-    if call.via[-1:] == ("ecs",):
-        return
     target, document = str(req.get("Target") or ""), req.get("DocumentName")
     checked: Keys = {"ssm:SessionDocumentAccessCheck": _flag(document)}
     task = target_of(target)
-    resource = call.arn(f"managed-instance/{target}") if task is None else task_arn(call.scope, task)
-    yield Need(action=action, resource=resource, keys=checked)
-    if isinstance(document, str) and document:
-        yield Need(action=action, resource=_document(call, document), keys=checked)
-    # The transcript is written by the service, which may write anywhere.
     group, bucket, prefix = (
         " ".join(member(req.get("Parameters") or {}, name)) for name in (LOG_GROUP, BUCKET, PREFIX)
     )
-    if bucket:
+    to_group, to_bucket = True, True
+    if call.via[-1:] == ("ecs",):
+        if task is None:
+            return
+        to_group, to_bucket = asks_whoever_enters(call.store, call.scope, task.task, task.runtime, group)
+    else:
+        resource = call.arn(f"managed-instance/{target}") if task is None else task_arn(call.scope, task)
+        yield Need(action=action, resource=resource, keys=checked)
+        if isinstance(document, str) and document:
+            yield Need(action=action, resource=_document(call, document), keys=checked)
+    if bucket and to_bucket:
         item = f"arn:{call.scope.partition}:s3:::{bucket}/{object_key(prefix, '*')}"
         yield Need(action="s3:PutObject", resource=item)
-    if group:
+    if group and to_group:
         stream = arn.make(call.scope, "logs", f"log-group:{group}:log-stream:*")
         yield from (Need(action=f"logs:{name}", resource=stream) for name in ("CreateLogStream", "PutLogEvents"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from hatoba.aws.sigv4 import Credential
@@ -19,6 +20,7 @@ from hatoba.fleet import model as fleet
 from hatoba.fleet.channels import ChannelLost, FromProcess, ToProcess, Wanted
 from hatoba.gateway import access
 from hatoba.gateway.access import KnownKeys
+from hatoba.gateway.call import Principal
 from hatoba.gateway.http import Server
 from hatoba.services.ssm.session.endpoint import PREFIX, DataChannels
 from hatoba.services.ssm.session.model import TABLES, Session, sessions
@@ -30,7 +32,16 @@ from tools.plugin import Plugin
 T = TypeVar("T")
 HERE = Scope("aws", "123456789012", "us-east-1")
 OWNER = "arn:aws:iam::123456789012:root"
+TASK = Principal(
+    kind="role",
+    account="123456789012",
+    arn="arn:aws:sts::123456789012:assumed-role/task/x",
+    id="AROA:x",
+    role="arn:aws:iam::123456789012:role/task",
+    access_key="TASK",
+)
 KEYS = KnownKeys(
+    Credential(access_key_id="TASK", secret="s", principal=TASK),
     Credential(access_key_id="ROOT", secret="s", principal=access.root("aws", "123456789012")),
     Credential(access_key_id="OTHER", secret="s", principal=access.root("aws", "999999999999")),
 )
@@ -76,6 +87,7 @@ class Logs:
 
     def __init__(self) -> None:
         self.groups: dict[str, dict[str, list[str]]] = {"/audit": {}}
+        self.asking: set[Principal | None] = set()
         self.full = False
 
     async def create_log_stream(self, *, logGroupName: str, logStreamName: str) -> None:
@@ -100,6 +112,7 @@ class Objects:
 
     def __init__(self) -> None:
         self.there: dict[str, bytes] = {}
+        self.asking: set[Principal | None] = set()
         self.puts: list[str] = []
         self.denied = False
 
@@ -108,6 +121,17 @@ class Objects:
             raise AwsError("Access Denied", code="AccessDenied", status=403)
         self.there[Key] = Body
         self.puts.append(Key)
+
+
+class Asked:
+    """A room, as somebody asks it: notes who. `None`: Systems Manager itself."""
+
+    def __init__(self, room: Any, who: Principal | None) -> None:
+        self._room, self._who = room, who
+
+    def __getattr__(self, operation: str) -> Any:
+        self._room.asking.add(self._who)
+        return getattr(self._room, operation)
 
 
 class World:
@@ -127,8 +151,23 @@ class World:
         self.port = 0
         self.clients: list[Plugin] = []  # hang up at the end, so that nobody waits for their goodbye
 
-    def door(self, scope: Scope, service: str) -> World:
-        return self
+    def door(self, scope: Scope, service: str, principal: Principal | None = None) -> Any:
+        return SimpleNamespace(logs=Asked(self.logs, principal), s3=Asked(self.s3, principal))
+
+    def give_role(self, key: str = "TASK") -> None:
+        """The task has credentials with this access key."""
+        with self.store.tx() as tx:
+            given = fleet.Credential(
+                key=fleet.credentials.key(HERE, "c"),
+                workload="0" * 32,
+                node="n",
+                role=TASK.role or "",
+                access_key=key,
+                secret_key=Secret("s"),
+                token=Secret("t"),
+                expires=self.clock.now() + 3600,
+            )
+            tx.put(fleet.credentials, given)
 
     async def execute(self, workload: fleet.Workload, wanted: Wanted) -> Process:
         if self.refusal is not None:
@@ -154,7 +193,11 @@ class World:
             started=self.clock.now(),
         )
         with self.store.tx() as tx:
-            workload = fleet.Workload(key=fleet.workloads.key(HERE, "0" * 32), node="n")
+            log = fleet.LogWanted(driver="awslogs", group="/audit")
+            app = fleet.ContainerWanted(
+                name="app", image=fleet.ImageWanted(name="x", repository="x", reference="v1"), log=log
+            )
+            workload = fleet.Workload(key=fleet.workloads.key(HERE, "0" * 32), node="n", containers=(app,))
             if tx.get(fleet.workloads, workload.key) is None:
                 tx.put(fleet.workloads, workload)
             tx.put(sessions, replace(record, **fields))

@@ -13,7 +13,7 @@ from hatoba.core.errors import PortError
 from hatoba.fleet import channels as node
 from hatoba.fleet.channels import ChannelLost
 from hatoba.services.ssm.session import talk, transcript
-from tests.unit.services.ssm.talking import opened, talking, until
+from tests.unit.services.ssm.talking import TASK, opened, talking, until
 from tools.plugin import BINARY, OUTPUT, TEXT, Closed, Line, Message, Plugin, message
 
 run = asyncio.to_thread  # clients are blocking
@@ -287,6 +287,35 @@ async def test_what_cannot_be_logged_is_not_done() -> None:
         world.process.say(node.Output(data=b"a line\n"))
         assert "The disk is full." in await run(plugin.end)
         assert world.process.closed.is_set()
+
+
+async def test_a_transcript_is_written_by_the_tasks_role() -> None:
+    """As on AWS: nobody has the service write where the task may not. The container's own log is its own."""
+    async with talking() as world:
+        world.give_role()
+        world.logs.groups["/others"] = {}
+        for fields, logs, s3 in (
+            ({"log_group": "/audit"}, {None}, set()),
+            ({"log_group": "/others"}, {TASK}, set()),
+            ({"log_group": "/audit", "log_bucket": "audits"}, {None}, {TASK}),
+        ):
+            world.logs.asking.clear()
+            world.s3.asking.clear()
+            plugin = await opened(world, world.session(**fields))
+            world.process.say(node.Output(data=b"a line\n"), node.Ended(code=0))
+            assert await run(plugin.end) == ""
+            assert (world.logs.asking, world.s3.asking) == (logs, s3), fields
+            world.process.say(node.Running())  # for the next one
+
+
+async def test_a_task_whose_credentials_have_ended_has_no_session() -> None:
+    async with talking() as world:
+        world.give_role("GONE")
+        session = world.session(log_group="/others")
+        with pytest.raises(Closed, match="credentials have ended"):
+            await opened(world, session)
+        assert world.process.wanted is None
+        assert world.stored(session).why == "The task's credentials have ended."
 
 
 async def test_a_transcript_in_a_bucket_is_there_from_the_beginning_and_whole_at_the_end() -> None:

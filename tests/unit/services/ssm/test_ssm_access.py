@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from hatoba.core.secret import Secret
+from hatoba.fleet import model as fleet
 from hatoba.gateway.tags import Tags, tags
 from hatoba.services.ssm.access import ACCESS
 from hatoba.services.ssm.session.model import Session, sessions
@@ -23,7 +25,7 @@ RED = {"ssm:resourceTag/team": "red"}
 @pytest.fixture(scope="module")
 def asked() -> Iterator[Asked]:
     """The parameter /app/db is red; Alice has the session `own`, somebody else `other`."""
-    asked = Asked("ssm", ACCESS, tags, sessions)
+    asked = Asked("ssm", ACCESS, tags, sessions, *fleet.TABLES)
     asked.put(tags, Tags(key=tags.key(SCOPE, f"{HERE}:parameter/app/db"), tags={"team": "red"}))
     for id_, owner in (("own", ALICE.arn), ("other", "arn:aws:iam::123456789012:user/bob")):
         session = Session(
@@ -131,6 +133,55 @@ def test_ecs_starts_sessions_for_whom_it_has_asked_itself(asked: Asked) -> None:
         assert asked.needs("StartSession", Target=TARGET, DocumentName="AmazonECS-ExecuteInteractiveCommand") == []
     finally:
         asked.via = ()
+
+
+STREAM = f"arn:aws:logs:us-east-1:{SCOPE.account}:log-group:{{}}:log-stream:*"
+
+
+def enter(asked: Asked, task: str, group: str, bucket: str = "") -> list[tuple[str, str]]:
+    """What whoever enters the task by ExecuteCommand is asked for, when the session is logged there."""
+    parameters = {"cloudWatchLogGroupName": [group], "s3BucketName": [bucket] if bucket else []}
+    asked.via = ("ecs",)
+    try:
+        found = asked.needs("StartSession", Target=f"ecs:prod_{task}_{task}-1", Parameters=parameters)
+    finally:
+        asked.via = ()
+    return [(need.action, need.resource) for need in found]
+
+
+def test_where_the_tasks_role_is_asked_whoever_enters_it_is_not(asked: Asked) -> None:
+    """A task without a role has none who could be asked for its cluster's log, but for the log that is its own."""
+    with_role, without = "a" * 32, "b" * 32
+    for id_ in (with_role, without):
+        log = fleet.LogWanted(driver="awslogs", group="/own")
+        web = fleet.ContainerWanted(
+            name="web", image=fleet.ImageWanted(name="x", repository="x", reference="v1"), log=log
+        )
+        workload = fleet.Workload(key=fleet.workloads.key(SCOPE, id_), node="n", containers=(web,))
+        status = fleet.ContainerStatus(name="web", state="running", runtime_id=f"{id_}-1")
+        asked.put(fleet.workloads, workload)
+        asked.put(
+            fleet.workload_statuses,
+            fleet.WorkloadStatus(
+                key=fleet.workload_statuses.key(SCOPE, id_), node="n", state="running", containers=(status,)
+            ),
+        )
+    credential = fleet.Credential(
+        key=fleet.credentials.key(SCOPE, "c"),
+        workload=with_role,
+        node="n",
+        role="r",
+        access_key="ASIA",
+        secret_key=Secret("s"),
+        token=Secret("t"),
+        expires=0.0,
+    )
+    asked.put(fleet.credentials, credential)
+    assert enter(asked, with_role, "/audit", "audits") == []
+    assert enter(asked, without, "/own") == []
+    written = [(f"logs:{name}", STREAM.format("/audit")) for name in ("CreateLogStream", "PutLogEvents")]
+    assert enter(asked, without, "/audit") == written
+    assert enter(asked, without, "/own", "audits") == [("s3:PutObject", "arn:aws:s3:::audits/*.log")]
 
 
 @pytest.mark.parametrize("role", ["machines/anywhere", "arn:aws:iam::123456789012:role/machines/anywhere"])

@@ -5,7 +5,8 @@ flow        what is not acknowledged yet, and what came out of order; both ends
 words       what the messages say: opening, handshake, sizes, acknowledgements, the end
 channel     our end of a data channel, without I/O: bytes and events in, bytes and events out
 model       what is stored of a session; its token, for one use
-transcript  what is kept of it in a log group
+transcript  what is kept of it in a log group or a bucket
+writers     with whose permissions
 talk        one session under way: the socket on one side, the container's process on the other
 endpoint    GET /v1/data-channel/<session>: who may, and the switch to a WebSocket
 

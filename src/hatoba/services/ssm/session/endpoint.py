@@ -24,6 +24,7 @@ from hatoba.services.ssm.session.model import BadToken, Session, claim, end, fin
 from hatoba.services.ssm.session.talk import Side, Talk
 from hatoba.services.ssm.session.transcript import InBoth, InBucket, InLogGroup, Transcript
 from hatoba.services.ssm.session.words import OpenDataChannel, decode
+from hatoba.services.ssm.session.writers import is_own_log, writer
 
 log = logging.getLogger(__name__)
 
@@ -140,8 +141,14 @@ class DataChannels:
             await socket.close(REFUSED, "The task is gone.")
             await self._over(session, "The task was gone.")
             return
+        try:
+            transcript = self._transcript(session, workload)
+        except LookupError as error:
+            await self._over(session, str(error))
+            await socket.close(REFUSED, str(error))
+            return
         self.opened += 1
-        talk = self._talks[id_] = Talk(self._side, session, workload, opened, socket, self._transcript(session, id_))
+        talk = self._talks[id_] = Talk(self._side, session, workload, opened, socket, transcript)
         why = "An internal error occurred."
         try:
             why = await talk.run()
@@ -162,10 +169,15 @@ class DataChannels:
         with self._platform.store.tx() as tx:
             end(tx, session.id, self._platform.clock.now(), why)
 
-    def _transcript(self, session: Session, stream: str) -> Transcript | None:
-        aws, parts = self._platform.door(session.scope, "ssm"), list[Transcript]()
-        if session.log_group:
-            parts.append(InLogGroup(aws.logs, session.log_group, stream, self._platform.clock))
+    def _transcript(self, session: Session, workload: fleet.Workload) -> Transcript | None:
+        """Raises `LookupError`, as `writer` does."""
+        platform, parts = self._platform, list[Transcript]()
+        itself = platform.door(session.scope, "ssm")
+        who = writer(platform.store, self._identities, workload)
+        aws = itself if who is None else platform.door(session.scope, "ssm", who)
+        if group := session.log_group:
+            logs = (itself if is_own_log(workload, session.container, group) else aws).logs
+            parts.append(InLogGroup(logs, group, session.id, platform.clock))
         if session.log_bucket:
-            parts.append(InBucket(aws.s3, session.log_bucket, session.log_prefix, stream))
+            parts.append(InBucket(aws.s3, session.log_bucket, session.log_prefix, session.id))
         return InBoth(*parts) if len(parts) > 1 else next(iter(parts), None)
