@@ -224,6 +224,12 @@ class Instance:
             configuration["securityGroups"] = list(groups)
         return {"awsvpcConfiguration": configuration}
 
+    def interfaces(self, balancer: str) -> list[dict[str, Any]]:
+        """A load balancer's, by its ARN: one for each of its subnets, once they are there."""
+        own = [{"Name": "description", "Values": [f"ELB {balancer.partition('loadbalancer/')[2]}"]}]
+        found: list[dict[str, Any]] = self.client("ec2").describe_network_interfaces(Filters=own)["NetworkInterfaces"]
+        return found
+
     def allow(self, port: int, cidr: str = "0.0.0.0/0") -> str:
         """A new security group that lets TCP in on a port; its id."""
         ec2 = self.client("ec2")

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
 from tools.images import busybox_files
 from tools.instance import Instance, eventually
+
+
+def page(address: str, path: str = "/", *, port: int = 80) -> str:
+    """What is answered on a connection of its own; "" where nobody answers, or with an error."""
+    host = f"[{address}]" if ":" in address else address
+    try:
+        with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=2) as answer:
+            return str(answer.read().decode().strip())
+    except OSError:
+        return ""
 
 
 class Web:
@@ -16,6 +27,7 @@ class Web:
     """
 
     mode = "awsvpc"
+    protocol = "HTTP"  # the load balancer's
     port = 80  # the container's
     pages: Mapping[str, str] = {}  # more of what is served
 
@@ -28,15 +40,14 @@ class Web:
     ) -> None:
         self.hatoba, self.name, self.count = hatoba, name, count
         elb = hatoba.client("elbv2")
-        vpc = hatoba.vpc()
         self.group = hatoba.allow(80)
-        made = elb.create_load_balancer(Name=name, Subnets=hatoba.subnets(), SecurityGroups=[self.group])
+        made = elb.create_load_balancer(Name=name, **self.place())
         self.balancer: str = made["LoadBalancers"][0]["LoadBalancerArn"]
         target = elb.create_target_group(
             Name=name,
-            Protocol="HTTP",
+            Protocol=self.protocol,
             Port=80,
-            VpcId=vpc,
+            VpcId=hatoba.vpc(),
             TargetType="ip" if self.mode == "awsvpc" else "instance",
             HealthCheckIntervalSeconds=interval,
             HealthCheckTimeoutSeconds=2,
@@ -48,8 +59,14 @@ class Web:
             Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": str(delay)}],
         )
         forward = [{"Type": "forward", "TargetGroupArn": self.target_group}]
-        listener = elb.create_listener(LoadBalancerArn=self.balancer, Protocol="HTTP", Port=80, DefaultActions=forward)
+        listener = elb.create_listener(
+            LoadBalancerArn=self.balancer, Protocol=self.protocol, Port=80, DefaultActions=forward
+        )
         self.listener: str = listener["Listeners"][0]["ListenerArn"]
+
+    def place(self) -> dict[str, Any]:
+        """Of its load balancer: parameters of CreateLoadBalancer."""
+        return {"Subnets": self.hatoba.subnets(), "SecurityGroups": [self.group]}
 
     def define(self, version: str, *, role: str = "", **members: Any) -> str:
         """Pushes an image whose page says `version`, and registers a revision that runs it.
@@ -124,9 +141,7 @@ class Web:
         """Where the load balancer is reached from this host."""
 
         def found() -> str | None:
-            name = "/".join(self.balancer.split("/")[1:])
-            filters = [{"Name": "description", "Values": [f"ELB {name}"]}]
-            interfaces = self.hatoba.client("ec2").describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
+            interfaces = self.hatoba.interfaces(self.balancer)
             addresses = [i["Association"]["PublicIp"] for i in interfaces if "Association" in i]
             return addresses[0] if addresses else None
 
@@ -147,3 +162,17 @@ class Web:
         except elb.exceptions.ResourceInUseException:
             return False
         return True
+
+
+class Flows(Web):
+    """The same behind a network load balancer, whose nodes reach the targets of all zones."""
+
+    protocol = "TCP"
+
+    def __init__(self, hatoba: Instance, name: str, *, count: int = 2, delay: int = 1) -> None:
+        super().__init__(hatoba, name, count=count, delay=delay)
+        cross = {"Key": "load_balancing.cross_zone.enabled", "Value": "true"}
+        hatoba.client("elbv2").modify_load_balancer_attributes(LoadBalancerArn=self.balancer, Attributes=[cross])
+
+    def place(self) -> dict[str, Any]:
+        return {"Type": "network", "Subnets": self.hatoba.subnets()}

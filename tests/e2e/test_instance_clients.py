@@ -15,40 +15,18 @@ from tests.contract.network.labs import inside
 from tests.e2e.test_preserved_clients import addresses, asked, within
 from tools.instance import Instance, eventually, free_port
 from tools.machine import FIRST, Cables, Machine
-from tools.web import Web
+from tools.web import Flows
 
 pytestmark = pytest.mark.real
 
 WHO = "#!/bin/sh\necho\necho $REMOTE_ADDR $ECS_CONTAINER_METADATA_URI_V4\n"
 
 
-class OnBridge(Web):
+class OnBridge(Flows):
     """A task on each node. Its page says who asks, and which task was asked."""
 
     mode = "bridge"
     pages: Mapping[str, str] = MappingProxyType({"www/cgi-bin/who": WHO})
-
-    def __init__(self, hatoba: Instance, name: str) -> None:
-        self.hatoba, self.name, self.count = hatoba, name, 2
-        elb = hatoba.client("elbv2")
-        made = elb.create_load_balancer(Name=name, Type="network", Subnets=hatoba.subnets())
-        self.balancer = made["LoadBalancers"][0]["LoadBalancerArn"]
-        cross = {"Key": "load_balancing.cross_zone.enabled", "Value": "true"}
-        elb.modify_load_balancer_attributes(LoadBalancerArn=self.balancer, Attributes=[cross])
-        target = elb.create_target_group(
-            Name=name,
-            Protocol="TCP",
-            Port=80,
-            VpcId=hatoba.vpc(),
-            TargetType="instance",
-            HealthCheckIntervalSeconds=5,
-            HealthyThresholdCount=2,
-        )
-        self.target_group = target["TargetGroups"][0]["TargetGroupArn"]
-        delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "1"}
-        elb.modify_target_group_attributes(TargetGroupArn=self.target_group, Attributes=[delay])
-        forward = [{"Type": "forward", "TargetGroupArn": self.target_group}]
-        elb.create_listener(LoadBalancerArn=self.balancer, Protocol="TCP", Port=80, DefaultActions=forward)
 
     def seen(self, address: str) -> dict[str, str]:
         """Task → whom it saw, until two have been asked; "" of those who did not answer."""

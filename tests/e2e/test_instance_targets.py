@@ -3,8 +3,6 @@ on the bridge; they join, serve, are drained, and a new version costs no request
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +10,7 @@ import pytest
 
 from tools.instance import Instance, eventually, free_port
 from tools.load import Load
-from tools.web import Web
+from tools.web import Web, page
 
 pytestmark = pytest.mark.real
 
@@ -33,14 +31,6 @@ def bridge(hatoba: Instance) -> Iterator[OnBridge]:
     web.steady()
     yield web
     web.remove()
-
-
-def page(address: str) -> str:
-    try:
-        with urllib.request.urlopen(f"http://{address}/", timeout=2) as answer:
-            return str(answer.read().decode().strip())
-    except (OSError, urllib.error.HTTPError):
-        return ""
 
 
 def targets(web: Web) -> list[dict[str, Any]]:

@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from tests.e2e.test_task import run
-from tests.e2e.test_vpc import asks, attached, page, serve, stop, within
+from tests.e2e.test_vpc import asks, attached, serve, stop, within
 from tools.images import busybox_files
 from tools.instance import Instance, eventually
+from tools.web import page
 
 pytestmark = pytest.mark.real
 
@@ -79,8 +80,8 @@ def test_tasks_meet_by_ipv6_and_the_host_meets_those_in_public_subnets(hatoba: I
     assert (shown.get("privateIpv4Address"), shown["ipv6Address"]) == (None, only6)
     assert asks(hatoba, network.native, six) == 10
     assert asks(hatoba, network.dual, only6) == 12
-    assert eventually(lambda: page(f"[{six}]"), 10) == b"one\n"
-    assert page(f"[{only6}]") is None, "its gateway lets out only"
+    assert eventually(lambda: page(six, port=8080), 10) == "one"
+    assert not page(only6, port=8080), "its gateway lets out only"
     stop(hatoba, one, two)
 
 
@@ -135,18 +136,17 @@ def test_a_dual_stack_load_balancer_carries_from_both_to_ipv6(hatoba: Instance, 
         networkConfiguration=network.native,
         loadBalancers=[{"targetGroupArn": group, "containerName": "main", "containerPort": 8080}],
     )
-    filters = [{"Name": "description", "Values": [f"ELB {balancer.partition('loadbalancer/')[2]}"]}]
 
     def addresses() -> list[str]:
-        found = hatoba.client("ec2").describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
-        return [each["Association"]["PublicIp"] for each in found] + [f"[{each['Ipv6Address']}]" for each in found]
+        found = hatoba.interfaces(balancer)
+        return [each["Association"]["PublicIp"] for each in found] + [each["Ipv6Address"] for each in found]
 
     assert eventually(lambda: len(addresses()) == 4, 20)
     four, *_, six = addresses()
     for address in addresses():
-        assert eventually(lambda address=address: page(address), 30) == b"six\n", address  # type: ignore[misc]
+        assert eventually(lambda address=address: page(address, port=8080), 30) == "six", address  # type: ignore[misc]
     elb.set_ip_address_type(LoadBalancerArn=balancer, IpAddressType="dualstack-without-public-ipv4")
-    assert eventually(lambda: page(four) is None, 20)
-    assert page(six) == b"six\n"
+    assert eventually(lambda: not page(four, port=8080), 20)
+    assert page(six, port=8080) == "six"
     ecs.delete_service(service="six", force=True)
     elb.delete_load_balancer(LoadBalancerArn=balancer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 
 from tools.images import busybox_files
 from tools.instance import Instance, eventually
+from tools.web import page
 
 pytestmark = pytest.mark.real
 
@@ -93,17 +93,6 @@ def task(hatoba: Instance, places: dict[str, Any]) -> dict[str, Any]:
     network = {"awsvpcConfiguration": {"subnets": [places["six"]], "securityGroups": [places["group"]]}}
     (task,) = ecs.run_task(taskDefinition="found", launchType="FARGATE", networkConfiguration=network)["tasks"]
     return hatoba.wait_task(task["taskArn"], "RUNNING")
-
-
-def page(address: str) -> str:
-    connection = http.client.HTTPConnection(f"[{address}]" if ":" in address else address, timeout=2)
-    try:
-        connection.request("GET", "/")
-        return connection.getresponse().read().decode().strip()
-    except OSError:
-        return ""
-    finally:
-        connection.close()
 
 
 def own_address(task: dict[str, Any]) -> str:

@@ -13,11 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.test_service import page
 from tools.instance import Instance, eventually
 from tools.load import Load
 from tools.traces import Traces
-from tools.web import Web
+from tools.web import Web, page
 
 pytestmark = pytest.mark.real
 

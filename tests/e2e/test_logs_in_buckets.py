@@ -57,13 +57,7 @@ def balancer(hatoba: Instance, name: str, port: int, **params: Any) -> tuple[str
     made = elb.create_load_balancer(Name=name, Subnets=hatoba.subnets(), **groups, **params)["LoadBalancers"][0]
     arn: str = made["LoadBalancerArn"]
     elb.get_waiter("load_balancer_available").wait(LoadBalancerArns=[arn], WaiterConfig={"Delay": 1})
-    return arn, str(interfaces(hatoba, arn)[0]["Association"]["PublicIp"])
-
-
-def interfaces(hatoba: Instance, balancer: str) -> list[dict[str, Any]]:
-    own = [{"Name": "description", "Values": [f"ELB {balancer.partition('loadbalancer/')[2]}"]}]
-    found: list[dict[str, Any]] = hatoba.client("ec2").describe_network_interfaces(Filters=own)["NetworkInterfaces"]
-    return found
+    return arn, str(hatoba.interfaces(arn)[0]["Association"]["PublicIp"])
 
 
 def lines(hatoba: Instance, prefix: str) -> list[str]:
@@ -190,7 +184,7 @@ def test_checks_of_targets_and_tls_connections_are_noted_too(hatoba: Instance, w
     certificate = acm.request_certificate(DomainName="flows.example", KeyAlgorithm="EC_prime256v1")["CertificateArn"]
     made = elb.create_target_group(Name="behind", Protocol="TCP", Port=80, VpcId=hatoba.vpc(), TargetType="ip")
     behind = made["TargetGroups"][0]["TargetGroupArn"]
-    (private, *_) = (each["PrivateIpAddress"] for each in interfaces(hatoba, web[0]))
+    (private, *_) = (each["PrivateIpAddress"] for each in hatoba.interfaces(web[0]))
     elb.register_targets(TargetGroupArn=behind, Targets=[{"Id": private}])
     elb.create_listener(
         LoadBalancerArn=arn,

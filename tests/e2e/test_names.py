@@ -84,10 +84,7 @@ def test_a_task_resolves_a_load_balancer(hatoba: Instance) -> None:
         eventually(
             lambda: elb.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"][0]["State"]["Code"] == "active"
         )
-        name = arn.split("loadbalancer/")[1]
-        found = hatoba.client("ec2").describe_network_interfaces(
-            Filters=[{"Name": "description", "Values": [f"ELB {name}"]}]
-        )["NetworkInterfaces"]
+        found = hatoba.interfaces(arn)
         return {one["Association"]["PublicIp"] if public else one["PrivateIpAddress"] for one in found}
 
     balancers = {scheme: made(scheme) for scheme in ("internal", "internet-facing")}

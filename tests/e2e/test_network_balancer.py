@@ -3,7 +3,6 @@ and a new version costs no connection."""
 
 from __future__ import annotations
 
-import http.client
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,68 +10,32 @@ import pytest
 
 from tools.instance import Instance, eventually
 from tools.load import Load
-from tools.web import Web
+from tools.web import Flows, page
 
 pytestmark = pytest.mark.real
 
 
-class Flows(Web):
-    """As `Web`, but behind a network load balancer with an elastic address in each zone."""
+class Static(Flows):
+    """With an elastic address in each zone."""
 
-    def __init__(self, hatoba: Instance, name: str) -> None:
-        self.hatoba, self.name, self.count = hatoba, name, 2
-        elb, ec2 = hatoba.client("elbv2"), hatoba.client("ec2")
-        self.group = hatoba.allow(80)
-        places = [(subnet, ec2.allocate_address(Domain="vpc")) for subnet in hatoba.subnets()]
+    def place(self) -> dict[str, Any]:
+        ec2 = self.hatoba.client("ec2")
+        places = [(subnet, ec2.allocate_address(Domain="vpc")) for subnet in self.hatoba.subnets()]
         self.addresses = [str(allocated["PublicIp"]) for _, allocated in places]
-        made = elb.create_load_balancer(
-            Name=name,
-            Type="network",
-            SubnetMappings=[{"SubnetId": s, "AllocationId": allocated["AllocationId"]} for s, allocated in places],
-        )
-        self.balancer = made["LoadBalancers"][0]["LoadBalancerArn"]
-        cross = {"Key": "load_balancing.cross_zone.enabled", "Value": "true"}
-        elb.modify_load_balancer_attributes(LoadBalancerArn=self.balancer, Attributes=[cross])
-        target = elb.create_target_group(
-            Name=name,
-            Protocol="TCP",
-            Port=80,
-            VpcId=hatoba.vpc(),
-            TargetType="ip",
-            HealthCheckIntervalSeconds=5,
-            HealthCheckTimeoutSeconds=2,
-            HealthyThresholdCount=2,
-        )
-        self.target_group = target["TargetGroups"][0]["TargetGroupArn"]
-        delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "2"}
-        elb.modify_target_group_attributes(TargetGroupArn=self.target_group, Attributes=[delay])
-        forward = [{"Type": "forward", "TargetGroupArn": self.target_group}]
-        made = elb.create_listener(LoadBalancerArn=self.balancer, Protocol="TCP", Port=80, DefaultActions=forward)
-        self.listener = made["Listeners"][0]["ListenerArn"]
+        mappings = [{"SubnetId": subnet, "AllocationId": allocated["AllocationId"]} for subnet, allocated in places]
+        return {"Type": "network", "SubnetMappings": mappings}
 
 
 @pytest.fixture(scope="module")
-def flows(hatoba: Instance) -> Iterator[Flows]:
-    flows = Flows(hatoba, "flows")
+def flows(hatoba: Instance) -> Iterator[Static]:
+    flows = Static(hatoba, "flows", delay=2)
     flows.create("v1")
     flows.steady()
     yield flows
     flows.remove()
 
 
-def page(address: str) -> str:
-    """Asked on a connection of its own."""
-    connection = http.client.HTTPConnection(address, timeout=2)
-    try:
-        connection.request("GET", "/")
-        return connection.getresponse().read().decode().strip()
-    except OSError:
-        return ""
-    finally:
-        connection.close()
-
-
-def test_every_static_address_serves(flows: Flows) -> None:
+def test_every_static_address_serves(flows: Static) -> None:
     assert flows.targets() == ["healthy", "healthy"]
     for address in flows.addresses:
         assert eventually(lambda address=address: page(address), 10) == "v1"  # type: ignore[misc]
@@ -81,7 +44,7 @@ def test_every_static_address_serves(flows: Flows) -> None:
     assert sorted(told) == sorted(flows.addresses)
 
 
-def test_a_new_version_costs_no_connection(flows: Flows) -> None:
+def test_a_new_version_costs_no_connection(flows: Static) -> None:
     definition = flows.define("v2")
     with Load(flows.addresses[0], rate=100) as load:
         eventually(lambda: load.count > 50, 10)
@@ -95,7 +58,7 @@ def test_a_new_version_costs_no_connection(flows: Flows) -> None:
     assert flows.targets() == ["healthy", "healthy"], "the old ones have been drained, and are forgotten"
 
 
-def test_a_target_that_leaves_is_draining_first(flows: Flows) -> None:
+def test_a_target_that_leaves_is_draining_first(flows: Static) -> None:
     ecs, seen = flows.hatoba.client("ecs"), set[str]()
 
     def told(wanted: str) -> bool:
@@ -108,7 +71,7 @@ def test_a_target_that_leaves_is_draining_first(flows: Flows) -> None:
     assert {page(address) for address in flows.addresses} == {"v2"}
 
 
-def test_a_task_that_stops_serving_is_replaced(flows: Flows) -> None:
+def test_a_task_that_stops_serving_is_replaced(flows: Static) -> None:
     ecs = flows.hatoba.client("ecs")
     (arn,) = ecs.list_tasks(serviceName=flows.name)["taskArns"]
     ecs.stop_task(task=arn, reason="gone")

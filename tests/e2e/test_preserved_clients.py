@@ -4,7 +4,6 @@ the host or a task next door, and its security group decides about them."""
 from __future__ import annotations
 
 import contextlib
-import http.client
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,45 +15,28 @@ import pytest
 
 from hatoba.app.places import Places
 from tests.contract.network.labs import inside
+from tests.e2e.test_vpc import attached
 from tools.instance import Instance, eventually
-from tools.web import Web
+from tools.web import Flows, page
 
 pytestmark = pytest.mark.real
 
 WHO = "#!/bin/sh\necho\necho $REMOTE_ADDR\n"
 
 
-class Names(Web):
-    """As `Web`, but its page says who asks, and its load balancer has one port for both protocols."""
+class Names(Flows):
+    """Its page says who asks, and its load balancer has one port for both protocols."""
 
+    protocol = "TCP_UDP"
     pages: Mapping[str, str] = MappingProxyType({"www/cgi-bin/who": WHO})
 
-    def __init__(self, hatoba: Instance) -> None:
-        self.hatoba, self.name, self.count = hatoba, "names", 1
-        elb, ec2 = hatoba.client("elbv2"), hatoba.client("ec2")
-        self.group, self.front = hatoba.allow(80), hatoba.allow(80)
+    def place(self) -> dict[str, Any]:
+        self.front = self.hatoba.allow(80)
         for group in (self.group, self.front):
-            ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[allowed("udp", "0.0.0.0/0")])
-        made = elb.create_load_balancer(
-            Name=self.name, Type="network", Subnets=hatoba.subnets()[:1], SecurityGroups=[self.front]
-        )
-        self.balancer = made["LoadBalancers"][0]["LoadBalancerArn"]
-        cross = {"Key": "load_balancing.cross_zone.enabled", "Value": "true"}
-        elb.modify_load_balancer_attributes(LoadBalancerArn=self.balancer, Attributes=[cross])
-        target = elb.create_target_group(
-            Name=self.name,
-            Protocol="TCP_UDP",
-            Port=80,
-            VpcId=hatoba.vpc(),
-            TargetType="ip",
-            HealthCheckIntervalSeconds=5,
-            HealthyThresholdCount=2,
-        )
-        self.target_group = target["TargetGroups"][0]["TargetGroupArn"]
-        delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "1"}
-        elb.modify_target_group_attributes(TargetGroupArn=self.target_group, Attributes=[delay])
-        forward = [{"Type": "forward", "TargetGroupArn": self.target_group}]
-        elb.create_listener(LoadBalancerArn=self.balancer, Protocol="TCP_UDP", Port=80, DefaultActions=forward)
+            self.hatoba.client("ec2").authorize_security_group_ingress(
+                GroupId=group, IpPermissions=[allowed("udp", "0.0.0.0/0")]
+            )
+        return {"Type": "network", "Subnets": self.hatoba.subnets()[:1], "SecurityGroups": [self.front]}
 
     @property
     def private(self) -> str:
@@ -63,9 +45,7 @@ class Names(Web):
 
 def addresses(hatoba: Instance, balancer: str) -> tuple[str, str]:
     """Of a load balancer, in its first subnet: in the VPC, and outside ("" as long as there is none)."""
-    filters = [{"Name": "description", "Values": [f"ELB {balancer.partition('loadbalancer/')[2]}"]}]
-    found = hatoba.client("ec2").describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
-    first = found[0] if found else {}
+    first = next(iter(hatoba.interfaces(balancer)), {})
     return first.get("PrivateIpAddress", ""), first.get("Association", {}).get("PublicIp", "")
 
 
@@ -81,23 +61,14 @@ def allowed(protocol: str, *blocks: str, group: str = "") -> dict[str, Any]:
 
 def within(hatoba: Instance, task: dict[str, Any]) -> tuple[Path, str]:
     """A task's network namespace, and its address there."""
-    (attachment,) = task["attachments"]
-    details = {each["name"]: each["value"] for each in attachment["details"]}
-    return Places(data=hatoba.folder, instance=hatoba.name).run / "net" / "netns" / details[
-        "networkInterfaceId"
-    ], details["privateIPv4Address"]
+    details = attached(task)
+    netns = Places(data=hatoba.folder, instance=hatoba.name).run / "net" / "netns"
+    return netns / details["networkInterfaceId"], details["privateIPv4Address"]
 
 
 def asked(address: str) -> str:
     """Whom the task saw, "" where nobody answers."""
-    connection = http.client.HTTPConnection(address, timeout=2)
-    try:
-        connection.request("GET", "/cgi-bin/who")
-        return connection.getresponse().read().decode().strip().strip("[]").removeprefix("::ffff:")
-    except OSError:
-        return ""
-    finally:
-        connection.close()
+    return page(address, "/cgi-bin/who").strip("[]").removeprefix("::ffff:")
 
 
 def told(address: str) -> str:
@@ -143,7 +114,7 @@ def answering(namespace: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def names(hatoba: Instance) -> Iterator[Names]:
-    names = Names(hatoba)
+    names = Names(hatoba, "names", count=1)
     names.create()
     names.steady()
     yield names

@@ -134,15 +134,14 @@ def test_the_task_sees_clients_of_ipv6_and_answers_those_of_ipv4(hatoba: Instanc
     native = {"awsvpcConfiguration": {"subnets": [network.only6], "securityGroups": [behind]}}
     target, client = serve(hatoba, "target6", native), serve(hatoba, "client6", network.native)
     elb.register_targets(TargetGroupArn=group, Targets=[{"Id": attached(target)["ipv6Address"]}])
-    filters = [{"Name": "description", "Values": [f"ELB {balancer.partition('loadbalancer/')[2]}"]}]
-    (interface,) = eventually(lambda: ec2.describe_network_interfaces(Filters=filters)["NetworkInterfaces"], 20)
+    eventually(lambda: hatoba.interfaces(balancer), 20)
     eventually(
         lambda: (
             elb.describe_load_balancers(LoadBalancerArns=[balancer])["LoadBalancers"][0]["State"]["Code"] == "active"
         ),
         30,
     )
-    (interface,) = ec2.describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
+    (interface,) = hatoba.interfaces(balancer)
     four, six = interface["Association"]["PublicIp"], interface["Ipv6Address"]
     (prefix,) = (each["Ipv6Prefix"] for each in interface["Ipv6Prefixes"])
     with telling(namespace(hatoba, target)):

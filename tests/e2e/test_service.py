@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
 
 from tools.instance import Instance, eventually
 from tools.load import Load
-from tools.web import Web
+from tools.web import Web, page
 
 pytestmark = pytest.mark.real
 
@@ -21,14 +20,6 @@ def web(hatoba: Instance) -> Iterator[Web]:
     web.steady()
     yield web
     web.remove()
-
-
-def page(address: str) -> str | None:
-    try:
-        with urllib.request.urlopen(f"http://{address}/", timeout=2) as answer:
-            return str(answer.read().decode().strip())
-    except OSError:
-        return None
 
 
 def test_it_serves(web: Web) -> None:

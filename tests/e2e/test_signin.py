@@ -110,7 +110,7 @@ class Site:
         (self.folder / "root.pem").write_text(given["CertificateChain"])
 
     def _balancer(self) -> None:
-        elb, ec2 = self.hatoba.client("elbv2"), self.hatoba.client("ec2")
+        elb = self.hatoba.client("elbv2")
         self.group = self.hatoba.allow(443)
         made = elb.create_load_balancer(Name="shop", Subnets=self.hatoba.subnets(), SecurityGroups=[self.group])
         (balancer,) = made["LoadBalancers"]
@@ -137,10 +137,7 @@ class Site:
             ],
         )  # fmt: skip
         elb.get_waiter("load_balancer_available").wait(LoadBalancerArns=[self.balancer], WaiterConfig={"Delay": 1})
-        addresses = ec2.describe_network_interfaces(
-            Filters=[{"Name": "description", "Values": [f"ELB {self.balancer.partition('loadbalancer/')[2]}"]}]
-        )["NetworkInterfaces"]
-        self.public: str = addresses[0]["Association"]["PublicIp"]
+        self.public: str = self.hatoba.interfaces(self.balancer)[0]["Association"]["PublicIp"]
 
     async def _serve(self) -> None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -67,9 +67,7 @@ def test_who_a_trust_store_trusts_gets_in(hatoba: Instance, tmp_path: Path) -> N
         DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": fixed}],
     )
     elb.get_waiter("load_balancer_available").wait(LoadBalancerArns=[balancer], WaiterConfig={"Delay": 1})
-    mine = [{"Name": "description", "Values": [f"ELB {balancer.partition('loadbalancer/')[2]}"]}]
-    found = hatoba.client("ec2").describe_network_interfaces(Filters=mine)["NetworkInterfaces"]
-    address = found[0]["Association"]["PublicIp"]
+    address = hatoba.interfaces(balancer)[0]["Association"]["PublicIp"]
 
     def enters(certificate: Path | None) -> bool:
         words = ["curl", "-sS", "-m", "5", "--cacert", str(tmp_path / "root.pem")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.request
 from typing import Any
 
 import pytest
@@ -10,17 +9,9 @@ import pytest
 from tests.e2e.test_task import run
 from tools.images import busybox_files
 from tools.instance import Instance, eventually
+from tools.web import page
 
 pytestmark = pytest.mark.real
-
-
-def page(address: str) -> bytes | None:
-    """What port 8080 serves, to the host."""
-    try:
-        with urllib.request.urlopen(f"http://{address}:8080/", timeout=1) as answer:
-            return bytes(answer.read())
-    except OSError:
-        return None
 
 
 def serve(hatoba: Instance, name: str, network: dict[str, Any]) -> dict[str, Any]:
@@ -46,20 +37,20 @@ def test_an_elastic_address_leads_to_a_running_task(hatoba: Instance) -> None:
     task = serve(hatoba, "elastic", hatoba.network(groups=[hatoba.allow(8080)]))
     interface = attached(task)["networkInterfaceId"]
     one, two = ec2.allocate_address(), ec2.allocate_address()
-    assert page(one["PublicIp"]) is None
+    assert not page(one["PublicIp"], port=8080)
 
     association = ec2.associate_address(AllocationId=one["AllocationId"], NetworkInterfaceId=interface)["AssociationId"]
-    assert eventually(lambda: page(one["PublicIp"]), 10) == b"elastic\n"
+    assert eventually(lambda: page(one["PublicIp"], port=8080), 10) == "elastic"
     ec2.associate_address(AllocationId=two["AllocationId"], NetworkInterfaceId=interface)  # in its place
-    assert eventually(lambda: page(two["PublicIp"]), 10) == b"elastic\n"
-    assert eventually(lambda: page(one["PublicIp"]) is None, 10)
+    assert eventually(lambda: page(two["PublicIp"], port=8080), 10) == "elastic"
+    assert eventually(lambda: not page(one["PublicIp"], port=8080), 10)
     assert association not in [each.get("AssociationId") for each in ec2.describe_addresses()["Addresses"]]
 
     (now,) = ec2.describe_addresses(AllocationIds=[two["AllocationId"]])["Addresses"]
     ec2.disassociate_address(AssociationId=now["AssociationId"])
-    assert eventually(lambda: page(two["PublicIp"]) is None, 10)
+    assert eventually(lambda: not page(two["PublicIp"], port=8080), 10)
     ec2.associate_address(AllocationId=two["AllocationId"], NetworkInterfaceId=interface)
-    assert eventually(lambda: page(two["PublicIp"]), 10) == b"elastic\n"
+    assert eventually(lambda: page(two["PublicIp"], port=8080), 10) == "elastic"
     stop(hatoba, task)
 
     def free() -> bool:
@@ -67,7 +58,7 @@ def test_an_elastic_address_leads_to_a_running_task(hatoba: Instance) -> None:
         return "AssociationId" not in found
 
     assert eventually(free, 10), "the association ends with the task's interface"
-    assert page(two["PublicIp"]) is None
+    assert not page(two["PublicIp"], port=8080)
     for made in (one, two):
         ec2.release_address(AllocationId=made["AllocationId"])
 
