@@ -23,8 +23,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from bench.process import cpu_seconds, memory, peak_memory
+from tests.conformance.apart import KEY, REGION
 from tests.conformance.ecr.platform import Platform, Registry
-from tests.conformance.ecr.served import KEY, REGION
 from tests.conformance.oci.client import image
 
 MEGABYTE = 1024 * 1024
@@ -85,7 +85,7 @@ def small(platform: Platform, login: str) -> None:
     blob = f"/v2/app/blobs/{registry.push('app', b'small')}"
     _rate(platform.pid, "pull of a small blob", lambda: registry("GET", blob), 300)
 
-    ecr = platform.ecr()
+    ecr = platform.client()
     for other in range(19):
         ecr.create_repository(repositoryName=f"other/{other}")
     wire = http.client.HTTPConnection(platform.registry)
@@ -137,7 +137,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         platform = Platform(Path(folder)).start()
         try:
-            platform.ecr().create_repository(repositoryName="app")
+            platform.client().create_repository(repositoryName="app")
             login = platform.login()
             large(platform, login, given.megabytes)
             small(platform, login)

@@ -15,22 +15,20 @@ from tests.conformance.ecr.platform import Platform
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """For tests that do not disturb each other: they use repositories of their own."""
-    platform = Platform(tmp_path_factory.mktemp("ecr")).start()
-    yield platform
-    platform.kill()
+    with Platform.serving(tmp_path_factory.mktemp("ecr")) as platform:
+        yield platform
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Platform]:
     """For tests that kill it."""
-    platform = Platform(tmp_path).start()
-    yield platform
-    platform.kill()
+    with Platform.serving(tmp_path) as platform:
+        yield platform
 
 
 @pytest.fixture
 def ecr(shared: Platform) -> Any:
-    return shared.ecr()
+    return shared.client()
 
 
 @pytest.fixture

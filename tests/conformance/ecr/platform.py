@@ -1,70 +1,30 @@
-"""Starts, kills and starts again the process that real clients talk to."""
+"""ECR and its registry as a process, and plain requests to it."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-import boto3
 import urllib3
-from botocore.config import Config
 
-from tests.conformance.ecr.served import KEY, OTHER_KEY, REGION
-
-ROOT = Path(__file__).parents[3]
+from tests.conformance.apart import Apart
 
 
-class Platform:
+class Platform(Apart):
+    service = "ecr"
+
     def __init__(self, folder: Path, *, auth: bool = True) -> None:
-        self.folder = folder
-        self._auth = "on" if auth else "off"
-        self._process: subprocess.Popen[str] | None = None
-        self.port = 0
-
-    def start(self) -> Platform:
-        """Again on the same port, as an operator would."""
-        command = [sys.executable, "-m", "tests.conformance.ecr.served", str(self.folder), str(self.port), self._auth]
-        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        self.port = int(self._process.stdout.readline())
-        return self
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
+        super().__init__(folder, "on" if auth else "off")
 
     @property
     def registry(self) -> str:
         return f"localhost:{self.port}"
 
-    def ecr(self, *, region: str = REGION, key: tuple[str, str] = KEY) -> Any:
-        return boto3.client(
-            "ecr",
-            region_name=region,
-            endpoint_url=f"http://{self.registry}",
-            aws_access_key_id=key[0],
-            aws_secret_access_key=key[1],
-            config=Config(retries={"total_max_attempts": 1}),
-        )
-
-    def other_ecr(self) -> Any:
-        return self.ecr(key=OTHER_KEY)
-
     def login(self, ecr: Any | None = None) -> str:
         """`AWS:<token>`, as skopeo's --creds wants it."""
-        (data,) = (ecr or self.ecr()).get_authorization_token()["authorizationData"]
+        (data,) = (ecr or self.client()).get_authorization_token()["authorizationData"]
         return base64.b64decode(data["authorizationToken"]).decode()
 
     def http(self, login: str | None = None) -> Registry:

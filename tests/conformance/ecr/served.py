@@ -11,7 +11,6 @@ from pathlib import Path
 
 import uvloop
 
-from hatoba.aws.sigv4 import Credential
 from hatoba.core.clock import SystemClock
 from hatoba.core.ids import RandomIds
 from hatoba.core.keys import Scope
@@ -32,11 +31,7 @@ from hatoba.services.ecr.naming import Naming
 from hatoba.services.ecr.registry import Registry, open_registry
 from hatoba.store import Store
 from hatoba.store.sqlite import SqliteJournal
-
-ACCOUNT, REGION = "123456789012", "us-east-1"
-KEY = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
-OTHER_KEY = ("AKIAI44QH8DHBEXAMPLE", "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY")
-OTHER_ACCOUNT = "210987654321"
+from tests.conformance.apart import ACCOUNT, REGION, roots
 
 
 async def serve(folder: Path, port: int, *, auth: bool) -> None:
@@ -44,12 +39,8 @@ async def serve(folder: Path, port: int, *, auth: bool) -> None:
     sealer = Sealer.from_file(folder / "key")
     store = Store(SqliteJournal(folder / "store.sqlite"), [*model.TABLES, tags, idempotent], sealer)
     store.open()
-    root = access.root("aws", ACCOUNT, KEY[0])
-    other = access.root("aws", OTHER_ACCOUNT, OTHER_KEY[0])
-    identities = access.KnownKeys(
-        Credential(access_key_id=KEY[0], secret=KEY[1], principal=root),
-        Credential(access_key_id=OTHER_KEY[0], secret=OTHER_KEY[1], principal=other),
-    )
+    root, _ = known = roots()
+    identities = access.KnownKeys(*known)
     plane = ControlPlane(
         store=store,
         clock=clock,
@@ -64,7 +55,8 @@ async def serve(folder: Path, port: int, *, auth: bool) -> None:
     server = Server(lambda request: handler(request))
     port = await server.listen("127.0.0.1", port)
     naming = Naming(endpoint=f"localhost:{port}", default=Scope("aws", ACCOUNT, REGION))
-    registry = open_registry(folder / "registry", plane, sealer, naming, identities, open_to=None if auth else root)
+    open_to = None if auth else root.principal
+    registry = open_registry(folder / "registry", plane, sealer, naming, identities, open_to=open_to)
     await registry.engine.prepare()
     plane.provide(Registry, registry)
     handler = front(aws=plane.path, registry=mount(registry.engine), own_paths=Own(version="test", components=dict))

@@ -84,7 +84,7 @@ def test_copy_between_repositories_mounts_the_layers(
 
 
 def test_another_account_and_region(shared: Platform, name: str, image: str) -> None:
-    ecr = shared.ecr(region="eu-west-1")
+    ecr = shared.client(region="eu-west-1")
     uri = ecr.create_repository(repositoryName=name)["repository"]["repositoryUri"]
     Skopeo(shared.login(ecr))("copy", image, f"docker://{uri}:v1", sides=("dest-",))
     assert ecr.list_images(repositoryName=name)["imageIds"][0]["imageTag"] == "v1"

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.conformance.apart import ACCOUNT
 from tests.conformance.ecr.platform import Platform, Registry
-from tests.conformance.ecr.served import ACCOUNT
 from tests.conformance.ecr.test_ecr_repositories import refused
 from tests.conformance.oci.client import image, index
 
@@ -26,7 +26,7 @@ def digest_of(data: bytes) -> str:
 class Repository:
     def __init__(self, platform: Platform, name: str, **params: Any) -> None:
         self.name = name
-        self.ecr = platform.ecr()
+        self.ecr = platform.client()
         self.http: Registry = platform.http()
         self.ecr.create_repository(repositoryName=name, **params)
 

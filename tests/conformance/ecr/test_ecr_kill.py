@@ -81,7 +81,7 @@ def check(http: Registry, pusher: Pusher) -> None:
 
 @pytest.mark.slow
 def test_kill_while_pushing(own: Platform) -> None:
-    ecr: Any = own.ecr()
+    ecr: Any = own.client()
     ecr.create_repository(repositoryName="app")
     chance = random.Random(11)
     login = own.login()
@@ -114,7 +114,7 @@ def test_kill_while_pushing(own: Platform) -> None:
 
 
 def test_an_upload_goes_on_after_a_kill(own: Platform) -> None:
-    own.ecr().create_repository(repositoryName="app")
+    own.client().create_repository(repositoryName="app")
     login = own.login()
     data = random.Random(3).randbytes(3_000_000)
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"

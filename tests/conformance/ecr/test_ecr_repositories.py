@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.conformance.apart import ACCOUNT, OTHER_ACCOUNT
 from tests.conformance.ecr.platform import Platform
-from tests.conformance.ecr.served import ACCOUNT, OTHER_ACCOUNT
 
 
 def refused(work: Any, **params: Any) -> tuple[str, str]:
@@ -52,28 +52,28 @@ def test_bad_name(ecr: Any, bad: str) -> None:
 
 def test_other_accounts_and_regions_are_apart(shared: Platform, name: str) -> None:
     uris = []
-    for ecr in (shared.ecr(), shared.other_ecr(), shared.ecr(region="eu-west-1")):
+    for ecr in (shared.client(), shared.other(), shared.client(region="eu-west-1")):
         uris.append(ecr.create_repository(repositoryName=name)["repository"]["repositoryUri"])
     assert uris == [
         f"{shared.registry}/{name}",
         f"{shared.registry}/{OTHER_ACCOUNT}/us-east-1/{name}",
         f"{shared.registry}/{ACCOUNT}/eu-west-1/{name}",
     ]
-    shared.other_ecr().delete_repository(repositoryName=name)
-    assert shared.ecr().describe_repositories(repositoryNames=[name])["repositories"]
-    code, _ = refused(shared.ecr().describe_repositories, registryId=OTHER_ACCOUNT)
+    shared.other().delete_repository(repositoryName=name)
+    assert shared.client().describe_repositories(repositoryNames=[name])["repositories"]
+    code, _ = refused(shared.client().describe_repositories, registryId=OTHER_ACCOUNT)
     assert code == "AccessDeniedException"
 
 
 def test_pages(shared: Platform) -> None:
-    ecr = shared.ecr(region="ap-south-1")
+    ecr = shared.client(region="ap-south-1")
     names = sorted(f"page/{number}" for number in range(7))
     for name in names:
         ecr.create_repository(repositoryName=name)
     pages = list(ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": 3}))
     assert [len(page["repositories"]) for page in pages] == [3, 3, 1]
     assert [found["repositoryName"] for page in pages for found in page["repositories"]] == names
-    code, _ = refused(shared.ecr().describe_repositories, nextToken=pages[0]["nextToken"])
+    code, _ = refused(shared.client().describe_repositories, nextToken=pages[0]["nextToken"])
     assert code == "InvalidParameterException"  # another region's
 
 
@@ -138,16 +138,16 @@ def test_settings(ecr: Any, name: str) -> None:
 
 
 def test_token(shared: Platform, name: str) -> None:
-    (data,) = shared.ecr().get_authorization_token()["authorizationData"]
+    (data,) = shared.client().get_authorization_token()["authorizationData"]
     assert data["proxyEndpoint"] == f"http://{shared.registry}"
     assert 11.9 * 3600 < data["expiresAt"].timestamp() - time.time() <= 12 * 3600
     user, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
     assert (user, len(password) < 4096) == ("AWS", True)
-    shared.ecr().create_repository(repositoryName=name)
+    shared.client().create_repository(repositoryName=name)
     assert shared.http()("GET", f"/v2/{name}/tags/list").status == 200
     for wrong in (f"AWS:{password[:-8]}AAAAAAA=", f"aws:{password}", "AWS:", "AWS:x"):
         assert shared.http(wrong)("GET", "/v2/").status == 401
-    other = shared.http(shared.login(shared.other_ecr()))
+    other = shared.http(shared.login(shared.other()))
     answer = other("GET", f"/v2/{name}/tags/list")
     assert (answer.status, answer.json()["errors"][0]["code"]) == (403, "DENIED")
     assert other("GET", "/v2/_catalog").status == 403

@@ -15,17 +15,15 @@ from tests.conformance.logs.platform import Platform
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """For tests that do not disturb each other: they use groups of their own."""
-    platform = Platform(tmp_path_factory.mktemp("logs")).start()
-    yield platform
-    platform.kill()
+    with Platform.serving(tmp_path_factory.mktemp("logs")) as platform:
+        yield platform
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Platform]:
     """For tests that kill it."""
-    platform = Platform(tmp_path).start()
-    yield platform
-    platform.kill()
+    with Platform.serving(tmp_path) as platform:
+        yield platform
 
 
 @pytest.fixture

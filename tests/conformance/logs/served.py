@@ -14,7 +14,6 @@ from pathlib import Path
 
 import uvloop
 
-from hatoba.aws.sigv4 import Credential
 from hatoba.core.clock import SystemClock
 from hatoba.core.errors import AwsError
 from hatoba.core.ids import RandomIds
@@ -38,9 +37,8 @@ from hatoba.store import Store
 from hatoba.store.sqlite import SqliteJournal
 from hatoba.streams.engine import DiskStreams
 from hatoba.streams.port import Batch, Streams
+from tests.conformance.apart import ACCOUNT, REGION, roots
 
-ACCOUNT, REGION = "123456789012", "us-east-1"
-KEY = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 SCOPE = Scope("aws", ACCOUNT, REGION)
 
 
@@ -57,9 +55,7 @@ async def serve(folder: Path, port: int) -> None:
         ids=RandomIds(),
         pager=Pager(sealer),
         rooms=[logs],
-        identities=access.KnownKeys(
-            Credential(access_key_id=KEY[0], secret=KEY[1], principal=access.root("aws", ACCOUNT, KEY[0]))
-        ),
+        identities=access.KnownKeys(*roots()),
         authorizer=access.EverythingPasses(),
         settings=Settings(auth=True, account=ACCOUNT, region=REGION),
         strict=True,

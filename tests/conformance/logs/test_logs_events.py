@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.conformance.apart import KEY, REGION
 from tests.conformance.logs.platform import Platform
-from tests.conformance.logs.served import KEY, REGION
 
 DAY = 24 * 3600 * 1000
 

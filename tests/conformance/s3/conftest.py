@@ -14,9 +14,8 @@ from tests.conformance.s3.objectland import Objectland
 @pytest.fixture(scope="session")
 def land(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Objectland]:
     """For tests that do not disturb each other: they use buckets of their own."""
-    platform = Objectland(tmp_path_factory.mktemp("s3")).start()
-    yield platform
-    platform.kill()
+    with Objectland.serving(tmp_path_factory.mktemp("s3")) as platform:
+        yield platform
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from hatoba.core.ids import RandomIds
 from hatoba.core.pages import Pager
 from hatoba.core.secret import Sealer
 from hatoba.core.verdicts import Verdicts
-from hatoba.gateway import access
 from hatoba.gateway.front import front
 from hatoba.gateway.http import Server
 from hatoba.gateway.own import Own
@@ -34,11 +33,7 @@ from hatoba.services.s3.api import s3
 from hatoba.services.s3.bodies import open_bodies
 from hatoba.store import Store
 from hatoba.store.sqlite import SqliteJournal
-
-ACCOUNT, REGION = "123456789012", "us-east-1"
-KEY = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
-OTHER_KEY = ("AKIAI44QH8DHBEXAMPLE", "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY")
-OTHER_ACCOUNT = "210987654321"
+from tests.conformance.apart import ACCOUNT, REGION, roots
 
 
 class Known:
@@ -46,10 +41,7 @@ class Known:
 
     def __init__(self, store: Store) -> None:
         self._users = UserKeys(store)
-        self._roots = {
-            key: Credential(access_key_id=key, secret=secret, principal=access.root("aws", account, key))
-            for (key, secret), account in ((KEY, ACCOUNT), (OTHER_KEY, OTHER_ACCOUNT))
-        }
+        self._roots = {root.access_key_id: root for root in roots()}
 
     def find(self, access_key_id: str) -> Credential | None:
         return self._roots.get(access_key_id) or self._users.find(access_key_id)

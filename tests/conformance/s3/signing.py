@@ -7,7 +7,7 @@ import time
 from hatoba.aws import sigv4
 from hatoba.aws.sigv4 import Credential
 from hatoba.aws.wire import WireRequest
-from tests.conformance.s3.served import KEY, REGION
+from tests.conformance.apart import KEY, REGION
 
 CREDENTIAL = Credential(access_key_id=KEY[0], secret=KEY[1])
 

@@ -12,8 +12,8 @@ from uuid import uuid4
 import pytest
 import urllib3
 
+from tests.conformance.apart import KEY, REGION
 from tests.conformance.s3.objectland import Objectland
-from tests.conformance.s3.served import KEY, REGION
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("aws") is None, reason="there is no AWS CLI")]
 MB = 2**20

@@ -10,8 +10,8 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError
 
+from tests.conformance.apart import OTHER_ACCOUNT
 from tests.conformance.s3.objectland import Objectland
-from tests.conformance.s3.served import OTHER_ACCOUNT
 
 HTTP = urllib3.PoolManager(retries=False)
 

@@ -14,8 +14,8 @@ import pytest
 import urllib3
 
 from hatoba.aws.sigv4 import canonical
+from tests.conformance.apart import REGION
 from tests.conformance.s3.objectland import Objectland
-from tests.conformance.s3.served import REGION
 from tests.conformance.s3.signing import CREDENTIAL, presigned, signed
 
 HTTP = urllib3.PoolManager(retries=False)
