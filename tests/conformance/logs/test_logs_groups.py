@@ -26,7 +26,9 @@ def test_a_group_is_made_described_and_deleted(logs: Any) -> None:
     assert found["logGroupArn"] == found["arn"].removesuffix(":*")
     assert (found["storedBytes"], found["metricFilterCount"], found["logGroupClass"]) == (0, 0, "STANDARD")
     assert "retentionInDays" not in found
-    assert logs.describe_log_groups(logGroupNamePattern=name[7:20].upper())["logGroups"] == [found]
+    brief = {field: found[field] for field in ("logGroupName", "creationTime", "arn")}
+    assert logs.describe_log_groups(logGroupNamePattern=name[1:20])["logGroups"] == [brief]
+    assert logs.describe_log_groups(logGroupNamePattern=name[1:20].upper())["logGroups"] == []
     assert logs.describe_log_groups(logGroupIdentifiers=[found["logGroupArn"]])["logGroups"] == [found]
     assert [g["logGroupName"] for g in logs.list_log_groups(logGroupNamePattern=f"^{name[:20]}")["logGroups"]] == [name]
     logs.delete_log_group(logGroupName=name)

@@ -26,6 +26,15 @@ def group(record: Group, stored: int) -> t.LogGroup:
     return shown
 
 
+def brief_group(record: Group) -> t.LogGroup:
+    """What a group that was found by a pattern is told with, as the model says."""
+    return {
+        "logGroupName": record.id,
+        "creationTime": record.created,
+        "arn": f"{group_arn(record.scope, record.id)}:*",
+    }
+
+
 def stream(record: Stream, stats: Stats) -> t.LogStream:
     shown: t.LogStream = {
         "logStreamName": record.name,

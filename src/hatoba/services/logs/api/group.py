@@ -58,12 +58,11 @@ async def describe_log_groups(req: t.DescribeLogGroupsRequest, call: Call) -> t.
     if sum(given is not None for given in (prefix, pattern, identifiers)) > 1:
         raise invalid("Only one of logGroupNamePrefix, logGroupNamePattern and logGroupIdentifiers can be specified.")
     named = None if identifiers is None else {named_by(call, identifier) for identifier in identifiers}
-    lowered = (pattern or "").lower()
     found: Iterable[Group] = (
         group
         for group in call.store.scan(model.groups, call.scope)
         if group.id.startswith(prefix or "")
-        and lowered in group.id.lower()
+        and (pattern or "") in group.id
         and (named is None or group.id in named)
         and group.kind == req.get("logGroupClass", group.kind)
     )
@@ -75,6 +74,8 @@ async def describe_log_groups(req: t.DescribeLogGroupsRequest, call: Call) -> t.
         filters=(prefix, pattern, sorted(named or ()), req.get("logGroupClass")),
         bad_token=bad_token,
     )
+    if pattern is not None:
+        return {"logGroups": [views.brief_group(group) for group in page], **small_next_token(token)}
     return {"logGroups": [views.group(group, await _stored(call, group)) for group in page], **small_next_token(token)}
 
 
