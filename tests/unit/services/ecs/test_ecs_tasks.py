@@ -90,6 +90,25 @@ async def test_an_essential_container_that_exits_ends_the_task(tmp_path: Path) -
         assert task["containers"][0]["reason"] == "OutOfMemoryError: Container killed due to memory usage"
 
 
+async def test_a_task_that_was_over_before_anybody_looked_has_run(tmp_path: Path) -> None:
+    """Its node's first report of the container is that it ended."""
+    async with world(tmp_path, auto=False) as w:
+        await w.ecs.register_task_definition(**definition())
+        quick, never = await run(w), await run(w)
+        await w.settle()
+        w.clock.advance(1)
+        now = w.clock.now()
+        w.report(quick.rpartition("/")[2], "stopped", started=now, exit_code=0)
+        w.report(
+            never.rpartition("/")[2], "stopped", started=None, error="start", detail="no such file", exit_code=None
+        )
+        await w.settle()
+        task = await described(w, quick)
+        assert (task["startedAt"], task["stopCode"]) == (task["executionStoppedAt"], "EssentialContainerExited")
+        task = await described(w, never)
+        assert ("startedAt" in task, task["stopCode"]) == (False, "TaskFailedToStart")
+
+
 async def test_a_sidecar_that_exits_does_not_end_the_task(tmp_path: Path) -> None:
     async with world(tmp_path, auto=False) as w:
         containers = [container(), container("init", essential=False, portMappings=[])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from hatoba.core.records import replace
@@ -33,6 +33,7 @@ def observe(task: Task, status: WorkloadStatus, now: float) -> Task:
         connected_at=task.connected_at or status.connected,
         pull_started_at=task.pull_started_at or _first(c.pull_started for c in status.containers),
         pull_stopped_at=_pulled(task, status),
+        started_at=task.started_at or _ran(containers, reported),
     )
     if not lifecycle.alive(task) and task.execution_stopped_at is None:
         task = replace(task, execution_stopped_at=_last(c.finished for c in status.containers) or status.stopped)
@@ -69,6 +70,15 @@ def _first(times: Iterable[float | None]) -> float | None:
 
 def _last(times: Iterable[float | None]) -> float | None:
     return max((time for time in times if time is not None), default=None)
+
+
+def _ran(containers: Iterable[Container], reported: Mapping[str, ContainerStatus]) -> float | None:
+    """When all essential containers had begun, of a task of which nobody saw them run: `true` is over too soon."""
+    essential = [(container.status, reported.get(container.name)) for container in containers if container.essential]
+    begun = [report.started for _, report in essential if report is not None]
+    if len(begun) < len(essential) or None in begun or all(status == "RUNNING" for status, _ in essential):
+        return None
+    return _last(begun)
 
 
 def _pulled(task: Task, status: WorkloadStatus) -> float | None:
