@@ -39,11 +39,14 @@ SAMPLE = Stats(
     read_ops=1,
     write_ops=2,
 )
-FIRST = Reading(sample=SAMPLE, system_ns=100_000_000_000, cpus=2, traffic=Traffic(rx_bytes=1000, tx_bytes=500))
+FIRST = Reading(
+    sample=SAMPLE, system_ns=100_000_000_000, cpus=2, memory=8 << 30, traffic=Traffic(rx_bytes=1000, tx_bytes=500)
+)
 SECOND = Reading(
     sample=replace(SAMPLE, at=NOW + 4, cpu_ns=6_000_000_000),
     system_ns=108_000_000_000,
     cpus=2,
+    memory=8 << 30,
     traffic=Traffic(rx_bytes=5000, tx_bytes=700, rx_packets=9),
 )
 
@@ -68,6 +71,13 @@ def test_the_members_that_tools_read() -> None:
     assert [entry["value"] for entry in told["blkio_stats"]["io_service_bytes_recursive"]] == [4096, 8192, 12288]
     assert told["networks"]["eth0"]["rx_packets"] == 9
     assert told["network_rate_stats"] == {"rx_bytes_per_sec": 1000.0, "tx_bytes_per_sec": 50.0}
+
+
+def test_what_memory_is_limited_to() -> None:
+    """Whoever reckons a percentage divides by it: a container without a limit of its own has the machine's."""
+    for own, told in ((None, 8 << 30), (128 << 20, 128 << 20), (1 << 50, 8 << 30)):
+        reading = replace(FIRST, sample=replace(SAMPLE, memory_limit=own))
+        assert shape(reading, None, "web", "t1-web")["memory_stats"]["limit"] == told
 
 
 def test_the_first_reading_has_nothing_before_it() -> None:

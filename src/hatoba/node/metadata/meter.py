@@ -26,6 +26,7 @@ MOST = 1024  # containers whose readings are remembered
 
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _STAT = Path("/proc/stat")
+_MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 _COUNTED = 8  # user, nice, system, idle, iowait, irq, softirq, steal
 
 
@@ -48,7 +49,7 @@ class Meter:
         found: dict[str, dict[str, Any] | None] = dict.fromkeys(names)
         for id_, sample in samples.items():
             traffic = await self._traffic(held.workload, names[id_])
-            now = Reading(sample=sample, system_ns=system_ns, cpus=cpus, traffic=traffic)
+            now = Reading(sample=sample, system_ns=system_ns, cpus=cpus, memory=_MEMORY, traffic=traffic)
             found[id_] = stats.shape(now, self._since(id_, now), names[id_], id_)
         return found
 

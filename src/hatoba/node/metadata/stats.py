@@ -20,6 +20,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     sample: Stats
     system_ns: int  # CPU time of the whole machine, idle time included
     cpus: int
+    memory: int  # bytes of the whole machine
     traffic: Traffic | None = None
 
 
@@ -34,7 +35,7 @@ def shape(now: Reading, before: Reading | None, name: str, runtime_id: str) -> d
         "storage_stats": {},
         "cpu_stats": _cpu(now),
         "precpu_stats": _cpu(before) if before is not None else _no_cpu(),
-        "memory_stats": _memory(sample),
+        "memory_stats": _memory(sample, now.memory),
         "name": name,
         "id": runtime_id,
     }
@@ -103,8 +104,8 @@ def _no_cpu() -> dict[str, Any]:
     }
 
 
-def _memory(sample: Stats) -> dict[str, Any]:
-    body: dict[str, Any] = {
+def _memory(sample: Stats, machine: int) -> dict[str, Any]:
+    return {
         "usage": sample.memory,
         "max_usage": sample.memory_max,
         "stats": {
@@ -115,10 +116,9 @@ def _memory(sample: Stats) -> dict[str, Any]:
             "total_rss": sample.memory_rss,
             "total_inactive_file": sample.memory_inactive_file,
         },
+        # A container that is not limited has the machine's, as Docker tells it: percentages are taken of this.
+        "limit": machine if sample.memory_limit is None else min(sample.memory_limit, machine),
     }
-    if sample.memory_limit is not None:
-        body["limit"] = sample.memory_limit
-    return body
 
 
 def _rates(now: Reading, before: Reading | None) -> dict[str, float] | None:
