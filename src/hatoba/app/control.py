@@ -23,7 +23,7 @@ from hatoba.app.lines import lines
 from hatoba.app.masterkey import open_sealer
 from hatoba.app.names import HostNames
 from hatoba.app.nodes import Nodes, Spot
-from hatoba.app.places import Places, write
+from hatoba.app.places import Places
 from hatoba.app.pool import ensure_pool, ensure_pool6
 from hatoba.app.reset import reset
 from hatoba.app.rooms import ROOMS, tables
@@ -32,6 +32,7 @@ from hatoba.app.stories import PAGES, stories
 from hatoba.app.tls import EndpointTls
 from hatoba.core.clock import SystemClock
 from hatoba.core.errors import Refused
+from hatoba.core.files import write_file
 from hatoba.core.ids import RandomIds
 from hatoba.core.keys import Scope
 from hatoba.core.pages import Pager
@@ -318,10 +319,11 @@ class Control:
         self._enrolments.where = (self._settings.node_host, port)
         plane.provide(Enrolments, self._enrolments)
         if port != known:
-            write(file, f"{port}\n")
+            write_file(file, f"{port}\n".encode())
         if not (self._places.node / "identity" / "node.pem").exists():
             host = "127.0.0.1" if self._settings.node_host == "0.0.0.0" else self._settings.node_host
-            write(self._places.local_token, await self._enrolments.token(host, port, LOCAL_TOKEN_SECONDS))
+            token = await self._enrolments.token(host, port, LOCAL_TOKEN_SECONDS)
+            write_file(self._places.local_token, token.encode())
 
     def _for_tasks(self) -> Iterator[socket.socket]:
         """The endpoint as tasks on this machine reach it: at addresses of the pools that appear with the first VPC that

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hatoba.app.places import write
 from hatoba.app.rootkey import read_root
 from hatoba.aws.sigv4 import Credential
+from hatoba.core.files import write_file
 from hatoba.core.ids import RandomIds
 from hatoba.gateway.access import Identities, root
 
@@ -16,7 +16,8 @@ def ensure_root(path: Path, account: str) -> Credential:
     if not path.exists():
         ids = RandomIds()
         key, secret = f"AKIA{ids.hex(16).upper()}", ids.hex(40)
-        write(path, f"[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
+        text = f"[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n"
+        write_file(path, text.encode())
     key, secret = read_root(path)
     return Credential(access_key_id=key, secret=secret, principal=root("aws", account, key))
 

@@ -12,13 +12,13 @@ DIR/                  kept: everything that must survive
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
 import msgspec
 
 from hatoba.core.errors import Refused
+from hatoba.core.files import write_file
 
 RUN = Path("/run/hatoba")
 
@@ -90,7 +90,7 @@ def ensure(data: Path) -> Places:
         data.mkdir(parents=True, exist_ok=True, mode=0o711)
         file = data / "instance"
         if not file.exists():
-            write(file, secrets.token_hex(3) + "\n")
+            write_file(file, f"{secrets.token_hex(3)}\n".encode())
         places = find(data)
         assert places is not None
         places.run.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -99,14 +99,3 @@ def ensure(data: Path) -> Places:
     except OSError as error:
         raise Refused(f"The data directory {data} cannot be used: {error.strerror}.") from None
     return places
-
-
-def write(path: Path, text: str, mode: int = 0o600) -> None:
-    """A file that is there whole or not at all."""
-    new = path.with_name(path.name + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)

@@ -11,8 +11,9 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-from hatoba.app.places import Places, write
+from hatoba.app.places import Places
 from hatoba.core.errors import Refused
+from hatoba.core.files import write_file
 from hatoba.network.addresses import choose_pool
 
 N = TypeVar("N", IPv4Network, IPv6Network)
@@ -60,7 +61,7 @@ def _ensure(places: Places, file: Path, wanted: str, kind: _Kind[N], routed: Cal
         if chosen is None:
             raise Refused(f"No /{kind.prefix} within {kind.within} is free on this host. Name one with {kind.named}.")
         pool = chosen
-    write(file, f"{pool}\n")
+    write_file(file, f"{pool}\n".encode())
     return str(pool)
 
 

@@ -19,6 +19,7 @@ from hatoba.app import up as app
 from hatoba.app.rootkey import read_root
 from hatoba.app.settings import Settings
 from hatoba.core.errors import Refused
+from hatoba.core.files import write_file
 
 _TRUST = Path("/etc/containers/registries.conf.d")
 
@@ -59,7 +60,7 @@ def up(given: argparse.Namespace) -> int:
     if (pid := app.running(places, "up")) is not None:
         raise _runs_already(settings, pid)
     words = {name: value for name in Settings.__struct_fields__ if (value := getattr(given, name, None)) is not None}
-    place.write(_kept(places), json.dumps({name: str(value) for name, value in words.items()}))
+    write_file(_kept(places), json.dumps({name: str(value) for name, value in words.items()}).encode())
     if given.detach:
         again = [item for name, value in words.items() for item in (f"--{name.replace('_', '-')}", str(value))]
         return app.detach(places, _say, ["--keep-tasks", "--data", str(settings.data), *_without_data(again)])
@@ -258,7 +259,7 @@ def registry(given: argparse.Namespace) -> int:
     text = "".join(f'[[registry]]\nlocation = "{host}"\ninsecure = true\n\n' for host in hosts)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        place.write(file, "# Written by `hatoba registry trust`; `--remove` takes it away.\n" + text, 0o644)
+        write_file(file, f"# Written by `hatoba registry trust`; `--remove` takes it away.\n{text}".encode(), 0o644)
     except OSError as error:
         raise Refused(f"{file} cannot be written: {error.strerror}.") from None
     _say(f"wrote {file}")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from hatoba.core.files import swap_file
 from hatoba.network.namespace import sysctl
 
 
@@ -77,9 +78,7 @@ class Forwarding:
         if not state:
             self._file.unlink(missing_ok=True)
             return
-        draft = self._file.with_suffix(".new")
-        draft.write_bytes(msgspec.json.encode(state))
-        os.replace(draft, self._file)
+        swap_file(self._file, msgspec.json.encode(state))
 
 
 def _key(device: str) -> str:

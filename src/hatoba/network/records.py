@@ -11,7 +11,6 @@ Whatever a crash leaves half made has a record here, because the record came fir
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TypeVar
 
 import msgspec
 
+from hatoba.core.files import swap_file
 from hatoba.network import syscalls
 from hatoba.network.base import (
     BRIDGE,
@@ -234,8 +234,5 @@ def _read(path: Path, kind: type[T]) -> T | None:
 
 
 def _write(path: Path, record: object) -> None:
-    """Whole or not at all: a reader after a crash finds the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_suffix(".new")
-    draft.write_bytes(msgspec.json.encode(record))
-    os.replace(draft, path)
+    swap_file(path, msgspec.json.encode(record))

@@ -13,10 +13,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from hatoba.core import arn as arns
-from hatoba.core.keys import Scope
 from hatoba.core.records import replace
-from hatoba.services.iam.model import ROLE, USER, Role, User, roles, users
+from hatoba.services.iam.model import ROLE, USER, Role, roles, users
 from hatoba.store.store import View
 
 _ID = re.compile(r"A(?:IDA|ROA)[A-Z2-7]{17}")
@@ -26,7 +24,7 @@ def kept(view: View, document: str) -> str:
     """As it is stored. Of who is not there (yet) the ARN is kept."""
 
     def of(arn: str) -> str:
-        found = _named(view, arn)
+        found = USER.by_arn(view, arn) or ROLE.by_arn(view, arn)
         return found.unique if found is not None else arn
 
     return _renamed(document, of) if ":user/" in document or ":role/" in document else document
@@ -45,21 +43,6 @@ def told(view: View, role: Role) -> Role:
         return name
 
     return replace(role, trust=_renamed(role.trust, of)) if _ID.search(role.trust) is not None else role
-
-
-def _named(view: View, arn: str) -> User | Role | None:
-    parsed = arns.parse(arn)
-    if parsed is None or parsed.service != "iam":
-        return None
-    kind, _, path = parsed.resource.partition("/")
-    scope, name = Scope(parsed.partition, parsed.account, ""), path.rpartition("/")[2]
-    if kind == "user":
-        user = USER.find(view, scope, name)
-        return user if user is not None and USER.arn(user) == arn else None
-    if kind == "role":
-        role = ROLE.find(view, scope, name)
-        return role if role is not None and ROLE.arn(role) == arn else None
-    return None
 
 
 def _renamed(document: str, of: Callable[[str], str]) -> str:

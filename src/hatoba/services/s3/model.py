@@ -69,11 +69,21 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     checksum: str = ""  # of a part, by the object's algorithm
 
 
-class Object(Record, frozen=True, kw_only=True):
-    """The id is `<bucket>/<key>` of what a key is now, and `<bucket>/<key>\\0<rank>` of what it was."""
+class Described(Record, frozen=True, kw_only=True):
+    """What is said of an object beside its bytes, from the moment in which its first part is expected."""
 
     bucket: str
     name: str  # the key
+    headers: dict[str, str] = msgspec.field(default_factory=dict)  # by the model's names: ContentType, CacheControl …
+    metadata: dict[str, str] = msgspec.field(default_factory=dict)
+    storage: str = "STANDARD"
+    tags: tuple[tuple[str, str], ...] = ()
+    kms: Kms | None = None
+
+
+class Object(Described, frozen=True, kw_only=True):
+    """The id is `<bucket>/<key>` of what a key is now, and `<bucket>/<key>\\0<rank>` of what it was."""
+
     modified: float
     etag: str  # without its quotes
     size: int
@@ -81,31 +91,19 @@ class Object(Record, frozen=True, kw_only=True):
     version_id: str = NULL
     marker: bool = False  # of a deletion: there are no bytes
     pieces: tuple[Piece, ...] = ()
-    headers: dict[str, str] = msgspec.field(default_factory=dict)  # by the model's names: ContentType, CacheControl …
-    metadata: dict[str, str] = msgspec.field(default_factory=dict)
-    storage: str = "STANDARD"
     checksums: dict[str, str] = msgspec.field(default_factory=dict)  # by algorithm, in base64
     checksum_type: str = ""
-    tags: tuple[tuple[str, str], ...] = ()
-    kms: Kms | None = None
 
 
-class Upload(Record, frozen=True, kw_only=True):
+class Upload(Described, frozen=True, kw_only=True):
     """An object that comes in parts. The id is `<bucket>/<key>\\0<upload id>`."""
 
-    bucket: str
-    name: str
     upload_id: str
     initiated: float
     initiator: str  # the ARN of who began it
     algorithm: str
     checksum_type: str
     asked: bool  # the client has said by which checksum its parts are held
-    headers: dict[str, str] = msgspec.field(default_factory=dict)
-    metadata: dict[str, str] = msgspec.field(default_factory=dict)
-    storage: str = "STANDARD"
-    tags: tuple[tuple[str, str], ...] = ()
-    kms: Kms | None = None
 
 
 class Part(Record, frozen=True, kw_only=True):

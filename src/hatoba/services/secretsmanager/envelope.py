@@ -41,15 +41,7 @@ async def encrypted(aws: Door, secret: StoredSecret, name: str, value: Value, *,
 
 async def decrypted(aws: Door, secret: StoredSecret, version: Version) -> Value:
     """Raises DecryptionFailure, AccessDeniedException."""
-    try:
-        answer = await aws.kms.decrypt(
-            CiphertextBlob=version.data_key, EncryptionContext=_context(secret, version.name)
-        )
-        plain = Sealer(answer["Plaintext"]).unseal(version.sealed, _bound(secret, version.name))
-    except Refused as error:
-        raise t.DecryptionFailure("The protected secret text is damaged.") from error
-    except AwsError as error:
-        raise _worded(error, t.DecryptionFailure, "decrypt") from error
+    _, plain = await _opened(aws, secret, version)
     return plain if version.binary else plain.decode()
 
 
@@ -57,19 +49,11 @@ async def handed(here: Door, there: Door, secret: StoredSecret, copy: StoredSecr
     """The version for a replica in another account: its data key as it is, now under the replica's key. So what is
     needed is to decrypt with the one key and to encrypt with the other. Raises DecryptionFailure, EncryptionFailure,
     AccessDeniedException."""
-    try:
-        opened = await here.kms.decrypt(
-            CiphertextBlob=version.data_key, EncryptionContext=_context(secret, version.name)
-        )
-        value = Sealer(opened["Plaintext"]).unseal(version.sealed, _bound(secret, version.name))
-    except Refused as error:
-        raise t.DecryptionFailure("The protected secret text is damaged.") from error
-    except AwsError as error:
-        raise _worded(error, t.DecryptionFailure, "decrypt") from error
+    data_key, plain = await _opened(here, secret, version)
     try:
         answer = await there.kms.encrypt(
             KeyId=copy.kms_key or DEFAULT_KEY,
-            Plaintext=opened["Plaintext"],
+            Plaintext=data_key,
             EncryptionContext=_context(copy, version.name),
         )
     except AwsError as error:
@@ -80,10 +64,24 @@ async def handed(here: Door, there: Door, secret: StoredSecret, copy: StoredSecr
         name=version.name,
         created=version.created,
         data_key=answer["CiphertextBlob"],
-        sealed=Sealer(opened["Plaintext"]).seal(value, _bound(copy, version.name)),
+        sealed=Sealer(data_key).seal(plain, _bound(copy, version.name)),
         binary=version.binary,
         kms_key=answer["KeyId"],
     )
+
+
+async def _opened(aws: Door, secret: StoredSecret, version: Version) -> tuple[bytes, bytes]:
+    """The data key, and what it keeps."""
+    try:
+        answer = await aws.kms.decrypt(
+            CiphertextBlob=version.data_key, EncryptionContext=_context(secret, version.name)
+        )
+        data_key: bytes = answer["Plaintext"]
+        return data_key, Sealer(data_key).unseal(version.sealed, _bound(secret, version.name))
+    except Refused as error:
+        raise t.DecryptionFailure("The protected secret text is damaged.") from error
+    except AwsError as error:
+        raise _worded(error, t.DecryptionFailure, "decrypt") from error
 
 
 def asking(call: Call, secret: StoredSecret) -> Door:

@@ -12,10 +12,8 @@ from typing import Any, cast
 from hatoba.aws.shapes import ecs as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
-from hatoba.services.ecs.api import capacity as capacities
 from hatoba.services.ecs.api import external
-from hatoba.services.ecs.api.balancing import checked_targets
-from hatoba.services.ecs.api.networking import checked_network
+from hatoba.services.ecs.api import revision as revisions
 from hatoba.services.ecs.api.room import checked_tags, ecs
 from hatoba.services.ecs.api.service import shape
 from hatoba.services.ecs.api.service_checks import (
@@ -43,11 +41,10 @@ from hatoba.services.ecs.model.service import (
     services,
 )
 from hatoba.services.ecs.model.task import Placement
-from hatoba.services.ecs.model.task_definition import Definition, definitions, usable_definition
+from hatoba.services.ecs.model.task_definition import definitions, usable_definition
 from hatoba.services.ecs.plan import placement
 from hatoba.services.ecs.plan.rollout.undo import redeploy
 from hatoba.services.ecs.plan.rollout.words import in_progress
-from hatoba.services.ecs.views import pieces
 from hatoba.store import Conflict, Tx
 from hatoba.store.store import View
 
@@ -75,7 +72,7 @@ async def create_service(req: t.CreateServiceRequest, call: Call) -> t.CreateSer
     cluster = find_cluster(call.store, call.scope, req.get("cluster"))
     definition = usable_definition(call.store, call.scope, req["taskDefinition"])
     check_role(req.get("role"), definition)
-    revision = await _revision(cast("dict[str, Any]", req), call, cluster, definition)
+    revision = await revisions.wanted(req, call, cluster, definition)
     if daemon and revision.launch_type == "FARGATE":
         raise t.InvalidParameterException("Tasks using the Fargate launch type do not support the DAEMON strategy.")
     deployment = _first(call, revision, desired)
@@ -120,7 +117,7 @@ async def update_service(req: t.UpdateServiceRequest, call: Call) -> t.UpdateSer
         if external.stays_outside(known, req):
             return external.update(req, call, known)
         base = external.owned(call.store, known).primary.revision
-        revision = await _changed_revision(req, call, cluster, base)
+        revision = await revisions.changed(req, call, cluster, base)
         with call.tx() as tx:
             known = _active(tx, call, cluster, req["service"])
             service = external.owned(tx, known)
@@ -193,41 +190,3 @@ def _first(call: Call, revision: Revision, desired: int) -> Deployment:
         updated_at=call.now,
         reason=in_progress(id_),
     )
-
-
-async def _revision(req: dict[str, Any], call: Call, cluster: Cluster, definition: Definition) -> Revision:
-    chosen = capacities.capacity(
-        cluster, definition, req.get("launchType"), req.get("capacityProviderStrategy"), req.get("platformVersion")
-    )
-    capacities.check_balanced(chosen.launch_type, req.get("loadBalancers"))
-    return Revision(
-        definition=definition.id,
-        launch_type=chosen.launch_type,
-        platform_version=chosen.platform_version,
-        capacity=chosen.strategy,
-        network=await checked_network(call, definition, chosen.launch_type, req.get("networkConfiguration")),
-        targets=await checked_targets(call, definition, req.get("loadBalancers")),
-    )
-
-
-async def _changed_revision(req: t.UpdateServiceRequest, call: Call, cluster: Cluster, now: Revision) -> Revision:
-    """The present revision with what the request changes; checked only as far as it changes."""
-    if "taskDefinition" in req:
-        definition = usable_definition(call.store, call.scope, req["taskDefinition"])
-    else:
-        known = call.store.find(definitions, call.scope, now.definition)
-        assert known is not None, "a definition with services is not forgotten"
-        definition = known
-    wanted: dict[str, Any] = {
-        "launchType": None if now.capacity else now.launch_type,
-        "capacityProviderStrategy": list(now.capacity),
-        "platformVersion": now.platform_version,
-        "networkConfiguration": pieces.network(now.network) if definition.network_mode == "awsvpc" else None,
-        "loadBalancers": pieces.load_balancers(now.targets),
-    }
-    changes = {name: value for name, value in req.items() if name in wanted}
-    if changes.get("capacityProviderStrategy"):
-        changes["launchType"] = None
-    if not changes and definition.id == now.definition:
-        return now
-    return await _revision({**wanted, **changes}, call, cluster, definition)

@@ -12,9 +12,7 @@ from hatoba.aws.shapes import ecs as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import tags_of
-from hatoba.services.ecs.api import capacity as capacities
-from hatoba.services.ecs.api.balancing import checked_targets
-from hatoba.services.ecs.api.networking import checked_network
+from hatoba.services.ecs.api import revision as revisions
 from hatoba.services.ecs.api.room import checked_tags, checked_token, ecs, tag
 from hatoba.services.ecs.api.service_new import LONGEST_TOKEN
 from hatoba.services.ecs.model import arns
@@ -185,22 +183,13 @@ def _not_idempotent() -> t.InvalidParameterException:
 async def _revision(req: t.CreateTaskSetRequest, call: Call, service: Service) -> Revision:
     definition = usable_definition(call.store, call.scope, req["taskDefinition"])
     cluster = find_cluster(call.store, call.scope, req["cluster"])
-    chosen = capacities.capacity(
-        cluster, definition, req.get("launchType"), req.get("capacityProviderStrategy"), req.get("platformVersion")
-    )
+    chosen = revisions.chosen_capacity(req, cluster, definition)
     if chosen.launch_type == "FARGATE" and (service.placement.strategy or service.placement.constraints):
         wanted: Any = service.placement
         placement.checked(wanted.strategy, wanted.constraints, chosen.launch_type)
     if len(req.get("loadBalancers") or ()) > 1:
         raise t.InvalidParameterException("Multiple target groups are not supported for task sets.")
-    return Revision(
-        definition=definition.id,
-        launch_type=chosen.launch_type,
-        platform_version=chosen.platform_version,
-        capacity=chosen.strategy,
-        network=await checked_network(call, definition, chosen.launch_type, req.get("networkConfiguration")),
-        targets=await checked_targets(call, definition, req.get("loadBalancers")),
-    )
+    return await revisions.on(chosen, req, call, definition)
 
 
 def _deployment(name: str, revision: Revision, now: float) -> Deployment:

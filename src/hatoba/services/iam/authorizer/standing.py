@@ -175,33 +175,17 @@ def _of_service(principal: Principal) -> Papers:
 
 def _of_role(view: View, principal: Principal) -> Papers:
     """None for the session of a role that was deleted, and perhaps made again: that is another one."""
-    role = _find(view, principal.role or "")
-    if not isinstance(role, Role) or role.unique != principal.id.partition(":")[0]:
+    role = ROLE.by_arn(view, principal.role or "")
+    if role is None or role.unique != principal.id.partition(":")[0]:
         return Papers()
     return of_holder(view, role)
 
 
 def _of_user(view: View, arn: str, unique: str = "") -> Papers:
-    user = _find(view, arn)
-    if not isinstance(user, User) or unique not in ("", user.unique):
+    user = USER.by_arn(view, arn)
+    if user is None or unique not in ("", user.unique):
         return Papers()
     return of_holder(view, user)
-
-
-def _find(view: View, arn: str) -> User | Role | None:
-    parsed = arns.parse(arn)
-    if parsed is None or parsed.service != "iam":
-        return None
-    kind, _, path = parsed.resource.partition("/")
-    scope, name = Scope(parsed.partition, parsed.account, ""), path.rpartition("/")[2]
-    found: User | Role | None = None
-    if kind == "user":
-        found = USER.find(view, scope, name)
-        return found if found is not None and USER.arn(found) == arn else None
-    if kind == "role":
-        found = ROLE.find(view, scope, name)
-        return found if found is not None and ROLE.arn(found) == arn else None
-    return None
 
 
 def of_holder(view: View, holder: User | Group | Role) -> Papers:

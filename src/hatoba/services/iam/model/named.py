@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from hatoba.aws.shapes import iam as t
+from hatoba.core import arn as arns
 from hatoba.core.errors import AwsError
 from hatoba.core.ids import Ids
 from hatoba.core.keys import Scope
@@ -56,6 +57,12 @@ class Kind(msgspec.Struct, Generic[N], frozen=True, kw_only=True, eq=False):
 
     def find(self, view: View, scope: Scope, name: str) -> N | None:
         return view.find(self.table, scope.everywhere(), name.lower())
+
+    def by_arn(self, view: View, arn: str) -> N | None:
+        """In whatever account; an ARN with another path than its own names nobody."""
+        parsed = arns.parse(arn)
+        record = self.find(view, parsed.scope, arn.rpartition("/")[2]) if parsed is not None else None
+        return record if record is not None and self.arn(record) == arn else None
 
     def the(self, view: View, scope: Scope, name: str) -> N:
         """Raises NoSuchEntity."""
