@@ -11,14 +11,20 @@ import tomllib
 from collections.abc import Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from hatoba.core.errors import Refused
 
 DEFAULT_DATA = Path("/var/lib/hatoba")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+PortOrNone = Annotated[int, Meta(ge=0, le=65535)]
+Seconds = Annotated[float, Meta(ge=0)]
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,29 +32,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     data: Path = DEFAULT_DATA
     host: str = "127.0.0.1"  # address of the endpoint; tasks reach it in any case
-    port: int = 4566  # port of the endpoint
-    tls_port: int = 0  # port on which the endpoint answers by TLS, too; 0: none
+    port: Port = 4566  # port of the endpoint
+    tls_port: PortOrNone = 0  # port on which the endpoint answers by TLS, too; 0: none
     tls_host: str = "127.0.0.1"  # address of that port
     tls_certificate: str = ""  # file with its certificate and those above it; "": one of the platform's own authority
     tls_key: str = ""  # file with the certificate's key; "": it is in the same file
     auth: Literal["on", "off"] = "on"  # off: any access key is root; only on a loopback address
-    account: str = "123456789012"  # the default account
-    region: str = "us-east-1"  # the default region
+    account: Annotated[str, Meta(pattern=r"^[0-9]{12}$")] = "123456789012"  # the default account
+    region: Annotated[str, Meta(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$")] = "us-east-1"  # the default region
     node_host: str = "127.0.0.1"  # address of this machine for other nodes; on loopback there can be none
-    node_port: int = 0  # port on which nodes connect; 0: one that is free, kept from then on
+    node_port: PortOrNone = 0  # port on which nodes connect; 0: one that is free, kept from then on
     pool: str = ""  # block of the host-side addresses, a /16; "": one in 100.64.0.0/10 that is free, kept from then on
     pool6: str = ""  # block of which VPCs get IPv6 blocks, a /40; "": a free one in fd68:6174::/32, kept from then on
     bridge: str = "172.17.0.0/16"  # block of containers in the network mode bridge; known on their own node only
     ecr_uri_style: Literal["local", "aws"] = "local"  # what repositoryUri looks like
     metadata_file: Literal["on", "off"] = "off"  # containers on instances find ECS_CONTAINER_METADATA_FILE
     task_endpoint: Literal["on", "off"] = "on"  # tasks find AWS_ENDPOINT_URL in their environment (with auth only)
-    stopped_tasks_kept: float = 7 * 24 * 3600.0  # seconds for which stopped tasks stay visible
-    audit_kept: float = 90 * 24 * 3600.0  # seconds for which it can be looked up who did what
-    audit_bytes: int = 2_000_000_000  # disk that the audit trail may use; the oldest goes first
+    stopped_tasks_kept: Seconds = 7 * 24 * 3600.0  # seconds for which stopped tasks stay visible
+    audit_kept: Seconds = 90 * 24 * 3600.0  # seconds for which it can be looked up who did what
+    audit_bytes: Annotated[int, Meta(ge=0)] = 2_000_000_000  # disk that the audit trail may use; the oldest goes first
     oidc_loopback: Literal["on", "off"] = "off"  # identity providers on this machine's loopback addresses are asked
-    elb_log_period: float = 300.0  # seconds after which what load balancers note becomes files, and is delivered
-    node_lease: float = 20.0  # seconds of silence after which a node is lost
-    log_level: str = "INFO"
+    elb_log_period: Seconds = 300.0  # seconds after which what load balancers note becomes files, and is delivered
+    node_lease: Annotated[float, Meta(gt=0)] = 20.0  # seconds of silence after which a node is lost
+    log_level: Level = "INFO"
 
     @property
     def several_nodes(self) -> bool:
@@ -81,7 +87,8 @@ def load(data: Path | None, given: Mapping[str, Any], environ: Mapping[str, str]
     try:
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=_path)
     except msgspec.ValidationError as error:
-        raise Refused(f"A setting has a wrong value: {error}.") from None
+        wrong, _, where = str(error).partition(" - at `$.")
+        raise Refused(f"The setting {where.rstrip('`')} has a wrong value: {wrong}.") from None
     try:
         IPv4Network(settings.bridge)
     except ValueError:
