@@ -90,13 +90,10 @@ class World:
 
         self.platform.wait(write())
 
-    def ask(self, operation: Operation, params: dict[str, Any]) -> AwsError | None:
-        """As the user; None when it was carried out."""
-        plane = self.platform.plane
-        bound = plane.operations.find(operation.model, operation.name)
-        assert bound is not None
-        call = Call(
-            plane,
+    def call(self, operation: Operation) -> Call:
+        """The user's."""
+        return Call(
+            self.platform.plane,
             scope=SCOPE,
             service=operation.service,
             operation=operation.name,
@@ -104,6 +101,13 @@ class World:
             request_id="r",
             source_ip="127.0.0.1",
         )
+
+    def ask(self, operation: Operation, params: dict[str, Any]) -> AwsError | None:
+        """As the user; None when it was carried out."""
+        plane = self.platform.plane
+        bound = plane.operations.find(operation.model, operation.name)
+        assert bound is not None
+        call = self.call(operation)
         self.judge.lacking, self.judge.asked = None, 0
         try:
             self.platform.wait(plane.operations.perform(bound, params, call))

@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hatoba.gateway.call import Call
-from hatoba.gateway.needs import Access, Params, acting, all_of, anyone, inside, on, when
+from hatoba.gateway.needs import Access, Keys, Params, acting, all_of, anyone, inside, on, tag_keys, when
 
 
 def federated_user(req: Params, call: Call) -> Iterator[str]:
     yield f"arn:{call.scope.partition}:sts::{call.scope.account}:federated-user/{req.get('Name', '')}"
+
+
+def given(req: Params, call: Call) -> Keys:
+    return tag_keys(req.get("Tags"))
 
 
 ACCESS = Access(
@@ -26,7 +30,7 @@ ACCESS = Access(
         "GetCallerIdentity": anyone,
         "GetFederationToken": all_of(
             on(federated_user, tags="Tags"),
-            when(lambda req: req.get("Tags"), acting("sts:TagSession", federated_user)),
+            when(lambda req: req.get("Tags"), acting("sts:TagSession", federated_user, keys=given)),
         ),
         "GetSessionToken": anyone,
     },

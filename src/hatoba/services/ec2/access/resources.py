@@ -296,7 +296,7 @@ def new_peering(req: Params, call: Call) -> Iterator[Thing]:
         region=req.get("PeerRegion") or call.scope.region,
     )
     kind = "vpc-peering-connection"
-    yield Thing(kind, arn_of(call.scope, kind, ANY), _sides(call, req.get("VpcId") or "", far))
+    yield Thing(kind, arn_of(call.scope, kind, ANY), _sides(call, req.get("VpcId") or "", far), made=True)
 
 
 def new_endpoint(req: Params, call: Call) -> Iterator[Thing]:
