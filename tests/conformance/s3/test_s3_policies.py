@@ -215,3 +215,27 @@ def test_tags_decide(land: Objectland, s3: Any, bucket: str) -> None:
     )
     assert refused(writes.put_object, Bucket=bucket, Key="k", Body=b"", Tagging="team=b") == ("AccessDenied", 403)
     writes.put_object(Bucket=bucket, Key="k", Body=b"", Tagging="team=a")
+
+
+def test_tags_that_come_along_with_a_copy_are_permissions_of_their_own(land: Objectland, s3: Any, bucket: str) -> None:
+    """Nobody reads tags by copying who may not, nor gives an object what policies let others in by."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"abc", Tagging="team=a")
+    copy = {"Bucket": bucket, "Key": "copy", "CopySource": f"{bucket}/k"}
+    given = {"StringEquals": {"s3:RequestObjectTag/team": "a"}}
+    may = [
+        {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": "*"},
+        {"Effect": "Allow", "Action": "s3:GetObjectTagging", "Resource": f"arn:aws:s3:::{bucket}/k"},
+        {
+            "Effect": "Allow",
+            "Action": "s3:PutObjectTagging",
+            "Resource": f"arn:aws:s3:::{bucket}/copy",
+            "Condition": given,
+        },
+    ]
+    for lacking in (may[1], may[2]):
+        somebody = user(land, *(statement for statement in may if statement is not lacking))
+        assert refused(somebody.copy_object, **copy) == ("AccessDenied", 403)
+        somebody.copy_object(**copy, TaggingDirective="REPLACE")  # without tags
+        assert s3.get_object_tagging(Bucket=bucket, Key="copy")["TagSet"] == []
+    user(land, *may).copy_object(**copy)
+    assert s3.get_object_tagging(Bucket=bucket, Key="copy")["TagSet"] == [{"Key": "team", "Value": "a"}]

@@ -125,8 +125,18 @@ def source(req: Params, call: Call) -> Need:
 
 
 def copying(action: str, req: Params, call: Call) -> Iterator[Need]:
+    """Tags that come along are read from the one and given to the other, which are permissions of their own."""
     yield source(req, call)
-    yield from putting(action, req, call)
+    name, key, version = source_of(req.get("CopySource") or "")
+    owner = find_bucket(call.store, call.scope.partition, name)
+    there = find(call.store, owner, key, version) if owner is not None else None
+    if there is None or not there.tags or req.get("TaggingDirective") == "REPLACE":
+        yield from putting(action, req, call)
+        return
+    reading = {"Bucket": name, "Key": key, **({"VersionId": version} if version else {})}
+    yield from item("GetObjectTagging", "GetObjectVersionTagging")(action, reading, call)
+    given = {"TagSet": [{"Key": tag, "Value": value} for tag, value in there.tags]}
+    yield from putting(action, {**req, "Tagging": given}, call)
 
 
 def putting(action: str, req: Params, call: Call) -> Iterator[Need]:
