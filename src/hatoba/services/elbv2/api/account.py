@@ -10,21 +10,13 @@ from hatoba.aws.shapes import elbv2 as t
 from hatoba.gateway.call import Call
 from hatoba.services.elbv2.api.room import elbv2, next_marker, page, the_balancer
 from hatoba.services.elbv2.plan.errors import invalid
-
-# What the operations enforce. Source: "Quotas for your Application Load Balancers".
-_LIMITS = {
-    "listeners-per-application-load-balancer": 50,
-    "rules-per-application-load-balancer": 100,
-    "targets-per-application-load-balancer": 1000,
-    "target-groups-per-action-on-application-load-balancer": 5,
-    "condition-values-per-alb-rule": 5,
-}
+from hatoba.services.elbv2.plan.quotas import LIMITS
 
 
 @elbv2.operation
 async def describe_account_limits(req: t.DescribeAccountLimitsInput, call: Call) -> t.DescribeAccountLimitsOutput:
-    found, more = page(call, sorted(_LIMITS), dict(req), lambda name: name)
-    return {"Limits": [{"Name": name, "Max": str(_LIMITS[name])} for name in found], **next_marker(more)}
+    found, more = page(call, sorted(LIMITS), dict(req), lambda name: name)
+    return {"Limits": [{"Name": name, "Max": str(LIMITS[name])} for name in found], **next_marker(more)}
 
 
 @elbv2.operation

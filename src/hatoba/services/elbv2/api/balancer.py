@@ -13,6 +13,7 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import tags_of
 from hatoba.services.elbv2 import views
+from hatoba.services.elbv2.api import quotas
 from hatoba.services.elbv2.api.room import checked_tags, elbv2, find_balancer, next_marker, page, tag, the_balancer
 from hatoba.services.elbv2.api.subnets import (
     Where,
@@ -57,6 +58,7 @@ async def create_load_balancer(req: t.CreateLoadBalancerInput, call: Call) -> t.
     with call.tx() as tx:
         known = named(tx, call.scope, req["Name"])
         if known is None:
+            quotas.room_for_balancer(tx, call.scope, kind)
             own = call.ids.hex(16)
             number, id_ = call.ids.digits(10), f"{_PREFIXES[kind]}/{req['Name']}/{own}"
             record = LoadBalancer(

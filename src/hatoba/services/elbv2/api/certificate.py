@@ -13,6 +13,7 @@ from hatoba.services.elbv2.carried import publish
 from hatoba.services.elbv2.model.listener import Listener, balancer_of, listeners, listeners_of
 from hatoba.services.elbv2.plan import tls
 from hatoba.services.elbv2.plan.errors import invalid
+from hatoba.services.elbv2.plan.quotas import CERTIFICATES
 from hatoba.store.store import View
 
 
@@ -59,9 +60,9 @@ async def add_listener_certificates(req: t.AddListenerCertificatesInput, call: C
         balancer = balancer_of(tx, record)
         merged = (*record.certificates, *(each for each in new if each not in record.certificates))
         others = sum(len(each.certificates[1:]) for each in listeners_of(tx, balancer) if each.id != record.id)
-        if others + len(merged) - 1 > tls.MOST_CERTIFICATES:
+        if others + len(merged) - 1 > CERTIFICATES:
             raise t.TooManyCertificatesException(
-                f"A load balancer can have at most {tls.MOST_CERTIFICATES} certificates beside the default ones"
+                f"A load balancer can have at most {CERTIFICATES} certificates beside the default ones"
             )
         tx.put(listeners, replace(record, certificates=merged, ids={**record.ids, **ids}))
         publish(tx, balancer)

@@ -11,6 +11,7 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import forget_tags, tags_of
 from hatoba.services.elbv2 import views
+from hatoba.services.elbv2.api import quotas
 from hatoba.services.elbv2.api.room import (
     checked_tags,
     elbv2,
@@ -33,7 +34,7 @@ from hatoba.services.elbv2.model.group import (
     group_named,
     target_groups,
 )
-from hatoba.services.elbv2.model.listener import groups_of, listeners_of, rules_of, users_of
+from hatoba.services.elbv2.model.listener import groups_behind, users_of
 from hatoba.services.elbv2.plan import flow_check, health_check
 from hatoba.services.elbv2.plan.errors import invalid, not_here
 from hatoba.services.elbv2.plan.names import check_name
@@ -112,6 +113,7 @@ async def create_target_group(req: t.CreateTargetGroupInput, call: Call) -> t.Cr
     with call.tx() as tx:
         known = group_named(tx, call.scope, wanted.name)
         if known is None:
+            quotas.room_for_group(tx, call.scope)
             known = tx.put(target_groups, wanted)
             tag(tx, call, known.arn, tags)
         elif _settings(known) != _settings(wanted) or (tags and tags != tags_of(tx, call.scope, known.arn)):
@@ -162,11 +164,8 @@ def _all_of(found: Iterable[TargetGroup | None]) -> list[TargetGroup]:
 
 
 def _of_balancer(call: Call, arn: str) -> list[TargetGroup]:
-    listeners = listeners_of(call.store, the_balancer(call.store, call, arn))
-    actions = [listener.default for listener in listeners]
-    actions += [rule.action for listener in listeners for rule in rules_of(call.store, listener)]
-    named = dict.fromkeys(group for action in actions for group in groups_of(action))
-    return _all_of(group_by_arn(call.store, group) for group in named)
+    behind = groups_behind(call.store, the_balancer(call.store, call, arn))
+    return _all_of(group_by_arn(call.store, group) for group in behind)
 
 
 @elbv2.operation

@@ -17,6 +17,7 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import tags_of
 from hatoba.services.elbv2 import signing, views
+from hatoba.services.elbv2.api import quotas
 from hatoba.services.elbv2.api.certificate import check_there
 from hatoba.services.elbv2.api.room import (
     checked_tags,
@@ -49,8 +50,6 @@ from hatoba.services.elbv2.model.listener import (
 from hatoba.services.elbv2.plan import actions, authentication, kinds, security
 from hatoba.services.elbv2.plan.errors import invalid
 from hatoba.store.store import View
-
-_MOST_LISTENERS = 50
 
 
 def _check_forward(
@@ -115,8 +114,7 @@ async def create_listener(req: t.CreateListenerInput, call: Call) -> t.CreateLis
         others = listeners_of(tx, balancer)
         record = next((other for other in others if other.port == port), None)
         if record is None:
-            if len(others) >= _MOST_LISTENERS:
-                raise t.TooManyListenersException(f"A load balancer can have at most {_MOST_LISTENERS} listeners")
+            quotas.room_for_listener(tx, balancer)
             key = listeners.key(call.scope, f"{balancer.id}/{call.ids.hex(16)}")
             new = Listener(
                 key=key,
@@ -129,6 +127,7 @@ async def create_listener(req: t.CreateListenerInput, call: Call) -> t.CreateLis
                 **wanted._asdict(),
             )
             record = tx.put(listeners, new)
+            quotas.check_groups(tx, balancer)
             if first is not None:
                 signing.ensure(tx, call, balancer)
             tag(tx, call, record.arn, tags)
@@ -201,6 +200,8 @@ async def modify_listener(req: t.ModifyListenerInput, call: Call) -> t.ModifyLis
         ids = {arn: id_ for arn, id_ in {**record.ids, **ids}.items() if arn in wanted.certificates}
         changed = replace(record, port=port, default=action, authentication=first, ids=ids, **wanted._asdict())
         record = tx.put(listeners, changed)
+        if "DefaultActions" in req:
+            quotas.check_groups(tx, balancer)
         if first is not None:
             signing.ensure(tx, call, balancer)
         publish(tx, balancer)

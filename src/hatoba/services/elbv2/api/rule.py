@@ -8,6 +8,7 @@ from hatoba.aws.shapes import elbv2 as t
 from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.elbv2 import signing, views
+from hatoba.services.elbv2.api import quotas
 from hatoba.services.elbv2.api.listener import check_action
 from hatoba.services.elbv2.api.room import checked_tags, elbv2, next_marker, page, tag, the_listener, the_rule
 from hatoba.services.elbv2.carried import publish, publish_all
@@ -23,8 +24,6 @@ from hatoba.services.elbv2.model.listener import (
 from hatoba.services.elbv2.plan import actions, authentication, conditions, kinds, transforms
 from hatoba.services.elbv2.plan.errors import invalid
 from hatoba.store import Tx
-
-_MOST_RULES = 100
 
 
 def _listener_of(tx: Tx, rule: Rule) -> Listener:
@@ -66,8 +65,7 @@ async def create_rule(req: t.CreateRuleInput, call: Call) -> t.CreateRuleOutput:
         others = rules_of(tx, listener)
         if any(other.priority == req["Priority"] for other in others):
             raise _in_use(req["Priority"])
-        if len(others) >= _MOST_RULES:
-            raise t.TooManyRulesException(f"A listener can have at most {_MOST_RULES} rules")
+        quotas.room_for_rule(tx, balancer)
         record = Rule(
             key=rules.key(call.scope, f"{listener.id}/{call.ids.hex(16)}"),
             listener=listener.id,
@@ -78,6 +76,7 @@ async def create_rule(req: t.CreateRuleInput, call: Call) -> t.CreateRuleOutput:
             authentication=first,
         )
         record = tx.put(rules, record)
+        quotas.check_groups(tx, balancer)
         if first is not None:
             signing.ensure(tx, call, balancer)
         tag(tx, call, record.arn, tags)
@@ -141,6 +140,8 @@ async def modify_rule(req: t.ModifyRuleInput, call: Call) -> t.ModifyRuleOutput:
         if first is not None:
             signing.ensure(tx, call, balancer)
         record = tx.put(rules, record)
+        if "Actions" in req:
+            quotas.check_groups(tx, balancer)
         publish(tx, balancer)
     return {"Rules": [views.rule(record)]}
 

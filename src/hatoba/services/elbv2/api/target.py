@@ -14,6 +14,7 @@ from hatoba.core.records import replace
 from hatoba.fleet import model as fleet
 from hatoba.gateway.call import Call
 from hatoba.services.elbv2 import views
+from hatoba.services.elbv2.api import quotas
 from hatoba.services.elbv2.api.room import elbv2, the_group
 from hatoba.services.elbv2.carried import publish_group
 from hatoba.services.elbv2.model.balancer import by_arn
@@ -22,9 +23,8 @@ from hatoba.services.elbv2.model.instance import instance_named, offered
 from hatoba.services.elbv2.model.listener import listeners_of, users_of
 from hatoba.services.elbv2.plan import attributes, health
 from hatoba.services.elbv2.plan.errors import invalid
+from hatoba.services.elbv2.plan.quotas import TARGETS_OF_GROUP
 from hatoba.store.store import View
-
-_MOST_TARGETS = 1000
 
 Network = IPv4Network | IPv6Network
 Zones = Sequence[tuple[Network, str]]
@@ -61,9 +61,11 @@ async def register_targets(req: t.RegisterTargetsInput, call: Call) -> t.Registe
                 registration=call.ids.hex(8),
             )
             tx.write(targets, record)
-        most = 1 if group.kind == "alb" else _MOST_TARGETS
+        most = 1 if group.kind == "alb" else TARGETS_OF_GROUP
         if tx.count(targets, "group", group.id) > most:
             raise t.TooManyTargetsException(f"A target group can have at most {most} targets")
+        for balancer in users_of(tx, group):
+            quotas.check_targets(tx, balancer, (given["Id"] for given in req["Targets"]))
         publish_group(tx, group)
     return {}
 

@@ -123,6 +123,14 @@ def rules_of(view: View, listener: Listener) -> list[Rule]:
     return sorted(view.index(rules, "listener", listener.id), key=lambda rule: rule.priority)
 
 
+def groups_behind(view: View, balancer: LoadBalancer) -> tuple[str, ...]:
+    """ARNs of all groups that it forwards to, each once."""
+    of = listeners_of(view, balancer)
+    actions = [listener.default for listener in of]
+    actions += [rule.action for listener in of for rule in rules_of(view, listener)]
+    return tuple(dict.fromkeys(group for action in actions for group in groups_of(action)))
+
+
 def listeners_trusting(view: View, trust_store: str) -> list[Listener]:
     """Those that verify by the trust store with this ARN."""
     return view.index(listeners, "trust_store", trust_store)

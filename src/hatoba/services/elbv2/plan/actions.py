@@ -12,8 +12,8 @@ from typing import Any
 from hatoba.aws.shapes import elbv2 as t
 from hatoba.services.elbv2.model.listener import Action
 from hatoba.services.elbv2.plan.errors import invalid, not_here
+from hatoba.services.elbv2.plan.quotas import GROUPS_OF_ACTION
 
-_MOST_GROUPS = 5
 _MOST_WEIGHT = 999
 _LONGEST_STICKY = 604_800
 _CONTENT_TYPES = ("text/plain", "text/css", "text/html", "application/javascript", "application/json")
@@ -69,8 +69,8 @@ def _forward(action: Mapping[str, Any]) -> Action:
         raise invalid("An action of the type 'forward' must name a target group")
     if single and [share["TargetGroupArn"] for share in shares] != [single]:
         raise invalid("TargetGroupArn and ForwardConfig of an action must name the same target group")
-    if len(shares) > _MOST_GROUPS:
-        raise invalid(f"You can specify at most {_MOST_GROUPS} target groups in an action")
+    if len(shares) > GROUPS_OF_ACTION:
+        raise invalid(f"You can specify at most {GROUPS_OF_ACTION} target groups in an action")
     if len({share["TargetGroupArn"] for share in shares}) < len(shares):
         raise invalid("Target groups of an action must be different from each other")
     for share in shares:

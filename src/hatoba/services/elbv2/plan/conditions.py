@@ -16,9 +16,8 @@ from hatoba.proxy.forwarding import EVERYBODY
 from hatoba.services.elbv2.model.listener import Condition
 from hatoba.services.elbv2.plan import expressions
 from hatoba.services.elbv2.plan.errors import invalid
+from hatoba.services.elbv2.plan.quotas import VALUES, WILDCARDS
 
-_MOST_VALUES = 5
-_MOST_WILDCARDS = 6
 _LONGEST = 128
 _CONFIGS = {
     "host-header": "HostHeaderConfig",
@@ -45,10 +44,10 @@ def checked(conditions: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:
     for field in _ONCE:
         if fields[field] > 1:
             raise invalid(f"A rule can have only one condition with the field '{field}'")
-    if sum(len(_values(condition)) for condition in complete) > _MOST_VALUES:
-        raise invalid(f"A rule can only have '{_MOST_VALUES}' condition values")
-    if sum(_wildcards(condition) for condition in complete) > _MOST_WILDCARDS:
-        raise invalid(f"A rule can only have '{_MOST_WILDCARDS}' condition wildcards")
+    if sum(len(_values(condition)) for condition in complete) > VALUES:
+        raise invalid(f"A rule can only have '{VALUES}' condition values")
+    if sum(_wildcards(condition) for condition in complete) > WILDCARDS:
+        raise invalid(f"A rule can only have '{WILDCARDS}' condition wildcards")
     return complete
 
 

@@ -16,7 +16,6 @@ from hatoba.proxy.base import TlsVersion
 from hatoba.services.elbv2.plan.errors import invalid
 
 DEFAULT = "ELBSecurityPolicy-2016-08"
-MOST_CERTIFICATES = 25  # of a load balancer, beside the default ones
 
 _TLS13 = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
 _GCM = (
