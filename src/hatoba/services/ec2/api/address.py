@@ -13,6 +13,7 @@ from hatoba.services.ec2 import views
 from hatoba.services.ec2.api.holder import changeable, the_changeable
 from hatoba.services.ec2.api.room import PAGE, bad_token, dry_run, ec2, own_tags, refuse_unknown, tag_new
 from hatoba.services.ec2.filters import matching
+from hatoba.services.ec2.model import quotas
 from hatoba.services.ec2.model.address import (
     Elastic,
     allocate,
@@ -40,6 +41,7 @@ async def allocate_address(req: t.AllocateAddressRequest, call: Call) -> t.Alloc
     if req.get("Domain", "vpc") != "vpc":
         raise invalid(f"Value ({req['Domain']}) for parameter domain is invalid. Addresses are for VPCs here.")
     with call.tx() as tx:
+        quotas.check(tx.size(elastics, call.scope), quotas.ELASTICS, "addresses", "AddressLimitExceeded")
         if "Address" in req:
             elastic = recover(tx, call.ids, call.scope, req["Address"])
         else:

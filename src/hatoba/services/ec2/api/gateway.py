@@ -10,6 +10,7 @@ from hatoba.gateway.continued import next_token
 from hatoba.gateway.tags import forget_tags
 from hatoba.services.ec2.api.room import described, dry_run, ec2, own_tags, tag_new
 from hatoba.services.ec2.defaults import ensure_default
+from hatoba.services.ec2.model import quotas
 from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import dependency, in_the_way, invalid
 from hatoba.services.ec2.model.interface import enis
@@ -24,6 +25,8 @@ from hatoba.store import Tx
 async def create_internet_gateway(req: t.CreateInternetGatewayRequest, call: Call) -> t.CreateInternetGatewayResult:
     dry_run(req)
     with call.tx() as tx:
+        there = tx.size(internet_gateways, call.scope)
+        quotas.check(there, quotas.VPCS, "internet gateways", "InternetGatewayLimitExceeded")
         id_ = resource_id(call.ids, "igw")
         gateway = tx.put(internet_gateways, InternetGateway(key=internet_gateways.key(call.scope, id_)))
         tag_new(tx, call, id_, req)

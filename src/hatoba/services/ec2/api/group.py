@@ -19,6 +19,7 @@ from hatoba.services.ec2.api.reference import naming
 from hatoba.services.ec2.api.room import described, dry_run, ec2, own_tags, tag_new
 from hatoba.services.ec2.defaults import default_vpc, ensure_default
 from hatoba.services.ec2.filters import Values
+from hatoba.services.ec2.model import quotas
 from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import in_the_way, invalid
 from hatoba.services.ec2.model.group import (
@@ -71,6 +72,8 @@ async def create_security_group(req: t.CreateSecurityGroupRequest, call: Call) -
         vpc = the_vpc(tx, call.scope, req["VpcId"]) if "VpcId" in req else needed_default_vpc(tx, call)
         if tx.count(groups, "name", (vpc.id, name)):
             raise invalid(f"The security group '{name}' already exists for VPC '{vpc.id}'", "InvalidGroup.Duplicate")
+        there = tx.size(groups, call.scope)
+        quotas.check(there, quotas.SECURITY_GROUPS, "security groups", "SecurityGroupLimitExceeded")
         group = SecurityGroup(
             key=groups.key(call.scope, resource_id(call.ids, "sg")),
             vpc=vpc.id,

@@ -20,6 +20,7 @@ from hatoba.gateway.call import Call
 from hatoba.gateway.continued import next_token
 from hatoba.services.ec2.api.room import described, dry_run, ec2, made_once, own_tags, refuse_unknown
 from hatoba.services.ec2.defaults import ensure_default
+from hatoba.services.ec2.model import quotas
 from hatoba.services.ec2.model.address import Elastic, associate, disassociate, holder, the_elastic
 from hatoba.services.ec2.model.errors import invalid, missing, not_found
 from hatoba.services.ec2.model.interface import create_eni, enis, forget_eni, of_fleet, only_ipv6
@@ -29,6 +30,7 @@ from hatoba.services.ec2.model.routes import internet_gateways
 from hatoba.services.ec2.model.ways import refresh_ways
 from hatoba.services.ec2.views import nat as views
 from hatoba.store import Tx
+from hatoba.store.store import View
 
 _UNKNOWN = (
     "AvailabilityZoneAddresses",
@@ -55,10 +57,17 @@ async def create_nat_gateway(req: t.CreateNatGatewayRequest, call: Call) -> t.Cr
     return answer
 
 
+def _in_zone(view: View, subnet: Subnet) -> int:
+    """Those that live, in the subnet's zone."""
+    living = (each for each in view.scan(nat_gateways, subnet.scope) if each.ended is None)
+    return sum(the_subnet(view, subnet.scope, each.subnet).zone == subnet.zone for each in living)
+
+
 def _create(tx: Tx, call: Call, req: t.CreateNatGatewayRequest) -> NatGateway:
     subnet = the_subnet(tx, call.scope, req.get("SubnetId", ""))
     if subnet.only6:
         raise only_ipv6(subnet)
+    quotas.check(_in_zone(tx, subnet), quotas.NAT_GATEWAYS, "NAT gateways", "NatGatewayLimitExceeded")
     gateway = NatGateway(
         key=nat_gateways.key(call.scope, resource_id(call.ids, "nat")),
         vpc=subnet.vpc,

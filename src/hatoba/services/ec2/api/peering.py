@@ -18,6 +18,7 @@ from hatoba.gateway.continued import next_token
 from hatoba.services.ec2.api.room import dry_run, ec2, own_tags, paged, refuse_unknown, tag_new
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.filters import matching
+from hatoba.services.ec2.model import quotas
 from hatoba.services.ec2.model.errors import invalid, missing
 from hatoba.services.ec2.model.network import the_vpc
 from hatoba.services.ec2.model.peering import (
@@ -66,6 +67,10 @@ async def create_vpc_peering_connection(
                     f"A VPC peering connection already exists between {vpc.id} and {far.vpc}: {known.id}",
                     "VpcPeeringConnectionAlreadyExists",
                 )
+        there = tx.count(peerings, "vpc", vpc.id)
+        quotas.check(
+            there, quotas.PEERINGS, f"peering connections of {vpc.id}", "ActiveVpcPeeringConnectionPerVpcLimitExceeded"
+        )
         peering = Peering(
             key=peerings.key(call.scope, resource_id(call.ids, "pcx")),
             requester=Side(vpc=vpc.id, account=call.scope.account, region=call.scope.region, cidrs=vpc.all_cidrs),

@@ -19,6 +19,7 @@ from hatoba.services.ec2.api.room import described, dry_run, ec2, made_once, own
 from hatoba.services.ec2.api.way import asked_destination, asked_route
 from hatoba.services.ec2.defaults import ensure_default
 from hatoba.services.ec2.filters import flag
+from hatoba.services.ec2.model import quotas
 from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.errors import dependency, invalid, missing, not_found
 from hatoba.services.ec2.model.network import the_subnet, the_vpc
@@ -60,6 +61,8 @@ async def create_route_table(req: t.CreateRouteTableRequest, call: Call) -> t.Cr
 
 def _create(tx: Tx, call: Call, req: t.CreateRouteTableRequest) -> RouteTable:
     vpc = the_vpc(tx, call.scope, req["VpcId"])
+    there = tx.count(route_tables, "vpc", vpc.id)
+    quotas.check(there, quotas.ROUTE_TABLES, "route tables", "RouteTableLimitExceeded")
     key = route_tables.key(call.scope, resource_id(call.ids, "rtb"))
     routes = tuple(local_route(cidr) for cidr in vpc.all_cidrs)
     return tx.put(route_tables, RouteTable(key=key, vpc=vpc.id, routes=routes))
@@ -127,6 +130,8 @@ async def create_route(req: t.CreateRouteRequest, call: Call) -> t.CreateRouteRe
         if known is not None and known.gateway != route.gateway:
             raise invalid(f"The route identified by {route.destination} already exists.", "RouteAlreadyExists")
         if known is None:
+            there = sum(other.gateway != LOCAL for other in table.routes)
+            quotas.check(there, quotas.ROUTES, f"routes of {table.id}", "RouteLimitExceeded")
             _put(tx, call, replace(table, routes=(*table.routes, route)))
     return {"Return": True}
 

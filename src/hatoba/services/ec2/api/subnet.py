@@ -30,6 +30,7 @@ from hatoba.services.ec2.api.room import (
 )
 from hatoba.services.ec2.defaults import default_vpc, ensure_default, put_default_subnet, zones
 from hatoba.services.ec2.filters import check, flag
+from hatoba.services.ec2.model import quotas
 from hatoba.services.ec2.model.acl import refresh_acls
 from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.blocks6 import new_block, subnet_block
@@ -94,6 +95,7 @@ async def create_subnet(req: t.CreateSubnetRequest, call: Call) -> t.CreateSubne
     ensure_default(call)
     with call.tx() as tx:
         vpc = the_vpc(tx, call.scope, req["VpcId"])
+        quotas.check(tx.count(subnets, "vpc", vpc.id), quotas.SUBNETS, "subnets", "SubnetLimitExceeded")
         cidr = None if only6 else _cidr(tx, vpc, req)
         block6 = subnet_block(tx, vpc, req["Ipv6CidrBlock"]) if "Ipv6CidrBlock" in req else None
         subnet = tx.put(

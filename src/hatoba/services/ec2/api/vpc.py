@@ -31,6 +31,7 @@ from hatoba.services.ec2.defaults import create_default_vpc as new_default_vpc
 from hatoba.services.ec2.defaults import create_vpc as new_vpc
 from hatoba.services.ec2.defaults import default_vpc, ensure_default
 from hatoba.services.ec2.filters import flag
+from hatoba.services.ec2.model import quotas
 from hatoba.services.ec2.model.acl import acls_in, network_acls
 from hatoba.services.ec2.model.arns import arn
 from hatoba.services.ec2.model.blocks6 import give_block
@@ -73,6 +74,7 @@ async def create_vpc(req: t.CreateVpcRequest, call: Call) -> t.CreateVpcResult:
     ensure_default(call)
     cidr = vpc_block(req["CidrBlock"], call)
     with call.tx() as tx:
+        quotas.check(tx.size(vpcs, call.scope), quotas.VPCS, "VPCs", "VpcLimitExceeded")
         vpc = new_vpc(tx, call.ids, call.scope, str(cidr), tenancy=req.get("InstanceTenancy", "default"))
         if with_ipv6:
             vpc = give_block(tx, call.ids, vpc, call.get(PublicPool))
@@ -156,6 +158,7 @@ async def create_default_vpc(req: t.CreateDefaultVpcRequest, call: Call) -> t.Cr
     with call.tx() as tx:
         if default_vpc(tx, call.scope) is not None:
             raise invalid("A Default VPC already exists for this account in this region.", "DefaultVpcAlreadyExists")
+        quotas.check(tx.size(vpcs, call.scope), quotas.VPCS, "VPCs", "VpcLimitExceeded")
         vpc = new_default_vpc(tx, call.ids, call.scope)
     return {"Vpc": views.vpc(vpc, {})}
 

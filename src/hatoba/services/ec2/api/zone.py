@@ -10,6 +10,7 @@ from hatoba.services.ec2.defaults import default_vpc, ensure_default, zones
 from hatoba.services.ec2.filters import matching
 from hatoba.services.ec2.model.errors import invalid
 from hatoba.services.ec2.model.interface import GROUPS_PER_INTERFACE
+from hatoba.services.ec2.model.quotas import ELASTICS
 
 # The regions that DescribeRegions lists. Every region name works, each with resources of its own.
 REGIONS = (
@@ -93,12 +94,16 @@ async def describe_account_attributes(
         "supported-platforms": "VPC",
         "default-vpc": default.id if default else "none",
         "vpc-max-security-groups-per-interface": str(GROUPS_PER_INTERFACE),
+        "max-elastic-ips": str(ELASTICS),
+        "vpc-max-elastic-ips": str(ELASTICS),
+        "max-instances": "0",  # nodes join by themselves
     }
     wanted: list[str] = list(req.get("AttributeNames") or known)
+    if unknown := [name for name in wanted if name not in known]:
+        raise invalid(f"Value ({unknown[0]}) for parameter attributeName is invalid. Unknown attribute.")
     return {
         "AccountAttributes": [
             {"AttributeName": name, "AttributeValues": [{"AttributeValue": known[name]}]}
             for name in wanted
-            if name in known
         ]
     }

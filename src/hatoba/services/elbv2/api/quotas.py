@@ -1,4 +1,8 @@
-"""What a load balancer, and a region, may not have any more of. Each is asked in the transaction that would add it."""
+"""What a load balancer, and a region, may not have any more of.
+
+Each is asked in the transaction that would add it, and costs no more than what the load balancer has: what a region has
+is not gone through before it is nearly full.
+"""
 
 from __future__ import annotations
 
