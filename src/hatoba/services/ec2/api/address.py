@@ -1,4 +1,7 @@
-"""Elastic addresses: of the instance's host-side pool, reachable from the host while they are associated."""
+"""Elastic addresses: of the instance's host-side pool, reachable from the host while they are associated.
+
+Which interface an elastic address is associated with stands at the interface; how many there may be, in `model/quotas`.
+"""
 
 from __future__ import annotations
 

@@ -103,7 +103,6 @@ async def describe_account_attributes(
         raise invalid(f"Value ({unknown[0]}) for parameter attributeName is invalid. Unknown attribute.")
     return {
         "AccountAttributes": [
-            {"AttributeName": name, "AttributeValues": [{"AttributeValue": known[name]}]}
-            for name in wanted
+            {"AttributeName": name, "AttributeValues": [{"AttributeValue": known[name]}]} for name in wanted
         ]
     }
