@@ -235,7 +235,6 @@ class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GroupAttributes(msgspec.Struct, frozen=True, kw_only=True):
-    deregistration_delay: float = 300.0  # kept by the caller: it decides when a draining target is dropped
     slow_start: float = 0.0  # seconds over which a newly healthy target's share grows; 0: at once
     algorithm: Literal["round_robin", "least_outstanding_requests", "weighted_random"] = "round_robin"
     sticky_seconds: int | None = None  # a client stays with the target it got first

@@ -9,7 +9,7 @@ What goes wrong is one of `failures`; nothing else leaves an implementation.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -67,18 +67,6 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     platform: Platform
     size: int  # of the compressed layers and the config
     pulled_at: float
-
-
-class PullProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes so far, of all; layers unpacked, of all. The totals are 0 until the manifest is known."""
-
-    fetched: int
-    size: int
-    unpacked: int
-    layers: int
-
-
-Progress = Callable[[PullProgress], None]
 
 
 # --- containers --------------------------------------------------------------------------------------------------
@@ -285,7 +273,7 @@ class Process(Protocol):
 class Runtime(Protocol):
     """Images and containers of one instance on this machine."""
 
-    async def pull(self, source: ImageSource, platform: Platform, progress: Progress | None = None) -> Image:
+    async def pull(self, source: ImageSource, platform: Platform) -> Image:
         """Resolve the reference, fetch what is missing and unpack it. Pulls of one image at a time share the work.
 
         A reference is resolved at the registry each time; layers that are here already are not fetched again.

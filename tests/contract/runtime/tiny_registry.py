@@ -61,6 +61,7 @@ class TinyRegistry:
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.asked: list[str] = []
+        self.starts: dict[str, list[int]] = {}  # of blobs, where each answer began
         self.broken: dict[str, str] = {}
         self.gate = threading.Event()  # blobs wait for it
         self.gate.set()
@@ -178,14 +179,15 @@ class TinyRegistry:
         elif kind == "blobs" and name in self.blobs:
             self.blob_asked.set()
             self.gate.wait(30)
-            self._blob(request, self.blobs[name], how)
+            self._blob(request, name, how)
         else:
             self._send(request, 404, b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}', {})
 
-    def _blob(self, request: BaseHTTPRequestHandler, content: bytes, how: str) -> None:
+    def _blob(self, request: BaseHTTPRequestHandler, name: str, how: str) -> None:
         wanted = request.headers.get("Range", "")
         start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
-        body = content[start:]
+        self.starts.setdefault(name, []).append(start)
+        body = self.blobs[name][start:]
         if how == "cut":  # half of it, and the connection ends
             request.send_response(200)
             request.send_header("Content-Length", str(len(body)))

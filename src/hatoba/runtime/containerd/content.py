@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import grpc.aio
@@ -67,20 +67,15 @@ class Content:
             request.update_mask.paths.extend(f"labels.{name}" for name in labels)
             await self._client.call(self._client.content.Update, request)
 
-    async def fetch(
-        self, repository: Repository, digest: str, size: int, lease: str, progress: Callable[[int], None]
-    ) -> None:
+    async def fetch(self, repository: Repository, digest: str, size: int, lease: str) -> None:
         """A layer from the registry into the store, from where an earlier attempt stopped. Checked by containerd."""
         async with _Writer(self._client, digest, size, lease) as writer:
             if not writer.exists and writer.offset < size:
-                progress(writer.offset)
                 async with repository.blob(digest, writer.offset) as (start, chunks):
                     if start < writer.offset:
-                        progress(start - writer.offset)
                         writer.restart()
                     async for block in _blocks(chunks):
                         await writer.send(block)
-                        progress(len(block))
             if not writer.exists:
                 await writer.commit({})
 

@@ -15,7 +15,7 @@ import msgspec
 
 from hatoba.core.clock import Clock
 from hatoba.core.ids import Ids
-from hatoba.runtime.base import Image, ImageSource, Platform, Progress, PullProgress
+from hatoba.runtime.base import Image, ImageSource, Platform
 from hatoba.runtime.coalesce import Coalesce
 from hatoba.runtime.containerd.client import EXISTS, NOT_FOUND, CallFailed, Client
 from hatoba.runtime.containerd.content import Content
@@ -59,7 +59,6 @@ class Images:
         self._known: dict[str, Stored] = {}
         self._pulls: Coalesce[Image] = Coalesce()  # by what is asked for
         self._arrivals: Coalesce[None] = Coalesce()  # by what it turns out to be
-        self._watchers: dict[object, set[Progress]] = {}
         self._naming = asyncio.Lock()
         self._fetches: Coalesce[None] = Coalesce()
         self._slots = asyncio.Semaphore(_DOWNLOADS)
@@ -93,27 +92,16 @@ class Images:
             if error.status is not NOT_FOUND:
                 raise
 
-    async def pull(self, source: ImageSource, platform: Platform, progress: Progress | None) -> Image:
+    async def pull(self, source: ImageSource, platform: Platform) -> Image:
         user = source.credentials.username if source.credentials else ""
         key = (source.scheme, source.host, source.repository, source.reference, source.name, user, platform)
-        watchers = self._watchers.setdefault(key, set())
-        if progress:
-            watchers.add(progress)
-        try:
-            return await self._pulls.run(key, lambda: self._pull(source, platform, watchers))
-        finally:
-            if progress:
-                watchers.discard(progress)
-            if key not in self._pulls:
-                self._watchers.pop(key, None)
+        return await self._pulls.run(key, lambda: self._pull(source, platform))
 
-    async def _pull(self, source: ImageSource, platform: Platform, watchers: set[Progress]) -> Image:
+    async def _pull(self, source: ImageSource, platform: Platform) -> Image:
         repository = Repository(source)
         content, media_type, digest = await repository.manifest(source.reference)
         if digest not in self._known:
-            await self._arrivals.run(
-                digest, lambda: self._arrive(repository, content, media_type, digest, platform, watchers)
-            )
+            await self._arrivals.run(digest, lambda: self._arrive(repository, content, media_type, digest, platform))
         return await self._name(digest, source.name)
 
     async def _arrive(
@@ -123,14 +111,13 @@ class Images:
         media_type: str,
         digest: str,
         platform: Platform,
-        watchers: set[Progress],
     ) -> None:
         """Bring the image here. A failed pull keeps its lease: what it has fetched is resumed by the next."""
         await self._lease()
         self._under_way += 1
         try:
             top = m.parse(content, media_type)
-            details, file = await self._fetch(repository, content, top, digest, platform, watchers)
+            details, file = await self._fetch(repository, content, top, digest, platform)
             await self._record(digest, top, len(content), details)
         finally:
             self._under_way -= 1
@@ -145,7 +132,6 @@ class Images:
         top: m.Manifest,
         digest: str,
         platform: Platform,
-        watchers: set[Progress],
     ) -> tuple[_Details, m.ConfigFile]:
         documents: list[tuple[bytes, str, dict[str, str]]] = []  # parents after children: what they refer to is there
         manifest, own = top, content
@@ -160,7 +146,7 @@ class Images:
         file = m.parse_config(config)
         m.check_layers(manifest, file, platform)
         chain = m.chain_ids(file.diff_ids)
-        await self._layers(repository, manifest.layers, file.diff_ids, chain, watchers)
+        await self._layers(repository, manifest.layers, file.diff_ids, chain)
         snapshot = {f"containerd.io/gc.ref.snapshot.{self._snapshotter}": chain[-1]} if chain else {}
         documents.insert(0, (config, manifest.config.digest, snapshot))
         documents.insert(1, (own, m.digest(own), {"containerd.io/gc.ref.content.config": manifest.config.digest}))
@@ -182,7 +168,6 @@ class Images:
         layers: Sequence[m.Descriptor],
         diff_ids: Sequence[str],
         chain: Sequence[str],
-        watchers: set[Progress],
     ) -> None:
         """Fetch side by side, unpack in order; from above the highest snapshot that is here already."""
         first = 0
@@ -190,24 +175,21 @@ class Images:
             if await self._unpacker.hold(chain[index], _LEASE):
                 first = index + 1
                 break
-        missing = layers[first:]
-        meter = _Meter(sum(layer.size for layer in missing), len(missing), watchers)
-        fetches = [asyncio.ensure_future(self._layer(repository, layer, meter)) for layer in missing]
+        fetches = [asyncio.ensure_future(self._layer(repository, layer)) for layer in layers[first:]]
         try:
             for index, fetch in enumerate(fetches, start=first):
                 await fetch
                 parent = chain[index - 1] if index else ""
                 await self._unpacker.layer(layers[index], diff_ids[index], parent, chain[index], _LEASE)
-                meter.unpacked_one()
         finally:
             for fetch in fetches:
                 fetch.cancel()
             await asyncio.gather(*fetches, return_exceptions=True)
 
-    async def _layer(self, repository: Repository, layer: m.Descriptor, meter: _Meter) -> None:
+    async def _layer(self, repository: Repository, layer: m.Descriptor) -> None:
         async def fetch() -> None:
             async with self._slots:
-                await self._content.fetch(repository, layer.digest, layer.size, _LEASE, meter.fetched_more)
+                await self._content.fetch(repository, layer.digest, layer.size, _LEASE)
 
         await self._fetches.run(layer.digest, fetch)
 
@@ -265,28 +247,6 @@ class Images:
                 raise
         if digest in self._known:  # it may have been removed meanwhile
             self._known[digest] = msgspec.structs.replace(stored, image=image)
-
-
-class _Meter:
-    """Adds up what has come in and tells those who watch."""
-
-    def __init__(self, size: int, layers: int, watchers: set[Progress]) -> None:
-        self._size, self._layers, self._watchers = size, layers, watchers
-        self._fetched = self._unpacked = 0
-        self._tell()
-
-    def fetched_more(self, count: int) -> None:
-        self._fetched += count
-        self._tell()
-
-    def unpacked_one(self) -> None:
-        self._unpacked += 1
-        self._tell()
-
-    def _tell(self) -> None:
-        now = PullProgress(fetched=self._fetched, size=self._size, unpacked=self._unpacked, layers=self._layers)
-        for watcher in self._watchers:
-            watcher(now)
 
 
 def _labels(details: _Details) -> Mapping[str, str]:

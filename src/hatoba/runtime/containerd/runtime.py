@@ -28,7 +28,6 @@ from hatoba.runtime.base import (
     Image,
     ImageSource,
     Platform,
-    Progress,
     Resources,
     Shared,
     Stats,
@@ -129,8 +128,8 @@ class ContainerdRuntime:
                 await asyncio.sleep(_RESTART_SECONDS)
             self._containers.daemon_pid = self._space.pid = self._daemon.pid
 
-    async def pull(self, source: ImageSource, platform: Platform, progress: Progress | None = None) -> Image:
-        return await self._images.pull(source, platform, progress)
+    async def pull(self, source: ImageSource, platform: Platform) -> Image:
+        return await self._images.pull(source, platform)
 
     async def images(self) -> list[Image]:
         return self._images.all()

@@ -21,8 +21,6 @@ from hatoba.runtime.base import (
     Image,
     ImageSource,
     Platform,
-    Progress,
-    PullProgress,
     Resources,
     Shared,
     Stats,
@@ -46,11 +44,8 @@ class SimulatedRuntime:
         self._stop_listening: Callable[[], None] = host.listen(self._feed.publish)
         self._pulls: Coalesce[Image] = Coalesce()
 
-    async def pull(self, source: ImageSource, platform: Platform, progress: Progress | None = None) -> Image:
-        image = await self._pulls.run((source.repository, source.reference), lambda: self._pull(source))
-        if progress:
-            progress(PullProgress(fetched=image.size, size=image.size, unpacked=1, layers=1))
-        return image
+    async def pull(self, source: ImageSource, platform: Platform) -> Image:
+        return await self._pulls.run((source.repository, source.reference), lambda: self._pull(source))
 
     async def _pull(self, source: ImageSource) -> Image:
         host = self._host

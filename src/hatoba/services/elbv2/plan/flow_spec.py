@@ -47,7 +47,6 @@ def percent(given: str) -> int:
 def attributes(given: Mapping[str, str], across_zones: bool) -> proxy.GroupAttributes:
     """`given` are the group's own."""
     return proxy.GroupAttributes(
-        deregistration_delay=float(given[keys.DELAY]),
         least_healthy=int(given[keys.ROUTING_COUNT]),
         least_healthy_percent=percent(given[keys.ROUTING_PERCENT]),
         sticky_source=given.get(keys.STICKY) == "true",

@@ -262,7 +262,6 @@ def _group_attributes(given: dict[str, str], across_zones: bool) -> proxy.GroupA
     seconds = given[keys.APP_COOKIE_SECONDS if by_cookie else keys.LB_COOKIE_SECONDS]
     return msgspec.convert(
         {
-            "deregistration_delay": float(given[keys.DELAY]),
             "slow_start": float(given[keys.SLOW_START]),
             "algorithm": given[keys.ALGORITHM],
             "anomalies": given[keys.ANOMALIES] == "on",
