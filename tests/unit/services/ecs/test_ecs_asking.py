@@ -112,6 +112,10 @@ GPU = {"name": "web", "resourceRequirements": [{"type": "GPU", "value": "x"}]}
         ({"overrides": {"ephemeralStorage": {"sizeInGiB": 20}}}, "EphemeralStorage size should be at least 21"),
         ({"overrides": {"containerOverrides": [GPU]}}, "The GPU resource requirement 'x' must be a whole number"),
         ({"overrides": {"inferenceAcceleratorOverrides": [{}]}}, "Amazon Elastic Inference is no longer available"),
+        (
+            {"overrides": {"containerOverrides": [{"name": "web", "command": ["x" * 8140]}]}},
+            "Container Overrides length must be at most 8192",
+        ),
         ({"clientToken": "x" * 65}, "Invalid clientToken. Up to 64 ASCII characters"),
         ({"clientToken": "two words"}, "Invalid clientToken. Up to 64 ASCII characters"),
         ({"group": "service:web"}, "Invalid namespace for group"),

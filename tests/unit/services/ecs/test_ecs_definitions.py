@@ -127,6 +127,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (one(restartPolicy={"enabled": True, "restartAttemptPeriod": 5}), "between 60 and 1800"),
     ({"containerDefinitions": [container(), container(portMappings=[])]}, "Duplicate container name 'web'"),
+    (one(command=["x" * 65_500]), "Actual length: '65898'. Max allowed length is '65536' bytes."),
     ({"containerDefinitions": [container(f"c{n}", portMappings=[]) for n in range(11)]}, "Too many containers: 11"),
     (
         two(dependsOn=[{"containerName": "x", "condition": "START"}]),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+import msgspec
+
 from hatoba.aws.shapes import ecs as t
 from hatoba.gateway.call import Call
 from hatoba.gateway.tags import tags_of
@@ -34,6 +36,7 @@ from hatoba.store import Tx
 
 MOST = 10
 LONGEST_TOKEN = 64
+LONGEST_OVERRIDES = 8192  # characters of JSON
 NO_INSTANCES = "No Container Instances were found in your cluster."
 
 
@@ -141,6 +144,8 @@ def checked_started_by(started_by: str | None) -> str:
 
 
 def checked_overrides(overrides: t.TaskOverride | None, definition: Definition, launch_type: str) -> dict[str, Any]:
+    if overrides and len(msgspec.json.encode(overrides).decode()) > LONGEST_OVERRIDES:
+        raise t.InvalidParameterException(f"Container Overrides length must be at most {LONGEST_OVERRIDES}")
     by_name = {container["name"]: container for container in definition.containers}
     for override in (overrides or {}).get("containerOverrides") or ():
         name = override.get("name")

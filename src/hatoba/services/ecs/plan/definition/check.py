@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple, cast
 
+import msgspec
+
 from hatoba.aws.shapes import ecs as t
 from hatoba.services.ecs.plan.definition import containers, fargate, linux, network, requires, sizes, volumes
 from hatoba.services.ecs.plan.query import unreadable
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 MOST_CONTAINERS = 10
+MOST_BYTES = 65_536  # of the whole definition, as JSON
 _EC2_CPU = range(128, 196_609)
 
 
@@ -34,6 +37,8 @@ def register(req: t.RegisterTaskDefinitionRequest) -> Registered:
     content.setdefault("placementConstraints", [])
     mode = content.get("networkMode")
     content["containerDefinitions"] = [containers.defaults(c, mode) for c in req["containerDefinitions"]]
+    if (length := len(msgspec.json.encode(content))) > MOST_BYTES:
+        raise t.ClientException(f"Actual length: '{length}'. Max allowed length is '{MOST_BYTES}' bytes.")
     checked = cast(t.RegisterTaskDefinitionRequest, content)
     for_fargate = "FARGATE" in (checked.get("requiresCompatibilities") or ())
     if for_fargate and (refusal := fargate.size(checked)) is not None:
