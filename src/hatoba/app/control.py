@@ -45,6 +45,7 @@ from hatoba.fleet.reports import StatusSweeper
 from hatoba.fleet.session import Sessions
 from hatoba.gateway import access, http
 from hatoba.gateway.access import Authorizer, EverythingPasses, Identities, KnownKeys, SamlKeys, SecondFactors
+from hatoba.gateway.direct import by_entrance, by_ipv6
 from hatoba.gateway.entrance import entrance
 from hatoba.gateway.front import front
 from hatoba.gateway.idempotency import forget_expired
@@ -59,6 +60,7 @@ from hatoba.registry.mount import mount
 from hatoba.services import ecs as ecs_room
 from hatoba.services.cloudtrail.recorder import Recorder
 from hatoba.services.ec2.entrances import endpoint_at, names_at
+from hatoba.services.ec2.gates import gate_of, guest_at, renew_gates
 from hatoba.services.ec2.model.interface import PublicPool
 from hatoba.services.ecr.naming import Naming
 from hatoba.services.ecr.registry import Registry, open_registry
@@ -171,6 +173,7 @@ class Control:
     async def start(self) -> None:
         self.store.open()
         forget_expired(self.store, self._clock.now())
+        renew_gates(self.store)
         StatusSweeper(self.store).sweep()
         plane = self._plane()
         await self._recorder.start()
@@ -221,13 +224,16 @@ class Control:
             },
         )
         self._channels = self._data_channels(plane)
-        handler = front(
+        self._front = front(
             aws=plane.path,
             registry=mount(self._registry.engine),
             own_paths=self.own,
             others={DATA_CHANNELS: self._channels},
         )
-        self._server = http.Server(handler, clock=self._clock)
+        self._server = http.Server(self._front, clock=self._clock)
+        # By IPv6 tasks are known by their addresses, so those that come to the one for them are looked at.
+        six = by_ipv6(functools.partial(gate_of, self.store), self._front)
+        self._server6 = http.Server(six, clock=self._clock)
         self.own.collect(plane.metrics.collect)
         self.own.collect(self._server.collect)
         self.own.collect(self._recorder.collect)
@@ -240,20 +246,27 @@ class Control:
             await self._serve_by_tls()
         if settings.auth == "on":
             for listener in self._for_tasks():
-                await self._server.serve(listener)
+                server = self._server6 if listener.family == socket.AF_INET6 else self._server
+                await server.serve(listener)
             self._entrances = self._endpoints(plane)
             self._entrances.start()
             self.sessions.let_in(self._entrances.enter)
 
     def _endpoints(self, plane: ControlPlane) -> Entrances:
         """VPC endpoints: whom they ask, and what they show."""
-        through = functools.partial(
-            entrance,
-            find=functools.partial(endpoint_at, self.store),
-            aws=plane.path,
-            registry=mount(self._registry.engine),
-            authority=shown(self._authority.pem),
-        )
+        places = frozenset((str(first_address(transits_of_first(self._pool))), self._settings.endpoint_for_nodes))
+
+        def through(network: str) -> http.Handler:
+            return entrance(
+                network,
+                functools.partial(endpoint_at, self.store),
+                aws=plane.path,
+                registry=mount(self._registry.engine),
+                authority=shown(self._authority.pem),
+                direct=by_entrance(network, functools.partial(guest_at, self.store), self._front),
+                places=places,
+            )
+
         shows = Certificates(self._authority, self._clock, functools.partial(names_at, self.store))
         return Entrances(self._places.entrances, through, shows.of, self._clock)
 
@@ -353,7 +366,7 @@ class Control:
         await self._channels.close()
         if self._settings.auth == "on":
             await self._entrances.close()
-        await self._server.close(grace=5.0)
+        await asyncio.gather(self._server.close(grace=5.0), self._server6.close(grace=5.0))
         await self._admin.close(grace=0.0)
         await self._tasks.close()
         await self.runner.close()

@@ -96,7 +96,8 @@ class Entrances:
         near.setblocking(False)
         far.setblocking(False)
         carrying = self._tasks.start(relay((reader, writer), await asyncio.open_unix_connection(sock=near)), network)
-        arrival = Arrival(peer=entered.client, peer_port=entered.port, meant=entered.endpoint)
+        node, *_ = writer.get_extra_info("peername") or ("",)
+        arrival = Arrival(peer=entered.client, peer_port=entered.port, meant=entered.endpoint, carrier=node)
         try:
             await there.server.take(far, arrival, there.tls if entered.tls else None)
             await asyncio.wait((carrying,))

@@ -31,6 +31,7 @@ from hatoba.fleet.items import BalancerItem, NetworkItem, ZoneItem
 from hatoba.network.addresses import router as first_address
 from hatoba.network.base import BRIDGE, HostService
 from hatoba.network.base import Settings as NetworkSettings
+from hatoba.network.beyond import Gate
 from hatoba.network.fabric import KernelFabric
 from hatoba.node import bridge
 from hatoba.node.agent import Agent
@@ -225,7 +226,8 @@ class Node:
         self.entrances = Entrances(self.fabric, port, serves)
         serving = (self.metadata, self.resolver, self.balancers)
         if self._settings.entrances:
-            return Wiring(self.fabric, (*serving, self.entrances), port)
+            direct = Gate(address=self._here, port=port) if self._settings.local else None
+            return Wiring(self.fabric, (*serving, self.entrances), port, direct)
         return Wiring(self.fabric, serving)
 
     def _assemble_work(self) -> None:

@@ -46,6 +46,7 @@ class NetworkItem(m.Part, frozen=True, kw_only=True):
     peerings: tuple[str, ...] = ()
     endpoints: tuple[m.Endpoint, ...] = ()
     entries: tuple[EntryPart, ...] = ()
+    gated: bool = False
 
     @property
     def nameservers(self) -> tuple[str, ...]:

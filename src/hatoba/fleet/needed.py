@@ -193,6 +193,7 @@ def _network(view: View, node: str, ref: Ref) -> NetworkItem | None:
         peerings=tuple(peered(view, ref.id)),
         endpoints=record.endpoints,
         entries=tuple(_entries(view, node, ref.id)),
+        gated=record.gated,
     )
 
 

@@ -10,6 +10,7 @@ tags         tags of all resources, by ARN
 http         the server; knows no AWS
 front        what is mounted where: our own paths (`own`), the registry, AWS
 entrance     the way in through an interface endpoint, to its own service only
+direct       the direct way, for those whose VPC has gateway endpoints
 visitors     who asks for a page of our own
 path         the request path as one visible list of steps; `bodies` and `unrouted` are parts of it
 routing      which service a request means, and in which region

@@ -51,7 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 class _Passing:
     """One request on its way, with what the steps have found out so far."""
 
-    __slots__ = ("bound", "model", "name", "protocol", "request", "request_id", "route", "wire")
+    __slots__ = ("bound", "model", "name", "protocol", "request", "request_id", "route", "way", "wire")
 
     def __init__(self, request: Request, request_id: str) -> None:
         self.request = request
@@ -62,6 +62,7 @@ class _Passing:
         self.protocol: WireProtocol | None = None
         self.name: str | None = None  # of the operation, as the client says it
         self.bound: Bound | None = None
+        self.way = request.way
 
 
 class Path:
@@ -106,7 +107,7 @@ class Path:
 
     async def _carry_out(self, passing: _Passing) -> Response:
         await self._route(passing)
-        _check_way(passing)
+        self._find_way(passing)
         principal = self._identify(passing)
         bound = self._operation(passing)
         call = self._call(passing, bound, principal)
@@ -157,6 +158,13 @@ class Path:
     def _streams(self, protocol: WireProtocol, model: ServiceModel, head: WireRequest) -> bool:
         operation = model.operation(protocol.operation_name(model, protocol.addressed(head)) or "")
         return operation is not None and _takes_stream(operation)
+
+    def _find_way(self, passing: _Passing) -> None:
+        """By which endpoint it has come: that shows at a gate only now."""
+        _check_way(passing)
+        gate = passing.request.gate
+        if gate is not None:
+            passing.way = gate(passing.model.endpoint_prefix, self._region(passing.route))
 
     def _identify(self, passing: _Passing) -> Principal:
         """Who asks: by the signature, unless there is none and none is needed."""
@@ -209,7 +217,7 @@ class Path:
         return bound
 
     def _call(self, passing: _Passing, bound: Bound, principal: Principal) -> Call:
-        request = passing.request
+        request, way = passing.request, passing.way
         return Call(
             self._platform,
             scope=Scope(self._partition(passing.route), principal.account, self._region(passing.route)),
@@ -217,11 +225,11 @@ class Path:
             operation=bound.operation.name,
             principal=principal,
             request_id=passing.request_id,
-            source_ip=request.peer,
+            source_ip=(way.client if way is not None else "") or request.peer,
             user_agent=request.headers.get("user-agent", ""),
             host=_host(request.headers.get("host", "")),
             secure=request.secure,
-            way=request.way,
+            way=way,
         )
 
     def _region(self, route: routing.Route) -> str:

@@ -99,6 +99,16 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[str, ...] = ()
 
 
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """The platform's place outside of the VPC that tasks ask it at by TCP. Where a VPC has a gate, what its tasks send
+    there becomes the router's own service for endpoints, as far as their groups and network ACLs let it out to that
+    place; who serves it knows who asks. All else takes the way that it always took.
+    """
+
+    address: str
+    port: int
+
+
 class Routing(msgspec.Struct, frozen=True, kw_only=True):
     """A source that is in no subnet here goes outside. `peerings` are the VPCs there is a way to, if both say so."""
 
@@ -106,3 +116,4 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
     gateways: tuple[Gateway, ...] = ()
     peerings: tuple[str, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
+    gate: Gate | None = None

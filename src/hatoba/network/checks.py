@@ -134,6 +134,9 @@ def routing(given: Routing, configured: Settings) -> None:
             IPv4Address(gateway.node)
     for vpc_id in given.peerings:
         names.checked(vpc_id)
+    if given.gate is not None:
+        IPv4Address(given.gate.address)
+        _port(given.gate.port)
     for endpoint in given.endpoints:
         IPv4Address(endpoint.address)
         for group in endpoint.groups:

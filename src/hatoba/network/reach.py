@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from typing import Protocol
 
-from hatoba.network import acls, bridge, endpoints, further, groups, routing
+from hatoba.network import acls, bridge, endpoints, further, gates, groups, routing
 from hatoba.network.base import BRIDGE, Acl, AddressSpec, InterfaceSpec, Peer, PolicySet, Settings, VpcSpec
 from hatoba.network.beyond import Endpoint, Entry, Front, Gateway, Guest, Instance, Route, Routing
 from hatoba.network.groups import End, within
@@ -114,6 +114,8 @@ class Reach:
         endpoint = vpc.endpoint_at(address)
         if endpoint is not None:
             return isinstance(holder, InterfaceSpec) and self._by_endpoint(vpc, endpoint, here, port, protocol)
+        if isinstance(holder, InterfaceSpec) and _is_led_in(vpc, address, port, protocol):
+            return True
         named = [
             each for each in vpc.instances if (address, port, protocol) == (each.address, each.port, each.protocol)
         ]
@@ -313,6 +315,14 @@ def _leads(vpc: Vpc, source: str, target: str, to: str) -> bool:
 
 def _served(vpc: Vpc) -> set[tuple[str, int, str]]:
     return {(service.address, service.port, service.protocol) for service in vpc.spec.services}
+
+
+def _is_led_in(vpc: Vpc, address: str, port: int, protocol: str) -> bool:
+    """It is the platform's place outside, and the router takes what its tasks send there."""
+    gate = vpc.routing.gate
+    if gate is None or (address, port, protocol) != (gate.address, gate.port, "tcp"):
+        return False
+    return any(gates.serves(service) for service in vpc.spec.services)
 
 
 def _leaves(holder: Holder, own: str) -> bool:

@@ -98,6 +98,7 @@ class Router:
         self._book.put((holders.key(guest), holders.of_far(guest)) for guest in self.guests)
         self._book.set_gateways(self.gateways)
         self._book.set_endpoints(self.routing.endpoints)
+        self._book.set_gate(self.routing.gate)
         self._book.set_hosted(self.hosted)
         self._book.set_heard(self.heard)
         self._book.set_nodes(self.nodes)
@@ -114,6 +115,7 @@ class Router:
         returning.converge(self.namespace.netlink, self._backs)
         self._ways = ways.converge(self.namespace.netlink, self._wanted_ways())
         self.namespace.netlink.apply(messages.no_route("0.0.0.0/0"))  # where an earlier version had it
+        self._close_gate()  # an earlier process may have died before it did
         self.converged = True
 
     def _adopt_interfaces(self, recorded: list[InterfaceSpec]) -> None:
@@ -318,11 +320,19 @@ class Router:
 
     def set_routing(self, wanted: Routing) -> None:
         self._records.put_routing(self.spec.id, wanted)
-        self.routing = wanted
+        before, self.routing = self.routing, wanted
         # What a gateway may do comes before the ways to it, so no packet leaves with its own address.
         self._rules(lambda book: book.set_gateways(self.gateways))
         self._rules(lambda book: book.set_endpoints(wanted.endpoints))
+        self._rules(lambda book: book.set_gate(wanted.gate))
+        if wanted.gate != before.gate:
+            self._close_gate()
         self.renew_ways()
+
+    def _close_gate(self) -> None:
+        """No connection goes on past it. Those that go through it do: who answers them has another address."""
+        if self.routing.gate is not None:
+            self.forget([self.routing.gate.address])
 
     def renew_ways(self) -> None:
         self._ways = ways.change(self.namespace.netlink, self._ways, self._wanted_ways())

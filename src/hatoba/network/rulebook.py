@@ -12,7 +12,7 @@ from typing import NamedTuple
 from hatoba.network import acls as filters
 from hatoba.network import fronts, grouprules, hosted, ruleset
 from hatoba.network.base import Acl, PolicySet
-from hatoba.network.beyond import Endpoint, Front, Gateway, Instance
+from hatoba.network.beyond import Endpoint, Front, Gate, Gateway, Instance
 from hatoba.network.fronts import Speaker, Speakers
 from hatoba.network.grouprules import Elements
 from hatoba.network.hosted import Hosted
@@ -36,6 +36,7 @@ class RuleBook:
         self._acls: dict[str, Acl] = {}
         self._members: dict[str, Member] = {}
         self._gateways: dict[str, Elements] = {}
+        self._gate: Gate | None = None
         self._instances: Elements = {}
         self._hosted = Hosted(host=frame.host_address)
         self._heard: frozenset[int] = frozenset()
@@ -80,6 +81,7 @@ class RuleBook:
             content,
             bordered=bool(self._acls),
             with_endpoints=endpoints,
+            gate=self._gate,
             returning=self._form.returning,
             with_blocks=self._blocks,
             with_speakers=self._form.speakers,
@@ -139,6 +141,11 @@ class RuleBook:
         before = {key for key, member in self._members.items() if member.endpoint}
         changes = self.drop(before - wanted.keys()) + self.put(wanted.items())
         return changes if bool(before) == bool(wanted) else self.document()
+
+    def set_gate(self, gate: Gate | None) -> str:
+        """The platform's place outside, where the VPC's tasks are led away from it."""
+        before, self._gate = self._gate, gate
+        return self.document() if before != gate else ""
 
     def set_instances(self, instances: Iterable[Instance]) -> str:
         """All ports of nodes that balancers here reach."""

@@ -25,10 +25,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from hatoba.network import borders, bridge, endpoints, fronts, hosted, names
+from hatoba.network import borders, bridge, endpoints, fronts, gates, hosted, names
 from hatoba.network import further as held
 from hatoba.network.base import Egress6, HostService, Publish, RouterService
-from hatoba.network.beyond import Gateway, Instance
+from hatoba.network.beyond import Gate, Gateway, Instance
 from hatoba.network.further import Further
 from hatoba.network.grouprules import NEIGHBOURS, Elements, chain, verdict
 from hatoba.network.hosted import Ends
@@ -213,6 +213,7 @@ def base_chains(
     frame: Frame,
     *,
     with_endpoints: bool = False,
+    gate: Gate | None = None,
     with_blocks: bool = False,
     returning: bool = False,
     ends: Ends | None = None,
@@ -223,7 +224,7 @@ def base_chains(
         **_forwarding(frame, asked, ends),
         **_input(asked, [endpoints.FROM_PEERED] if with_endpoints else []),
         **_output(asked, fronts.leaving_first() if returning else [], fronts.leaving() if returning else []),
-        **_translations(frame, with_endpoints, ends),
+        **_translations(frame, _entrances(frame, with_endpoints, gate), ends),
         **(hosted.chains(frame.host_address) if ends is not None else {}),
     }
 
@@ -304,7 +305,13 @@ def _output(asked: _Questions, first: list[str], others: list[str]) -> dict[str,
     }
 
 
-def _translations(frame: Frame, with_endpoints: bool, ends: Ends | None) -> dict[str, list[str]]:
+def _entrances(frame: Frame, with_endpoints: bool, gate: Gate | None) -> list[str]:
+    """What tasks send to the platform, in the VPC and outside of it, as far as the router takes it itself."""
+    inside = endpoints.translation(frame.services) if with_endpoints else []
+    return inside + (gates.translation(gate, frame.services) if gate is not None else [])
+
+
+def _translations(frame: Frame, entrances: list[str], ends: Ends | None) -> dict[str, list[str]]:
     up, links = f'"{names.UPLINK}"', f'"{names.LINK_PREFIX}*"'
     return {
         "prerouting": [
@@ -312,7 +319,7 @@ def _translations(frame: Frame, with_endpoints: bool, ends: Ends | None) -> dict
             f"iifname {up} dnat ip to ip daddr map @public-in",
             *([f"iifname {up} dnat ip to meta l4proto . th dport map @published"] if frame.bridge else []),
             *(hosted.arriving(frame.underlay) if ends is not None else []),
-            *(endpoints.translation(frame.services) if with_endpoints else []),
+            *entrances,
         ],
         "postrouting": [
             "type nat hook postrouting priority srcnat; policy accept;",
@@ -376,6 +383,7 @@ def document(
     *,
     bordered: bool = False,
     with_endpoints: bool = False,
+    gate: Gate | None = None,
     with_blocks: bool = False,
     with_speakers: bool = False,
     returning: bool = False,
@@ -383,7 +391,8 @@ def document(
 ) -> str:
     """The whole table, replacing at once whatever stood there: no packet meets an empty one.
 
-    `bordered`: there are network ACLs; `with_endpoints`: of the platform; `with_blocks`: of IPv6, delegated;
+    `bordered`: there are network ACLs; `with_endpoints`: of the platform; `gate`: the
+    place of it outside that they are led away from; `with_blocks`: of IPv6, delegated;
     `with_speakers`: under others' addresses; `returning`: answers that have to go back where their connections began
     (both: `fronts`); `ends`: ports of the host are spoken to (`hosted`). Who has none does not pay.
     """
@@ -392,6 +401,7 @@ def document(
     kinds |= fronts.KINDS if returning else {}
     kinds |= _BLOCK_KINDS if with_blocks else {}
     kinds |= hosted.KINDS if ends is not None else {}
+    chains = {**chains, **(gates.questions() if gate is not None else {})}
     chains = {**chains, **(hosted.jumps(frame.host_address, ends) if ends is not None else {})}
     # Chains before maps: nftables looks for those that a map of networks leads to when the map is made.
     lines += [f"add chain {TABLE} {name}" for name in sorted(chains)]
@@ -404,10 +414,14 @@ def document(
     for (name, key), value in sorted({**content, **frame_elements(frame)}.items()):
         by_set.setdefault(name, []).append(_element(key, value))
     lines += [f"add element {TABLE} {name} {{ {', '.join(keys)} }}" for name, keys in by_set.items()]
+    crossed = borders.asked("4") if bordered else []
     hooked = borders.chains() if bordered else {}
-    hooked |= endpoints.chains(borders.asked("4") if bordered else []) if with_endpoints else {}
+    hooked |= endpoints.chains(crossed) if with_endpoints else {}
+    hooked |= gates.chains(gate, crossed) if gate is not None else {}
     hooked |= fronts.chains() if returning else {}
-    hooked |= base_chains(frame, with_endpoints=with_endpoints, with_blocks=with_blocks, returning=returning, ends=ends)
+    hooked |= base_chains(
+        frame, with_endpoints=with_endpoints, gate=gate, with_blocks=with_blocks, returning=returning, ends=ends
+    )
     for name, (hook, *rules) in hooked.items():
         lines.append(f"add chain {TABLE} {name} {{ {hook} }}")
         lines += [f"add rule {TABLE} {name} {rule}" for rule in rules]

@@ -70,6 +70,7 @@ class Agent:
         """Finds what an earlier agent left, and goes on."""
         items, records = self._memory.items(), self._memory.held()
         self._take_credentials(items)
+        self.wiring.directly(self._memory.registry)
         self.wiring.changed(items, ())
         for record in records:  # before anything is heard, so that every event finds its workload
             self._index(record.held)
@@ -162,6 +163,8 @@ class Agent:
 
     def welcome(self, welcome: msg.Welcome) -> None:
         self.worker.places.registry = welcome.registry
+        self._memory.keep_registry(welcome.registry)
+        self.wiring.directly(welcome.registry)
         for held in self._held.values():
             self._report(held)  # it may have counted us as lost
 

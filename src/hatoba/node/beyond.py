@@ -7,15 +7,19 @@ have come that way.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address, ip_network
+from ipaddress import AddressValueError, IPv4Address, ip_address, ip_network
 
 from hatoba.fleet.items import InterfaceItem, NetworkItem, PeerItem, PolicyItem
 from hatoba.network import routing
-from hatoba.network.beyond import Endpoint, Gateway, Guest, Route, Routing, Subnet
+from hatoba.network.beyond import Endpoint, Gate, Gateway, Guest, Route, Routing, Subnet
 
 
-def routing_of(item: NetworkItem) -> Routing:
+def routing_of(item: NetworkItem, direct: Gate | None = None) -> Routing:
+    """`direct`: where tasks of this node ask the platform without an endpoint. What has an address in the network is
+    not that."""
+    outside = direct is not None and not any(_holds(cidr, direct.address) for cidr in item.cidrs)
     return Routing(
+        gate=direct if item.gated and outside else None,
         subnets=tuple(
             Subnet(
                 blocks=subnet.blocks,
@@ -32,6 +36,15 @@ def routing_of(item: NetworkItem) -> Routing:
             for address in endpoint.addresses
         ),
     )
+
+
+def gate_at(place: str) -> Gate | None:
+    """Of "address:port"; None where that names nobody whom packets are sent to."""
+    host, _, port = place.rpartition(":")
+    try:
+        return Gate(address=str(IPv4Address(host)), port=int(port))
+    except (AddressValueError, ValueError):
+        return None
 
 
 def guests_of(
@@ -73,3 +86,7 @@ def reaches(item: NetworkItem, interface: InterfaceItem, address: str) -> bool:
     else:
         goes, own = interface.public is not None and interface.egress, interface.address or None
     return own is not None and routing.leads_outside(routing_of(item), own, address, public=goes)
+
+
+def _holds(block: str, address: str) -> bool:
+    return ip_address(address) in ip_network(block)

@@ -40,6 +40,7 @@ class HeldRecord(Record, frozen=True, kw_only=True):
 class Position(Record, frozen=True, kw_only=True):
     epoch: int = 0
     generation: int = 0
+    registry: str = ""  # of the platform, as "host:port"
 
 
 item_table = Table("node.items", ItemRecord)
@@ -80,6 +81,18 @@ class Memory:
         """Epoch and generation of the items held; (0, 0) when there are none."""
         record = self._store.get(position_table, _POSITION)
         return (record.epoch, record.generation) if record else (0, 0)
+
+    @property
+    def registry(self) -> str:
+        """Where the platform's is, as last heard; "" before that."""
+        record = self._store.get(position_table, _POSITION)
+        return record.registry if record else ""
+
+    def keep_registry(self, registry: str) -> None:
+        if registry != self.registry:
+            with self._store.tx() as tx:
+                position = tx.get(position_table, _POSITION) or Position(key=_POSITION)
+                tx.put(position_table, replace(position, registry=registry))
 
     def items(self) -> list[Item]:
         return [Item(kind=r.kind, id=r.name, body=self._sealer.unseal(r.sealed)) for r in self._store.all(item_table)]

@@ -22,9 +22,9 @@ from hatoba.core.tasks import TaskGroup
 from hatoba.fleet import items as i
 from hatoba.fleet.messages import Gone, Item, Kind, decoder
 from hatoba.network import base as net
-from hatoba.network.beyond import Entry, Guest
+from hatoba.network.beyond import Entry, Gate, Guest
 from hatoba.node import specs
-from hatoba.node.beyond import guests_of, reaches, routing_of
+from hatoba.node.beyond import gate_at, guests_of, reaches, routing_of
 from hatoba.node.bridge import Bridge
 from hatoba.node.services import NetworkServices, router_services
 
@@ -61,10 +61,15 @@ class _Vpc:
 
 
 class Wiring:
-    def __init__(self, fabric: net.Fabric, services: Iterable[NetworkServices], entrance: int = 0) -> None:
-        """`entrance`: the port at which one of `services` serves VPC endpoints; 0: none does."""
+    def __init__(
+        self, fabric: net.Fabric, services: Iterable[NetworkServices], entrance: int = 0, direct: Gate | None = None
+    ) -> None:
+        """`entrance`: the port at which one of `services` serves VPC endpoints; 0: none does. `direct`: where tasks ask
+        the platform else; None: where this node asks its registry (`directly`)."""
         self._fabric = fabric
         self._entrance = entrance
+        self._direct = direct
+        self._is_told = direct is None
         self._services = tuple(services)
         self.bridge = Bridge(fabric, self._services)
         self._bodies: dict[tuple[Kind, str], msgspec.Struct] = {}
@@ -127,6 +132,16 @@ class Wiring:
             self._publics.set()
             if self._publics_kept is None:
                 self._publics_kept = self._tasks.start(self._keep_publics(), "publics")
+
+    def directly(self, registry: str) -> None:
+        """Where the platform's registry is, as the control plane tells: tasks of other machines ask it there."""
+        place = gate_at(registry)
+        if not self._is_told or place == self._direct:
+            return
+        self._direct = place
+        for id_, item in self.items("network", i.NetworkItem).items():
+            if item.gated:
+                self._dirty(id_, {"network"})
 
     def _peered(self, network: str) -> Iterable[str]:
         """The networks here that are peered with one."""
@@ -218,7 +233,7 @@ class Wiring:
         if fresh or parts & {"network", "entry"}:
             await self._fabric.set_entries(network, _entries(item))
         if fresh or "network" in parts:
-            await self._fabric.set_routing(network, routing_of(item))
+            await self._fabric.set_routing(network, routing_of(item, self._direct if self._entrance else None))
         if fresh or parts & {"network", "policy", "guest"}:
             await self._fabric.set_guests(network, self._guests(network, item))
         if fresh or "interface" in parts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv6Network
+from ipaddress import IPv6Network, ip_network
 from typing import Literal
 
 from hatoba.core.records import Record
@@ -88,6 +88,7 @@ class Network(Record, frozen=True, kw_only=True):
     servers: tuple[str, ...] | None = None  # whom tasks ask for names; None: the resolver
     subnets: tuple[Subnet, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
+    gated: bool = False  # it has gateway endpoints: who asks the platform by the direct way has to be known
 
 
 class Gateway(Record, frozen=True, kw_only=True):
@@ -157,6 +158,12 @@ class PolicySet(Record, frozen=True, kw_only=True):
     egress: tuple[Rule, ...] = ()
 
 
+def around(address: str) -> tuple[str, str]:
+    """What an interface that has an address may hold: that, or the delegated prefix that it is of. Raises
+    `ValueError`."""
+    return address, str(ip_network((address, 80 if ":" in address else 28), strict=False))
+
+
 networks = Table("fleet.networks", Network, indexes=(Index("id", lambda n: n.key.id),))
 gateways = Table(
     "fleet.gateways",
@@ -185,6 +192,7 @@ interfaces = Table(
             many=True,
         ),
         Index("block6", _blocks6, many=True),
+        Index("six", lambda i: [held for held in i.held if ":" in held], many=True),
     ),
 )
 policy_sets = Table(

@@ -88,7 +88,12 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         _keep_alive(transport.get_extra_info("socket"))
         from_ = self._brought or arrival(transport, translated=self._server.translated)
-        self._peer, self._peer_port, self._meant = from_.peer, from_.peer_port, from_.meant
+        self._peer, self._peer_port, self._meant, self._carrier = (
+            from_.peer,
+            from_.peer_port,
+            from_.meant,
+            from_.carrier,
+        )
         self._secure = transport.get_extra_info("ssl_object") is not None
         self._sender = Sender(self._transport, self._limits.write_seconds, self._server.date.line)
         self._server.connections.add(self)
@@ -210,6 +215,7 @@ class Connection(asyncio.Protocol):
             http10=http10,
             secure=self._secure,
             meant=self._meant,
+            carrier=self._carrier,
         )
         self._requests.append((request, parser.should_keep_alive()))
         if len(self._requests) == PIPELINED:

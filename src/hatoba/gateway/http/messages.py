@@ -13,7 +13,7 @@ import msgspec
 
 from hatoba.gateway.http.body import Body
 from hatoba.gateway.http.websocket import SocketLimits, WebSocket
-from hatoba.gateway.way import Way
+from hatoba.gateway.way import Gate, Way
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False, eq=False):
@@ -26,7 +26,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False, eq=False):
     http10: bool = False
     secure: bool = False  # came by TLS
     meant: str = ""  # the address that it was for, where the server takes connections that are translated
+    carrier: str = ""  # the address of the node that has brought it
     way: Way | None = None
+    gate: Gate | None = None  # says which way it has come once it is known what is asked
 
     @property
     def path(self) -> str:

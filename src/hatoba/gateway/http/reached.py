@@ -16,6 +16,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     peer: str
     peer_port: int
     meant: str = ""
+    carrier: str = ""
 
 
 def arrival(transport: asyncio.BaseTransport, *, translated: bool) -> Arrival:

@@ -96,7 +96,9 @@ def _create(tx: Tx, call: Call, req: t.CreateVpcEndpointRequest) -> VpcEndpoint:
     if endpoint.kind == "Interface":
         return _create_interfaces(tx, call, endpoint, req)
     add_tables(tx, endpoint, _tables(tx, call, req.get("RouteTableIds", [])), _list(call, endpoint))
-    return tx.put(vpc_endpoints, endpoint)
+    endpoint = tx.put(vpc_endpoints, endpoint)
+    refresh_endpoints(tx, call.scope, endpoint.vpc)
+    return endpoint
 
 
 def _create_interfaces(tx: Tx, call: Call, endpoint: VpcEndpoint, req: t.CreateVpcEndpointRequest) -> VpcEndpoint:

@@ -32,6 +32,9 @@ from hatoba.store.store import View
 FULL_ACCESS = '{"Version":"2008-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}'
 
 
+GATED = ".s3"  # how names of services end that have gateway endpoints, and a room
+
+
 class VpcEndpoint(Record, frozen=True, kw_only=True):
     vpc: str
     service: str  # its full name
@@ -156,15 +159,23 @@ def names_of(view: View, endpoint: VpcEndpoint) -> Iterator[tuple[str, tuple[str
         yield f"{label}-{eni.zone}.{service.base}", (address,)
 
 
+def has_gate(view: View, vpc: str) -> bool:
+    """It has a gateway endpoint of a service that is asked, whatever its tables: so a table that it is given counts at
+    once."""
+    found = view.index(vpc_endpoints, "vpc", vpc)
+    return any(each.kind == "Gateway" and each.service.endswith(GATED) for each in found)
+
+
 def refresh_endpoints(tx: Tx, scope: Scope, vpc: str) -> None:
-    """What the nodes see of a VPC's interface endpoints, after a change of one."""
+    """What the nodes see of a VPC's endpoints, after a change of one."""
     network = tx.find(fleet.networks, scope, vpc)
     if network is None:
         return
     found = sorted(tx.index(vpc_endpoints, "vpc", vpc), key=lambda endpoint: endpoint.id)
     shown = tuple(_shown(tx, endpoint) for endpoint in found if endpoint.interfaces)
-    if network.endpoints != shown:
-        tx.put(fleet.networks, replace(network, endpoints=shown))
+    gated = has_gate(tx, vpc)
+    if (network.endpoints, network.gated) != (shown, gated):
+        tx.put(fleet.networks, replace(network, endpoints=shown, gated=gated))
 
 
 def _shown(view: View, endpoint: VpcEndpoint) -> fleet.Endpoint:
