@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hatoba.network import bridge, endpoints, grouprules, hostrules, names
+from hatoba.network import bridge, endpoints, gates, grouprules, hostrules, names
 from hatoba.network.base import (
     Acl,
     AclRule,
@@ -26,7 +26,7 @@ from hatoba.network.base import (
     Rule,
     Settings,
 )
-from hatoba.network.beyond import Endpoint
+from hatoba.network.beyond import Endpoint, Gate
 from hatoba.network.further import Further
 from hatoba.network.hosted import Ends
 from hatoba.network.rulebook import RuleBook
@@ -365,3 +365,28 @@ def test_a_protocol_that_cannot_be_written_is_refused(protocol: str) -> None:
     policy = PolicySet(id="sg", ingress=(Rule(protocol=protocol, cidrs=("0.0.0.0/0",)),))
     with pytest.raises(ValueError, match="protocol"):
         grouprules.group_chains(policy)
+
+
+# --- gates
+
+GATE = Gate(address="100.64.0.1", port=4566)
+
+
+def test_a_router_with_a_gate_behind_network_acls() -> None:
+    made = book(msgspec.structs.replace(FRAME, services=(*FRAME.services, *SERVED)))
+    made.set_acls((ACL,))
+    plain = made.document()
+    given = made.set_gate(GATE)
+    new = [line for line in given.splitlines() if line not in plain.splitlines()]
+    golden("gate.nft", "\n".join(new) + "\n")
+    assert made.set_gate(GATE) == ""
+    assert made.set_gate(None) == plain, "the whole table again, as it was"
+    assert set(plain.splitlines()) <= set(given.splitlines()), "it takes nothing from anybody"
+
+
+def test_a_gate_leads_to_the_service_in_clear_and_asks_no_network_acls_where_there_are_none() -> None:
+    assert gates.translation(GATE, (*FRAME.services, *SERVED)) == [
+        'iifname "e-*" ip daddr 100.64.0.1 tcp dport 4566 dnat ip to 169.254.170.2:4566'
+    ]
+    assert gates.translation(GATE, FRAME.services) == [], "nobody serves endpoints here"
+    assert gates.chains(GATE, []).keys() == {"gate-egress"}
