@@ -1,4 +1,4 @@
-"""EC2, IAM, STS and CloudTrail behind the real server."""
+"""EC2, IAM, STS, CloudTrail and S3 behind the real server."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from hatoba.gateway.call import idempotent
 from hatoba.gateway.path import Settings
 from hatoba.gateway.plane import ControlPlane
 from hatoba.gateway.tags import tags
+from hatoba.objects.files import Files
 from hatoba.services.cloudtrail import model as cloudtrail_model
 from hatoba.services.cloudtrail.api import cloudtrail
 from hatoba.services.cloudtrail.recorder import Recorder
@@ -32,6 +33,9 @@ from hatoba.services.iam.factors import Devices
 from hatoba.services.iam.identities import UserKeys
 from hatoba.services.iam.unwrapping import Unwrapping
 from hatoba.services.iam.usage import Usage
+from hatoba.services.s3 import model as s3_model
+from hatoba.services.s3.api import s3
+from hatoba.services.s3.bodies import open_bodies
 from hatoba.services.sts import model as sts_model
 from hatoba.services.sts.api import sts
 from hatoba.services.sts.identities import Sessions
@@ -59,9 +63,11 @@ class Platform(Served):
         self.folder = folder
         self.clock = MovableClock()
         sealer = Sealer(b"k" * 32)
-        tables = (*EC2, *cloudtrail_model.TABLES, *iam_model.TABLES, *sts_model.TABLES, *fleet.TABLES, idempotent, tags)
+        rooms = (*EC2, *cloudtrail_model.TABLES, *iam_model.TABLES, *sts_model.TABLES, *s3_model.TABLES)
+        tables = (*rooms, *fleet.TABLES, idempotent, tags)
         self.store = Store(SqliteJournal(folder / "journal.db", "NORMAL"), tables, sealer)
         self.store.open()
+        self.bodies = open_bodies(folder / "objects", self.store, sealer, RandomIds())
         self.trail = MemoryTrail()
         recorder = Recorder(self.store, self.clock, self.trail, kept=3600.0, most_bytes=10**9, tell=lambda line: None)
         identities = AnyOf(RootOfAnyAccount(), Sessions(self.store), UserKeys(self.store))
@@ -71,7 +77,7 @@ class Platform(Served):
             clock=self.clock,
             ids=RandomIds(),
             pager=Pager(sealer),
-            rooms=[ec2, iam, sts, cloudtrail],
+            rooms=[ec2, iam, sts, cloudtrail, s3],
             identities=identities,
             authorizer=PolicyAuthorizer(self.store, verdicts.encode),
             auditor=Usage(self.store, self.clock, recorder),
@@ -85,6 +91,7 @@ class Platform(Served):
         self.plane.provide(Verdicts, verdicts)
         self.plane.provide(Keys, Keys(self.clock, loopback=True))
         self.plane.provide(Recorder, recorder)
+        self.plane.provide(Files, self.bodies)
 
     def client(
         self,
@@ -104,9 +111,11 @@ def served(folder: Path, pool: PublicPool | None = None) -> Iterator[Platform]:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Platform]:
         platform = Platform(folder, pool or PublicPool())
+        await platform.bodies.prepare()
         async with listening(platform.plane) as platform.port:
             yield platform
         await platform.store.durable()
+        platform.bodies.close()
         platform.store.close()
 
     with in_a_thread(opened) as platform:

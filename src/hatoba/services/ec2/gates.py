@@ -39,7 +39,7 @@ def gate_of(view: View, client: str) -> Gate:
 
 
 def _way(view: View, interface: fleet.Interface | None, client: str, service: str, region: str) -> Way | None:
-    if service not in _SERVED or interface is None or region != interface.key.region:
+    if service not in _SERVED or interface is None:
         return None
     subnet = view.find(subnets, interface.scope, interface.subnet)
     if subnet is None:
