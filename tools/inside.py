@@ -6,11 +6,29 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hatoba.app.places import Places
 from tools.instance import Instance
+
+
+class Talk:
+    """With a program, line by line."""
+
+    def __init__(self, running: subprocess.Popen[str]) -> None:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        self._in, self._out = running.stdin, running.stdout
+
+    def says(self) -> str:
+        return self._out.readline().strip()
+
+    def hears(self, line: str = "") -> None:
+        self._in.write(f"{line}\n")
+        self._in.flush()
 
 
 class Inside:
@@ -27,11 +45,24 @@ class Inside:
 
     def python(self, program: str, **environment: str) -> str:
         """What it prints; with the root key, and without `AWS_ENDPOINT_URL`."""
-        mounts = f'mount --bind {self._resolv} /etc/resolv.conf && exec {sys.executable} -c "$0"'
-        words = ["nsenter", f"--net={self._netns}", "unshare", "--mount", "sh", "-c", mounts, program]
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        given = {**kept, **self._given, **environment}
+        words, given = self._command(program, environment)
         done = subprocess.run(words, env=given, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode != 0:
             raise AssertionError(done.stderr)
         return done.stdout.strip()
+
+    @contextmanager
+    def talking(self, program: str) -> Iterator[Talk]:
+        """Such a program while it runs."""
+        words, given = self._command(program, {"PYTHONUNBUFFERED": "1"})
+        with subprocess.Popen(words, env=given, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+            try:
+                yield Talk(running)
+            finally:
+                running.kill()
+
+    def _command(self, program: str, environment: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+        mounts = f'mount --bind {self._resolv} /etc/resolv.conf && exec {sys.executable} -c "$0"'
+        words = ["nsenter", f"--net={self._netns}", "unshare", "--mount", "sh", "-c", mounts, program]
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return words, {**kept, **self._given, **environment}

@@ -1,5 +1,6 @@
 """Tasks on another machine than the control plane's, in a subnet that leads nowhere: by an interface endpoint they ask
-the platform, and so do those of a peered VPC. Who asks is told truly, also after kills."""
+the platform, and so do those of a peered VPC; by a gateway endpoint they have S3 where others reach the platform by a
+way outside. Who asks is told truly, also after kills."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.e2e.test_vpc_endpoints import wants
 from tools.inside import Inside
 from tools.instance import Instance, eventually
 from tools.machine import FIRST, Cables, Machine
@@ -107,6 +109,7 @@ def test_a_private_subnet_elsewhere_has_its_way_to_the_platform(far: Far, tmp_pa
         return int(asking.python(LISTS.format(url=url), **trusts)) > 0
 
     assert lists()
+    gateway(far, vpc, routes, inside)
     reached = f"import socket as s; s.setdefaulttimeout(1); print(s.socket().connect_ex(('{FIRST}', {hatoba.port})))"
     assert int(inside.python(reached)) != 0, "there is no other way"
     words = inside.python(REFUSED.format(asks="list_task_definitions()"), **trusts)
@@ -138,6 +141,36 @@ def test_a_private_subnet_elsewhere_has_its_way_to_the_platform(far: Far, tmp_pa
     ec2.create_route(RouteTableId=routes, DestinationCidrBlock="10.60.0.0/16", VpcPeeringConnectionId=pcx)
     assert eventually(lambda: _or_not(lambda: lists(asking, name)), pause=0.5)
     assert "no VPC endpoint policy allows" in inside.python(REFUSED.format(asks="list_clusters()"), **trusts)
+
+
+READS = """
+import boto3, botocore.config
+once = botocore.config.Config(connect_timeout=1, retries=dict(total_max_attempts=1))
+print(boto3.client("s3", endpoint_url="{url}", config=once).get_object(Bucket="far", Key="k")["Body"].read().decode())
+"""
+
+
+def gateway(far: Far, vpc: str, routes: str, inside: Inside) -> None:
+    """To a bucket that wants it, at the platform's own address; while the agent that carries it is killed, too."""
+    ec2, s3 = far.hatoba.client("ec2"), far.hatoba.client("s3")
+    s3.create_bucket(Bucket="far")
+    s3.put_object(Bucket="far", Key="k", Body=b"abc")
+    made = ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=f"com.amazonaws.{REGION}.s3", RouteTableIds=[routes])
+    id_ = made["VpcEndpoint"]["VpcEndpointId"]
+    s3.put_bucket_policy(Bucket="far", Policy=wants("far", id_, inside.address))
+    with pytest.raises(s3.exceptions.ClientError):
+        s3.get_object(Bucket="far", Key="k")
+    reads = READS.format(url=f"http://{FIRST}:{far.hatoba.port}")
+
+    def read() -> bool:
+        return _or_not(lambda: inside.python(reads) == "abc")
+
+    assert eventually(read, pause=0.2)
+    far.machine.kill()
+    far.machine.start()
+    assert eventually(read, pause=0.5)
+    ec2.delete_vpc_endpoints(VpcEndpointIds=[id_])
+    assert eventually(lambda: not read(), pause=0.2)
 
 
 def _or_not(asked: Any) -> bool:

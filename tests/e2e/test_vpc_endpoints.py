@@ -1,10 +1,10 @@
 """A task behind an interface endpoint: who comes from where is known, its policy decides, it leads to its service, and
-SDKs that know nothing of Hatoba find it, by TLS."""
+SDKs that know nothing of Hatoba find it, by TLS. And one whose subnet has a gateway endpoint, by the direct way."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,27 @@ def signed(hatoba: Instance, service: str, version: str, action: str) -> str:
 def policy(*actions: str) -> str:
     allow = {"Effect": "Allow", "Principal": "*", "Action": list(actions), "Resource": "*"}
     return json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+
+
+def wants(bucket: str, endpoint: str, address: str) -> str:
+    """Objects are read through this endpoint, from this address."""
+    return json.dumps(
+        {
+            "Statement": [
+                {
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Action": "s3:GetObject",
+                    "Resource": f"arn:aws:s3:::{bucket}/*",
+                    "Condition": unless,
+                }
+                for unless in (
+                    {"StringNotEquals": {"aws:SourceVpce": endpoint}},
+                    {"NotIpAddress": {"aws:VpcSourceIp": address}},
+                )
+            ]
+        }
+    )
 
 
 class Inside:
@@ -169,3 +190,66 @@ def test_sdks_find_it_by_its_services_own_names_by_tls(inside: Inside, tmp_path:
         authority.write_text(inside.asks(where))
         told = inside.there.python(ASKS, AWS_CA_BUNDLE=str(authority)).splitlines()
         assert told == [f"https://ecs.{REGION}.amazonaws.com True", "AccessDeniedException", "True", "True"]
+
+
+READS = """
+import boto3, botocore.exceptions
+s3 = boto3.client("s3", endpoint_url="{url}")
+for _ in range({times}):
+    try:
+        print(s3.get_object(Bucket="{bucket}", Key="k")["Body"].read().decode())
+    except botocore.exceptions.ClientError as error:
+        print(error.response["Error"]["Code"])
+    if {times} > 1:
+        input()
+print(boto3.client("sts", endpoint_url="{url}").get_caller_identity()["Account"])
+"""
+OWN = "123456789012"
+
+
+def test_a_gateway_endpoint_decides_about_s3_and_nothing_else(hatoba: Instance, inside: Inside) -> None:
+    ec2, s3 = hatoba.client("ec2"), hatoba.client("s3")
+    url = hatoba.hatoba("exec", inside.arn, "--", "sh", "-c", "echo $AWS_ENDPOINT_URL").strip()
+    s3.create_bucket(Bucket="for-gateways")
+    s3.put_object(Bucket="for-gateways", Key="k", Body=b"abc")
+
+    def reads() -> str:
+        """Other services are asked by the same way, whatever the policy says."""
+        found, account = inside.there.python(READS.format(url=url, bucket="for-gateways", times=1)).split()
+        assert account == OWN
+        return found
+
+    with inside.there.talking(READS.format(url=url, bucket="for-gateways", times=2)) as standing:
+        assert standing.says() == "abc", "by a connection that stands before there is an endpoint"
+        main = [{"Name": "vpc-id", "Values": [inside.vpc]}, {"Name": "association.main", "Values": ["true"]}]
+        (table,) = ec2.describe_route_tables(Filters=main)["RouteTables"]
+        made = ec2.create_vpc_endpoint(
+            VpcId=inside.vpc,
+            ServiceName=f"com.amazonaws.{REGION}.s3",
+            RouteTableIds=[table["RouteTableId"]],
+            PolicyDocument=policy("s3:PutObject"),
+        )["VpcEndpoint"]["VpcEndpointId"]
+        assert eventually(lambda: reads() == "AccessDenied", pause=0.1)
+        standing.hears()
+        assert standing.says() == "AccessDenied", "it does not go on past the endpoint"
+    ec2.modify_vpc_endpoint(VpcEndpointId=made, PolicyDocument=policy("s3:GetObject"))
+    assert reads() == "abc", "the next request"
+    s3.put_bucket_policy(Bucket="for-gateways", Policy=wants("for-gateways", made, inside.address))
+    with pytest.raises(s3.exceptions.ClientError):
+        s3.get_object(Bucket="for-gateways", Key="k")
+    assert reads() == "abc"
+    for process in ("node", "control"):
+        hatoba.kill(process)
+        assert eventually(lambda: _or_nothing(reads) == "abc", pause=0.5)
+    ec2.delete_vpc_endpoints(VpcEndpointIds=[made])
+    assert reads() == "AccessDenied"
+    s3.delete_bucket_policy(Bucket="for-gateways")
+    s3.delete_object(Bucket="for-gateways", Key="k")
+    s3.delete_bucket(Bucket="for-gateways")
+
+
+def _or_nothing(asked: Callable[[], str]) -> str:
+    try:
+        return asked()
+    except AssertionError:
+        return ""
