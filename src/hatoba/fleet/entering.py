@@ -46,16 +46,9 @@ def speaks_for(view: View, node: str, entered: Entered) -> bool:
     for id_ in (entered.network, *peered(view, entered.network)):
         for network in view.index(m.networks, "id", id_):
             key = network.key
-            for held in _around(entered.client):
+            for held in m.around(entered.client):
                 where = (key.partition, key.account, key.region, id_, held)
                 for interface in view.index(m.interfaces, "address", where):
                     if any(holder == node for holder, _ in holders(view, interface.id)):
                         return True
     return False
-
-
-def _around(client: str) -> tuple[str, ...]:
-    try:
-        return m.around(client)
-    except ValueError:
-        return ()

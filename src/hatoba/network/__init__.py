@@ -15,6 +15,7 @@ One VPC, and how it is carried out:
     fronts      answers to balancers' clients           returning   the ways back for them
     hosting     ports of hosts for these                hosted      what that means (pure)
     endpoints   the platform inside of a VPC            injection   faults of an interface, carried out
+    gates       the same for its place outside
 
 Decisions and rules (pure):
 

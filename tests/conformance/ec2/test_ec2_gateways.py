@@ -11,7 +11,9 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
+from hatoba.core.records import replace
 from hatoba.fleet import model as fleet
+from hatoba.services.ec2.gates import renew_gates
 from tests.conformance.ec2.gated import PLACE, Network, Task, allow, deny_unless, document, tasks
 from tests.conformance.ec2.networks import Platform
 from tests.conformance.serving import fresh_account, refused
@@ -250,6 +252,21 @@ def test_nodes_lead_there_the_vpcs_that_have_one_for_a_service_with_a_room(
     net.ec2.delete_vpc_endpoints(VpcEndpointIds=[net.endpoint])
     assert not gated(net.vpc)
     assert not gated(Network(platform, region, fresh_account(), "dynamodb").vpc), "a route, and nothing on the wire"
+
+
+def test_those_of_an_earlier_version_count_once_it_is_upgraded(platform: Platform, net: Network) -> None:
+    """It has told no node of them."""
+
+    def known() -> fleet.Network:
+        return platform.store.index(fleet.networks, "id", net.vpc)[0]
+
+    def forget() -> None:
+        with platform.store.tx() as tx:
+            tx.put(fleet.networks, replace(known(), gated=False))
+
+    platform.run(forget)
+    platform.run(lambda: renew_gates(platform.store))
+    assert platform.run(known).gated
 
 
 def test_connections_through_an_entrance_that_is_none_any_more_end(net: Network, inside: Task, bucket: str) -> None:

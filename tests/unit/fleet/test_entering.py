@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hatoba.core.records import replace
 from hatoba.fleet import entering, model
 from hatoba.fleet import messages as msg
 from hatoba.fleet.entering import Entering, speaks_for
@@ -33,6 +34,12 @@ async def test_those_that_it_holds(control: Control) -> None:
     assert not speaks_for(store, "n2", came("v1", "10.0.0.5"))
     assert not speaks_for(store, "n1", came("v2", "10.2.0.5")), "nobody holds it"
     assert not speaks_for(store, "n1", came("v2", "10.0.0.5")), "not a peered network"
+    with store.tx() as tx:
+        one = tx.get(model.interfaces, model.interfaces.key(HERE, "eni-1"))
+        assert one is not None
+        tx.put(model.interfaces, replace(one, further=("10.0.0.9",), blocks=("10.0.0.32/28",)))
+    held = ("10.0.0.9", "10.0.0.32", "10.0.0.47")
+    assert [speaks_for(store, "n1", came("v1", each)) for each in (*held, "10.0.0.48")] == [True, True, True, False]
     with store.tx() as tx:
         tx.put(model.peerings, model.Peering(key=model.peerings.key(HERE, "p"), networks=("v2", "v1")))
     assert speaks_for(store, "n1", came("v2", "10.0.0.5"))

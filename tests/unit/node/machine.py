@@ -13,6 +13,7 @@ from hatoba.fleet import items as i
 from hatoba.fleet import messages as msg
 from hatoba.fleet.model import ContainerWanted, Workload
 from hatoba.network.base import Settings as NetworkSettings
+from hatoba.network.beyond import Gate
 from hatoba.network.simulated import SimulatedFabric
 from hatoba.node.agent import Agent
 from hatoba.node.memory import Memory
@@ -89,6 +90,8 @@ class Machine:
         self.output = Output()
         self.disk = MemoryDisk()
         self.services: tuple[NetworkServices, ...] = ()
+        self.entrance = 0
+        self.direct: Gate | None = None
         self.generation = 0
         self.agents = 0
 
@@ -96,21 +99,23 @@ class Machine:
     def make(cls, folder: Path) -> Machine:
         return cls(folder, SimulatedHost(LoopClock()), SimulatedFabric(settings(folder)))
 
-    async def start(self, registry: str = "localhost:4566") -> None:
+    async def start(self, registry: str | None = "localhost:4566") -> None:
+        """`registry`: None while the control plane is away."""
         self.agents += 1
         self.said = Said()
         self.memory = Memory(self.folder, MemoryJournal(self.disk), lambda error: None)
         self.memory.open()
         self.runtime = SimulatedRuntime(self.host)
         self.agent = Agent(self.memory, self.runtime, self.clock)
-        self.wiring = Wiring(self.fabric, self.services)
+        self.wiring = Wiring(self.fabric, self.services, self.entrance, self.direct)
         self.worker = Worker(
             self.runtime, self.wiring, self.output, self.folder / "tasks", self.clock, Platform(), self.agent.emit
         )
         self.agent.bind(self.worker, self.wiring, cast(Session, self.said))
         await self.worker.start()
         await self.agent.start()
-        self.agent.welcome(msg.Welcome(protocol=1, region="us-east-1", registry=registry))
+        if registry is not None:
+            self.agent.welcome(msg.Welcome(protocol=1, region="us-east-1", registry=registry))
 
     async def kill(self) -> None:
         """As `kill -9` leaves it: what was under way is not finished, and nobody says goodbye."""

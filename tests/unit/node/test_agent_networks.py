@@ -14,6 +14,7 @@ from hatoba.fleet import messages as msg
 from hatoba.fleet import model as m
 from hatoba.fleet.items import NetworkItem, PolicyItem
 from hatoba.network.base import Inventory
+from hatoba.network.beyond import Gate
 from tests.unit.node.machine import Machine, item, on_a_machine
 from tests.unit.node.pieces import workload
 
@@ -219,6 +220,45 @@ def test_the_endpoints_of_a_peered_network_are_members_of_groups_and_names_as_th
             wanted = [(address, each.groups) for each in endpoints for address in each.addresses]
             await machine.until(lambda w=wanted: [(g.address, g.groups) for g in machine.fabric.vpcs["v1"].guests] == w)
             await machine.until(lambda: "v1" in served.asked)
+        await machine.kill()
+
+    run(main())
+
+
+GATED = NetworkItem(cidrs=("10.0.0.0/16",), vni=7, resolver="10.0.0.2", gated=True)
+
+
+async def _gate(machine: Machine, wanted: Gate | None) -> None:
+    await machine.until(lambda: machine.fabric.vpcs["v1"].routing.gate == wanted, seconds=5)
+
+
+def test_gateway_endpoints_are_asked_where_tasks_of_this_node_ask_the_platform(tmp_path: Path) -> None:
+    """Which another machine's hears from the control plane, and knows while that is away."""
+
+    async def main() -> None:
+        machine = Machine.make(tmp_path)
+        machine.entrance = 4566
+        await machine.start("192.0.2.9:4566")
+        machine.want(workload("t1"))
+        await machine.until(lambda: machine.running() == ["t1-web"])
+        await _gate(machine, None)
+        machine.tell(put=[item("network", "v1", GATED)])
+        await _gate(machine, Gate(address="192.0.2.9", port=4566))
+        await machine.kill()
+        asked = machine.fabric.calls.count(("set_routing", "v1"))
+        await machine.start(None)
+        await machine.until(lambda: machine.fabric.calls.count(("set_routing", "v1")) > asked)
+        assert machine.fabric.vpcs["v1"].routing.gate == Gate(address="192.0.2.9", port=4566)
+        machine.agent.welcome(msg.Welcome(protocol=1, region="us-east-1", registry="192.0.2.10:4566"))
+        await _gate(machine, Gate(address="192.0.2.10", port=4566))
+        await machine.kill()
+        machine.direct = Gate(address="100.64.0.1", port=4566)  # beside the control plane tasks have a way of their own
+        await machine.start("127.0.0.1:4566")
+        await _gate(machine, machine.direct)
+        await machine.kill()
+        machine.entrance = 0
+        await machine.start()
+        await _gate(machine, None)
         await machine.kill()
 
     run(main())

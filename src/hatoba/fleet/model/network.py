@@ -1,7 +1,13 @@
-"""Networks, interfaces, the rules between them and the ways out of them: all of them the `ec2` room's."""
+"""Networks, interfaces, the rules between them and the ways out of them: all of them the `ec2` room's.
+
+What a node is told of them stands in `items`, and means there what the network engine's port says. Interfaces are found
+by all that they hold: by their network and an address, and of IPv6, where no two networks have the same, by that alone.
+"""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from ipaddress import IPv6Network, ip_network
 from typing import Literal
 
@@ -158,10 +164,11 @@ class PolicySet(Record, frozen=True, kw_only=True):
     egress: tuple[Rule, ...] = ()
 
 
-def around(address: str) -> tuple[str, str]:
-    """What an interface that has an address may hold: that, or the delegated prefix that it is of. Raises
-    `ValueError`."""
-    return address, str(ip_network((address, 80 if ":" in address else 28), strict=False))
+def around(address: str) -> Iterator[str]:
+    """What an interface that has an address may hold: that, or the delegated prefix that it is of."""
+    yield address
+    with contextlib.suppress(ValueError):  # of what is no address
+        yield str(ip_network((address, 80 if ":" in address else 28), strict=False))
 
 
 networks = Table("fleet.networks", Network, indexes=(Index("id", lambda n: n.key.id),))

@@ -87,13 +87,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         _keep_alive(transport.get_extra_info("socket"))
-        from_ = self._brought or arrival(transport, translated=self._server.translated)
-        self._peer, self._peer_port, self._meant, self._carrier = (
-            from_.peer,
-            from_.peer_port,
-            from_.meant,
-            from_.carrier,
-        )
+        self._from = self._brought or arrival(transport, translated=self._server.translated)
         self._secure = transport.get_extra_info("ssl_object") is not None
         self._sender = Sender(self._transport, self._limits.write_seconds, self._server.date.line)
         self._server.connections.add(self)
@@ -195,7 +189,7 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        parser, headers = self._parser, self._headers
+        parser, headers, from_ = self._parser, self._headers, self._from
         version = parser.get_http_version()
         if version not in ("1.1", "1.0"):
             raise _Bad(505, f"HTTP/{version} is not spoken here, but HTTP/1.1.")
@@ -210,12 +204,12 @@ class Connection(asyncio.Protocol):
             target=head.origin(self._target.decode("latin-1")),
             headers=headers,
             body=self._body,
-            peer=self._peer,
-            peer_port=self._peer_port,
+            peer=from_.peer,
+            peer_port=from_.peer_port,
             http10=http10,
             secure=self._secure,
-            meant=self._meant,
-            carrier=self._carrier,
+            meant=from_.meant,
+            carrier=from_.carrier,
         )
         self._requests.append((request, parser.should_keep_alive()))
         if len(self._requests) == PIPELINED:
@@ -350,7 +344,7 @@ class Connection(asyncio.Protocol):
             self._task = None
         if not task.cancelled() and (error := task.exception()) is not None:
             self._server.failures += 1
-            log.error("a request from %s could not be answered", self._peer, exc_info=error)
+            log.error("a request from %s could not be answered", self._from.peer, exc_info=error)
         if task.cancelled() or task.exception() is not None:
             self._transport.abort()
 

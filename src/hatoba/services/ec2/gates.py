@@ -7,7 +7,6 @@ Source: the PrivateLink guide, "Gateway endpoints".
 from __future__ import annotations
 
 from functools import partial
-from ipaddress import ip_address
 
 from hatoba.core.records import replace
 from hatoba.fleet import model as fleet
@@ -24,11 +23,8 @@ def guest_at(view: View, vpc: str, client: str) -> Guest:
     """Who asks by IPv4, from a VPC of which a router says so."""
     network = next(iter(view.index(fleet.networks, "id", vpc)), None)
     interface = _of_network(view, network, client) if network is not None else None
-    seen = ""
-    if interface is not None:
-        own = interface.public if client == interface.address else None
-        seen = own or dict(interface.publics).get(client, "")
-    return Guest(gate=partial(_way, view, interface, client), seen=seen, gated=network is not None and network.gated)
+    gate = partial(_way, view, interface, client)
+    return Guest(gate=gate, seen=_public(interface, client), gated=network is not None and network.gated)
 
 
 def gate_of(view: View, client: str) -> Gate:
@@ -58,6 +54,14 @@ def _way(view: View, interface: fleet.Interface | None, client: str, service: st
     return None
 
 
+def _public(interface: fleet.Interface | None, client: str) -> str:
+    """The public address that stands for one; "": none."""
+    if interface is None:
+        return ""
+    own = interface.public if client == interface.address else dict(interface.publics).get(client)
+    return own or ""
+
+
 def _of_network(view: View, network: fleet.Network, client: str) -> fleet.Interface | None:
     key = network.key
     for held in fleet.around(client):
@@ -69,8 +73,7 @@ def _of_network(view: View, network: fleet.Network, client: str) -> fleet.Interf
 
 
 def _by_ipv6(view: View, client: str) -> fleet.Interface | None:
-    address = ip_address(client)
-    for held in fleet.around(client) if address.version == 6 else ():
+    for held in fleet.around(client):
         for interface in view.index(fleet.interfaces, "six", held):
             return interface
     return None
