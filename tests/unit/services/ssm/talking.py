@@ -89,6 +89,8 @@ class Logs:
         self.groups: dict[str, dict[str, list[str]]] = {"/audit": {}}
         self.asking: set[Principal | None] = set()
         self.full = False
+        self.takes = asyncio.Event()
+        self.takes.set()
 
     async def create_log_stream(self, *, logGroupName: str, logStreamName: str) -> None:
         if logGroupName not in self.groups:
@@ -104,6 +106,7 @@ class Logs:
     ) -> None:
         if self.full:
             raise AwsError("The disk is full.", code="ServiceUnavailableException")
+        await self.takes.wait()
         self.groups[logGroupName][logStreamName] += [event["message"] for event in logEvents]
 
 
@@ -115,10 +118,13 @@ class Objects:
         self.asking: set[Principal | None] = set()
         self.puts: list[str] = []
         self.denied = False
+        self.takes = asyncio.Event()
+        self.takes.set()
 
     async def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:
         if Bucket != "audits" or self.denied:
             raise AwsError("Access Denied", code="AccessDenied", status=403)
+        await self.takes.wait()
         self.there[Key] = Body
         self.puts.append(Key)
 

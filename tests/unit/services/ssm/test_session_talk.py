@@ -335,6 +335,24 @@ async def test_a_transcript_in_a_bucket_is_there_from_the_beginning_and_whole_at
         assert world.logs.groups["/audit"][session["sessionId"]] == ["$ ls", "fünf", "no end"]
 
 
+async def test_what_is_being_written_when_a_session_ends_is_written_whole_and_once() -> None:
+    async with talking() as world:
+        session = world.session(log_bucket="audits", log_group="/audit")
+        await opened(world, session)
+        for room in (world.logs, world.s3):
+            room.takes.clear()
+        world.process.say(node.Output(data=b"last words\n"), node.Ended(code=0))
+        await until(world.process.says.empty)
+        assert world.channels.terminate(session["sessionId"], "Enough.")
+        for _ in range(20):  # for everybody to hear of it
+            await asyncio.sleep(0)
+        for room in (world.logs, world.s3):
+            room.takes.set()
+        await until(lambda: world.stored(session).state == "ended")
+        assert world.s3.there[f"{session['sessionId']}.log"] == b"last words\n"
+        assert world.logs.groups["/audit"][session["sessionId"]] == ["last words"]
+
+
 async def test_a_long_transcript_is_several_objects_and_of_one_that_lasts_nothing_gathers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -9,7 +9,9 @@ agent does.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
+from collections.abc import Coroutine
 from typing import Protocol
 
 from hatoba.core.clock import Clock
@@ -57,6 +59,18 @@ class Transcript(Protocol):
         ...
 
 
+async def _whole(writing: Coroutine[None, None, None]) -> None:
+    """To its end, whoever gives up waiting: of what is cut short nobody could tell whether it was written."""
+    task = asyncio.ensure_future(writing)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait((task,))
+        with contextlib.suppress(NotLogged):  # nobody is there any more to be told
+            task.result()
+        raise
+
+
 class InLogGroup:
     def __init__(self, logs: Client, group: str, stream: str, clock: Clock) -> None:
         self._logs = logs
@@ -92,14 +106,15 @@ class InLogGroup:
                 cut = len(self._pending)
             text, self._pending = self._pending[:cut].decode(errors="replace"), self._pending[cut:]
             found = [line[at : at + LONGEST] for line in lines(text) for at in range(0, len(line), LONGEST)]
-            for at in range(0, len(found), MOST_EVENTS):
-                await self._put(found[at : at + MOST_EVENTS])
+            await _whole(self._put(found))
 
     async def _put(self, messages: list[str]) -> None:
         now = int(self._clock.now() * 1000)
         events = [{"timestamp": now, "message": message} for message in messages]
         try:
-            await self._logs.put_log_events(logGroupName=self._group, logStreamName=self._stream, logEvents=events)
+            for at in range(0, len(events), MOST_EVENTS):
+                some = events[at : at + MOST_EVENTS]
+                await self._logs.put_log_events(logGroupName=self._group, logStreamName=self._stream, logEvents=some)
         except AwsError as error:
             raise NotLogged(f"The session's log in {self._group} cannot be written: {error.message}") from error
 
@@ -147,7 +162,7 @@ class InBucket:
             if not self._news:
                 return
             self._news = False
-            await self._put("cannot go on being logged to")
+            await _whole(self._put("cannot go on being logged to"))
             if len(self._text) >= OBJECT_BYTES:
                 self._number += 1
                 self._text.clear()
