@@ -111,6 +111,7 @@ async def test_what_a_creation_cut_short_has_left_goes_with_its_container(real: 
     bundle = real.settings.bundles / "a"
     (bundle / "rootfs").mkdir(parents=True)
     (bundle / "config.json").write_text("{}")
+    os.utime(bundle, (0, 0))  # of a containerd that is no more: nobody is at it
     await real.restart()
     await real.runtime.delete("a")
     assert not bundle.exists()
@@ -192,6 +193,68 @@ async def test_containerd_killed_again_and_again_in_the_middle(real: ContainerdW
         await real.runtime.remove_group("task")
         assert real.cgroups("task") == []
         assert all(real.shims(one.id) == [] for one in wanted)
+
+
+_AGENT = """
+import asyncio, sys, uvloop
+from pathlib import Path
+import msgspec
+from hatoba.core.clock import SystemClock
+from hatoba.core.errors import PortError
+from hatoba.core.ids import RandomIds
+from hatoba.runtime.base import ContainerSpec
+from hatoba.runtime.containerd import ContainerdRuntime, Settings
+
+async def again_and_again(runtime, spec):
+    while True:
+        try:
+            await runtime.create(spec)
+            await runtime.start(spec.id)
+            await runtime.delete(spec.id)
+        except PortError:
+            await asyncio.sleep(0.01)
+
+async def main(data, run, parent, wanted):
+    settings = Settings(data=Path(data), run=Path(run), cgroup_parent=parent)
+    runtime = await ContainerdRuntime.open(settings, SystemClock(), RandomIds())
+    print("at work", flush=True)
+    specs = msgspec.json.decode(wanted, type=list[ContainerSpec])
+    await asyncio.gather(*(again_and_again(runtime, each) for each in specs))
+
+uvloop.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+async def test_nothing_is_left_of_what_an_agent_that_is_killed_was_making(real: ContainerdWorld) -> None:
+    """containerd takes back what nobody waits for any more, and leaves a shim now and then: the next agent ends it."""
+    chance = random.Random(7)
+    wanted = [await spec(real, f"c{number}", "sleep", "8675309") for number in range(4)]
+    settings = real.settings
+    places = [str(settings.data), str(settings.run), settings.cgroup_parent, msgspec.json.encode(wanted).decode()]
+
+    async def gone(id: str) -> None:
+        for _ in range(200):
+            try:
+                return await real.runtime.delete(id)
+            except PortError as error:
+                assert error.code == Failure.UNAVAILABLE, error  # noqa: PT017 - the others are no reason to try again
+                await asyncio.sleep(0.05)
+        raise AssertionError(f"{id} cannot be deleted")
+
+    for _ in range(8):
+        await real.runtime.close()
+        agent = await asyncio.create_subprocess_exec(sys.executable, "-c", _AGENT, *places, stdout=subprocess.PIPE)
+        assert agent.stdout is not None
+        assert await agent.stdout.readline() == b"at work\n"
+        await asyncio.sleep(chance.uniform(0.0, 0.3))
+        agent.kill()
+        await agent.wait()
+        await real.open()
+        await asyncio.gather(*(gone(one.id) for one in wanted))
+        left = [*settings.bundles.iterdir(), *settings.crun_state.iterdir(), *processes("sleep\x008675309")]
+        assert not left
+        assert [shim for one in wanted for shim in real.shims(one.id)] == []
 
 
 async def test_a_containerd_that_cannot_start_says_why(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ images      pull, list, forget; what keeps what from being collected
 content     its store of blobs; `unpack` makes snapshots of layers
 rootfs      reading an image's files without mounting it
 containers  create, start, signal, delete; `records` is what is known of each
+tasks       what runs of a container; `roots` are their file systems
 execs       processes inside a container, and their streams
 events      exits and out-of-memory kills, without a gap
 files       files and folders that a container finds; `secrets` are environment variables, which `fill` puts there

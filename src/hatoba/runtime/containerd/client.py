@@ -90,6 +90,16 @@ class Client:
         except grpc.aio.AioRpcError as error:
             raise translate(error) from error
 
+    async def ensure_gone(self, method: Callable[..., Awaitable[Any]], request: Any) -> bool:
+        """A call that takes something away: what is gone already is done. Whether it was there."""
+        try:
+            await self.call(method, request)
+        except CallFailed as error:
+            if error.status is not NOT_FOUND:
+                raise
+            return False
+        return True
+
     async def ensure_namespace(self) -> None:
         request = namespace_pb2.CreateNamespaceRequest(namespace=namespace_pb2.Namespace(name=NAMESPACE))
         try:

@@ -3,18 +3,46 @@
 A deletion cut short: crun has forgotten the container, its shim has not, and no call to it will ever succeed. A
 creation cut short: the bundle directory is there, or crun knows the container already, so another can never be made.
 All are cleared away here, and the call that met them is tried again.
+
+A containerd that lives clears away itself what a process of ours has asked for and did not live to hear of. It is let
+finish: taking the bundle from under it makes it leave the shim, or the container's own process, for ever.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
 from hatoba.runtime import groups
 from hatoba.runtime.cgroups import Cgroups
 from hatoba.runtime.containerd.settings import Settings
+
+_PATIENCE = 15.0  # containerd gives what it clears away ten seconds
+_LOOK_AGAIN = 0.02
+
+
+async def let_finish(settings: Settings, id: str, made: Callable[[], Awaitable[bool]]) -> bool:
+    """Returns when containerd is at nothing any more that concerns the container: whether its task is there, of which
+    `made` tells. When it takes too long, too."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_PATIENCE):
+            while _at_it(settings, id):
+                if await made():
+                    return True
+                await asyncio.sleep(_LOOK_AGAIN)
+    return False
+
+
+def _at_it(settings: Settings, id: str) -> bool:
+    """A bundle that is older than containerd's configuration is of the containerd before: nobody is at that."""
+    try:
+        return (settings.bundles / id).stat().st_mtime >= settings.config.stat().st_mtime
+    except FileNotFoundError:
+        return False
 
 
 def clear(cgroups: Cgroups, settings: Settings, id: str) -> None:
@@ -32,11 +60,12 @@ async def clear_crun(cgroups: Cgroups, settings: Settings, id: str, cgroup: str)
 
 
 def end_shim(cgroups: Cgroups, settings: Settings, id: str) -> None:
-    """Looked for among the processes that this instance's containerd has started."""
-    wanted = ["-id", id, "-address", str(settings.socket)]
+    """And the crun that is at work for it. Looked for among the processes that this instance's containerd has
+    started."""
+    shim, bundle = ["-id", id, "-address", str(settings.socket)], str(settings.bundles / id)
     for pid in groups.processes(cgroups, settings.home):
         arguments = _arguments(pid)
-        if any(arguments[at : at + 4] == wanted for at in range(len(arguments))):
+        if bundle in arguments or any(arguments[at : at + 4] == shim for at in range(len(arguments))):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 

@@ -19,6 +19,7 @@ class Record:
         self.process = process  # of its OCI config: what an exec starts from
         self.mounts = mounts  # of its root file system; None when not asked for yet
         self.has_task = False
+        self.unsure = False  # of its task, or a shim, may be left what containerd does not know (`tasks`)
         self.pid = 0  # while it runs
         self.task_pid = 0  # of the task that is there, also before it runs and after: tells it from an earlier one
         self.exit: Exit | None = None

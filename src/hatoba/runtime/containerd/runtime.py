@@ -114,7 +114,8 @@ class ContainerdRuntime:
             if SPEC_EXTENSION in container.extensions:
                 spec = msgspec.json.decode(container.extensions[SPEC_EXTENSION].value, type=ContainerSpec)
                 process = self._containers.secrets.add(spec.id, msgspec.json.decode(container.spec.value)["process"])
-                self._records.all[spec.id] = Record(spec, process)
+                self._records.all[spec.id] = record = Record(spec, process)
+                record.unsure = True
 
     async def _supervise(self) -> None:
         """Containers live on without containerd; it only has to come back, and the events' look finds the rest."""
