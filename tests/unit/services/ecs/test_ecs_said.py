@@ -64,9 +64,22 @@ def test_why_tasks_do_not_start_is_said_once_while_they_do_not() -> None:
 
 def test_a_new_deployment_has_its_own_failures() -> None:
     first = say(failing(0), failing(1), [PULL], NOW)
-    newer = replace(failing(1).primary, id="ecs-svc/2")
-    after = replace(first.service, deployments=(newer,))
-    assert say(first.service, after, [PULL], NOW + 1).messages == [PULL]
+    newer = replace(failing(0).primary, id="ecs-svc/2")
+    opened = replace(first.service, deployments=(newer,))
+    began = say(opened, opened, [], NOW + 1)
+    fails = replace(began.service, deployments=(replace(newer, failed=1),))
+    assert say(began.service, fails, [PULL], NOW + 2).messages == [PULL]
+
+
+def test_what_ends_in_a_rollback_was_said_already() -> None:
+    """The step in which the last tasks fail is the one that brings the deployment before back."""
+    first = say(failing(0), failing(2), [PULL], NOW)
+    before = replace(first.service.primary, id="ecs-svc/0", failed=0)
+    back = say(
+        first.service, replace(first.service, deployments=(before,)), [PULL, words.CONSISTENTLY_FAILING], NOW + 1
+    )
+    assert back.messages == [words.CONSISTENTLY_FAILING]
+    assert back.service.said == {}, "what the deployment that is back will have to say is its own"
 
 
 @given(st.lists(st.tuples(st.floats(0, 40_000), st.booleans(), st.booleans()), max_size=20))

@@ -26,8 +26,13 @@ class Said(NamedTuple):
 def say(before: Service, after: Service, messages: Iterable[str], now: float) -> Said:
     """`messages`: what there would be to say of the step from `before` to `after`."""
     standing = _standing(after)
-    known = {text: at for text, at in before.said.items() if text in standing or _fails(before, after, text)}
-    known = {text: at for text, at in known.items() if text in standing or now - at < QUIET}
+    # What failed in this step were tasks of the deployment before it, though it may end in a rollback to another one.
+    failing = bool(before.deployments) and before.primary.failed > 0
+    known = {
+        text: at
+        for text, at in before.said.items()
+        if text in standing or (failing and words.is_failure(text) and now - at < QUIET)
+    }
     told: list[str] = []
     for message in messages:
         if message in standing or words.is_failure(message):
@@ -39,6 +44,7 @@ def say(before: Service, after: Service, messages: Iterable[str], now: float) ->
         if now - known.setdefault(text, now) >= QUIET:
             known[text] = now
             told.append(text)
+    known = {text: at for text, at in known.items() if text in standing or _fails(before, after, text)}
     after = replace(after, said=known) if known != before.said else after
     return Said(after, told, min((known[text] + QUIET for text in standing), default=None))
 
