@@ -35,19 +35,19 @@ def with_block(text: str, instance: str, names: Mapping[str, Iterable[str]] | No
     return "\n".join(lines) + "\n"
 
 
-def write_block(instance: str, names: Mapping[str, Iterable[str]] | None, path: Path = HOSTS) -> None:
+def write_block(instance: str, names: Mapping[str, Iterable[str]] | None) -> None:
     """Changes the file if it has to change. Raises `Refused`."""
     try:
-        text = path.read_text()
+        text = HOSTS.read_text()
         wanted = with_block(text, instance, names)
         if wanted != text and (names is not None or f"# hatoba {instance}:" in text):
             # In place: inside containers and some hosts /etc/hosts is a mount that cannot be replaced.
-            with path.open("r+") as file:
+            with HOSTS.open("r+") as file:
                 file.write(wanted)
                 file.truncate()
                 os.fsync(file.fileno())
     except OSError as error:
-        raise Refused(f"{path} cannot be changed: {error.strerror}.") from None
+        raise Refused(f"{HOSTS} cannot be changed: {error.strerror}.") from None
 
 
 class HostNames:

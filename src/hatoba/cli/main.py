@@ -26,6 +26,14 @@ def parser() -> argparse.ArgumentParser:
         made.set_defaults(run=run)
         return made
 
+    _instance(add)
+    _node(add)
+    _daily(add)
+    _machine(add)
+    return top
+
+
+def _instance(add: Add) -> None:
     up = add("up", "start control plane and node", "instance.up")
     up.add_argument("--port", type=int, help="port of the endpoint (4566)")
     up.add_argument("--host", help="address of the endpoint (127.0.0.1)")
@@ -44,7 +52,10 @@ def parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true")
 
     add("env", 'export lines for a shell: eval "$(hatoba env)"', "instance.env")
+    add("control", None, "instance.control")
 
+
+def _node(add: Add) -> None:
     node = add("node", "run a node agent; or look after the nodes that there are", "instance.node")
     verbs = ["token", "list", "cordon", "uncordon", "remove"]
     node.add_argument("what", nargs="?", choices=verbs, help="token: print one for one more node to join with")
@@ -59,10 +70,9 @@ def parser() -> argparse.ArgumentParser:
     node.add_argument("--group", help="the Auto Scaling group whose capacity providers place tasks on it")
     node.add_argument("--external", action="store_true", help="only for tasks of the launch type EXTERNAL")
 
-    add("control", None, "instance.control")
-    add("doctor", "check this machine and say how to mend what is missing", "doctor.doctor")
-    _daily(add)
 
+def _machine(add: Add) -> None:
+    add("doctor", "check this machine and say how to mend what is missing", "doctor.doctor")
     simulate = add(
         "simulate", "what if: the real scheduler and reconcilers over a simulated fleet", "simulate.simulate"
     )
@@ -78,7 +88,6 @@ def parser() -> argparse.ArgumentParser:
 
     names = add("names", "let this host resolve the platform's names", "instance.names")
     names.add_argument("what", choices=["install", "remove"])
-    return top
 
 
 def _daily(add: Add) -> None:

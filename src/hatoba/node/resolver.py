@@ -151,9 +151,9 @@ def names_of_endpoints(item: NetworkItem, peered: Iterable[NetworkItem] = ()) ->
     return Zone.of({name.name: Entry(addresses=name.addresses, ttl=ENDPOINT_TTL) for name in found})
 
 
-def zone_of(items: Mapping[str, ZoneItem], network: str, origins: Iterable[str] = ()) -> Zone:
+def zone_of(items: Mapping[str, ZoneItem], network: str) -> Zone:
     """The names that are meant for one network, or for everybody."""
     entries = {
         name: Entry(addresses=item.addresses, ttl=item.ttl) for name, item in items.items() if item.network == network
     }
-    return Zone.of(entries, origins)
+    return Zone.of(entries)

@@ -75,16 +75,36 @@ async def create_service(req: t.CreateServiceRequest, call: Call) -> t.CreateSer
     revision = await revisions.wanted(req, call, cluster, definition)
     if daemon and revision.launch_type == "FARGATE":
         raise t.InvalidParameterException("Tasks using the Fargate launch type do not support the DAEMON strategy.")
-    deployment = _first(call, revision, desired)
-    fresh = call.ids.hex(21)
-    plain = Service(
+    wanted = _wanted(req, call, cluster, revision, desired=desired, percents=percents, daemon=daemon)
+    service, fresh = checked_rebalancing(wanted, fresh=True), call.ids.hex(21)
+
+    def put(tx: Tx) -> Service:
+        usable_definition(tx, call.scope, req["taskDefinition"])
+        if controller != "ECS":
+            return external.hand_over(tx, service, controller, definition, call.now)
+        return tx.put(services, opened(tx, service, definition, fresh, call.now))
+
+    return create_new(req, call, tags, put)
+
+
+def _wanted(
+    req: t.CreateServiceRequest,
+    call: Call,
+    cluster: Cluster,
+    revision: Revision,
+    *,
+    desired: int,
+    percents: Percents,
+    daemon: bool,
+) -> Service:
+    return Service(
         key=services.key(call.scope, service_id(cluster.id, req["serviceName"])),
         cluster=cluster.id,
         name=req["serviceName"],
         desired=desired,
         created_at=call.now,
         created_by=call.principal.arn,
-        deployments=(deployment,),
+        deployments=(_first(call, revision, desired),),
         percents=percents,
         grace=checked_grace(req.get("healthCheckGracePeriodSeconds"), revision),
         settings=told_back(cast("dict[str, Any]", req)),
@@ -96,15 +116,6 @@ async def create_service(req: t.CreateServiceRequest, call: Call) -> t.CreateSer
             req.get("placementStrategy"), req.get("placementConstraints"), revision.launch_type
         ),
     )
-    service = checked_rebalancing(plain, fresh=True)
-
-    def put(tx: Tx) -> Service:
-        usable_definition(tx, call.scope, req["taskDefinition"])
-        if controller != "ECS":
-            return external.hand_over(tx, service, controller, definition, call.now)
-        return tx.put(services, opened(tx, service, definition, fresh, call.now))
-
-    return create_new(req, call, tags, put)
 
 
 @ecs.operation

@@ -34,19 +34,12 @@ from hatoba.services.kms.plan.naming import alias_arn
 KEY_ID = by("KeyId")
 
 
-def on_key(
-    find: Find = KEY_ID,
-    *,
-    action: str | None = None,
-    context: str = "EncryptionContext",
-    further: Extra | None = None,
-) -> Rule:
-    """The action on a key. `context`: the member with the encryption context."""
+def on_key(find: Find = KEY_ID, *, further: Extra | None = None) -> Rule:
+    """The action on a key."""
 
-    def rule(own: str, req: Params, call: Call) -> Iterator[Need]:
-        target, asked, said = find(req, call), action or own, req.get(context) or {}
+    def rule(action: str, req: Params, call: Call) -> Iterator[Need]:
         more = further(req, call) if further is not None else {}
-        yield _need(asked, target, req, said, more, call)
+        yield _need(action, find(req, call), req, req.get("EncryptionContext") or {}, more, call)
 
     return rule
 

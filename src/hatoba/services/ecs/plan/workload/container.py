@@ -25,12 +25,35 @@ STOP_TIMEOUT = 30.0
 def container(
     c: t.ContainerDefinition, override: dict[str, Any], task: Task, definition: Definition, settings: Settings
 ) -> ContainerWanted:
+    return records.replace(
+        _process(c, override, task, settings),
+        mounts=mounts(c, definition),
+        extra_hosts={host["hostname"]: host["ipAddress"] for host in c.get("extraHosts") or ()},
+        dns_servers=tuple(c.get("dnsServers") or ()),
+        dns_search=tuple(c.get("dnsSearchDomains") or ()),
+        labels=_labels(c, task, definition),
+        depends_on=depends_on(c),
+        start_timeout=float(c["startTimeout"]) if c.get("startTimeout") else None,
+        stop_timeout=float(c["stopTimeout"]) if c.get("stopTimeout") is not None else STOP_TIMEOUT,
+        restart_after=restart_after(c),
+        restart_not=restart_not(c),
+        health=health(c),
+        log=log_wanted(c, task, definition),
+        ports=tuple((p["containerPort"], p["protocol"]) for p in c["portMappings"] if "containerPort" in p),
+        publish=publish(c, definition),
+        links=links(c),
+        offline=bool(c.get("disableNetworking")),
+    )
+
+
+def _process(c: t.ContainerDefinition, override: dict[str, Any], task: Task, settings: Settings) -> ContainerWanted:
+    """Its image, its main process, and what that may use."""
     linux = c.get("linuxParameters") or {}
     capabilities = linux.get("capabilities") or {}
     memory = override.get("memory", c.get("memory"))
     soft = override.get("memoryReservation", c.get("memoryReservation"))
     swap = linux.get("maxSwap")
-    wanted = ContainerWanted(
+    return ContainerWanted(
         name=c["name"],
         image=image(c["image"], settings.registry_hosts, task.pins.get(c["name"], "")),
         essential=c["essential"],
@@ -57,25 +80,6 @@ def container(
         init=bool(linux.get("initProcessEnabled")),
         terminal=bool(c.get("pseudoTerminal")),
         interactive=bool(c.get("interactive")),
-    )
-    return records.replace(
-        wanted,
-        mounts=mounts(c, definition),
-        extra_hosts={host["hostname"]: host["ipAddress"] for host in c.get("extraHosts") or ()},
-        dns_servers=tuple(c.get("dnsServers") or ()),
-        dns_search=tuple(c.get("dnsSearchDomains") or ()),
-        labels=_labels(c, task, definition),
-        depends_on=depends_on(c),
-        start_timeout=float(c["startTimeout"]) if c.get("startTimeout") else None,
-        stop_timeout=float(c["stopTimeout"]) if c.get("stopTimeout") is not None else STOP_TIMEOUT,
-        restart_after=restart_after(c),
-        restart_not=restart_not(c),
-        health=health(c),
-        log=log_wanted(c, task, definition),
-        ports=tuple((p["containerPort"], p["protocol"]) for p in c["portMappings"] if "containerPort" in p),
-        publish=publish(c, definition),
-        links=links(c),
-        offline=bool(c.get("disableNetworking")),
     )
 
 
