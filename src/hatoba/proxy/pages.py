@@ -32,6 +32,7 @@ SERVER = "awselb/2.0"
 REASONS = {
     400: "Bad Request",
     401: "Authorization Required",
+    405: "Not Allowed",
     408: "Request Time-out",
     413: "Request Entity Too Large",
     500: "Internal Server Error",
@@ -55,6 +56,8 @@ _STATUSES: tuple[tuple[str, int], ...] = (
     # Nothing moved for the idle timeout: the target is silent (504), or the client has not finished its request (408).
     (f"response.code == 504 && {_OWN}", 504),
     (f"response.code == 408 && {_OWN}", 408),
+    # It asks for a tunnel, for what is no path (`*`), or for another protocol than the load balancer speaks.
+    (f'response.code_details == "upgrade_failed" || response.code == 404 && {_OWN}', 400),
     # The client's mistake.
     (f"response.code == 400 && {_OWN}", 400),
 )

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from envoy.config.core.v3.base_pb2 import DataSource
 from envoy.config.route.v3.route_components_pb2 import (
     DirectResponseAction,
+    HeaderMatcher,
     RedirectAction,
     RetryPolicy,
     Route,
@@ -24,6 +25,7 @@ from envoy.config.route.v3.route_components_pb2 import (
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2 import PreviousHostsPredicate
 from envoy.type.matcher.v3.regex_pb2 import RegexMatchAndSubstitute, RegexMatcher
+from envoy.type.matcher.v3.string_pb2 import StringMatcher
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.wrappers_pb2 import UInt32Value
 
@@ -79,7 +81,7 @@ def routes(balancer: Balancer, listener: Listener, groups: frozenset[Known], tra
             VirtualHost(
                 name="all",
                 domains=["*"],
-                routes=[*listed, *rest],
+                routes=[made.untraced(), *listed, *rest],
                 retry_policy=_retry_where_safe(),
             )
         ],
@@ -209,6 +211,16 @@ class _Routes(NamedTuple):
             redirect=_redirect(action, self.listener),
             response_headers_to_add=signature(self.listener),
             typed_per_filter_config=first,
+        )
+
+    def untraced(self) -> Any:
+        """Nobody is told what his request has become. Source: the guide for application load balancers, "HTTP 405"."""
+        trace = HeaderMatcher(name=":method", string_match=StringMatcher(exact="TRACE"))
+        page = FixedResponse(status=405, content_type="text/html", body=html(405))
+        return Route(
+            match=RouteMatch(prefix="/", headers=[trace]),
+            direct_response=_fixed(page),
+            response_headers_to_add=_fixed_headers(page, self.listener),
         )
 
     def _forward(self, action: Forward, match: Any, settings: Mapping[str, Any], zone: str | None) -> Any:

@@ -43,11 +43,36 @@ async def test_a_target_sees_who_asked_and_how(real: RealRig) -> None:
     await real.raw(request("/x?y=1", "X-Forwarded-For: 198.51.100.7", "X-Forwarded-Port: 1", "x-envoy-max-retries: 9"))
     head = a.seen[-1]
     assert head.startswith("GET /x?y=1 HTTP/1.1\r\nHost: shop.example:8080\r\n")
-    assert re.search(r"\r\nX-Forwarded-For: 198\.51\.100\.7,\S+\r\n", head)
+    assert re.search(r"\r\nX-Forwarded-For: 198\.51\.100\.7, ?127\.0\.0\.\d\r\n", head)
     assert "\r\nX-Forwarded-Proto: http\r\n" in head
     assert f"\r\nX-Forwarded-Port: {PORT}\r\n" in head
     assert re.search(r"\r\nX-Amzn-Trace-Id: Root=1-[0-9a-f]{8}-[0-9a-f]{24}\r\n", head)
     assert "envoy" not in head.lower()
+    await real.raw(request("/", "X-Forwarded-For: 198.51.100.7", "X-Forwarded-For: 203.0.113.9"))
+    assert re.search(r"\r\nX-Forwarded-For: 198\.51\.100\.7, ?203\.0\.113\.9, ?127\.0\.0\.\d\r\n", a.seen[-1])
+    await real.raw(request("/"))
+    assert re.search(r"\r\nX-Forwarded-For: 127\.0\.0\.\d\r\n", a.seen[-1])
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [("TRACE /x HTTP/1.1", 405), ("CONNECT shop.example:443 HTTP/1.1", 400), ("OPTIONS * HTTP/1.1", 400)],
+)
+async def test_what_no_load_balancer_does_is_refused_with_a_page(real: RealRig, line: str, status: int) -> None:
+    (a,) = await serving(real, "a")
+    answer = await real.raw(f"{line}\r\nHost: shop.example:443\r\nConnection: close\r\n\r\n".encode())
+    assert answer.startswith(f"HTTP/1.1 {status} ")
+    assert re.search(r"\r\nserver: awselb/2\.0\r\n", answer, re.IGNORECASE)
+    assert f"<center><h1>{status} " in answer
+    assert a.seen == []
+
+
+async def test_other_protocols_are_not_spoken(real: RealRig) -> None:
+    await serving(real, "a")
+    upgrades = [("h2c", 200), ("TLS/1.3", 400)]
+    for name, status in upgrades:
+        answer = await real.raw(request("/", f"Upgrade: {name}", "Connection: Upgrade, close"))
+        assert (name, int(answer.split()[1])) == (name, status)
 
 
 async def test_a_trace_goes_on_with_this_hop_in_front(real: RealRig) -> None:
