@@ -35,7 +35,13 @@ _UNMARKED = {
     ("ecs", "FirelensConfigurationOptionsMap", ""),
     ("lambda", "EnvironmentVariables", ""),
     ("logs", "InputLogEvent", "message"),
+    ("ssm", "SessionManagerParameters", ""),  # what ECS's model hides of ExecuteCommand comes along in them
 }
+
+
+def is_secret(model: ServiceModel, shape: Shape, member: str) -> bool:
+    """A member of a structure that models forget to mark."""
+    return member in _NAMES or (model.name, shape.name, member) in _UNMARKED
 
 
 class _Concealing(Walker[Conceal]):
@@ -47,7 +53,7 @@ class _Concealing(Walker[Conceal]):
         if shape.sensitive:
             return _hide
         parts = {
-            name: _hide if name in _NAMES or (self.model.name, shape.name, name) in _UNMARKED else self.of(member)
+            name: _hide if is_secret(self.model, shape, name) else self.of(member)
             for name, member in shape.members.items()
         }
         if self._fits:
@@ -116,9 +122,12 @@ _made: dict[tuple[ServiceModel, bool], _Concealing] = {}
 def conceal(operation: Operation, use: Member | None, value: Any, *, fits: bool = False) -> Any:
     """`use` is the operation's input or output; `fits`: the value has been validated, or is our own answer. Values of
     JSON come out, dates as they are."""
-    if use is None or value is None:
-        return None
-    made = _made.get((operation.model, fits))
+    return None if use is None or value is None else concealed(operation.model, use, value, fits=fits)
+
+
+def concealed(model: ServiceModel, use: Member, value: Any, *, fits: bool = False) -> Any:
+    """Of any use of a shape, likewise."""
+    made = _made.get((model, fits))
     if made is None:
-        made = _made[operation.model, fits] = _Concealing(operation.model, fits)
+        made = _made[model, fits] = _Concealing(model, fits)
     return made.of(use)(value)

@@ -2,15 +2,18 @@
 
 Each shape is compiled once into a function that visits only what is constrained. Types have been checked before, when
 the bytes were read. The verdict is worded as AWS words it; which error it is depends on what the operation declares.
+A value that is secret, or has something secret in it, is not repeated (`sensitive`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from hatoba.aws.models import Member, Operation, ServiceModel, Shape
 from hatoba.aws.patterns import compiled
+from hatoba.aws.sensitive import HIDDEN, concealed, is_secret
 from hatoba.aws.walk import Walker
 from hatoba.core.errors import AwsError
 
@@ -18,6 +21,7 @@ _CODES = ("InvalidParameterException", "ValidationException", "InvalidInput", "B
 _BY_PROTOCOL = {"query": "ValidationError"}  # where the model has none of these
 _BY_SERVICE = {"s3": "InvalidArgument"}
 _SHOWN = 1024  # characters of a refused value that the error repeats
+_REDACTED = "***Sensitive Data Redacted***"
 
 
 class Violation(NamedTuple):
@@ -27,6 +31,7 @@ class Violation(NamedTuple):
 
 
 Check = Callable[[Any, str, list[Violation]], None]
+Shown = Callable[[Any], str]
 
 
 def check(operation: Operation, params: dict[str, Any]) -> None:
@@ -67,9 +72,12 @@ class Checker(Walker[Check]):
     def structure(self, use: Member, shape: Shape) -> Check:
         required = [(name, _lower_first(name)) for name in shape.required]
         members = [
-            (name, _lower_first(name), self.of(member)) for name, member in shape.members.items() if self._bound(member)
+            (name, _lower_first(name), _hiding(test) if is_secret(self.model, shape, name) else test)
+            for name, member in shape.members.items()
+            if self._bound(member)
+            for test in (self.of(member),)
         ]
-        union = shape.union
+        union, shown_whole = shape.union, self._shown(use)
 
         def test(value: Any, path: str, found: list[Violation]) -> None:
             prefix = f"{path}." if path else ""
@@ -81,12 +89,13 @@ class Checker(Walker[Check]):
                 if item is not None:
                     of_member(item, prefix + shown, found)
             if union and len(value) != 1:
-                found.append(Violation(path, show(value), "Member must have exactly one member set"))
+                found.append(Violation(path, shown_whole(value), "Member must have exactly one member set"))
 
         return test
 
     def list(self, use: Member, shape: Shape, member: Member) -> Check:
-        size = _size(shape)
+        shown = self._shown(use)
+        size = _size(shape, shown)
         if not self._bound(member):
             return size or _nothing
         element = self.of(member)
@@ -99,12 +108,13 @@ class Checker(Walker[Check]):
                 for number, item in enumerate(value, 1):
                     element(item, f"{path}.{number}.member", found)
             else:
-                _together(value, value, element, path, "Member must satisfy constraint", found)
+                _together(value, value, element, path, "Member must satisfy constraint", found, shown)
 
         return test
 
     def map(self, use: Member, shape: Shape, key: Member, value: Member) -> Check:
-        size = _size(shape)
+        shown = self._shown(use)
+        size = _size(shape, shown)
         of_key = self.of(key) if self._bound(key) else None
         of_value = self.of(value) if self._bound(value) else None
         nested = self.model.shape(value).type in ("structure", "list", "map")
@@ -113,12 +123,12 @@ class Checker(Walker[Check]):
             if size is not None:
                 size(items, path, found)
             if of_key is not None:
-                _together(items, items, of_key, path, "Map keys must satisfy constraint", found)
+                _together(items, items, of_key, path, "Map keys must satisfy constraint", found, shown)
             if of_value is not None and nested:
                 for name, item in items.items():
                     of_value(item, f"{path}.{name}.member", found)
             elif of_value is not None:
-                _together(items, items.values(), of_value, path, "Map value must satisfy constraint", found)
+                _together(items, items.values(), of_value, path, "Map value must satisfy constraint", found, shown)
 
         return test
 
@@ -127,7 +137,7 @@ class Checker(Walker[Check]):
         if shape.enum:
             tests.append(_enumeration(shape))
         if shape.type in ("string", "character", "blob"):
-            if (size := _size(shape)) is not None:
+            if (size := _size(shape, partial(show, sensitive=shape.sensitive))) is not None:
                 tests.append(size)
         elif shape.type != "timestamp" and (span := _range(shape)) is not None:
             tests.append(span)
@@ -144,6 +154,10 @@ class Checker(Walker[Check]):
 
     def document(self, use: Member, shape: Shape) -> Check:
         return _nothing
+
+    def _shown(self, use: Member) -> Shown:
+        """How a value of several parts is printed."""
+        return lambda value: show(concealed(self.model, use, value))
 
     def _bound(self, use: Member) -> bool:
         """Whether anything below this use is constrained at all."""
@@ -169,14 +183,25 @@ class Checker(Walker[Check]):
         return False
 
 
-def _together(whole: Any, parts: Any, test: Check, path: str, lead: str, found: list[Violation]) -> None:
+def _hiding(test: Check) -> Check:
+    """The same, without the value."""
+
+    def hiding(value: Any, path: str, found: list[Violation]) -> None:
+        inner: list[Violation] = []
+        test(value, path, inner)
+        found += [each if each.value is None else each._replace(value=_REDACTED) for each in inner]
+
+    return hiding
+
+
+def _together(whole: Any, parts: Any, test: Check, path: str, lead: str, found: list[Violation], shown: Shown) -> None:
     """Elements that break a rule are reported with the list they are in."""
     inner: list[Violation] = []
     for part in parts:
         test(part, path, inner)
         if inner:
             rules = ", ".join(violation.rule for violation in inner)
-            found.append(Violation(path, show(whole), f"{lead}: [{rules}]"))
+            found.append(Violation(path, shown(whole), f"{lead}: [{rules}]"))
             return
 
 
@@ -191,28 +216,28 @@ def _enumeration(shape: Shape) -> Check:
     return test
 
 
-def _size(shape: Shape) -> Check | None:
+def _size(shape: Shape, shown: Shown) -> Check | None:
     if shape.streaming or (not shape.min and shape.max is None):
         return None
-    return _between(len, shape, "length")
+    return _between(len, shape, "length", shown)
 
 
 def _range(shape: Shape) -> Check | None:
     if shape.min is None and shape.max is None:
         return None
-    return _between(lambda value: value, shape, "value")
+    return _between(lambda value: value, shape, "value", partial(show, sensitive=shape.sensitive))
 
 
-def _between(measure: Callable[[Any], float], shape: Shape, what: str) -> Check:
-    low, high, hidden = shape.min, shape.max, shape.sensitive
+def _between(measure: Callable[[Any], float], shape: Shape, what: str, shown: Shown) -> Check:
+    low, high = shape.min, shape.max
 
     def test(value: Any, path: str, found: list[Violation]) -> None:
         amount = measure(value)
         if low is not None and not amount >= low:
             rule = f"Member must have {what} greater than or equal to {low}"
-            found.append(Violation(path, show(value, hidden), rule))
+            found.append(Violation(path, shown(value), rule))
         if high is not None and not amount <= high:
-            found.append(Violation(path, show(value, hidden), f"Member must have {what} less than or equal to {high}"))
+            found.append(Violation(path, shown(value), f"Member must have {what} less than or equal to {high}"))
 
     return test
 
@@ -234,8 +259,8 @@ def _pattern(shape: Shape) -> Check | None:
 
 def show(value: Any, sensitive: bool = False) -> str:
     """A value as AWS's messages print it."""
-    if sensitive:
-        return "***Sensitive Data Redacted***"
+    if sensitive or value == HIDDEN:
+        return _REDACTED
     match value:
         case bool():
             text = "true" if value else "false"

@@ -131,6 +131,19 @@ def test_secrets_are_not_repeated() -> None:
     assert "***Sensitive Data Redacted***" in message
 
 
+def test_what_models_forget_to_mark_is_not_repeated_either() -> None:
+    _, message = refusal("sts", "GetSessionToken", {"SerialNumber": "x" * 9, "TokenCode": "hush-hush"})
+    assert "hush" not in message
+    assert "***Sensitive Data Redacted***' at 'tokenCode'" in message
+
+
+def test_nor_is_a_secret_in_something_larger() -> None:
+    """Lists and maps are shown with what breaks their rules."""
+    _, message = refusal("ssm", "StartSession", {"Target": "t", "Parameters": {"k" * 256: ["hush"]}})
+    assert "hush" not in message
+    assert "at 'parameters'" in message
+
+
 def test_huge_values_are_not_repeated_whole() -> None:
     _, message = refusal("logs", "CreateLogGroup", {"logGroupName": "x" * 10**6})
     assert len(message) < 2000

@@ -155,3 +155,13 @@ def test_buckets_and_objects_are_told_by_name() -> None:
     assert put is not None
     names = ["arn:aws:s3:::bucket/a/b", "arn:aws:s3:::bucket"]
     assert [thing.kind for thing in things(put, names, None)] == ["AWS::S3::Object", "AWS::S3::Bucket"]
+
+
+def test_a_command_is_not_told_by_the_session_that_it_runs_in() -> None:
+    """ECS's model hides what ExecuteCommand runs; Systems Manager's does not, which is asked for the session."""
+    operation = models.load("ssm").operation("StartSession")
+    assert operation is not None
+    asked = {"Target": "ecs:a_b_c", "Parameters": {"command": ["login hush"]}}
+    for fits in (True, False):
+        hidden = {"Target": "ecs:a_b_c", "Parameters": {"command": HIDDEN}}
+        assert conceal(operation, operation.input, asked, fits=fits) == hidden
