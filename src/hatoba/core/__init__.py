@@ -13,7 +13,7 @@ virtual    an event loop whose time is not the world's
 tasks      work in the background that is never lost
 threads    work that would hold up the loop
 disk       such work on the disk
-files      files that survive a power cut
+files      files that are there whole or not at all, after a power cut too
 checksums  what clients send along with bytes: CRCs and SHAs
 regular    regular expressions that cannot hold up the loop
 relay      bytes between two connections

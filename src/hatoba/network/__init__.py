@@ -24,8 +24,8 @@ Decisions and rules (pure):
     holders     who holds addresses                     routing     where packets go
     groups      security groups, as a decision          grouprules  the same, as nftables text
     acls        network ACLs, as both                   borders     where they are asked
+    members     what rules know of each of these        faults      faults, as nftables text
     ruleset     a router's rules, as nftables text      rulebook    from those that stand to those that are wanted
-    faults      faults, as nftables text
 
 The host:
 

@@ -1,4 +1,4 @@
-"""Who holds addresses, from the words of the port to those of the packet rules (`ruleset.Member`). Pure."""
+"""Who holds addresses, from the words of the port to those of the packet rules (`members.Member`). Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hatoba.network import further, names
 from hatoba.network.base import AddressSpec, InterfaceSpec, Peer
 from hatoba.network.beyond import Guest
 from hatoba.network.further import Further
-from hatoba.network.ruleset import Member
+from hatoba.network.members import Member
 
 
 def own(holder: AddressSpec | InterfaceSpec | Peer) -> set[str]:

@@ -16,7 +16,8 @@ from hatoba.network.beyond import Endpoint, Front, Gate, Gateway, Instance
 from hatoba.network.fronts import Speaker, Speakers
 from hatoba.network.grouprules import Elements
 from hatoba.network.hosted import Hosted
-from hatoba.network.ruleset import Frame, Member
+from hatoba.network.members import Member, elements, gateway_elements, instance_elements, lets_out
+from hatoba.network.ruleset import Frame
 
 _STALE = 32  # unused groups that may stay in the table before it is written anew without them
 
@@ -106,7 +107,7 @@ class RuleBook:
             self._members[key] = member
             speaking = self._notes(key, member) or speaking
             blocks = blocks or member.has_blocks
-            changes += self._change(key, ruleset.elements(old) if old else {}, ruleset.elements(member))
+            changes += self._change(key, elements(old) if old else {}, elements(member))
         changes += self._speakers_changes() if speaking else []
         return self.document() if blocks and not self._blocks else self._after(declarations + changes)
 
@@ -114,7 +115,7 @@ class RuleBook:
         lines: list[str] = []
         for key in keys:
             if (old := self._members.pop(key, None)) is not None:
-                lines += self._change(key, ruleset.elements(old), {})
+                lines += self._change(key, elements(old), {})
                 if self._notes(key, None):
                     lines += self._speakers_changes()
         return self._after(lines)
@@ -128,7 +129,7 @@ class RuleBook:
 
     def set_gateways(self, gateways: Iterable[Gateway]) -> str:
         """All NAT gateways of this node."""
-        wanted = {gateway.address: ruleset.gateway_elements(gateway) for gateway in gateways}
+        wanted = {gateway.address: gateway_elements(gateway) for gateway in gateways}
         lines: list[str] = []
         for address in self._gateways | wanted:
             lines += self._change(f"nat {address}", self._gateways.get(address, {}), wanted.get(address, {}))
@@ -149,7 +150,7 @@ class RuleBook:
 
     def set_instances(self, instances: Iterable[Instance]) -> str:
         """All ports of nodes that balancers here reach."""
-        before, self._instances = self._instances, ruleset.instance_elements(instances)
+        before, self._instances = self._instances, instance_elements(instances)
         return _text(self._change("instances", before, self._instances))
 
     def set_hosted(self, wanted: Hosted) -> str:
@@ -188,7 +189,7 @@ class RuleBook:
         """After a change of fronts, or of those who may stand behind them."""
         here = {front.balancer for front in self._fronts}
         self._speakers = {
-            m.address: Speaker(m.groups, "" if m.fronting else ruleset.lets_out(m))
+            m.address: Speaker(m.groups, "" if m.fronting else lets_out(m))
             for m in self._speaking.values()
             if m.address is not None and (m.fronting or m.address in here)
         }

@@ -13,9 +13,9 @@ IPv6 is not translated: what comes from the host passes as far as its target is 
 goes there as far as its source may leave (`outward6`). Neighbours are never kept from finding each other.
 
 The members of a group are a set, each holder of an address is one element of a verdict map that leads to the rules of
-its groups. So one more interface is a few elements, and a changed rule is one chain, however many others there are.
-IPv6 blocks have sets and maps of their own, which are asked by the first 80 bits of an address, where there are any.
-Answers of standing connections pass first. What no rule accepts is dropped without a word, as security groups do.
+its groups (`members`). So one more interface is a few elements, and a changed rule is one chain, however many others
+there are. IPv6 blocks have sets and maps of their own, which are asked by the first 80 bits of an address, where there
+are any. Answers of standing connections pass first; what no rule accepts is dropped without a word.
 """
 
 from __future__ import annotations
@@ -25,12 +25,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from hatoba.network import borders, bridge, endpoints, fronts, gates, hosted, names
+from hatoba.network import borders, endpoints, fronts, gates, hosted, names
 from hatoba.network import further as held
-from hatoba.network.base import Egress6, HostService, Publish, RouterService
-from hatoba.network.beyond import Gate, Gateway, Instance
-from hatoba.network.further import Further
-from hatoba.network.grouprules import NEIGHBOURS, Elements, chain, verdict
+from hatoba.network.base import HostService, RouterService
+from hatoba.network.beyond import Gate
+from hatoba.network.grouprules import NEIGHBOURS, Elements, chain
 from hatoba.network.hosted import Ends
 
 TABLE = "inet hatoba"
@@ -79,91 +78,6 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     services: tuple[RouterService, ...] = ()
     bridge: bool = False  # ports of the host lead to its seats
     underlay: str | None = None  # this node's address for the other nodes
-
-
-class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """A holder of an address: an interface here (it has a device), the router itself (it has none), or a peer."""
-
-    address: str | None
-    groups: tuple[str, ...]
-    address6: str | None = None
-    device: str | None = None
-    here: bool = True
-    public: str | None = None
-    egress: bool = False
-    egress6: Egress6 = "none"
-    open: bool = False
-    endpoint: bool = False  # of the platform: nobody here has the address
-    fronting: bool = False  # another node's balancer, which speaks under its clients' addresses
-    ports: tuple[Publish, ...] = ()
-    further: tuple[Further, ...] = ()
-
-    @property
-    def places(self) -> list[tuple[str, str]]:
-        """All its addresses, and its IPv6 blocks, as sets and maps have them."""
-        own = (address for address in (self.address, self.address6) if address is not None)
-        return held.places((*own, *(each.network for each in self.further)))
-
-    @property
-    def has_blocks(self) -> bool:
-        return any(kind == "80" for kind, _ in self.places)
-
-
-def elements(member: Member) -> Elements:
-    """All that one holder adds to the sets and maps."""
-    found: Elements = {}
-    for family, address in member.places:
-        for group in member.groups:
-            found[f"members{family}-{group}", address] = ""
-        if not member.here:
-            continue
-        if member.endpoint:
-            found["endpoints", address] = ""
-        elif member.device is not None:
-            found[f"egress{family}", f'"{member.device}" . {address}'] = verdict("out", member.groups)
-        else:
-            found[f"router-egress{family}", address] = lets_out(member)
-        found[f"ingress{family}", address] = "accept" if member.open else verdict("in", member.groups)
-        if family != "4" and member.egress6 != "none":
-            found[f"outward{family}", address] = ""
-            if member.egress6 == "both":
-                found[f"inward{family}", address] = ""
-    if member.here:
-        if member.address is not None:
-            found |= _outside(member.address, member.public, member.egress)
-        for each in member.further:
-            if ":" not in each.network:
-                found |= _outside(each.network, each.public, each.public is not None)
-    for protocol, host, port in bridge.published(member.ports):
-        found["published", f"{protocol} . {host}"] = f"{member.address} . {port}"
-    return found
-
-
-def _outside(address: str, public: str | None, egress: bool) -> Elements:
-    found: Elements = {("outward", address): ""} if egress else {}
-    if public is not None:
-        found["public-in", public] = address
-        found["public-out", address] = public
-    return found
-
-
-def gateway_elements(gateway: Gateway) -> Elements:
-    """The next hop that stands for a NAT gateway of this node, and what takes its address: outside, in peered VPCs."""
-    found: Elements = {("nat-over", gateway.address): gateway.address}
-    if gateway.public is not None:
-        found["nat-out", gateway.address] = gateway.public
-        found["nats", gateway.address] = ""
-    return found
-
-
-def instance_elements(instances: Iterable[Instance]) -> Elements:
-    """Ports of nodes that the router itself may reach."""
-    return {("instances", f"{each.address} . {each.protocol} . {each.port}"): "" for each in instances}
-
-
-def lets_out(member: Member) -> str:
-    """What is asked about an address of the router's own. What its groups do not let out is nobody else's, either."""
-    return "accept" if member.open else verdict("out", member.groups, by="goto")
 
 
 class _Questions(NamedTuple):

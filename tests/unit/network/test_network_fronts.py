@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hatoba.network.base import Peer
 from hatoba.network.beyond import Front
 from hatoba.network.fronts import NO_BACKS, OWN_TABLE, TABLES, backs, hops, marks, numbers
+from hatoba.network.members import Member
 from hatoba.network.routing import ENTRANCES, INSTANCES, OUTSIDE, SPOKEN, table_of
-from hatoba.network.ruleset import Member
 from tests.unit.network.test_ruleset import BALANCER, book, golden
 
 NODE = "192.0.2.7"

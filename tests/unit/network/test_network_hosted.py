@@ -7,8 +7,8 @@ import pytest
 from hatoba.core.records import replace
 from hatoba.network.beyond import Entry, Front, Instance, Routing
 from hatoba.network.hosted import Ends, Hosted
+from hatoba.network.members import Member
 from hatoba.network.routing import INSTANCES, SPOKEN, Early, Hop, Host, Spoken, ways
-from hatoba.network.ruleset import Member
 from tests.unit.network.test_ruleset import BALANCER, book, golden
 
 HOST, NODE, LB = "100.64.0.1", "192.0.2.7", BALANCER.address or ""

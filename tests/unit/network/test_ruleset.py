@@ -29,8 +29,9 @@ from hatoba.network.base import (
 from hatoba.network.beyond import Endpoint, Gate
 from hatoba.network.further import Further
 from hatoba.network.hosted import Ends
+from hatoba.network.members import Member
 from hatoba.network.rulebook import RuleBook
-from hatoba.network.ruleset import Frame, Member
+from hatoba.network.ruleset import Frame
 
 GOLDEN = Path(__file__).parent / "golden"
 
