@@ -151,7 +151,8 @@ class Control:
             ecs_room.Settings,
             ecs_room.Settings(registry_hosts=hosts, stopped_tasks_kept=settings.stopped_tasks_kept),
         )
-        pool = PublicPool(network=self._pool, transit=str(transits(self._pool)), network6=self._pool6)
+        where, transit = settings.address_for_nodes, str(transits(self._pool))
+        pool = PublicPool(network=self._pool, transit=transit, network6=self._pool6, control=where)
         plane.provide(PublicPool, pool)
         plane.provide(Identities, self._identities)  # type: ignore[type-abstract]
         plane.provide(SecondFactors, Devices(self.store, self._clock))  # type: ignore[type-abstract]

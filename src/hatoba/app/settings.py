@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from ipaddress import IPv4Network
+from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -65,6 +65,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def endpoint_for_nodes(self) -> str:
         """Where nodes reach the endpoint: they pull images from its registry."""
         return self.node_host if self.several_nodes else self.host
+
+    @property
+    def address_for_nodes(self) -> str | None:
+        """Where tasks of other machines ask the platform, if that is an address of IPv4."""
+        try:
+            found = IPv4Address(self.node_host)
+        except AddressValueError:
+            return None
+        return str(found) if self.several_nodes and not found.is_unspecified else None
 
 
 def load(data: Path | None, given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from hatoba.core.keys import Scope
 from hatoba.fleet import model as fleet
 from hatoba.services.ec2.model import prefixlist
-from tests.conformance.ec2.networks import Platform, by
+from hatoba.services.ec2.model.interface import PublicPool
+from tests.conformance.ec2.networks import Platform, by, served
 from tests.conformance.serving import ACCOUNT, refused
 
 
@@ -365,3 +367,18 @@ def test_a_route_to_a_list_of_awss(
     s3 = ec2.describe_prefix_lists(Filters=by("prefix-list-name", "*.s3"))["PrefixLists"][0]["PrefixListId"]
     ec2.create_route(RouteTableId=table, GatewayId=gateway, DestinationPrefixListId=s3)
     assert ways(platform, region, vpc) == [("100.64.0.0/22", "outside")]
+
+
+def test_awss_own_have_the_address_too_at_which_other_machines_ask_the_platform(tmp_path: Path) -> None:
+    """Rules of groups that name them let out to it, from wherever."""
+    with served(tmp_path, PublicPool(control="192.0.2.9")) as platform:
+        ec2 = platform.client("ec2")
+        (found,) = ec2.describe_prefix_lists(Filters=by("prefix-list-name", "*.s3"))["PrefixLists"]
+        assert found["Cidrs"] == ["100.64.0.0/22", "192.0.2.9/32"]
+        vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        group = ec2.create_security_group(GroupName="s3", Description="s3", VpcId=vpc)["GroupId"]
+        ec2.authorize_security_group_egress(GroupId=group, IpPermissions=https(found["PrefixListId"]))
+        (rule,) = platform.run(
+            lambda: [r for p in platform.store.all(fleet.policy_sets) if p.id == group for r in p.egress if r.from_port]
+        )
+        assert rule.cidrs == ("100.64.0.0/22", "192.0.2.9/32")

@@ -22,7 +22,7 @@ import pytest
 
 from hatoba.network import names, records, syscalls
 from hatoba.network.base import Fabric, Publish, SeatSpec, VpcSpec
-from hatoba.network.beyond import Entry, Front, Gateway, Guest, Instance, Route, Routing, Subnet
+from hatoba.network.beyond import Entry, Front, Gate, Gateway, Guest, Instance, Route, Routing, Subnet
 from hatoba.network.namespace import Namespace
 from hatoba.network.netlink import Netlink
 from tests.contract.network.labs import NODES, RealLab, launch, run
@@ -45,6 +45,7 @@ ROUTING = Routing(
     ),
     gateways=(Gateway(id="nat-1", address="10.0.0.9", public="100.80.9.9"),),
     peerings=("vpc-2",),
+    gate=Gate(address="100.80.0.1", port=4566),
 )
 
 

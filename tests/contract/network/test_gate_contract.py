@@ -43,16 +43,24 @@ async def a_vpc(lab: Lab, given: Routing, *policies: PolicySet, group: str = "sg
     return inside, outside
 
 
-def who(lab: Lab, listener: Listener, *, to: bool = True) -> tuple[str, str] | None:
-    """The next client's address and, where that was translated, which one it meant; None: there is none."""
-    assert isinstance(lab, RealLab)
+async def who(lab: Lab, listener: Listener, *, to: bool = True) -> tuple[str, str]:
+    """The next client's address and, where that was translated, which one it meant."""
+    assert lab.real
     assert listener is not None
-    try:
-        taken, (client, _) = listener.accept()
-    except BlockingIOError:
-        return None
+    async with asyncio.timeout(5):
+        taken, (client, *_) = await asyncio.get_running_loop().sock_accept(listener)
     with taken:
         return client, meant(taken) if to else ""
+
+
+def nobody(listener: Listener) -> bool:
+    """Has come. To be asked once somebody has come elsewhere."""
+    assert listener is not None
+    try:
+        listener.accept()
+    except BlockingIOError:
+        return True
+    return False
 
 
 async def test_it_comes_to_the_router_which_knows_who_asks_and_nothing_else_does(lab: Lab) -> None:
@@ -60,8 +68,8 @@ async def test_it_comes_to_the_router_which_knows_who_asks_and_nothing_else_does
     host = lab.settings[0].host_address
     assert await lab.reaches(0, "in", host, ENDPOINT)
     if lab.real:
-        assert who(lab, inside) == ("10.0.1.10", host)
-        assert who(lab, outside) is None
+        assert await who(lab, inside) == ("10.0.1.10", host)
+        assert nobody(outside)
     await lab.listen(0, None, "0.0.0.0", 4567)
     for port in (4567, HTTPS):
         assert not await lab.reaches(0, "in", host, port)
@@ -69,7 +77,7 @@ async def test_it_comes_to_the_router_which_knows_who_asks_and_nothing_else_does
     await lab.fabrics[0].ensure_address(msgspec.structs.replace(public, egress=True))
     if isinstance(lab, RealLab):
         assert await lab.reaches(0, "vpc-1", host, ENDPOINT, own="10.0.1.9"), "what the router itself sends is not led"
-        assert who(lab, inside) is None
+        assert nobody(inside)
 
 
 async def test_groups_are_asked_about_the_place_that_was_meant(lab: Lab) -> None:
@@ -101,8 +109,9 @@ async def test_gates_come_and_go(lab: Lab) -> None:
         await lab.fabrics[0].set_routing("vpc-1", given)
         assert await lab.reaches(0, "in", host, ENDPOINT)
         if lab.real:
-            assert (who(lab, inside) is None) == (given == PLAIN)
-            assert (who(lab, outside, to=False) is None) == (given != PLAIN)
+            there, other = (outside, inside) if given == PLAIN else (inside, outside)
+            assert await who(lab, there, to=given != PLAIN)
+            assert nobody(other)
     closed = tuple(msgspec.structs.replace(subnet, platform=False) for subnet in SUBNETS)
     await lab.fabrics[0].set_routing("vpc-1", msgspec.structs.replace(gated(lab), subnets=closed))
     assert await lab.reaches(0, "in", host, ENDPOINT), "whatever the routes say: it does not leave the router"
@@ -115,7 +124,7 @@ async def test_a_router_that_serves_no_endpoints_leads_nobody_away(lab: Lab) -> 
     await lab.fabrics[0].ensure_vpc(vpc())
     assert await lab.reaches(0, "in", lab.settings[0].host_address, ENDPOINT)
     if lab.real:
-        assert who(lab, outside, to=False) is not None
+        assert await who(lab, outside, to=False)
 
 
 async def test_peered_vpcs_have_ways_of_their_own(lab: Lab) -> None:
@@ -135,8 +144,8 @@ async def test_peered_vpcs_have_ways_of_their_own(lab: Lab) -> None:
     await fabric.ensure_interface(task("far", "10.2.0.10", "sg-open", vpc="vpc-2"))
     assert await lab.reaches(0, "far", host, ENDPOINT)
     if lab.real:
-        assert who(lab, inside) is None
-        assert who(lab, outside, to=False) is not None
+        assert await who(lab, outside, to=False)
+        assert nobody(inside)
     assert await lab.reaches(0, "far", "10.0.1.8", ENDPOINT), "interface endpoints stand beside a gate"
     everywhere = Route(to="0.0.0.0/0", kind="peering", target="vpc-1")
     far = Subnet(blocks=("10.2.0.0/24",), routes=(everywhere,), platform=False)
@@ -155,12 +164,11 @@ async def test_ipv6_has_no_gate(lab: Lab) -> None:
     await fabric.set_routing("vpc-1", msgspec.structs.replace(gated(lab), subnets=subnets))
     await fabric.ensure_interface(task6("six", six, "sg-open", address="10.0.1.11"))
     listener = await lab.listen(0, None, there, ENDPOINT)
-    assert await lab.reaches(0, "six", there, ENDPOINT)
+    async with asyncio.timeout(10):
+        while not await lab.reaches(0, "six", there, ENDPOINT):
+            """A worker of the kernel's has still to lead its new address there (docs/traps.md)."""
     if lab.real:
-        assert listener is not None
-        taken, found = listener.accept()
-        with taken:
-            assert found[0] == six
+        assert await who(lab, listener, to=False) == (six, "")
 
 
 # --- on the wire
@@ -179,10 +187,10 @@ async def test_nobody_asks_under_anothers_address(real: RealLab) -> None:
         run(netns, f"ip address add {forged}/32 dev lo")
     for address in own:
         assert await real.reaches(0, "in", host, ENDPOINT, own=address)
-        assert who(real, inside) == (address, host)
+        assert await who(real, inside) == (address, host)
     for forged in ("10.0.1.20", "10.0.1.99", "10.0.0.9", "169.254.0.1"):
         assert not await real.reaches(0, "in", host, ENDPOINT, own=forged)
-    assert (who(real, inside), who(real, outside)) == (None, None)
+    assert (nobody(inside), nobody(outside)) == (True, True)
 
 
 @pytest.mark.real
@@ -191,8 +199,7 @@ async def test_no_connection_goes_on_past_a_new_gate(real: RealLab) -> None:
     host = real.settings[0].host_address
     standing = await real.connect(0, "in", host, ENDPOINT)
     assert standing is not None
-    assert outside is not None
-    taken, _ = outside.accept()
+    taken = await _taken(outside)
     await real.fabrics[0].set_routing("vpc-1", gated(real))
     with standing, taken:
         standing.send(b"GET ")
@@ -202,8 +209,7 @@ async def test_no_connection_goes_on_past_a_new_gate(real: RealLab) -> None:
             taken.recv(10)
     through = await real.connect(0, "in", host, ENDPOINT)
     assert through is not None
-    assert inside is not None
-    taken, _ = inside.accept()
+    taken = await _taken(inside)
     await real.fabrics[0].set_routing("vpc-1", PLAIN)
     with through, taken:
         through.send(b"GET ")
@@ -229,7 +235,14 @@ async def test_connections_that_an_agent_died_over_end_with_its_successor(real: 
         standing.send(b"/ ")
         assert await _ended(standing)
     assert await real.reaches(0, "in", host, ENDPOINT)
-    assert who(real, inside) == ("10.0.1.10", host)
+    assert await who(real, inside) == ("10.0.1.10", host)
+
+
+async def _taken(listener: Listener) -> socket.socket:
+    assert listener is not None
+    async with asyncio.timeout(5):
+        taken, _ = await asyncio.get_running_loop().sock_accept(listener)
+    return taken
 
 
 async def _ended(standing: socket.socket, patience: float = 5.0) -> bool:

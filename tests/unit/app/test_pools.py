@@ -1,4 +1,4 @@
-"""The instance's IPv6 pool: chosen once, kept, and refused in a sentence."""
+"""The instance's IPv6 pool: chosen once, kept, and refused in a sentence. And where other machines' tasks ask."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from hatoba.app import pool
 from hatoba.app.places import Places
+from hatoba.app.settings import Settings
 from hatoba.core.errors import Refused
 
 NOWHERE = "0" * 32
@@ -45,3 +46,17 @@ def test_what_is_no_pool_is_refused(places: Places, wanted: str) -> None:
     with pytest.raises(Refused, match="pool"):
         pool.ensure_pool6(places, wanted)
     assert not (places.control / "pool6").exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("192.0.2.9", "192.0.2.9"),
+        ("127.0.0.1", None),
+        ("0.0.0.0", None),
+        ("hatoba.example", None),
+        ("2001:db8::1", None),
+    ],
+)
+def test_where_tasks_of_other_machines_ask_is_told_where_that_is_an_address(host: str, address: str | None) -> None:
+    assert Settings(node_host=host).address_for_nodes == address

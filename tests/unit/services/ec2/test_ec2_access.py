@@ -176,7 +176,7 @@ def test_what_a_request_touches(asked: Asked, operation: str, req: dict[str, Any
 
 
 def test_a_list_of_awss_is_awss(asked: Asked) -> None:
-    id_ = lists_of_aws(SCOPE, "100.64.0.0/22")[0].id
+    id_ = lists_of_aws(SCOPE, ("100.64.0.0/22",))[0].id
     (need,) = asked.needs("GetManagedPrefixListEntries", PrefixListId=id_)
     assert need.resource == f"arn:aws:ec2:us-east-1:aws:prefix-list/{id_}"
 

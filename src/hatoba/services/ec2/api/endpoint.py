@@ -185,7 +185,7 @@ def _tables(tx: Tx, call: Call, ids: Iterable[str]) -> list[RouteTable]:
 
 def _list(call: Call, endpoint: VpcEndpoint) -> PrefixList:
     """The service's addresses: AWS's own list has its name."""
-    of_aws = lists_of_aws(call.scope, call.get(PublicPool).transit)
+    of_aws = lists_of_aws(call.scope, call.get(PublicPool).platform)
     return next(each for each in of_aws if each.name == endpoint.service)
 
 

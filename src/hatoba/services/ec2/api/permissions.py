@@ -117,7 +117,7 @@ def _listed(tx: Tx, call: Call, id_: str | None) -> dict[str, Any]:
     """A prefix list: the account's own by name, AWS's with its networks. Raises InvalidPrefixListID.NotFound."""
     if id_ is None:
         return {"prefix_list": None}
-    found = any_list(tx, call.scope, id_, call.get(PublicPool).transit)
+    found = any_list(tx, call.scope, id_, call.get(PublicPool).platform)
     return {"prefix_list": id_, "listed": found.cidrs if found.owner == OF_AWS else ()}
 
 

@@ -53,12 +53,12 @@ def _view(call: Call, record: PrefixList) -> t.ManagedPrefixList:
 
 
 def _of_aws(call: Call) -> list[PrefixList]:
-    return lists_of_aws(call.scope, call.get(PublicPool).transit)
+    return lists_of_aws(call.scope, call.get(PublicPool).platform)
 
 
 def _any(view: View, call: Call, id_: str) -> PrefixList:
     """Of the account's own and AWS's."""
-    return any_list(view, call.scope, id_, call.get(PublicPool).transit)
+    return any_list(view, call.scope, id_, call.get(PublicPool).platform)
 
 
 # --- making and changing

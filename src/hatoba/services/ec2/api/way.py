@@ -43,7 +43,7 @@ def asked_route(tx: Tx, call: Call, table: RouteTable, req: _New) -> Route:
     """Raises what is wrong with the destination or the target that is asked for."""
     refuse_unknown(req, *_OTHERS)
     destination = asked_destination(req)
-    listed = any_list(tx, call.scope, destination, call.get(PublicPool).transit) if _names_list(req) else None
+    listed = any_list(tx, call.scope, destination, call.get(PublicPool).platform) if _names_list(req) else None
     given = [name for name in _TARGETS if name in req]
     if len(given) != 1:
         wrong = "Only one" if given else "One"

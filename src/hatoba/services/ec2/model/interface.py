@@ -39,6 +39,12 @@ class PublicPool(msgspec.Struct, frozen=True, kw_only=True):
     network: str = "100.64.0.0/16"
     transit: str = "100.64.0.0/22"
     network6: str = "fd68:6174:6f00::/40"  # VPCs' IPv6 blocks are of it
+    control: str | None = None  # where tasks of other machines than the control plane's ask the platform
+
+    @property
+    def platform(self) -> tuple[str, ...]:
+        """The networks in which tasks reach it."""
+        return (self.transit,) if self.control is None else (self.transit, f"{self.control}/32")
 
 
 class Translation(msgspec.Struct, frozen=True, kw_only=True):

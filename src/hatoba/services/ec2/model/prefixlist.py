@@ -61,15 +61,15 @@ prefix_lists = Table("ec2.prefix_lists", PrefixList)
 earlier_versions = Table("ec2.prefix_list_versions", Earlier)
 
 
-def lists_of_aws(scope: Scope, platform: str) -> list[PrefixList]:
-    """`platform`: the network in which tasks reach it."""
+def lists_of_aws(scope: Scope, platform: tuple[str, ...]) -> list[PrefixList]:
+    """`platform`: the networks in which tasks reach it."""
     return [
         PrefixList(
             key=prefix_lists.key(scope, id_),
             name=name,
             family="IPv4",
-            max_entries=1,
-            entries=(Entry(cidr=platform),),
+            max_entries=len(platform),
+            entries=tuple(Entry(cidr=cidr) for cidr in platform),
             owner=OF_AWS,
         )
         for id_, name in _names_of_aws(scope).items()
@@ -93,7 +93,7 @@ def the_list(view: View, scope: Scope, id_: str) -> PrefixList:
     return found
 
 
-def any_list(view: View, scope: Scope, id_: str, platform: str) -> PrefixList:
+def any_list(view: View, scope: Scope, id_: str, platform: tuple[str, ...]) -> PrefixList:
     """One of the account's own, or of AWS's (`lists_of_aws`). Raises InvalidPrefixListID.NotFound."""
     return next((each for each in lists_of_aws(scope, platform) if each.id == id_), None) or the_list(view, scope, id_)
 
