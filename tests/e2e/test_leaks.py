@@ -96,6 +96,10 @@ def test_a_supervisor_that_was_killed_is_followed_by_another(hatoba: Instance) -
 
 def test_up_after_down_brings_back_what_was_there(hatoba: Instance) -> None:
     web = served(hatoba)
+    alone = hatoba.client("ecs").run_task(  # which nobody replaces, and nobody checks
+        taskDefinition="shop", launchType="FARGATE", networkConfiguration=hatoba.network()
+    )
+    hatoba.wait_task(alone["tasks"][0]["taskArn"], "RUNNING")
     before, address = kept(hatoba), web.address
     tasks = set(hatoba.client("ecs").list_tasks()["taskArns"])
     traces = Traces(hatoba.folder)

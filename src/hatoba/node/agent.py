@@ -133,8 +133,8 @@ class Agent:
             elif container is not None and container.state == "stopped" and container.exit is not None:
                 exit_ = container.exit
                 found.append(step.Exited(status.name, exit_.code, exit_.at, exit_.oom))
-            elif container is None and status.state == "running":
-                found.append(step.Vanished(status.name))
+            elif status.state == "running" and (container is None or (container.state == "created" and not begun)):
+                found.append(step.Vanished(status.name))  # with the machine it was on, or by `hatoba down`
         if found:
             self.emit(id_, step.Together(tuple(found)))
 

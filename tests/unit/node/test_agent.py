@@ -142,6 +142,25 @@ def test_samples_survive_a_runtime_that_is_away(tmp_path: Path) -> None:
     on_a_machine(tmp_path, script)
 
 
+def test_what_ended_with_its_machine_is_not_believed_to_run(tmp_path: Path) -> None:
+    """After a power cut, or `hatoba down` and `up`, containerd knows the container, and of no process in it."""
+
+    async def script(machine: Machine) -> None:
+        wanted = workload("t1", container("a"), container("b"))
+        machine.want(wanted)
+        await machine.until(lambda: len(machine.running()) == 2)
+        await machine.kill()
+        for lost in machine.host.containers.values():
+            lost.state, lost.pid = "created", 0
+        await machine.start()
+        await machine.until(lambda: machine.status("t1").state == "stopped")
+        assert [(c.error, c.exit_code) for c in machine.status("t1").containers] == [("vanished", None)] * 2
+        machine.forget(wanted)
+        await machine.until(lambda: not machine.leftovers())
+
+    on_a_machine(tmp_path, script)
+
+
 # --- killed at any moment
 
 

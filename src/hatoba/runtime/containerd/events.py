@@ -21,6 +21,7 @@ from hatoba.runtime.base import Exit, Exited, OutOfMemory
 from hatoba.runtime.cgroups import Cgroups
 from hatoba.runtime.containerd.client import NOT_FOUND, CallFailed, Client, metadata
 from hatoba.runtime.containerd.records import Record, Records
+from hatoba.runtime.failures import Failure
 from hatoba.runtime.feed import Feed
 from hatoba.runtime.machine import Machine
 from hatoba.runtime.stubs.events import task_pb2 as task_events
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 _ECHO = "/hatoba/echo"
 _ECHO_SECONDS = 0.03
 _PAUSE_SECONDS = 0.1
+_TRIES = 3
 _LOST = 137  # a process of which nothing is left but its absence
 
 _RUNNING = (task_pb2.RUNNING, task_pb2.PAUSED, task_pb2.PAUSING)
@@ -122,7 +124,19 @@ class Events:
                 self._compare(record, task)
             elif id in believed and record.pid:
                 await self._missing(record)
+            elif record.unsure and not record.pid and record.exit is None:
+                await self._inherited(record)
             await self._resync_execs(record)
+
+    async def _inherited(self, record: Record) -> None:
+        """Whether one that an earlier process of ours has made runs: who finds it not running will take it away."""
+        for _ in range(_TRIES):
+            try:
+                return await self._missing(record)
+            except CallFailed as error:
+                if error.code == Failure.UNAVAILABLE:
+                    raise
+                log.warning("containerd cannot tell whether %s runs: %s", record.spec.id, error.message)
 
     async def _missing(self, record: Record) -> None:
         """A list leaves out a task whose shim is slow to answer; asked for by name, it is known or it is not."""
