@@ -132,11 +132,13 @@ class Events:
         """Whether one that an earlier process of ours has made runs: who finds it not running will take it away."""
         for _ in range(_TRIES):
             try:
-                return await self._missing(record)
+                await self._missing(record)
             except CallFailed as error:
                 if error.code == Failure.UNAVAILABLE:
                     raise
                 log.warning("containerd cannot tell whether %s runs: %s", record.spec.id, error.message)
+            else:
+                return
 
     async def _missing(self, record: Record) -> None:
         """A list leaves out a task whose shim is slow to answer; asked for by name, it is known or it is not."""
