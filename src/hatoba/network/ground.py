@@ -12,7 +12,7 @@ from ipaddress import ip_network
 from hatoba.core.errors import PortError
 from hatoba.network import messages, names
 from hatoba.network.namespace import has_ipv6, sysctl, turn_on_ipv6
-from hatoba.network.netlink import GETADDR, GETROUTE, Netlink, index
+from hatoba.network.netlink import GETADDR, GETROUTE, Netlink, index, settle_addresses
 
 LOOPBACK = 1  # the device's index
 _LINK_SCOPE = 253
@@ -56,6 +56,7 @@ def hold(netlink: Netlink, wanted: Collection[str], served: Collection[str]) -> 
         *(messages.address(LOOPBACK, address, scope=_LINK_SCOPE) for address in sorted(served - present)),
         *(messages.address(LOOPBACK, address) for address in sorted(wanted - served - present)),
     )
+    settle_addresses(netlink, wanted - present)
 
 
 def enclose(netlink: Netlink, blocks: Collection[str]) -> None:

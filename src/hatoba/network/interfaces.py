@@ -17,7 +17,7 @@ from hatoba.core.errors import PortError
 from hatoba.network import further, messages, names, syscalls
 from hatoba.network.base import InterfaceSpec
 from hatoba.network.namespace import Namespace, sysctl, turn_on_ipv6
-from hatoba.network.netlink import GETROUTE, Message, Netlink, Request, index, settle
+from hatoba.network.netlink import GETROUTE, Message, Netlink, Request, index, settle, settle_addresses
 
 _LOOPBACK_INDEX = 1
 _FAMILIES = {4: 2, 6: 10}
@@ -49,6 +49,8 @@ def build(router: Namespace, spec: InterfaceSpec, netns: Path, mtu: int, local: 
     finally:
         inner.close()
         os.close(descriptor)
+    if _has_ipv6(spec):
+        router.visit(netns, lambda: _settle(spec))
 
 
 def _open() -> tuple[Netlink, int]:
@@ -85,6 +87,11 @@ def _held(spec: InterfaceSpec) -> list[Request]:
         for network in spec.networks
     ]
     return requests + (_gateway(spec.gateway6, _EVERYTHING6) if _has_ipv6(spec) else [])
+
+
+def _settle(spec: InterfaceSpec) -> None:
+    with Netlink() as netlink:
+        settle_addresses(netlink, (network for network in spec.networks if "/" not in network))
 
 
 def _has_blocks(spec: InterfaceSpec) -> bool:
@@ -141,6 +148,7 @@ def change(router: Namespace, spec: InterfaceSpec, netns: Path, gone: Collection
         _let_bind(spec)
         with Netlink() as netlink:
             netlink.apply(*_let_go(gone, spec), *_held(spec))
+        _settle(spec)
 
     router.visit(netns, inside)
     port = _port(spec.id)

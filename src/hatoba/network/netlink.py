@@ -10,7 +10,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -33,10 +33,12 @@ _REPLACE, _EXCLUSIVE, _CREATE = 0x100, 0x200, 0x400
 CREATE = _CREATE | _EXCLUSIVE
 REPLACE = _CREATE | _REPLACE
 
-LINK_EVENTS = 1
+LINK_EVENTS, ROUTE6_EVENTS = 0x1, 0x400
 
 _ERROR, _DONE = 2, 3
 _OPERATIONAL_STATE, _OPERATIONAL = 16, 6
+_INET6, _LOCAL_ROUTE = 10, 2
+_ROUTE_TYPE = 7  # where it stands in the header of a message about a route
 _LINK_HEADER = struct.Struct("=BxHiII")
 _ATTRIBUTE = struct.Struct("=HH")
 _HEADER = struct.Struct("=IHHII")
@@ -64,7 +66,7 @@ class Netlink:
     """Belongs to the thread and namespace that made it."""
 
     def __init__(self, groups: int = 0) -> None:
-        """`groups`: the kinds of events to listen to (`LINK_EVENTS`)."""
+        """`groups`: the kinds of events to listen to (`LINK_EVENTS`, `ROUTE6_EVENTS`)."""
         self._sequence = 0
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
         self._socket.settimeout(_ANSWER_TIMEOUT)
@@ -148,6 +150,29 @@ class Netlink:
         except OSError as error:
             raise PortError("kernel", f"a link does not come up: {error}") from error
 
+    def is_own(self, address: str) -> bool:
+        """Whether the namespace takes what is sent to this IPv6 address."""
+        message = rtmsg()
+        message["family"], message["dst_len"] = _INET6, 128
+        message["attrs"] = [("RTA_DST", address)]
+        packet = self._encode(message, GETROUTE, _REQUEST)
+        wanted = self._sequence
+        try:
+            self._socket.send(packet)
+            while True:
+                for kind, sequence, data in _messages(self._socket.recv(65536)):
+                    if sequence == wanted:
+                        return kind == NEWROUTE and data[_HEADER.size + _ROUTE_TYPE] == _LOCAL_ROUTE
+        except OSError as error:
+            raise PortError("kernel", f"netlink: {error}") from error
+
+    def await_event(self, what: str) -> None:
+        """For a socket that listens to events: until there is one. `what` nobody hears of otherwise."""
+        try:
+            self._socket.recv(65536)
+        except OSError as error:
+            raise PortError("kernel", f"{what}: {error}") from error
+
     def _encode(self, message: Message, type_: int, flags: int) -> bytes:
         self._sequence += 1
         message["header"]["type"] = type_
@@ -206,3 +231,18 @@ def index(device: str) -> int | None:
         return socket.if_nametoindex(device)
     except OSError:
         return None
+
+
+def settle_addresses(netlink: Netlink, addresses: Iterable[str]) -> None:
+    """Waits until those of IPv6, which were added just now, are the own ones of this thread's namespace.
+
+    The kernel adds the way to itself in the background, and until then lets go of what is sent to the address, or
+    passes it on: the first packets of a connection would be lost for a second.
+    """
+    missing = [address for address in addresses if ":" in address and not netlink.is_own(address)]
+    if not missing:
+        return
+    with Netlink(ROUTE6_EVENTS) as events:
+        for address in missing:
+            while not netlink.is_own(address):
+                events.await_event(f"the address {address} does not come up")

@@ -30,7 +30,7 @@ from hatoba.network.beyond import Gateway, Guest, Routing
 from hatoba.network.fronts import Backs
 from hatoba.network.hosted import Hosted
 from hatoba.network.namespace import Namespace, has_ipv6, sysctl
-from hatoba.network.netlink import index, settle
+from hatoba.network.netlink import index, settle, settle_addresses
 from hatoba.network.records import Records, RouterRecord
 from hatoba.network.rulebook import RuleBook
 from hatoba.network.ruleset import Frame
@@ -221,6 +221,7 @@ class Router:
             *(messages.no_address(ground.LOOPBACK, address) for address in gone),
             *(messages.address(ground.LOOPBACK, address) for address in holders.own(spec)),
         )
+        settle_addresses(self.namespace.netlink, holders.own(spec))
         self._renew_speakers()
 
     def remove_address(self, address_id: str) -> None:
