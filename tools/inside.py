@@ -46,7 +46,7 @@ class Inside:
     def python(self, program: str, **environment: str) -> str:
         """What it prints; with the root key, and without `AWS_ENDPOINT_URL`."""
         words, given = self._command(program, environment)
-        done = subprocess.run(words, env=given, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(words, env=given, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode != 0:
             raise AssertionError(done.stderr)
         return done.stdout.strip()

@@ -11,6 +11,7 @@ import base64
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -19,37 +20,29 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 import boto3
 
 from tools.images import busybox_files, write_layout
+from tools.waiting import PATIENCE
+from tools.waiting import eventually as eventually
 
-T = TypeVar("T")
 _MANAGED = "arn:aws:iam::aws:policy"
 HATOBA = str(Path(sys.executable).with_name("hatoba"))
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def eventually(check: Callable[[], T], seconds: float = 30.0, pause: float = 0.05) -> T:
-    """The first true answer of `check`; AssertionError when none comes in time."""
-    deadline = time.monotonic() + seconds
+    """One that nobody has, and that no connection is given by the kernel before it is used."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while True:
-        found = check()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds:.0f} s; the last answer was {found!r}")
-        time.sleep(pause)
+        port = random.randrange(10_000, first)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            return port
 
 
 class Instance:
@@ -121,10 +114,10 @@ class Instance:
                 return False  # it is just being started again
             return True
 
-        eventually(killed, 20)
+        eventually(killed)
 
     def health(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_hatoba/health", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_hatoba/health", timeout=20) as answer:
             found: dict[str, Any] = json.load(answer)
             return found
 
@@ -183,7 +176,7 @@ class Instance:
             ["skopeo", "copy", "-q", "--dest-tls-verify=false", f"--dest-creds={login}", source, target],
             check=True,
             capture_output=True,
-            timeout=60,
+            timeout=120,
         )
         shutil.rmtree(layout)
         return reference
@@ -241,7 +234,7 @@ class Instance:
         found: dict[str, Any] = self.client("ecs").describe_tasks(cluster=cluster, tasks=[arn])["tasks"][0]
         return found
 
-    def wait_task(self, arn: str, status: str, seconds: float = 30.0) -> dict[str, Any]:
+    def wait_task(self, arn: str, status: str, seconds: float = PATIENCE) -> dict[str, Any]:
         def reached() -> dict[str, Any] | None:
             task = self.task(arn)
             if task["lastStatus"] == "STOPPED" and status != "STOPPED":

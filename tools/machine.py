@@ -26,7 +26,7 @@ LOGGED = 40  # lines that are shown of an agent
 
 
 def _sh(*words: str) -> None:
-    subprocess.run(words, check=True, capture_output=True, timeout=20)
+    subprocess.run(words, check=True, capture_output=True, timeout=60)
 
 
 class Cables:
@@ -76,7 +76,7 @@ class Machine:
             self._inside("ip", "link", "set", "lo", "up")
             before = len(self._instances())
             self.start(*self._joining())
-            eventually(lambda: len(self._instances()) == before + 1, 30)
+            eventually(lambda: len(self._instances()) == before + 1)
         except BaseException:
             self.__exit__(*sys.exc_info())
             raise
@@ -123,14 +123,14 @@ class Machine:
         """As an operator stops it: what runs, runs on."""
         if self._agent is not None:
             self._agent.terminate()
-            self._agent.wait(30)
+            self._agent.wait(60)
             self._agent = None
 
     def kill(self) -> None:
         """`kill -9` of the agent."""
         assert self._agent is not None
         self._agent.kill()
-        self._agent.wait(30)
+        self._agent.wait(60)
         self._agent = None
 
     # --- worse

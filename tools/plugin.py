@@ -25,6 +25,8 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
+from tools.waiting import PATIENCE
+
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 OUTPUT, SIZE, REQUEST, RESPONSE, COMPLETE, FLAG, STDERR, EXIT = 1, 3, 5, 6, 7, 10, 11, 12
@@ -37,7 +39,7 @@ class Closed(Exception):
 class Line:
     """A WebSocket client on a blocking socket: frames by hand, from RFC 6455."""
 
-    def __init__(self, url: str, headers: Mapping[str, str] | None = None, seconds: float = 20.0) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str] | None = None, seconds: float = PATIENCE) -> None:
         where = urlsplit(url)
         assert where.scheme == "ws"
         assert where.hostname is not None
@@ -255,7 +257,7 @@ class Plugin:
                 if self._size is not None:
                     self.resize(*self._size)
 
-    def until(self, wanted: bytes | Callable[[], object], seconds: float = 20.0) -> bytes:
+    def until(self, wanted: bytes | Callable[[], object], seconds: float = PATIENCE) -> bytes:
         """Reads until the output has `wanted`, or it comes true."""
         deadline = time.monotonic() + seconds
         met = wanted if callable(wanted) else (lambda: wanted in self.output)
@@ -265,7 +267,7 @@ class Plugin:
             self.step()
         return self.output
 
-    def end(self, seconds: float = 20.0) -> str:
+    def end(self, seconds: float = PATIENCE) -> str:
         """Reads to the end; what channel_closed says, "" for the natural one."""
         self.until(lambda: self.closed is not None, seconds)
         assert self.closed is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tools.instance import Instance, eventually
+from tools.waiting import PATIENCE
 from tools.web import Web
 
 OVER = ("SUCCESSFUL", "STOPPED", "ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED")
@@ -93,13 +94,13 @@ class Shifted(Web):
         found: dict[str, Any] = ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"][0]
         return found
 
-    def over(self, seconds: float = 60.0) -> str:
+    def over(self, seconds: float = PATIENCE) -> str:
         """Its status, once it is over."""
         found = eventually(lambda: (d := self.deployment())["status"] in OVER and d, seconds, 0.2)
         assert found
         return str(found["status"])
 
-    def paused(self, seconds: float = 60.0) -> str:
+    def paused(self, seconds: float = PATIENCE) -> str:
         """The id of the hook that it waits for."""
 
         def waiting() -> str:

@@ -44,6 +44,16 @@ def _folders(folder: Path) -> int:
     return sum(len(folders) for _, folders, _ in os.walk(folder))
 
 
+def files(folder: Path, smaller: int) -> Iterator[tuple[Path, bytes]]:
+    """Every file below that has less bytes than that, with what is in it; those that go away meanwhile apart."""
+    for where, _, names in os.walk(folder):
+        for name in names:
+            path = Path(where, name)
+            with contextlib.suppress(OSError):
+                if path.is_file() and path.stat().st_size < smaller:
+                    yield path, path.read_bytes()
+
+
 def pids() -> Iterator[int]:
     return (int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid())
 

@@ -8,13 +8,17 @@ from typing import Any
 
 from tools.images import busybox_files
 from tools.instance import Instance, eventually
+from tools.waiting import PATIENCE
 
 
-def page(address: str, path: str = "/", *, port: int = 80) -> str:
-    """What is answered on a connection of its own; "" where nobody answers, or with an error."""
+def page(address: str, path: str = "/", *, port: int = 80, patience: float = 5.0) -> str:
+    """What is answered on a connection of its own; "" where nobody answers, or with an error.
+
+    `patience`: as long as one try takes where nobody is expected.
+    """
     host = f"[{address}]" if ":" in address else address
     try:
-        with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=patience) as answer:
             return str(answer.read().decode().strip())
     except OSError:
         return ""
@@ -50,7 +54,7 @@ class Web:
             VpcId=hatoba.vpc(),
             TargetType="ip" if self.mode == "awsvpc" else "instance",
             HealthCheckIntervalSeconds=interval,
-            HealthCheckTimeoutSeconds=2,
+            HealthCheckTimeoutSeconds=interval - 1,
             HealthyThresholdCount=2,
         )
         self.target_group: str = target["TargetGroups"][0]["TargetGroupArn"]
@@ -118,7 +122,7 @@ class Web:
         found: dict[str, Any] = self.hatoba.client("ecs").describe_services(services=[self.name])["services"][0]
         return found
 
-    def steady(self, seconds: float = 60.0) -> dict[str, Any]:
+    def steady(self, seconds: float = PATIENCE) -> dict[str, Any]:
         """Waits until one deployment runs what is desired, all targets healthy."""
 
         def reached() -> dict[str, Any] | None:
@@ -145,7 +149,7 @@ class Web:
             addresses = [i["Association"]["PublicIp"] for i in interfaces if "Association" in i]
             return addresses[0] if addresses else None
 
-        address = eventually(found, 20)
+        address = eventually(found)
         assert address is not None
         return address
 
@@ -153,8 +157,8 @@ class Web:
         ecs, elb = self.hatoba.client("ecs"), self.hatoba.client("elbv2")
         ecs.delete_service(service=self.name, force=True)
         elb.delete_load_balancer(LoadBalancerArn=self.balancer)
-        eventually(lambda: not self.describe()["runningCount"], 60)
-        eventually(lambda: self._group_deleted(elb), 20)
+        eventually(lambda: not self.describe()["runningCount"])
+        eventually(lambda: self._group_deleted(elb))
 
     def _group_deleted(self, elb: Any) -> bool:
         try:

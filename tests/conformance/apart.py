@@ -19,6 +19,7 @@ from botocore.config import Config
 
 from hatoba.aws.sigv4 import Credential
 from hatoba.gateway import access
+from tools.instance import free_port
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -41,7 +42,7 @@ class Apart:
     def __init__(self, folder: Path, *words: str) -> None:
         """`words`: more of the module's arguments."""
         self.folder = folder
-        self.port = 0
+        self.port = free_port()  # and not one of those that the kernel gives while it is down
         self._words = words
         self._process: subprocess.Popen[str] | None = None
 

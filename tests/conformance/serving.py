@@ -29,11 +29,11 @@ from hatoba.gateway.front import front
 from hatoba.gateway.http import Handler, Request, Response, Server
 from hatoba.gateway.own import Own
 from hatoba.gateway.plane import ControlPlane
+from tools.waiting import PATIENCE
 
 T = TypeVar("T")
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 ACCOUNT, REGION = "123456789012", "us-east-1"
-PATIENCE = 20.0  # seconds, for anything that is done elsewhere
 _numbers = itertools.count(101)
 
 

@@ -28,7 +28,7 @@ sleep @
 """
 
 
-SECONDS = f"60.{time.time_ns()}"
+SECONDS = f"600.{time.time_ns()}"
 
 
 def document(*statements: dict[str, Any]) -> str:

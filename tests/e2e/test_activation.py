@@ -63,6 +63,6 @@ def test_a_machine_that_was_activated_runs_external_tasks_until_it_is_deregister
             machine.end()
             machine.start()
             log = machine.folder / "agent.log"
-            eventually(lambda: "or was removed" in log.read_text(errors="replace"), 30)
+            eventually(lambda: "or was removed" in log.read_text(errors="replace"))
             assert len(ecs.list_container_instances()["containerInstanceArns"]) == 1
             assert ssm.describe_instance_information()["InstanceInformationList"] == []

@@ -33,6 +33,7 @@ VICTIMS = (("control",), ("node",), ("control", "node"))
 SERVE = ["sh", "-c", "echo started; exec httpd -f -p 80 -h /www"]
 EVENTUALLY_GONE = ("processes", "interfaces", "namespaces", "cgroups", "bundles", "task folders", "spools", "routes")
 TASK_EVERY = 4  # rounds of the client
+STILL = 6  # looks at the counts, half a second apart
 FEW = 20  # descriptors of connections that come and go
 
 
@@ -154,10 +155,10 @@ def roll_and_kill(web: Web, client: Client, definitions: list[str], chance: rand
             for victim in victims:
                 web.hatoba.kill(victim)
             killed[" and ".join(victims)] += 1
-            eventually(web.hatoba.health_or_none, 30)
+            eventually(web.hatoba.health_or_none)
         patiently(web.steady, 90)
         seen = load.count
-        eventually(lambda: load.count > seen + 200, 20)
+        eventually(lambda: load.count > seen + 200)
     sys.stderr.write(
         f"killed {dict(killed)} in {rolled - 1} deployments: {load.count} requests, {len(load.failures)} failed; "
         f"{len(client.clusters)} clusters made, {len(client.tasks)} tasks run, {client.unanswered} times no answer\n"
@@ -172,16 +173,16 @@ def nothing_is_lost(hatoba: Instance, client: Client) -> None:
     assert set(client.clusters) <= set(pages(ecs, "list_clusters", "clusterArns"))
     assert set(client.definitions) <= set(pages(ecs, "list_task_definitions", "taskDefinitionArns"))
     for arn in client.tasks:
-        task = hatoba.wait_task(arn, "STOPPED", 30)
+        task = hatoba.wait_task(arn, "STOPPED")
         assert (task["stopCode"], task["containers"][0].get("exitCode")) == ("EssentialContainerExited", 0), str(task)
     stopped = pages(ecs, "list_tasks", "taskArns", serviceName="shop", desiredStatus="STOPPED")
     running = pages(ecs, "list_tasks", "taskArns", serviceName="shop")
     assert len(running) == 2
     for arn in stopped:
-        task = hatoba.wait_task(arn, "STOPPED", 30)
+        task = hatoba.wait_task(arn, "STOPPED")
         assert task["stopCode"] == "ServiceSchedulerInitiated", str(task)
     for arn in (*stopped, *running, *client.tasks):
-        eventually(lambda arn=arn: said_started(hatoba, arn) == 1 or never_ran(hatoba, arn), 20)
+        eventually(lambda arn=arn: said_started(hatoba, arn) == 1 or never_ran(hatoba, arn))
         assert said_started(hatoba, arn) <= 1
 
 
@@ -201,23 +202,20 @@ def nothing_has_grown(hatoba: Instance, traces: Traces, before: dict[str, int]) 
 
 
 def settled(traces: Traces, wanted: dict[str, int] | None = None) -> dict[str, int]:
-    """The counts, once they are what is wanted, or no longer change."""
-    last: dict[str, int] = {}
+    """The counts, once they are what is wanted, or have not changed for a while."""
+    seen: list[dict[str, int]] = []
 
-    def still() -> dict[str, int] | None:
-        nonlocal last
-        found = traces.counts()
-        before, last = last, found
+    def still() -> bool:
+        seen.append(traces.counts())
         if wanted is not None:
-            return found if all(found[name] == wanted[name] for name in EVENTUALLY_GONE) else None
-        return found if found == before else None
+            return all(seen[-1][name] == wanted[name] for name in EVENTUALLY_GONE)
+        return len(seen) >= STILL and all(
+            seen[-1][name] == old[name] for old in seen[-STILL:] for name in EVENTUALLY_GONE
+        )
 
-    try:
-        found = eventually(still, 20, pause=0.5)
-    except AssertionError:
-        return last
-    assert found is not None
-    return found
+    with contextlib.suppress(AssertionError):
+        eventually(still, pause=0.5)
+    return seen[-1]
 
 
 def pages(client: Any, operation: str, member: str, **params: Any) -> list[Any]:

@@ -24,6 +24,7 @@ import pytest
 from tools.images import busybox_files
 from tools.instance import HATOBA, Instance, eventually
 from tools.plugin import Closed, Message, Plugin
+from tools.waiting import PATIENCE
 
 pytestmark = pytest.mark.real
 
@@ -83,6 +84,11 @@ def execute(hatoba: Instance, task: str, command: str, container: str = "app", *
     return found
 
 
+def until_it_is(size: str) -> bytes:
+    """A program with a terminal begins before that has its size, and a new size has its way to go."""
+    return f"until stty size | grep '{size}' >/dev/null; do :; done; ".encode()
+
+
 def test_a_shell_has_the_terminals_size_and_follows_it(hatoba: Instance, task: str) -> None:
     answer = execute(hatoba, task, "/bin/sh")
     assert answer["containerName"] == "app"
@@ -90,12 +96,12 @@ def test_a_shell_has_the_terminals_size_and_follows_it(hatoba: Instance, task: s
     assert answer["session"]["sessionId"].startswith("ecs-execute-command-")
     with Plugin(answer["session"], size=(123, 45)) as plugin:
         plugin.until(b"# ")
-        plugin.type(b"stty size; tty; echo $TERM\r")
+        plugin.type(until_it_is("45 123") + b"stty size; tty; echo $TERM\r")
         plugin.until(b"45 123\r\n")
         plugin.until(b"/dev/pts/")
         plugin.until(b"xterm-256color\r\n")
         plugin.resize(99, 33)
-        plugin.type(b"stty size\r")
+        plugin.type(until_it_is("33 99") + b"stty size\r")
         plugin.until(b"33 99\r\n")
         plugin.type(b"sh -c 'echo asleep; exec sleep 1000'\r")
         plugin.until(b"asleep\r\n")
@@ -360,10 +366,10 @@ def test_our_own_client_in_a_terminal(hatoba: Instance, task: str) -> None:
         25, 77, HATOBA, "exec", "--data", str(hatoba.folder), task, "--container", "app", "--", "sh"
     ) as shell:
         shell.until(b"# ")
-        shell.type(b"stty size\r")
+        shell.type(until_it_is("25 77") + b"stty size\r")
         shell.until(b"25 77\r\n")
         shell.size(31, 99)
-        shell.type(b"sleep 0.1; stty size; tty\r")
+        shell.type(until_it_is("31 99") + b"stty size; tty\r")
         shell.until(b"31 99\r\n/dev/pts/")
         shell.type(b"sh -c 'echo asleep; exec sleep 1000'\r")
         shell.until(b"asleep\r\n")
@@ -408,7 +414,7 @@ class Terminal:
     def type(self, data: bytes) -> None:
         os.write(self._ours, data)
 
-    def until(self, wanted: bytes, seconds: float = 20.0) -> None:
+    def until(self, wanted: bytes, seconds: float = PATIENCE) -> None:
         deadline = time.monotonic() + seconds
         while wanted not in self.seen:
             ready, _, _ = select.select([self._ours], [], [], max(0.0, deadline - time.monotonic()))
@@ -416,7 +422,7 @@ class Terminal:
             self.seen += os.read(self._ours, 1 << 16)
 
     def wait(self) -> int:
-        return self._program.wait(timeout=20)
+        return self._program.wait(timeout=PATIENCE)
 
     @property
     def restored(self) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -144,9 +143,7 @@ def test_a_session_on_another_machines_node() -> None:
         instances = {each["taskArn"]: each["containerInstanceArn"] for each in ecs.describe_tasks(tasks=tasks)["tasks"]}
         assert len(set(instances.values())) == 2
         for arn in tasks:
-            began = time.monotonic()
             answer: dict[str, Any] = ecs.execute_command(task=arn, command="hostname", interactive=True)
             with Plugin(answer["session"]) as plugin:
                 assert plugin.end() == ""
                 assert plugin.output.decode().strip().startswith("ip-172-31-")
-            assert time.monotonic() - began < 5

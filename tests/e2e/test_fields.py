@@ -165,7 +165,7 @@ def said(hatoba: Instance) -> dict[str, list[str]]:
         found = [event["message"].rstrip("\r") for event in events]
         return found if found and found[-1] == "END" else None
 
-    return {c["name"]: eventually(lambda name=c["name"]: lines(name), 20) or [] for c in containers}
+    return {c["name"]: eventually(lambda name=c["name"]: lines(name)) or [] for c in containers}
 
 
 def test_a_container_is_as_its_definition_says(said: dict[str, list[str]]) -> None:

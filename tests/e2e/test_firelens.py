@@ -97,7 +97,7 @@ def test_every_line_reaches_the_router_before_it_is_stopped(
     """The app is over as soon as it has spoken: that ends the task, and with it the router."""
     plugin = {"fluentbit": {"Name": "stdout"}, "fluentd": {"@type": "stdout"}}[kind]
     arn = run(hatoba, definition(hatoba, image, group, kind, {"options": {**plugin, "include-pattern": "line"}}))
-    task = hatoba.wait_task(arn, "STOPPED", 30)
+    task = hatoba.wait_task(arn, "STOPPED")
     assert task["stoppedReason"] == "Essential container in task exited"
     assert {c["name"]: c.get("exitCode") for c in task["containers"]} == {"app": 0, "router": 0}
     lines = printed(hatoba, group, arn)
@@ -118,14 +118,14 @@ def test_secret_options_are_in_the_routers_environment(hatoba: Instance, image: 
     wanted = definition(hatoba, image, group, "fluentbit", log, command=["sleep", "60"])
     arn = run(hatoba, {**wanted, "family": "firelens-secret"})
     hatoba.wait_task(arn, "RUNNING")
-    said = eventually(lambda: [line for line in printed(hatoba, group, arn) if line.startswith("SECRETS ")], 20)
+    said = eventually(lambda: [line for line in printed(hatoba, group, arn) if line.startswith("SECRETS ")])
     assert json.loads(said[0].partition(" ")[2]) == {"apikey_0": "hunter2-datadog"}
     task = hatoba.folder / "node" / "tasks" / arn.rpartition("/")[2]
     (config,) = (task / ".router" / "files").iterdir()
     assert "apikey ${apikey_0}" in config.read_text()
     hatoba.client("ecs").stop_task(task=arn)
     hatoba.wait_task(arn, "STOPPED")
-    eventually(lambda: not task.exists(), 10)
+    eventually(lambda: not task.exists())
 
 
 def test_the_routers_own_configuration_comes_from_s3(hatoba: Instance, image: str, group: str) -> None:
@@ -149,7 +149,7 @@ def test_the_routers_own_configuration_comes_from_s3(hatoba: Instance, image: st
     wanted["executionRoleArn"] = hatoba.task_role("reads-configuration", "s3:GetObject", "s3:GetBucketLocation")
     arn = started()
     hatoba.wait_task(arn, "RUNNING")
-    said = eventually(lambda: [line for line in printed(hatoba, group, arn) if line.startswith("CONFIG ")], 20)
+    said = eventually(lambda: [line for line in printed(hatoba, group, arn) if line.startswith("CONFIG ")])
     assert "@INCLUDE /fluent-bit/etc/external.conf" in json.loads(said[0].partition(" ")[2])
     files = (hatoba.folder / "node" / "tasks" / arn.rpartition("/")[2] / ".router" / "files").iterdir()
     assert own in [file.read_text() for file in files]
@@ -178,7 +178,7 @@ def test_a_task_can_speak_to_the_router_itself(hatoba: Instance, image: str, gro
     def heard() -> list[Any]:
         return [record for record in records(printed(hatoba, group, arn)) if record["tag"] == "own"]
 
-    assert eventually(heard, 20)[0]["log"] == "hello"
+    assert eventually(heard)[0]["log"] == "hello"
     hatoba.client("ecs").stop_task(task=arn)
     hatoba.wait_task(arn, "STOPPED")
 
@@ -190,9 +190,9 @@ def test_an_agent_that_is_killed_loses_nothing(hatoba: Instance, image: str, gro
     arn = run(hatoba, {**wanted, "family": "firelens-killed"})
     hatoba.wait_task(arn, "RUNNING")
     for _ in range(2):
-        eventually(lambda: records(printed(hatoba, group, arn)), 20)
+        eventually(lambda: records(printed(hatoba, group, arn)))
         hatoba.kill("node")
-    task = hatoba.wait_task(arn, "STOPPED", 60)
+    task = hatoba.wait_task(arn, "STOPPED")
     assert {c["name"]: c.get("exitCode") for c in task["containers"]} == {"app": 0, "router": 0}
     said = [int(record["log"]) for record in records(printed(hatoba, group, arn))]
     assert list(dict.fromkeys(said)) == list(range(300))

@@ -33,7 +33,7 @@ def small(tmp_path: Path) -> Iterator[Instance]:
             traces = Traces(hatoba.folder)
             yield hatoba
             (disk / "filler").unlink(missing_ok=True)
-        assert traces.left() == {}
+        eventually(lambda: traces.left() == {})
     finally:
         subprocess.run(["umount", "--lazy", disk], check=True)
 
@@ -83,12 +83,12 @@ def test_nothing_answered_is_lost_and_room_makes_all_well(small: Instance) -> No
     assert all(status >= 500 for status in refused)
     assert refused, "the disk was never full"
     (small.folder.parent / "filler").unlink()
-    eventually(small.health_or_none, 30)
+    eventually(small.health_or_none)
     assert answered <= clusters(ecs)
     arn = ran(small)
     assert small.wait_task(arn, "STOPPED")["containers"][0]["exitCode"] == 0
     small.kill("control")
-    eventually(small.health_or_none, 30)
+    eventually(small.health_or_none)
     assert answered <= clusters(ecs)
 
 

@@ -12,7 +12,7 @@ import pytest
 from hatoba.runtime.containerd import memory
 from tests.contract.runtime.tiny_registry import TinyRegistry, busybox_layer
 from tools.instance import Instance, eventually
-from tools.traces import Traces
+from tools.traces import Traces, files
 
 pytestmark = pytest.mark.real
 
@@ -92,7 +92,7 @@ def said(hatoba: Instance, family: str, arn: str) -> dict[str, str]:
         lines = dict(event["message"].partition(" ")[::2] for event in events)
         return lines if "OVER" in lines else None
 
-    answer = eventually(found, 30)
+    answer = eventually(found)
     assert answer is not None
     del answer["OVER"]
     return answer
@@ -119,7 +119,7 @@ def test_a_changed_value_is_in_its_file_while_the_process_lives_also_after_its_a
     (pid,) = (pid for pid, _ in in_containers(hatoba, f"root{FILE}"))
     for value in ("hunter2-second", "hunter2-third"):
         hatoba.client("ssm").put_parameter(Name="injected-file", Value=value, Type="SecureString", Overwrite=True)
-        assert eventually(lambda value=value: in_containers(hatoba, f"root{FILE}") == [(pid, value)], 20)  # type: ignore[misc]
+        assert eventually(lambda value=value: in_containers(hatoba, f"root{FILE}") == [(pid, value)])  # type: ignore[misc]
         hatoba.kill("node")
     mode = Path(f"/proc/{pid}/root{FILE}").stat()
     assert (mode.st_mode & 0o777, mode.st_uid) == (0o400, 0)
@@ -143,11 +143,8 @@ def test_what_is_in_clear_is_in_memory(hatoba: Instance, task: str) -> None:
     assert memory.in_memory(run_ / "containerd")
     found = {
         path.relative_to(run_).parts[0]
-        for path in run_.rglob("*")
-        if "net" not in path.parts
-        and path.is_file()
-        and path.stat().st_size < CONTAINERS_DISK
-        and b"hunter2-" in path.read_bytes()
+        for path, content in files(run_, CONTAINERS_DISK)
+        if "net" not in path.parts and b"hunter2-" in content
     }
     assert found == {"containerd"}
 
@@ -155,16 +152,13 @@ def test_what_is_in_clear_is_in_memory(hatoba: Instance, task: str) -> None:
 def test_no_file_of_the_platform_has_them_in_clear(hatoba: Instance, task: str) -> None:
     """The journals, the node's memory, containerd's database; not the logs, where the container has printed them."""
     said(hatoba, "injected", task)
-    files = [
-        path
-        for path in hatoba.folder.rglob("*")
-        if path.is_file()
-        and not {"snapshots", "logs", "output"} & set(path.relative_to(hatoba.folder).parts)
-        and path.stat().st_size < CONTAINERS_DISK
-    ]
-    assert {"journal.db", "state.db", "meta.db"} <= {path.name for path in files}
-    found = [str(path.relative_to(hatoba.folder)) for path in files if b"hunter2-" in path.read_bytes()]
-    assert found == []
+    there = {
+        path.relative_to(hatoba.folder): b"hunter2-" in content
+        for path, content in files(hatoba.folder, CONTAINERS_DISK)
+        if not {"snapshots", "logs", "output"} & set(path.relative_to(hatoba.folder).parts)
+    }
+    assert {"journal.db", "state.db", "meta.db"} <= {path.name for path in there}
+    assert [str(path) for path, has in there.items() if has] == []
 
 
 def test_no_process_but_the_containers_own_has_them(hatoba: Instance, task: str) -> None:

@@ -31,7 +31,7 @@ echo "TASK $(get $path/task)"
 echo "STATS $(get $path/stats)"
 echo "STRANGER $(get /v2/credentials/00000000-0000-0000-0000-000000000000)"
 echo "REGION $AWS_REGION"
-sleep 60
+sleep 600
 """
 
 
@@ -75,7 +75,7 @@ def said(hatoba: Instance) -> dict[str, Any]:
         found = dict(event["message"].partition(" ")[::2] for event in events if " " in event["message"])
         return found if "REGION" in found else None
 
-    found = eventually(all_said, 20)
+    found = eventually(all_said)
     assert found is not None
     return {"arn": arn, "role": role, **found}
 

@@ -37,7 +37,7 @@ class OnBridge(Flows):
             found[task] = who.strip("[]").removeprefix("::ffff:")
             return len(found) == 2
 
-        eventually(both, 30)
+        eventually(both)
         return found
 
     def preserve(self, wish: str) -> None:
@@ -91,7 +91,7 @@ def test_containers_on_two_nodes_see_who_asks(
     web.create()
     try:
         web.steady()
-        eventually(lambda: web.targets() == ["healthy", "healthy"], 30)
+        eventually(lambda: web.targets() == ["healthy", "healthy"])
         private, public = addresses(two_nodes, web.balancer)
         namespace, own = client
         tasks = inside(namespace, lambda: web.seen(private))
@@ -106,12 +106,12 @@ def test_containers_on_two_nodes_see_who_asks(
         assert {*others.values()} == {"10.98.76.2", ""}
         assert len(others.keys() & tasks.keys()) == 1
         web.preserve("false")
-        eventually(lambda: own not in inside(namespace, lambda: web.seen(private)).values(), 20)
+        eventually(lambda: own not in inside(namespace, lambda: web.seen(private)).values())
         assert inside(namespace, lambda: web.seen(private)).keys() == tasks.keys()
         web.preserve("true")
-        eventually(lambda: {*inside(namespace, lambda: web.seen(private)).values()} == {own}, 20)
+        eventually(lambda: {*inside(namespace, lambda: web.seen(private)).values()} == {own})
         two_nodes.kill("node")
-        eventually(lambda: web.targets() == ["healthy", "healthy"], 30)
+        eventually(lambda: web.targets() == ["healthy", "healthy"])
         assert {*inside(namespace, lambda: web.seen(private)).values()} == {own}
     finally:
         web.remove()

@@ -52,29 +52,29 @@ def test_tasks_on_the_bridge_are_targets_by_instance_and_dynamic_port(bridge: On
     )["containerInstances"]
     assert {target["Id"] for target in targets(bridge)} == {instance["ec2InstanceId"]}
     assert {target["Port"] for target in targets(bridge)} == bindings(bridge)
-    assert eventually(lambda: page(bridge.address), 10) == "v1"
+    assert eventually(lambda: page(bridge.address)) == "v1"
 
 
 def test_a_new_version_costs_no_request(bridge: OnBridge) -> None:
     definition = bridge.define("v2")
     with Load(bridge.address, rate=100) as load:
-        eventually(lambda: load.count > 50, 10)
+        eventually(lambda: load.count > 50)
         bridge.update(definition)
         bridge.steady()
         before = load.count
-        eventually(lambda: load.count > before + 50, 10)
+        eventually(lambda: load.count > before + 50)
     assert load.failures == []
     assert b"v1\n" in load.answers
     assert b"v2\n" in load.answers
-    eventually(lambda: {target["Port"] for target in targets(bridge)} == bindings(bridge), 10)
+    eventually(lambda: {target["Port"] for target in targets(bridge)} == bindings(bridge))
 
 
 def test_it_goes_on_when_the_agent_was_killed(bridge: OnBridge) -> None:
     with Load(bridge.address, rate=50) as load:
         bridge.hatoba.kill("node")
         before = load.count
-        eventually(lambda: load.count > before + 150, 20)
-        eventually(lambda: bridge.targets() == ["healthy", "healthy"], 20)
+        eventually(lambda: load.count > before + 150)
+        eventually(lambda: bridge.targets() == ["healthy", "healthy"])
     assert load.failures == []
 
 
@@ -84,7 +84,7 @@ def test_a_task_on_the_hosts_network_is_a_target_at_its_own_port(hatoba: Instanc
     try:
         web.steady()
         assert [target["Port"] for target in targets(web)] == [web.port]
-        assert eventually(lambda: page(web.address), 10) == "host"
+        assert eventually(lambda: page(web.address)) == "host"
         here = hatoba.client("ecs").describe_container_instances(
             containerInstances=hatoba.client("ecs").list_container_instances()["containerInstanceArns"]
         )["containerInstances"][0]["ec2InstanceId"]
@@ -92,6 +92,6 @@ def test_a_task_on_the_hosts_network_is_a_target_at_its_own_port(hatoba: Instanc
             TargetGroupArn=web.target_group, Targets=[{"Id": here, "Port": web.port}]
         )
         # ECS sees that it was taken out, and registers it again.
-        assert eventually(lambda: web.targets() == ["healthy"] and page(web.address) == "host", 30)
+        assert eventually(lambda: web.targets() == ["healthy"] and page(web.address) == "host")
     finally:
         web.remove()

@@ -80,15 +80,15 @@ def test_tasks_meet_by_ipv6_and_the_host_meets_those_in_public_subnets(hatoba: I
     assert (shown.get("privateIpv4Address"), shown["ipv6Address"]) == (None, only6)
     assert asks(hatoba, network.native, six) == 10
     assert asks(hatoba, network.dual, only6) == 12
-    assert eventually(lambda: page(six, port=8080), 10) == "one"
-    assert not page(only6, port=8080), "its gateway lets out only"
+    assert eventually(lambda: page(six, port=8080)) == "one"
+    assert not page(only6, port=8080, patience=1), "its gateway lets out only"
     stop(hatoba, one, two)
 
 
 def test_a_task_with_ipv6_only_is_told_about_itself(hatoba: Instance, network: Network) -> None:
     """By the metadata endpoint, at its address of IPv4 as ever."""
     where = "p=${ECS_CONTAINER_METADATA_URI_V4#http://169.254.170.2}; "
-    get = r"""printf "GET $p/task HTTP/1.0\r\n\r\n" | timeout 3 nc 169.254.170.2 80"""
+    get = r"""printf "GET $p/task HTTP/1.0\r\n\r\n" | timeout 20 nc 169.254.170.2 80"""
     told = f'{where}case "$({get})" in *IPv6Addresses*) exit 20;; *) exit 21;; esac'
     task = hatoba.wait_task(run(hatoba, "told", command=["sh", "-c", told], network=network.native), "STOPPED")
     assert task["containers"][0]["exitCode"] == 20
@@ -108,7 +108,7 @@ def test_a_dual_stack_load_balancer_carries_from_both_to_ipv6(hatoba: Instance, 
         TargetType="ip",
         IpAddressType="ipv6",
         HealthCheckIntervalSeconds=5,
-        HealthCheckTimeoutSeconds=2,
+        HealthCheckTimeoutSeconds=4,
         HealthyThresholdCount=2,
     )["TargetGroups"][0]["TargetGroupArn"]
     forward = [{"Type": "forward", "TargetGroupArn": group}]
@@ -141,12 +141,12 @@ def test_a_dual_stack_load_balancer_carries_from_both_to_ipv6(hatoba: Instance, 
         found = hatoba.interfaces(balancer)
         return [each["Association"]["PublicIp"] for each in found] + [each["Ipv6Address"] for each in found]
 
-    assert eventually(lambda: len(addresses()) == 4, 20)
+    assert eventually(lambda: len(addresses()) == 4)
     four, *_, six = addresses()
     for address in addresses():
-        assert eventually(lambda address=address: page(address, port=8080), 30) == "six", address  # type: ignore[misc]
+        assert eventually(lambda address=address: page(address, port=8080)) == "six", address  # type: ignore[misc]
     elb.set_ip_address_type(LoadBalancerArn=balancer, IpAddressType="dualstack-without-public-ipv4")
-    assert eventually(lambda: not page(four, port=8080), 20)
+    assert eventually(lambda: not page(four, port=8080, patience=1))
     assert page(six, port=8080) == "six"
     ecs.delete_service(service="six", force=True)
     elb.delete_load_balancer(LoadBalancerArn=balancer)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.real
 
 GROUP = "/ecs/found"
 SAY = r"""
-get() { printf "GET $3 HTTP/1.0\r\n\r\n" | timeout 2 nc $1 $2; }
+get() { printf "GET $3 HTTP/1.0\r\n\r\n" | timeout 20 nc $1 $2; }
 v4=${ECS_CONTAINER_METADATA_URI_V4#http://169.254.170.2}
 until get 169.254.170.2 80 $v4/task | grep -q '"KnownStatus":"RUNNING","Pull'; do sleep 0.05; done
 echo "METADATA $(get 169.254.170.2 80 $v4 | tail -n 1)"
@@ -112,7 +112,7 @@ def test_a_task_without_ipv4_finds_all_that_others_do(
         found = dict(event["message"].partition(" ")[::2] for event in events)
         return found if "THE" in found else None
 
-    said, own = eventually(all_said, 30), own_address(task)
+    said, own = eventually(all_said), own_address(task)
     assert said is not None
     assert own.startswith(places["block"])
     (network,) = json.loads(said["METADATA"])["Networks"]
@@ -128,4 +128,4 @@ def test_a_task_without_ipv4_finds_all_that_others_do(
 
 
 def test_a_public_one_is_reached_by_its_address(task: dict[str, Any]) -> None:
-    assert eventually(lambda: page(own_address(task)), 10) == "found"
+    assert eventually(lambda: page(own_address(task))) == "found"

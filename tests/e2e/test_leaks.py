@@ -5,6 +5,7 @@ And what `down` alone keeps is all that `up` needs to make everything as it was.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -36,7 +37,7 @@ def hatoba() -> Iterator[Instance]:
         yield instance
         traces = Traces(instance.folder)
         sockets = traces.shim_sockets()
-    assert traces.left() == {}
+    eventually(lambda: traces.left() == {})
     assert settings_of_the_host() == sysctls
     assert [path for path in sockets if path.exists()] == []
 
@@ -45,7 +46,7 @@ def served(hatoba: Instance) -> Web:
     web = Web(hatoba, "shop", count=2)
     web.create("v1")
     web.steady()
-    assert eventually(lambda: page(web.address), 10) == "v1"
+    assert eventually(lambda: page(web.address)) == "v1"
     return web
 
 
@@ -58,7 +59,8 @@ def kill(hatoba: Instance, *words: str) -> None:
     pids = [pid for each in words for pid in of(hatoba, each)]
     assert len(pids) >= len(words)
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_up_and_down(hatoba: Instance) -> None:
@@ -89,7 +91,7 @@ def test_a_supervisor_that_was_killed_is_followed_by_another(hatoba: Instance) -
         kill(hatoba, " up --")
         hatoba.up()
         seen = load.count
-        eventually(lambda: load.count > seen + 100, 20)
+        eventually(lambda: load.count > seen + 100)
     assert load.failures == []
     assert sorted(hatoba.client("ecs").list_tasks()["taskArns"]) == before
     assert sorted(of(hatoba, "-- httpd")) == containers
@@ -106,14 +108,14 @@ def test_up_after_down_brings_back_what_was_there(hatoba: Instance) -> None:
     tasks = set(hatoba.client("ecs").list_tasks()["taskArns"])
     traces = Traces(hatoba.folder)
     hatoba.down()
-    assert set(traces.left()) == {"data"}
+    eventually(lambda: set(traces.left()) == {"data"})
     hatoba.up()
-    web.steady(60)
-    assert eventually(lambda: page(address), 20) == "v1"
+    web.steady()
+    assert eventually(lambda: page(address)) == "v1"
     assert kept(hatoba) == before
     assert not tasks & set(hatoba.client("ecs").list_tasks()["taskArns"]), "tasks ended with `down`, and were replaced"
     for arn in tasks:
-        assert hatoba.wait_task(arn, "STOPPED", 30)["stoppedReason"]
+        assert hatoba.wait_task(arn, "STOPPED")["stoppedReason"]
 
 
 def kept(hatoba: Instance) -> dict[str, Any]:
@@ -146,7 +148,7 @@ def test_two_instances_do_not_disturb_each_other(hatoba: Instance) -> None:
         with Load(web.address, rate=100) as load:
             other.purge()
             seen = load.count
-            eventually(lambda: load.count > seen + 100, 20)
+            eventually(lambda: load.count > seen + 100)
         assert load.failures == []
-        assert traces.left() == {}
+        eventually(lambda: traces.left() == {})
     assert page(web.address) == "v1"

@@ -116,4 +116,4 @@ def test_what_a_driver_has_against_a_container_is_its_reason(
     arn = run(hatoba, log)
     stopped = hatoba.wait_task(arn, "STOPPED")
     assert stopped["containers"][0]["reason"].startswith(reason)
-    eventually(lambda: not (hatoba.folder / "node" / "output" / f"{arn.rpartition('/')[2]}-main").exists(), 20)
+    eventually(lambda: not (hatoba.folder / "node" / "output" / f"{arn.rpartition('/')[2]}-main").exists())

@@ -59,7 +59,7 @@ def lines(hatoba: Instance, family: str, arn: str) -> list[str]:
 
 def test_every_line_once_and_in_order(hatoba: Instance) -> None:
     arn = start(hatoba, "counting", "seq 1 20000; echo done >&2")
-    task = hatoba.wait_task(arn, "STOPPED", 60)
+    task = hatoba.wait_task(arn, "STOPPED")
     assert task["containers"][0]["exitCode"] == 0
     found = lines(hatoba, "counting", arn)
     assert [line for line in found if line != "done"] == [str(n) for n in range(1, 20001)]
@@ -72,7 +72,7 @@ def test_an_agent_that_is_killed_loses_and_repeats_nothing(hatoba: Instance) -> 
     for _ in range(3):
         time.sleep(0.7)
         hatoba.kill("node")
-    task = hatoba.wait_task(arn, "STOPPED", 60)
+    task = hatoba.wait_task(arn, "STOPPED")
     assert task["containers"][0]["exitCode"] == 0
     expected = [str(n) for i in range(1, 41) for n in range(i, 10001, 40)]
     assert lines(hatoba, "killed", arn) == expected
@@ -95,7 +95,7 @@ def test_the_stock_cli_follows(hatoba: Instance) -> None:
     )
     try:
         assert tail.stdout is not None
-        assert eventually(lambda: "line-" in tail.stdout.readline(), 20)
+        assert eventually(lambda: "line-" in tail.stdout.readline())
     finally:
         tail.kill()
         tail.wait()
@@ -119,7 +119,7 @@ def test_hatoba_logs_follows_a_service(hatoba: Instance) -> None:
         launchType="EC2",
         networkConfiguration=hatoba.network(),
     )
-    eventually(lambda: ecs.describe_services(services=["talker"])["services"][0]["runningCount"] == 1, 20)
+    eventually(lambda: ecs.describe_services(services=["talker"])["services"][0]["runningCount"] == 1)
     follower = subprocess.Popen(
         [HATOBA, "logs", "talker", "--follow", "--data", str(hatoba.folder)], stdout=subprocess.PIPE, text=True
     )

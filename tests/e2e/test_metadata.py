@@ -30,21 +30,21 @@ echo "SECOND $(get $fourth/task/stats)"
 env | grep -E '^(AWS|ECS)_' | sort | tr '\n' ' ' | sed 's/^/ENVIRONMENT /'; echo
 place=${AWS_ENDPOINT_URL#http://}
 reach() {
-  printf "GET /_hatoba/health HTTP/1.0\r\n\r\n" | timeout 1 nc ${place%:*} ${place#*:} | head -n 1 | grep -c "200 OK"
+  printf "GET /_hatoba/health HTTP/1.0\r\n\r\n" | timeout $1 nc ${place%:*} ${place#*:} | head -n 1 | grep -c "200 OK"
 }
 hole=$agent/fault/v1/network-blackhole-port
 what='{"Port": '${place#*:}', "Protocol": "tcp", "TrafficType": "egress"}'
-echo "REACHED $(reach)"
+echo "REACHED $(reach 20)"
 echo "START $(ask $hole/start POST "$what")"
-echo "TAKEN $(reach)"
+echo "TAKEN $(reach 1)"
 echo "STATUS $(ask $hole/status POST "$what")"
 echo "STOP $(ask $hole/stop POST "$what")"
-echo "GIVEN $(reach)"
+echo "GIVEN $(reach 20)"
 loss=$agent/fault/v1/network-packet-loss
 echo "LOSE $(ask $loss/start POST '{"LossPercent": 100, "Sources": ["0.0.0.0/0"]}')"
-echo "LOST $(reach)"
+echo "LOST $(reach 1)"
 echo "MEND $(ask $loss/stop POST "")"
-echo "MENDED $(reach)"
+echo "MENDED $(reach 20)"
 echo "LATENCY $(ask $agent/fault/v1/network-latency/status POST "")"
 echo "THE END"
 sleep 600
@@ -88,7 +88,7 @@ def said(hatoba: Instance) -> dict[str, Any]:
     ecs.register_task_definition(**definition(hatoba, hatoba.task_role("metadata")))
     network = hatoba.network()
     hatoba.kill("node")  # what tasks are told must not depend on whether their agent is the first one here
-    eventually(hatoba.health_or_none, 30)
+    eventually(hatoba.health_or_none)
     tags = [{"key": "team", "value": "blue"}]
     (task,) = ecs.run_task(taskDefinition="metadata", launchType="FARGATE", networkConfiguration=network, tags=tags)[
         "tasks"
@@ -102,7 +102,7 @@ def said(hatoba: Instance) -> dict[str, Any]:
         found = dict(event["message"].partition(" ")[::2] for event in events if " " in event["message"])
         return found if "THE" in found else None
 
-    found = eventually(all_said, 30)
+    found = eventually(all_said)
     assert found is not None
     described = hatoba.task(arn)
     ecs.stop_task(task=arn)

@@ -79,7 +79,7 @@ class Started:
             lines = self.said(container)
             return lines if any(line.startswith(word) for line in lines) else []
 
-        return eventually(there, 20)
+        return eventually(there)
 
     def bindings(self, container: str = "main") -> list[dict[str, Any]]:
         task = self.running()
@@ -114,7 +114,7 @@ def run(hatoba: Instance) -> Iterator[Any]:
 def asked(port: int, address: str = "127.0.0.1") -> str:
     """What a server at the port says; "" when there is none."""
     try:
-        with socket.create_connection((address, port), timeout=2) as opened:
+        with socket.create_connection((address, port), timeout=20) as opened:
             opened.shutdown(socket.SHUT_WR)
             return opened.makefile().readline().strip()
     except OSError:
@@ -144,11 +144,11 @@ def test_dynamic_and_static_ports_are_answered_on_the_host(hatoba: Instance, run
     assert len(set(ports)) == 4
     assert static in ports
     for port in ports:
-        assert eventually(lambda port=port: asked(port), 10) == "hello"
+        assert eventually(lambda port=port: asked(port)) == "hello"
     assert f":{ports[0]} " in hatoba.hatoba("ps")
     addresses = [str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
     for address in addresses:
-        assert eventually(lambda a=address: asked(ports[0], a), 10) == "hello"
+        assert eventually(lambda a=address: asked(ports[0], a)) == "hello"
     tasks[0].stop()
     tasks[0].stopped()
     assert asked(ports[0]) == ""
@@ -185,7 +185,7 @@ def test_on_the_hosts_network(hatoba: Instance, run: Any) -> None:
     assert lines[0] == socket.gethostname()
     assert int(lines[1]) >= len([name for _, name in socket.if_nameindex() if not name.startswith("hat")])
     assert task.bindings() == [{"bindIP": "0.0.0.0", "containerPort": port, "hostPort": port, "protocol": "tcp"}]
-    assert eventually(lambda: asked(port), 10) == "hello"
+    assert eventually(lambda: asked(port)) == "hello"
 
 
 def test_without_a_network(hatoba: Instance, run: Any) -> None:
@@ -251,18 +251,19 @@ def test_the_hosts_processes(hatoba: Instance, run: Any) -> None:
 
 @pytest.mark.parametrize(("mode", "shared"), [("task", True), (None, False), ("none", False)])
 def test_memory_is_shared(hatoba: Instance, run: Any, mode: str | None, shared: bool) -> None:
-    writes = container(hatoba, "mkdir -p /dev/shm; echo word > /dev/shm/said; echo done; sleep 60", "writes")
-    look = "for n in 1 2 3 4 5 6 7 8 9; do cat /dev/shm/said 2>/dev/null && break; sleep 0.1; done; echo done; sleep 60"
-    reads = container(hatoba, look, dependsOn=[{"containerName": "writes", "condition": "START"}])
+    both = {"mountPoints": [{"sourceVolume": "told", "containerPath": "/told"}]}
+    write = "mkdir -p /dev/shm; echo word > /dev/shm/said; touch /told/so; sleep 60"
+    look = "until [ -e /told/so ]; do sleep 0.1; done; cat /dev/shm/said 2>/dev/null; echo done; sleep 60"
+    containers = container(hatoba, write, "writes", **both), container(hatoba, look, **both)
     more = {"ipcMode": mode} if mode else {}
-    lines = run("bridge", writes, reads, **more).until("done")
+    lines = run("bridge", *containers, volumes=[{"name": "told"}], **more).until("done")
     assert lines == (["word", "done"] if shared else ["done"])
 
 
 # --- who may ask for what
 
 TELL = r"""
-get() { printf "GET $1 HTTP/1.0\r\n\r\n" | nc -w 5 169.254.170.2 80 | tail -n 1; echo; }
+get() { printf "GET $1 HTTP/1.0\r\n\r\n" | nc -w 20 169.254.170.2 80 | tail -n 1; echo; }
 path=${ECS_CONTAINER_METADATA_URI_V4#http://169.254.170.2}
 echo "PATH $path"
 echo "ROLE $AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
@@ -320,7 +321,7 @@ def test_a_task_on_the_bridge_reaches_nothing_of_the_hosts_but_the_endpoint(hato
     pool = ip_network((hatoba.folder / "control" / "pool").read_text().strip())
     addresses = [str(pool[1]), "172.17.0.1", socket.gethostbyname(socket.gethostname())]
     tries = " ".join(f"{address}:{port}" for address in addresses for port in sorted(ports))
-    ask = "(nc -w 2 ${at%:*} ${at#*:} </dev/null >/dev/null 2>&1 && echo reached $at) &"
+    ask = "(nc -w 4 ${at%:*} ${at#*:} </dev/null >/dev/null 2>&1 && echo reached $at) &"
     script = f"for at in {tries}; do {ask} done; wait; echo done; sleep 60"
     assert sorted(run("bridge", container(hatoba, script)).until("done")) == [
         "done",
@@ -335,4 +336,4 @@ def test_nothing_of_these_is_left(hatoba: Instance) -> None:
         lines = Traces(hatoba.folder).processes().values()
         return [line for line in lines if line.startswith("/pause")]
 
-    eventually(lambda: not left(), 10)
+    eventually(lambda: not left())

@@ -16,7 +16,7 @@ from tools.traces import Traces
 pytestmark = pytest.mark.real
 
 ASKS = r"""
-get() { printf "GET $1 HTTP/1.0\r\n\r\n" | nc -w 2 169.254.170.2 80 | tail -n 1; }
+get() { printf "GET $1 HTTP/1.0\r\n\r\n" | nc -w 20 169.254.170.2 80 | tail -n 1; }
 path=${ECS_CONTAINER_METADATA_URI_V4#http://169.254.170.2}
 while :; do get $path/task | grep -q TaskARN && echo known; sleep 0.5; done
 """
@@ -30,7 +30,7 @@ def own() -> Iterator[Instance]:
         traces = Traces(instance.folder)
         yield instance
     # The first of processes that are shared is gone once somebody has noted the end of all the others.
-    eventually(lambda: traces.left() == {}, 10)
+    eventually(lambda: traces.left() == {})
 
 
 def web(hatoba: Instance, said: str, static: int) -> Started:
@@ -41,7 +41,7 @@ def web(hatoba: Instance, said: str, static: int) -> Started:
 
 def answers(*ports: int) -> set[str]:
     """The servers take one caller at a time, and are away for a moment after each."""
-    return {eventually(lambda port=port: asked(port), 10) for port in ports}
+    return {eventually(lambda port=port: asked(port)) for port in ports}
 
 
 def knows(task: Started, name: str) -> int:
@@ -54,13 +54,13 @@ def test_what_runs_runs_on_and_is_known_again(own: Instance) -> None:
     dynamic = task.bindings()[0]["hostPort"]
     on_host.running()
     for each in (task, on_host):
-        eventually(lambda each=each: knows(each, "asks"), 20)
+        eventually(lambda each=each: knows(each, "asks"))
     own.kill("node")
     assert answers(static, dynamic) == {"hello"}, "nobody of ours looks after it"
-    eventually(own.health_or_none, 30)
+    eventually(own.health_or_none)
     before = [knows(each, "asks") for each in (task, on_host)]
     for each, count in zip((task, on_host), before, strict=True):
-        eventually(lambda each=each, count=count: knows(each, "asks") > count + 2, 20)
+        eventually(lambda each=each, count=count: knows(each, "asks") > count + 2)
     assert answers(static, dynamic) == {"hello"}
     assert task.bindings()[0]["hostPort"] == dynamic
     again = own.client("ecs").run_task(taskDefinition=task.running()["taskDefinitionArn"], launchType="EC2")
@@ -97,8 +97,8 @@ def test_two_instances_have_a_bridge_each(own: Instance) -> None:
         assert ports[0] != ports[1]
         assert [answers(port) for port in ports] == [{"one"}, {"two"}]
         for task in (*tasks, *on_host):
-            eventually(lambda task=task: knows(task, "asks"), 20)
+            eventually(lambda task=task: knows(task, "asks"))
         other.purge()
         assert (answers(ports[0]), asked(ports[1])) == ({"one"}, "")
         before = knows(on_host[0], "asks")
-        eventually(lambda: knows(on_host[0], "asks") > before + 1, 20)
+        eventually(lambda: knows(on_host[0], "asks") > before + 1)

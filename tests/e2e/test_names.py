@@ -48,12 +48,12 @@ def output(hatoba: Instance, name: str, script: str) -> dict[str, str]:
     )
     answer = ecs.run_task(taskDefinition=name, launchType="FARGATE", networkConfiguration=hatoba.network())
     assert answer["failures"] == []
-    hatoba.wait_task(answer["tasks"][0]["taskArn"], "STOPPED", 60)
+    hatoba.wait_task(answer["tasks"][0]["taskArn"], "STOPPED")
 
     def lines() -> list[str]:
         return [event["message"] for event in logs.filter_log_events(logGroupName=group)["events"]]
 
-    eventually(lambda: any(line.startswith("end") for line in lines()), 20)
+    eventually(lambda: any(line.startswith("end") for line in lines()))
     return dict(line.partition(" ")[::2] for line in lines())
 
 

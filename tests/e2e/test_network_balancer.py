@@ -28,7 +28,7 @@ class Static(Flows):
 
 @pytest.fixture(scope="module")
 def flows(hatoba: Instance) -> Iterator[Static]:
-    flows = Static(hatoba, "flows", delay=2)
+    flows = Static(hatoba, "flows", delay=5)  # as long they are to be seen draining
     flows.create("v1")
     flows.steady()
     yield flows
@@ -38,7 +38,7 @@ def flows(hatoba: Instance) -> Iterator[Static]:
 def test_every_static_address_serves(flows: Static) -> None:
     assert flows.targets() == ["healthy", "healthy"]
     for address in flows.addresses:
-        assert eventually(lambda address=address: page(address), 10) == "v1"  # type: ignore[misc]
+        assert eventually(lambda address=address: page(address)) == "v1"  # type: ignore[misc]
     (balancer,) = flows.hatoba.client("elbv2").describe_load_balancers(Names=["flows"])["LoadBalancers"]
     told = [a["IpAddress"] for zone in balancer["AvailabilityZones"] for a in zone["LoadBalancerAddresses"]]
     assert sorted(told) == sorted(flows.addresses)
@@ -47,15 +47,15 @@ def test_every_static_address_serves(flows: Static) -> None:
 def test_a_new_version_costs_no_connection(flows: Static) -> None:
     definition = flows.define("v2")
     with Load(flows.addresses[0], rate=100) as load:
-        eventually(lambda: load.count > 50, 10)
+        eventually(lambda: load.count > 50)
         flows.update(definition)
         flows.steady()
         before = load.count
-        eventually(lambda: load.count > before + 50, 10)
+        eventually(lambda: load.count > before + 50)
     assert load.failures == []
     assert b"v1\n" in load.answers
     assert b"v2\n" in load.answers
-    assert flows.targets() == ["healthy", "healthy"], "the old ones have been drained, and are forgotten"
+    eventually(lambda: flows.targets() == ["healthy", "healthy"])  # the old ones have been drained, and are forgotten
 
 
 def test_a_target_that_leaves_is_draining_first(flows: Static) -> None:
@@ -66,8 +66,8 @@ def test_a_target_that_leaves_is_draining_first(flows: Static) -> None:
         return wanted in seen
 
     ecs.update_service(service=flows.name, desiredCount=1)
-    eventually(lambda: told("draining"), 20, 0.02)
-    eventually(lambda: flows.targets() == ["healthy"], 20)
+    eventually(lambda: told("draining"), pause=0.02)
+    eventually(lambda: flows.targets() == ["healthy"])
     assert {page(address) for address in flows.addresses} == {"v2"}
 
 
@@ -80,5 +80,5 @@ def test_a_task_that_stops_serving_is_replaced(flows: Static) -> None:
         arns: list[Any] = ecs.list_tasks(serviceName=flows.name, desiredStatus="RUNNING")["taskArns"]
         return arns if arn not in arns and flows.targets() == ["healthy"] else []
 
-    assert len(eventually(replaced, 30)) == 1
-    assert eventually(lambda: page(flows.addresses[0]), 10) == "v2"
+    assert len(eventually(replaced)) == 1
+    assert eventually(lambda: page(flows.addresses[0])) == "v2"

@@ -66,9 +66,9 @@ def within(hatoba: Instance, task: dict[str, Any]) -> tuple[Path, str]:
     return netns / details["networkInterfaceId"], details["privateIPv4Address"]
 
 
-def asked(address: str) -> str:
+def asked(address: str, patience: float = 5.0) -> str:
     """Whom the task saw, "" where nobody answers."""
-    return page(address, "/cgi-bin/who").strip("[]").removeprefix("::ffff:")
+    return page(address, "/cgi-bin/who", patience=patience).strip("[]").removeprefix("::ffff:")
 
 
 def told(address: str) -> str:
@@ -138,22 +138,22 @@ def test_the_task_sees_who_asks_and_its_group_decides(names: Names) -> None:
         ec2.authorize_security_group_ingress(GroupId=names.group, IpPermissions=wanted)
 
     with answering(namespace):
-        host = eventually(lambda: asked(names.address), 20)
+        host = eventually(lambda: asked(names.address))
         assert host.startswith("100."), "the host's end of its way into the VPC"
-        assert eventually(lambda: told(names.address), 10) == host
+        assert eventually(lambda: told(names.address)) == host
         for ask in (asked, told):
-            assert eventually(lambda ask=ask: inside(beside, lambda: ask(names.private)), 10) == own  # type: ignore[misc]
+            assert eventually(lambda ask=ask: inside(beside, lambda: ask(names.private))) == own  # type: ignore[misc]
         # The client next door, and the load balancer itself, which checks; nobody else.
         lets("", f"{own}/32", f"{names.private}/32")
-        eventually(lambda: not asked(names.address) and not told(names.address), 10)
+        eventually(lambda: not asked(names.address, 1) and not told(names.address))
         for ask in (asked, told):
-            assert inside(beside, lambda ask=ask: ask(names.private)) == own  # type: ignore[misc]
+            assert eventually(lambda ask=ask: inside(beside, lambda: ask(names.private))) == own  # type: ignore[misc]
         # Whoever comes by the load balancer, whose group is named.
         lets(names.front)
         for ask in (asked, told):
-            assert eventually(lambda ask=ask: ask(names.address), 10) == host  # type: ignore[misc]
-        assert not inside(beside, lambda: asked(target)), "it would be asked directly"
-        assert names.targets() == ["healthy"]
+            assert eventually(lambda ask=ask: ask(names.address)) == host  # type: ignore[misc]
+        assert not inside(beside, lambda: asked(target, 1)), "it would be asked directly"
+        eventually(lambda: names.targets() == ["healthy"])
     hatoba.client("ecs").stop_task(task=client)
 
 
@@ -179,11 +179,11 @@ def test_an_application_load_balancer_behind_it_sees_them_too(hatoba: Instance) 
     forward = [{"Type": "forward", "TargetGroupArn": group}]
     elb.create_listener(LoadBalancerArn=outer["LoadBalancerArn"], Protocol="TCP", Port=80, DefaultActions=forward)
     elb.register_targets(TargetGroupArn=group, Targets=[{"Id": inner}])
-    address = eventually(lambda: addresses(hatoba, outer["LoadBalancerArn"])[1], 20)
-    assert eventually(lambda: asked(address), 30) == "the host"
+    address = eventually(lambda: addresses(hatoba, outer["LoadBalancerArn"])[1])
+    assert eventually(lambda: asked(address)) == "the host"
     elb.delete_load_balancer(LoadBalancerArn=outer["LoadBalancerArn"])
     elb.deregister_targets(TargetGroupArn=group, Targets=[{"Id": inner}])
-    eventually(lambda: deleted(elb, inner), 20)
+    eventually(lambda: deleted(elb, inner))
     elb.delete_target_group(TargetGroupArn=group)
 
 

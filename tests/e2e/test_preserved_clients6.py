@@ -134,37 +134,36 @@ def test_the_task_sees_clients_of_ipv6_and_answers_those_of_ipv4(hatoba: Instanc
     native = {"awsvpcConfiguration": {"subnets": [network.only6], "securityGroups": [behind]}}
     target, client = serve(hatoba, "target6", native), serve(hatoba, "client6", network.native)
     elb.register_targets(TargetGroupArn=group, Targets=[{"Id": attached(target)["ipv6Address"]}])
-    eventually(lambda: hatoba.interfaces(balancer), 20)
+    eventually(lambda: hatoba.interfaces(balancer))
     eventually(
         lambda: (
             elb.describe_load_balancers(LoadBalancerArns=[balancer])["LoadBalancers"][0]["State"]["Code"] == "active"
         ),
-        30,
     )
     (interface,) = hatoba.interfaces(balancer)
     four, six = interface["Association"]["PublicIp"], interface["Ipv6Address"]
     (prefix,) = (each["Ipv6Prefix"] for each in interface["Ipv6Prefixes"])
     with telling(namespace(hatoba, target)):
-        host = eventually(lambda: tcp(six), 30)
+        host = eventually(lambda: tcp(six))
         assert host not in ("", six), "the host's own"
-        assert eventually(lambda: udp(six), 10) == host
+        assert eventually(lambda: udp(six)) == host
         beside, own = namespace(hatoba, client), attached(client)["ipv6Address"]
         for ask in (tcp, udp):
-            assert eventually(lambda ask=ask: inside(beside, lambda: ask(six)), 10) == own  # type: ignore[misc]
+            assert eventually(lambda ask=ask: inside(beside, lambda: ask(six))) == own  # type: ignore[misc]
             assert not inside(beside, lambda ask=ask: ask(attached(target)["ipv6Address"])), "by itself it may not"  # type: ignore[misc]
-        assert eventually(lambda: tcp(four), 10) == six
-        assert IPv6Address(eventually(lambda: udp(four), 10)) in IPv6Network(prefix)
+        assert eventually(lambda: tcp(four)) == six
+        assert IPv6Address(eventually(lambda: udp(four))) in IPv6Network(prefix)
         (health,) = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
         assert health["TargetHealth"]["State"] == "healthy"
         # Through its internet gateway it is not to be reached any more, by IPv6; from inside it is.
         deny = "ipv6.deny_all_igw_traffic"
         for value, reached in (("true", False), ("false", True)):
             elb.modify_load_balancer_attributes(LoadBalancerArn=balancer, Attributes=[{"Key": deny, "Value": value}])
-            eventually(lambda reached=reached: bool(tcp(six)) == reached, 20)  # type: ignore[misc]
+            eventually(lambda reached=reached: bool(tcp(six)) == reached)  # type: ignore[misc]
             assert inside(beside, lambda: tcp(six)) == own
         # Another agent finds all as it was.
         hatoba.kill("node")
         for ask in (tcp, udp):
-            assert eventually(lambda ask=ask: ask(six), 20) == host  # type: ignore[misc]
+            assert eventually(lambda ask=ask: ask(six)) == host  # type: ignore[misc]
     stop(hatoba, target, client)
     elb.delete_load_balancer(LoadBalancerArn=balancer)

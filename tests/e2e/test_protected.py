@@ -57,7 +57,7 @@ def test_a_task_protects_itself(hatoba: Instance) -> None:
         launchType="FARGATE",
         networkConfiguration=hatoba.network(),
     )
-    (busy,) = eventually(lambda: ecs.list_tasks(serviceName="busy")["taskArns"], 10)
+    (busy,) = eventually(lambda: ecs.list_tasks(serviceName="busy")["taskArns"])
     stream = f"t/main/{busy.rpartition('/')[2]}"
 
     def said() -> dict[str, str] | None:
@@ -68,7 +68,7 @@ def test_a_task_protects_itself(hatoba: Instance) -> None:
         words = dict(event["message"].partition(" ")[::2] for event in found)
         return words if "BAD" in words else None
 
-    words = eventually(said, 20)
+    words = eventually(said)
     assert words is not None
     told = json.loads(words["PUT"])["protection"]
     assert (told["TaskArn"], told["ProtectionEnabled"]) == (busy, True)
@@ -78,12 +78,12 @@ def test_a_task_protects_itself(hatoba: Instance) -> None:
     assert known["expirationDate"].strftime("%Y-%m-%dT%H:%M:%SZ") == told["ExpirationDate"]
 
     ecs.update_service(service="busy", taskDefinition="idle")  # a deployment, and then scaling in
-    eventually(lambda: len(ecs.list_tasks(serviceName="busy")["taskArns"]) == 2, 20)
+    eventually(lambda: len(ecs.list_tasks(serviceName="busy")["taskArns"]) == 2)
     ecs.update_service(service="busy", desiredCount=0)
-    eventually(lambda: ecs.list_tasks(serviceName="busy")["taskArns"] == [busy], 20)
-    events = ecs.describe_services(services=["busy"])["services"][0]["events"]
-    assert any("The number of protected tasks are more than the desired count" in e["message"] for e in events)
+    eventually(lambda: ecs.list_tasks(serviceName="busy")["taskArns"] == [busy])
+    more = "The number of protected tasks are more than the desired count"
+    eventually(lambda: more in str(ecs.describe_services(services=["busy"])["services"][0]["events"]))
     assert hatoba.task(busy)["lastStatus"] == "RUNNING"
     ecs.update_task_protection(cluster="default", tasks=[busy], protectionEnabled=False)
-    eventually(lambda: not ecs.list_tasks(serviceName="busy")["taskArns"], 20)
+    eventually(lambda: not ecs.list_tasks(serviceName="busy")["taskArns"])
     ecs.delete_service(service="busy")

@@ -39,11 +39,11 @@ def test_a_machine_that_joins_gets_its_share_without_a_failed_request() -> None:
         assert list(where(ecs).values()) == [4]
         with ExitStack() as until_the_load_is_over, Load(web.address, rate=200) as load:
             until_the_load_is_over.enter_context(Machine(hatoba, cables, 2))
-            eventually(lambda: sorted(where(ecs).values()) == [2, 2], 60, 0.2)
-            eventually(lambda: "is AZ balanced" in told(web), 30, 0.2)
+            eventually(lambda: sorted(where(ecs).values()) == [2, 2], pause=0.2)
+            eventually(lambda: "is AZ balanced" in told(web), pause=0.2)
             web.steady()
             seen = load.count
-            eventually(lambda: load.count > seen + 100, 10)
+            eventually(lambda: load.count > seen + 100)
         assert load.failures == []
         assert "is not AZ balanced with 4 tasks in" in told(web)
 

@@ -41,7 +41,7 @@ def test_reset_and_again(open_to_all: Instance) -> None:
         web.create(version)
         web.steady()
         address = web.address
-        assert eventually(lambda address=address: page(address), 10) == version
+        assert eventually(lambda address=address: page(address)) == version
         assert reset(hatoba) == 200
         ecs, ec2 = hatoba.client("ecs"), hatoba.client("ec2")
         assert hatoba.client("elbv2").describe_load_balancers()["LoadBalancers"] == []
@@ -52,7 +52,7 @@ def test_reset_and_again(open_to_all: Instance) -> None:
         assert ec2.describe_network_interfaces()["NetworkInterfaces"] == []
         assert page(address) == ""
         assert not [line for line in traces.processes().values() if "httpd" in line]
-        eventually(lambda: all(traces.counts()[name] == fresh[name] for name in OF_TASKS), 30)
+        eventually(lambda: all(traces.counts()[name] == fresh[name] for name in OF_TASKS))
 
 
 def test_a_page_of_somebody_else_cannot_ask_for_it(open_to_all: Instance) -> None:

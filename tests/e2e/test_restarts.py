@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.real, pytest.mark.slow]  # a process has to have run f
 WORK = r"""
 get() { printf "GET $1 HTTP/1.0\r\n\r\n" | nc 169.254.170.2 80 | tail -n 1; echo; }
 echo run >> /tmp/runs
-[ $(wc -l < /tmp/runs) = 1 ] && { sleep 61; exit 7; }
+[ $(wc -l < /tmp/runs) = 1 ] && { sleep 65; exit 7; }
 echo "RUNS $(wc -l < /tmp/runs)"
 path=${ECS_CONTAINER_METADATA_URI_V4#http://169.254.170.2}
 until get $path | tee /tmp/said | grep -q '"RestartCount":1'; do sleep 0.1; done
@@ -58,7 +58,7 @@ def test_a_process_is_started_again_once_it_ran_for_a_minute(hatoba: Instance) -
         words = dict(event["message"].partition(" ")[::2] for event in found)
         return words if "METADATA" in words else None
 
-    words = eventually(said, 20)
+    words = eventually(said)
     assert words is not None
     assert words["RUNS"] == "2"  # what the first run wrote is still there
     assert json.loads(words["METADATA"])["KnownStatus"] == "RUNNING"

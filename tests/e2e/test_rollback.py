@@ -46,18 +46,19 @@ def running(web: Web) -> list[str]:
 
 @pytest.mark.parametrize(("version", "command"), [("crashes", CRASHES), ("unhealthy", SERVES_NOTHING)])
 def test_a_version_that_does_not_work_is_rolled_back(web: Web, version: str, command: list[str]) -> None:
-    ecs, before = web.hatoba.client("ecs"), running(web)
+    ecs, before, last = web.hatoba.client("ecs"), running(web), newest(web)["serviceDeploymentArn"]
     definition = web.define(version, command=command)
     with Load(web.address, rate=200) as load:
-        eventually(lambda: load.count > 100, 10)
+        eventually(lambda: load.count > 100)
         ecs.update_service(service=web.name, taskDefinition=definition, deploymentConfiguration=BREAKER)
+        eventually(lambda: newest(web)["serviceDeploymentArn"] != last)
         eventually(lambda: newest(web)["status"] == "ROLLBACK_SUCCESSFUL", 90, 0.2)
         web.steady()
         seen = load.count
-        eventually(lambda: load.count > seen + 100, 10)
+        eventually(lambda: load.count > seen + 100)
     assert load.failures == []
     assert set(load.answers) == {b"v1\n"}
-    assert running(web) == before
+    eventually(lambda: running(web) == before)
     found = newest(web)
     assert found["statusReason"] == found["rollback"]["reason"]
     assert (found["deploymentCircuitBreaker"]["status"], found["deploymentCircuitBreaker"]["threshold"]) == (
@@ -81,7 +82,7 @@ def test_a_tag_that_moved_changes_nothing_until_the_next_deployment(web: Web) ->
     assert moved == found["containerImages"][0]["image"]
     first, *_ = running(web)
     ecs.stop_task(task=first)
-    eventually(lambda: first not in running(web) and web.describe()["runningCount"] == 2, 30)
+    eventually(lambda: first not in running(web) and web.describe()["runningCount"] == 2)
     web.steady()
     tasks = ecs.describe_tasks(tasks=running(web))["tasks"]
     assert {task["containers"][0]["imageDigest"] for task in tasks} == {digest}
@@ -92,8 +93,8 @@ def test_a_deployment_is_stopped_on_the_way_and_taken_back(web: Web) -> None:
     definition = web.define("v3", command=SERVES_NOTHING)
     with Load(web.address, rate=200) as load:
         web.update(definition)
-        eventually(lambda: web.describe()["deployments"][0]["runningCount"] > 0, 30)
+        eventually(lambda: web.describe()["deployments"][0]["runningCount"] > 0)
         ecs.stop_service_deployment(serviceDeploymentArn=newest(web)["serviceDeploymentArn"], stopType="ROLLBACK")
-        eventually(lambda: newest(web)["status"] == "ROLLBACK_SUCCESSFUL", 60, 0.2)
+        eventually(lambda: newest(web)["status"] == "ROLLBACK_SUCCESSFUL", pause=0.2)
     assert load.failures == []
-    assert running(web) == before
+    eventually(lambda: running(web) == before)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.real
 
 PASSWORD = "hunter2-correct-horse-battery-staple"
 ASK = r"""
-get() { printf "GET $2 HTTP/1.0\r\n\r\n" | timeout 2 nc $1 80 | tail -n 1 | tr '\n' ' '; }
+get() { printf "GET $2 HTTP/1.0\r\n\r\n" | timeout 20 nc $1 80 | tail -n 1 | tr '\n' ' '; }
 tries() { echo hello | timeout 2 nc $1 $2 2>&1 | tr '\n' ' '; }
 """
 
@@ -81,7 +81,7 @@ def said(hatoba: Instance, arn: str, last: str) -> dict[str, str]:
         lines = dict(event["message"].partition(" ")[::2] for event in events)
         return lines if last in lines else None
 
-    answer = eventually(found, 40)
+    answer = eventually(found)
     assert answer is not None
     return answer
 
@@ -222,10 +222,9 @@ def secrets(hatoba: Instance, owner: dict[str, str]) -> dict[str, str]:
 
 
 def test_no_secret_in_the_journals_nor_in_the_logs(hatoba: Instance, secrets: dict[str, str]) -> None:
+    paths = (Path(where, name) for where, _, names in os.walk(hatoba.folder) for name in names)
     files = [
-        path
-        for path in hatoba.folder.rglob("*")
-        if path.is_file() and path.name != "credentials" and "containerd/root" not in str(path)
+        path for path in paths if path.is_file() and path.name != "credentials" and "containerd/root" not in str(path)
     ]
     assert {"journal.db", "journal.db-wal", "state.db", "control.log", "node.log", "audit.log"} <= {
         path.name for path in files
@@ -235,7 +234,10 @@ def test_no_secret_in_the_journals_nor_in_the_logs(hatoba: Instance, secrets: di
     for path in files:
         if path.is_relative_to(shipped) or "output" in path.parts:
             continue
-        data, name = written(path), str(path.relative_to(hatoba.folder))
+        try:
+            data, name = written(path), str(path.relative_to(hatoba.folder))
+        except FileNotFoundError:  # it went away meanwhile
+            continue
         found += [(what, name) for what, secret in secrets.items() if any(form in data for form in forms(secret))]
     assert found == []
 

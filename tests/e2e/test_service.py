@@ -23,7 +23,7 @@ def web(hatoba: Instance) -> Iterator[Web]:
 
 
 def test_it_serves(web: Web) -> None:
-    assert eventually(lambda: page(web.address), 10) == "v1"
+    assert eventually(lambda: page(web.address)) == "v1"
     health = web.hatoba.client("elbv2").describe_target_health(TargetGroupArn=web.target_group)
     assert [t["TargetHealth"]["State"] for t in health["TargetHealthDescriptions"]] == ["healthy", "healthy"]
     assert any("has reached a steady state." in event["message"] for event in web.describe()["events"])
@@ -32,11 +32,11 @@ def test_it_serves(web: Web) -> None:
 def test_a_new_version_costs_no_request(web: Web) -> None:
     address, definition = web.address, web.define("v2")
     with Load(address, rate=200) as load:
-        eventually(lambda: load.count > 100, 10)
+        eventually(lambda: load.count > 100)
         web.update(definition)
         web.steady()
         before = load.count
-        eventually(lambda: load.count > before + 200, 10)
+        eventually(lambda: load.count > before + 200)
     assert load.failures == []
     assert page(address) == "v2"
     assert b"v1\n" in load.answers
@@ -52,7 +52,7 @@ def test_a_task_that_dies_is_replaced(web: Web) -> None:
         service = web.describe()
         return service["runningCount"] == 2 and arns[0] not in ecs.list_tasks(serviceName="shop")["taskArns"]
 
-    eventually(replaced, 30)
+    eventually(replaced)
     web.steady()
 
 
@@ -61,7 +61,7 @@ def test_scaling_out_and_in(web: Web) -> None:
     with Load(web.address, rate=100) as load:
         for count in (4, 1, 2):
             ecs.update_service(service="shop", desiredCount=count)
-            eventually(lambda count=count: web.describe()["runningCount"] == count, 40)
+            eventually(lambda count=count: web.describe()["runningCount"] == count)
         web.steady()
     assert load.failures == []
 
@@ -77,9 +77,9 @@ def test_everything_is_as_it_was_after_a_restart(web: Web) -> None:
     with Load(web.address, rate=100) as load:
         web.hatoba.kill("control")
         web.hatoba.kill("node")
-        eventually(lambda: web.hatoba.health_or_none(), 20)
-        eventually(lambda: web.describe()["runningCount"] == 2, 20)
+        eventually(lambda: web.hatoba.health_or_none())
+        eventually(lambda: web.describe()["runningCount"] == 2)
         seen = load.count
-        eventually(lambda: load.count > seen + 100, 10)
+        eventually(lambda: load.count > seen + 100)
     assert load.failures == []
     assert sorted(ecs.list_tasks(serviceName="shop")["taskArns"]) == before

@@ -119,7 +119,7 @@ class Site:
         self.proxy = Path(f"/run/hatoba/{self.hatoba.name}/proxy/{vpc}")
         target = elb.create_target_group(
             Name="shop", Protocol="HTTP", Port=8080, VpcId=vpc, TargetType="ip", HealthCheckIntervalSeconds=5,
-            HealthCheckTimeoutSeconds=2,
+            HealthCheckTimeoutSeconds=4,
             HealthyThresholdCount=2,
         )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
         elb.register_targets(TargetGroupArn=target, Targets=[{"Id": self.address}])
@@ -196,14 +196,14 @@ def commands() -> Iterator[str]:
 
 def test_users_sign_in_whatever_is_killed(site: Site) -> None:
     hatoba, alice = site.hatoba, site.browser()
-    assert eventually(lambda: site.user(alice) == "alice", 30)
+    assert eventually(lambda: site.user(alice) == "alice")
     page = site.get(alice, "/cart?x=1")
     assert page.status == 200
     told = json.loads(page.body)
     header = json.loads(base64.urlsafe_b64decode(told["x-amzn-oidc-data"].split(".")[0]))
     assert (header["signer"], header["client"]) == (site.balancer, "shop")
     key = f"http://127.0.0.1:{hatoba.port}/_hatoba/elb-public-keys/us-east-1/{header['kid']}"
-    with urllib.request.urlopen(key, timeout=5) as answer:
+    with urllib.request.urlopen(key, timeout=20) as answer:
         assert answer.read().startswith(b"-----BEGIN PUBLIC KEY-----")
 
     # Neither control plane nor agent is asked: who has signed in goes on, and others sign in.
@@ -211,13 +211,13 @@ def test_users_sign_in_whatever_is_killed(site: Site) -> None:
         hatoba.kill(process)
     assert site.user(alice) == "alice"
     assert site.user(site.browser()) == "alice"
-    eventually(hatoba.health_or_none, 30)
+    eventually(hatoba.health_or_none)
 
     # The service itself: the next one is there in a moment.
     before = site.service
     os.kill(before, signal.SIGKILL)
     assert site.user(alice) == "alice"
-    assert eventually(lambda: site.service != before, 20)
+    assert eventually(lambda: site.service != before)
     assert site.user(site.browser()) == "alice"
 
     # Neither the client's secret nor the load balancer's key is on a disk in clear: journals, memory, audit.
@@ -232,5 +232,5 @@ def test_users_sign_in_whatever_is_killed(site: Site) -> None:
     ec2.revoke_security_group_egress(GroupId=site.group, IpPermissions=group["IpPermissionsEgress"])
     only = {"IpProtocol": "tcp", "FromPort": 8080, "ToPort": 8080, "IpRanges": [{"CidrIp": "172.31.0.0/16"}]}
     ec2.authorize_security_group_egress(GroupId=site.group, IpPermissions=[only])
-    assert eventually(lambda: site.user(site.browser()) == "500", 20)
+    assert eventually(lambda: site.user(site.browser()) == "500")
     assert site.user(alice) == "alice", "who has signed in needs no provider"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import urllib.request
 from typing import Any
 
@@ -52,12 +51,12 @@ def test_serves_under_its_public_address(hatoba: Instance) -> None:
 
     def page() -> bytes | None:
         try:
-            with urllib.request.urlopen(f"http://{interface['Association']['PublicIp']}:8080/", timeout=2) as answer:
+            with urllib.request.urlopen(f"http://{interface['Association']['PublicIp']}:8080/", timeout=5) as answer:
                 return bytes(answer.read())
         except OSError:
             return None
 
-    assert eventually(page, 10) == b"hello\n"
+    assert eventually(page) == b"hello\n"
     hatoba.client("ecs").stop_task(task=arn, reason="enough")
     stopped = hatoba.wait_task(arn, "STOPPED")
     assert stopped["stoppedReason"] == "enough"
@@ -96,8 +95,8 @@ def test_stop_is_a_signal_then_a_kill(hatoba: Instance) -> None:
         linuxParameters={"initProcessEnabled": False},
     )
     hatoba.wait_task(stubborn, "RUNNING")
-    began = time.monotonic()
     hatoba.client("ecs").stop_task(task=stubborn)
     task = hatoba.wait_task(stubborn, "STOPPED")
     assert task["containers"][0]["exitCode"] == 137
-    assert 1.5 < time.monotonic() - began < 10
+    took = (task["executionStoppedAt"] - task["stoppingAt"]).total_seconds()
+    assert 1.9 < took < 28, "after its own patience, not after everybody's, which is 30 s"

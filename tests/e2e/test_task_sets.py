@@ -59,7 +59,7 @@ def task_set(web: Web, definition: str, target_group: str) -> str:
         scale={"value": 100, "unit": "PERCENT"},
     )
     name: str = made["taskSet"]["id"]
-    eventually(lambda: described(web, name)["stabilityStatus"] == "STEADY_STATE", 40)
+    eventually(lambda: described(web, name)["stabilityStatus"] == "STEADY_STATE")
     return name
 
 
@@ -75,21 +75,21 @@ def test_the_primary_is_switched_without_a_failed_request(web: Web, green: str) 
     ecs.update_service_primary_task_set(**of, primaryTaskSet=old)
     definition = web.define("v2")
     with Load(web.address, rate=200) as load:
-        eventually(lambda: load.count > 100, 10)
+        eventually(lambda: load.count > 100)
         new = task_set(web, definition, green)
         assert set(load.answers) == {b"v1\n"}
         assert web.describe()["runningCount"] == 4
         for weight in (50, 100):
             share(web, {web.target_group: 100 - weight, green: weight})
             seen = load.count
-            eventually(lambda seen=seen: load.count > seen + 100, 10)
+            eventually(lambda seen=seen: load.count > seen + 100)
         ecs.update_service_primary_task_set(**of, primaryTaskSet=new)
         ecs.update_task_set(**of, taskSet=old, scale={"value": 0, "unit": "PERCENT"})
-        eventually(lambda: described(web, old)["runningCount"] == 0, 30)
+        eventually(lambda: described(web, old)["runningCount"] == 0)
         ecs.delete_task_set(**of, taskSet=old)
-        eventually(lambda: described(web, old)["status"] == "gone", 30)
+        eventually(lambda: described(web, old)["status"] == "gone")
         seen = load.count
-        eventually(lambda: load.count > seen + 100, 10)
+        eventually(lambda: load.count > seen + 100)
     assert load.failures == []
     assert set(load.answers) == {b"v1\n", b"v2\n"}
     shown = web.describe()

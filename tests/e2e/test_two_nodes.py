@@ -105,7 +105,7 @@ def test_a_service_leaves_a_node_that_is_drained(two_nodes: Instance) -> None:
         tasks = ecs.describe_tasks(tasks=arns)["tasks"] if arns else []
         return sorted(task["containerInstanceArn"] for task in tasks if task["lastStatus"] == "RUNNING")
 
-    eventually(lambda: len(where()) == 3, 30)
+    eventually(lambda: len(where()) == 3)
     (full,) = set(where())  # packed onto one of them
     (empty,) = {first, second} - {full}
     found = ecs.list_container_instances(filter="runningTasksCount == 3")["containerInstanceArns"]
@@ -117,9 +117,9 @@ def test_a_service_leaves_a_node_that_is_drained(two_nodes: Instance) -> None:
         schedulingStrategy="DAEMON",
         networkConfiguration=hatoba.network(groups=[]),
     )
-    eventually(lambda: where("everywhere") == sorted([first, second]), 30)
+    eventually(lambda: where("everywhere") == sorted([first, second]))
     ecs.update_container_instances_state(containerInstances=[full], status="DRAINING")
-    eventually(lambda: where() == [empty] * 3 and not _busy(ecs, full), 30)
+    eventually(lambda: where() == [empty] * 3 and not _busy(ecs, full))
     refused = ecs.start_task(
         taskDefinition="steady", containerInstances=[full], networkConfiguration=hatoba.network(groups=[])
     )
@@ -127,7 +127,7 @@ def test_a_service_leaves_a_node_that_is_drained(two_nodes: Instance) -> None:
     assert where("everywhere") == [empty]
     ecs.delete_service(service="everywhere")
     ecs.delete_service(service="steady", force=True)
-    eventually(lambda: not _busy(ecs, empty), 30)
+    eventually(lambda: not _busy(ecs, empty))
 
 
 def _busy(ecs: Any, arn: str) -> bool:

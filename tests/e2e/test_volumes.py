@@ -60,7 +60,7 @@ def said(hatoba: Instance, arn: str, container: str) -> list[str]:
         found = [event["message"] for event in events]
         return found if found and found[-1] == "END" else None
 
-    return eventually(lines, 20) or []
+    return eventually(lines) or []
 
 
 def test_fargate_storage_is_shared_filled_and_limited(hatoba: Instance) -> None:

@@ -37,28 +37,28 @@ def test_an_elastic_address_leads_to_a_running_task(hatoba: Instance) -> None:
     task = serve(hatoba, "elastic", hatoba.network(groups=[hatoba.allow(8080)]))
     interface = attached(task)["networkInterfaceId"]
     one, two = ec2.allocate_address(), ec2.allocate_address()
-    assert not page(one["PublicIp"], port=8080)
+    assert not page(one["PublicIp"], port=8080, patience=1)
 
     association = ec2.associate_address(AllocationId=one["AllocationId"], NetworkInterfaceId=interface)["AssociationId"]
-    assert eventually(lambda: page(one["PublicIp"], port=8080), 10) == "elastic"
+    assert eventually(lambda: page(one["PublicIp"], port=8080)) == "elastic"
     ec2.associate_address(AllocationId=two["AllocationId"], NetworkInterfaceId=interface)  # in its place
-    assert eventually(lambda: page(two["PublicIp"], port=8080), 10) == "elastic"
-    assert eventually(lambda: not page(one["PublicIp"], port=8080), 10)
+    assert eventually(lambda: page(two["PublicIp"], port=8080)) == "elastic"
+    assert eventually(lambda: not page(one["PublicIp"], port=8080, patience=1))
     assert association not in [each.get("AssociationId") for each in ec2.describe_addresses()["Addresses"]]
 
     (now,) = ec2.describe_addresses(AllocationIds=[two["AllocationId"]])["Addresses"]
     ec2.disassociate_address(AssociationId=now["AssociationId"])
-    assert eventually(lambda: not page(two["PublicIp"], port=8080), 10)
+    assert eventually(lambda: not page(two["PublicIp"], port=8080, patience=1))
     ec2.associate_address(AllocationId=two["AllocationId"], NetworkInterfaceId=interface)
-    assert eventually(lambda: page(two["PublicIp"], port=8080), 10) == "elastic"
+    assert eventually(lambda: page(two["PublicIp"], port=8080)) == "elastic"
     stop(hatoba, task)
 
     def free() -> bool:
         (found,) = ec2.describe_addresses(AllocationIds=[two["AllocationId"]])["Addresses"]
         return "AssociationId" not in found
 
-    assert eventually(free, 10), "the association ends with the task's interface"
-    assert not page(two["PublicIp"], port=8080)
+    assert eventually(free), "the association ends with the task's interface"
+    assert not page(two["PublicIp"], port=8080, patience=1)
     for made in (one, two):
         ec2.release_address(AllocationId=made["AllocationId"])
 
@@ -77,9 +77,9 @@ def within(subnet: str, group: str) -> dict[str, Any]:
     return {"awsvpcConfiguration": {"subnets": [subnet], "securityGroups": [group], "assignPublicIp": "DISABLED"}}
 
 
-def asks(hatoba: Instance, network: dict[str, Any], address: str) -> int:
+def asks(hatoba: Instance, network: dict[str, Any], address: str, patience: int = 20) -> int:
     """Who serves on port 8080 there: the exit code of a task that has asked."""
-    get = r"printf 'GET / HTTP/1.0\r\n\r\n' | timeout 3 nc " + address + " 8080 | tail -n 1"
+    get = rf"printf 'GET / HTTP/1.0\r\n\r\n' | timeout {patience} nc {address} 8080 | tail -n 1"
     told = f'case "$({get})" in one) exit 10;; other) exit 11;; two) exit 12;; *) exit 13;; esac'
     arn = run(hatoba, "asks", command=["sh", "-c", told], network=network)
     code: int = hatoba.wait_task(arn, "STOPPED")["containers"][0]["exitCode"]
@@ -95,7 +95,7 @@ def test_networks_of_the_same_block_do_not_meet(hatoba: Instance) -> None:
     assert asks(hatoba, first, shared) == 10
     assert asks(hatoba, first, only_a) == 11
     assert asks(hatoba, second, shared) == 12
-    assert asks(hatoba, second, only_a) == 13, "nobody has that address in the second network"
+    assert asks(hatoba, second, only_a, 3) == 13, "nobody has that address in the second network"
     stop(hatoba, a, also_a, b)
 
 

@@ -13,6 +13,7 @@ import urllib3
 
 from tests.conformance.ecr.platform import Platform, Registry
 from tests.conformance.oci.client import image
+from tools.waiting import eventually
 
 CHUNK = 400_000
 
@@ -91,7 +92,8 @@ def test_kill_while_pushing(own: Platform) -> None:
         threads = [threading.Thread(target=pusher.run) for pusher in pushers]
         for thread in threads:
             thread.start()
-        time.sleep(chance.uniform(0.2, 0.8))  # when it dies is the test's chance, not a wait for something
+        eventually(lambda pushers=pushers: sum(len(pusher.tags) for pusher in pushers) > 2)  # type: ignore[misc]
+        time.sleep(chance.uniform(0.0, 0.6))  # when it dies is the test's chance, not a wait for something
         own.kill()
         for thread in threads:
             thread.join()

@@ -18,6 +18,7 @@ import pytest
 from tests.conformance.hostile.composed import Composed, composed
 from tests.conformance.hostile.spoiled import requests, true_inputs
 from tests.conformance.hostile.test_every_operation import SEED, STREAMS, ask, found, operations
+from tools.waiting import PATIENCE
 
 TOTAL = int(os.environ.get("HOSTILE_TOTAL", "20000"))
 AT_ONCE = 100 if TOTAL > 100_000 else 10  # of one operation
@@ -43,7 +44,7 @@ def resident() -> int:
 def test_spoiled_requests_in_no_order(platform: Composed) -> None:
     chance = random.Random(SEED)
     names = [pair for pair in operations() if pair[1] not in STREAMS]
-    wire = http.client.HTTPConnection("127.0.0.1", platform.port, timeout=20)
+    wire = http.client.HTTPConnection("127.0.0.1", platform.port, timeout=PATIENCE)
 
     def spoil(service: str, name: str, most: int) -> int:
         operation, sent = found(service, name), 0

@@ -21,6 +21,7 @@ from hatoba.aws.models import Operation
 from hatoba.aws.wire import WireRequest
 from tests.conformance.hostile.composed import Composed, composed
 from tests.conformance.hostile.spoiled import requests, true_inputs
+from tools.waiting import PATIENCE
 
 MOST = int(os.environ.get("HOSTILE_MOST", "40"))
 SEED = int(os.environ.get("HOSTILE_SEED", "1"))
@@ -62,7 +63,7 @@ refused: Counter[str] = Counter()
 @pytest.mark.parametrize(("service", "name"), operations())
 def test_whatever_is_spoiled_is_refused_and_changes_nothing(platform: Composed, service: str, name: str) -> None:
     operation, chance = found(service, name), random.Random(SEED)
-    wire = http.client.HTTPConnection("127.0.0.1", platform.port, timeout=20)
+    wire = http.client.HTTPConnection("127.0.0.1", platform.port, timeout=PATIENCE)
     most = 5 if name in STREAMS else MOST
     try:
         for params in true_inputs(operation, platform.ready()):
@@ -114,7 +115,7 @@ def test_a_body_cut_short_is_refused_and_changes_nothing(platform: Composed, ser
     start = f"{request.method} {target(request)} HTTP/1.1\r\nhost: localhost\r\n"
     head = f"{start}{lines}content-length: {len(body) + 1}\r\n\r\n".encode()
     before = platform.seq
-    with socket.create_connection(("127.0.0.1", platform.port), timeout=10) as wire:
+    with socket.create_connection(("127.0.0.1", platform.port), timeout=PATIENCE) as wire:
         wire.sendall(head + body)
         wire.shutdown(socket.SHUT_WR)
         answer = b""

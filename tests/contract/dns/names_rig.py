@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import dns.asyncquery
@@ -19,8 +19,7 @@ from hatoba.dns.forward import Limits as ForwardLimits
 from hatoba.dns.forward import Server as Address
 from hatoba.dns.server import Limits, Server
 from hatoba.dns.zone import Zone
-
-PATIENCE = 5.0
+from tools.waiting import PATIENCE
 
 
 def bound_pair() -> tuple[socket.socket, socket.socket, int]:
@@ -40,12 +39,6 @@ def bound_pair() -> tuple[socket.socket, socket.socket, int]:
             each.setblocking(False)
         return datagrams, stream, port
     raise AssertionError("no port is free for both transports")
-
-
-async def until(reached: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not reached():  # noqa: ASYNC110  what is waited for comes from the kernel
-            await asyncio.sleep(0.005)
 
 
 class Nobody:

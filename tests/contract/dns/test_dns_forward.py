@@ -14,7 +14,8 @@ from dns.rdatatype import RdataType
 from hatoba.dns.base import Entry, Question
 from hatoba.dns.forward import Limits, Server
 from hatoba.dns.server import Limits as ServerLimits
-from tests.contract.dns.names_rig import bound_pair, forwarder, name_server, until
+from tests.contract.dns.names_rig import bound_pair, forwarder, name_server
+from tools.waiting import until
 
 MANY = tuple(f"192.0.2.{n + 1}" for n in range(120))
 WORLD = {

@@ -25,8 +25,9 @@ from hatoba.node.resolver import Resolver
 from hatoba.node.services import RESOLVERS
 from hatoba.node.translate import METADATA
 from hatoba.node.wiring import Wiring
-from tests.contract.dns.names_rig import forwarder, name_server, until
+from tests.contract.dns.names_rig import forwarder, name_server
 from tests.contract.network.labs import ENDPOINT, RealLab, inside
+from tools.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.real
 
@@ -81,14 +82,14 @@ class Rig:
     ) -> Message:
         query = dns.message.make_query(name, kind)
         by = dns.query.tcp if tcp else dns.query.udp
-        return await asyncio.to_thread(inside, self.namespace(network), lambda: by(query, server, timeout=5))
+        return await asyncio.to_thread(inside, self.namespace(network), lambda: by(query, server, timeout=PATIENCE))
 
     async def values(self, network: str, name: str, kind: str = "A", **how: Any) -> list[str]:
         response = await self.ask(network, name, kind, **how)
         return sorted(record.to_text() for records in response.answer for record in records)
 
     async def tells(self, network: str, name: str, expected: list[str]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while await self.values(network, name) != expected:
                 pass
 
@@ -170,13 +171,13 @@ async def test_a_network_may_do_without_the_resolver_and_without_names_of_addres
             return False
 
         tasks.wiring.changed(network("vpc-1", 1, dns=False)[:1], ())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not await silent("10.0.0.2"):
                 pass
         assert await silent(RESOLVERS)
         assert await tasks.values("vpc-2", private) == ["10.0.0.10"], "another network's"
         tasks.wiring.changed(network("vpc-1", 1, hostnames=False)[:1], ())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while await silent("10.0.0.2"):
                 pass
         assert (await tasks.ask("vpc-1", private)).rcode() == dns.rcode.NXDOMAIN
@@ -212,12 +213,12 @@ async def test_an_endpoint_is_found_by_its_names_and_the_platform_is_there(tmp_p
         assert not await tasks.reaches("vpc-1", found[0], ENDPOINT), "its group lets nobody in"
         friends = fleet.Rule(protocol="tcp", from_port=ENDPOINT, to_port=ENDPOINT, groups=("sg-task",))
         tasks.wiring.changed([policy("sg-endpoint", ingress=(friends,))], ())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not await tasks.reaches("vpc-1", found[0], ENDPOINT):
                 pass
         assert not await tasks.reaches("vpc-2", found[0], ENDPOINT)
         tasks.wiring.changed(network("vpc-1", 1)[:1], ())
         await tasks.tells("vpc-1", own, [])
-        async with asyncio.timeout(5):  # names are taken over before the rules
+        async with asyncio.timeout(PATIENCE):  # names are taken over before the rules
             while await tasks.reaches("vpc-1", found[0], ENDPOINT):
                 pass

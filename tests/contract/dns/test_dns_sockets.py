@@ -13,7 +13,8 @@ import pytest
 
 from hatoba.dns.base import Entry
 from hatoba.dns.server import Limits
-from tests.contract.dns.names_rig import name_server, until
+from tests.contract.dns.names_rig import name_server
+from tools.waiting import until
 
 MANY = tuple(f"10.0.{n // 200}.{n % 200 + 1}" for n in range(200))
 ENTRIES = {

@@ -27,8 +27,9 @@ from nftables import Nftables
 from hatoba.network import syscalls
 from hatoba.network.base import Fabric, HostService, Settings
 from hatoba.network.fabric import KernelFabric
-from hatoba.network.netlink import Netlink, index, settle
+from hatoba.network.netlink import Netlink, index, settle, settle_addresses
 from hatoba.network.simulated import SimulatedFabric, Underlay
+from tools.waiting import heard
 
 T = TypeVar("T")
 
@@ -38,7 +39,6 @@ NODES6 = ("2001:db8::10", "2001:db8::11")
 POOL6 = "fd68:6174:6f00::/40"
 ENDPOINT = 4566  # the host service that tasks may reach
 _MACS = ("02:00:00:00:ff:10", "02:00:00:00:ff:11", "02:00:00:00:ff:01")  # of the nodes, and of the world
-_PATIENCE = 0.4  # a dropped packet is known by nothing but silence; an answer takes well under a millisecond
 
 
 def settings(folder: Path, node: int, instance: str) -> Settings:
@@ -140,8 +140,9 @@ class RealLab:
             run(path, "ip link set eth0 addrgenmode none up")
             run(path, f"ip route add default via {WORLD}")
         self._connect_ipv6()
-        for path, devices in ((self.world, ("n0", "n1", "br0")), *((path, ("eth0",)) for path in self.hosts)):
-            inside(path, lambda devices=devices: _settle(devices))
+        inside(self.world, lambda: _settle(("n0", "n1", "br0"), WORLD6))
+        for path, address6 in zip(self.hosts, NODES6, strict=True):
+            inside(path, lambda address6=address6: _settle(("eth0",), address6))  # type: ignore[misc]
         for path in self.hosts:
             inside(path, lambda: Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1"))
         self.before = [self.state(node) for node in range(2)]
@@ -219,8 +220,7 @@ class RealLab:
 
         opened = inside(self.namespace(node, source), work)
         try:
-            async with asyncio.timeout(_PATIENCE):
-                await asyncio.get_running_loop().sock_connect(opened, (address, port))
+            await heard(asyncio.get_running_loop().sock_connect(opened, (address, port)))
         except ConnectionRefusedError:
             opened.close()
             raise AssertionError(f"nobody listens at {address}:{port}, but it was reached") from None
@@ -259,13 +259,14 @@ class RealLab:
                 syscalls.unpin(path)
 
 
-def _settle(devices: Iterable[str]) -> None:
-    """Until each of them sends packets itself."""
+def _settle(devices: Iterable[str], address6: str) -> None:
+    """Until each of them sends packets itself, and the address is had."""
     with Netlink() as netlink:
         for device in devices:
             number = index(device)
             assert number is not None
             settle(netlink, number)
+        settle_addresses(netlink, [address6])
 
 
 def _is_connected(opened: socket.socket) -> bool:

@@ -39,6 +39,7 @@ from hatoba.store import Change, Store
 from hatoba.store.memory import MemoryDisk, MemoryJournal
 from tests.contract.network.labs import ENDPOINT, NODES, WORLD, WORLD6, Lab, RealLab
 from tests.unit.gateway.roles_pass import RolesPass
+from tools.waiting import PATIENCE
 
 SCOPE = Scope("aws", "123456789012", "eu-west-1")
 EVERYWHERE, EVERYWHERE6 = "0.0.0.0/0", "::/0"
@@ -250,7 +251,7 @@ class Land:
             key = fleet.balancers.key(SCOPE, "lb")
             tx.put(fleet.balancers, fleet.Balancer(key=key, node="n0", network=vpc, interfaces=(eni,)))
         await self.told()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not any(held.id == eni for held in (await self.lab.fabrics[0].inventory()).addresses):  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         for name, own in (("lb", address), ("lb6", address6)):

@@ -14,6 +14,7 @@ from hatoba.network.rulebook import RuleBook
 from hatoba.network.ruleset import Frame
 from tests.contract.network.labs import WORLD, Lab, RealLab, rules
 from tests.contract.network.specs import METADATA, OPEN, balancer, peer, task, vpc
+from tools.waiting import heard
 
 LEFT = Border(subnet="subnet-left", cidrs=("10.0.1.0/24", "fd00::1:0/112"))
 RIGHT = Border(subnet="subnet-right", cidrs=("10.0.2.0/24", "fd00::2:0/112"))
@@ -168,8 +169,7 @@ async def test_standing_connections_meet_the_new_rules_also_after_a_restart(real
     async def arrives(word: bytes) -> bool:
         await loop.sock_sendall(opened, word)
         try:
-            async with asyncio.timeout(0.4):
-                return await loop.sock_recv(accepted, 100) == word
+            return await heard(loop.sock_recv(accepted, 100)) == word
         except TimeoutError:
             return False
 

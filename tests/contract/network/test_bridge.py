@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from hatoba.core.errors import PortError
 from hatoba.network.base import HostRedirect, Publish, RouterService, Seat, SeatSpec
 from tests.contract.network.labs import ENDPOINT, NODES, WORLD, Lab, RealLab, SimulatedLab, inside, rules, run
 from tests.contract.network.specs import METADATA, OPEN, task, vpc
+from tools.waiting import PATIENCE
 
 SERVICES = (RouterService(address=METADATA, port=80),)
 HERE = NODES[0]
@@ -155,7 +157,7 @@ if sys.argv[1]:
     with open(sys.argv[1] + "/cgroup.procs", "w") as file:
         file.write(str(os.getpid()))
 try:
-    socket.create_connection(("169.254.170.2", 80), timeout=1).close()
+    socket.create_connection(("169.254.170.2", 80), timeout=float(sys.argv[2])).close()
     print("reached")
 except OSError:
     print("not")
@@ -185,11 +187,11 @@ async def test_a_redirect_is_for_the_processes_of_one_cgroup(real: RealLab, cgro
         HostRedirect(address=METADATA, port=80, to_port=server.getsockname()[1], cgroup=cgroup.name, tree=tree)
     )
 
-    def asked(of: str) -> str:
-        words = ["nsenter", f"--net={real.hosts[0]}", "--", sys.executable, "-c", ASKS, of]
+    def asked(of: str, patience: float) -> str:
+        words = ["nsenter", f"--net={real.hosts[0]}", "--", sys.executable, "-c", ASKS, of, str(patience)]
         return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
 
-    assert [asked(str(cgroup)), asked("")] == ["reached", "not"]
+    assert [asked(str(cgroup), PATIENCE), asked("", 1)] == ["reached", "not"]
     await real.fabrics[0].teardown()
     assert METADATA not in real.state(0)["routes"]
 
@@ -207,7 +209,7 @@ async def test_a_seat_reaches_the_world_as_the_host(real: RealLab) -> None:
     server = await real.listen(0, "world", WORLD, 80)
     opened = await real.connect(0, "one", WORLD, 80)
     assert opened is not None
-    with opened, server.accept()[0] as accepted:
+    with opened, (await asyncio.get_running_loop().sock_accept(server))[0] as accepted:
         assert accepted.getpeername()[0] == HERE
 
 
@@ -230,7 +232,7 @@ async def test_who_asks_from_outside_is_seen_as_itself(real: RealLab) -> None:
     server = await real.listen(0, "one", "0.0.0.0", 80)
     opened = await real.connect(0, "world", HERE, 8080)
     assert opened is not None
-    with opened, server.accept()[0] as accepted:
+    with opened, (await asyncio.get_running_loop().sock_accept(server))[0] as accepted:
         assert accepted.getpeername()[0] == WORLD
 
 
@@ -253,10 +255,10 @@ async def test_datagrams_go_both_ways(real: RealLab) -> None:
     server = await real.listen(0, "one", "0.0.0.0", 53, "udp")
     client = inside(real.hosts[0], lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
     with client:
-        client.settimeout(2)
+        client.settimeout(PATIENCE)
         client.sendto(b"question", ("127.0.0.1", made.ports[0].host))
         server.setblocking(True)
-        server.settimeout(2)
+        server.settimeout(PATIENCE)
         text, sender = server.recvfrom(100)
         server.sendto(b"answer", sender)
         assert (text, client.recv(100)) == (b"question", b"answer")
@@ -272,7 +274,7 @@ async def test_who_keeps_sending_reaches_who_comes_next(real: RealLab) -> None:
             await real.fabrics[0].ensure_seat(web(name, Publish(port=53, host=5353, protocol="udp")))
             server = await real.listen(0, name, "0.0.0.0", 53, "udp")
             server.setblocking(True)
-            server.settimeout(2)
+            server.settimeout(PATIENCE)
             client.sendto(f"to {name}".encode(), ("127.0.0.1", 5353))
             assert server.recv(100) == f"to {name}".encode()
             await real.fabrics[0].remove_seat(name)

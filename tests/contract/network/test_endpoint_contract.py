@@ -5,6 +5,7 @@ vpc-1   10.0.0.0/24 public · 10.0.1.0/24 private, without routes · an endpoint
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import msgspec
@@ -68,7 +69,7 @@ async def test_who_serves_it_sees_who_asks_for_which(lab: Lab) -> None:
         assert await lab.reaches(0, "in", address, port)
         if lab.real:
             assert listener is not None
-            taken, who = listener.accept()
+            taken, who = await asyncio.get_running_loop().sock_accept(listener)
             with taken:
                 assert (who[0], meant(taken)) == ("10.0.1.10", address)
     closed = tuple(msgspec.structs.replace(subnet, platform=False) for subnet in PLAIN.subnets)

@@ -28,6 +28,7 @@ from hatoba.network.netlink import Netlink
 from tests.contract.network.labs import NODES, RealLab, launch, run
 from tests.contract.network.specs import DEFAULT, OPEN, balancer, peer, task, task6, vpc
 from tests.contract.network.test_fronts import transparent
+from tools.waiting import PATIENCE
 
 pytestmark = pytest.mark.real
 
@@ -217,7 +218,7 @@ async def assert_whole(lab: RealLab) -> None:
     assert await lab.reaches(0, None, NODES[0], 8080)
     for target in (("10.0.0.11", 80), ("100.80.0.1", 8080)):
         with await transparent(lab.fabrics[0], "198.51.100.77", socket.SOCK_STREAM) as for_a_client:
-            await asyncio.wait_for(asyncio.get_running_loop().sock_connect(for_a_client, target), 5)
+            await asyncio.wait_for(asyncio.get_running_loop().sock_connect(for_a_client, target), PATIENCE)
     for each in (listening, public, published, six):
         each.close()
 

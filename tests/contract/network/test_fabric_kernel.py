@@ -14,6 +14,7 @@ from hatoba.network import syscalls
 from hatoba.network.fabric import KernelFabric
 from tests.contract.network.labs import NODES, WORLD, RealLab, inside, launch, rules, run
 from tests.contract.network.specs import DEFAULT, METADATA, OPEN, balancer, peer, task, vpc
+from tools.waiting import PATIENCE
 
 pytestmark = pytest.mark.real
 
@@ -128,7 +129,7 @@ async def test_a_process_started_in_the_router_binds_a_balancers_address(real: R
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         assert await real.reaches(0, None, "100.80.8.2")
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
     finally:
         process.kill()
         process.wait()
@@ -225,7 +226,7 @@ async def test_two_instances_share_a_host(real: RealLab, tmp_path: Path) -> None
         await real.listen(0, "world", WORLD, 80)
         assert await real.reaches(0, "a", WORLD)
         await real.fabrics[0].teardown()
-        opened = inside(other.run_dir / "netns" / "z", lambda: socket.create_connection((WORLD, 80), 1))
+        opened = inside(other.run_dir / "netns" / "z", lambda: socket.create_connection((WORLD, 80), PATIENCE))
         opened.close()
     finally:
         await second.teardown()
@@ -298,7 +299,7 @@ async def test_the_resolver_answers_over_udp(real: RealLab) -> None:
     client.setblocking(False)
     loop = asyncio.get_running_loop()
     client.sendto(b"who?", ("10.0.0.2", 53))
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE):
         question, source = await loop.sock_recvfrom(server, 100)
         server.sendto(question.upper(), source)
         assert await loop.sock_recv(client, 100) == b"WHO?"
@@ -322,7 +323,7 @@ async def test_much_data_crosses_between_nodes(real: RealLab) -> None:
     sent = bytes(4_000_000)
     sending = asyncio.ensure_future(loop.sock_sendall(client, sent))
     received = 0
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while received < len(sent):
             received += len(await loop.sock_recv(server, 1 << 20))
         await sending
@@ -337,7 +338,7 @@ async def test_a_task_cannot_forge_a_nodes_tunnel_packets(real: RealLab) -> None
     client = inside(real.namespace(0, "a"), lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
     for listening in (forged, plain):
         client.sendto(b"x", listening.getsockname())
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE):
         assert await asyncio.get_running_loop().sock_recv(plain, 10) == b"x"
     with pytest.raises(BlockingIOError):
         forged.recv(10)

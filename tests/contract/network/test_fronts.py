@@ -15,6 +15,7 @@ from hatoba.network.base import Fabric, Peer, PolicySet, Rule
 from hatoba.network.beyond import Front
 from tests.contract.network.labs import NODES, WORLD, WORLD6, Lab, RealLab, inside, rules, run
 from tests.contract.network.specs import CLOSED, OPEN, balancer, peer, rule, task, vpc
+from tools.waiting import PATIENCE, heard
 
 LB, OTHER = "10.0.0.20", "10.0.0.21"
 NEAR, FAR = "10.0.0.10", "10.0.0.11"  # targets: on the balancer's node, on the other one
@@ -97,8 +98,7 @@ class Land:
         loop = asyncio.get_running_loop()
         with connection:
             try:
-                async with asyncio.timeout(0.4):
-                    await loop.sock_connect(connection, (target, PORT))
+                await heard(loop.sock_connect(connection, (target, PORT)))
             except OSError:
                 return False
             server = self.servers[target in (FAR, V6.far)]
@@ -108,7 +108,7 @@ class Land:
                 assert seen[0].removeprefix("::ffff:") == client
                 accepted.setblocking(False)
                 await loop.sock_sendall(accepted, b"answer")
-                assert await asyncio.wait_for(loop.sock_recv(connection, 100), 5) == b"answer"
+                assert await asyncio.wait_for(loop.sock_recv(connection, 100), PATIENCE) == b"answer"
         return True
 
 
@@ -250,18 +250,18 @@ async def test_datagrams_are_answered_too(real: RealLab, at: At, far: bool) -> N
             assert await asks(connection, at.far if far else at.near, server) == client
 
 
-async def asks(connection: socket.socket, target: str, server: socket.socket, patience: float = 5) -> str:
+async def asks(connection: socket.socket, target: str, server: socket.socket) -> str:
     """Whom the target sees, having been answered; "" where it hears nothing."""
     loop = asyncio.get_running_loop()
     await loop.sock_connect(connection, (target, PORT))
     try:
         await loop.sock_sendall(connection, b"question")
-        said, seen = await asyncio.wait_for(loop.sock_recvfrom(server, 100), patience)
+        said, seen = await heard(loop.sock_recvfrom(server, 100))
     except (PermissionError, TimeoutError):  # the rules of the router itself, those on the way
         return ""
     assert said == b"question"
     await loop.sock_sendto(server, b"answer", seen)
-    assert await asyncio.wait_for(loop.sock_recv(connection, 100), 5) == b"answer"
+    assert await asyncio.wait_for(loop.sock_recv(connection, 100), PATIENCE) == b"answer"
     return str(seen[0]).removeprefix("::ffff:")
 
 
@@ -276,10 +276,10 @@ async def test_datagrams_of_the_other_family_come_from_the_balancers_prefix(real
     target = V6.far if far else V6.near
     server = await real.listen(int(far), "far" if far else "near", "::", PORT, "udp")
 
-    async def seen(patience: float = 5) -> str:
+    async def seen() -> str:
         made = await land.fabric.open_socket("vpc-1", socket.AF_INET6, socket.SOCK_DGRAM)
         with made:
-            return await asks(made, target, server, patience)
+            return await asks(made, target, server)
 
     lets = replace(BY_LB, ingress=(Rule(protocol="udp", from_port=PORT, to_port=PORT, groups=("sg-lb",)),))
     for fabric in real.fabrics:
@@ -290,12 +290,12 @@ async def test_datagrams_of_the_other_family_come_from_the_balancers_prefix(real
         with await transparent(land.fabric, own, socket.SOCK_DGRAM) as made:
             assert await asks(made, target, server) == SOURCE
     await land.own("sg-nobody")
-    assert await seen(0.4) == "", "the balancer's own groups are asked, not the address's"
+    assert await seen() == "", "the balancer's own groups are asked, not the address's"
     await land.own("sg-lb")
     await land.tell("sg-lb", "sg-by-lb")
     assert await seen() == SOURCE
     await land.name()
-    assert await seen(0.4) == ""
+    assert await seen() == ""
 
 
 @pytest.mark.real
@@ -313,8 +313,8 @@ async def test_another_balancer_may_be_the_target(real: RealLab, node: int) -> N
     loop = asyncio.get_running_loop()
     for client in CLIENTS:
         with await transparent(land.fabric, client, socket.SOCK_STREAM) as connection:
-            await asyncio.wait_for(loop.sock_connect(connection, (front, PORT)), 5)
-            accepted, seen = await asyncio.wait_for(loop.sock_accept(server), 5)
+            await asyncio.wait_for(loop.sock_connect(connection, (front, PORT)), PATIENCE)
+            accepted, seen = await asyncio.wait_for(loop.sock_accept(server), PATIENCE)
             accepted.close()
             assert seen[0] == client
 

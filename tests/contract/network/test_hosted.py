@@ -17,6 +17,7 @@ from hatoba.network.beyond import Entry, Front, Instance, Route, Routing, Subnet
 from tests.conformance.threats.disarm import without
 from tests.contract.network.labs import NODES, WORLD, Lab, RealLab, inside, rules, run
 from tests.contract.network.specs import CLOSED, OPEN, balancer, peer, task, vpc
+from tools.waiting import PATIENCE, heard
 
 LB, OTHER = "10.0.0.20", "10.0.0.21"
 BESIDE, BEYOND = "10.0.0.30", "10.0.0.31"  # clients: a task on the balancer's node, one on the other
@@ -81,8 +82,7 @@ class Land:
         connection = await transparent(self.fabric, vpc, client, socket.SOCK_STREAM)
         with connection:
             try:
-                async with asyncio.timeout(0.4):
-                    await asyncio.get_running_loop().sock_connect(connection, (target, port))
+                await heard(asyncio.get_running_loop().sock_connect(connection, (target, port)))
             except OSError:
                 return False
             await talk(connection, self.servers[node, port, "tcp"], seen or client)
@@ -92,7 +92,7 @@ class Land:
 async def talk(connection: socket.socket, server: socket.socket, seen: str) -> None:
     """More than one packet holds, both ways."""
     loop = asyncio.get_running_loop()
-    accepted, known = await asyncio.wait_for(loop.sock_accept(server), 5)
+    accepted, known = await asyncio.wait_for(loop.sock_accept(server), PATIENCE)
     with accepted:
         assert known[0] == seen
         accepted.setblocking(False)
@@ -101,7 +101,7 @@ async def talk(connection: socket.socket, server: socket.socket, seen: str) -> N
             sending = asyncio.ensure_future(loop.sock_sendall(one, said))
             heard = 0
             while heard < len(said):
-                heard += len(await asyncio.wait_for(loop.sock_recv(other, 1 << 16), 5))
+                heard += len(await asyncio.wait_for(loop.sock_recv(other, 1 << 16), PATIENCE))
             await sending
 
 
@@ -223,8 +223,7 @@ async def test_what_the_router_was_not_told_keeps_no_address_on_its_way_to_the_h
     for place in ((land.here, 22), (land.here, HOSTED), (stands, 22), (stands, HOSTED), (NODES[0], HOSTED)):
         connection = await transparent(land.fabric, "vpc-1", WORLD, socket.SOCK_STREAM)
         with connection, pytest.raises((PermissionError, TimeoutError)):
-            async with asyncio.timeout(0.3):
-                await asyncio.get_running_loop().sock_connect(connection, place)
+            await heard(asyncio.get_running_loop().sock_connect(connection, place))
 
 
 def ends(lab: Lab, node: int) -> list[str]:
@@ -296,14 +295,14 @@ async def test_two_vpcs_whose_clients_have_one_address_and_port_are_not_mixed_up
         pairs: list[tuple[socket.socket, socket.socket]] = []
         for each in vpcs:
             connection = await transparent(land.fabric, each, BESIDE, socket.SOCK_STREAM, 10000 + port)
-            await asyncio.wait_for(loop.sock_connect(connection, (land.address(node), port)), 5)
-            accepted, seen = await asyncio.wait_for(loop.sock_accept(land.servers[node, port, "tcp"]), 5)
+            await asyncio.wait_for(loop.sock_connect(connection, (land.address(node), port)), PATIENCE)
+            accepted, seen = await asyncio.wait_for(loop.sock_accept(land.servers[node, port, "tcp"]), PATIENCE)
             accepted.setblocking(False)
             assert seen[0] == BESIDE
             pairs.append((connection, accepted))
         for number, (connection, accepted) in enumerate(pairs):
             await loop.sock_sendall(accepted, b"%d" % number)
-            assert await asyncio.wait_for(loop.sock_recv(connection, 10), 5) == b"%d" % number
+            assert await asyncio.wait_for(loop.sock_recv(connection, 10), PATIENCE) == b"%d" % number
         for opened in (each for pair in pairs for each in pair):
             opened.close()
 
@@ -334,10 +333,10 @@ async def asked(land: Land, node: int, port: int, client: str) -> str:
     with await transparent(land.fabric, "vpc-1", client, socket.SOCK_DGRAM) as connection:
         await loop.sock_connect(connection, (land.address(node), port))
         await loop.sock_sendall(connection, b"question")
-        said, seen = await asyncio.wait_for(loop.sock_recvfrom(server, 100), 5)
+        said, seen = await asyncio.wait_for(loop.sock_recvfrom(server, 100), PATIENCE)
         assert said == b"question"
         await loop.sock_sendto(server, b"answer", seen)
-        assert await asyncio.wait_for(loop.sock_recv(connection, 100), 5) == b"answer"
+        assert await asyncio.wait_for(loop.sock_recv(connection, 100), PATIENCE) == b"answer"
     return str(seen[0])
 
 

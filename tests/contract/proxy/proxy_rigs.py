@@ -15,7 +15,7 @@ import socket
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
 
@@ -42,11 +42,14 @@ from hatoba.proxy.engine import EnvoyProxy
 from hatoba.proxy.handover import PARTING
 from hatoba.proxy.server import ConfigServer
 from hatoba.proxy.simulated import SimulatedProxy
+from tools.waiting import PATIENCE
+from tools.waiting import until as until
 
 CLONE_NEWNET = 0x40000000
 ADDRESS = "127.0.0.5"  # the balancer's
 PORT = 80
-CHECK = HealthCheck(interval=0.5, timeout=0.4, healthy_threshold=2, unhealthy_threshold=2)
+# What listens answers, what does not refuses at once: a machine that stands still makes nobody unhealthy.
+CHECK = HealthCheck(interval=0.5, timeout=30.0, healthy_threshold=2, unhealthy_threshold=2)
 
 
 def forward(*groups: str, **weights: int) -> Forward:
@@ -101,7 +104,7 @@ class Facts:
     def of(self, target: str) -> list[str]:
         return [fact.health.state for fact in self.all if fact.target == target]
 
-    async def until(self, proxy: Proxy, group: str, states: dict[str, str], timeout: float = 10.0) -> None:
+    async def until(self, proxy: Proxy, group: str, states: dict[str, str], timeout: float = PATIENCE) -> None:
         async with asyncio.timeout(timeout):
             while True:
                 health = proxy.health()
@@ -149,15 +152,6 @@ async def read_text(reader: asyncio.StreamReader) -> tuple[str, str]:
 async def read_answer(reader: asyncio.StreamReader) -> tuple[int, str]:
     head, body = await read_text(reader)
     return int(head.split(" ", 2)[1]), body
-
-
-async def until(condition: Callable[[], bool], timeout: float = 5.0) -> None:
-    """For what gives no sign when it happens."""
-    async with asyncio.timeout(timeout):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.02)
 
 
 class SimulatedRig:
@@ -419,7 +413,7 @@ class Load:
             await asyncio.sleep(pause)
         writer.close()
 
-    async def answered(self, more: int, by: str | None = None, timeout: float = 10.0) -> None:
+    async def answered(self, more: int, by: str | None = None, timeout: float = PATIENCE) -> None:
         """Waits for that many further answers (by that backend)."""
         count = (lambda: self.answers[by]) if by else self.answers.total
         goal = count() + more

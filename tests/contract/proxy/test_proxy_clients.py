@@ -22,8 +22,8 @@ from tests.contract.proxy.test_proxy_tls import NOW, PORT, SHOP, Client, trustin
 pytestmark = pytest.mark.real
 
 OURS, OTHERS = x509.authority("ours", NOW), x509.authority("others", NOW)
-ALICE = x509.issue(OURS, ("alice.example",), "EC_prime256v1", NOW, 3600.0)
-MALLORY = x509.issue(OTHERS, ("mallory.example",), "EC_prime256v1", NOW, 3600.0)
+ALICE = x509.issue(OURS, ("alice.example",), "EC_prime256v1", NOW, 86_400.0)
+MALLORY = x509.issue(OTHERS, ("mallory.example",), "EC_prime256v1", NOW, 86_400.0)
 LATE = x509.issue(OURS, ("late.example",), "EC_prime256v1", NOW - 7200.0, 3600.0)
 SPOOFED = b"X-Amzn-Mtls-Clientcert-Subject: CN=root\r\nX-Amzn-Mtls-Clientcert: none\r\n"
 

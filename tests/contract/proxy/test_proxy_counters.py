@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable
 
@@ -30,6 +31,7 @@ from tests.contract.proxy.test_proxy_streams import NEAR, Server, connect, servi
 from tests.contract.proxy.test_proxy_streams import group as flows_group
 from tests.contract.proxy.test_proxy_streams import wanted as flows_wanted
 from tests.contract.proxy.test_proxy_tls import certificate
+from tools.waiting import PATIENCE
 
 pytestmark = pytest.mark.real
 
@@ -39,16 +41,9 @@ UNASKED = HealthCheck(enabled=False)
 
 async def counted(rig: RealRig, id_: str, so: Callable[[BalancerTraffic], bool]) -> BalancerTraffic:
     """The counters, once they are so: Envoy's threads add them up now and then."""
-    found: BalancerTraffic = BalancerTraffic()
-
-    async def look() -> bool:
-        nonlocal found
-        found = (await rig.proxy.traffic())[id_]
-        return so(found)
-
-    for _ in range(50):
-        if await look():
-            return found
+    async with asyncio.timeout(PATIENCE):
+        while not so(found := (await rig.proxy.traffic())[id_]):
+            pass
     return found
 
 

@@ -34,6 +34,7 @@ from tests.contract.proxy.proxy_rigs import (
 from tests.contract.proxy.serving import NEVER, request, serving
 from tests.contract.proxy.test_proxy_tls import certificate
 from tests.unit.proxy.test_proxy_golden import CASES
+from tools.waiting import PATIENCE
 
 pytestmark = pytest.mark.real
 
@@ -101,13 +102,10 @@ async def test_an_answer_passes_unchanged(real: RealRig) -> None:
 async def test_what_a_bad_target_costs_is_told_in_the_balancers_words(real: RealRig, path: str, status: str) -> None:
     a = await real.backend("a")
     wish = wanted(forward("web"), group("web", a, check=NEVER))
-    impatient = Balancer(
-        id="web",
-        addresses=(ADDRESS,),
-        listeners=wish.balancers[0].listeners,
-        attributes=type(wish.balancers[0].attributes)(idle_timeout=0.3),
-    )
-    await real.proxy.apply(Wanted(balancers=(impatient,), groups=wish.groups))
+    if path == "/silent":
+        impatient = replace(wish.balancers[0], attributes=BalancerAttributes(idle_timeout=0.3))
+        wish = replace(wish, balancers=(impatient,))
+    await real.proxy.apply(wish)
     await real.facts.until(real.proxy, "web", {"a": "healthy"})
     answer = await real.raw(request(path))
     assert answer.startswith(f"HTTP/1.1 {status[:3]} ")
@@ -241,7 +239,7 @@ async def test_a_request_under_way_finishes_while_its_target_drains(real: RealRi
     a, b = await serving(real, "a", "b")
     await real.proxy.apply(wanted(forward("web"), group("web", a, check=NEVER)))
     waiting = asyncio.create_task(real.raw(request("/wait")))
-    await asyncio.wait_for(real.met.wait(), 5)
+    await asyncio.wait_for(real.met.wait(), PATIENCE)
     await real.proxy.apply(wanted(forward("web"), group("web", a, b, draining=("a",), check=NEVER)))
     await real.facts.until(real.proxy, "web", {"b": "healthy"})
     assert (await real.get()) == (200, "b")

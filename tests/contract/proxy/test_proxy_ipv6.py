@@ -29,6 +29,7 @@ from hatoba.proxy.base import (
 )
 from hatoba.proxy.forwarding import EVERYBODY
 from tests.contract.proxy.proxy_rigs import Namespace, RealRig, read_text
+from tools.waiting import PATIENCE
 
 pytestmark = pytest.mark.real
 
@@ -224,7 +225,7 @@ class Flow:
         loop = asyncio.get_running_loop()
         to = OWN6 if self.family == socket.AF_INET6 else OWN
         await loop.sock_sendto(self.opened, word.encode(), (to, 53))
-        said = (await asyncio.wait_for(loop.sock_recv(self.opened, 100), 5)).decode().split()
+        said = (await asyncio.wait_for(loop.sock_recv(self.opened, 100), PATIENCE)).decode().split()
         assert said[1] == word
         return said[0]
 

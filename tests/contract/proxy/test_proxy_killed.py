@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.proxy.proxy_rigs import RealRig
+from tools.waiting import PATIENCE
 
 pytestmark = pytest.mark.real
 
@@ -28,7 +29,7 @@ async def agent(rig: RealRig, ports: list[int]) -> AsyncIterator[str]:
     )
     assert process.stdout is not None
     try:
-        yield (await asyncio.wait_for(process.stdout.readline(), 20)).decode().strip()
+        yield (await asyncio.wait_for(process.stdout.readline(), PATIENCE)).decode().strip()
     finally:
         process.kill()
         await process.wait()

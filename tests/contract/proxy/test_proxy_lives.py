@@ -31,6 +31,7 @@ from tests.contract.proxy.proxy_rigs import (
     wanted,
 )
 from tests.contract.proxy.serving import NEVER, serving, status_of
+from tools.waiting import PATIENCE
 
 pytestmark = pytest.mark.real
 
@@ -86,8 +87,8 @@ async def test_an_envoy_that_dies_is_started_again_with_everything(real: RealRig
     restarted = asyncio.Event()
     real.proxy.process.on_restart = restarted.set
     os.kill(pid, signal.SIGKILL)
-    await asyncio.wait_for(restarted.wait(), 5)
-    await real.server.settled("vpc-1", 5)
+    await asyncio.wait_for(restarted.wait(), PATIENCE)
+    await real.server.settled("vpc-1", PATIENCE)
     assert real.proxy.process.pid != pid
     assert await real.get() == (200, "a")
 
@@ -100,8 +101,8 @@ async def test_an_adopted_envoy_that_dies_is_started_again_too(real: RealRig) ->
     restarted = asyncio.Event()
     real.proxy.process.on_restart = restarted.set
     os.kill(real.proxy.process.pid or 0, signal.SIGKILL)
-    await asyncio.wait_for(restarted.wait(), 5)
-    await real.server.settled("vpc-1", 5)
+    await asyncio.wait_for(restarted.wait(), PATIENCE)
+    await real.server.settled("vpc-1", PATIENCE)
     assert await real.get() == (200, "a")
 
 
@@ -157,6 +158,7 @@ async def test_an_envoy_that_cannot_start_says_why(tmp_path_factory: pytest.Temp
     )
     try:
         await proxy.start()
+        await until(lambda: "no-such-namespace" in proxy.process.last_words())
         with pytest.raises(PortError, match=r"Timeout: .* is not connected .*no-such-namespace"):
             await proxy.apply(Wanted())
     finally:

@@ -12,14 +12,13 @@ from msgspec.structs import replace
 from hatoba.proxy.base import (
     Balancer,
     FixedResponse,
-    HealthCheck,
     Listener,
     Target,
     TargetGroup,
     Wanted,
 )
 from tests.contract.proxy import grpc_peer
-from tests.contract.proxy.proxy_rigs import ADDRESS, PORT, RealRig, forward
+from tests.contract.proxy.proxy_rigs import ADDRESS, CHECK, PORT, RealRig, forward
 from tests.contract.proxy.serving import request, serving
 from tests.contract.proxy.test_proxy_tls import PORT as SECURE
 from tests.contract.proxy.test_proxy_tls import ROOT, SHOP, secured
@@ -53,7 +52,7 @@ async def test_http2_targets_are_asked_and_served_over_http2(real: RealRig) -> N
         listeners=(Listener(id="b", port=81, default=FixedResponse(status=202, body="over h2")),),
     )
     web = Balancer(id="web", addresses=(ADDRESS,), listeners=(Listener(id="main", port=PORT, default=forward("web")),))
-    check = HealthCheck(interval=0.5, timeout=0.4, codes=((202, 202),))
+    check = replace(CHECK, codes=((202, 202),))
     group = TargetGroup(
         id="web",
         protocol_version="HTTP2",
@@ -79,7 +78,7 @@ async def test_grpc_streams_both_ways_and_tells_its_status(real: RealRig, tmp_pa
             id="echo",
             protocol_version="GRPC",
             targets=(Target(id="t", address="127.0.0.1", port=9500),),
-            health_check=HealthCheck(path="/AWS.ALB/healthcheck", codes=((12, 12),), interval=0.5, timeout=0.4),
+            health_check=replace(CHECK, path="/AWS.ALB/healthcheck", codes=((12, 12),)),
         )
         wish = secured(SHOP)
         listener = replace(wish.balancers[0].listeners[0], default=forward("echo"))

@@ -26,8 +26,10 @@ from hatoba.proxy.base import (
     Tls,
     Wanted,
 )
+from tests.contract.proxy.proxy_rigs import CHECK as QUICK
 from tests.contract.proxy.proxy_rigs import RealRig, until
 from tests.contract.proxy.test_proxy_tls import ROOT, certificate
+from tools.waiting import PATIENCE
 
 pytestmark = pytest.mark.real
 
@@ -216,7 +218,7 @@ async def test_targets_see_the_clients_address_where_it_is_preserved(real: RealR
 
 async def test_a_connection_ends_when_neither_side_has_said_anything_for_its_time(real: RealRig) -> None:
     async with serving(real, "a") as (a,):
-        await healthy(real, wanted(group("g", targets(a)), idle_timeout=0.5))
+        await healthy(real, wanted(group("g", targets(a)), idle_timeout=3.0))
         (busy, talks), (idle, silent) = await connect(real), await connect(real)
         await busy.readline()
         await idle.readline()
@@ -279,7 +281,7 @@ async def test_datagrams_are_answered_and_stay_with_their_target(real: RealRig) 
         await loop.sock_connect(client, (NEAR, PORT))
         for word in (b"one", b"two"):
             await loop.sock_sendall(client, word)
-            assert await asyncio.wait_for(loop.sock_recv(client, 100), 5) == b"heard " + word
+            assert await asyncio.wait_for(loop.sock_recv(client, 100), PATIENCE) == b"heard " + word
         assert [address for address, _ in seen] == [CLIENT, CLIENT]
         assert seen[0] == seen[1]  # one flow
         assert await who(real) == "a"  # the same port, by TCP
@@ -320,7 +322,7 @@ async def asked(rig: RealRig, client: socket.socket, to: str = NEAR) -> str:
     """Who answers a datagram."""
     loop = asyncio.get_running_loop()
     await loop.sock_sendto(client, b"who?", (to, PORT))
-    return (await asyncio.wait_for(loop.sock_recv(client, 100), 5)).decode()
+    return (await asyncio.wait_for(loop.sock_recv(client, 100), PATIENCE)).decode()
 
 
 async def test_a_flow_of_datagrams_goes_on_elsewhere_when_its_target_has_gone(real: RealRig) -> None:
@@ -335,7 +337,7 @@ async def test_a_flow_of_datagrams_goes_on_elsewhere_when_its_target_has_gone(re
 
 
 async def test_a_flow_of_datagrams_leaves_a_target_that_is_found_unhealthy(real: RealRig) -> None:
-    quick = HealthCheck(protocol="TCP", interval=0.3, timeout=0.2, healthy_threshold=2, unhealthy_threshold=2)
+    quick = replace(QUICK, protocol="TCP")
     async with serving(real, "b") as (b,):
         a = Server("a", 8200)
         listener = real.namespace.socket()
@@ -386,7 +388,7 @@ async def test_connections_to_a_dropped_target_end_if_that_is_wanted(real: RealR
         await real.proxy.apply(wanted(group("g", targets(b), end_removed=ends)))
         if ends:
             with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-                await asyncio.wait_for(reader.readexactly(1), 5)
+                await asyncio.wait_for(reader.readexactly(1), PATIENCE)
             await until(lambda: a.open == 0)
         else:
             writer.write(b"lasting")

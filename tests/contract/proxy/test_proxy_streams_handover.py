@@ -24,6 +24,7 @@ from tests.contract.proxy.test_proxy_streams import (
     targets,
     wanted,
 )
+from tools.waiting import PATIENCE
 
 pytestmark = pytest.mark.real
 
@@ -40,7 +41,7 @@ class Load:
     async def client(self) -> None:
         while self.going:
             try:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(PATIENCE):
                     reader, writer = await connect(self._rig)
                     name = await reader.readline()
                     writer.write(b"ping")
@@ -132,7 +133,7 @@ async def test_datagrams_are_answered_before_and_after(quick: RealRig) -> None:
         async def ask(count: int) -> None:
             for number in range(count):
                 await loop.sock_sendall(client, str(number).encode())
-                assert await asyncio.wait_for(loop.sock_recv(client, 100), 5) == str(number).encode()
+                assert await asyncio.wait_for(loop.sock_recv(client, 100), PATIENCE) == str(number).encode()
 
         await ask(50)
         renewing = asyncio.create_task(quick.proxy.renew())

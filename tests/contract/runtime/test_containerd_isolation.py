@@ -16,6 +16,7 @@ from hatoba.runtime.base import Device, ExecSpec, Mount, Resources, Ulimit
 from hatoba.runtime.failures import Failure
 from tests.contract.runtime.outputs import run, shell
 from tests.contract.runtime.worlds import ContainerdWorld, spec
+from tools.waiting import PATIENCE
 
 pytestmark = pytest.mark.real
 
@@ -205,13 +206,15 @@ async def test_a_terminal_has_a_size_that_can_change(real: ContainerdWorld) -> N
             seen += (await anext(output))[1]
 
     output = process.output()
-    await process.write(b"stty size; id -u; pwd\n")
-    await asyncio.wait_for(until(b"30 90\r\n1000\r\n/srv"), 10)
+    await process.write(
+        b"until stty size | grep -q '30 90'; do :; done; stty size; id -u; pwd\n"
+    )  # it may learn it late
+    await asyncio.wait_for(until(b"30 90\r\n1000\r\n/srv"), PATIENCE)
     await process.resize(120, 40)
-    await process.write(b"stty size\n")
-    await asyncio.wait_for(until(b"40 120"), 10)
+    await process.write(b"until stty size | grep -q '40 120'; do :; done; echo is $(stty size)\n")
+    await asyncio.wait_for(until(b"is 40 120\r\n"), PATIENCE)
     await process.write(b"exit 3\n")
-    assert (await asyncio.wait_for(process.wait(), 10)).code == 3
+    assert (await asyncio.wait_for(process.wait(), PATIENCE)).code == 3
     await process.close()
     assert not list((real.settings.run / "exec").iterdir())
 
@@ -224,7 +227,7 @@ async def test_a_program_that_is_not_there_is_told_at_once_and_leaves_nothing(
     await real.runtime.start("a")
     for _ in range(2):  # its name is free again, too
         with pytest.raises(PortError) as caught:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 await real.runtime.exec("a", ExecSpec(id="e", args=("nothing",), terminal=terminal, attach=True))
         assert caught.value.code == Failure.CONTAINER_START
     assert not list((real.settings.run / "exec").iterdir())

@@ -13,9 +13,12 @@ from hatoba.core.secret import Secret
 from hatoba.runtime.base import ExecSpec, Runtime
 from tests.contract.runtime.outputs import shell
 from tests.contract.runtime.worlds import ContainerdWorld, spec
+from tools.traces import files
+from tools.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.real
 
+LARGE = 1 << 30  # bytes: no file that could hold it is as large
 PASSWORD = "hunter2 'correct' \"horse\" \\ $battery\nstaple ä"
 SECRETS = {"PASSWORD": Secret(PASSWORD), "LAYER": Secret("hunter2 instead of the image's")}
 
@@ -24,8 +27,8 @@ def holding(folder: Path) -> list[str]:
     """Files below a folder that have it in clear, as it is or as JSON has it."""
     return [
         str(path.relative_to(folder))
-        for path in folder.rglob("*")
-        if path.is_file() and "snapshots" not in str(path) and b"hunter2" in path.read_bytes()
+        for path, content in files(folder, LARGE)
+        if "snapshots" not in str(path) and b"hunter2" in content
     ]
 
 
@@ -69,7 +72,7 @@ async def test_a_process_that_is_started_again_has_them(real: ContainerdWorld) -
     await real.runtime.create(await spec(real, "a", "sh", "-c", script, secrets=SECRETS))
     for _ in range(2):
         await real.runtime.start("a")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             assert (await real.runtime.wait("a")).code == 7
 
 
@@ -82,7 +85,7 @@ async def test_they_stand_in_memory_and_in_the_container_only(real: ContainerdWo
     assert in_run <= {"secrets", "state", "crun"}
     assert (real.settings.run / "secrets").stat().st_mode & 0o077 == 0
     shims = {int(one) for one in real.shims("a")}
-    assert pid in knowing({pid})
+    await until(lambda: pid in knowing({pid}))  # what becomes the container has them once it is that
     assert knowing({*shims, int(real.settings.pid_file.read_text().split()[0])}) == set()
     await process.signal(signal.SIGKILL)
     await process.close()

@@ -19,6 +19,7 @@ from hatoba.runtime.machine import this_platform
 from tests.contract.runtime.outputs import shell
 from tests.contract.runtime.tiny_registry import busybox_layer, tar
 from tests.contract.runtime.worlds import ContainerdWorld, spec
+from tools.waiting import PATIENCE
 
 pytestmark = pytest.mark.real
 MIB = 1 << 20
@@ -36,7 +37,7 @@ def loops(world: ContainerdWorld) -> list[str]:
 
 async def gone(world: ContainerdWorld) -> None:
     """The kernel frees a device a moment after its last user."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while loops(world):  # noqa: ASYNC110  the kernel tells nobody
             await asyncio.sleep(0.02)
 
@@ -80,7 +81,7 @@ async def test_the_disk_outlives_containerd_and_us(real: ContainerdWorld, tmp_pa
     await real.runtime.start("a")
     await real.restart()
     os.kill(int(real.settings.pid_file.read_text().split()[0]), signal.SIGKILL)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         text = await _both(real, tmp_path, mounts)
     assert text == "one\ntwo\n"
     assert len(loops(real)) == 1

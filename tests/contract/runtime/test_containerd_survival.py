@@ -22,6 +22,7 @@ from hatoba.runtime.containerd.runtime import stop_leftovers
 from hatoba.runtime.failures import Failure
 from hatoba.runtime.stubs.services.snapshots.v1 import snapshots_pb2
 from tests.contract.runtime.worlds import ContainerdWorld, is_alive, processes, spec
+from tools.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.real
 
@@ -43,7 +44,7 @@ async def test_containers_outlive_containerd(real: ContainerdWorld) -> None:
     os.kill(daemon(real), signal.SIGKILL)
     touch_inside(before["ends"], "/tmp/go")  # it ends while nobody listens
 
-    exit = await asyncio.wait_for(real.runtime.wait("ends"), 20)
+    exit = await asyncio.wait_for(real.runtime.wait("ends"), PATIENCE)
     assert exit.code == 11
     assert await anext(events) == Exited(id="ends", exit=exit)
     after = {container.id: container.pid for container in await real.runtime.containers()}
@@ -63,10 +64,7 @@ async def test_what_an_earlier_agent_ran_inside_is_ended_by_the_next(real: Conta
     for number in range(2):
         wanted = ExecSpec(id=f"e{number}", args=("sleep", f"8667{number + 3}"), terminal=terminal, attach=True)
         await real.runtime.exec("a", wanted)
-    for _ in range(500):
-        if len(processes("sleep\x008667")) == 4:
-            break
-        await asyncio.sleep(0.02)
+    await until(lambda: len(processes("sleep\x008667")) == 4)
     await real.restart()
     assert len(processes("sleep\x0086671")) == len(processes("sleep\x0086672")) == 1
     assert len(processes("sleep\x008667")) == 2
@@ -81,7 +79,7 @@ async def test_a_container_lost_with_its_shim_is_told(real: ContainerdWorld) -> 
     pid = await real.runtime.start("a")
     [shim] = real.shims("a")
     os.kill(shim, signal.SIGKILL)
-    assert (await asyncio.wait_for(real.runtime.wait("a"), 20)).code == 137
+    assert (await asyncio.wait_for(real.runtime.wait("a"), PATIENCE)).code == 137
     await real.runtime.delete("a")
     assert not is_alive(pid)
 
@@ -154,17 +152,15 @@ async def test_containerd_killed_again_and_again_in_the_middle(real: ContainerdW
     wanted = [await spec(real, f"c{number}", "sleep", "600", group="task") for number in range(6)]
 
     async def insist(work: Callable[[], Awaitable[object]]) -> None:
-        last: PortError | None = None
-        for _ in range(50):
-            try:
-                await work()
-                return
-            except PortError as error:
-                last = error
-                if error.code not in (Failure.UNAVAILABLE, Failure.INTERNAL, Failure.CONTAINER_START):
-                    raise
-                await asyncio.sleep(0.05)
-        raise AssertionError(f"still failing after 50 attempts: {last}")
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                try:
+                    await work()
+                    return
+                except PortError as error:
+                    if error.code not in (Failure.UNAVAILABLE, Failure.INTERNAL, Failure.CONTAINER_START):
+                        raise
+                    await asyncio.sleep(0.05)
 
     async def bring_up(one: ContainerSpec) -> None:
         await insist(lambda: real.runtime.create(one))
@@ -175,7 +171,7 @@ async def test_containerd_killed_again_and_again_in_the_middle(real: ContainerdW
         for _ in range(3):
             await asyncio.sleep(chance.uniform(0.005, 0.08))
             os.kill(daemon(real), signal.SIGKILL)
-            await asyncio.wait_for(restarted(daemon(real)), 20)
+            await asyncio.wait_for(restarted(daemon(real)), PATIENCE)
         await asyncio.wait_for(all_work, 60)
 
     async def restarted(old: int) -> None:
@@ -295,7 +291,7 @@ uvloop.run(main())
     name = tmp_path.name[-12:]
     settings = Settings(data=tmp_path / "c", run=Path("/run/hatoba") / name, cgroup_parent=f"/hatoba-{name}")
     try:
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=100, check=True)
         assert is_alive(int(done.stdout))
     finally:
         asyncio.run(stop_leftovers(settings))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 
 import pytest
@@ -11,7 +10,7 @@ from hatoba.core.errors import PortError
 from hatoba.runtime.base import ContainerSpec, ExecSpec, Exited, OutOfMemory, Resources
 from hatoba.runtime.failures import Failure
 from hatoba.runtime.machine import this_platform
-from tests.contract.runtime.worlds import CONFIG, World, spec
+from tests.contract.runtime.worlds import CONFIG, World, catches, spec
 
 FOREVER = ("sleep", "60")
 
@@ -77,8 +76,7 @@ async def test_an_ended_container_starts_anew(world: World) -> None:
 
 async def test_stop_signals_and_waits(world: World) -> None:
     await world.runtime.create(await spec(world, "a", "sh", "-c", "trap 'exit 42' TERM; while :; do sleep 0.05; done"))
-    await world.runtime.start("a")
-    await asyncio.sleep(0.2)  # the shell has to set its trap; nothing tells when it has
+    await catches(world, await world.runtime.start("a"), signal.SIGTERM)
     exit = await world.runtime.stop("a", signal.SIGTERM, 20)
     assert exit is not None
     assert exit.code == 42

@@ -11,7 +11,9 @@ from hatoba.core.secret import Secret
 from hatoba.runtime.base import ExecSpec, Runtime
 from hatoba.runtime.containerd import memory
 from tests.contract.runtime.outputs import shell
+from tests.contract.runtime.test_containerd_secrets import LARGE
 from tests.contract.runtime.worlds import ContainerdWorld, World, spec
+from tools.traces import files
 
 FILES = {
     "/run/secrets/db": Secret("hunter2 'old' ä\n"),
@@ -88,8 +90,8 @@ async def test_nothing_of_them_is_on_a_disk_or_left_behind(real: ContainerdWorld
     await real.runtime.create(await spec(real, "a", "sleep", "60", files=FILES))
     await real.runtime.start("a")
     await real.runtime.refresh("a", NEW)
-    disk = [path for path in real.settings.data.rglob("*") if path.is_file() and "snapshots" not in str(path)]
-    assert [path for path in disk if b"hunter2" in path.read_bytes()] == []
+    disk = ((path, content) for path, content in files(real.settings.data, LARGE) if "snapshots" not in str(path))
+    assert [path for path, content in disk if b"hunter2" in content] == []
     assert memory.in_memory(real.settings.run)
     folder = real.settings.run / "files"
     assert folder.stat().st_mode & 0o077 == 0

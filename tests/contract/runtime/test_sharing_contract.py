@@ -12,6 +12,7 @@ import pytest
 from hatoba.runtime.base import ExecSpec, Mount, Resources, Shared, Volume
 from tests.contract.runtime.outputs import run, shell
 from tests.contract.runtime.worlds import ContainerdWorld, World, is_alive, spec
+from tools.waiting import PATIENCE
 
 FOREVER = ("sleep", "60")
 
@@ -118,11 +119,10 @@ async def test_what_holds_them_shows_nothing_of_the_host(real: ContainerdWorld, 
 
 async def anew(real: ContainerdWorld, before: Shared) -> Shared:
     """Once containerd has told the end of what held them before."""
-    for _ in range(500):
-        if (now := await real.runtime.share("task")) != before:
-            return now
-        await asyncio.sleep(0.02)
-    raise AssertionError("its end was not told")
+    async with asyncio.timeout(PATIENCE):
+        while (now := await real.runtime.share("task")) == before:  # noqa: ASYNC110  nothing tells that it was told
+            await asyncio.sleep(0.02)
+    return now
 
 
 @pytest.mark.real
@@ -131,7 +131,7 @@ async def test_without_what_holds_them_all_end_and_new_ones_are_made(real: Conta
     await real.runtime.create(await spec(real, "a", *FOREVER, group="task", pidns=shared.pidns))
     await real.runtime.start("a")
     os.kill(int(shared.pidns.split("/")[2]), signal.SIGKILL)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         assert (await real.runtime.wait("a")).code == 137
     again = await anew(real, shared)
     assert is_alive(int(again.pidns.split("/")[2]))
@@ -174,6 +174,6 @@ async def test_a_network_of_its_own_has_loopback_and_nothing_else(real: Containe
     seen = await shell(
         real,
         tmp_path,
-        "ip -o link | cut -d: -f2; ip route; nc -l -p 80 & sleep 0.2; nc 127.0.0.1 80 </dev/null && echo up",
+        "ip -o link | cut -d: -f2; ip route; nc -l -p 80 & until nc 127.0.0.1 80 </dev/null 2>&-; do :; done; echo up",
     )
     assert seen.split() == ["lo", "up"]

@@ -20,6 +20,7 @@ from hatoba.runtime.containerd import ContainerdRuntime, Settings
 from hatoba.runtime.machine import this_platform
 from hatoba.runtime.simulated import Behaviour, ExecBehaviour, SimulatedHost, SimulatedRuntime
 from tests.contract.runtime.tiny_registry import TinyRegistry, busybox_layer
+from tools.waiting import until
 
 CONFIG = ImageConfig(cmd=("sh",), env=("LAYER=busybox",))
 
@@ -40,6 +41,17 @@ async def spec(world: World, id: str, *args: str, **more: Any) -> ContainerSpec:
     image = await world.runtime.pull(world.publish("base"), this_platform())
     defaults = {"image": image.digest, "env": merge.env(image.config, {})}
     return ContainerSpec(id=id, args=args, **(defaults | more))
+
+
+async def catches(world: World, pid: int, signal_: signal.Signals) -> None:
+    """Until the process has said what is to be done at the signal: a shell needs a moment for its trap."""
+
+    def caught() -> bool:
+        status = Path(f"/proc/{pid}/status").read_text()
+        return bool(int(status.partition("SigCgt:")[2].split()[0], 16) >> (signal_ - 1) & 1)
+
+    if isinstance(world, ContainerdWorld):
+        await until(caught)
 
 
 # --- containerd --------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import pytest
 from hatoba.node.logs.batch import LogBatch
 from hatoba.node.logs.node_logs import NodeLogs
 from hatoba.node.logs.options import SPOOL_BYTES, Options
+from tools.waiting import PATIENCE, until
 
 _PRINTER = "import os\nfor n in range(60_000): os.write(1, b'%06d %s\\n' % (n, b'x' * 90))"
 
@@ -46,11 +47,11 @@ async def test_a_full_disk_slows_the_container_and_loses_nothing(small_disk: Pat
         subprocess.Popen, [sys.executable, "-S", "-c", _PRINTER], stdout=shim[0], stderr=shim[1]
     )
     try:
+        await until(lambda: os.statvfs(small_disk).f_bavail < 4)
         with pytest.raises(subprocess.TimeoutExpired):  # 6 MB do not fit
-            await asyncio.to_thread(process.wait, 2)
-        assert os.statvfs(small_disk).f_bavail < 4
+            await asyncio.to_thread(process.wait, 1)
         open_.set()
-        assert await asyncio.to_thread(process.wait, 20) == 0
+        assert await asyncio.to_thread(process.wait, PATIENCE) == 0
         for descriptor in shim:
             os.close(descriptor)
         await logs.drain("c1")
