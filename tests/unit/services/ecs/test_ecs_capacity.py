@@ -279,12 +279,14 @@ async def test_external_nodes_take_external_tasks_and_no_others(tmp_path: Path) 
         assert there["runningTasksCount"] == 4
         with pytest.raises(t.InvalidParameterException, match="does not support launch_type EXTERNAL"):
             await w.ecs.run_task(cluster="c", taskDefinition="web", launchType="EXTERNAL", networkConfiguration=NETWORK)
+        balanced: dict[str, Any] = {
+            "cluster": "c",
+            "taskDefinition": "small",
+            "launchType": "EXTERNAL",
+            "loadBalancers": [{"targetGroupArn": "g", "containerName": "web", "containerPort": 8080}],
+        }
         with pytest.raises(t.InvalidParameterException, match="load balancing is not supported"):
-            await w.ecs.create_service(
-                cluster="c",
-                serviceName="s",
-                taskDefinition="small",
-                desiredCount=1,
-                launchType="EXTERNAL",
-                loadBalancers=[{"targetGroupArn": "g", "containerName": "web", "containerPort": 8080}],
-            )
+            await w.ecs.create_service(serviceName="s", desiredCount=1, **balanced)
+        await w.ecs.create_service(cluster="c", serviceName="s", deploymentController={"type": "EXTERNAL"})
+        with pytest.raises(t.InvalidParameterException, match="load balancing is not supported"):
+            await w.ecs.create_task_set(service="s", **balanced)
