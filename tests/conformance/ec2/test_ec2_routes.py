@@ -31,6 +31,25 @@ def routes(ec2: Any, table: str) -> dict[str, str]:
     return {route["DestinationCidrBlock"]: route["GatewayId"] for route in found}
 
 
+@pytest.mark.parametrize(
+    "reserved",
+    [
+        {"DestinationCidrBlock": "169.254.169.254/32"},
+        {"DestinationCidrBlock": "169.254.168.0/22"},
+        {"DestinationIpv6CidrBlock": "fd00:ec2::254/128"},
+    ],
+)
+def test_nobody_routes_the_platforms_own_addresses(
+    ec2: Any, table: str, gateway: str, reserved: dict[str, str]
+) -> None:
+    """Credentials are there."""
+    for call in (ec2.create_route, ec2.replace_route):
+        assert "is reserved" in refused(
+            "InvalidParameterValue", call, RouteTableId=table, GatewayId=gateway, **reserved
+        )
+    assert routes(ec2, table) == {"10.0.0.0/16": "local"}
+
+
 def test_routes_are_added_replaced_and_removed(ec2: Any, table: str, gateway: str) -> None:
     ec2.create_route(RouteTableId=table, GatewayId=gateway, **OUTSIDE)
     ec2.create_route(RouteTableId=table, GatewayId=gateway, **OUTSIDE)  # the same again is the same

@@ -166,6 +166,14 @@ def test_blocks_that_no_vpc_may_have(ec2: Any, cidr: str, code: str, words: str)
     assert refused(code, ec2.create_vpc, CidrBlock=cidr) == words
 
 
+def test_what_is_asked_for_in_two_ways_or_cannot_be_is_not_something_else(ec2: Any, vpc: str) -> None:
+    """A zone by its name is not that of another id; and what has a machine to itself is no VPC."""
+    twice = {"AvailabilityZone": "us-east-1a", "AvailabilityZoneId": "use1-az2"}
+    refused("InvalidParameterCombination", ec2.create_subnet, VpcId=vpc, CidrBlock="10.0.9.0/24", **twice)
+    refused("InvalidParameterValue", ec2.create_vpc, CidrBlock="10.9.0.0/16", InstanceTenancy="host")
+    assert ec2.describe_subnets(Filters=by("vpc-id", vpc))["Subnets"] == []
+
+
 def test_what_a_vpc_cannot_have_yet_is_refused_by_name(ec2: Any) -> None:
     words = refused("UnsupportedOperation", ec2.create_vpc, CidrBlock="10.0.0.0/16", Ipv4IpamPoolId="ipam-pool-0")
     assert words == "Ipv4IpamPoolId is not supported here yet."

@@ -240,6 +240,29 @@ async def test_a_load_balancer_has_at_most_25_further_certificates(tmp_path: Pat
             await w.elb.add_listener_certificates(ListenerArn=listener, Certificates=[{"CertificateArn": arns[26]}])
 
 
+async def test_nobody_is_sent_from_https_to_http(tmp_path: Path) -> None:
+    """Source: the guide for application load balancers, "Redirect actions". Where a listener becomes one of HTTPS, its
+    rules count, too."""
+    code = t.InvalidLoadBalancerActionException
+    to = {"StatusCode": "HTTP_301", "Host": "other.example", "Protocol": "HTTP"}
+    away: list[dict[str, Any]] = [{"Type": "redirect", "RedirectConfig": to}]
+    path: list[dict[str, Any]] = [{"Field": "path-pattern", "Values": ["/a"]}]
+    async with world(tmp_path) as w:
+        secure: dict[str, Any] = {"Certificates": [{"CertificateArn": await certificate(w, "shop.example")}]}
+        balancer, listener, _ = await secured(w, **secure)
+        for asked in (
+            w.elb.create_rule(ListenerArn=listener, Priority=1, Conditions=path, Actions=away),
+            w.elb.modify_listener(ListenerArn=listener, DefaultActions=away),
+            w.elb.create_listener(LoadBalancerArn=balancer, Port=444, Protocol="HTTPS", DefaultActions=away, **secure),
+        ):
+            with pytest.raises(code, match="from HTTPS to HTTP"):
+                await asked
+        plain = await w.listener(balancer, await w.group())
+        await w.elb.create_rule(ListenerArn=plain, Priority=1, Conditions=path, Actions=away)
+        with pytest.raises(code, match="from HTTPS to HTTP"):
+            await w.elb.modify_listener(ListenerArn=plain, Protocol="HTTPS", **secure)
+
+
 async def test_the_policies_that_there_are(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         every = (await w.elb.describe_ssl_policies())["SslPolicies"]

@@ -43,6 +43,10 @@ from hatoba.store.store import View
 
 
 def _zone(req: t.CreateSubnetRequest | t.CreateDefaultSubnetRequest, call: Call) -> str:
+    if "AvailabilityZone" in req and "AvailabilityZoneId" in req:
+        raise invalid(
+            "Only one of availabilityZone and availabilityZoneId must be specified.", "InvalidParameterCombination"
+        )
     known = zones(call.scope.region)
     zone = req.get("AvailabilityZone")
     if zone is None and "AvailabilityZoneId" in req:

@@ -70,6 +70,8 @@ async def create_vpc(req: t.CreateVpcRequest, call: Call) -> t.CreateVpcResult:
     refuse_unknown(req, *OF_POOLS, "VpcEncryptionControl")
     if "CidrBlock" not in req:
         raise missing("cidrBlock")
+    if req.get("InstanceTenancy") == "host":  # in the model, and not for VPCs
+        raise invalid("Value (host) for parameter instanceTenancy is invalid.")
     with_ipv6 = provided_block6(req, call)
     ensure_default(call)
     cidr = vpc_block(req["CidrBlock"], call)

@@ -33,7 +33,11 @@ _OTHERS = (
     "TransitGatewayId",
     "VpcEndpointId",
 )
-
+# What says a destination, and what it may not lie in, by whether it is IPv6.
+_RESERVED = {
+    False: ("destinationCidrBlock", ip_network("169.254.168.0/22")),
+    True: ("destinationIpv6CidrBlock", ip_network("fd00:ec2::/32")),
+}
 
 _New = t.CreateRouteRequest | t.ReplaceRouteRequest
 _Asked = _New | t.DeleteRouteRequest
@@ -52,6 +56,7 @@ def asked_route(tx: Tx, call: Call, table: RouteTable, req: _New) -> Route:
     if listed is not None:
         own = listed.cidrs if listed.owner == OF_AWS else ()
         return Route(destination=destination, gateway=_target(tx, table, req), listed=own)
+    _check_reserved(destination)
     local = (ip_network(route.destination) for route in table.routes if route.gateway == LOCAL)
     if any(within(ip_network(destination), inside) for inside in local):
         raise invalid(
@@ -82,6 +87,14 @@ def _block(req: _Asked) -> IPv4Network | IPv6Network:
     if "DestinationCidrBlock" not in req:
         raise missing("destinationCidrBlock")
     return block(req["DestinationCidrBlock"], "destinationCidrBlock")
+
+
+def _check_reserved(destination: str) -> None:
+    """Where each machine has its platform's services is nobody's to route. Source: the VPC user guide, "Configure route
+    tables"."""
+    name, reserved = _RESERVED[":" in destination]
+    if within(ip_network(destination), reserved):
+        raise invalid(f"Value ({destination}) for parameter {name} is invalid. {reserved} is reserved.")
 
 
 def _six(destination: str, listed: PrefixList | None) -> bool:

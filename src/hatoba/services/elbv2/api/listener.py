@@ -87,6 +87,8 @@ def check_action(
         raise t.InvalidLoadBalancerActionException(
             f"Target group stickiness is not supported for {kinds.NOUNS[balancer.kind]}"
         )
+    if protocol == "HTTPS" and action.get("RedirectConfig", {}).get("Protocol") == "HTTP":
+        raise t.InvalidLoadBalancerActionException("Requests cannot be redirected from HTTPS to HTTP")
     _check_forward(view, call, action, balancer, protocol, conditions)
 
 
@@ -194,7 +196,7 @@ async def modify_listener(req: t.ModifyListenerInput, call: Call) -> t.ModifyLis
         for wants in (first, *(rule.authentication for rule in rules_of(tx, record))):
             authentication.check_protocol(wants, wanted.protocol)
         check_action(tx, call, action, balancer, wanted.protocol)
-        if balancer.kind == "network" and wanted.protocol != record.protocol:
+        if wanted.protocol != record.protocol:
             for rule in rules_of(tx, record):
                 check_action(tx, call, rule.action, balancer, wanted.protocol, rule.conditions)
         ids = {arn: id_ for arn, id_ in {**record.ids, **ids}.items() if arn in wanted.certificates}
