@@ -266,7 +266,7 @@ def test_what_cannot_be_attached(iam: Any, role: str, account: str) -> None:
         return refused(code, iam.attach_role_policy, RoleName=role, PolicyArn=arn)
 
     absent = f"arn:aws:iam::{account}:policy/absent"
-    assert attach("NoSuchEntity", absent) == f"Policy {absent} was not found."
+    assert attach("NoSuchEntity", absent) == f"Policy {absent} does not exist or is not attachable."
     assert attach("InvalidInput", "not-an-arn-at-all-but-long-enough") == (
         "ARN not-an-arn-at-all-but-long-enough is not valid."
     )
@@ -392,7 +392,7 @@ def test_a_role_trusts_whom_it_named_whatever_they_are_called(iam: Any, account:
     """Kept by who they are: shown by the names that they have now, and by their ids once they are gone."""
     ann = iam.create_user(UserName="ann")["User"]
     other = iam.create_role(RoleName="other", AssumeRolePolicyDocument=trusting({"AWS": ann["Arn"]}))["Role"]
-    root, later = f"arn:aws:iam::{account}:root", f"arn:aws:iam::{account}:user/later"
+    root, later = f"arn:aws:iam::{account}:root", "arn:aws:iam::999999999999:user/elsewhere"
     named = [ann["Arn"], other["Arn"], root, later]
     made = iam.create_role(RoleName="web", AssumeRolePolicyDocument=trusting({"AWS": named}))["Role"]
 
@@ -416,6 +416,19 @@ def test_a_role_trusts_whom_it_named_whatever_they_are_called(iam: Any, account:
     assert trusted(web["AssumeRolePolicyDocument"]) == shown()
     iam.update_assume_role_policy(RoleName="web", PolicyDocument=trusting({"AWS": [ann["Arn"]]}))
     assert shown() == [ann["Arn"]], "the one who is called so now"
+
+
+def test_a_role_trusts_nobody_who_is_not_there(iam: Any, role: str, account: str) -> None:
+    """Whoever is made with that name later is somebody else."""
+    gone = iam.create_user(UserName="gone")["User"]
+    iam.delete_user(UserName="gone")
+    for nobody in (f"arn:aws:iam::{account}:user/later", f"arn:aws:iam::{account}:role/later", gone["UserId"]):
+        document = trusting({"AWS": [f"arn:aws:iam::{account}:root", nobody]})
+        said = f'Invalid principal in policy: "AWS":"{nobody}"'
+        asked = {"RoleName": "new", "AssumeRolePolicyDocument": document}
+        assert refused("MalformedPolicyDocument", iam.create_role, **asked) == said
+        changed = {"RoleName": role, "PolicyDocument": document}
+        assert refused("MalformedPolicyDocument", iam.update_assume_role_policy, **changed) == said
 
 
 def trusting(principal: Any) -> str:

@@ -131,6 +131,17 @@ def a_role_of_somebody_who_is_gone(victim: Victim) -> bool:
     return works(again.assume_role, RoleArn=role, RoleSessionName="one")
 
 
+def a_role_of_somebody_who_is_not_there_yet(victim: Victim) -> bool:
+    """Likewise, of one whom a role was to trust before there was anybody of that name."""
+    if not works(victim.role, principal={"AWS": f"arn:aws:iam::{victim.account}:user/eve"}):
+        return False
+    victim.may(allow("iam:CreateUser", "iam:CreateAccessKey"))
+    victim.mallory("iam").create_user(UserName="eve")
+    made = victim.mallory("iam").create_access_key(UserName="eve")["AccessKey"]
+    eve = victim.platform.client("sts", account=victim.account, key=(made["AccessKeyId"], made["SecretAccessKey"]))
+    return works(eve.assume_role, RoleArn=f"arn:aws:iam::{victim.account}:role/admin", RoleSessionName="one")
+
+
 def a_role_for_tasks(victim: Victim) -> bool:
     """Its trust is in a service, and mallory is none."""
     role = victim.role({"Service": "ecs-tasks.amazonaws.com"})
@@ -203,8 +214,9 @@ THREATS: list[tuple[Attack, tuple[str, str, str]]] = [
     (a_role_that_trusts_others, REFUSED),
     (
         a_role_of_somebody_who_is_gone,
-        ("hatoba.services.iam.trusts:kept", 'if ":user/" in document or', 'if "" in document and False and'),
+        ("hatoba.services.iam.trusts:kept", "return found.unique", "return name"),
     ),
+    (a_role_of_somebody_who_is_not_there_yet, ("hatoba.services.iam.trusts:kept", "name.startswith(own)", "False")),
     (a_role_for_tasks, REFUSED),
     (a_role_of_another_account_by_a_service, REFUSED),
     (

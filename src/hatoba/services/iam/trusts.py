@@ -13,21 +13,44 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from hatoba.aws.shapes import iam as t
+from hatoba.core.errors import AwsError
+from hatoba.core.keys import Scope
 from hatoba.core.records import replace
 from hatoba.services.iam.model import ROLE, USER, Role, roles, users
 from hatoba.store.store import View
 
 _ID = re.compile(r"A(?:IDA|ROA)[A-Z2-7]{17}")
+_NAMED = re.compile(f":user/|:role/|{_ID.pattern}")
 
 
-def kept(view: View, document: str) -> str:
-    """As it is stored. Of who is not there (yet) the ARN is kept."""
+def kept(view: View, scope: Scope, document: str) -> str:
+    """As it is stored. Of another account's users and roles that are not there the ARN is kept: they may be elsewhere.
+    Raises MalformedPolicyDocument for one of the account's own that is not there, or is no more."""
 
-    def of(arn: str) -> str:
-        found = USER.by_arn(view, arn) or ROLE.by_arn(view, arn)
-        return found.unique if found is not None else arn
+    stem = f"arn:{scope.partition}:iam::{scope.account}"
+    own = (f"{stem}:user/", f"{stem}:role/")
 
-    return _renamed(document, of) if ":user/" in document or ":role/" in document else document
+    def of(name: str) -> str:
+        found = USER.by_arn(view, name) or ROLE.by_arn(view, name)
+        if found is not None:
+            return found.unique
+        if _ID.fullmatch(name) is not None and not _is_known(view, name):
+            raise _nobody(name)
+        if name.startswith(own):
+            raise _nobody(name)
+        return name
+
+    return _renamed(document, of) if _NAMED.search(document) is not None else document
+
+
+def _is_known(view: View, id_: str) -> bool:
+    found = next(iter(view.index(users, "unique", id_)), None) or next(iter(view.index(roles, "unique", id_)), None)
+    return found is not None
+
+
+def _nobody(name: str) -> AwsError:
+    return t.MalformedPolicyDocumentException(f'Invalid principal in policy: "AWS":"{name}"')
 
 
 def told(view: View, role: Role) -> Role:

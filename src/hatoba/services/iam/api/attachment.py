@@ -11,11 +11,18 @@ from hatoba.core.records import replace
 from hatoba.gateway.call import Call
 from hatoba.services.iam import managed
 from hatoba.services.iam.api.room import changeable, iam, marked_page, truncated
-from hatoba.services.iam.model import GROUP, ROLE, USER, Kind, Principal, is_managed_by_aws, the_policy
+from hatoba.services.iam.model import GROUP, POLICY, ROLE, USER, Kind, Principal
+from hatoba.store.store import View
 
 P = TypeVar("P", bound=Principal)
 
 LIMIT = 10  # policies of one principal
+
+
+def _is_there(view: View, call: Call, arn: str) -> bool:
+    """A customer's policy of this account."""
+    found = POLICY.find(view, call.scope, arn.rpartition("/")[2])
+    return found is not None and POLICY.arn(found) == arn
 
 
 def _attach(call: Call, kind: Kind[P], owner: str, arn: str) -> None:
@@ -26,10 +33,8 @@ def _attach(call: Call, kind: Kind[P], owner: str, arn: str) -> None:
         principal = kind.the(tx, call.scope, owner)
         changeable(principal)
         known = managed.find(arn)
-        if known.linked if known is not None else is_managed_by_aws(arn):
+        if known.linked if known is not None else not _is_there(tx, call, arn):
             raise t.NoSuchEntityException(f"Policy {arn} does not exist or is not attachable.")
-        if known is None:
-            the_policy(tx, call.scope, arn)
         if arn in principal.attached:
             return
         if len(principal.attached) >= LIMIT:

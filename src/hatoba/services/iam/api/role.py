@@ -45,7 +45,7 @@ async def create_role(req: t.CreateRoleRequest, call: Call) -> t.CreateRoleRespo
             **new(call, ROLE, req),
             boundary=checked(tx, call, req.get("PermissionsBoundary")),
             inline={},
-            trust=trusts.kept(tx, req["AssumeRolePolicyDocument"]),
+            trust=trusts.kept(tx, call.scope, req["AssumeRolePolicyDocument"]),
             description=req.get("Description"),
             max_session=req.get("MaxSessionDuration", 3600),
         )
@@ -89,7 +89,7 @@ async def update_assume_role_policy(req: t.UpdateAssumeRolePolicyRequest, call: 
     with call.tx() as tx:
         role = ROLE.the(tx, call.scope, req["RoleName"])
         changeable(role)
-        tx.put(roles, replace(role, trust=trusts.kept(tx, req["PolicyDocument"])))
+        tx.put(roles, replace(role, trust=trusts.kept(tx, call.scope, req["PolicyDocument"])))
 
 
 @iam.operation
