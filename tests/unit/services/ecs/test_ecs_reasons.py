@@ -197,7 +197,7 @@ def test_the_times_of_a_task_whose_image_could_not_be_pulled() -> None:
 def test_the_times_of_a_task_that_ran() -> None:
     pulled = {"pull_started": NOW + 1, "pull_stopped": NOW + 2, "started": NOW + 3}
     running = lifecycle.settle(seen(task(), of="running", state="running", **pulled), NOW + 4)
-    assert (running.pull_started_at, running.started_at, running.stopping_at) == (NOW + 1, NOW + 4, None)
+    assert (running.pull_started_at, running.started_at, running.stopping_at) == (NOW + 1, NOW + 3, None)
     ended = seen(running, exit_code=0, finished=NOW + 9, **pulled)
     settled = lifecycle.settle(ended, NOW + 10)
     assert (settled.stopping_at, settled.execution_stopped_at) == (NOW + 10, NOW + 9)

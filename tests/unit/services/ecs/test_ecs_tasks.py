@@ -109,6 +109,22 @@ async def test_a_task_that_was_over_before_anybody_looked_has_run(tmp_path: Path
         assert ("startedAt" in task, task["stopCode"]) == (False, "TaskFailedToStart")
 
 
+async def test_a_task_ends_after_it_began(tmp_path: Path) -> None:
+    """Both times are its node's, however late they are heard."""
+    async with world(tmp_path, auto=False) as w:
+        await w.ecs.register_task_definition(**definition())
+        arn = await run(w)
+        await w.settle()
+        began = w.clock.now()
+        w.clock.advance(2)
+        w.report(arn.rpartition("/")[2], "running", started=began)
+        await w.settle()
+        w.report(arn.rpartition("/")[2], "stopped", started=began, finished=began + 1)
+        await w.settle()
+        task = await described(w, arn)
+        assert (task["startedAt"], task["executionStoppedAt"]) == (began, began + 1)
+
+
 async def test_a_sidecar_that_exits_does_not_end_the_task(tmp_path: Path) -> None:
     async with world(tmp_path, auto=False) as w:
         containers = [container(), container("init", essential=False, portMappings=[])]

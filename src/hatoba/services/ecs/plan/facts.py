@@ -73,12 +73,13 @@ def _last(times: Iterable[float | None]) -> float | None:
 
 
 def _ran(containers: Iterable[Container], reported: Mapping[str, ContainerStatus]) -> float | None:
-    """When all essential containers had begun, of a task of which nobody saw them run: `true` is over too soon."""
-    essential = [(container.status, reported.get(container.name)) for container in containers if container.essential]
-    begun = [report.started for _, report in essential if report is not None]
-    if len(begun) < len(essential) or None in begun or all(status == "RUNNING" for status, _ in essential):
-        return None
-    return _last(begun)
+    """When all essential containers had begun, by the clock of their node, which tells their ends, too.
+
+    Of a task that is over at once nobody may have seen them run.
+    """
+    essential = [reported.get(container.name) for container in containers if container.essential]
+    begun = [report.started for report in essential if report is not None]
+    return None if len(begun) < len(essential) or None in begun else _last(begun)
 
 
 def _pulled(task: Task, status: WorkloadStatus) -> float | None:
