@@ -39,7 +39,7 @@ class Inside:
         found = folder or hatoba.folder
         places = Places(data=found, instance=(found / "instance").read_text().strip())
         details = {each["name"]: each["value"] for each in task["attachments"][0]["details"]}
-        self.address, self.subnet = details["privateIPv4Address"], details["subnetId"]
+        self.address, self.subnet = details.get("privateIPv4Address", ""), details["subnetId"]
         self._netns = places.run / "net" / "netns" / details["networkInterfaceId"]
         self._resolv = next((places.node / "tasks" / task["taskArn"].rpartition("/")[2]).glob("*/resolv.conf"))
 

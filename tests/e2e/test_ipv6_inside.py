@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.test_vpc_endpoints import policy, wants
 from tools.images import busybox_files
+from tools.inside import Inside
 from tools.instance import Instance, eventually
 from tools.web import page
 
@@ -25,6 +27,7 @@ echo "PLATFORM $(get ${place%]*} ${place##*:} /_hatoba/health | grep -c '200 OK'
 echo "ADDRESSES $(ip -o address show dev eth0 | awk '{print $4}' | tr '\n' ' ')"
 echo "RESOLVER $(grep nameserver /etc/resolv.conf)"
 echo "NAME $(nslookup -type=aaaa "$BALANCER" | tail -n +3 | tr '\n' ' ')"
+echo "ENDPOINT $AWS_ENDPOINT_URL"
 echo "THE END"
 exec httpd -f -p 80 -h /www
 """
@@ -102,9 +105,9 @@ def own_address(task: dict[str, Any]) -> str:
     return address
 
 
-def test_a_task_without_ipv4_finds_all_that_others_do(
-    hatoba: Instance, places: dict[str, Any], task: dict[str, Any]
-) -> None:
+@pytest.fixture(scope="module")
+def said(hatoba: Instance, task: dict[str, Any]) -> dict[str, str]:
+    """All that it found."""
     logs, stream = hatoba.client("logs"), f"t/web/{task['taskArn'].rpartition('/')[2]}"
 
     def all_said() -> dict[str, str] | None:
@@ -112,8 +115,15 @@ def test_a_task_without_ipv4_finds_all_that_others_do(
         found = dict(event["message"].partition(" ")[::2] for event in events)
         return found if "THE" in found else None
 
-    said, own = eventually(all_said), own_address(task)
-    assert said is not None
+    found = eventually(all_said)
+    assert found is not None
+    return found
+
+
+def test_a_task_without_ipv4_finds_all_that_others_do(
+    places: dict[str, Any], task: dict[str, Any], said: dict[str, str]
+) -> None:
+    own = own_address(task)
     assert own.startswith(places["block"])
     (network,) = json.loads(said["METADATA"])["Networks"]
     assert network["IPv6Addresses"] == [own]
@@ -129,3 +139,38 @@ def test_a_task_without_ipv4_finds_all_that_others_do(
 
 def test_a_public_one_is_reached_by_its_address(task: dict[str, Any]) -> None:
     assert eventually(lambda: page(own_address(task))) == "found"
+
+
+READS = """
+import boto3, botocore.exceptions
+try:
+    print(boto3.client("s3", endpoint_url="{url}").get_object(Bucket="sixes", Key="k")["Body"].read().decode())
+except botocore.exceptions.ClientError as error:
+    print(error.response["Error"]["Code"])
+"""
+
+
+def test_by_ipv6_a_gateway_endpoint_decides_in_the_very_next_request(
+    hatoba: Instance, places: dict[str, Any], task: dict[str, Any], said: dict[str, str]
+) -> None:
+    ec2, s3, inside = hatoba.client("ec2"), hatoba.client("s3"), Inside(hatoba, task)
+    program = READS.format(url=said["ENDPOINT"])
+    s3.create_bucket(Bucket="sixes")
+    s3.put_object(Bucket="sixes", Key="k", Body=b"abc")
+    assert inside.python(program) == "abc"
+    tables = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [places["vpc"]]}])["RouteTables"]
+    made = ec2.create_vpc_endpoint(
+        VpcId=places["vpc"],
+        ServiceName="com.amazonaws.us-east-1.s3",
+        RouteTableIds=[tables[0]["RouteTableId"]],
+        PolicyDocument=policy("s3:PutObject"),
+    )["VpcEndpoint"]["VpcEndpointId"]
+    assert inside.python(program) == "AccessDenied"
+    ec2.modify_vpc_endpoint(VpcEndpointId=made, PolicyDocument=policy("s3:GetObject"))
+    s3.put_bucket_policy(Bucket="sixes", Policy=wants("sixes", made, own_address(task)))
+    assert inside.python(program) == "abc"
+    ec2.delete_vpc_endpoints(VpcEndpointIds=[made])
+    assert inside.python(program) == "AccessDenied"
+    s3.delete_bucket_policy(Bucket="sixes")
+    s3.delete_object(Bucket="sixes", Key="k")
+    s3.delete_bucket(Bucket="sixes")
