@@ -25,6 +25,8 @@ from hatoba.gateway.http import Arrival, Handler, Server
 
 log = logging.getLogger(__name__)
 
+ANSWERING = 600.0  # seconds for what is being answered when a node's agent ends: it needs that no more
+ENDING = 1.0  # and when this process does
 _NETWORK = re.compile(r"[\w-]{1,64}")
 
 
@@ -55,7 +57,7 @@ class Entrances:
     async def close(self) -> None:
         await self._tasks.close()
         for brought in self._brought.values():
-            await brought.server.close(grace=1.0)
+            await brought.server.close(grace=ENDING)
 
     async def _take(self, listener: socket.socket) -> None:
         with listener:
@@ -80,9 +82,12 @@ class Entrances:
                 listener.setblocking(False)
                 await server.serve(listener, tls)
             try:
-                await asyncio.get_running_loop().sock_recv(channel, 1)
-            finally:
-                await server.close(grace=1.0)
+                with contextlib.suppress(OSError):
+                    await asyncio.get_running_loop().sock_recv(channel, 1)
+                await server.close(grace=ANSWERING)
+            except asyncio.CancelledError:  # this process ends
+                await server.close(grace=ENDING)
+                raise
 
     async def enter(self, entered: Entered, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serves a connection that another node brings, to its end."""

@@ -4,6 +4,7 @@ another machine accepts itself and brings."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -118,6 +119,63 @@ async def test_it_is_served_by_whoever_has_taken_it(tmp_path: Path) -> None:
             await again.open("vpc-1", tmp_path)
             await becomes(port, "vpc-1")
         await again.close_all()
+
+
+@on_uvloop
+async def test_what_is_being_answered_outlives_the_agent_but_not_the_control_plane(tmp_path: Path) -> None:
+    """A long answer needs the agent no more."""
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    def slowly(network: str) -> Handler:
+        async def answer(request: Request) -> Response:
+            began.set()
+            await go_on.wait()
+            return Response(body=b"at last")
+
+        return answer
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(giving, "METADATA", "127.0.0.1")
+        patched.setattr(giving, "AGAIN", 0.01)
+        path, port = tmp_path / "s", free_port()
+        patched.setattr(giving, "HTTPS", free_port())
+        shows = Certificates(Authority(tmp_path / "authority"), SystemClock(), lambda network, name: (name,))
+        patched.setattr(taking, "ENDING", 0.0)
+        made = taking.Entrances(path, slowly, shows.of, SystemClock())
+        made.start()
+        for leaves, expected in ((True, "at last"), (False, "")):
+            began.clear()
+            go_on.clear()
+            node = giver(path, port)
+            await node.open("vpc-1", tmp_path)
+            asking = asyncio.create_task(_until_answered(port))
+            async with asyncio.timeout(10):
+                await began.wait()
+            if leaves:
+                await node.close_all()
+                await becomes(port, "")
+                go_on.set()
+            else:
+                await made.close()
+            assert await asking == expected
+            await node.close_all()
+        await made.close()
+
+
+async def _until_answered(port: int) -> str:
+    answer = ""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                break
+            except OSError:
+                await asyncio.sleep(0.01)
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            answer = (await reader.read()).partition(b"\r\n\r\n")[2].decode()
+        writer.close()
+    return answer
 
 
 # --- of another machine
