@@ -36,6 +36,7 @@ REASONS = {
     408: "Request Time-out",
     413: "Request Entity Too Large",
     500: "Internal Server Error",
+    501: "Not Implemented",
     502: "Bad Gateway",
     503: "Service Temporarily Unavailable",
     504: "Gateway Time-out",
@@ -58,8 +59,10 @@ _STATUSES: tuple[tuple[str, int], ...] = (
     (f"response.code == 408 && {_OWN}", 408),
     # It asks for a tunnel, for what is no path (`*`), or for another protocol than the load balancer speaks.
     (f'response.code_details == "upgrade_failed" || response.code == 404 && {_OWN}', 400),
-    # The client's mistake.
-    (f"response.code == 400 && {_OWN}", 400),
+    # A body in an encoding that nobody knows.
+    (f"response.code == 501 && {_OWN}", 501),
+    # The client's mistake; headers that are too large are one.
+    (f"(response.code == 400 || response.code == 431) && {_OWN}", 400),
 )
 
 

@@ -81,7 +81,7 @@ def routes(balancer: Balancer, listener: Listener, groups: frozenset[Known], tra
             VirtualHost(
                 name="all",
                 domains=["*"],
-                routes=[made.untraced(), *listed, *rest],
+                routes=[*made.refused(), *listed, *rest],
                 retry_policy=_retry_where_safe(),
             )
         ],
@@ -213,15 +213,16 @@ class _Routes(NamedTuple):
             typed_per_filter_config=first,
         )
 
-    def untraced(self) -> Any:
-        """Nobody is told what his request has become. Source: the guide for application load balancers, "HTTP 405"."""
-        trace = HeaderMatcher(name=":method", string_match=StringMatcher(exact="TRACE"))
-        page = FixedResponse(status=405, content_type="text/html", body=html(405))
-        return Route(
-            match=RouteMatch(prefix="/", headers=[trace]),
-            direct_response=_fixed(page),
-            response_headers_to_add=_fixed_headers(page, self.listener),
-        )
+    def refused(self) -> Iterator[Any]:
+        """Before all rules. Nobody is told what his request has become (source: the guide for application load
+        balancers, "HTTP 405"), and one that names two hosts, which Envoy joins by a comma, names none."""
+        for name, wrong, status in ((":method", {"exact": "TRACE"}, 405), (":authority", {"contains": ","}, 400)):
+            page = FixedResponse(status=status, content_type="text/html", body=html(status))
+            yield Route(
+                match=RouteMatch(prefix="/", headers=[HeaderMatcher(name=name, string_match=StringMatcher(**wrong))]),
+                direct_response=_fixed(page),
+                response_headers_to_add=_fixed_headers(page, self.listener),
+            )
 
     def _forward(self, action: Forward, match: Any, settings: Mapping[str, Any], zone: str | None) -> Any:
         shares = _usable(action, self.groups)

@@ -57,7 +57,14 @@ async def test_a_target_sees_who_asked_and_how(real: RealRig) -> None:
 
 @pytest.mark.parametrize(
     ("line", "status"),
-    [("TRACE /x HTTP/1.1", 405), ("CONNECT shop.example:443 HTTP/1.1", 400), ("OPTIONS * HTTP/1.1", 400)],
+    [
+        ("TRACE /x HTTP/1.1", 405),
+        ("CONNECT shop.example:443 HTTP/1.1", 400),
+        ("OPTIONS * HTTP/1.1", 400),
+        ("GET / HTTP/1.1\r\nHost: other.example", 400),  # the second one
+        ("GET / HTTP/1.1" + "".join(f"\r\nX-{n}: {'a' * 7000}" for n in range(10)), 400),
+        ("POST / HTTP/1.1\r\nTransfer-Encoding: gzip", 501),
+    ],
 )
 async def test_what_no_load_balancer_does_is_refused_with_a_page(real: RealRig, line: str, status: int) -> None:
     (a,) = await serving(real, "a")
