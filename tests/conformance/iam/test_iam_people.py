@@ -192,7 +192,7 @@ def test_keys_survive_a_restart_and_no_secret_is_in_clear(tmp_path: Path) -> Non
         made = iam.create_access_key(UserName="alice")["AccessKey"]
         session = first.client("sts").get_session_token()["Credentials"]
     secrets = [made["SecretAccessKey"], session["SecretAccessKey"], session["SessionToken"]]
-    on_disk = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    on_disk = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert made["AccessKeyId"].encode() in on_disk
     assert [secret for secret in secrets if secret.encode() in on_disk] == []
     with sqlite3.connect(tmp_path / "journal.db") as journal:

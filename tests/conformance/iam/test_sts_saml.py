@@ -380,7 +380,7 @@ def test_private_keys_survive_a_restart_and_nothing_of_them_is_in_clear(tmp_path
         world.iam.create_user(UserName="ann")
         git = {"UserName": "ann", "ServiceName": "codecommit.amazonaws.com"}
         told = world.iam.create_service_specific_credential(**git)["ServiceSpecificCredential"]
-    on_disk = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    on_disk = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     with sqlite3.connect(tmp_path / "journal.db") as journal:
         tables = [name for (name,) in journal.execute("select name from sqlite_master where type = 'table'")]
         rows = b"".join(repr(row).encode() for table in tables for row in journal.execute(f"select * from {table}"))
