@@ -90,7 +90,17 @@ def test_how_much_there_may_be() -> None:
     assert small.policy_arns == ("arn:aws:iam::aws:policy/A",)
     assert 1 <= packed(small) < 10
     assert packed(wish({})) <= 1
-    refused("ValidationError", {"Policy": json.dumps({"Statement": ALLOW}) + " " * 2048})
+    for asked, ends in (
+        ({"Policy": json.dumps({"Statement": ALLOW}) + " " * 2048}, "less than or equal to 2048"),
+        ({"PolicyArns": [{"arn": f"arn:aws:iam::aws:policy/P{n}"} for n in range(11)]}, "less than or equal to 10"),
+    ):
+        with pytest.raises(AwsError) as caught:
+            wish(asked)
+        assert (caught.value.code, caught.value.message.partition(":")[0]) == (
+            "ValidationError",
+            "1 validation error detected",
+        )
+        assert caught.value.message.endswith(f"Member must have length {ends}")
     noise = {f"k{number}": hashlib.shake_128(str(number).encode()).hexdigest(128) for number in range(50)}
     with pytest.raises(AwsError) as caught:
         packed(wish({"Tags": tags(**noise)}))

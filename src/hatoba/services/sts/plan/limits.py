@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from hatoba.aws.shapes import sts as t
+from hatoba.aws.validate import show
 from hatoba.core.errors import AwsError
 from hatoba.gateway.call import SessionContext
 from hatoba.policy.document import Fault, Malformed, parse
@@ -46,7 +47,7 @@ def wish(req: Mapping[str, Any], before: SessionContext | None = None) -> Wish:
         check_policy(policy)
     arns = tuple(dict.fromkeys(one.get("arn", "") for one in req.get("PolicyArns") or ()))
     if len(arns) > MOST_POLICIES:
-        raise invalid(f"Member must have length less than or equal to {MOST_POLICIES}: policyArns")
+        raise _longer("policyArns", [{"arn": arn} for arn in arns], MOST_POLICIES)
     for arn in arns:
         if ":iam::" not in arn or ":policy/" not in arn:
             raise invalid(f"ARN {arn} is not valid.")
@@ -86,7 +87,7 @@ def packed(wished: Wish) -> int:
 def check_policy(text: str) -> None:
     """A session policy. Raises MalformedPolicyDocument."""
     if len(text) > LONGEST_POLICY:
-        raise invalid(f"Value at 'policy' failed to satisfy constraint: at most {LONGEST_POLICY} characters")
+        raise _longer("policy", text, LONGEST_POLICY)
     try:
         statements = parse(text).statements
     except Malformed as error:
@@ -96,6 +97,12 @@ def check_policy(text: str) -> None:
             raise _malformed("Policy document should not specify a principal.")
         if not statement.resources:
             raise _malformed("Policy statement must contain resources.")
+
+
+def _longer(member: str, value: Any, most: int) -> AwsError:
+    """In the words of a shape's constraint, which the model does not have."""
+    said = f"Value '{show(value)}' at '{member}' failed to satisfy constraint"
+    return invalid(f"1 validation error detected: {said}: Member must have length less than or equal to {most}")
 
 
 def _inherited(before: SessionContext | None) -> dict[str, str]:
