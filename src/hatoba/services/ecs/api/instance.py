@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, cast
 
 from hatoba.aws.shapes import ecs as t
@@ -83,7 +83,7 @@ def _missing(call: Call, cluster: str, reference: str, reason: str = "MISSING") 
     return failure(arns.instance_arn(call.scope, cluster, id_), reason)
 
 
-def shape(from_: View, node: Node, record: Instance, include: Any = ()) -> t.ContainerInstance:
+def shape(from_: View, node: Node, record: Instance, include: Collection[str] = ()) -> t.ContainerInstance:
     tags = tags_of(from_, record.scope, arns.instance_arn(record.scope, record.cluster, node.id))
     group = attributes(node, record, record.scope.region).get(GROUP)
     provider = next((one.id for one in from_.scan(capacity_providers, record.scope) if one.group == group), "")
