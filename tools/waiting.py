@@ -15,7 +15,7 @@ from typing import TypeVar
 T = TypeVar("T")
 PATIENCE = 60.0  # seconds
 MOMENT = 0.01  # seconds
-SILENCE = 40  # moments; where nothing is lost and nobody waits, an answer takes well under one
+SILENCE = 25  # moments; where nothing is lost and nobody waits, an answer takes well under one
 
 
 def eventually(check: Callable[[], T], seconds: float = PATIENCE, pause: float = 0.05) -> T:

@@ -160,7 +160,7 @@ def test_the_task_sees_clients_of_ipv6_and_answers_those_of_ipv4(hatoba: Instanc
         for value, reached in (("true", False), ("false", True)):
             elb.modify_load_balancer_attributes(LoadBalancerArn=balancer, Attributes=[{"Key": deny, "Value": value}])
             eventually(lambda reached=reached: bool(tcp(six)) == reached)  # type: ignore[misc]
-            assert inside(beside, lambda: tcp(six)) == own
+            assert eventually(lambda: inside(beside, lambda: tcp(six))) == own
         # Another agent finds all as it was.
         hatoba.kill("node")
         for ask in (tcp, udp):

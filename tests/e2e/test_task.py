@@ -51,7 +51,7 @@ def test_serves_under_its_public_address(hatoba: Instance) -> None:
 
     def page() -> bytes | None:
         try:
-            with urllib.request.urlopen(f"http://{interface['Association']['PublicIp']}:8080/", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://{interface['Association']['PublicIp']}:8080/", timeout=10) as answer:
                 return bytes(answer.read())
         except OSError:
             return None

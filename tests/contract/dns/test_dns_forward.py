@@ -15,7 +15,7 @@ from hatoba.dns.base import Entry, Question
 from hatoba.dns.forward import Limits, Server
 from hatoba.dns.server import Limits as ServerLimits
 from tests.contract.dns.names_rig import bound_pair, forwarder, name_server
-from tools.waiting import until
+from tools.waiting import PATIENCE, until
 
 MANY = tuple(f"192.0.2.{n + 1}" for n in range(120))
 WORLD = {
@@ -146,14 +146,14 @@ async def test_a_waiter_that_leaves_takes_nothing_from_the_others() -> None:
         first.cancel()
         response = dns.message.make_response(dns.message.from_wire(wire))
         silent.sendto(response.to_wire(), source)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert await second is not None
     silent.close()
     stream.close()
 
 
 def _receive(bound: socket.socket) -> tuple[bytes, tuple[str, int]]:
-    bound.settimeout(5)
+    bound.settimeout(PATIENCE)
     received: tuple[bytes, tuple[str, int]] = bound.recvfrom(2000)
     return received
 
@@ -175,7 +175,7 @@ async def test_forged_answers_are_not_believed() -> None:
             stranger.sendto(dns.message.make_response(query).to_wire(), source)
         for answer in (number.to_wire(), other.to_wire(), b"rubbish", true.to_wire()):
             silent.sendto(answer, source)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             answer_taken = await waiting
         assert answer_taken is not None
         assert answer_taken.rcode() == dns.rcode.NXDOMAIN

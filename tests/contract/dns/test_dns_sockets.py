@@ -14,7 +14,7 @@ import pytest
 from hatoba.dns.base import Entry
 from hatoba.dns.server import Limits
 from tests.contract.dns.names_rig import name_server
-from tools.waiting import until
+from tools.waiting import PATIENCE, until
 
 MANY = tuple(f"10.0.{n // 200}.{n % 200 + 1}" for n in range(200))
 ENTRIES = {
@@ -92,7 +92,7 @@ async def test_several_questions_on_one_connection() -> None:
 async def test_an_idle_connection_is_closed() -> None:
     async with name_server(ENTRIES, limits=Limits(idle=0.05)) as names:
         reader, writer = await asyncio.open_connection("127.0.0.1", names.port)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert await reader.read() == b""
         writer.close()
 
@@ -105,7 +105,7 @@ async def test_connections_of_one_source_are_bounded() -> None:
             writer.write(len(wire).to_bytes(2, "big") + wire)
             await reader.readexactly(2)
         reader, writer = await asyncio.open_connection("127.0.0.1", names.port)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert await reader.read() == b""
         writer.close()
         for _, writer in held:

@@ -18,6 +18,7 @@ from hatoba.network.beyond import HTTPS, Endpoint, Gate, Route, Routing, Subnet
 from tests.contract.network.labs import ENDPOINT, Lab, RealLab, run
 from tests.contract.network.specs import METADATA, OPEN, balancer, rule, task, task6, vpc
 from tests.contract.network.test_endpoint_contract import served, with_services
+from tools.waiting import MOMENT, PATIENCE, SILENCE
 
 SUBNETS = (Subnet(blocks=("10.0.0.0/24",)), Subnet(blocks=("10.0.1.0/24",)))
 PLAIN = Routing(subnets=SUBNETS)
@@ -47,7 +48,7 @@ async def who(lab: Lab, listener: Listener, *, to: bool = True) -> tuple[str, st
     """The next client's address and, where that was translated, which one it meant."""
     assert lab.real
     assert listener is not None
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         taken, (client, *_) = await asyncio.get_running_loop().sock_accept(listener)
     with taken:
         return client, meant(taken) if to else ""
@@ -211,7 +212,7 @@ async def test_no_connection_goes_on_past_a_new_gate(real: RealLab) -> None:
     await real.fabrics[0].set_routing("vpc-1", PLAIN)
     with through, taken:
         through.send(b"GET ")
-        taken.settimeout(5)
+        taken.settimeout(PATIENCE)
         assert taken.recv(10) == b"GET ", "those through it go on when it goes"
 
 
@@ -226,7 +227,7 @@ async def test_connections_that_an_agent_died_over_end_with_its_successor(real: 
         await real.fabrics[0].set_routing("vpc-1", gated(real))
     with standing:
         standing.send(b"GET ")
-        assert not await _ended(standing, patience=0.3)
+        assert not await _ended(standing, patience=SILENCE * MOMENT)
         await real.fabrics[0].close()
         real.fabrics[0] = real.restarted(0)
         await real.fabrics[0].start()
@@ -238,12 +239,12 @@ async def test_connections_that_an_agent_died_over_end_with_its_successor(real: 
 
 async def _taken(listener: Listener) -> socket.socket:
     assert listener is not None
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         taken, _ = await asyncio.get_running_loop().sock_accept(listener)
     return taken
 
 
-async def _ended(standing: socket.socket, patience: float = 5.0) -> bool:
+async def _ended(standing: socket.socket, patience: float = PATIENCE) -> bool:
     try:
         async with asyncio.timeout(patience):
             return await asyncio.get_running_loop().sock_recv(standing, 1) == b""
