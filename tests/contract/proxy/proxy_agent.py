@@ -29,12 +29,13 @@ async def main(directory: Path, namespace: str, ports: list[int]) -> None:
     async def opener(family: socket.AddressFamily) -> socket.socket:
         return socket_in(namespace, family)
 
+    facts = Facts()
     proxy = EnvoyProxy(
         name="vpc-1",
         directory=directory / "e",
         server=server,
         clock=SystemClock(),
-        on_health=Facts(),
+        on_health=facts,
         netns=namespace,
         opener=opener,
         parting=1.0 if -1 in ports else PARTING,
@@ -43,11 +44,14 @@ async def main(directory: Path, namespace: str, ports: list[int]) -> None:
     renews, ports = -1 in ports, [port for port in ports if port >= 0]
     renewing = asyncio.create_task(renew(proxy)) if renews else None
     backends = [Backend(name=str(port), port=port) for port in ports]
-    for gone in itertools.cycle(backends):
-        await proxy.apply(wanted(forward("web"), group("web", *(each for each in backends if each is not gone))))
+    # All to begin with: whom the one before has left in service stays there. Nor does the last healthy one ever go.
+    for gone in itertools.chain([None], itertools.cycle(backends)):
+        there = [each for each in backends if each is not gone]
+        await proxy.apply(wanted(forward("web"), group("web", *there)))
         sys.stdout.write(f"{'adopted' if adopted else 'started'} {proxy.process.pid}\n")
         sys.stdout.flush()
-        await asyncio.sleep(0.05)
+        await facts.until(proxy, "web", {each.name: "healthy" for each in there})
+        await asyncio.sleep(0.02)
         assert renewing is None or not renewing.done()
 
 

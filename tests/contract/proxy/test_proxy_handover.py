@@ -18,7 +18,7 @@ from tests.contract.proxy.proxy_rigs import Backend, RealRig, forward, group, un
 from tests.contract.proxy.serving import NEVER, request, serving
 from tests.contract.proxy.test_proxy_accesslog import noted
 from tests.contract.proxy.test_proxy_accesslog import serving as logged
-from tests.contract.proxy.test_proxy_killed import agent
+from tests.contract.proxy.test_proxy_killed import agent, served
 from tools.waiting import PATIENCE
 
 pytestmark = pytest.mark.real
@@ -234,7 +234,7 @@ async def test_an_agent_killed_at_any_moment_of_a_hand_over_costs_no_request(qui
     await quick.agent_dies()
     chance = random.Random(3)
     async with agent(quick, ports):
-        await asyncio.sleep(0.2)
+        await served(quick)
     async with quick.load() as load:
         for _ in range(10):
             async with agent(quick, [*ports, -1]) as words:

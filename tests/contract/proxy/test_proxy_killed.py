@@ -35,6 +35,13 @@ async def agent(rig: RealRig, ports: list[int]) -> AsyncIterator[str]:
         await process.wait()
 
 
+async def served(rig: RealRig) -> None:
+    """Until somebody is: a target has been found healthy."""
+    async with asyncio.timeout(PATIENCE):
+        while (await rig.get())[0] != 200:
+            pass
+
+
 async def test_an_agent_killed_at_any_moment_costs_no_request(real: RealRig) -> None:
     ports = [(await real.backend(name)).port for name in "abc"]
     pid = real.proxy.process.pid
@@ -42,7 +49,7 @@ async def test_an_agent_killed_at_any_moment_costs_no_request(real: RealRig) -> 
     chance = random.Random(7)
     async with agent(real, ports) as words:
         assert words == f"adopted {pid}"
-        await asyncio.sleep(0.3)
+        await served(real)
     async with real.load() as load:
         for _ in range(8):
             async with agent(real, ports) as words:
