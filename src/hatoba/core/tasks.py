@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 log = logging.getLogger(__name__)
 
 ASK_AGAIN = 5.0  # seconds
+
+T = TypeVar("T")
 
 
 async def end(task: asyncio.Task[Any]) -> None:
@@ -23,6 +25,19 @@ async def _end(running: Callable[[], Collection[asyncio.Task[Any]]]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=ASK_AGAIN)
+
+
+async def whole(work: Coroutine[Any, Any, T]) -> T:
+    """To its end, whoever gives up waiting for it; they are gone once it is. For what must not be cut short half-way,
+    because nobody could tell then how far it came. What it raises is told, unless nobody is there to be told."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait((task,))
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("given up, and failed: %s", error)
+        raise
 
 
 class TaskGroup:

@@ -27,7 +27,7 @@ import msgspec
 
 from hatoba.core.errors import PortError, Refused
 from hatoba.core.records import replace
-from hatoba.core.tasks import TaskGroup
+from hatoba.core.tasks import TaskGroup, whole
 from hatoba.proxy import admin, handover, launches
 from hatoba.proxy.bootstrap import Bootstrap, render
 from hatoba.proxy.launches import Running, ended
@@ -65,6 +65,7 @@ class EnvoyProcess:
         self._parting = parting
         self._running: Running | None = None
         self._successor: Running | None = None  # it does not serve yet
+        self._latest: Running | None = None  # that was started, whoever has given up waiting for it
         self._mute = False  # it was left without its admin socket
         self._number = 0
         self._changed = asyncio.Event()
@@ -135,11 +136,11 @@ class EnvoyProcess:
     async def stop(self) -> None:
         """Ends Envoy, connections included, and removes its files; also one that this object has not started."""
         await self._tasks.close()
-        own = [each for each in (self._running, self._successor) if each is not None]  # may not have left a note yet
+        own = [each for each in (self._running, self._latest) if each is not None]  # may not have left a note yet
         for running in {each.pid: each for each in (*own, *launches.found(self.directory))}.values():
             await launches.leave(running)
             handover.forget(running.base)
-        self._running = self._successor = None
+        self._running = self._successor = self._latest = None
         shutil.rmtree(self.directory, ignore_errors=True)
 
     # --- one after the other ------------------------------------------------------------------------------------------
@@ -237,8 +238,12 @@ class EnvoyProcess:
         bootstrap = replace(self._bootstrap(), number=self._number)
         config = self.directory / "bootstrap.json"
         wanted = Running(pid=0, started=0, number=self._number, base=base, epoch=epoch, form=self._form)
-        pid = await asyncio.to_thread(self._spawn, config, render(bootstrap), wanted)
-        return replace(wanted, pid=pid, started=launches.started_at(pid) or 0)
+        return await whole(self._start(config, render(bootstrap), wanted))
+
+    async def _start(self, config: Path, content: bytes, wanted: Running) -> Running:
+        pid = await asyncio.to_thread(self._spawn, config, content, wanted)
+        self._latest = replace(wanted, pid=pid, started=launches.started_at(pid) or 0)
+        return self._latest
 
     def _bootstrap(self) -> Bootstrap:
         return Bootstrap(node=self._node, config_socket=str(self._config_socket), admin_socket=str(self.admin_socket))

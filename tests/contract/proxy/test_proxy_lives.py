@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -177,3 +178,28 @@ async def test_a_log_that_grew_is_put_aside_and_a_new_one_begun(real: RealRig) -
         await until(lambda: process.log_file.exists() and "failed to bind" in process.log_file.read_text())
         await process.bound_log(largest=0)
     assert "failed to bind" in process.log_file.with_suffix(".log.1").read_text()
+
+
+async def test_whoever_stops_waits_for_an_envoy_that_is_just_being_started(
+    real: RealRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a thread that starts it, and goes on: that Envoy would be nobody's."""
+    process = real.proxy.process
+    begun, may, spawn = threading.Event(), threading.Event(), process._spawn
+    started: list[int] = []
+
+    def spawn_when_told(*args: object) -> int:
+        begun.set()
+        may.wait(PATIENCE)
+        started.append(spawn(*args))  # type: ignore[arg-type]
+        return started[0]
+
+    monkeypatch.setattr(process, "_spawn", spawn_when_told)
+    os.kill(process.pid or 0, signal.SIGKILL)
+    assert await asyncio.to_thread(begun.wait, PATIENCE)
+    stopping = asyncio.create_task(real.proxy.stop())
+    done, _ = await asyncio.wait((stopping,), timeout=0.3)
+    may.set()
+    await stopping
+    assert not done, "it is waited for"
+    assert [pid for pid in started if started_at(pid) is not None] == []

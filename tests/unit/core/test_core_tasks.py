@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from hatoba.core.tasks import TaskGroup, end
+from hatoba.core.tasks import TaskGroup, end, whole
 from hatoba.core.virtual import run
 
 
@@ -72,5 +72,47 @@ def test_a_failure_is_counted_and_logged() -> None:
         await asyncio.sleep(0)
         assert (group.failures, len(group)) == (1, 0)
         await group.close()
+
+    run(main())
+
+
+def test_what_is_to_be_whole_comes_to_its_end_before_who_gives_up_is_gone() -> None:
+    async def main() -> None:
+        half, rest, told = asyncio.Event(), asyncio.Event(), list[str]()
+
+        async def work() -> str:
+            half.set()
+            await rest.wait()
+            told.append("done")
+            return "done"
+
+        waiting = asyncio.ensure_future(whole(work()))
+        await half.wait()
+        waiting.cancel()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        rest.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await waiting
+        assert waiting.cancelled()
+        assert told == ["done"]
+        assert await whole(work()) == "done"
+
+    run(main())
+
+
+def test_whoever_gives_up_is_not_told_what_went_wrong_after_that() -> None:
+    async def main() -> None:
+        async def work() -> None:
+            await asyncio.sleep(1)
+            raise ValueError
+
+        waiting = asyncio.ensure_future(whole(work()))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await waiting
+        assert waiting.cancelled()
 
     run(main())

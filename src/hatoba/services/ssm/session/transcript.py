@@ -9,13 +9,12 @@ agent does.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
-from collections.abc import Coroutine
 from typing import Protocol
 
 from hatoba.core.clock import Clock
 from hatoba.core.errors import AwsError, HatobaError
+from hatoba.core.tasks import whole
 from hatoba.gateway.call import Client
 from hatoba.services.ssm.plan.sessions import object_key
 
@@ -59,18 +58,6 @@ class Transcript(Protocol):
         ...
 
 
-async def _whole(writing: Coroutine[None, None, None]) -> None:
-    """To its end, whoever gives up waiting: of what is cut short nobody could tell whether it was written."""
-    task = asyncio.ensure_future(writing)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait((task,))
-        with contextlib.suppress(NotLogged):  # nobody is there any more to be told
-            task.result()
-        raise
-
-
 class InLogGroup:
     def __init__(self, logs: Client, group: str, stream: str, clock: Clock) -> None:
         self._logs = logs
@@ -106,7 +93,7 @@ class InLogGroup:
                 cut = len(self._pending)
             text, self._pending = self._pending[:cut].decode(errors="replace"), self._pending[cut:]
             found = [line[at : at + LONGEST] for line in lines(text) for at in range(0, len(line), LONGEST)]
-            await _whole(self._put(found))
+            await whole(self._put(found))
 
     async def _put(self, messages: list[str]) -> None:
         now = int(self._clock.now() * 1000)
@@ -162,7 +149,7 @@ class InBucket:
             if not self._news:
                 return
             self._news = False
-            await _whole(self._put("cannot go on being logged to"))
+            await whole(self._put("cannot go on being logged to"))
             if len(self._text) >= OBJECT_BYTES:
                 self._number += 1
                 self._text.clear()
