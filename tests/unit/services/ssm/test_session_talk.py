@@ -338,7 +338,7 @@ async def test_a_transcript_in_a_bucket_is_there_from_the_beginning_and_whole_at
 async def test_what_is_being_written_when_a_session_ends_is_written_whole_and_once() -> None:
     async with talking() as world:
         session = world.session(log_bucket="audits", log_group="/audit")
-        await opened(world, session)
+        plugin = await opened(world, session)
         for room in (world.logs, world.s3):
             room.takes.clear()
         world.process.say(node.Output(data=b"last words\n"), node.Ended(code=0))
@@ -348,7 +348,7 @@ async def test_what_is_being_written_when_a_session_ends_is_written_whole_and_on
             await asyncio.sleep(0)
         for room in (world.logs, world.s3):
             room.takes.set()
-        await until(lambda: world.stored(session).state == "ended")
+        assert "Enough." in await run(plugin.end)
         assert world.s3.there[f"{session['sessionId']}.log"] == b"last words\n"
         assert world.logs.groups["/audit"][session["sessionId"]] == ["last words"]
 
